@@ -1,0 +1,372 @@
+// Package simhttp is what both platform simulators share below their APIs: latency, a rate ceiling,
+// fault injection and a log of requests. It knows neither platform.
+package simhttp
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Fault tells how matching requests go wrong. A fault takes a request if Method, Path and Body all
+// match; the first fault that is still live wins.
+type Fault struct {
+	Method string `json:"method,omitempty"` // exact; empty matches any
+	Path   string `json:"path,omitempty"`   // regular expression on the path with its query
+	Body   string `json:"body,omitempty"`   // regular expression on the request body
+	Skip   int    `json:"skip,omitempty"`   // matching requests let through first
+	Times  int    `json:"times,omitempty"`  // then so many fail; 0 means every one
+	Do     Action `json:"do"`
+
+	Status  int               `json:"status,omitempty"`  // for Answer
+	Header  map[string]string `json:"header,omitempty"`  // for Answer
+	Payload string            `json:"payload,omitempty"` // for Answer
+	Delay   time.Duration     `json:"delay,omitempty"`   // nanoseconds; applies before any action
+}
+
+// Action is what a fault does to a request.
+type Action string
+
+const (
+	// Answer replies with Status, Header and Payload; the request is not carried out.
+	Answer Action = "answer"
+	// Reset cuts the connection before the request is carried out.
+	Reset Action = "reset"
+	// ResetAfter carries the request out and cuts the connection instead of answering.
+	ResetAfter Action = "reset_after"
+	// Cut carries the request out and sends half of the answer under its full Content-Length.
+	Cut Action = "cut"
+	// Truncate carries the request out and sends half of the answer as if that were all of it.
+	Truncate Action = "truncate"
+	// AnswerAfter carries the request out, then replies like Answer.
+	AnswerAfter Action = "answer_after"
+	// Slow only waits for Delay.
+	Slow Action = "slow"
+)
+
+// Request is one line of the log.
+type Request struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Query  string `json:"query,omitempty"`
+	Op     string `json:"op,omitempty"` // GraphQL operation name
+	Fault  Action `json:"fault,omitempty"`
+	Status int    `json:"status"`
+}
+
+// Handler wraps a simulator. The zero value is not usable; call Wrap.
+type Handler struct {
+	next http.Handler
+
+	mu       sync.Mutex
+	latency  time.Duration
+	interval time.Duration // least distance between requests; 0 is none
+	nextSlot time.Time
+	faults   []*live
+	log      []Request
+	keepLog  bool
+	count    int
+}
+
+type live struct {
+	Fault
+	path, body *regexp.Regexp
+	seen       int
+}
+
+// Wrap puts latency, faults and the log in front of next.
+func Wrap(next http.Handler) *Handler { return &Handler{next: next, keepLog: true} }
+
+// SetLatency makes every request take at least d.
+func (h *Handler) SetLatency(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.latency = d
+}
+
+// SetRate answers 429 with Retry-After 1 to what exceeds perSecond; 0 is no ceiling.
+func (h *Handler) SetRate(perSecond float64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.interval = 0
+	if perSecond > 0 {
+		h.interval = time.Duration(float64(time.Second) / perSecond)
+	}
+}
+
+// SetLog switches the log of single requests on or off; the count goes on. It is on at first.
+func (h *Handler) SetLog(on bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.keepLog = on
+}
+
+// Fail adds a fault. Its regular expressions must compile.
+func (h *Handler) Fail(f Fault) error {
+	l := &live{Fault: f}
+	var err, err2 error
+	l.path, err = regexp.Compile(f.Path)
+	l.body, err2 = regexp.Compile(f.Body)
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = append(h.faults, l)
+	return nil
+}
+
+// Heal removes every fault.
+func (h *Handler) Heal() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = nil
+}
+
+// Requests is the log since the last Forget, and Count the number of requests in it.
+func (h *Handler) Requests() []Request {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]Request(nil), h.log...)
+}
+
+// Count is the number of requests since the last Forget, control requests left out.
+func (h *Handler) Count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.count
+}
+
+// Forget empties the log.
+func (h *Handler) Forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.log, h.count = nil, 0
+}
+
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if len(r.URL.Path) >= 6 && r.URL.Path[:6] == "/_sim/" {
+		h.control(w, r)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client went away
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	f, wait, busy := h.admit(r, body)
+	if !sleep(r, wait) {
+		return
+	}
+	if busy {
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusTooManyRequests)
+		h.note(r, body, "", http.StatusTooManyRequests)
+		return
+	}
+	if f == nil {
+		rec := &status{ResponseWriter: w}
+		h.next.ServeHTTP(rec, r)
+		h.note(r, body, "", rec.code())
+		return
+	}
+	h.note(r, body, f.Do, f.Status)
+	h.act(f, w, r)
+}
+
+// admit picks the fault for r and says how long r has to wait.
+func (h *Handler) admit(r *http.Request, body []byte) (f *Fault, wait time.Duration, busy bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	wait = h.latency
+	for _, l := range h.faults {
+		if l.Method != "" && l.Method != r.Method || !l.path.MatchString(r.URL.RequestURI()) || !l.body.Match(body) {
+			continue
+		}
+		l.seen++
+		if l.seen <= l.Skip || l.Times > 0 && l.seen > l.Skip+l.Times {
+			continue
+		}
+		return &l.Fault, wait + l.Delay, false
+	}
+	if h.interval > 0 {
+		now := time.Now()
+		if h.nextSlot.After(now) {
+			return nil, wait, true
+		}
+		h.nextSlot = now.Add(h.interval)
+	}
+	return nil, wait, false
+}
+
+func sleep(r *http.Request, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+func (h *Handler) act(f *Fault, w http.ResponseWriter, r *http.Request) {
+	switch f.Do {
+	case Answer:
+		reply(f, w)
+	case AnswerAfter:
+		h.next.ServeHTTP(newBuffer(), r)
+		reply(f, w)
+	case Reset:
+		hangUp(w)
+	case ResetAfter:
+		h.next.ServeHTTP(newBuffer(), r)
+		hangUp(w)
+	case Cut, Truncate:
+		b := newBuffer()
+		h.next.ServeHTTP(b, r)
+		for k, v := range b.header {
+			w.Header()[k] = v
+		}
+		whole := b.body.Bytes()
+		if f.Do == Cut {
+			w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
+		}
+		w.WriteHeader(b.code)
+		_, _ = w.Write(whole[:len(whole)/2])
+	default: // Slow has already waited
+		h.next.ServeHTTP(w, r)
+	}
+}
+
+func reply(f *Fault, w http.ResponseWriter) {
+	for k, v := range f.Header {
+		w.Header().Set(k, v)
+	}
+	code := f.Status
+	if code == 0 {
+		code = http.StatusOK
+	}
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, f.Payload)
+}
+
+func hangUp(w http.ResponseWriter) {
+	hj, ok := w.(http.Hijacker)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	c, _, err := hj.Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if t, ok := c.(*net.TCPConn); ok {
+		_ = t.SetLinger(0) // a reset, not a polite end
+	}
+	_ = c.Close()
+}
+
+var opName = regexp.MustCompile(`(?:query|mutation)\s+(\w+)`)
+
+func (h *Handler) note(r *http.Request, body []byte, a Action, code int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.count++
+	if !h.keepLog {
+		return
+	}
+	e := Request{Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Fault: a, Status: code}
+	if m := opName.FindSubmatch(body); m != nil {
+		e.Op = string(m[1])
+	}
+	h.log = append(h.log, e)
+}
+
+// control serves /_sim/: POST and DELETE faults, GET and DELETE requests, PUT latency and rate. A
+// simulator's own controls live under other names and are passed on.
+func (h *Handler) control(w http.ResponseWriter, r *http.Request) {
+	bad := func(err error) { http.Error(w, err.Error(), http.StatusBadRequest) }
+	switch r.Method + " " + r.URL.Path {
+	case "POST /_sim/faults":
+		var f Fault
+		if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
+			bad(err)
+		} else if err := h.Fail(f); err != nil {
+			bad(err)
+		}
+	case "DELETE /_sim/faults":
+		h.Heal()
+	case "GET /_sim/requests":
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"count": h.Count(), "requests": h.Requests()})
+	case "DELETE /_sim/requests":
+		h.Forget()
+	case "PUT /_sim/latency":
+		d, err := time.ParseDuration(r.FormValue("d"))
+		if err != nil {
+			bad(err)
+			return
+		}
+		h.SetLatency(d)
+	case "PUT /_sim/rate":
+		n, err := strconv.ParseFloat(r.FormValue("n"), 64)
+		if err != nil {
+			bad(err)
+			return
+		}
+		h.SetRate(n)
+	default:
+		h.next.ServeHTTP(w, r)
+	}
+}
+
+// status remembers the code of an answer and lets a stream flush through.
+type status struct {
+	http.ResponseWriter
+	c int
+}
+
+func (s *status) WriteHeader(c int) {
+	if s.c == 0 {
+		s.c = c
+	}
+	s.ResponseWriter.WriteHeader(c)
+}
+
+func (s *status) code() int {
+	if s.c == 0 {
+		return http.StatusOK
+	}
+	return s.c
+}
+
+// Unwrap lets http.ResponseController find the connection.
+func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// Flush passes on what a streaming handler has written.
+func (s *status) Flush() {
+	_ = http.NewResponseController(s.ResponseWriter).Flush()
+}
+
+// buffer holds an answer back so that it can be cut or thrown away.
+type buffer struct {
+	header http.Header
+	body   bytes.Buffer
+	code   int
+}
+
+func newBuffer() *buffer { return &buffer{header: http.Header{}, code: http.StatusOK} }
+
+func (b *buffer) Header() http.Header         { return b.header }
+func (b *buffer) WriteHeader(c int)           { b.code = c }
+func (b *buffer) Write(p []byte) (int, error) { return b.body.Write(p) }
