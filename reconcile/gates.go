@@ -1,0 +1,179 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// LastGood is what is remembered of the last run that ended with everything in place. A zero At
+// means that there was none.
+type LastGood struct {
+	At       time.Time    `json:"at"`
+	Filter   string       `json:"filter"`   // digest of the stream's filter and our selection
+	Markings []string     `json:"markings"` // visible to the account then
+	Sources  map[Kind]int `json:"sources"`  // wanted indicators of each kind
+}
+
+// Known says whether there was a last good run at all.
+func (l LastGood) Known() bool { return !l.At.IsZero() }
+
+// Overrides are what a person accepted by flag. A number accepts exactly what the message named.
+type Overrides struct {
+	AllowEmpty     bool
+	AcceptShrink   int
+	AcceptRemovals int
+}
+
+// Limits are the settings behind the gates.
+type Limits struct {
+	SourceShrink int // percent
+	Failures     int
+}
+
+// Judge fills in the plan's gates (spec: G1 to G12). complete is the gate of the two reads and
+// absence that of Explain. A plan that a gate refuses must not be applied.
+func (p *Plan) Judge(complete, absence Gate, last LastGood, filter string, pol Policy, lim Limits, over Overrides) {
+	p.Gates = []Gate{complete}
+	p.Gates = append(p.Gates, p.sourceGates(last, pol, lim, over)...)
+	p.Gates = append(p.Gates, absence)
+	p.Gates = append(p.Gates, p.removalGates(last, filter, over)...)
+	backup := "rows are written to a directory before they change only with --backup"
+	p.Gates = append(p.Gates,
+		Gate{ID: "G5", Name: "ownership", OK: true, Base: len(p.Changes), Message: "only rows with our marker, or an old connector's, in the configured lists"},
+		Gate{ID: "G6", Name: "stale", OK: true, Message: "every change is applied only if its row still equals what the plan saw"},
+		Gate{ID: "G7", Name: "order", OK: true, Message: "create and enable, then adopt and update, disable, delete"},
+		Gate{ID: "G8", Name: "read_back", OK: true, Message: "touched rows are read again after apply"},
+		Gate{ID: "G9", Name: "breaker", OK: true, Limit: lim.Failures, Message: fmt.Sprintf("%d consecutive failures of the platform stop the apply", lim.Failures), Override: "--limits-failures"},
+		Gate{ID: "G10", Name: "lock", OK: true, Message: "one run at a time for each pair of platforms and list", Override: "--lock"},
+		Gate{ID: "G11", Name: "backup", OK: true, Message: backup, Override: "--backup"},
+		Gate{ID: "G12", Name: "dry_run", OK: true, Message: "reading commands cannot send a write"},
+	)
+}
+
+func (p *Plan) kinds(pol Policy) []Kind {
+	if len(pol.Kinds) == 0 {
+		return Kinds
+	}
+	return pol.Kinds
+}
+
+// sourceGates is G2: an empty or shrunken source is not believed.
+func (p *Plan) sourceGates(last LastGood, pol Policy, lim Limits, over Overrides) []Gate {
+	var gates []Gate
+	lost, lostLine := 0, []string{}
+	for _, k := range p.kinds(pol) {
+		if p.Enabled[k] > 0 && (p.Sources[k] == 0 || p.Wanted[k] == 0) {
+			what := "indicators"
+			if p.Sources[k] > 0 {
+				what = "rules"
+			}
+			gates = append(gates, Gate{ID: "G2", Name: "source_empty_" + k.String(), OK: over.AllowEmpty, Base: p.Enabled[k],
+				Message:  fmt.Sprintf("0 wanted %s %s while %d enabled rules are ours; if the source is meant to be empty, say so with --allow-empty", k, what, p.Enabled[k]),
+				Override: "--allow-empty"})
+		}
+		if !last.Known() {
+			continue
+		}
+		gap := last.Sources[k] - p.Sources[k] - p.explained(k)
+		if limit := last.Sources[k] * lim.SourceShrink / 100; gap > limit {
+			lost += gap
+			lostLine = append(lostLine, fmt.Sprintf("%s %d of %d (limit %d)", k, gap, last.Sources[k], limit))
+		}
+	}
+	g := Gate{ID: "G2", Name: "source_shrink", OK: true, Value: lost, Limit: lim.SourceShrink, Override: fmt.Sprintf("--accept-shrink %d", lost),
+		Message: "as many indicators as at the last good run, within the limit"}
+	if !last.Known() {
+		g.Message = "no earlier run to compare with"
+	}
+	for _, k := range Kinds {
+		g.Base += last.Sources[k]
+	}
+	if lost == 0 {
+		g.Override = ""
+		return append(gates, g)
+	}
+	g.OK = over.AcceptShrink == lost
+	g.Message = fmt.Sprintf("%d indicators fewer than at the last good run are not explained: %s; if that is right, pass --accept-shrink %d", lost, strings.Join(lostLine, ", "), lost)
+	return append(gates, g)
+}
+
+// explained counts the indicators of a kind whose loss the evidence explains.
+func (p *Plan) explained(k Kind) int {
+	ids := map[string]bool{}
+	for i := range p.Changes {
+		ch := &p.Changes[i]
+		if ch.Kind != k || !ch.Action.Removal() || !slices.Contains([]Reason{Revoked, Expired, DetectionOff, BelowThreshold, LabelFiltered, MarkingDenied}, ch.Reason) {
+			continue
+		}
+		for _, o := range ch.Owners {
+			ids[o.ask()] = true
+		}
+	}
+	return len(ids)
+}
+
+// removalGates is G4: how many rules one run may take out of force, for each kind, evidence and
+// absence apart.
+func (p *Plan) removalGates(last LastGood, filter string, over Overrides) []Gate {
+	same := last.Known() && last.Filter == filter
+	changed := last.Known() && last.Filter != filter
+	type count struct{ evidence, absence int }
+	n := map[Kind]*count{}
+	for _, k := range Kinds {
+		n[k] = &count{}
+	}
+	for i := range p.Changes {
+		ch := &p.Changes[i]
+		if !ch.Action.Removal() || ch.Before == nil || !ch.Before.Enabled {
+			continue
+		}
+		if evidenced(ch.Reason, same, changed) {
+			n[ch.Kind].evidence++
+		} else {
+			n[ch.Kind].absence++
+		}
+	}
+	var gates []Gate
+	sum := 0
+	for _, k := range Kinds {
+		base := p.Enabled[k]
+		for _, class := range []struct {
+			name         string
+			value, limit int
+		}{{"evidence", n[k].evidence, EvidenceLimit(base)}, {"absence", n[k].absence, AbsenceLimit(base)}} {
+			g := Gate{ID: "G4", Name: "removals_" + k.String() + "_" + class.name, OK: true, Value: class.value, Base: base, Limit: class.limit}
+			if base >= smallList && class.value > class.limit {
+				g.OK = false
+				sum += class.value
+			}
+			gates = append(gates, g)
+		}
+	}
+	for i := range gates {
+		g := &gates[i]
+		g.Message = fmt.Sprintf("%d of %d enabled rules go, limit %d", g.Value, g.Base, g.Limit)
+		if g.Base < smallList {
+			g.Message = fmt.Sprintf("%d of %d enabled rules go; no limit below %d rules", g.Value, g.Base, smallList)
+		}
+		if !g.OK {
+			g.OK = over.AcceptRemovals == sum
+			g.Override = fmt.Sprintf("--accept-removals %d", sum)
+			g.Message += fmt.Sprintf("; if that is right, pass %s", g.Override)
+		}
+	}
+	return gates
+}
+
+// smallList is the number of rules below which only G2 guards removals.
+const smallList = 10
+
+// EvidenceLimit is how many of n enabled rules may go with evidence: 30 %.
+func EvidenceLimit(n int) int { return n * 30 / 100 }
+
+// AbsenceLimit is how many of n enabled rules may go because their owners are absent: the largest of
+// 30 % of the first hundred, 10 % of the first thousand, 3 % of the first ten thousand and 1 % of all.
+func AbsenceLimit(n int) int {
+	return max(min(n, 100)*30/100, min(n, 1000)*10/100, min(n, 10000)*3/100, n/100)
+}

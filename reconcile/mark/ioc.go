@@ -1,0 +1,223 @@
+package mark
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxOwners is how many owners an IOC comment lists by id; the digest covers all of them.
+const MaxOwners = 8
+
+// IOC is the marker of an IOC rule.
+type IOC struct {
+	StandardID string   // the winner's
+	Score      *int     // the winner's; never compared, because decay moves it daily
+	Platforms  []string // the winner's
+	Owners     []string // internal ids, winner first, then by id; at most MaxOwners
+	Count      int      // of all owners
+	Digest     uint64   // of all owners
+	Instance   string
+	Applied    Applied
+	Disabled   string // why we disabled it; empty when we did not
+}
+
+// comment is the JSON form. What a reader of a cut text needs most comes first.
+type comment struct {
+	IndicatorID  string   `json:"indicator_id"`
+	ManagedBy    string   `json:"managed_by,omitempty"`
+	Instance     string   `json:"instance,omitempty"`
+	Applied      string   `json:"applied,omitempty"`
+	Disabled     string   `json:"disabled,omitempty"`
+	OwnersCount  int      `json:"owners_count,omitempty"`
+	OwnersDigest string   `json:"owners_digest,omitempty"`
+	Indicators   []string `json:"indicators,omitempty"`
+	Score        *int     `json:"indicator_score"`
+	Platforms    []string `json:"indicator_platforms"`
+}
+
+// Comment is the text of the rule's comment, at most MaxText runes.
+func (m IOC) Comment() string {
+	c := m.comment()
+	if s := encode(c); utf8.RuneCountInString(s) <= MaxText {
+		return s
+	}
+	c.Indicators = c.Indicators[:min(1, len(c.Indicators))]
+	return encode(c)
+}
+
+// Short is the comment for a server that refuses the whole one: the winner alone.
+func (m IOC) Short() string {
+	c := m.comment()
+	c.Indicators = c.Indicators[:min(1, len(c.Indicators))]
+	c.Score, c.Platforms = nil, []string{}
+	return encode(c)
+}
+
+func (m IOC) comment() comment {
+	return comment{
+		IndicatorID: m.StandardID, ManagedBy: Product, Instance: m.Instance, Applied: m.Applied.String(),
+		Disabled: m.Disabled, OwnersCount: m.Count, OwnersDigest: hex16(m.Digest),
+		Indicators: m.Owners, Score: m.Score, Platforms: Platforms(m.Platforms),
+	}
+}
+
+func encode(c comment) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(c); err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func hex16(n uint64) string {
+	const width = 16
+	s := strconv.FormatUint(n, 16)
+	return strings.Repeat("0", width-len(s)) + s
+}
+
+// Platforms is the compared form of an indicator's platforms: sorted, without repeats, at most
+// eight of at most 32 bytes, never nil.
+func Platforms(p []string) []string {
+	out := make([]string, 0, len(p))
+	for _, s := range p {
+		if s = strings.TrimSpace(strings.ToValidUTF8(s, "")); s != "" && len(s) <= 32 {
+			out = append(out, s)
+		}
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), 8)]
+}
+
+// OwnersDigest covers a set of internal ids, whatever their order.
+func OwnersDigest(ids ...string) uint64 {
+	if len(ids) > 1 {
+		ids = slices.Clone(ids)
+		slices.Sort(ids)
+	}
+	return Hash(ids...)
+}
+
+// IOCText is the digest of what is compared of an IOC rule besides its owners and its state.
+func IOCText(description, standardID string, platforms []string) uint64 {
+	var stack [10]string
+	parts := append(stack[:0], "ioc", Normal(description), standardID)
+	return Hash(append(parts, Platforms(platforms)...)...)
+}
+
+// ParseIOC reads a comment. A comment that the server cut short is still read as far as it goes, so
+// that a row of ours stays ours. A comment of an old connector may be wrapped in itself, once for
+// each time that connector disabled the rule.
+func ParseIOC(s string) (IOC, Class) {
+	t := strings.TrimSpace(s)
+	if len(t) == 0 || t[0] != '{' && t[0] != '"' {
+		return IOC{}, None
+	}
+	var c comment
+	if json.Unmarshal([]byte(t), &c) == nil {
+		if c.ManagedBy == Product && c.Instance != "" {
+			return fromComment(c), Ours
+		}
+		if c.IndicatorID != "" && c.ManagedBy == "" {
+			return IOC{StandardID: c.IndicatorID}, Old
+		}
+	}
+	if c, ok := salvage(t); ok {
+		return fromComment(c), Ours
+	}
+	if id := oldID([]byte(t), 0); id != "" {
+		return IOC{StandardID: id}, Old
+	}
+	return IOC{}, None
+}
+
+func fromComment(c comment) IOC {
+	m := IOC{
+		StandardID: c.IndicatorID, Score: c.Score, Platforms: c.Platforms, Owners: c.Indicators,
+		Count: c.OwnersCount, Instance: c.Instance, Applied: ParseApplied(c.Applied), Disabled: c.Disabled,
+	}
+	m.Digest, _ = strconv.ParseUint(c.OwnersDigest, 16, 64) // 0 compares as different
+	return m
+}
+
+var (
+	cutManaged   = regexp.MustCompile(`"managed_by": ?"` + Product + `"`)
+	cutMember    = regexp.MustCompile(`"(indicator_id|instance|applied|disabled|owners_digest)": ?"([^"\\]*)"`)
+	cutCount     = regexp.MustCompile(`"owners_count": ?(\d+)`)
+	cutOwners    = regexp.MustCompile(`"indicators": ?\[([^\]]*)`)
+	cutOwnerItem = regexp.MustCompile(`"([^"\\]*)"`)
+)
+
+// salvage reads a comment of ours whose end is missing.
+func salvage(s string) (comment, bool) {
+	if !cutManaged.MatchString(s) || json.Valid([]byte(s)) {
+		return comment{}, false
+	}
+	c := comment{ManagedBy: Product}
+	for _, m := range cutMember.FindAllStringSubmatch(s, -1) {
+		switch m[1] {
+		case "indicator_id":
+			c.IndicatorID = m[2]
+		case "instance":
+			c.Instance = m[2]
+		case "applied":
+			c.Applied = m[2]
+		case "disabled":
+			c.Disabled = m[2]
+		case "owners_digest":
+			c.OwnersDigest = m[2]
+		}
+	}
+	if m := cutCount.FindStringSubmatch(s); m != nil {
+		c.OwnersCount, _ = strconv.Atoi(m[1])
+	}
+	if m := cutOwners.FindStringSubmatch(s); m != nil {
+		for _, item := range cutOwnerItem.FindAllStringSubmatch(m[1], -1) {
+			c.Indicators = append(c.Indicators, item[1])
+		}
+	}
+	return c, c.Instance != ""
+}
+
+// oldID looks for indicator_id in a JSON text and in the JSON texts that its members hold.
+func oldID(b []byte, depth int) string {
+	const deepest = 16
+	if depth > deepest {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(b, &text) == nil {
+		return oldID([]byte(strings.TrimSpace(text)), depth+1)
+	}
+	var o map[string]json.RawMessage
+	if json.Unmarshal(b, &o) != nil {
+		return ""
+	}
+	var id string
+	if json.Unmarshal(o["indicator_id"], &id) == nil && id != "" {
+		return id
+	}
+	if _, other := o["managed_by"]; other {
+		return ""
+	}
+	names := make([]string, 0, len(o))
+	for name := range o {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if v := o[name]; len(v) > 0 && (v[0] == '{' || v[0] == '"') {
+			if id := oldID(v, depth+1); id != "" {
+				return id
+			}
+		}
+	}
+	return ""
+}

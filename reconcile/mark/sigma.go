@@ -1,0 +1,402 @@
+package mark
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// SigmaRef is the marker of a Sigma rule: an entry in the rule's own references, written
+// {url}/dashboard/observations/indicators/{id}#harfangsync=<instance>,<applied>[,disabled] and
+// recognised by its fragment alone.
+type SigmaRef struct {
+	Base     string // OpenCTI's URL; not read back
+	Owner    string // internal id of the indicator
+	Instance string
+	Applied  Applied
+	Disabled bool
+}
+
+const indicatorPath = "/dashboard/observations/indicators/"
+
+// String is the entry's text.
+func (r SigmaRef) String() string {
+	s := r.Base + indicatorPath + r.Owner + "#" + Product + "=" + r.Instance + "," + r.Applied.String()
+	if r.Disabled {
+		s += ",disabled"
+	}
+	return s
+}
+
+var refForm = regexp.MustCompile(`(?i)/([^/#\s]+)#` + Product + `=([^,\s]+),([^,\s]+?)(,disabled)?\s*$`)
+
+func parseRef(s string) (SigmaRef, bool) {
+	m := refForm.FindStringSubmatch(s)
+	if m == nil {
+		return SigmaRef{}, false
+	}
+	return SigmaRef{Owner: m[1], Instance: m[2], Applied: ParseApplied(m[3]), Disabled: m[4] != ""}, true
+}
+
+// SigmaRule is a parsed Sigma rule.
+type SigmaRule struct {
+	ID    string // the YAML's id in lower case, "" when it has none
+	Title string
+	Ref   SigmaRef // valid when Class is Ours
+	Class Class
+
+	doc    *yaml.Node // the document's mapping
+	digest uint64
+}
+
+// SigmaText is the digest of what is compared of a Sigma rule besides its owner and its state.
+func SigmaText(name string, r *SigmaRule) uint64 {
+	return Hash("sigma", strings.TrimSpace(name), strconv.FormatUint(r.digest, 16))
+}
+
+// ParseSigma reads a rule as wanted: one YAML document with a title, a logsource and a detection
+// with a condition. Correlations and several documents are errors.
+func ParseSigma(src string) (*SigmaRule, error) {
+	r, err := ReadSigma(src)
+	if err != nil {
+		return nil, err
+	}
+	if member(r.doc, "correlation") != nil {
+		return nil, errors.New("a correlation, which HarfangLab keeps in another collection")
+	}
+	if r.Title == "" {
+		return nil, errors.New("no title")
+	}
+	if n := member(r.doc, "logsource"); n == nil || n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		return nil, errors.New("no logsource")
+	}
+	det := member(r.doc, "detection")
+	if det == nil || det.Kind != yaml.MappingNode {
+		return nil, errors.New("no detection")
+	}
+	if c := member(det, "condition"); c == nil || c.Kind == yaml.ScalarNode && strings.TrimSpace(c.Value) == "" {
+		return nil, errors.New("detection without a condition")
+	}
+	return r, nil
+}
+
+// ReadSigma reads a rule as held: any single YAML mapping will do, because the server stores the
+// rule in a form of its own (contract harfanglab-api 4.3).
+func ReadSigma(src string) (*SigmaRule, error) {
+	dec := yaml.NewDecoder(strings.NewReader(src))
+	var top yaml.Node
+	if err := dec.Decode(&top); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("empty")
+		}
+		return nil, fmt.Errorf("not YAML: %w", err)
+	}
+	var more yaml.Node
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) && !(err == nil && isNull(&more)) {
+		if err != nil {
+			return nil, fmt.Errorf("not YAML: %w", err)
+		}
+		return nil, errors.New("several YAML documents")
+	}
+	if len(top.Content) != 1 || top.Content[0].Kind != yaml.MappingNode {
+		return nil, errors.New("not a YAML mapping")
+	}
+	r := &SigmaRule{doc: top.Content[0]}
+	if n := member(r.doc, "id"); n != nil && n.Kind == yaml.ScalarNode {
+		r.ID = strings.ToLower(strings.TrimSpace(n.Value))
+	}
+	if n := member(r.doc, "title"); n != nil && n.Kind == yaml.ScalarNode {
+		r.Title = strings.TrimSpace(n.Value)
+	}
+	if refs := member(r.doc, "references"); refs != nil {
+		for _, n := range items(refs) {
+			if ref, ok := parseRef(n.Value); ok {
+				r.Ref, r.Class = ref, Ours
+			}
+		}
+	}
+	var err error
+	r.digest, err = docDigest(r.doc)
+	return r, err
+}
+
+func isNull(n *yaml.Node) bool {
+	return n.Kind == yaml.DocumentNode && len(n.Content) == 1 && n.Content[0].Tag == "!!null"
+}
+
+// items are the scalars of a list, or the one scalar that stands in its place.
+func items(n *yaml.Node) []*yaml.Node {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		return []*yaml.Node{n}
+	case yaml.SequenceNode:
+		var out []*yaml.Node
+		for _, c := range n.Content {
+			if c.Kind == yaml.ScalarNode {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	return nil
+}
+
+func member(m *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value == key {
+			return m.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// Render is the rule's YAML with the given id and with ref as its only marker. What else it says is
+// what r says; that is proven before the text is returned.
+func (r *SigmaRule) Render(id string, ref SigmaRef) (string, error) {
+	doc := clone(r.doc)
+	if id != "" {
+		setID(doc, id)
+	}
+	setRef(doc, ref)
+	want, err := ReadSigma(r.mustEncode(doc))
+	if err != nil {
+		return "", fmt.Errorf("write YAML: %w", err)
+	}
+	expect := r.digest
+	if id != "" {
+		bare := clone(r.doc)
+		setID(bare, id)
+		if expect, err = docDigest(bare); err != nil {
+			return "", err
+		}
+	}
+	if want.digest != expect || want.Class != Ours {
+		return "", errors.New("write YAML: the text would not say the same")
+	}
+	return r.mustEncode(doc), nil
+}
+
+func (r *SigmaRule) mustEncode(doc *yaml.Node) string {
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(4)
+	if err := enc.Encode(doc); err != nil {
+		return "" // ReadSigma then says "empty"
+	}
+	_ = enc.Close()
+	return b.String()
+}
+
+// WithID is r with another id, for rules whose YAML has none.
+func (r *SigmaRule) WithID(id string) *SigmaRule {
+	doc := clone(r.doc)
+	setID(doc, id)
+	out := *r
+	out.doc, out.ID = doc, strings.ToLower(id)
+	if d, err := docDigest(doc); err == nil {
+		out.digest = d
+	}
+	return &out
+}
+
+func setID(doc *yaml.Node, id string) {
+	if n := member(doc, "id"); n != nil {
+		*n = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: id}
+		return
+	}
+	doc.Content = append(doc.Content,
+		&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "id"},
+		&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: id})
+}
+
+func setRef(doc *yaml.Node, ref SigmaRef) {
+	entry := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: ref.String()}
+	refs := member(doc, "references")
+	if refs == nil {
+		doc.Content = append(doc.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "references"},
+			&yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*yaml.Node{entry}})
+		return
+	}
+	var kept []*yaml.Node
+	switch refs.Kind {
+	case yaml.SequenceNode:
+		kept = refs.Content
+	case yaml.ScalarNode:
+		if refs.ShortTag() != "!!null" && strings.TrimSpace(refs.Value) != "" {
+			single := *refs
+			kept = []*yaml.Node{&single}
+		}
+	default:
+		single := *refs
+		kept = []*yaml.Node{&single}
+	}
+	kept = slices.DeleteFunc(slices.Clone(kept), func(n *yaml.Node) bool {
+		_, mark := parseRef(n.Value)
+		return n.Kind == yaml.ScalarNode && mark
+	})
+	*refs = yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: append(kept, entry)}
+}
+
+// clone copies a tree, with aliases replaced by what they stand for.
+func clone(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return clone(n.Alias)
+	}
+	c := *n
+	c.Anchor = ""
+	c.Content = make([]*yaml.Node, len(n.Content))
+	for i, child := range n.Content {
+		c.Content[i] = clone(child)
+	}
+	return &c
+}
+
+// mostNodes bounds what aliases may expand to.
+const mostNodes = 200_000
+
+// docDigest covers the meaning of a rule's document: members in any order, scalars by their value
+// and type, the marker left out, and references that are empty without it left out as well.
+func docDigest(doc *yaml.Node) (uint64, error) {
+	w := writer{left: mostNodes}
+	w.mapping(doc, true)
+	if w.err != nil {
+		return 0, w.err
+	}
+	return Hash(w.b.String()), nil
+}
+
+type writer struct {
+	b    strings.Builder
+	left int
+	err  error
+}
+
+func (w *writer) node(n *yaml.Node) {
+	if w.left--; w.left < 0 {
+		w.err = errors.New("too large once its aliases are expanded")
+	}
+	if w.err != nil {
+		return
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		w.node(n.Alias)
+	case yaml.MappingNode:
+		w.mapping(n, false)
+	case yaml.SequenceNode:
+		w.b.WriteByte('[')
+		for _, c := range n.Content {
+			w.node(c)
+			w.b.WriteByte(',')
+		}
+		w.b.WriteByte(']')
+	default:
+		w.text(scalar(n))
+	}
+}
+
+func (w *writer) text(s string) {
+	w.b.WriteString(strconv.Itoa(len(s)))
+	w.b.WriteByte(':')
+	w.b.WriteString(s)
+}
+
+func (w *writer) mapping(n *yaml.Node, top bool) {
+	type pair struct {
+		key   string
+		value *yaml.Node
+	}
+	var pairs []pair
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if top && k.Value == "references" {
+			if v = unmarked(v); v == nil {
+				continue
+			}
+		}
+		pairs = append(pairs, pair{scalar(k), v})
+	}
+	slices.SortStableFunc(pairs, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+	w.b.WriteByte('{')
+	for _, p := range pairs {
+		w.text(p.key)
+		w.b.WriteByte('=')
+		w.node(p.value)
+		w.b.WriteByte(',')
+	}
+	w.b.WriteByte('}')
+}
+
+// unmarked is references as a list without our marker, or nil when nothing is left.
+func unmarked(refs *yaml.Node) *yaml.Node {
+	if refs.Kind == yaml.AliasNode {
+		refs = refs.Alias
+	}
+	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+	switch {
+	case refs.Kind == yaml.SequenceNode:
+		for _, c := range refs.Content {
+			if _, mark := parseRef(c.Value); c.Kind != yaml.ScalarNode || !mark {
+				list.Content = append(list.Content, c)
+			}
+		}
+	case refs.Kind == yaml.ScalarNode && (refs.ShortTag() == "!!null" || strings.TrimSpace(refs.Value) == ""):
+	default:
+		if _, mark := parseRef(refs.Value); !mark {
+			list.Content = append(list.Content, refs)
+		}
+	}
+	if len(list.Content) == 0 {
+		return nil
+	}
+	return list
+}
+
+// scalar is the value of a scalar with its type. Dates compare by their day, whether quoted or not,
+// because a server that parses and prints YAML turns one form into the other.
+func scalar(n *yaml.Node) string {
+	if n.Kind != yaml.ScalarNode {
+		return "?" + n.Value
+	}
+	switch n.ShortTag() {
+	case "!!null":
+		return "n:"
+	case "!!bool":
+		return "b:" + strings.ToLower(n.Value)
+	case "!!int":
+		var v int64
+		if n.Decode(&v) == nil {
+			return "i:" + strconv.FormatInt(v, 10)
+		}
+	case "!!float":
+		var v float64
+		if n.Decode(&v) == nil {
+			return "f:" + strconv.FormatFloat(v, 'g', -1, 64)
+		}
+	case "!!timestamp":
+		var t time.Time
+		if n.Decode(&t) == nil {
+			return "s:" + day(t)
+		}
+	}
+	if t, err := time.Parse(time.RFC3339, n.Value); err == nil {
+		return "s:" + day(t)
+	}
+	return "s:" + n.Value
+}
+
+func day(t time.Time) string {
+	t = t.UTC()
+	if t.Equal(t.Truncate(24 * time.Hour)) {
+		return t.Format(time.DateOnly)
+	}
+	return t.Format(time.RFC3339Nano)
+}

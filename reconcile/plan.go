@@ -1,0 +1,215 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Action is what a change does.
+type Action string
+
+// The actions. Their printed order is Actions.
+const (
+	Create  Action = "create"
+	Update  Action = "update"
+	Enable  Action = "enable"
+	Disable Action = "disable"
+	Delete  Action = "delete"
+	Adopt   Action = "adopt"
+)
+
+// Actions lists the actions in the order in which plans print them.
+var Actions = []Action{Delete, Disable, Adopt, Update, Enable, Create}
+
+// Removal says whether a takes a rule out of force.
+func (a Action) Removal() bool { return a == Disable || a == Delete }
+
+// Symbol is the sign in front of a printed change.
+func (a Action) Symbol() string {
+	switch a {
+	case Create:
+		return "+"
+	case Update:
+		return "~"
+	case Enable:
+		return "*"
+	case Disable:
+		return "!"
+	case Delete:
+		return "-"
+	case Adopt:
+		return "<"
+	}
+	return "?"
+}
+
+// Cause tells who made a row differ.
+type Cause string
+
+// The causes of an update or an enable.
+const (
+	SourceChanged  Cause = "source_changed"
+	Drifted        Cause = "drift"
+	MappingChanged Cause = "mapping_changed"
+)
+
+// Owner is an indicator that wants a rule. For an owner that is no longer known, all but one id is
+// empty.
+type Owner struct {
+	ID         string `json:"indicator_id"`
+	StandardID string `json:"standard_id"`
+	Name       string `json:"name"`
+	Score      *int   `json:"score"`
+}
+
+// Body is what a change shows and compares of a rule. An IOC rule has Description and Comment, a
+// Sigma rule and a YARA file have Name and Content.
+type Body struct {
+	Name        *string `json:"name,omitempty"`
+	Enabled     bool    `json:"enabled"`
+	HLStatus    string  `json:"hl_status"`
+	Description *string `json:"description,omitempty"`
+	Comment     *string `json:"comment,omitempty"`
+	Content     *string `json:"content,omitempty"`
+}
+
+// Change is one step of a plan. Before is nil for a create, After for a delete.
+type Change struct {
+	Kind   Kind     `json:"kind"`
+	List   string   `json:"list"`
+	Type   string   `json:"type,omitempty"`
+	Value  string   `json:"value,omitempty"` // IOC: canonical
+	Name   string   `json:"name,omitempty"`  // Sigma, YARA
+	Action Action   `json:"action"`
+	Reason Reason   `json:"reason"`
+	Cause  Cause    `json:"cause,omitempty"`
+	ID     string   `json:"id,omitempty"` // the row's; empty for a create
+	Before *Body    `json:"before"`
+	After  *Body    `json:"after"`
+	Fields []string `json:"fields"`
+	Owners []Owner  `json:"owners"`
+	// Key is the identity of the rule, and Sent the digest of the wanted text: together they are what
+	// is remembered of a refused rule.
+	Key  string `json:"key"`
+	Sent string `json:"sent,omitempty"`
+}
+
+// Label names the changed rule for people.
+func (c *Change) Label() string { return label(c.Kind, c.Type, c.Value, c.Name) }
+
+func label(k Kind, typ, value, name string) string {
+	if k == IOC {
+		return typ + " " + value
+	}
+	return k.String() + " " + name
+}
+
+// Held is something that was considered and deliberately left alone.
+type Held struct {
+	Kind   Kind    `json:"kind"`
+	List   string  `json:"list"`
+	Type   string  `json:"type,omitempty"`
+	Value  string  `json:"value,omitempty"`
+	Name   string  `json:"name,omitempty"`
+	ID     string  `json:"id,omitempty"`
+	Action Action  `json:"action,omitempty"` // what was not done
+	Reason Reason  `json:"reason"`
+	Detail string  `json:"detail,omitempty"`
+	Owners []Owner `json:"owners,omitempty"`
+}
+
+// Label names the held rule for people.
+func (h *Held) Label() string { return label(h.Kind, h.Type, h.Value, h.Name) }
+
+// Gate is one safety rule and how the plan stands to it. Value, Base and Limit are counts; Override
+// is the flag that would let the plan pass, empty where there is none.
+type Gate struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	OK       bool   `json:"ok"`
+	Value    int    `json:"value"`
+	Base     int    `json:"base"`
+	Limit    int    `json:"limit"`
+	Message  string `json:"message"`
+	Override string `json:"override"`
+}
+
+// Plan is what would change, what is left alone, and why. Its changes, held items and skips are
+// sorted; equal inputs give equal plans.
+type Plan struct {
+	Changes []Change
+	Held    []Held
+	Skipped []Skip
+	Gates   []Gate
+
+	Unchanged    int          // owned rows that stay as they are
+	Owned        map[Kind]int // owned rows
+	Enabled      map[Kind]int // enabled owned rows: the base of the removal limits
+	Wanted       map[Kind]int // wanted rules
+	Sources      map[Kind]int // wanted indicators
+	Indicators   int          // indicators read
+	WantedDigest string       // of the wanted rules, free of times and order
+}
+
+// sortAll brings everything into printed order.
+func (p *Plan) sortAll() {
+	slices.SortStableFunc(p.Changes, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(slices.Index(Actions, a.Action), slices.Index(Actions, b.Action)),
+			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value),
+			cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Key, b.Key))
+	})
+	slices.SortStableFunc(p.Held, func(a, b Held) int {
+		return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type),
+			cmp.Compare(a.Value, b.Value), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	slices.SortStableFunc(p.Skipped, func(a, b Skip) int {
+		return cmp.Or(cmp.Compare(a.Indicator, b.Indicator), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Detail, b.Detail))
+	})
+}
+
+// Count is the number of changes with an action.
+func (p *Plan) Count(a Action) int {
+	n := 0
+	for i := range p.Changes {
+		if p.Changes[i].Action == a {
+			n++
+		}
+	}
+	return n
+}
+
+// Refused says whether a gate stands against the plan.
+func (p *Plan) Refused() bool {
+	return slices.ContainsFunc(p.Gates, func(g Gate) bool { return !g.OK })
+}
+
+// Summary counts a plan. The keys of ByAction are the actions, "unchanged", "skipped" and "held".
+type Summary struct {
+	ByAction map[string]int `json:"by_action"`
+	ByKind   map[string]int `json:"by_kind"`
+	ByReason map[string]int `json:"by_reason"`
+}
+
+// Summary counts the changes by action, kind and reason, and by reason also what is held and skipped.
+func (p *Plan) Summary() Summary {
+	s := Summary{ByAction: map[string]int{}, ByKind: map[string]int{}, ByReason: map[string]int{}}
+	for _, a := range Actions {
+		s.ByAction[string(a)] = 0
+	}
+	for _, k := range Kinds {
+		s.ByKind[k.String()] = 0
+	}
+	for i := range p.Changes {
+		s.ByAction[string(p.Changes[i].Action)]++
+		s.ByKind[p.Changes[i].Kind.String()]++
+		s.ByReason[string(p.Changes[i].Reason)]++
+	}
+	for i := range p.Held {
+		s.ByReason[string(p.Held[i].Reason)]++
+	}
+	for i := range p.Skipped {
+		s.ByReason[string(p.Skipped[i].Reason)]++
+	}
+	s.ByAction["unchanged"], s.ByAction["skipped"], s.ByAction["held"] = p.Unchanged, len(p.Skipped), len(p.Held)
+	return s
+}

@@ -1,0 +1,277 @@
+package reconcile
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/spool"
+)
+
+// Rows is everything that the lists hold. Add every row that was read, then Seal. Only digests stay
+// in memory. It is not safe for concurrent use.
+type Rows struct {
+	own     Identity
+	canon   func(typ, value string) string
+	store   *spool.Spool
+	entries []held
+	enc     spool.Encoder
+}
+
+// Identity tells which markers are ours.
+type Identity struct {
+	Instance string // connector.id
+	TakeOver string // an instance whose rows are taken for ours, once; may be empty
+}
+
+// whose says to whom a row belongs.
+type whose uint8
+
+const (
+	nobodys whose = iota // no marker: a rule made by a person
+	others               // another instance's marker
+	old                  // an old connector's, by comment or by name
+	ours
+	taken // another instance's, taken over in this run
+)
+
+func (w whose) owned() bool { return w >= old }
+
+type held struct {
+	key      [16]byte
+	winner   uint64 // digest of the first owner named by the marker
+	owners   uint64
+	text     uint64
+	sent     uint64
+	stored   uint64
+	at       int64
+	count    uint16 // owners, as the marker says
+	kind     Kind
+	whose    whose
+	enabled  bool
+	ourStop  bool // disabled, and the marker says that we did it
+	known    bool // the marker's note of our last write can be read
+	spelled  bool // the value is in canonical form
+	testing  bool // maturity set at our last write was testing
+	broken   bool // Sigma: the content cannot be read
+	maturity uint8
+}
+
+// NewRows makes an empty set. canon folds the spellings of an IOC value; expect is how many rows
+// are likely to come.
+func NewRows(own Identity, canon func(typ, value string) string, expect int) *Rows {
+	return &Rows{own: own, canon: canon, store: spool.New(), entries: make([]held, 0, expect)}
+}
+
+// Close gives back the spool. Plans made from r stay valid.
+func (r *Rows) Close() error { return r.store.Close() }
+
+// Len is the number of rows.
+func (r *Rows) Len() int { return len(r.entries) }
+
+// Add adds one row.
+func (r *Rows) Add(row *Row) error {
+	h := r.judge(row)
+	e := &r.enc
+	e.Reset()
+	e.Int(int64(row.Kind))
+	for _, s := range []string{row.ID, row.Created, row.Type, row.Value, row.Description, row.Comment, row.Name, row.RuleID, row.Content, row.HLStatus} {
+		e.String(s)
+	}
+	e.Bool(row.Enabled)
+	at, err := r.store.Put(e.Bytes())
+	if err != nil {
+		return fmt.Errorf("keep %s row %s: %w", row.Kind, row.ID, err)
+	}
+	h.at = at
+	r.entries = append(r.entries, h)
+	return nil
+}
+
+// judge reduces a row to what is compared of it.
+func (r *Rows) judge(row *Row) held {
+	h := held{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus)}
+	var instance string
+	var applied mark.Applied
+	class := mark.None
+	switch row.Kind {
+	case IOC:
+		value := r.canon(row.Type, row.Value)
+		h.key, h.spelled = KeyOf(IOC, row.Type, value), value == row.Value
+		var m mark.IOC
+		m, class = mark.ParseIOC(row.Comment)
+		h.text = mark.IOCText(row.Description, m.StandardID, m.Platforms)
+		instance, applied, h.ourStop = m.Instance, m.Applied, m.Disabled != ""
+		h.owners, h.count = m.Digest, uint16(min(m.Count, 1<<16-1))
+		if len(m.Owners) > 0 {
+			h.winner = mark.OwnersDigest(m.Owners[0])
+		}
+	case Sigma:
+		id := strings.ToLower(row.RuleID)
+		rule, err := mark.ReadSigma(row.Content)
+		if err == nil {
+			if rule.ID != "" {
+				id = rule.ID
+			}
+			class, instance, applied, h.ourStop = rule.Class, rule.Ref.Instance, rule.Ref.Applied, rule.Ref.Disabled
+			h.text = mark.SigmaText(row.Name, rule)
+			if class == mark.Ours {
+				h.winner = mark.OwnersDigest(rule.Ref.Owner)
+				h.owners, h.count = h.winner, 1
+			}
+		}
+		h.broken = err != nil
+		h.key, h.spelled = KeyOf(Sigma, "", id), true
+	case YARA:
+		line, _, c := mark.SplitYARA(row.Content)
+		class, instance, applied, h.ourStop = c, line.Instance, line.Applied, line.Disabled != ""
+		h.text, h.spelled = mark.YARAText(row.Name, row.Content), true
+		h.key = KeyOf(YARA, "row", row.ID)
+		if c == mark.Ours {
+			h.key = KeyOf(YARA, "", line.Owners[0])
+			h.winner = mark.OwnersDigest(line.Owners[0])
+			h.owners, h.count = mark.OwnersDigest(line.Owners...), uint16(len(line.Owners))
+		}
+	}
+	h.known, h.sent, h.stored, h.testing = applied.Known, applied.Sent, applied.Stored, applied.Maturity == "testing"
+	switch {
+	case class == mark.Old:
+		h.whose = old
+	case class == mark.Ours && instance == r.own.Instance:
+		h.whose = ours
+	case class == mark.Ours && r.own.TakeOver != "" && instance == r.own.TakeOver:
+		h.whose = taken
+	case class == mark.Ours:
+		h.whose = others
+	}
+	h.ourStop = h.ourStop && !h.enabled
+	return h
+}
+
+func maturityCode(s string) uint8 {
+	switch s {
+	case "stable":
+		return 1
+	case "testing":
+		return 2
+	}
+	return 0
+}
+
+func (r *Rows) read(at int64) (Row, error) {
+	b, err := r.store.Get(at)
+	if err != nil {
+		return Row{}, err
+	}
+	d := spool.NewDecoder(b)
+	row := Row{Kind: Kind(d.Int())}
+	for _, p := range []*string{&row.ID, &row.Created, &row.Type, &row.Value, &row.Description, &row.Comment, &row.Name, &row.RuleID, &row.Content, &row.HLStatus} {
+		*p = d.String()
+	}
+	row.Enabled = d.Bool()
+	return row, d.Err()
+}
+
+// Seal ends the adding and sorts the rows by rule. names are the wanted Sigma and YARA rules, by
+// which rows of the old connectors are known: those had no marker.
+func (r *Rows) Seal(w *Wanted) error {
+	if err := r.adoptNames(w); err != nil {
+		return err
+	}
+	if err := r.adoptDerived(w); err != nil {
+		return err
+	}
+	slices.SortFunc(r.entries, func(a, b held) int {
+		return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.at, b.at))
+	})
+	return nil
+}
+
+// adoptDerived gives rows of ours the key of the wanted rule of their owner where the wanted YAML
+// has no id of its own: a row that was adopted keeps the id the server knows it by.
+func (r *Rows) adoptDerived(w *Wanted) error {
+	if len(w.derived) == 0 {
+		return nil
+	}
+	byOwner := map[uint64][16]byte{}
+	for _, e := range w.entries {
+		if w.derived[e.at] {
+			byOwner[e.owner] = e.key
+		}
+	}
+	for i := range r.entries {
+		if h := &r.entries[i]; h.kind == Sigma && (h.whose == ours || h.whose == taken) {
+			if key, ok := byOwner[h.winner]; ok {
+				h.key = key
+			}
+		}
+	}
+	return nil
+}
+
+// adoptNames finds the unmarked Sigma and YARA rows whose exact name is that of one wanted rule and
+// of no other row, and takes them for an old connector's.
+func (r *Rows) adoptNames(w *Wanted) error {
+	type owner struct {
+		want  int
+		clash bool
+	}
+	names := map[Kind]map[string]*owner{Sigma: {}, YARA: {}}
+	anyUnmarked := slices.ContainsFunc(r.entries, func(h held) bool { return h.kind != IOC && h.whose == nobodys })
+	if !anyUnmarked {
+		return nil
+	}
+	for i, e := range w.entries {
+		if e.kind == IOC {
+			continue
+		}
+		rec, err := w.read(e.at)
+		if err != nil {
+			return err
+		}
+		for _, n := range append(mark.OldNames(rec.Owner.Name), rec.Name) {
+			if o := names[e.kind][n]; o == nil {
+				names[e.kind][n] = &owner{want: i}
+			} else if o.want != i && w.entries[o.want].key != e.key {
+				o.clash = true
+			}
+		}
+	}
+	type match struct{ row, rows int }
+	found := map[int]*match{}
+	for i := range r.entries {
+		h := &r.entries[i]
+		if h.kind == IOC || h.whose == others {
+			continue
+		}
+		row, err := r.read(h.at)
+		if err != nil {
+			return err
+		}
+		o := names[h.kind][strings.TrimSpace(row.Name)]
+		if o == nil || o.clash {
+			continue
+		}
+		m := found[o.want]
+		if m == nil {
+			m = &match{}
+			found[o.want] = m
+		}
+		m.row = i
+		m.rows++
+	}
+	for i, m := range found {
+		h, e := &r.entries[m.row], w.entries[i]
+		if m.rows != 1 || h.whose != nobodys {
+			continue
+		}
+		h.whose, h.winner = old, e.owner
+		if h.kind == YARA || w.derived[e.at] {
+			h.key = e.key
+		}
+	}
+	return nil
+}

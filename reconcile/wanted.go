@@ -1,0 +1,311 @@
+package reconcile
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/spool"
+)
+
+// Value is one IOC that an indicator gives: a HarfangLab type and a canonical value.
+type Value struct{ Type, Value string }
+
+// Wanted is the whole set of rules that OpenCTI asks for. Add every indicator that was read, then
+// Seal. Only digests stay in memory; the texts wait in a spool. It is not safe for concurrent use.
+type Wanted struct {
+	store   *spool.Spool
+	entries []want
+	seen    []seen
+	skips   []numberedSkip
+	names   map[int64]string // display names of Sigma and YARA rules by spool offset
+	derived map[int64]bool   // Sigma rules whose YAML carries no id
+	enc     spool.Encoder
+	sealed  bool
+	digest  string
+	skipped []Skip
+}
+
+// want is one (rule, owner) pair.
+type want struct {
+	key     [16]byte
+	owner   uint64 // mark.OwnersDigest of the internal id
+	text    uint64
+	at      int64
+	created int64
+	seq     uint32 // the Add call that made it
+	score   int8   // -1 when null
+	kind    Kind
+}
+
+// seen is one indicator that was read.
+type seen struct {
+	owner  uint64
+	seq    uint32
+	kind   Kind  // 0 when its pattern type gives no rule
+	passed bool  // selected
+	why    uint8 // index into skipCodes when it was not
+}
+
+type numberedSkip struct {
+	Skip
+	seq uint32
+}
+
+// skipCodes numbers the reasons for which a whole indicator is not selected.
+var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowThreshold, LabelFiltered, MarkingDenied, OutOfFilter}
+
+// NewWanted makes an empty set. expect is how many indicators are likely to come; 0 is fine.
+func NewWanted(expect int) *Wanted {
+	return &Wanted{
+		store: spool.New(), entries: make([]want, 0, expect), seen: make([]seen, 0, expect),
+		names: map[int64]string{}, derived: map[int64]bool{},
+	}
+}
+
+// Close gives back the spool. Plans made from w stay valid.
+func (w *Wanted) Close() error { return w.store.Close() }
+
+// Pass adds an indicator that was read and not selected.
+func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
+	seq := uint32(len(w.seen))
+	code := max(0, slices.Index(skipCodes, why))
+	w.seen = append(w.seen, seen{owner: mark.OwnersDigest(ind.ID), seq: seq, kind: patternKind(ind.PatternType), why: uint8(code)})
+	if why != Revoked && why != OutOfFilter { // the server was asked to leave these out; they are no skips
+		w.skips = append(w.skips, numberedSkip{Skip{ind.ID, why, detail}, seq})
+	}
+}
+
+// Add adds a selected indicator: its values when it is a STIX pattern, its rule when it is Sigma or
+// YARA. An indicator that is added again replaces what it gave before.
+func (w *Wanted) Add(ind *Indicator, values []Value, skips []Skip) error {
+	seq := uint32(len(w.seen))
+	kind := patternKind(ind.PatternType)
+	w.seen = append(w.seen, seen{owner: mark.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true})
+	for _, s := range skips {
+		s.Indicator = ind.ID
+		w.skips = append(w.skips, numberedSkip{s, seq})
+	}
+	var err error
+	switch kind {
+	case IOC:
+		text := mark.IOCText(ind.Description, ind.StandardID, ind.Platforms)
+		for _, v := range values {
+			if err = w.put(ind, seq, IOC, v, text, ind.Description, ""); err != nil {
+				return err
+			}
+		}
+	case Sigma:
+		err = w.addSigma(ind, seq)
+	case YARA:
+		err = w.addYARA(ind, seq)
+	}
+	return err
+}
+
+func (w *Wanted) refuse(ind *Indicator, seq uint32, detail string) {
+	w.skips = append(w.skips, numberedSkip{Skip{ind.ID, InvalidRule, detail}, seq})
+}
+
+func (w *Wanted) addSigma(ind *Indicator, seq uint32) error {
+	rule, err := mark.ParseSigma(ind.Pattern)
+	if err != nil {
+		w.refuse(ind, seq, "Sigma: "+err.Error())
+		return nil
+	}
+	derived := rule.ID == ""
+	if derived {
+		rule = rule.WithID(DerivedSigmaID(ind.ID))
+	}
+	if _, err := rule.Render(rule.ID, mark.SigmaRef{Base: "x", Owner: ind.ID, Instance: "x"}); err != nil {
+		w.refuse(ind, seq, "Sigma: "+err.Error())
+		return nil
+	}
+	name := ruleName(ind, rule.Title)
+	at := len(w.entries)
+	if err := w.put(ind, seq, Sigma, Value{Value: rule.ID}, mark.SigmaText(name, rule), ind.Pattern, name); err != nil {
+		return err
+	}
+	if derived {
+		w.derived[w.entries[at].at] = true
+	}
+	return nil
+}
+
+func (w *Wanted) addYARA(ind *Indicator, seq uint32) error {
+	names, err := mark.CheckYARA(ind.Pattern)
+	if err != nil {
+		w.refuse(ind, seq, "YARA: "+err.Error())
+		return nil
+	}
+	name := ruleName(ind, names[0])
+	return w.put(ind, seq, YARA, Value{Value: ind.ID}, mark.YARAText(name, ind.Pattern), ind.Pattern, name)
+}
+
+func ruleName(ind *Indicator, fallback string) string {
+	if name := mark.Name(ind.Name, ind.ID); name != "" {
+		return name
+	}
+	return mark.Name(fallback, ind.ID)
+}
+
+// DerivedSigmaID is the id given to a Sigma rule whose YAML has none: a UUIDv5 of the indicator's
+// internal id, so that it is the same in every run.
+func DerivedSigmaID(indicatorID string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("harfangsync:sigma:"+indicatorID)).String()
+}
+
+func patternKind(t string) Kind {
+	switch strings.ToLower(t) {
+	case "stix":
+		return IOC
+	case "sigma":
+		return Sigma
+	case "yara":
+		return YARA
+	}
+	return 0
+}
+
+// KeyOf is the identity of a rule: type and canonical value of an IOC, the YAML id of a Sigma rule,
+// the indicator's internal id of a YARA file.
+func KeyOf(k Kind, typ, value string) [16]byte { return mark.Key(k.String(), typ, value) }
+
+func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, body, name string) error {
+	e := &w.enc
+	e.Reset()
+	e.String(v.Type)
+	e.String(v.Value)
+	e.String(name)
+	e.String(body)
+	e.Strings(ind.Platforms)
+	e.String(ind.ID)
+	e.String(ind.StandardID)
+	e.String(ind.Name)
+	score := int8(-1)
+	if ind.Score != nil {
+		score = int8(min(max(*ind.Score, 0), 100))
+	}
+	e.Int(int64(score))
+	at, err := w.store.Put(e.Bytes())
+	if err != nil {
+		return fmt.Errorf("keep indicator %s: %w", ind.ID, err)
+	}
+	w.entries = append(w.entries, want{
+		key: KeyOf(k, v.Type, v.Value), owner: w.seen[len(w.seen)-1].owner, text: text, at: at,
+		created: ind.CreatedAt.Unix(), seq: seq, score: score, kind: k,
+	})
+	if k != IOC {
+		w.names[at] = name
+	}
+	return nil
+}
+
+// wantRecord is the text of one want.
+type wantRecord struct {
+	Type, Value, Name string
+	Body              string // description of an IOC, pattern of Sigma and YARA
+	Platforms         []string
+	Owner             Owner
+}
+
+func (w *Wanted) read(at int64) (wantRecord, error) {
+	b, err := w.store.Get(at)
+	if err != nil {
+		return wantRecord{}, err
+	}
+	d := spool.NewDecoder(b)
+	r := wantRecord{Type: d.String(), Value: d.String(), Name: d.String(), Body: d.String(), Platforms: d.Strings()}
+	r.Owner = Owner{ID: d.String(), StandardID: d.String(), Name: d.String()}
+	if s := int(d.Int()); s >= 0 {
+		r.Owner.Score = &s
+	}
+	return r, d.Err()
+}
+
+// Seal ends the adding: earlier versions of indicators that came again are dropped, second Sigma
+// rules with one id become skips, and everything is sorted.
+func (w *Wanted) Seal() error {
+	slices.SortFunc(w.seen, func(a, b seen) int { return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.seq, b.seq)) })
+	stale := map[uint32]bool{}
+	kept := w.seen[:0]
+	for i, s := range w.seen {
+		if i+1 < len(w.seen) && w.seen[i+1].owner == s.owner {
+			stale[s.seq] = true
+			continue
+		}
+		kept = append(kept, s)
+	}
+	w.seen = kept
+	if len(stale) > 0 {
+		w.entries = slices.DeleteFunc(w.entries, func(e want) bool { return stale[e.seq] })
+		w.skips = slices.DeleteFunc(w.skips, func(s numberedSkip) bool { return stale[s.seq] })
+	}
+	slices.SortFunc(w.entries, compareWants)
+	w.entries = slices.CompactFunc(w.entries, func(a, b want) bool { return a.key == b.key && a.owner == b.owner })
+	w.skipped = make([]Skip, len(w.skips))
+	for i, s := range w.skips {
+		w.skipped[i] = s.Skip
+	}
+	w.skips = nil
+	h := sha256.New()
+	var buf [33]byte
+	for _, e := range w.entries {
+		copy(buf[:16], e.key[:])
+		binary.BigEndian.PutUint64(buf[16:], e.owner)
+		binary.BigEndian.PutUint64(buf[24:], e.text)
+		buf[32] = byte(e.kind)
+		h.Write(buf[:])
+	}
+	w.digest = hex.EncodeToString(h.Sum(nil))
+	w.sealed = true
+	return nil
+}
+
+// compareWants sorts by rule, and within a rule the best owner first: by score, newest, id.
+func compareWants(a, b want) int {
+	if c := bytes.Compare(a.key[:], b.key[:]); c != 0 {
+		return c
+	}
+	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.created, a.created), cmp.Compare(a.owner, b.owner))
+}
+
+// lookup finds an indicator that was read.
+func (w *Wanted) lookup(owner uint64) (seen, bool) {
+	i, ok := slices.BinarySearchFunc(w.seen, owner, func(s seen, o uint64) int { return cmp.Compare(s.owner, o) })
+	if !ok {
+		return seen{}, false
+	}
+	return w.seen[i], true
+}
+
+// WasRead says whether the indicator with an internal id was among those read.
+func (w *Wanted) WasRead(id string) bool {
+	_, ok := w.lookup(mark.OwnersDigest(id))
+	return ok
+}
+
+// Read is the number of indicators read, and Selected how many of each kind are wanted.
+func (w *Wanted) Read() int { return len(w.seen) }
+
+// Selected counts the wanted indicators of each kind.
+func (w *Wanted) Selected() map[Kind]int {
+	n := map[Kind]int{}
+	for _, s := range w.seen {
+		if s.passed && s.kind != 0 {
+			n[s.kind]++
+		}
+	}
+	return n
+}
+
+// Digest covers the wanted rules and their owners, free of times and order. Valid after Seal.
+func (w *Wanted) Digest() string { return w.digest }
