@@ -1,0 +1,247 @@
+package pattern
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"harfangsync/reconcile"
+)
+
+// Skip is one branch, value or observable that gives no rule, and why. Detail names it for people:
+// one line of at most 200 characters without control characters.
+type Skip struct {
+	Reason reconcile.Reason
+	Detail string
+}
+
+// Options say what counts. The zero value deploys every hash of a pattern, reads no observables and
+// excludes nothing.
+type Options struct {
+	StrongestHash bool // of one file only SHA-256, else SHA-1, else MD5
+	Observables   bool // attached observables count too
+
+	// Excluded reports whether a canonical value must never be deployed, and the entry that says so.
+	Excluded func(Value) (entry string, hit bool)
+}
+
+// Result is what a pattern becomes. Values are canonical, without repeats, in order of appearance:
+// the pattern's, then those of the observables. Skipped has the same order; a value that could not
+// be deployed is named once.
+type Result struct {
+	Values  []Value
+	Skipped []Skip
+}
+
+// Deploy gives the values that a STIX pattern and its attached observables declare bad, each on its
+// own. A value is the literal of a positive equality; half of an AND is never deployed, nor the
+// inverse of a NOT.
+func Deploy(src string, observables []reconcile.Observable, o Options) Result {
+	d := deployer{options: o}
+	p, err := Parse(src)
+	if err != nil {
+		d.skip(reconcile.PatternSyntax, "", err.Error())
+		return d.result
+	}
+	if !o.Observables {
+		observables = nil
+	}
+	d.track = len(observables) > 0
+	d.observation(p.root)
+	d.attach(p, observables)
+	return d.result
+}
+
+// deployer collects the result.
+type deployer struct {
+	options Options
+	result  Result
+	seen    map[Value]struct{}   // values deployed, once there are many
+	skipped map[skipped]struct{} // values skipped
+	track   bool                 // observables follow: files are wanted
+	files   []file               // each file that the pattern deployed by its hashes
+}
+
+type skipped struct {
+	reason reconcile.Reason
+	value  Value
+}
+
+// manyValues is from where on a map finds repeats faster than a walk.
+const manyValues = 16
+
+// add deploys a value unless it is there already.
+func (d *deployer) add(v Value) {
+	if len(d.result.Values) < manyValues {
+		for _, known := range d.result.Values {
+			if known == v {
+				return
+			}
+		}
+		d.result.Values = append(d.result.Values, v)
+		return
+	}
+	if d.seen == nil {
+		d.seen = make(map[Value]struct{})
+		for _, known := range d.result.Values {
+			d.seen[known] = struct{}{}
+		}
+	}
+	if _, known := d.seen[v]; !known {
+		d.seen[v] = struct{}{}
+		d.result.Values = append(d.result.Values, v)
+	}
+}
+
+// skip records what was not deployed.
+func (d *deployer) skip(why reconcile.Reason, subject, cause string) {
+	d.result.Skipped = append(d.result.Skipped, Skip{why, detail(subject, cause)})
+}
+
+// skipValue records a value once for each reason, however often pattern and observables name it.
+func (d *deployer) skipValue(why reconcile.Reason, v Value, subject, cause string) {
+	key := skipped{why, v}
+	if _, known := d.skipped[key]; known {
+		return
+	}
+	if d.skipped == nil {
+		d.skipped = make(map[skipped]struct{})
+	}
+	d.skipped[key] = struct{}{}
+	d.skip(why, subject, cause)
+}
+
+// observation judges the branches of an observation OR one by one, and anything else as a whole.
+func (d *deployer) observation(o *observation) {
+	switch {
+	case len(o.qualifiers) > 0:
+	case o.comparison != nil:
+		d.comparison(o.comparison)
+		return
+	case o.op == opOr:
+		for _, kid := range o.kids {
+			d.observation(kid)
+		}
+		return
+	}
+	why := reasonFor(survey(o))
+	d.skip(why, subject(o.print), causes[why])
+}
+
+// reasonFor gives the first reason, in the fixed order, why what was found cannot be deployed.
+func reasonFor(f findings) reconcile.Reason {
+	switch {
+	case f.temporal:
+		return reconcile.PatternTemporal
+	case f.negation:
+		return reconcile.PatternNegation
+	case f.operator:
+		return reconcile.PatternOperator
+	}
+	return reconcile.PatternAnd
+}
+
+var causes = map[reconcile.Reason]string{
+	reconcile.PatternTemporal: "a rule cannot express order, time or repetition",
+	reconcile.PatternNegation: "a negation does not name a bad value",
+	reconcile.PatternOperator: "the operator does not name one exact value",
+	reconcile.PatternAnd:      "no single value stands for this AND",
+	reconcile.TooLong:         "more than 1000 alternatives",
+	reconcile.UnsupportedType: "no HarfangLab rule type expresses this",
+	reconcile.UnsupportedHash: "HarfangLab rules hold MD5, SHA-1 and SHA-256 only",
+}
+
+// comparison judges the terms of one bracket.
+func (d *deployer) comparison(c *comparison) {
+	if c.op == 0 {
+		a := newAtom(&c.test)
+		d.term([]*atom{&a})
+		return
+	}
+	ids := make(map[string]int)
+	f := newFormula(c, false, ids)
+	if f.terms > maxTerms {
+		d.skip(reconcile.TooLong, subject(c.print), causes[reconcile.TooLong])
+		return
+	}
+	var atoms []*atom
+	last := make([]int, len(ids)) // by id: the last term that held the atom, from 1
+	for n := range f.terms {
+		atoms = f.term(n, atoms[:0])
+		if len(atoms) > 1 {
+			atoms = distinct(atoms, last, n+1)
+		}
+		d.term(atoms)
+	}
+}
+
+// distinct drops atoms that the term has already.
+func distinct(atoms []*atom, last []int, term int) []*atom {
+	kept := atoms[:0]
+	for _, a := range atoms {
+		if last[a.id] != term {
+			last[a.id] = term
+			kept = append(kept, a)
+		}
+	}
+	return kept
+}
+
+// term judges one conjunction of distinct atoms.
+func (d *deployer) term(atoms []*atom) {
+	var f findings
+	for _, a := range atoms {
+		f.negation = f.negation || a.verdict == negated
+		f.operator = f.operator || a.verdict == unequal
+	}
+	switch {
+	case f.negation || f.operator:
+		d.skipTerm(reasonFor(f), atoms)
+	case len(atoms) > 1:
+		d.conjunction(atoms)
+	case len(atoms[0].literals) == 0:
+		d.skip(reconcile.InvalidValue, atoms[0].String(), "the set is empty")
+	default:
+		for i := range atoms[0].literals {
+			d.single(atoms[0], i)
+		}
+	}
+}
+
+func (d *deployer) skipTerm(why reconcile.Reason, atoms []*atom) {
+	d.skip(why, termSubject(atoms), causes[why])
+}
+
+// termSubject prints a term as far as a detail can show it.
+func termSubject(atoms []*atom) string {
+	var b strings.Builder
+	for i, a := range atoms {
+		if i > 0 {
+			b.WriteString(" AND ")
+		}
+		if b.Len() > maxDetail*utf8.UTFMax {
+			break
+		}
+		b.WriteString(a.String())
+	}
+	return b.String()
+}
+
+// single judges one literal of an equality that stands alone.
+func (d *deployer) single(a *atom, i int) {
+	v, err := a.value(a.literals[i])
+	if err == nil {
+		err = d.excluded(v)
+	}
+	if err != nil {
+		one := *a
+		one.literals = a.literals[i : i+1]
+		d.skipValue(err.Reason, v, one.String(), err.Msg)
+		return
+	}
+	d.add(v)
+	if d.track && a.meaning == hashPath {
+		var f file
+		f[a.algorithm] = v.Value
+		d.files = append(d.files, f)
+	}
+}

@@ -1,0 +1,188 @@
+package pattern
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile"
+)
+
+// findings are the traits of a pattern that decide what its observables may add.
+type findings struct {
+	temporal bool // qualifiers, FOLLOWEDBY
+	negation bool // NOT, !=
+	operator bool // anything but =, IN and LIKE without a wildcard
+	and      bool // of comparisons or observations
+	subset   bool // ISSUBSET; deployable, yet more than an equality
+	fileName bool // file:name is compared
+}
+
+// survey looks at every part of an observation.
+func survey(o *observation) findings {
+	var f findings
+	f.observation(o)
+	return f
+}
+
+func (f *findings) observation(o *observation) {
+	f.temporal = f.temporal || len(o.qualifiers) > 0 || o.op == opFollowedBy
+	f.and = f.and || o.op == opAnd
+	if o.comparison != nil {
+		f.comparison(o.comparison)
+	}
+	for _, kid := range o.kids {
+		f.observation(kid)
+	}
+}
+
+func (f *findings) comparison(c *comparison) {
+	f.and = f.and || c.op == opAnd
+	for _, kid := range c.kids {
+		f.comparison(kid)
+	}
+	if c.op != 0 {
+		return
+	}
+	a := newAtom(&c.test)
+	f.negation = f.negation || a.verdict == negated
+	f.operator = f.operator || a.verdict == unequal
+	f.subset = f.subset || a.verdict == subset
+	f.fileName = f.fileName || a.meaning == fileNamePath
+}
+
+// attach deploys what the observables say beyond the pattern, and never more than the pattern means:
+// nothing if it holds more than equalities; with an AND only further hashes of a file that the
+// pattern itself deployed; else every value.
+func (d *deployer) attach(p *Pattern, observables []reconcile.Observable) {
+	if len(observables) == 0 {
+		return
+	}
+	found := survey(p.root)
+	if found.temporal || found.negation || found.operator || found.subset {
+		return
+	}
+	known := slices.Clip(d.files) // only files of the pattern, not of other observables
+	for i := range observables {
+		o := &observables[i]
+		if found.and {
+			d.furtherHashes(o, known)
+		} else {
+			d.observable(o, found.fileName)
+		}
+	}
+}
+
+// furtherHashes deploys the hashes of an observable that is one of the known files.
+func (d *deployer) furtherHashes(o *reconcile.Observable, known []file) {
+	if !isFile(o) {
+		return
+	}
+	f, hashes, _ := readHashes(o)
+	if slices.ContainsFunc(known, func(k file) bool { return k.same(&f) }) {
+		d.file(f, hashes, func() string { return observableSubject(o, "") })
+	}
+}
+
+func isFile(o *reconcile.Observable) bool { return o.Type == "StixFile" || o.Type == "Artifact" }
+
+// observable deploys every value of one observable. Its types are OpenCTI's entity types (contract
+// opencti-api 2.4).
+func (d *deployer) observable(o *reconcile.Observable, names bool) {
+	switch o.Type {
+	case "StixFile", "Artifact":
+		d.fileObservable(o, names)
+	case "Domain-Name", "Hostname":
+		d.observed(o, Value{DomainName, o.Value})
+	case "IPv4-Addr", "IPv6-Addr":
+		d.observed(o, Value{BothIP, o.Value})
+	case "Url":
+		d.observed(o, Value{URL, o.Value})
+	default:
+		d.skip(reconcile.UnsupportedType, observableSubject(o, o.Value), causes[reconcile.UnsupportedType])
+	}
+}
+
+func (d *deployer) observed(o *reconcile.Observable, as Value) {
+	v, err := as.canonical()
+	d.deployObserved(o, v, err)
+}
+
+func (d *deployer) deployObserved(o *reconcile.Observable, v Value, err *ValueError) {
+	if err == nil {
+		err = d.excluded(v)
+	}
+	if err != nil {
+		d.skipValue(err.Reason, v, observableSubject(o, v.Value), err.Msg)
+		return
+	}
+	d.add(v)
+}
+
+// fileObservable deploys the hashes of a file, or its name if it has none at all. Hashes of other
+// algorithms are a skip only where the file has nothing better: most files carry some.
+func (d *deployer) fileObservable(o *reconcile.Observable, names bool) {
+	f, hashes, rest := readHashes(o)
+	if len(hashes) == 0 && len(rest) == 0 {
+		if names && o.Type == "StixFile" && strings.TrimSpace(o.Name) != "" {
+			v, err := fileValue(o.Name)
+			d.deployObserved(o, v, err)
+		}
+		return
+	}
+	unsupported := false
+	for _, r := range rest {
+		if r.err.Reason == reconcile.UnsupportedHash {
+			unsupported = true
+			continue
+		}
+		d.skipValue(r.err.Reason, r.value, observableSubject(o, r.value.Value), r.err.Msg)
+	}
+	if unsupported && len(hashes) == 0 {
+		d.skip(reconcile.UnsupportedHash, observableSubject(o, o.Name), causes[reconcile.UnsupportedHash])
+	}
+	d.file(f, hashes, func() string { return observableSubject(o, "") })
+}
+
+// refused is a hash that gives no rule.
+type refused struct {
+	value Value
+	err   *ValueError
+}
+
+// readHashes gives the hashes of an observable, MD5 first, and those that give no rule.
+func readHashes(o *reconcile.Observable) (f file, hashes []Value, rest []refused) {
+	for _, name := range slices.Sorted(maps.Keys(o.Hashes)) {
+		text := o.Hashes[name]
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		alg := parseAlgorithm(name)
+		v, err := hashValue(alg, literal{tokString, text})
+		if err == nil && f[alg] != "" && f[alg] != v.Value {
+			err = invalid("the file has another " + alg.String() + " as well")
+		}
+		if err != nil {
+			rest = append(rest, refused{v, err})
+			continue
+		}
+		f[alg] = v.Value
+	}
+	for _, hash := range f {
+		if hash != "" {
+			hashes = append(hashes, Value{Hash, hash})
+		}
+	}
+	return f, hashes, rest
+}
+
+// observableSubject names an observable in a detail.
+func observableSubject(o *reconcile.Observable, value string) string {
+	name := "observable " + o.Type
+	for _, s := range []string{value, o.Value, o.Name, o.ID} {
+		if s != "" {
+			return name + " " + s
+		}
+	}
+	return name
+}
