@@ -494,10 +494,21 @@ func (c *computation) remove(h held, why Reason) error {
 	if why != Duplicate {
 		ch.Reason = c.provisional(ch.Owners)
 	}
+	if ch.Action == Delete && !h.enabled {
+		ch.Sent = deleteSent
+		if item, refused := c.refused(&ch); refused {
+			c.plan.Held = append(c.plan.Held, item)
+			c.plan.Unchanged++
+			return nil
+		}
+	}
 	c.stop(&ch)
 	c.add(ch)
 	return nil
 }
+
+// deleteSent stands for a text in the memory of refusals when the server refused a delete.
+const deleteSent = "delete"
 
 // provisional is the reason for a removal that the read itself knows.
 func (c *computation) provisional(owners []Owner) Reason {

@@ -2,8 +2,12 @@ package reconcile
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 )
+
+// ErrConflict says that a row is not any more what the plan saw.
+var ErrConflict = errors.New("entry changed since the plan was made")
 
 // Action is what a change does.
 type Action string

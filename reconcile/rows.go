@@ -91,6 +91,9 @@ func (r *Rows) Add(row *Row) error {
 	return nil
 }
 
+// Truncate drops every row but the first n that were added, before a list is read again.
+func (r *Rows) Truncate(n int) { r.entries = r.entries[:n] }
+
 // judge reduces a row to what is compared of it.
 func (r *Rows) judge(row *Row) held {
 	h := held{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus)}

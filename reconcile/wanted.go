@@ -309,3 +309,23 @@ func (w *Wanted) Selected() map[Kind]int {
 
 // Digest covers the wanted rules and their owners, free of times and order. Valid after Seal.
 func (w *Wanted) Digest() string { return w.digest }
+
+// RuleOf is the identity of the Sigma or YARA rule that an indicator gives, in the form of Finding's
+// values; ok is false for a STIX pattern and for a rule that is not valid.
+func RuleOf(ind *Indicator) (v Value, ok bool) {
+	switch patternKind(ind.PatternType) {
+	case Sigma:
+		rule, err := mark.ParseSigma(ind.Pattern)
+		if err != nil {
+			return Value{}, false
+		}
+		if rule.ID == "" {
+			return Value{Value: DerivedSigmaID(ind.ID)}, true
+		}
+		return Value{Value: rule.ID}, true
+	case YARA:
+		_, err := mark.CheckYARA(ind.Pattern)
+		return Value{Value: ind.ID}, err == nil
+	}
+	return Value{}, false
+}

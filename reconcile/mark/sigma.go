@@ -18,7 +18,7 @@ import (
 // {url}/dashboard/observations/indicators/{id}#harfangsync=<instance>,<applied>[,disabled] and
 // recognised by its fragment alone.
 type SigmaRef struct {
-	Base     string // OpenCTI's URL; not read back
+	Base     string // OpenCTI's URL
 	Owner    string // internal id of the indicator
 	Instance string
 	Applied  Applied
@@ -36,14 +36,14 @@ func (r SigmaRef) String() string {
 	return s
 }
 
-var refForm = regexp.MustCompile(`(?i)/([^/#\s]+)#` + Product + `=([^,\s]+),([^,\s]+?)(,disabled)?\s*$`)
+var refForm = regexp.MustCompile(`(?i)^\s*(.*?)(?:` + indicatorPath[:len(indicatorPath)-1] + `)?/([^/#\s]+)#` + Product + `=([^,\s]+),([^,\s]+?)(,disabled)?\s*$`)
 
 func parseRef(s string) (SigmaRef, bool) {
 	m := refForm.FindStringSubmatch(s)
 	if m == nil {
 		return SigmaRef{}, false
 	}
-	return SigmaRef{Owner: m[1], Instance: m[2], Applied: ParseApplied(m[3]), Disabled: m[4] != ""}, true
+	return SigmaRef{Base: m[1], Owner: m[2], Instance: m[3], Applied: ParseApplied(m[4]), Disabled: m[5] != ""}, true
 }
 
 // SigmaRule is a parsed Sigma rule.

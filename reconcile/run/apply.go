@@ -1,0 +1,287 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
+)
+
+// Outcome is what became of one planned change.
+type Outcome string
+
+// The outcomes.
+const (
+	Applied      Outcome = "applied"
+	Failed       Outcome = "failed"
+	Conflict     Outcome = "conflict"
+	NotAttempted Outcome = "not_attempted"
+)
+
+// Item is one planned change and what became of it.
+type Item struct {
+	Change  *reconcile.Change
+	Outcome Outcome
+	Error   string // the way out, for what was not applied; a note for what was
+}
+
+// Report is what an apply did. Items stand in the order of the plan.
+type Report struct {
+	Items    []Item
+	Problems []string // what concerns the run and no single item
+	Stopped  error    // why the apply ended early: ErrInterrupted, a *BreakerError, or nil
+	// Unreachable says that the platform refused or failed before anything was written.
+	Unreachable error
+}
+
+// Count is the number of items with an outcome and, unless action is empty, that action.
+func (r *Report) Count(o Outcome, a reconcile.Action) int {
+	n := 0
+	for i := range r.Items {
+		if r.Items[i].Outcome == o && (a == "" || r.Items[i].Change.Action == a) {
+			n++
+		}
+	}
+	return n
+}
+
+// Clean says that everything planned was done.
+func (r *Report) Clean() bool {
+	return r.Stopped == nil && len(r.Problems) == 0 && r.Count(Applied, "") == len(r.Items)
+}
+
+// BreakerError says that too many failures in a row stopped the apply (gate G9).
+type BreakerError struct {
+	Limit int
+	Last  error
+}
+
+func (e *BreakerError) Error() string {
+	return fmt.Sprintf("stopped after %d failures in a row: %v", e.Limit, e.Last)
+}
+
+// Unwrap is the last failure.
+func (e *BreakerError) Unwrap() error { return e.Last }
+
+// Apply carries out a plan: missing lists first, then creates and enables, adopts and updates,
+// disables, deletes (gate G7), each change on its own and Job.Parallel at once. When ctx ends it
+// starts nothing new, lets requests in flight finish and reports the rest as not attempted. At the
+// end every touched row is read again (G8). recheck verifies first that the rows still are what the
+// plan saw. Refused texts and, after a clean run, the last good run are remembered.
+func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, error) {
+	a := &applying{job: j, plan: p, report: &Report{Items: make([]Item, len(p.Plan.Changes))}, breaker: breaker{limit: j.Limits.Failures}}
+	for i := range p.Plan.Changes {
+		a.report.Items[i] = Item{Change: &p.Plan.Changes[i], Outcome: NotAttempted}
+	}
+	// Requests are not cut by an interrupt, so that no write is left in doubt; each has its own timeout.
+	a.requests = context.WithoutCancel(ctx)
+	if recheck && len(a.report.Items) > 0 {
+		if err := a.recheck(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.lists(); err != nil {
+		return nil, err
+	}
+	for _, phase := range [][]reconcile.Action{{reconcile.Create, reconcile.Enable}, {reconcile.Adopt, reconcile.Update}, {reconcile.Disable}, {reconcile.Delete}} {
+		a.phase(ctx, phase)
+	}
+	if j.Progress != nil {
+		j.Progress.Done()
+	}
+	a.settleStop(ctx)
+	a.readBack()
+	a.remember(p)
+	return a.report, nil
+}
+
+type applying struct {
+	job      *Job
+	plan     *Planned
+	report   *Report
+	requests context.Context
+	breaker  breaker
+
+	mu      sync.Mutex
+	done    int
+	ids     map[int]string // rows that creates made, by item
+	refused []state.Refused
+	settled []string // keys whose earlier refusal is over
+}
+
+// lists creates the lists that creates need.
+func (a *applying) lists() error {
+	for _, k := range a.job.kinds() {
+		if a.plan.Lists[k] != nil || !a.needs(k) {
+			continue
+		}
+		l, err := a.job.Sink.CreateList(a.requests, k, a.job.Policy.List)
+		if err != nil {
+			return fmt.Errorf("create the %s list %q: %w", k, a.job.Policy.List, err)
+		}
+		a.plan.Lists[k] = &l
+	}
+	return nil
+}
+
+func (a *applying) needs(k reconcile.Kind) bool {
+	for i := range a.report.Items {
+		if it := &a.report.Items[i]; it.Change.Kind == k && it.Outcome == NotAttempted {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
+	var g errgroup.Group
+	g.SetLimit(max(a.job.Parallel, 1))
+	for i := range a.report.Items {
+		it := &a.report.Items[i]
+		if it.Outcome != NotAttempted || it.Change.Action != actions[0] && it.Change.Action != actions[len(actions)-1] {
+			continue
+		}
+		if ctx.Err() != nil || a.breaker.open() {
+			break
+		}
+		g.Go(func() error {
+			if ctx.Err() == nil && !a.breaker.open() {
+				a.attempt(i)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // attempts report into their items
+}
+
+// attempt carries out one change and files the result.
+func (a *applying) attempt(i int) {
+	it := &a.report.Items[i]
+	id, note, err := a.job.apply(a.requests, it.Change, a.plan.Lists[it.Change.Kind])
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.done++
+	if a.job.Progress != nil {
+		a.job.Progress.Writing(a.done, len(a.report.Items))
+	}
+	it.Error = note
+	if err == nil {
+		it.Outcome = Applied
+		a.breaker.success()
+		a.settled = append(a.settled, it.Change.Key)
+		if id != "" {
+			if a.ids == nil {
+				a.ids = map[int]string{}
+			}
+			a.ids[i] = id
+		}
+		return
+	}
+	it.Outcome, it.Error = Failed, err.Error()
+	if errors.Is(err, reconcile.ErrConflict) {
+		it.Outcome = Conflict
+	}
+	f := a.job.Classify(err)
+	if f.Side {
+		a.breaker.failure(err)
+		return
+	}
+	a.breaker.success()
+	if (f.Verdict || f.Linked) && it.Outcome == Failed {
+		sent := it.Change.Sent
+		a.refused = append(a.refused, state.Refused{Key: it.Change.Key, Sent: sent, Words: f.Words, Elsewhere: f.Exists, At: a.job.now().Truncate(time.Second)})
+	}
+}
+
+// settleStop says why not everything was attempted.
+func (a *applying) settleStop(ctx context.Context) {
+	left := a.report.Count(NotAttempted, "")
+	switch {
+	case left == 0:
+	case a.breaker.open():
+		a.report.Stopped = &BreakerError{Limit: a.breaker.limit, Last: a.breaker.last}
+	case ctx.Err() != nil:
+		a.report.Stopped = ErrInterrupted
+	}
+	if a.report.Count(Applied, "") == 0 && a.breaker.last != nil && a.breaker.everOnlyFailed {
+		a.report.Unreachable = a.breaker.last
+	}
+	why := "not attempted"
+	if a.report.Stopped != nil {
+		why += ": " + a.report.Stopped.Error()
+	}
+	for i := range a.report.Items {
+		if it := &a.report.Items[i]; it.Outcome == NotAttempted {
+			it.Error = why
+		}
+	}
+}
+
+// remember saves what later runs must know: refused texts, and after a clean run that it was good.
+func (a *applying) remember(p *Planned) {
+	clean := a.report.Clean()
+	if len(a.refused) == 0 && len(a.settled) == 0 && !clean {
+		return
+	}
+	ctx, cancel := context.WithTimeout(a.requests, saveTimeout)
+	defer cancel()
+	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
+		for _, key := range a.settled {
+			d.Pardon(key)
+		}
+		for _, r := range a.refused {
+			d.Refuse(r)
+		}
+		if clean {
+			d.LastGood = a.job.lastGood(p)
+		}
+	})
+	if err != nil {
+		a.job.Log.Warn("what this run learned could not be saved; the next run works without it", "error", err)
+	}
+}
+
+const saveTimeout = 30 * time.Second
+
+func (j *Job) lastGood(p *Planned) reconcile.LastGood {
+	return reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: j.Filter, Markings: j.Markings, Sources: p.Plan.Sources}
+}
+
+// breaker counts failures in a row, in order of completion (gate G9).
+type breaker struct {
+	mu             sync.Mutex
+	limit, row     int
+	tripped        bool
+	everOnlyFailed bool
+	succeeded      bool
+	last           error
+}
+
+func (b *breaker) success() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.row, b.succeeded, b.everOnlyFailed = 0, true, false
+}
+
+func (b *breaker) failure(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.row++
+	b.last = err
+	b.everOnlyFailed = !b.succeeded
+	if b.limit > 0 && b.row >= b.limit {
+		b.tripped = true
+	}
+}
+
+func (b *breaker) open() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tripped
+}

@@ -1,0 +1,234 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"harfangsync/reconcile"
+)
+
+// Planned is a plan together with what it was made from.
+type Planned struct {
+	Plan     *reconcile.Plan
+	Lists    map[reconcile.Kind]*List // nil for a list that is to be created
+	Complete bool                     // both sides were read to the end
+	Started  time.Time
+}
+
+// Plan reads both sides and decides. asOf moves the moment at which validity dates are judged; zero
+// is now. An incomplete side gives a plan without changes that gate G1 refuses; any other failure of
+// a side is an error. Plan writes nothing.
+func (j *Job) Plan(ctx context.Context, asOf time.Time) (*Planned, error) {
+	started := j.now()
+	pol := j.Policy
+	if pol.Now = asOf; asOf.IsZero() {
+		pol.Now = started
+	}
+	doc := j.Keeper.Document()
+	pol.Refusals = doc.Refusals()
+
+	var wanted *reconcile.Wanted
+	var rows *reconcile.Rows
+	var lists map[reconcile.Kind]*List
+	var g errgroup.Group
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g.Go(func() (err error) {
+		wanted, err = j.readSource(ctx, started, pol.Now)
+		if err != nil {
+			cancel()
+		}
+		return err
+	})
+	g.Go(func() (err error) {
+		rows, lists, err = j.readSink(ctx)
+		if err != nil {
+			cancel()
+		}
+		return err
+	})
+	err := g.Wait()
+	defer func() {
+		if wanted != nil {
+			_ = wanted.Close()
+		}
+		if rows != nil {
+			_ = rows.Close()
+		}
+	}()
+	if err != nil {
+		if f := j.Classify(err); f.Incomplete {
+			return j.incomplete(err, started, pol, doc.LastGood), nil
+		}
+		return nil, err
+	}
+
+	if err := wanted.Seal(); err != nil {
+		return nil, err
+	}
+	if err := rows.Seal(wanted); err != nil {
+		return nil, err
+	}
+	plan, err := reconcile.Compute(rows, wanted, pol)
+	if err != nil {
+		return nil, err
+	}
+	evidence, err := j.evidence(ctx, plan, wanted, started, pol.Now, doc.LastGood)
+	if err != nil {
+		return nil, err
+	}
+	absence := plan.Explain(evidence, pol)
+	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: wanted.Read(), Base: rows.Len(),
+		Message: fmt.Sprintf("%d indicators and %d rows, read to the end", wanted.Read(), rows.Len())}
+	plan.Judge(complete, absence, doc.LastGood, j.Filter, pol, j.Limits, j.Overrides)
+	return &Planned{Plan: plan, Lists: lists, Complete: true, Started: started}, nil
+}
+
+// incomplete is the plan of a run that could not read a side to the end: nothing in it, and refused.
+func (j *Job) incomplete(err error, started time.Time, pol reconcile.Policy, last reconcile.LastGood) *Planned {
+	plan := &reconcile.Plan{Owned: map[reconcile.Kind]int{}, Enabled: map[reconcile.Kind]int{}, Wanted: map[reconcile.Kind]int{}, Sources: map[reconcile.Kind]int{}}
+	plan.Judge(
+		reconcile.Gate{ID: "G1", Name: "complete", Message: "read twice and still incomplete: " + err.Error()},
+		reconcile.Gate{ID: "G3", Name: "absence", OK: true, Message: "not asked: nothing was decided"},
+		reconcile.LastGood{}, "", pol, j.Limits, j.Overrides)
+	return &Planned{Plan: plan, Lists: map[reconcile.Kind]*List{}, Started: started}
+}
+
+// readSource reads OpenCTI into a wanted set, once more if the first read was incomplete.
+func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcile.Wanted, error) {
+	for attempt := 1; ; attempt++ {
+		w := reconcile.NewWanted(j.Expect)
+		n := 0
+		_, err := j.Source.Read(ctx, started, func(page []reconcile.Indicator) error {
+			for i := range page {
+				if err := j.want(w, &page[i], now); err != nil {
+					return err
+				}
+			}
+			n += len(page)
+			j.reading("indicators", n, j.Expect)
+			return nil
+		})
+		if err == nil {
+			return w, nil
+		}
+		_ = w.Close()
+		if attempt > 1 || !j.Classify(err).Incomplete {
+			return nil, err
+		}
+		j.Log.Warn("OpenCTI was read incompletely, reading once more", "error", err)
+	}
+}
+
+// want adds one indicator that was read.
+func (j *Job) want(w *reconcile.Wanted, ind *reconcile.Indicator, now time.Time) error {
+	if why, detail := j.Selection.Judge(ind, now); why != "" {
+		w.Pass(ind, why, detail)
+		return nil
+	}
+	values, skips := j.values(ind)
+	return w.Add(ind, values, skips)
+}
+
+func (j *Job) values(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
+	if !strings.EqualFold(ind.PatternType, "stix") {
+		return nil, nil
+	}
+	return j.Meaning(ind)
+}
+
+// readSink reads the lists, each once more if its first read was incomplete.
+func (j *Job) readSink(ctx context.Context) (*reconcile.Rows, map[reconcile.Kind]*List, error) {
+	rows := reconcile.NewRows(j.Policy.Own, j.Canon, j.Expect)
+	lists := map[reconcile.Kind]*List{}
+	for _, k := range j.kinds() {
+		list, err := j.Sink.FindList(ctx, k, j.Policy.List)
+		if err == nil && list != nil {
+			err = j.readList(ctx, k, list, rows)
+		}
+		if err != nil {
+			_ = rows.Close()
+			return nil, nil, err
+		}
+		lists[k] = list
+	}
+	return rows, lists, nil
+}
+
+// readList adds the rows of one list. A failed read leaves rows behind that the second one replaces:
+// so rows are gathered page by page and dropped together.
+func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *List, rows *reconcile.Rows) error {
+	if list.Disabled {
+		j.Log.Warn("the list is switched off in HarfangLab, so its rules detect nothing; enable it in the console", "kind", k, "list", list.Name)
+	}
+	from := rows.Len()
+	for attempt := 1; ; attempt++ {
+		_, err := j.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row) error {
+			for i := range page {
+				if err := rows.Add(&page[i]); err != nil {
+					return err
+				}
+			}
+			j.reading(k.String()+" rules", rows.Len()-from, j.Expect)
+			return nil
+		})
+		if err == nil || attempt > 1 || !j.Classify(err).Incomplete {
+			return err
+		}
+		j.Log.Warn("a list was read incompletely, reading once more", "kind", k, "error", err)
+		rows.Truncate(from)
+	}
+}
+
+// evidence asks for the owners of everything that is to be removed.
+func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.Wanted, started, now time.Time, last reconcile.LastGood) (reconcile.Evidence, error) {
+	const slack = time.Minute // the platform's clock is not ours
+	e := reconcile.Evidence{Started: started.Add(-slack), Found: map[string]reconcile.Finding{}, Excluded: j.Excluded}
+	for _, m := range last.Markings {
+		e.FewerMarkings = e.FewerMarkings || !slices.Contains(j.Markings, m)
+	}
+	ids := plan.Absent()
+	if len(ids) == 0 {
+		return e, nil
+	}
+	found, err := j.Source.ByIDs(ctx, ids, false)
+	if err != nil {
+		return e, fmt.Errorf("ask for the owners of rules to be removed: %w", err)
+	}
+	there := make([]string, 0, len(found))
+	for _, f := range found {
+		there = append(there, f.Asked)
+	}
+	matching := map[string]bool{}
+	if len(there) > 0 {
+		filtered, err := j.Source.ByIDs(ctx, there, true)
+		if err != nil {
+			return e, fmt.Errorf("ask for the owners of rules to be removed: %w", err)
+		}
+		for _, f := range filtered {
+			matching[f.Asked] = true
+		}
+	}
+	for _, f := range found {
+		e.Found[f.Asked] = j.finding(&f.Indicator, w, matching[f.Asked], now)
+	}
+	return e, nil
+}
+
+func (j *Job) finding(ind *reconcile.Indicator, w *reconcile.Wanted, matches bool, now time.Time) reconcile.Finding {
+	f := reconcile.Finding{Indicator: *ind, Read: w.WasRead(ind.ID), Matches: matches, Values: map[reconcile.Value]bool{}}
+	f.Judged, _ = j.Selection.Judge(ind, now)
+	values, _ := j.values(ind)
+	for _, v := range values {
+		f.Values[v] = true
+	}
+	if v, ok := reconcile.RuleOf(ind); ok {
+		f.Values[v] = true
+	}
+	return f
+}

@@ -1,0 +1,130 @@
+// Package run does what reconcile decides: it reads both sides into a plan, and applies a plan.
+package run
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
+)
+
+// Source is OpenCTI as a run needs it. Every answer is whole or an error; an answer that is known to
+// be partial is an error for which Fault.Incomplete holds.
+type Source interface {
+	// Read visits every indicator that the run's filter lets through, observables included. start is
+	// when the run began; what changed since is visited again, and the later version counts.
+	Read(ctx context.Context, start time.Time, visit func([]reconcile.Indicator) error) (count int, err error)
+	// ByIDs asks for indicators by id of any kind, alone or together with the run's filter.
+	ByIDs(ctx context.Context, ids []string, filtered bool) ([]Found, error)
+}
+
+// Found is one indicator with the id under which it was asked for.
+type Found struct {
+	Asked string
+	reconcile.Indicator
+}
+
+// Sink is HarfangLab as a run needs it.
+type Sink interface {
+	FindList(ctx context.Context, k reconcile.Kind, name string) (*List, error) // nil when absent
+	CreateList(ctx context.Context, k reconcile.Kind, name string) (List, error)
+	Rows(ctx context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (count int, err error)
+	// Lookup finds the rows of a list, or of every list when list is empty, that are the rule of q.
+	Lookup(ctx context.Context, k reconcile.Kind, list string, q Query) ([]Located, error)
+	Create(ctx context.Context, list string, r reconcile.Row) (id string, err error)
+	Update(ctx context.Context, k reconcile.Kind, id string, p Patch) error
+	Delete(ctx context.Context, k reconcile.Kind, id string) error
+}
+
+// List is one rule container.
+type List struct {
+	ID, Name string
+	Disabled bool
+}
+
+// Query names one rule: type and value of an IOC, the YAML id of a Sigma rule, a display name, an id.
+type Query struct{ Type, Value, RuleID, Name, ID string }
+
+// Located is a row and the list that holds it.
+type Located struct {
+	reconcile.Row
+	List string
+}
+
+// Patch is what to change of a row; nil members stay as they are.
+type Patch struct {
+	Enabled                                       *bool
+	Description, Comment, HLStatus, Name, Content *string
+}
+
+// Fault is what a run needs to know of an adapter's error.
+type Fault struct {
+	Incomplete    bool     // the answer was partial: read once more, then refuse
+	Verdict       bool     // final word of the server on one item
+	Exists        bool     // the server says that the rule is there already
+	Linked        bool     // cannot be deleted while a correlation uses it
+	Unsure        bool     // a write that may or may not have been stored
+	Missing       bool     // the row is not there
+	FilterIgnored bool     // a narrow look-up came back wide
+	Side          bool     // the platform failed, not the item: counts for the breaker
+	Words         string   // the server's
+	Fields        []string // named by a refusal
+}
+
+// Progress is told how far the long parts of a run are. total is 0 while unknown.
+type Progress interface {
+	Reading(what string, done, total int)
+	Writing(done, total int)
+	Done()
+}
+
+// Job is one run's settings and tools. Every member is needed unless it says otherwise.
+type Job struct {
+	Source   Source
+	Sink     Sink
+	Classify func(error) Fault
+	// Meaning turns a selected STIX indicator into values and skips.
+	Meaning  func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip)
+	Canon    func(typ, value string) string
+	Excluded func(typ, value string) bool
+
+	Selection reconcile.Selection
+	Policy    reconcile.Policy // Now and Refusals are filled in by Plan
+	Limits    reconcile.Limits
+	Overrides reconcile.Overrides
+	Filter    string   // digest of the stream's filter and our selection
+	Markings  []string // visible to the account
+	Parallel  int      // writes at once
+	Expect    int      // likely size of a side, 0 when unknown
+
+	Keeper   *state.Keeper
+	Log      *slog.Logger
+	Progress Progress         // may be nil
+	Clock    func() time.Time // may be nil
+}
+
+func (j *Job) kinds() []reconcile.Kind {
+	if len(j.Policy.Kinds) > 0 {
+		return j.Policy.Kinds
+	}
+	return reconcile.Kinds
+}
+
+func (j *Job) now() time.Time {
+	if j.Clock != nil {
+		return j.Clock()
+	}
+	return time.Now().UTC()
+}
+
+func (j *Job) reading(what string, done, total int) {
+	if j.Progress != nil {
+		j.Progress.Reading(what, done, total)
+	}
+}
+
+// ErrInterrupted says that a run ended early because it was told to.
+var ErrInterrupted = errors.New("interrupted")

@@ -1,0 +1,201 @@
+package run
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"harfangsync/reconcile"
+)
+
+// narrowReads is how many touched rows are read back one by one; beyond it one list read is cheaper.
+const narrowReads = 200
+
+// readBack reads every touched row again (gate G8). A row that holds another text than was sent gets
+// one more write, which notes the server's form of it, and is then read once more.
+func (a *applying) readBack() {
+	touched := a.touched()
+	if len(touched) == 0 {
+		return
+	}
+	rows, err := a.reread(touched)
+	if err != nil {
+		a.report.Problems = append(a.report.Problems, "the written rules could not be read back: "+err.Error())
+		return
+	}
+	var again []int
+	for _, i := range touched {
+		if a.verify(i, rows[i], false) {
+			again = append(again, i)
+		}
+	}
+	if len(again) == 0 {
+		return
+	}
+	if rows, err = a.reread(again); err != nil {
+		a.report.Problems = append(a.report.Problems, "the written rules could not be read back: "+err.Error())
+		return
+	}
+	for _, i := range again {
+		if a.report.Items[i].Outcome == Applied {
+			a.verify(i, rows[i], true)
+		}
+	}
+}
+
+func (a *applying) touched() []int {
+	var list []int
+	for i := range a.report.Items {
+		if it := &a.report.Items[i]; it.Outcome == Applied && it.Error != disabledInstead {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// verify judges one row and says whether it was written once more.
+func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten bool) {
+	it := &a.report.Items[i]
+	back := it.Change.Verify(row, a.job.Policy.Own, second)
+	if back.Problem != "" {
+		it.Outcome, it.Error = Failed, back.Problem
+		return false
+	}
+	var p Patch
+	if back.Note != nil {
+		p = Patch{Description: back.Note.Description, Comment: back.Note.Comment, Name: back.Note.Name, Content: back.Note.Content}
+	}
+	if back.Status {
+		p.HLStatus = &it.Change.After.HLStatus
+	}
+	if back.Note == nil && !back.Status {
+		return false
+	}
+	if err := a.job.Sink.Update(a.requests, it.Change.Kind, row.ID, p); err != nil {
+		f := a.job.Classify(err)
+		if !f.Verdict {
+			it.Outcome, it.Error = Failed, err.Error()
+		}
+		return false
+	}
+	return back.Note != nil
+}
+
+// reread finds the rows of some items: one by one, or by reading the lists when that is cheaper or
+// when the server ignores the filters of a narrow read.
+func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
+	if len(items) <= narrowReads {
+		rows, err := a.rereadNarrow(items)
+		if err == nil || !a.job.Classify(err).FilterIgnored {
+			return rows, err
+		}
+	}
+	found := map[int]*reconcile.Row{}
+	for _, k := range a.job.kinds() {
+		byID, byKey := a.wantedRows(items, k)
+		if len(byID)+len(byKey) == 0 {
+			continue
+		}
+		if err := a.readList(k, byID, byKey, found); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// wantedRows are the items of one kind by row id, or by key where a create did not learn its id.
+func (a *applying) wantedRows(items []int, k reconcile.Kind) (byID, byKey map[string]int) {
+	byID, byKey = map[string]int{}, map[string]int{}
+	for _, i := range items {
+		ch := a.report.Items[i].Change
+		if ch.Kind != k {
+			continue
+		}
+		switch id := a.rowID(i); {
+		case id != "":
+			byID[id] = i
+		default:
+			byKey[ch.Key] = i
+		}
+	}
+	return byID, byKey
+}
+
+func (a *applying) rowID(i int) string {
+	if id := a.report.Items[i].Change.ID; id != "" {
+		return id
+	}
+	return a.ids[i]
+}
+
+func (a *applying) readList(k reconcile.Kind, byID, byKey map[string]int, found map[int]*reconcile.Row) error {
+	list := a.plan.Lists[k]
+	for attempt := 1; ; attempt++ {
+		_, err := a.job.Sink.Rows(a.requests, k, list.ID, func(page []reconcile.Row) error {
+			for i := range page {
+				if at, ok := a.match(&page[i], byID, byKey); ok {
+					row := page[i]
+					found[at] = &row
+				}
+			}
+			return nil
+		})
+		if err == nil || attempt > 1 || !a.job.Classify(err).Incomplete {
+			return err
+		}
+	}
+}
+
+func (a *applying) match(row *reconcile.Row, byID, byKey map[string]int) (int, bool) {
+	if at, ok := byID[row.ID]; ok {
+		return at, true
+	}
+	if len(byKey) == 0 {
+		return 0, false
+	}
+	_, _, key := reconcile.Whose(row, a.job.Policy.Own, a.job.Canon)
+	at, ok := byKey[hex.EncodeToString(key[:])]
+	return at, ok
+}
+
+func (a *applying) rereadNarrow(items []int) (map[int]*reconcile.Row, error) {
+	found := map[int]*reconcile.Row{}
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(a.requests)
+	g.SetLimit(max(a.job.Parallel, 1))
+	for _, i := range items {
+		g.Go(func() error {
+			row, err := a.rereadOne(ctx, i)
+			if err != nil {
+				return fmt.Errorf("read back %s: %w", a.report.Items[i].Change.Label(), err)
+			}
+			if row != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				found[i] = row
+			}
+			return nil
+		})
+	}
+	return found, g.Wait()
+}
+
+func (a *applying) rereadOne(ctx context.Context, i int) (*reconcile.Row, error) {
+	ch := a.report.Items[i].Change
+	list := a.plan.Lists[ch.Kind]
+	rows, err := a.job.lookup(ctx, ch, list.ID)
+	if err != nil {
+		return nil, err
+	}
+	id := a.rowID(i)
+	for r := range rows {
+		_, _, key := reconcile.Whose(&rows[r].Row, a.job.Policy.Own, a.job.Canon)
+		if rows[r].ID == id || id == "" && hex.EncodeToString(key[:]) == ch.Key {
+			return &rows[r].Row, nil
+		}
+	}
+	return nil, nil
+}

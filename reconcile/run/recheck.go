@@ -1,0 +1,75 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"harfangsync/reconcile"
+)
+
+// recheck reads the lists once and turns every change whose row is no longer what the plan saw into
+// a conflict (gate G6).
+func (a *applying) recheck(ctx context.Context) error {
+	for _, k := range a.job.kinds() {
+		byID, byKey := map[string]int{}, map[string]int{}
+		for i := range a.report.Items {
+			switch ch := a.report.Items[i].Change; {
+			case ch.Kind != k:
+			case ch.Action == reconcile.Create:
+				byKey[ch.Key] = i
+			default:
+				byID[ch.ID] = i
+			}
+		}
+		if len(byID)+len(byKey) == 0 {
+			continue
+		}
+		list, err := a.job.Sink.FindList(ctx, k, a.job.Policy.List)
+		if err != nil {
+			return err
+		}
+		if list != nil && a.plan.Lists[k] != nil && list.ID != a.plan.Lists[k].ID {
+			return fmt.Errorf("%w: the %s list has another id now", ErrStale, k)
+		}
+		held := map[int]*reconcile.Row{}
+		if list != nil {
+			isNew := a.plan.Lists[k] == nil
+			a.plan.Lists[k] = list
+			if err := a.readList(k, byID, byKey, held); err != nil {
+				return err
+			}
+			if isNew && len(held) > 0 {
+				return fmt.Errorf("%w: the %s list was to be created and holds rules now", ErrStale, k)
+			}
+		}
+		for _, i := range byID {
+			a.compare(i, held[i])
+		}
+		for _, i := range byKey {
+			if row := held[i]; row != nil {
+				a.conflict(i, "a rule with this identity exists now, id "+row.ID)
+			}
+		}
+	}
+	return nil
+}
+
+// ErrStale says that a saved plan does not fit its target any more.
+var ErrStale = fmt.Errorf("the plan is stale")
+
+func (a *applying) compare(i int, row *reconcile.Row) {
+	switch ch := a.report.Items[i].Change; {
+	case row == nil && ch.Action == reconcile.Delete:
+		a.report.Items[i].Outcome = Applied
+		a.report.Items[i].Error = "it was gone already"
+	case row == nil:
+		a.conflict(i, "the row is gone")
+	case !ch.Before.SameAs(row):
+		a.conflict(i, reconcile.ErrConflict.Error())
+	}
+}
+
+func (a *applying) conflict(i int, why string) {
+	it := &a.report.Items[i]
+	it.Outcome, it.Error = Conflict, it.Change.Label()+": "+why+"; plan again"
+}

@@ -1,0 +1,199 @@
+package run
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"harfangsync/reconcile"
+)
+
+// apply carries out one change. id is the row that a create made, when the server names it; note is
+// for the report of a change that was done in another way than planned.
+func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *List) (id, note string, err error) {
+	switch ch.Action {
+	case reconcile.Create:
+		id, err = j.create(ctx, ch, list)
+		return id, "", err
+	case reconcile.Delete:
+		return j.remove(ctx, ch)
+	case reconcile.Disable:
+		note, err = j.disable(ctx, ch)
+		return "", note, err
+	}
+	return "", "", j.update(ctx, ch, ch.ID)
+}
+
+// create makes a rule. "Already exists" counts as success only if the row carries our marker: then
+// an earlier attempt was stored although its answer was lost.
+func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List) (string, error) {
+	row := ch.Row()
+	id, err := j.Sink.Create(ctx, list.ID, row)
+	if err == nil {
+		return id, nil
+	}
+	f := j.Classify(err)
+	switch {
+	case f.Exists:
+		return j.adoptExisting(ctx, ch, list, err)
+	case f.Unsure:
+		// A YARA file may exist twice, so it is looked for before it is posted again.
+		if id, found := j.findOurs(ctx, ch, list); found {
+			return id, nil
+		}
+		return j.Sink.Create(ctx, list.ID, row)
+	case f.Verdict && slices.Contains(f.Fields, "comment"):
+		if short, ok := ch.Shortened(); ok {
+			row.Comment = short
+			return j.Sink.Create(ctx, list.ID, row)
+		}
+	}
+	return "", err
+}
+
+// existsElsewhere is the server's verdict on a Sigma id that another list holds. It unwraps to the
+// adapter's error, whose Fault says Exists and Verdict.
+type existsElsewhere struct{ err error }
+
+func (e *existsElsewhere) Error() string {
+	return "another list holds a rule with this id: " + e.err.Error()
+}
+func (e *existsElsewhere) Unwrap() error { return e.err }
+
+func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *List, refused error) (string, error) {
+	rows, err := j.lookup(ctx, ch, list.ID)
+	if err != nil {
+		return "", fmt.Errorf("%w; then look it up: %w", refused, err)
+	}
+	for i := range rows {
+		mine, _, key := reconcile.Whose(&rows[i].Row, j.Policy.Own, j.Canon)
+		if hex.EncodeToString(key[:]) != ch.Key {
+			continue
+		}
+		if !mine {
+			return "", fmt.Errorf("%w: a rule that is not ours was made meanwhile", reconcile.ErrConflict)
+		}
+		if ch.After.SameAs(&rows[i].Row) {
+			return rows[i].ID, nil
+		}
+		return rows[i].ID, j.update(ctx, ch, rows[i].ID)
+	}
+	if ch.Kind == reconcile.Sigma {
+		return "", &existsElsewhere{refused}
+	}
+	return "", refused
+}
+
+func (j *Job) findOurs(ctx context.Context, ch *reconcile.Change, list *List) (string, bool) {
+	rows, err := j.lookup(ctx, ch, list.ID)
+	if err != nil {
+		return "", false
+	}
+	for i := range rows {
+		mine, _, key := reconcile.Whose(&rows[i].Row, j.Policy.Own, j.Canon)
+		if mine && hex.EncodeToString(key[:]) == ch.Key {
+			return rows[i].ID, true
+		}
+	}
+	return "", false
+}
+
+func (j *Job) lookup(ctx context.Context, ch *reconcile.Change, list string) ([]Located, error) {
+	row := Query{Type: ch.Type, Value: ch.Value}
+	if ch.Kind != reconcile.IOC {
+		row = Query{Name: ch.Name}
+	}
+	if ch.Kind == reconcile.Sigma && ch.After != nil {
+		r := ch.Row()
+		row = Query{RuleID: r.RuleID, Name: ch.Name}
+	}
+	row.ID = ch.ID
+	return j.Sink.Lookup(ctx, ch.Kind, list, row)
+}
+
+// update writes what differs.
+func (j *Job) update(ctx context.Context, ch *reconcile.Change, id string) error {
+	p := patchOf(ch)
+	err := j.Sink.Update(ctx, ch.Kind, id, p)
+	if err == nil {
+		return nil
+	}
+	f := j.Classify(err)
+	if f.Missing {
+		return fmt.Errorf("%w: the row is gone", reconcile.ErrConflict)
+	}
+	if short, ok := ch.Shortened(); ok && f.Verdict && slices.Contains(f.Fields, "comment") {
+		p.Comment = &short
+		return j.Sink.Update(ctx, ch.Kind, id, p)
+	}
+	return err
+}
+
+// patchOf holds the fields that a change writes. The marker goes along whatever changed, because it
+// notes what was applied.
+func patchOf(ch *reconcile.Change) Patch {
+	var p Patch
+	b := ch.After
+	if ch.Before == nil || ch.Before.Enabled != b.Enabled {
+		p.Enabled = &b.Enabled
+	}
+	if ch.Before == nil || slices.Contains(ch.Fields, "hl_status") {
+		p.HLStatus = &b.HLStatus
+	}
+	if ch.Kind == reconcile.IOC {
+		p.Comment = b.Comment
+		if ch.Before == nil || slices.Contains(ch.Fields, "description") {
+			p.Description = b.Description
+		}
+		return p
+	}
+	p.Content = b.Content
+	if ch.Before == nil || slices.Contains(ch.Fields, "name") {
+		p.Name = b.Name
+	}
+	return p
+}
+
+// disable takes a rule out of force and notes why. A server that refuses the note still takes the
+// rule out of force.
+func (j *Job) disable(ctx context.Context, ch *reconcile.Change) (note string, err error) {
+	off := false
+	p := Patch{Enabled: &off}
+	if ch.Kind == reconcile.IOC {
+		p.Comment = ch.After.Comment
+	} else if slices.Contains(ch.Fields, "content") {
+		p.Content = ch.After.Content
+	}
+	err = j.Sink.Update(ctx, ch.Kind, ch.ID, p)
+	if err == nil {
+		return "", nil
+	}
+	f := j.Classify(err)
+	switch {
+	case f.Missing:
+		return "", fmt.Errorf("%w: the row is gone", reconcile.ErrConflict)
+	case f.Verdict:
+		return "disabled without a note of why, which was refused: " + f.Words, j.Sink.Update(ctx, ch.Kind, ch.ID, Patch{Enabled: &off})
+	}
+	return "", err
+}
+
+// remove deletes a row. One that a correlation uses cannot be deleted, so it is disabled.
+func (j *Job) remove(ctx context.Context, ch *reconcile.Change) (id, note string, err error) {
+	err = j.Sink.Delete(ctx, ch.Kind, ch.ID)
+	if err == nil || !j.Classify(err).Linked {
+		return "", "", err
+	}
+	if !ch.Before.Enabled {
+		return "", "", err // the verdict is remembered, and the row is held from now on
+	}
+	off := false
+	if err2 := j.Sink.Update(ctx, ch.Kind, ch.ID, Patch{Enabled: &off}); err2 != nil {
+		return "", "", errors.Join(err, err2)
+	}
+	return "", disabledInstead, nil
+}
+
+const disabledInstead = "a correlation uses it, so it was disabled instead of deleted"

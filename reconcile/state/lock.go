@@ -1,0 +1,141 @@
+package state
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// LockedError says that another run is at work (gate G10).
+type LockedError struct{ By string }
+
+func (e *LockedError) Error() string {
+	return "another run holds the lock (" + e.By + "); it is waited for with --lock-timeout"
+}
+
+// The lease: how long it is believed, how often it is renewed, and how long after writing it is read
+// back, so that of two runs that wrote at once only one goes on.
+const (
+	leaseFor   = 90 * time.Second
+	renewEvery = 30 * time.Second
+	settle     = 250 * time.Millisecond
+	retryEvery = 2 * time.Second
+)
+
+// LockFile takes a lock on path and waits up to timeout for it. The lock is the kernel's: it ends
+// with the process.
+func LockFile(ctx context.Context, path string, timeout time.Duration) (release func(), err error) {
+	l := flock.New(path, flock.SetPermissions(0o600))
+	ctx, cancel := context.WithTimeout(ctx, max(timeout, time.Millisecond))
+	defer cancel()
+	ok, err := l.TryLockContext(ctx, 100*time.Millisecond)
+	if ok {
+		return func() { _ = l.Unlock() }, nil
+	}
+	if err == nil || errors.Is(err, context.DeadlineExceeded) {
+		return nil, &LockedError{By: "file " + path}
+	}
+	return nil, fmt.Errorf("lock %s: %w", path, err)
+}
+
+// Lock takes the lease on target in the document and renews it until release. It waits up to timeout
+// for another's lease to end; a run that was killed leaves one for up to 90 s. lost is called when
+// the lease could not be kept.
+func (k *Keeper) Lock(ctx context.Context, target string, timeout time.Duration, lost func(error)) (release func(), err error) {
+	holder := rand.Text()
+	deadline := time.Now().Add(timeout)
+	for {
+		if err := k.reload(ctx); err != nil {
+			return nil, err
+		}
+		l := k.Document().Lease
+		if l == nil || l.Holder == holder || l.Target != target || !time.Now().Before(l.Until) {
+			mine, err := k.claim(ctx, holder, target)
+			if err != nil {
+				return nil, err
+			}
+			if mine {
+				return k.keep(ctx, holder, target, lost), nil
+			}
+		} else if !time.Now().Add(retryEvery).Before(deadline) {
+			return nil, &LockedError{By: "lease until " + l.Until.UTC().Format(time.RFC3339)}
+		}
+		if err := pause(ctx, retryEvery); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// claim writes the lease, lets a moment pass and reads it back.
+func (k *Keeper) claim(ctx context.Context, holder, target string) (bool, error) {
+	if err := k.renew(ctx, holder, target); err != nil {
+		return false, err
+	}
+	if err := pause(ctx, settle); err != nil {
+		return false, err
+	}
+	if err := k.reload(ctx); err != nil {
+		return false, err
+	}
+	l := k.Document().Lease
+	return l != nil && l.Holder == holder, nil
+}
+
+func (k *Keeper) renew(ctx context.Context, holder, target string) error {
+	return k.Update(ctx, func(d *Document) {
+		d.Lease = &Lease{Holder: holder, Target: target, Until: time.Now().UTC().Add(leaseFor).Truncate(time.Second)}
+	})
+}
+
+func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(error)) (release func()) {
+	ctx = context.WithoutCancel(ctx) // an interrupted run still finishes what is in flight
+	stop := make(chan struct{})
+	var done sync.WaitGroup
+	done.Go(func() {
+		tick := time.NewTicker(renewEvery)
+		defer tick.Stop()
+		kept := time.Now()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			short, cancel := context.WithTimeout(ctx, renewEvery)
+			err := k.renew(short, holder, target)
+			cancel()
+			if err == nil {
+				kept = time.Now()
+			} else if time.Since(kept) > leaseFor-renewEvery {
+				lost(fmt.Errorf("the lock could not be kept: %w", err))
+				return
+			}
+		}
+	})
+	return sync.OnceFunc(func() {
+		close(stop)
+		done.Wait()
+		short, cancel := context.WithTimeout(ctx, renewEvery)
+		defer cancel()
+		if err := k.Update(short, func(d *Document) { d.Lease = nil }); err != nil {
+			slog.Warn("the lock stays until its lease ends", "error", err)
+		}
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

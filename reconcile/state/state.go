@@ -1,0 +1,189 @@
+// Package state remembers what one run must know of the runs before it: the last good run, what the
+// server refused, where reading stopped, and who is at work. It is one small JSON document, kept in
+// OpenCTI's connector state so that a pod needs no volume, or in a file.
+package state
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"harfangsync/reconcile"
+)
+
+// MostBytes is the largest document: the size of OpenCTI's connector state is not documented, so it
+// is kept small (contract opencti-api 6.2).
+const MostBytes = 32_000
+
+const shape = "harfangsync/1"
+
+// Document is everything that is remembered.
+type Document struct {
+	Shape    string             `json:"shape"`
+	LastGood reconcile.LastGood `json:"last_good"`
+	Refused  []Refused          `json:"refused,omitempty"`
+	Lease    *Lease             `json:"lease,omitempty"`
+	// RecoverUntil is what an old connector left behind: alerts before it need not be read.
+	RecoverUntil time.Time `json:"-"`
+}
+
+// Refused is a text that the server refused for good. It is not sent again until it changes.
+type Refused struct {
+	Key       string    `json:"key"`  // reconcile.Change.Key
+	Sent      string    `json:"sent"` // digest of the refused text
+	Words     string    `json:"words"`
+	Elsewhere bool      `json:"elsewhere,omitempty"`
+	At        time.Time `json:"at"`
+}
+
+// Lease says which run is at work on a target, and until when it may be believed to live.
+type Lease struct {
+	Holder string    `json:"holder"`
+	Target string    `json:"target"`
+	Until  time.Time `json:"until"`
+}
+
+// Parse reads a stored document. A document of another shape, such as an old connector's, is empty
+// but for its recover_until; so is no document at all. Only text that is not JSON is an error.
+func Parse(text string) (Document, error) {
+	if text == "" || text == "null" {
+		return Document{}, nil
+	}
+	var d Document
+	if err := json.Unmarshal([]byte(text), &d); err == nil && d.Shape == shape {
+		return d, nil
+	}
+	var other struct {
+		RecoverUntil string `json:"recover_until"`
+	}
+	if !json.Valid([]byte(text)) {
+		return Document{}, errors.New("the state is not JSON")
+	}
+	_ = json.Unmarshal([]byte(text), &other) // another shape: nothing else in it is ours
+	t, err := time.Parse(time.RFC3339Nano, other.RecoverUntil)
+	if err != nil {
+		return Document{}, nil
+	}
+	return Document{RecoverUntil: t.UTC()}, nil
+}
+
+// Text is the document's stored form. Where it would grow over MostBytes, the oldest refusals go.
+func (d Document) Text() string {
+	d.Shape = shape
+	d.Refused = slices.Clone(d.Refused)
+	slices.SortStableFunc(d.Refused, func(a, b Refused) int {
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Key, b.Key))
+	})
+	for {
+		b, err := json.Marshal(d)
+		if err != nil {
+			panic(err) // strings, numbers and times always encode
+		}
+		if len(b) <= MostBytes || len(d.Refused) == 0 {
+			return string(b)
+		}
+		d.Refused = d.Refused[:len(d.Refused)*9/10]
+	}
+}
+
+// Refusals is the memory of refused texts in the form that Compute takes.
+func (d Document) Refusals() map[string]reconcile.Refusal {
+	m := make(map[string]reconcile.Refusal, len(d.Refused))
+	for _, r := range d.Refused {
+		m[r.Key] = reconcile.Refusal{Sent: r.Sent, Words: r.Words, Elsewhere: r.Elsewhere, At: r.At}
+	}
+	return m
+}
+
+// Refuse notes a verdict in place of an earlier one on the same rule.
+func (d *Document) Refuse(r Refused) {
+	const most = 300
+	if runes := []rune(r.Words); len(runes) > most {
+		r.Words = string(runes[:most])
+	}
+	d.Pardon(r.Key)
+	d.Refused = append(d.Refused, r)
+}
+
+// Pardon forgets a verdict.
+func (d *Document) Pardon(key string) {
+	d.Refused = slices.DeleteFunc(d.Refused, func(r Refused) bool { return r.Key == key })
+}
+
+// Store keeps a document. Save answers ErrReset when somebody emptied the state meanwhile.
+type Store interface {
+	Load(ctx context.Context) (string, error)
+	Save(ctx context.Context, text string) error
+}
+
+// ErrReset says that an administrator reset the state: what was sent is not stored, and what was
+// known before does not hold any more (contract opencti-api 6.2).
+var ErrReset = errors.New("the state was reset")
+
+// Keeper holds the document while a run lasts. It is safe for concurrent use.
+type Keeper struct {
+	store Store
+
+	mu  sync.Mutex
+	doc Document
+}
+
+// Open reads the document from store; a nil store remembers nothing.
+func Open(ctx context.Context, store Store) (*Keeper, error) {
+	k := &Keeper{store: store}
+	if store == nil {
+		return k, nil
+	}
+	return k, k.reload(ctx)
+}
+
+func (k *Keeper) reload(ctx context.Context) error {
+	text, err := k.store.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("read state: %w", err)
+	}
+	doc, err := Parse(text)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.doc = doc
+	return err
+}
+
+// Document is a copy of what is remembered.
+func (k *Keeper) Document() Document {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	d := k.doc
+	d.Refused = slices.Clone(d.Refused)
+	return d
+}
+
+// Update changes the document and stores it. After a reset the change is applied to an empty one.
+func (k *Keeper) Update(ctx context.Context, change func(*Document)) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	next := k.doc
+	next.Refused = slices.Clone(next.Refused)
+	change(&next)
+	if k.store == nil {
+		k.doc = next
+		return nil
+	}
+	err := k.store.Save(ctx, next.Text())
+	if errors.Is(err, ErrReset) {
+		fresh := Document{Lease: k.doc.Lease}
+		change(&fresh)
+		next = fresh
+		err = k.store.Save(ctx, next.Text())
+	}
+	if err != nil {
+		return fmt.Errorf("save state: %w", err)
+	}
+	k.doc = next
+	return nil
+}

@@ -1,0 +1,130 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"harfangsync/reconcile/mark"
+)
+
+// Readback is what a row, read again after a write, says about that write.
+type Readback struct {
+	Problem string // why the write cannot be counted as done; empty when it can
+	Note    *Body  // when set, one more write that notes what the server made of our text
+	Status  bool   // the maturity came back otherwise and is to be patched once
+}
+
+// Verify compares a row read after a change with what the change wanted. row is nil when it is not
+// there. second is true after the Note was written.
+func (ch *Change) Verify(row *Row, own Identity, second bool) Readback {
+	if ch.Action == Delete {
+		if row != nil {
+			return Readback{Problem: "still there after the delete"}
+		}
+		return Readback{}
+	}
+	if row == nil {
+		return Readback{Problem: "not there when read again"}
+	}
+	if row.Enabled != ch.After.Enabled {
+		return Readback{Problem: fmt.Sprintf("enabled is %t when read again, wanted %t", row.Enabled, ch.After.Enabled)}
+	}
+	if ch.Action == Disable {
+		return Readback{}
+	}
+	r := Rows{own: own, canon: func(_, v string) string { return v }}
+	h := r.judge(row)
+	if h.whose != ours {
+		return Readback{Problem: "the server did not keep our marker, so the rule could not be managed; look at its limits for comments and contents"}
+	}
+	wanted, err := strconv.ParseUint(ch.Sent, 16, 64)
+	if err != nil {
+		return Readback{Problem: "the plan names no digest for it"}
+	}
+	back := Readback{Status: !second && (ch.Action == Create || slices.Contains(ch.Fields, "hl_status")) && row.HLStatus != ch.After.HLStatus}
+	if h.text == wanted || h.known && h.sent == wanted && h.stored == h.text {
+		return back
+	}
+	if second {
+		return Readback{Problem: "other content than was sent when read again"}
+	}
+	back.Note, err = ch.noted(h.text)
+	if err != nil {
+		return Readback{Problem: err.Error()}
+	}
+	return back
+}
+
+// noted is the change's wanted state with a marker that knows what the server makes of it.
+func (ch *Change) noted(stored uint64) (*Body, error) {
+	b := *ch.After
+	switch ch.Kind {
+	case IOC:
+		m, _ := mark.ParseIOC(deref(b.Comment))
+		m.Applied.Stored = stored
+		b.Comment = ptr(m.Comment())
+	case Sigma:
+		rule, err := mark.ReadSigma(deref(b.Content))
+		if err != nil {
+			return nil, err
+		}
+		ref := rule.Ref
+		ref.Applied.Stored = stored
+		text, err := rule.Render("", ref)
+		if err != nil {
+			return nil, err
+		}
+		b.Content = &text
+	case YARA:
+		l, _, _ := mark.SplitYARA(deref(b.Content))
+		l.Applied.Stored = stored
+		b.Content = ptr(mark.MarkYARA(deref(b.Content), l))
+	}
+	return &b, nil
+}
+
+// Shortened is the change's comment for a server that refuses the whole one, and whether there is a
+// shorter one at all.
+func (ch *Change) Shortened() (string, bool) {
+	if ch.Kind != IOC || ch.After == nil {
+		return "", false
+	}
+	m, class := mark.ParseIOC(deref(ch.After.Comment))
+	if class != mark.Ours {
+		return "", false
+	}
+	short := m.Short()
+	return short, len(short) < len(deref(ch.After.Comment))
+}
+
+// SameAs says whether a row still looks as it did when the change was planned.
+func (b *Body) SameAs(row *Row) bool {
+	now := bodyOf(row)
+	return b.Enabled == now.Enabled && b.HLStatus == now.HLStatus &&
+		mark.Normal(deref(b.Description)) == mark.Normal(deref(now.Description)) &&
+		deref(b.Comment) == deref(now.Comment) && deref(b.Content) == deref(now.Content) &&
+		strings.TrimSpace(deref(b.Name)) == strings.TrimSpace(deref(now.Name))
+}
+
+// Whose tells whether a row carries our marker, another's, or none, and the key of the rule it is.
+func Whose(row *Row, own Identity, canon func(typ, value string) string) (mine, foreign bool, key [16]byte) {
+	r := Rows{own: own, canon: canon}
+	h := r.judge(row)
+	return h.whose == ours || h.whose == taken, h.whose == others, h.key
+}
+
+// Row is the rule that a change wants to exist, ready to be created.
+func (ch *Change) Row() Row {
+	r := Row{Kind: ch.Kind, ID: ch.ID, Type: ch.Type, Value: ch.Value, Enabled: ch.After.Enabled, HLStatus: ch.After.HLStatus}
+	if ch.Kind == IOC {
+		r.Description, r.Comment = deref(ch.After.Description), deref(ch.After.Comment)
+		return r
+	}
+	r.Name, r.Content = deref(ch.After.Name), deref(ch.After.Content)
+	if ch.Kind == Sigma {
+		r.RuleID = sigmaIDOf(r.Content)
+	}
+	return r
+}
