@@ -1,0 +1,54 @@
+# The tools run as modules at pinned versions, so nothing but Go (and a C compiler for the race
+# detector) has to be installed.
+STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos update demo
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build one static binary, bin/harfangsync
+	CGO_ENABLED=0 go build -trimpath -o bin/harfangsync ./cmd/harfangsync
+
+check: fmt tidy vet lint race ## what CI runs: format, tidy, vet, staticcheck, race tests
+
+fmt:
+	@out=$$(gofmt -l cmd reconcile sources sinks); if [ -n "$$out" ]; then echo "gofmt -w $$out"; exit 1; fi
+
+tidy:
+	go mod tidy -diff
+
+vet:
+	go vet ./...
+
+lint:
+	$(STATICCHECK) ./...
+
+test: ## run all tests
+	go test ./...
+
+race: ## run all tests under the race detector
+	go test -race ./...
+
+cover: ## write coverage.out and print the total
+	go test -coverprofile=coverage.out ./...
+	go tool cover -func=coverage.out | tail -n 1
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; grep -rl --include='*_test.go' '^func Fuzz' cmd reconcile sources sinks | while read -r f; do \
+		for t in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$f"); do \
+			echo "$$t in $$(dirname "$$f")"; \
+			go test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$f")"; \
+		done; \
+	done
+
+bench: ## measure the budgets; exits non-zero over budget
+	go run ./cmd/harfangsync/bench
+
+update: ## rewrite the golden files; review the diff
+	go test ./reconcile/render ./cmd/... -update
+
+demo: ## run the whole job against built-in simulators
+	go run ./cmd/harfangsync demo
