@@ -98,7 +98,12 @@ func (d *deployer) skip(why reconcile.Reason, subject, cause string) {
 }
 
 // skipValue records a value once for each reason, however often pattern and observables name it.
+// What has no rule type is no value, and each mention counts.
 func (d *deployer) skipValue(why reconcile.Reason, v Value, subject, cause string) {
+	if why == reconcile.UnsupportedType || why == reconcile.UnsupportedHash {
+		d.skip(why, subject, cause)
+		return
+	}
 	key := skipped{why, v}
 	if _, known := d.skipped[key]; known {
 		return
