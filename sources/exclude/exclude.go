@@ -1,0 +1,161 @@
+// Package exclude knows the values that are never deployed: addresses without meaning outside of one
+// network, public resolvers, the empty file, names of system files, public suffixes, and what the
+// user's own files list. A list says of a value whether it is excluded, and by which entry.
+package exclude
+
+import (
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"harfangsync/sources/pattern"
+)
+
+// List is a set of entries. It is immutable and safe for concurrent use; a nil List excludes nothing.
+type List struct {
+	version  string
+	networks networks
+	domains  map[string]entry // these and the names under them
+	exact    map[string]entry // these domains alone
+	hashes   map[string]entry
+	files    map[string]entry // names in lower case
+	urls     map[string]entry
+	suffixes bool // every bare public suffix too
+}
+
+// entry is a line of a list: as written, and where it comes from.
+type entry struct{ text, source string }
+
+// String names both, as in "10.0.0.0/8 (RFC 1918, private use; built-in list 1)".
+func (e entry) String() string { return e.text + " (" + e.source + ")" }
+
+func newList() *List {
+	return &List{
+		domains: map[string]entry{},
+		exact:   map[string]entry{},
+		hashes:  map[string]entry{},
+		files:   map[string]entry{},
+		urls:    map[string]entry{},
+	}
+}
+
+// Version is the version of the built-in data in the list, "" without.
+func (l *List) Version() string {
+	if l == nil {
+		return ""
+	}
+	return l.version
+}
+
+// Match reports whether a canonical value is excluded, and names the entry and its source. A network
+// is excluded where it overlaps with an entry. A URL is excluded by itself and by an address as its
+// host, never by a domain: one page of a well-known site may well be bad.
+func (l *List) Match(v pattern.Value) (string, bool) {
+	if l == nil {
+		return "", false
+	}
+	e, hit := l.match(v)
+	if !hit {
+		return "", false
+	}
+	return e.String(), true
+}
+
+func (l *List) match(v pattern.Value) (entry, bool) {
+	switch v.Type {
+	case pattern.SourceIP, pattern.DestIP, pattern.BothIP:
+		return l.matchAddress(v.Value)
+	case pattern.DomainName:
+		return l.matchDomain(v.Value)
+	case pattern.Hash:
+		e, hit := l.hashes[v.Value]
+		return e, hit
+	case pattern.FileName:
+		e, hit := l.files[strings.ToLower(v.Value)]
+		return e, hit
+	case pattern.URL:
+		if e, hit := l.urls[v.Value]; hit {
+			return e, true
+		}
+		return l.matchAddress(pattern.Host(v.Value))
+	}
+	return entry{}, false
+}
+
+func (l *List) matchAddress(s string) (entry, bool) {
+	p, ok := pattern.ParseAddress(s)
+	if !ok {
+		return entry{}, false
+	}
+	return l.networks.overlap(p)
+}
+
+// matchDomain looks at the name, then at each name above it. A leading dot or star stands for all
+// names below and is as broad as what follows it.
+func (l *List) matchDomain(value string) (entry, bool) {
+	name := strings.TrimLeft(value, "*.")
+	if e, hit := l.exact[name]; hit {
+		return e, true
+	}
+	for above := name; len(l.domains) > 0; {
+		if e, hit := l.domains[above]; hit {
+			return e, true
+		}
+		_, rest, more := strings.Cut(above, ".")
+		if !more {
+			break
+		}
+		above = rest
+	}
+	if l.suffixes && isPublicSuffix(name) {
+		return entry{value, "Public Suffix List; built-in list " + l.version}, true
+	}
+	return entry{}, false
+}
+
+// isPublicSuffix knows the suffixes of registries (co.uk) and of companies (github.io). The library
+// takes any last label for a suffix, also of names that are on no list; such a name is a suffix only
+// if it is nothing but that label.
+func isPublicSuffix(name string) bool {
+	suffix, _ := publicsuffix.PublicSuffix(name)
+	return suffix == name
+}
+
+// Merge gives one list with the entries of all. Where several hold the same entry, the first list is
+// the one that is named. Nil lists are passed over.
+func Merge(lists ...*List) *List {
+	all := newList()
+	var nets []network
+	for _, l := range lists {
+		if l == nil {
+			continue
+		}
+		if all.version == "" {
+			all.version = l.version
+		}
+		all.suffixes = all.suffixes || l.suffixes
+		nets = append(nets, l.networks.all...)
+		keepFirst(all.domains, l.domains)
+		keepFirst(all.exact, l.exact)
+		keepFirst(all.hashes, l.hashes)
+		keepFirst(all.files, l.files)
+		keepFirst(all.urls, l.urls)
+	}
+	all.networks = newNetworks(nets)
+	return all
+}
+
+func keepFirst(to, from map[string]entry) {
+	for key, e := range from {
+		if _, there := to[key]; !there {
+			to[key] = e
+		}
+	}
+}
+
+// network is an entry for an address or a CIDR.
+type network struct {
+	prefix netip.Prefix
+	entry  entry
+}

@@ -1,0 +1,282 @@
+package exclude_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"harfangsync/sources/exclude"
+	"harfangsync/sources/pattern"
+)
+
+func TestBuiltinNamesEntryAndSource(t *testing.T) {
+	tests := []struct{ name, typ, value, want string }{
+		{"a private address", "ip_both", "10.1.2.3", "10.0.0.0/8 (RFC 1918, private use; built-in list 1)"},
+		{"a private address as a source", "ip_src", "192.168.1.1", "192.168.0.0/16 (RFC 1918, private use; built-in list 1)"},
+		{"a private address as a destination", "ip_dst", "172.31.255.255", "172.16.0.0/12 (RFC 1918, private use; built-in list 1)"},
+		{"just outside of a private network", "ip_both", "172.32.0.0", ""},
+		{"loopback", "ip_both", "127.0.0.53", "127.0.0.0/8 (RFC 1122, loopback; built-in list 1)"},
+		{"link-local", "ip_both", "169.254.169.254", "169.254.0.0/16 (RFC 3927, link-local; built-in list 1)"},
+		{"multicast", "ip_both", "239.255.255.250", "224.0.0.0/4 (RFC 5771, multicast; built-in list 1)"},
+		{"unspecified", "ip_both", "0.0.0.0", `0.0.0.0/8 (RFC 791, "this network", with the unspecified address; built-in list 1)`},
+		{"carriers' shared space", "ip_both", "100.64.0.1", "100.64.0.0/10 (RFC 6598, shared address space of carriers; built-in list 1)"},
+		{"unspecified IPv6", "ip_both", "::", ":: (RFC 4291, unspecified; built-in list 1)"},
+		{"loopback IPv6", "ip_both", "::1", "::1 (RFC 4291, loopback; built-in list 1)"},
+		{"unique local IPv6", "ip_both", "fd00::1", "fc00::/7 (RFC 4193, unique local; built-in list 1)"},
+		{"link-local IPv6", "ip_both", "fe80::1", "fe80::/10 (RFC 4291, link-local; built-in list 1)"},
+		{"multicast IPv6", "ip_both", "ff02::fb", "ff00::/8 (RFC 4291, multicast; built-in list 1)"},
+		{"documentation is allowed", "ip_both", "198.51.100.7", ""},
+		{"documentation IPv6 is allowed", "ip_both", "2001:db8::7", ""},
+		{"a resolver", "ip_both", "8.8.8.8", "8.8.8.8 (well-known public resolver: Google; built-in list 1)"},
+		{"a resolver in IPv6", "ip_dst", "2606:4700:4700::1111", "2606:4700:4700::1111 (well-known public resolver: Cloudflare; built-in list 1)"},
+		{"a network with a resolver in it", "ip_both", "9.9.9.0/24", "9.9.9.9 (well-known public resolver: Quad9; built-in list 1)"},
+		{"a network beside a resolver", "ip_both", "9.9.8.0/24", ""},
+		{"a network inside of a private one", "ip_both", "10.9.0.0/16", "10.0.0.0/8 (RFC 1918, private use; built-in list 1)"},
+		{"a network around loopback", "ip_both", "::/120", ":: (RFC 4291, unspecified; built-in list 1)"},
+		{"the name of a resolver", "domain_name", "dns.google", "=dns.google (well-known public resolver: Google; built-in list 1)"},
+		{"a name under the name of a resolver", "domain_name", "x.dns.google", ""},
+		{"the MD5 of nothing", "hash", "d41d8cd98f00b204e9800998ecf8427e", "d41d8cd98f00b204e9800998ecf8427e (MD5 of the empty file; built-in list 1)"},
+		{"the SHA-1 of nothing", "hash", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "da39a3ee5e6b4b0d3255bfef95601890afd80709 (SHA-1 of the empty file; built-in list 1)"},
+		{"the SHA-256 of nothing", "hash", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 (SHA-256 of the empty file; built-in list 1)"},
+		{"another hash", "hash", "79054025255fb1a26e4bc422aef54eb4", ""},
+		{"a Windows name in any case", "filename", "SvcHost.EXE", "file:svchost.exe (common system file name: Windows; built-in list 1)"},
+		{"a Linux name", "filename", "bash", "file:bash (common system file name: Linux; built-in list 1)"},
+		{"a macOS name", "filename", ".DS_Store", "file:.ds_store (common system file name: macOS; built-in list 1)"},
+		{"a system name in a path", "filepath", `C:\Users\Public\svchost.exe`, ""},
+		{"a system name as a domain", "domain_name", "svchost.exe", ""},
+		{"a registry's suffix", "domain_name", "co.uk", "co.uk (Public Suffix List; built-in list 1)"},
+		{"a company's suffix", "domain_name", "github.io", "github.io (Public Suffix List; built-in list 1)"},
+		{"a suffix with a dot before it", "domain_name", ".com", ".com (Public Suffix List; built-in list 1)"},
+		{"a suffix with a star before it", "domain_name", "*.com", "*.com (Public Suffix List; built-in list 1)"},
+		{"an international suffix", "domain_name", "xn--55qx5d.cn", "xn--55qx5d.cn (Public Suffix List; built-in list 1)"},
+		{"a name under a suffix", "domain_name", "evil.co.uk", ""},
+		{"a name under a company's suffix", "domain_name", "evil.github.io", ""},
+		{"a name under no known suffix", "domain_name", "host.corp", ""},
+		{"a URL on a private address", "url", "http://192.168.1.1:8080/gate", "192.168.0.0/16 (RFC 1918, private use; built-in list 1)"},
+		{"a URL on an IPv6 loopback", "url", "http://[::1]:8080/gate", "::1 (RFC 4291, loopback; built-in list 1)"},
+		{"a URL without scheme on a private address", "url", "10.0.0.1/gate", "10.0.0.0/8 (RFC 1918, private use; built-in list 1)"},
+		{"a URL with a user that looks like an address", "url", "http://10.0.0.1@c2.example.org/", ""},
+		{"a URL with an address in its path", "url", "http://c2.example.org/10.0.0.1", ""},
+		{"a URL on a resolver's name", "url", "https://dns.google/resolve?name=c2.example.org", ""},
+		{"a URL on a suffix", "url", "https://github.io/", ""},
+		{"a value of an unknown type", "mutex", "10.0.0.1", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, hit := exclude.Builtin().Match(pattern.Value{Type: tt.typ, Value: tt.value})
+			if got != tt.want || hit != (tt.want != "") {
+				t.Errorf("%s %s: got %q, %v; want %q", tt.typ, tt.value, got, hit, tt.want)
+			}
+		})
+	}
+}
+
+const userFile = "\ufeff# what our own people use\r\n" + `
+198.51.100.0/24     # the lab
+203.0.113.9
+2001:DB8:1::/48
+::ffff:203.0.113.77
+
+Example.COM         # with the names under it
+=Exact.example.net
+bücher.example
+corp
+79054025255FB1A26E4BC422AEF54EB4
+file:Updater.EXE
+https://Portal.example.org/Path#part
+portal.example.org/Path
+198.51.101.0/24 # begins where the lab ends
+`
+
+func TestUserEntries(t *testing.T) {
+	list, err := exclude.Parse(strings.NewReader(userFile), "ours.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, typ, value, want string }{
+		{"an address in a listed network", "ip_src", "198.51.100.200", "198.51.100.0/24 (ours.txt line 3)"},
+		{"a listed address", "ip_both", "203.0.113.9", "203.0.113.9 (ours.txt line 4)"},
+		{"the address after it", "ip_both", "203.0.113.10", ""},
+		{"a network around a listed address", "ip_dst", "203.0.113.8/30", "203.0.113.9 (ours.txt line 4)"},
+		{"a network around a listed network", "ip_dst", "198.51.0.0/16", "198.51.100.0/24 (ours.txt line 3)"},
+		{"a network beside all entries", "ip_dst", "203.0.113.128/25", ""},
+		{"an address in a listed IPv6 network", "ip_both", "2001:db8:1:ffff::1", "2001:DB8:1::/48 (ours.txt line 5)"},
+		{"IPv4 listed as IPv6", "ip_both", "203.0.113.77", "::ffff:203.0.113.77 (ours.txt line 6)"},
+		{"a listed domain", "domain_name", "example.com", "Example.COM (ours.txt line 8)"},
+		{"a name under a listed domain", "domain_name", "a.b.example.com", "Example.COM (ours.txt line 8)"},
+		{"a name that only ends alike", "domain_name", "notexample.com", ""},
+		{"the domain above a listed one", "domain_name", "example.net", ""},
+		{"an exact domain", "domain_name", "exact.example.net", "=Exact.example.net (ours.txt line 9)"},
+		{"a name under an exact domain", "domain_name", "a.exact.example.net", ""},
+		{"an international domain", "domain_name", "www.xn--bcher-kva.example", "bücher.example (ours.txt line 10)"},
+		{"a name under a single label", "domain_name", "dc1.corp", "corp (ours.txt line 11)"},
+		{"a hash", "hash", "79054025255fb1a26e4bc422aef54eb4", "79054025255FB1A26E4BC422AEF54EB4 (ours.txt line 12)"},
+		{"a file name in any case", "filename", "UPDATER.exe", "file:Updater.EXE (ours.txt line 13)"},
+		{"a file name in a path", "filepath", `C:\updater.exe`, ""},
+		{"a URL with a fragment", "url", "https://portal.example.org/Path#part", "https://Portal.example.org/Path#part (ours.txt line 14)"},
+		{"another page", "url", "https://portal.example.org/Path", ""},
+		{"a URL without a scheme", "url", "portal.example.org/Path", "portal.example.org/Path (ours.txt line 15)"},
+		{"a URL on a listed domain", "url", "https://www.example.com/x", ""},
+		{"a URL on a listed address", "url", "https://203.0.113.9/x", "203.0.113.9 (ours.txt line 4)"},
+		{"a public suffix is another list's matter", "domain_name", "co.uk", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, hit := list.Match(pattern.Value{Type: tt.typ, Value: tt.value})
+			if got != tt.want || hit != (tt.want != "") {
+				t.Errorf("%s %s: got %q, %v; want %q", tt.typ, tt.value, got, hit, tt.want)
+			}
+		})
+	}
+}
+
+func TestEveryBadLineIsReportedWithFileAndNumber(t *testing.T) {
+	const bad = `good.example
+10.0.0.0/33
+10.0.0.256
+*.example.com
+=
+file:
+file:C:\x.exe
+two words
+2001:db8::zz
+fe80::1%eth0
+c2.example.org:443
+79054025255fb1a26e4bc422aef54eb
+`
+	_, err := exclude.Parse(strings.NewReader(bad), "bad.txt")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	var got []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		where, _, _ := strings.Cut(line, ": ")
+		got = append(got, where)
+	}
+	var want []string
+	for n := 2; n <= 12; n++ {
+		want = append(want, fmt.Sprintf("bad.txt:%d", n))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%v\n(-want +got):\n%s", err, diff)
+	}
+	if !strings.Contains(err.Error(), "write example.com") {
+		t.Errorf("no way out named: %v", err)
+	}
+}
+
+func TestALineWithoutEndIsAnError(t *testing.T) {
+	_, err := exclude.Parse(strings.NewReader("a.example\n"+strings.Repeat("x", 2<<20)), "long.txt")
+	if err == nil || !strings.Contains(err.Error(), "long.txt:2") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMergeKeepsAllAndNamesTheFirst(t *testing.T) {
+	parse := func(text, name string) *exclude.List {
+		l, err := exclude.Parse(strings.NewReader(text), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	all := exclude.Merge(nil, exclude.Builtin(), parse("8.8.8.8\na.example\n", "a.txt"), parse("a.example\nb.example\n", "b.txt"))
+	want := []string{
+		"8.8.8.8 (well-known public resolver: Google; built-in list 1)",
+		"a.example (a.txt line 2)", "b.example (b.txt line 2)", "co.uk (Public Suffix List; built-in list 1)", "",
+	}
+	var got []string
+	for _, v := range []pattern.Value{
+		{Type: "ip_both", Value: "8.8.8.8"}, {Type: "domain_name", Value: "x.a.example"},
+		{Type: "domain_name", Value: "b.example"}, {Type: "domain_name", Value: "co.uk"},
+		{Type: "domain_name", Value: "c.example"},
+	} {
+		entry, _ := all.Match(v)
+		got = append(got, entry)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if all.Version() != "1" {
+		t.Errorf("version %q", all.Version())
+	}
+	var none *exclude.List
+	if entry, hit := none.Match(pattern.Value{Type: "ip_both", Value: "8.8.8.8"}); hit || entry != "" || none.Version() != "" {
+		t.Error("no list excludes something")
+	}
+}
+
+// TestOverlap compares the search with a walk over all entries.
+func TestOverlap(t *testing.T) {
+	prefix := rapid.Custom(func(t *rapid.T) netip.Prefix {
+		if rapid.Bool().Draw(t, "v6") {
+			a := netip.AddrFrom16([16]byte{0x20, 1, rapid.Byte().Draw(t, "a") & 3, 15: rapid.Byte().Draw(t, "b") & 3})
+			return netip.PrefixFrom(a, rapid.SampledFrom([]int{16, 22, 24, 120, 126, 127, 128}).Draw(t, "bits")).Masked()
+		}
+		a := netip.AddrFrom4([4]byte{198, rapid.Byte().Draw(t, "a") & 3, 0, rapid.Byte().Draw(t, "b") & 3})
+		return netip.PrefixFrom(a, rapid.SampledFrom([]int{8, 14, 15, 16, 24, 30, 31, 32}).Draw(t, "bits")).Masked()
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		entries := rapid.SliceOf(prefix).Draw(t, "entries")
+		value := prefix.Draw(t, "value")
+		var text strings.Builder
+		want := false
+		for _, e := range entries {
+			fmt.Fprintln(&text, e)
+			want = want || e.Overlaps(value)
+		}
+		list, err := exclude.Parse(strings.NewReader(text.String()), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry, hit := list.Match(pattern.Value{Type: "ip_both", Value: value.String()}); hit != want {
+			t.Fatalf("%v: got %q, %v; want %v", value, entry, hit, want)
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(userFile)
+	f.Add("file:\n=\n#\n*.x\n://\n/")
+	f.Fuzz(func(t *testing.T, text string) {
+		list, err := exclude.Parse(strings.NewReader(text), "x")
+		if (list == nil) == (err == nil) {
+			t.Fatalf("list %v, error %v", list, err)
+		}
+		list = exclude.Merge(exclude.Builtin(), list)
+		for line := range strings.Lines(text) {
+			for _, typ := range []string{"ip_both", "domain_name", "url", "hash", "filename"} {
+				if v, err := pattern.Canonical(typ, line); err == nil {
+					list.Match(pattern.Value{Type: typ, Value: v})
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkMatch(b *testing.B) {
+	var text strings.Builder
+	for i := range 50_000 {
+		fmt.Fprintf(&text, "198.%d.%d.0/%d\nhost%d.example\n", i>>8&255, i&255, 24+i%8, i)
+	}
+	user, err := exclude.Parse(strings.NewReader(text.String()), "big.txt")
+	if err != nil {
+		b.Fatal(err)
+	}
+	list := exclude.Merge(exclude.Builtin(), user)
+	values := []pattern.Value{
+		{Type: "ip_both", Value: "203.0.113.9"}, {Type: "ip_both", Value: "203.0.113.0/24"},
+		{Type: "domain_name", Value: "c2.example.org"}, {Type: "url", Value: "https://c2.example.org/gate"},
+		{Type: "hash", Value: "79054025255fb1a26e4bc422aef54eb4"},
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if entry, hit := list.Match(values[i%len(values)]); hit {
+			b.Fatal(entry)
+		}
+	}
+}
