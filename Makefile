@@ -45,7 +45,7 @@ fuzz: ## run every fuzz target for FUZZTIME
 	done
 
 bench: ## measure the budgets; exits non-zero over budget
-	go run ./cmd/harfangsync/bench
+	go run ./cmd/bench
 
 update: ## rewrite the golden files; review the diff
 	go test ./reconcile/render ./cmd/... -update

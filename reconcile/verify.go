@@ -34,6 +34,12 @@ func (ch *Change) Verify(row *Row, own Identity, second bool) Readback {
 	if ch.Action == Disable {
 		return Readback{}
 	}
+	if ch.Sent == "" { // a restore: the very texts of the dump
+		if !ch.After.SameAs(row) {
+			return Readback{Problem: "other content than the dump's when read again"}
+		}
+		return Readback{}
+	}
 	r := Rows{own: own, canon: func(_, v string) string { return v }}
 	h := r.judge(row)
 	if h.whose != ours {
@@ -123,6 +129,20 @@ func (ch *Change) Row() Row {
 		return r
 	}
 	r.Name, r.Content = deref(ch.After.Name), deref(ch.After.Content)
+	if ch.Kind == Sigma {
+		r.RuleID = sigmaIDOf(r.Content)
+	}
+	return r
+}
+
+// RowBefore is the row as it was before the change.
+func (ch *Change) RowBefore() Row {
+	r := Row{Kind: ch.Kind, ID: ch.ID, Type: ch.Type, Value: ch.Value, Enabled: ch.Before.Enabled, HLStatus: ch.Before.HLStatus}
+	if ch.Kind == IOC {
+		r.Description, r.Comment = deref(ch.Before.Description), deref(ch.Before.Comment)
+		return r
+	}
+	r.Name, r.Content = deref(ch.Before.Name), deref(ch.Before.Content)
 	if ch.Kind == Sigma {
 		r.RuleID = sigmaIDOf(r.Content)
 	}

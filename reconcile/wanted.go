@@ -329,3 +329,22 @@ func RuleOf(ind *Indicator) (v Value, ok bool) {
 	}
 	return Value{}, false
 }
+
+// CheckedRule is a Sigma or YARA rule that can be deployed.
+type CheckedRule struct{ Name, ID string }
+
+// CheckRule says what a Sigma or YARA indicator would be deployed as, or why it cannot be.
+func CheckRule(ind *Indicator) (CheckedRule, error) {
+	if patternKind(ind.PatternType) == YARA {
+		names, err := mark.CheckYARA(ind.Pattern)
+		if err != nil {
+			return CheckedRule{}, err
+		}
+		return CheckedRule{Name: ruleName(ind, names[0])}, nil
+	}
+	rule, err := mark.ParseSigma(ind.Pattern)
+	if err != nil {
+		return CheckedRule{}, err
+	}
+	return CheckedRule{Name: ruleName(ind, rule.Title), ID: rule.ID}, nil
+}

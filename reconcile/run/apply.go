@@ -225,7 +225,7 @@ func (a *applying) settleStop(ctx context.Context) {
 
 // remember saves what later runs must know: refused texts, and after a clean run that it was good.
 func (a *applying) remember(p *Planned) {
-	clean := a.report.Clean()
+	clean := a.report.Clean() && !p.Saved && !p.Restore
 	if len(a.refused) == 0 && len(a.settled) == 0 && !clean {
 		return
 	}
@@ -239,7 +239,7 @@ func (a *applying) remember(p *Planned) {
 			d.Refuse(r)
 		}
 		if clean {
-			d.LastGood = a.job.lastGood(p)
+			d.LastGood = a.job.lastGood(d.LastGood, p)
 		}
 	})
 	if err != nil {
@@ -249,8 +249,16 @@ func (a *applying) remember(p *Planned) {
 
 const saveTimeout = 30 * time.Second
 
-func (j *Job) lastGood(p *Planned) reconcile.LastGood {
-	return reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: j.Filter, Markings: j.Markings, Sources: p.Plan.Sources}
+// lastGood is what this run teaches the next ones. Kinds that took no part keep their counts.
+func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood {
+	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: j.Filter, Markings: j.Markings, Sources: map[reconcile.Kind]int{}}
+	for k, n := range before.Sources {
+		g.Sources[k] = n
+	}
+	for _, k := range j.kinds() {
+		g.Sources[k] = p.Plan.Sources[k]
+	}
+	return g
 }
 
 // breaker counts failures in a row, in order of completion (gate G9).

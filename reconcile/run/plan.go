@@ -18,6 +18,9 @@ type Planned struct {
 	Lists    map[reconcile.Kind]*List // nil for a list that is to be created
 	Complete bool                     // both sides were read to the end
 	Started  time.Time
+	// Saved marks a plan that comes from a file, and Restore one that comes from a dump: neither says
+	// what a good run is like.
+	Saved, Restore bool
 }
 
 // Plan reads both sides and decides. asOf moves the moment at which validity dates are judged; zero

@@ -187,3 +187,6 @@ func (k *Keeper) Update(ctx context.Context, change func(*Document)) error {
 	k.doc = next
 	return nil
 }
+
+// Stored says whether anything is remembered beyond this run.
+func (k *Keeper) Stored() bool { return k.store != nil }

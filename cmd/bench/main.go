@@ -1,0 +1,95 @@
+// Command bench measures harfangsync against its budgets: both simulators in a process of their own
+// at 20 ms a request, the binary as a user runs it. It prints a table for the README and ends
+// non-zero when a budget is exceeded.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// row is one line of the table.
+type row struct {
+	work, budget, measured string
+	over                   bool
+}
+
+type bench struct {
+	dir, binary string
+	small       bool
+	rows        []row
+}
+
+func main() {
+	small := flag.Bool("small", false, "a hundredth of the sizes, to try the bench itself")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *small); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, small bool) error {
+	dir, err := os.MkdirTemp("", "harfangsync-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{dir: dir, binary: filepath.Join(dir, "harfangsync"), small: small}
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.binary, "./cmd/harfangsync")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	for _, measure := range []func(context.Context) error{b.firstLoad, b.plan100k, b.plan1M, b.decision, b.patterns} {
+		if err := measure(ctx); err != nil {
+			return err
+		}
+	}
+	return b.print()
+}
+
+// size is n, or a hundredth of it for a trial of the bench itself.
+func (b *bench) size(n int) int {
+	if b.small {
+		return n / 100
+	}
+	return n
+}
+
+func (b *bench) add(work, budget, measured string, ok bool) {
+	b.rows = append(b.rows, row{work, budget, measured, !ok})
+	fmt.Fprintf(os.Stderr, "%-60s %s\n", work, measured)
+}
+
+func (b *bench) print() error {
+	fmt.Printf("Measured on %d cores (%s/%s, %s), simulators on the same machine, 20 ms a request.\n\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	fmt.Println("| work | budget | measured |")
+	fmt.Println("| --- | --- | --- |")
+	over := []string{}
+	for _, r := range b.rows {
+		mark := ""
+		if r.over {
+			mark = " **over**"
+			over = append(over, r.work)
+		}
+		fmt.Printf("| %s | %s | %s%s |\n", r.work, r.budget, r.measured, mark)
+	}
+	if len(over) > 0 {
+		return fmt.Errorf("over budget: %s", strings.Join(over, "; "))
+	}
+	return nil
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// platform is both simulators in one process of their own.
+type platform struct {
+	cmd *exec.Cmd
+	env []string
+	url map[string]string
+}
+
+const latency = "20ms"
+
+// serve starts the simulators with n indicators, and rows that already equal them if held.
+func (b *bench) serve(ctx context.Context, n int, held bool) (*platform, error) {
+	indicators, rules := filepath.Join(b.dir, "indicators.jsonl"), filepath.Join(b.dir, "rules.jsonl")
+	if err := generate(indicators, rules, n, held); err != nil {
+		return nil, err
+	}
+	envFile := filepath.Join(b.dir, "env")
+	_ = os.Remove(envFile)
+	args := []string{"simulate", "--indicators", indicators, "--latency", latency, "--env", envFile}
+	if held {
+		args = append(args, "--rules", rules)
+	}
+	p := &platform{cmd: exec.CommandContext(ctx, b.binary, args...), url: map[string]string{}}
+	p.cmd.Stderr = os.Stderr
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for range 6000 {
+		text, err := os.ReadFile(envFile)
+		if err == nil {
+			p.env = strings.Fields(string(text))
+			for _, e := range p.env {
+				k, v, _ := strings.Cut(e, "=")
+				p.url[k] = v
+			}
+			return p, nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	p.stop()
+	return nil, fmt.Errorf("the simulators did not come up")
+}
+
+func (p *platform) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	_ = p.cmd.Wait()
+}
+
+// requests is the number of requests both sides got since the last forget.
+func (p *platform) requests() (octi, hl int, err error) {
+	count := func(url string) (n struct{ Count int }, err error) {
+		resp, err := http.Get(url + "/_sim/requests")
+		if err != nil {
+			return n, err
+		}
+		defer resp.Body.Close()
+		return n, json.NewDecoder(resp.Body).Decode(&n)
+	}
+	o, err := count(p.url["OPENCTI_URL"])
+	if err != nil {
+		return 0, 0, err
+	}
+	h, err := count(p.url["HARFANGLAB_URL"])
+	return o.Count, h.Count, err
+}
+
+func (p *platform) forget() error {
+	for _, k := range []string{"OPENCTI_URL", "HARFANGLAB_URL"} {
+		req, err := http.NewRequest(http.MethodDelete, p.url[k]+"/_sim/requests", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
+	}
+	return nil
+}
+
+// usage is what one run of the binary took.
+type usage struct {
+	wall, cpu time.Duration
+	peakMiB   int64
+	last      string // last line of its output
+}
+
+// exec runs the binary against the simulators.
+func (b *bench) exec(ctx context.Context, p *platform, args ...string) (usage, error) {
+	cmd := exec.CommandContext(ctx, b.binary, args...)
+	cmd.Dir = b.dir
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + b.dir}, p.env...)
+	start := time.Now()
+	out, err := cmd.Output()
+	u := usage{wall: time.Since(start)}
+	if err != nil {
+		stderr := ""
+		if e, ok := err.(*exec.ExitError); ok {
+			stderr = string(e.Stderr)
+		}
+		return u, fmt.Errorf("%s: %w\n%s%s", strings.Join(args, " "), err, out[max(0, len(out)-2000):], stderr)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	u.last = lines[len(lines)-1]
+	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if r, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		u.peakMiB = r.Maxrss / 1024
+	}
+	return u, nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/sources/exclude"
+	"harfangsync/sources/pattern"
+)
+
+const inSync = "No changes. HarfangLab matches OpenCTI."
+
+// pages is the number of requests for n objects, the last page included that tells the end.
+func pages(n int) int { return (n + pageSize - 1) / pageSize }
+
+const (
+	pageSize = 500
+	overhead = 20 // requests beside the pages
+)
+
+// firstLoad measures the writes of a first load and the requests of a run with nothing to do.
+func (b *bench) firstLoad(ctx context.Context) error {
+	n := b.size(5000)
+	p, err := b.serve(ctx, n, false)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	if err := p.forget(); err != nil {
+		return err
+	}
+	u, err := b.exec(ctx, p, "run")
+	if err != nil {
+		return err
+	}
+	_, hl, err := p.requests()
+	if err != nil {
+		return err
+	}
+	most := n + pages(n) + overhead // the writes, and one list read at the end
+	b.add(fmt.Sprintf("first load, %d rules: requests to HarfangLab", n), fmt.Sprintf("%d writes and one read-back, at most %d", n, most),
+		fmt.Sprintf("%d in %s", hl, seconds(u.wall)), hl <= most)
+	if err := p.forget(); err != nil {
+		return err
+	}
+	if u, err = b.exec(ctx, p, "run"); err != nil {
+		return err
+	}
+	octi, hl, err := p.requests()
+	if err != nil {
+		return err
+	}
+	most = 3*pages(n) + overhead
+	b.add(fmt.Sprintf("run with nothing to do, %d rules: requests", n), fmt.Sprintf("pages, based-on pages, row pages and 20: %d", most),
+		fmt.Sprintf("%d in %s", octi+hl, seconds(u.wall)), octi+hl <= most && u.last == inSync)
+	return nil
+}
+
+func (b *bench) plan100k(ctx context.Context) error {
+	n := b.size(100_000)
+	p, err := b.serve(ctx, n, true)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	u, err := b.exec(ctx, p, "plan")
+	if err != nil {
+		return err
+	}
+	b.add(fmt.Sprintf("plan, %d wanted against %d held", n, n), "under 15 s, under 300 MiB", fmt.Sprintf("%s, %d MiB", seconds(u.wall), u.peakMiB),
+		u.wall < 15*time.Second && u.peakMiB < 300 && u.last == inSync)
+	return nil
+}
+
+func (b *bench) plan1M(ctx context.Context) error {
+	n := b.size(1_000_000)
+	p, err := b.serve(ctx, n, true)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	u, err := b.exec(ctx, p, "plan")
+	if err != nil {
+		return err
+	}
+	b.add(fmt.Sprintf("plan, %d against %d, nothing to do", n, n), "under 512 MiB, under 90 s CPU", fmt.Sprintf("%d MiB, %s CPU, %s in all", u.peakMiB, seconds(u.cpu), seconds(u.wall)),
+		u.peakMiB < 512 && u.cpu < 90*time.Second && u.last == inSync)
+	return nil
+}
+
+// decision measures Compute alone, on sets that are read already.
+func (b *bench) decision(context.Context) error {
+	n := b.size(1_000_000)
+	w, rows, err := sets(n)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	defer rows.Close()
+	start := time.Now()
+	plan, err := reconcile.Compute(rows, w, policy())
+	took := time.Since(start)
+	if err != nil {
+		return err
+	}
+	b.add(fmt.Sprintf("decision alone, %d against %d", n, n), "under 2 s", seconds(took), took < 2*time.Second && len(plan.Changes) == 0 && plan.Unchanged == n)
+	return nil
+}
+
+// patterns measures what turns patterns into values, on one core.
+func (b *bench) patterns(context.Context) error {
+	n := b.size(1_000_000)
+	opts := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}
+	values := 0
+	start := time.Now()
+	for i := range n {
+		ind := indicator(i)
+		values += len(pattern.Deploy(ind.Pattern, nil, opts).Values)
+	}
+	rate := float64(n) / time.Since(start).Seconds()
+	b.add("patterns to rules, one core", "over 300,000 a second", fmt.Sprintf("%.0f a second", rate), rate > 300_000 && values == n)
+	return nil
+}

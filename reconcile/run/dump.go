@@ -1,0 +1,178 @@
+package run
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
+)
+
+// dumpFormat is the version of a dump directory.
+const dumpFormat = "1.0"
+
+// Scope says what a dump covers: whole lists, or only the rows that an apply was about to change.
+type Scope string
+
+// The scopes.
+const (
+	ScopeList Scope = "list"
+	ScopeRows Scope = "rows"
+)
+
+// Dump is the content of lists at one moment.
+type Dump struct {
+	FormatVersion string           `json:"format_version"`
+	Scope         Scope            `json:"scope"`
+	At            time.Time        `json:"at"`
+	Target        string           `json:"target"`
+	List          string           `json:"list"`
+	Kinds         []reconcile.Kind `json:"kinds"`
+	Count         int              `json:"count"`
+	Rows          []reconcile.Row  `json:"-"`
+}
+
+// Dump reads the lists completely.
+func (j *Job) Dump(ctx context.Context, target string) (*Dump, error) {
+	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeList, At: j.now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.kinds()}
+	for _, k := range j.kinds() {
+		list, err := j.Sink.FindList(ctx, k, j.Policy.List)
+		if err != nil {
+			return nil, err
+		}
+		if list == nil {
+			continue
+		}
+		from := len(d.Rows)
+		for attempt := 1; ; attempt++ {
+			_, err = j.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row) error {
+				d.Rows = append(d.Rows, page...)
+				return nil
+			})
+			if err == nil {
+				break
+			}
+			if attempt > 1 || !j.Classify(err).Incomplete {
+				return nil, err
+			}
+			d.Rows = d.Rows[:from]
+		}
+	}
+	d.Count = len(d.Rows)
+	return d, nil
+}
+
+// BackupOf is a dump of the rows that a plan would change, as they are before.
+func (j *Job) BackupOf(p *reconcile.Plan, target string) *Dump {
+	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeRows, At: j.now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.kinds()}
+	for i := range p.Changes {
+		if ch := &p.Changes[i]; ch.Before != nil {
+			d.Rows = append(d.Rows, ch.RowBefore())
+		}
+	}
+	d.Count = len(d.Rows)
+	return d
+}
+
+const (
+	manifestName = "manifest.json"
+	rowsName     = "rows.jsonl"
+)
+
+// Write puts the dump into a directory, which is made if need be. Files have mode 0600; the manifest
+// comes last, so that a torn dump has none.
+func (d *Dump) Write(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, manifestName)); err == nil {
+		return fmt.Errorf("%s holds a dump already; name another directory", dir)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	for i := range d.Rows {
+		if err := enc.Encode(&d.Rows[i]); err != nil {
+			return err
+		}
+	}
+	if err := state.WriteFile(filepath.Join(dir, rowsName), b.Bytes()); err != nil {
+		return err
+	}
+	m, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	return state.WriteFile(filepath.Join(dir, manifestName), append(m, '\n'))
+}
+
+// DumpError says why a directory is not a dump that can be restored.
+type DumpError struct{ Dir, Why string }
+
+func (e *DumpError) Error() string { return fmt.Sprintf("dump %s: %s", e.Dir, e.Why) }
+
+// ReadDump reads a directory that Write made.
+func ReadDump(dir string) (*Dump, error) {
+	b, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if err != nil {
+		return nil, &DumpError{dir, "no manifest: " + err.Error()}
+	}
+	var d Dump
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, &DumpError{dir, "the manifest is damaged: " + err.Error()}
+	}
+	if d.FormatVersion != dumpFormat {
+		return nil, &DumpError{dir, fmt.Sprintf("format %q, this program reads %q", d.FormatVersion, dumpFormat)}
+	}
+	f, err := os.Open(filepath.Join(dir, rowsName))
+	if err != nil {
+		return nil, &DumpError{dir, err.Error()}
+	}
+	defer f.Close()
+	dec := json.NewDecoder(bufio.NewReader(f))
+	for dec.More() {
+		var row reconcile.Row
+		if err := dec.Decode(&row); err != nil {
+			return nil, &DumpError{dir, "the rows are damaged: " + err.Error()}
+		}
+		d.Rows = append(d.Rows, row)
+	}
+	if len(d.Rows) != d.Count {
+		return nil, &DumpError{dir, fmt.Sprintf("the manifest names %d rows, the file holds %d", d.Count, len(d.Rows))}
+	}
+	return &d, nil
+}
+
+// PlanRestore decides how the lists come back to what a dump holds.
+func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, error) {
+	started := j.now()
+	rows, lists, err := j.readSink(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	empty := reconcile.NewWanted(0)
+	defer empty.Close()
+	if err := empty.Seal(); err != nil {
+		return nil, err
+	}
+	if err := rows.Seal(empty); err != nil {
+		return nil, err
+	}
+	pol := j.Policy
+	pol.Now = started
+	plan, err := reconcile.Restore(rows, d.Rows, pol, exact)
+	if err != nil {
+		return nil, err
+	}
+	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: len(d.Rows), Base: rows.Len(), Message: fmt.Sprintf("%d rows in the dump and %d in the lists, read to the end", len(d.Rows), rows.Len())}
+	absence := reconcile.Gate{ID: "G3", Name: "absence", OK: true, Message: "a restore asks the dump, not OpenCTI"}
+	plan.Judge(complete, absence, reconcile.LastGood{}, "", pol, j.Limits, j.Overrides)
+	return &Planned{Plan: plan, Lists: lists, Complete: true, Started: started, Restore: true}, nil
+}
