@@ -79,7 +79,7 @@ func printAddress(p netip.Prefix, s string) string {
 // domain name has neither colon nor slash, and its last label is not a number; everything else can
 // only be meant as an address.
 func looksLikeAddress(s string) bool {
-	s = strings.TrimSpace(s)
+	s = strings.TrimRight(strings.TrimSpace(s), ".")
 	if strings.ContainsAny(s, ":/") {
 		return true
 	}

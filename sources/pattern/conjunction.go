@@ -95,6 +95,7 @@ func (a *atom) typed(address string, typ literal) (Value, *ValueError) {
 // tests are equalities on one object, and no algorithm has two values.
 func hashesOf(atoms []*atom) []*atom {
 	var hashes []*atom
+	texts := make(map[string]string) // by algorithm
 	for _, a := range atoms {
 		if a.verdict != equal || a.test.path.object != atoms[0].test.path.object {
 			return nil
@@ -102,11 +103,11 @@ func hashesOf(atoms []*atom) []*atom {
 		if a.meaning != hashPath {
 			continue
 		}
-		for _, h := range hashes {
-			if h.algorithmName() == a.algorithmName() && h.hashText() != a.hashText() {
-				return nil
-			}
+		name, text := a.algorithmName(), a.hashText()
+		if other, known := texts[name]; known && other != text {
+			return nil
 		}
+		texts[name] = text
 		hashes = append(hashes, a)
 	}
 	return hashes

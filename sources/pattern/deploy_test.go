@@ -213,3 +213,15 @@ func BenchmarkDeploy(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "patterns/s")
 }
+
+func TestAWideConjunctionTakesNoTime(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("[file:name IN ('a', 'b', 'c', 'd')")
+	for i := range 20_000 {
+		fmt.Fprintf(&b, " AND file:hashes.X%d = 'x'", i)
+	}
+	r := pattern.Deploy(b.String()+"]", nil, pattern.Options{})
+	if len(r.Values) != 0 || len(r.Skipped) != 4*20_000 || r.Skipped[0].Reason != reconcile.UnsupportedHash {
+		t.Errorf("%d values, %d skipped", len(r.Values), len(r.Skipped))
+	}
+}
