@@ -1,0 +1,129 @@
+// Package config turns command-line flags, the environment and a config.yml into one validated
+// Config. What the settings are stands in one table; loading, printing, the JSON Schema, the
+// reference text and the flags are all read from it. The names of the three connectors that this
+// program replaces are accepted, so that their docker-compose.yml or config.yml works unchanged.
+package config
+
+import (
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/secret"
+)
+
+// Config is every setting that is in effect. Load makes it; a part that a command needs is complete
+// once Require has said so.
+type Config struct {
+	OpenCTI    OpenCTI
+	Connector  Connector
+	HarfangLab HarfangLab
+	Sync       Sync
+	// Warnings are things that were understood and are probably not what was meant: unknown keys,
+	// names that nearly match one of ours. None shows a value.
+	Warnings []string
+
+	origins      map[string]string // by path; absent is the default
+	placeholders []placeholder
+}
+
+// OpenCTI is how the platform is reached. URL has no trailing slash.
+type OpenCTI struct {
+	URL       string
+	Token     secret.Text // without the word Bearer
+	SSLVerify bool
+	CABundle  string // PEM file added to the system's authorities; "" is none
+}
+
+// Connector is what the old connectors were told about themselves.
+type Connector struct {
+	ID           string // UUID in lower case: the instance in our markers
+	Name         string // author of what is imported
+	Scope        string // accepted and unused
+	LiveStreamID string // UUID in lower case, or "" for the built-in filter
+	// ListenDelete is always true and NoDependencies makes no difference; both are accepted because
+	// the old connectors had them.
+	ListenDelete, NoDependencies bool
+	LogLevel                     string // debug, info, warn or error
+}
+
+// HarfangLab is how the manager is reached, what the rules in it look like, and which of its alerts
+// are imported. URL has no trailing slash.
+type HarfangLab struct {
+	URL             string
+	Token           secret.Text // without the word Token; wins over Login and Password
+	Login           string
+	Password        secret.Text
+	SSLVerify       bool
+	CABundle        string
+	ListName        string
+	RemoveIndicator bool   // true deletes, false disables
+	Maturity        string // stable or testing
+	ImportEvents    bool
+	ImportThreats   bool     // only with ImportEvents
+	StatusFilter    []string // of new, investigating, probable_false_positive, false_positive, closed
+	AlertTypes      []string // of ioc, sigma, yara
+	ImportStart     Start
+	Marking         string // TLP:CLEAR to TLP:RED
+	Score           int    // 1 to 100
+}
+
+// Sync is this program's own settings.
+type Sync struct {
+	Parallelism    int           // requests in flight on each side
+	RateLimit      float64       // requests a second on each side; 0 is no limit
+	PageSize       int           // rows a page
+	RequestTimeout time.Duration // one request with its whole answer
+	Deadline       time.Duration // the whole command; 0 is none
+	ValuesFrom     string        // FromBoth or FromPattern
+	Hashes         string        // AllHashes or StrongestHash
+	Detection      string        // DetectionStream, DetectionRequired or DetectionAny
+	MinScore       *int          // nil is none
+	Labels         []string      // any of, without case
+	ExcludeLabels  []string
+	MaxTLP         string   // TLP:CLEAR to TLP:RED; "" is none
+	Exclusions     []string // files, which Load found readable
+	// ExclusionsDigest covers the content of these files, because it shapes the plan like a setting.
+	ExclusionsDigest  string
+	BuiltinExclusions bool
+	AnalystDisable    string // Respect or Revert
+	Unmanaged         reconcile.Strays
+	Policy            reconcile.Mode
+	Limits            Limits
+	State             string // Nowhere, InOpenCTI, or InFile and a path
+	Lock              string // like State, which it follows unless told otherwise
+	LockTimeout       time.Duration
+	Tail              Tail
+}
+
+// Limits are the limits of the safety gates.
+type Limits struct {
+	SourceShrink int           // percent of the last good run's indicators that may be lost
+	Failures     int           // consecutive failures that stop an apply
+	PlanAge      time.Duration // of a saved plan
+}
+
+// Tail is the timing of the live mode.
+type Tail struct {
+	Quiet     time.Duration // without further events before indicators are read again
+	FullEvery time.Duration // between full runs
+}
+
+// The values of the settings that choose between words. Unmanaged and Policy have types of their own.
+const (
+	FromBoth    = "pattern+observables"
+	FromPattern = "pattern"
+
+	AllHashes     = "all"
+	StrongestHash = "strongest"
+
+	DetectionStream   = "stream"
+	DetectionRequired = "required"
+	DetectionAny      = "any"
+
+	Respect = "respect"
+	Revert  = "revert"
+
+	Nowhere   = "none"
+	InOpenCTI = "opencti"
+	InFile    = "file:" // and a path
+)

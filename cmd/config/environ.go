@@ -1,0 +1,128 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// configVariable names the settings file.
+const configVariable = "HARFANGSYNC_CONFIG"
+
+// inherited are variables of the connectors that this program replaces and of the library below them
+// which mean nothing here: a compose file may keep them, and they are no slip of ours. The same names
+// stand in a config.yml as connector.type and so on.
+var inherited = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range []string{
+		"TYPE", "CONFIDENCE_LEVEL", "UPDATE_EXISTING_DATA", "DURATION_PERIOD", "RUN_EVERY", "INTERVAL", "AUTO",
+		"AUTO_CREATE_SERVICE_ACCOUNT", "AUTO_CREATE_SERVICE_ACCOUNT_CONFIDENCE_LEVEL",
+		"ONLY_CONTEXTUAL", "QUEUE_PROTOCOL", "QUEUE_THRESHOLD", "RUN_AND_TERMINATE", "VALIDATE_BEFORE_IMPORT",
+		"SEND_TO_QUEUE", "SEND_TO_DIRECTORY", "SEND_TO_DIRECTORY_PATH", "SEND_TO_DIRECTORY_RETENTION",
+		"SEND_TO_S3", "SEND_TO_S3_BUCKET", "SEND_TO_S3_FOLDER", "SEND_TO_S3_RETENTION",
+		"EXPOSE_METRICS", "METRICS_PORT", "LICENCE_KEY_PEM", "PLAYBOOK_COMPATIBLE", "CONSUMER_COUNT",
+		"LISTEN_PROTOCOL", "LISTEN_PROTOCOL_API_PORT", "LISTEN_PROTOCOL_API_PATH", "LISTEN_PROTOCOL_API_URI",
+		"LISTEN_PROTOCOL_API_SSL", "LISTEN_PROTOCOL_API_SSL_KEY", "LISTEN_PROTOCOL_API_SSL_CERT",
+		"LIVE_STREAM_START_TIMESTAMP", "LIVE_STREAM_RECOVER_ISO_DATE", "LIVE_STREAM_RECOVER_TIMESTAMP",
+		"LIVE_STREAM_WITH_INFERENCES", "LIVE_STREAM_CREATE_DEPENDENCIES",
+	} {
+		m["CONNECTOR_"+name] = true
+	}
+	for _, name := range []string{
+		"OPENCTI_JSON_LOGGING", "OPENCTI_BASE_URL", "OPENCTI_ADMIN_TOKEN", "OPENCTI_ADMIN_EMAIL", "OPENCTI_ADMIN_PASSWORD",
+		"OPENCTI_CUSTOM_HEADERS", "OPENCTI_VERSION",
+	} {
+		m[name] = true
+	}
+	return m
+}()
+
+// misspelt is the prefix of the first connector's earliest compose files.
+const misspelt = "HARFLANGLAB_"
+
+// serviceLink matches what Kubernetes sets for a service in the namespace, such as
+// HARFANGSYNC_SERVICE_HOST and HARFANGSYNC_PORT_8080_TCP_ADDR.
+var serviceLink = regexp.MustCompile(`_(SERVICE_(HOST|PORT(_.*)?)|PORT(_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// environ is the environment: the first value of each name, as the operating system gives it.
+func environ(lines []string) map[string]string {
+	vars := map[string]string{}
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, "=")
+		if _, twice := vars[name]; ok && name != "" && !twice {
+			vars[name] = value
+		}
+	}
+	return vars
+}
+
+// nearMisses are warnings for variables that are set, are not ours, and look as if they were meant to
+// be. Values are not shown.
+func nearMisses(vars map[string]string) []string {
+	ours := map[string]bool{configVariable: true}
+	var plain []string // without NAME_FILE
+	for i := range settings {
+		for _, path := range settings[i].names() {
+			name := env(path)
+			ours[name], plain = true, append(plain, name)
+			if settings[i].file {
+				ours[name+"_FILE"] = true
+			}
+		}
+	}
+	all := slices.Sorted(maps.Keys(ours))
+	var warnings []string
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		if ours[name] || inherited[name] || strings.TrimSpace(vars[name]) == "" || serviceLink.MatchString(name) {
+			continue
+		}
+		bare, isFile := strings.CutSuffix(name, "_FILE")
+		early, isEarly := strings.CutPrefix(name, misspelt)
+		switch {
+		case isFile && slices.Contains(plain, bare):
+			warnings = append(warnings, fmt.Sprintf("environment %s is not read: only secrets come from files; set %s", name, bare))
+		case isEarly && early == "INDICATOR_DELETE":
+			warnings = append(warnings, unread(name, "HARFANGLAB_REMOVE_INDICATOR"))
+		case isEarly:
+			warnings = append(warnings, unread(name, "HARFANGLAB_"+early))
+		default:
+			near := closest(name, all, 2)
+			if near != "" || strings.HasPrefix(strings.ToUpper(name), "HARFANGSYNC_") {
+				warnings = append(warnings, unread(name, near))
+			}
+		}
+	}
+	return warnings
+}
+
+func unread(name, near string) string {
+	w := fmt.Sprintf("environment %s is no setting and is not read", name)
+	if near != "" {
+		w += "; did you mean " + near + "?"
+	}
+	return w
+}
+
+// closest is the candidate at the least distance from name, if that is at most most; letter case,
+// dashes and underscores make no difference. Of equals it is the first.
+func closest(name string, candidates []string, most int) string {
+	fold := func(s string) string { return strings.ReplaceAll(strings.ToUpper(s), "-", "_") }
+	name = fold(name)
+	if len(name) > 100 { // not one of ours, and the distance takes time
+		return ""
+	}
+	best := ""
+	for _, c := range candidates {
+		if diff := len(c) - len(name); diff > most || diff < -most {
+			continue
+		}
+		if d := levenshtein.ComputeDistance(name, fold(c)); d <= most {
+			best, most = c, d-1
+		}
+	}
+	return best
+}

@@ -1,0 +1,370 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/secret"
+)
+
+type object = map[string]any
+
+func text(at func(*Config) *string) kind {
+	parse := func(s string) (string, error) { return s, nil }
+	return scalar(at, parse, same).described("text", object{"type": []string{"string", "number"}})
+}
+
+func boolean(at func(*Config) *bool) kind {
+	k := scalar(at, parseBool, same).described("true or false", object{"anyOf": []any{
+		object{"type": "boolean"},
+		object{"enum": []any{0, 1}},
+		object{"type": "string", "pattern": "^(" + anyCase("true", "false", "yes", "no", "on", "off", "1", "0") + "|)$"},
+	}})
+	k.isBool = true
+	return k
+}
+
+func parseBool(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "true", "yes", "on", "1":
+		return true, nil
+	case "false", "no", "off", "0":
+		return false, nil
+	}
+	return false, bad("is neither true nor false", "write true or false (yes, no, on, off, 1 and 0 do as well)")
+}
+
+// word chooses one of several words, written in any case.
+func word[T ~string](at func(*Config) *T, words ...string) kind {
+	parse := func(s string) (T, error) {
+		i := slices.IndexFunc(words, func(w string) bool { return strings.EqualFold(w, s) })
+		if i < 0 {
+			return "", bad("is none of its values", "choose "+oneOf(words))
+		}
+		return T(words[i]), nil
+	}
+	return scalar(at, parse, func(v T) any { return string(v) }).described(codes(words), wordSchema(words))
+}
+
+func wordSchema(words []string) object {
+	return object{"anyOf": []any{
+		object{"enum": words},
+		object{"type": "string", "pattern": "^(" + anyCase(words...) + "|)$"},
+	}}
+}
+
+func oneOf(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func codes(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = "`" + w + "`"
+	}
+	return oneOf(quoted)
+}
+
+// words is a list of some of several words. They are kept in the order of words, so that the order in
+// which they were written makes no difference. all is a word for every one of them, or "".
+func words(at func(*Config) *[]string, all string, words ...string) kind {
+	known := words
+	if all != "" {
+		known = append(slices.Clone(words), all)
+	}
+	parse := func(s string) (string, error) {
+		i := slices.IndexFunc(known, func(w string) bool { return strings.EqualFold(w, s) })
+		if i < 0 {
+			return "", bad(fmt.Sprintf("has an entry that is none of its values: %q", s), "choose from "+strings.Join(known, ", "))
+		}
+		return known[i], nil
+	}
+	tidy := func(chosen []string) []string {
+		if all != "" && slices.Contains(chosen, all) {
+			return slices.Clone(words)
+		}
+		slices.SortFunc(chosen, func(a, b string) int { return slices.Index(words, a) - slices.Index(words, b) })
+		return chosen
+	}
+	return list(at, parse, tidy).described("list of "+codes(known), listSchema(object{"enum": known}))
+}
+
+func listSchema(item object) object {
+	return object{"anyOf": []any{object{"type": "array", "items": item}, object{"type": []string{"string", "number"}}}}
+}
+
+// texts is a list of free texts in the order given.
+func texts(at func(*Config) *[]string) kind {
+	parse := func(s string) (string, error) { return s, nil }
+	tidy := func(s []string) []string { return s }
+	return list(at, parse, tidy).described("list", listSchema(object{"type": []string{"string", "number"}}))
+}
+
+// labels is a list whose order and case make no difference.
+func labels(at func(*Config) *[]string) kind {
+	parse := func(s string) (string, error) { return strings.ToLower(s), nil }
+	tidy := func(s []string) []string { slices.Sort(s); return s }
+	return list(at, parse, tidy).described("list", listSchema(object{"type": []string{"string", "number"}}))
+}
+
+func integer(at func(*Config) *int, least, most int) kind {
+	parse := func(s string) (int, error) { return parseInt(s, least, most) }
+	form := fmt.Sprintf("%d to %d", least, most)
+	return scalar(at, parse, same).described(form, intSchema(least, most))
+}
+
+func intSchema(least, most int) object {
+	return object{"anyOf": []any{
+		object{"type": "integer", "minimum": least, "maximum": most},
+		object{"type": "string", "pattern": "^[0-9]*$"},
+	}}
+}
+
+func parseInt(s string, least, most int) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		return 0, bad("is no whole number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most), "")
+	}
+	return n, nil
+}
+
+// percent is a whole number from 0 to 100, with or without the sign.
+func percent(at func(*Config) *int) kind {
+	parse := func(s string) (int, error) { return parseInt(strings.TrimSpace(strings.TrimSuffix(s, "%")), 0, 100) }
+	return scalar(at, parse, same).described("0 to 100", object{"anyOf": []any{
+		object{"type": "integer", "minimum": 0, "maximum": 100},
+		object{"type": "string", "pattern": "^([0-9]+ *%?|)$"},
+	}})
+}
+
+// score is a whole number from 0 to 100, or none.
+func score(at func(*Config) **int) kind {
+	parse := func(s string) (*int, error) {
+		if strings.EqualFold(s, "none") {
+			return nil, nil
+		}
+		n, err := parseInt(s, 0, 100)
+		return &n, err
+	}
+	value := func(p *int) any {
+		if p == nil {
+			return "none"
+		}
+		return *p
+	}
+	return scalar(at, parse, value).described("0 to 100, or `none`", object{"anyOf": []any{
+		object{"type": "integer", "minimum": 0, "maximum": 100},
+		object{"type": "string", "pattern": "^([0-9]*|" + anyCase("none") + ")$"},
+	}})
+}
+
+// rate is a number of requests a second; 0 and none are no limit.
+func rate(at func(*Config) *float64) kind {
+	parse := func(s string) (float64, error) {
+		if strings.EqualFold(s, "none") {
+			return 0, nil
+		}
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(f >= 0) || math.IsInf(f, 0) {
+			return 0, bad("is no number of requests a second", "write a number such as 20, or 0 for no limit")
+		}
+		return f, nil
+	}
+	return scalar(at, parse, same).described("requests a second; 0 is no limit", object{"anyOf": []any{
+		object{"type": "number", "minimum": 0},
+		object{"type": "string"},
+	}})
+}
+
+// duration is 10s, 1m30s or bare seconds. With unlimited, 0 and none are no limit; without, the value
+// is at least least.
+func duration(at func(*Config) *time.Duration, least time.Duration, unlimited bool) kind {
+	parse := func(s string) (time.Duration, error) {
+		if unlimited && strings.EqualFold(s, "none") {
+			return 0, nil
+		}
+		d, err := parseDuration(s)
+		if err != nil {
+			return 0, err
+		}
+		if d < least && !(unlimited && d == 0) {
+			return 0, bad("is too short", "write at least "+shortDuration(least))
+		}
+		return d, nil
+	}
+	value := func(d time.Duration) any {
+		if unlimited && d == 0 {
+			return "none"
+		}
+		return shortDuration(d)
+	}
+	form := "duration"
+	if unlimited {
+		form = "duration, or `none`"
+	}
+	return scalar(at, parse, value).described(form, object{"anyOf": []any{
+		object{"type": "number", "minimum": 0},
+		object{"type": "string"},
+	}})
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	wrong := bad("is no duration", "write it as 10s, 1m30s or 24h; a bare number is seconds")
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		if !(f >= 0) || f > math.MaxInt64/1e9 {
+			return 0, wrong
+		}
+		return time.Duration(f * float64(time.Second)), nil
+	}
+	d, err := time.ParseDuration(strings.ToLower(s))
+	if err != nil || d < 0 {
+		return 0, wrong
+	}
+	return d, nil
+}
+
+// shortDuration prints 24h0m0s as 24h.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// identifier is a UUID in its usual form; builtin, when not empty, is a word that stands for "".
+func identifier(at func(*Config) *string, builtin string) kind {
+	parse := func(s string) (string, error) {
+		if builtin != "" && strings.EqualFold(s, builtin) {
+			return "", nil
+		}
+		id, err := uuid.Parse(s)
+		if err != nil || len(s) != 36 {
+			remedy := "write it as 8-4-4-4-12 hexadecimal digits, such as uuidgen prints"
+			if builtin != "" {
+				remedy = "write the id of a live stream as OpenCTI shows it, or " + builtin + " for the built-in filter"
+			}
+			return "", bad("is no UUID", remedy)
+		}
+		return id.String(), nil
+	}
+	value := func(s string) any {
+		if s == "" {
+			return builtin
+		}
+		return s
+	}
+	form, schema := "UUID", object{"type": "string"}
+	if builtin != "" {
+		form = "UUID, or `" + builtin + "`"
+	}
+	return scalar(at, parse, value).described(form, schema)
+}
+
+var tlpNames = []string{"TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"}
+
+// marking is a TLP level, with or without the prefix, in any case; WHITE is CLEAR. With optional,
+// none is "".
+func marking(at func(*Config) *string, optional bool) kind {
+	known := tlpNames
+	if optional {
+		known = append(slices.Clone(known), "none")
+	}
+	parse := func(s string) (string, error) {
+		if optional && strings.EqualFold(s, "none") {
+			return "", nil
+		}
+		rank, ok := reconcile.TLP(s)
+		if !ok {
+			return "", bad("is no TLP marking", "choose "+oneOf(known))
+		}
+		return tlpNames[rank], nil
+	}
+	value := func(s string) any {
+		if s == "" {
+			return "none"
+		}
+		return s
+	}
+	words := []string{"CLEAR", "WHITE", "GREEN", "AMBER", "AMBER+STRICT", "RED"}
+	pattern := "^((" + anyCase("tlp:") + ")?(" + anyCase(words...) + ")|" + anyCase("none") + "|)$"
+	return scalar(at, parse, value).described(codes(known), object{"anyOf": []any{
+		object{"enum": known}, object{"type": "string", "pattern": pattern},
+	}})
+}
+
+// level is a log level; warning is another name of warn.
+func level(at func(*Config) *string) kind {
+	names := []string{"debug", "info", "warn", "warning", "error"}
+	k := word(at, names...)
+	set := k.set
+	k.set = func(c *Config, g given) error {
+		err := set(c, g)
+		if *at(c) == "warning" {
+			*at(c) = "warn"
+		}
+		return err
+	}
+	return k
+}
+
+// place is where the state is kept or the lock is taken.
+func place(at func(*Config) *string) kind {
+	parse := func(s string) (string, error) {
+		if strings.EqualFold(s, InOpenCTI) || strings.EqualFold(s, Nowhere) {
+			return strings.ToLower(s), nil
+		}
+		if len(s) > len(InFile) && strings.EqualFold(s[:len(InFile)], InFile) {
+			if path := strings.TrimSpace(s[len(InFile):]); path != "" {
+				return InFile + filepath.Clean(path), nil
+			}
+		}
+		return "", bad("is no place", "choose opencti, file:PATH or none")
+	}
+	pattern := "^(" + anyCase(InOpenCTI, Nowhere) + "|" + anyCase(InFile) + ".+|)$"
+	return scalar(at, parse, same).
+		described("`opencti`, `file:PATH` or `none`", object{"type": "string", "pattern": pattern})
+}
+
+// token is a secret that goes into an Authorization header; a leading scheme word and a prefix that
+// consoles show but that must not be sent (contract harfanglab-api 1.2) are dropped.
+func token(at func(*Config) *secret.Text, scheme, prefix string) kind {
+	parse := func(s string) (secret.Text, error) {
+		if first, rest, ok := strings.Cut(s, " "); ok && strings.EqualFold(first, scheme) {
+			s = strings.TrimSpace(rest)
+		}
+		if prefix != "" {
+			s = strings.TrimPrefix(s, prefix)
+		}
+		if s == "" || strings.EqualFold(s, scheme) || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return "", bad("is no token", "write the token alone; it has no blanks or line ends")
+		}
+		return secret.Text(s), nil
+	}
+	return scalar(at, parse, func(s secret.Text) any { return s.Reveal() }).
+		described("text", object{"type": []string{"string", "number"}, "writeOnly": true})
+}
+
+// password is a secret of any characters.
+func password(at func(*Config) *secret.Text) kind {
+	parse := func(s string) (secret.Text, error) { return secret.Text(s), nil }
+	k := scalar(at, parse, func(s secret.Text) any { return s.Reveal() }).
+		described("text", object{"type": []string{"string", "number"}, "writeOnly": true})
+	k.verbatim = true
+	return k
+}

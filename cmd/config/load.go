@@ -1,0 +1,344 @@
+package config
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// Sources is where settings come from: a flag wins over the environment, that over the file, and that
+// over the default.
+type Sources struct {
+	Path  string            // of the file; "" is $HARFANGSYNC_CONFIG, else config.yml if present
+	Env   []string          // NAME=value
+	Flags map[string]string // by setting, as in Flag.Setting
+	Needs []Need            // what Load checks beside the values, as Require would
+	// ReadFile reads the settings file, secrets, authorities and exclusions; nil is os.ReadFile.
+	ReadFile func(string) ([]byte, error)
+}
+
+// Load reads and checks the settings. Its error joins every *Problem; there is no Config then.
+// Placeholders such as ChangeMe count as unset, and are problems where Needs or Require ask for them.
+func Load(in Sources) (*Config, error) {
+	l := loader{in: in, vars: environ(in.Env), c: &Config{origins: map[string]string{}}}
+	if l.in.ReadFile == nil {
+		l.in.ReadFile = os.ReadFile
+	}
+	l.file()
+	l.flags()
+	for i := range settings {
+		l.setting(&settings[i])
+	}
+	l.c.Warnings = append(l.c.Warnings, nearMisses(l.vars)...)
+	l.together()
+	l.files()
+	l.problems = append(l.problems, l.c.lacks(in.Needs, l.invalid)...)
+	if err := errors.Join(l.problems...); err != nil {
+		return nil, err
+	}
+	return l.c, nil
+}
+
+type loader struct {
+	in       Sources
+	vars     map[string]string
+	inFile   map[string]given
+	c        *Config
+	problems []error
+	invalid  map[string]bool // paths with a problem, so that nothing is concluded from their defaults
+}
+
+func (l *loader) problem(p *Problem) {
+	if l.invalid == nil {
+		l.invalid = map[string]bool{}
+	}
+	l.invalid[p.Setting] = true
+	l.problems = append(l.problems, p)
+}
+
+func (l *loader) file() {
+	path, origin := l.in.Path, "flag --config"
+	if path == "" {
+		path, origin = strings.TrimSpace(l.vars[configVariable]), "environment "+configVariable
+	}
+	optional := path == ""
+	if optional {
+		path, origin = "config.yml", ""
+	}
+	content, err := l.in.ReadFile(path)
+	if err != nil {
+		if !optional || !errors.Is(err, fs.ErrNotExist) {
+			l.problem(&Problem{Origin: origin, Message: "the settings file cannot be read: " + reason(err, path), Remedy: "name a file that can be"})
+		}
+		return
+	}
+	f := newFile(path)
+	f.read(content)
+	l.inFile = f.values
+	l.problems = append(l.problems, f.problems...)
+	l.c.Warnings = append(l.c.Warnings, f.warnings...)
+}
+
+// reason is what the system said of a file, with the path once.
+func reason(err error, path string) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	return path + ": " + err.Error()
+}
+
+// flags refuses flags for what is no setting or a secret: a command line shows in process lists.
+func (l *loader) flags() {
+	known := map[string]bool{}
+	for _, f := range Flags() {
+		known[f.Setting] = true
+	}
+	for _, path := range sortedKeys(l.in.Flags) {
+		if !known[path] {
+			l.problem(&Problem{Setting: path, Message: "cannot be given as a flag", Remedy: "set it in the environment or in the file"})
+		}
+	}
+}
+
+// setting finds the value that counts and gives it to the Config.
+func (l *loader) setting(s *setting) {
+	values := l.flag(s)
+	if len(values) == 0 {
+		values = l.environment(s)
+	}
+	if len(values) == 0 {
+		values = l.fromFile(s)
+	}
+	if len(values) > 0 && !l.agree(s, values) {
+		return
+	}
+	if len(values) > 0 && isPlaceholder(s, values[0]) {
+		l.c.placeholders = append(l.c.placeholders, placeholder{s, values[0]})
+		values = nil
+	}
+	if len(values) == 0 {
+		if s.def != "" {
+			if err := s.kind.set(l.c, given{text: s.def}); err != nil {
+				panic(fmt.Sprintf("default of %s: %v", s.path, err))
+			}
+		}
+		return
+	}
+	if err := s.kind.set(l.c, values[0]); err != nil {
+		l.problem(problemOf(s, values[0], err))
+		return
+	}
+	l.c.origins[s.path] = values[0].origin
+	if s.path == "harfanglab.import_threats_as_case_incidents" {
+		l.implied(values)
+	}
+}
+
+func isPlaceholder(s *setting, g given) bool {
+	if g.list {
+		return len(g.items) > 0 && placeholderText(g.items[0], s.secret)
+	}
+	return placeholderText(g.text, s.secret)
+}
+
+func problemOf(s *setting, g given, err error) *Problem {
+	p := &Problem{Setting: s.path, Origin: g.origin, Value: g.shown(), Message: err.Error()}
+	if f, ok := errors.AsType[*fault](err); ok {
+		p.Remedy = f.remedy
+		if f.hide {
+			p.Value = ""
+		}
+	}
+	if s.secret {
+		p.Value = ""
+	}
+	return p
+}
+
+func (l *loader) flag(s *setting) []given {
+	text, ok := l.in.Flags[s.path]
+	if !ok || s.secret {
+		return nil
+	}
+	return l.some(s, given{name: "--" + s.flagName(), origin: "flag --" + s.flagName(), text: text})
+}
+
+func (l *loader) environment(s *setting) []given {
+	var out []given
+	for _, path := range s.names() {
+		name := env(path)
+		out = append(out, l.some(s, given{name: name, origin: "environment " + name, text: l.vars[name]})...)
+		if s.file {
+			out = append(out, l.secretFile(s, name+"_FILE")...)
+		}
+	}
+	return out
+}
+
+// secretFile reads the file that a variable names. Its last line end is no part of the secret.
+func (l *loader) secretFile(s *setting, name string) []given {
+	path := strings.TrimSpace(l.vars[name])
+	if path == "" || placeholderText(path, false) {
+		return nil
+	}
+	content, err := l.in.ReadFile(path)
+	if err != nil {
+		l.problem(&Problem{Setting: s.path, Origin: "environment " + name, Message: "its file cannot be read: " + reason(err, path)})
+		return nil
+	}
+	found := l.some(s, given{name: name, origin: "environment " + name + ", file " + path, text: string(content)})
+	if found == nil {
+		l.c.Warnings = append(l.c.Warnings, fmt.Sprintf("%s: the file %s (environment %s) is empty", s.path, path, name))
+	}
+	return found
+}
+
+func (l *loader) fromFile(s *setting) []given {
+	var out []given
+	for _, path := range s.names() {
+		if g, ok := l.inFile[path]; ok {
+			out = append(out, l.some(s, g)...)
+		}
+	}
+	return out
+}
+
+// some is the value, trimmed, or nothing when it is empty.
+func (l *loader) some(s *setting, g given) []given {
+	if s.kind.verbatim {
+		g.text = strings.TrimSuffix(strings.TrimSuffix(g.text, "\n"), "\r")
+	} else {
+		g.text = strings.TrimSpace(g.text)
+	}
+	if g.text == "" && len(g.items) == 0 {
+		return nil
+	}
+	return []given{g}
+}
+
+// agree says whether all names of a setting in one source say the same, in whatever spelling.
+func (l *loader) agree(s *setting, values []given) bool {
+	for _, g := range values[1:] {
+		if s.meaning(g) == s.meaning(values[0]) {
+			continue
+		}
+		p := &Problem{
+			Setting: s.path, Origin: values[0].origin + " and " + g.origin,
+			Message: "is set under two names to different values", Remedy: "keep one of them",
+		}
+		if !s.secret {
+			p.Message += fmt.Sprintf(", %q and %q", clean(s, values[0]), clean(s, g))
+		}
+		l.problem(p)
+		return false
+	}
+	return true
+}
+
+// clean is a value for a message: nothing of one that may hold a secret.
+func clean(s *setting, g given) string { return problemOf(s, g, s.kind.set(&Config{}, g)).Value }
+
+// meaning is equal for two spellings of one value.
+func (s *setting) meaning(g given) string {
+	var c Config
+	if err := s.kind.set(&c, g); err != nil {
+		return "as written: " + strings.ToLower(g.shown())
+	}
+	return fmt.Sprintf("%#v", s.kind.value(&c))
+}
+
+// implied turns the import of alerts on where the successor connector's name for threats is used: that
+// connector always imported alerts. What is said of alerts elsewhere counts more.
+func (l *loader) implied(values []given) {
+	const events = "harfanglab.import_security_events_as_incidents"
+	if _, said := l.c.origins[events]; said || l.invalid[events] {
+		return
+	}
+	for _, g := range values {
+		if g.name == importThreats || g.name == env(importThreats) {
+			l.c.HarfangLab.ImportEvents = true
+			l.c.origins[events] = "implied by " + g.origin
+		}
+	}
+}
+
+// together checks what settings say of each other.
+func (l *loader) together() {
+	c := l.c
+	if !c.Connector.ListenDelete && !l.invalid["connector.live_stream_listen_delete"] {
+		l.problem(&Problem{
+			Setting: "connector.live_stream_listen_delete", Origin: c.origins["connector.live_stream_listen_delete"], Value: "false",
+			Message: "would leave rules in place whose indicators are gone", Remedy: "remove it or set it to true; to keep rules, set sync.policy to upsert-only",
+		})
+	}
+	hl := &c.HarfangLab
+	if hl.ImportThreats && !hl.ImportEvents && !l.invalid["harfanglab.import_security_events_as_incidents"] {
+		l.problem(&Problem{
+			Setting: "harfanglab.import_threats_as_case_incidents", Origin: c.origins["harfanglab.import_threats_as_case_incidents"], Value: "true",
+			Message: "needs the import of alerts", Remedy: "set harfanglab.import_security_events_as_incidents to true as well",
+		})
+	}
+	if _, said := c.origins["harfanglab.import_security_events_as_incidents"]; !said && !hl.ImportEvents {
+		l.forgottenImport()
+	}
+	if c.Sync.Lock == "" && !l.invalid["sync.lock"] {
+		c.Sync.Lock = c.Sync.State
+	}
+}
+
+// forgottenImport warns of settings that the alert connector required while nothing is imported.
+func (l *loader) forgottenImport() {
+	for _, path := range []string{"harfanglab_incidents.alert_statuses", "harfanglab_incidents.alert_types"} {
+		_, inFile := l.inFile[path]
+		if inFile || strings.TrimSpace(l.vars[env(path)]) != "" {
+			l.c.Warnings = append(l.c.Warnings, path+" is set and no alert is imported; "+
+				"set harfanglab.import_security_events_as_incidents to true to import them, as that connector did")
+			return
+		}
+	}
+}
+
+// files checks the files that settings name.
+func (l *loader) files() {
+	h := sha256.New()
+	for _, path := range l.c.Sync.Exclusions {
+		content, err := l.in.ReadFile(path)
+		if err != nil {
+			l.problem(&Problem{Setting: "sync.exclusions", Origin: l.c.origins["sync.exclusions"], Message: "a file cannot be read: " + reason(err, path)})
+			continue
+		}
+		sum := sha256.Sum256(content)
+		h.Write(sum[:])
+	}
+	if len(l.c.Sync.Exclusions) > 0 {
+		l.c.Sync.ExclusionsDigest = hex.EncodeToString(h.Sum(nil))
+	}
+	l.authorities("opencti.ca_bundle", l.c.OpenCTI.CABundle, l.c.OpenCTI.SSLVerify)
+	l.authorities("harfanglab.ca_bundle", l.c.HarfangLab.CABundle, l.c.HarfangLab.SSLVerify)
+}
+
+func (l *loader) authorities(path, bundle string, verify bool) {
+	if bundle == "" {
+		return
+	}
+	if !verify {
+		l.c.Warnings = append(l.c.Warnings, path+" has no effect while "+strings.TrimSuffix(path, "ca_bundle")+"ssl_verify is false")
+		return
+	}
+	p := &Problem{Setting: path, Origin: l.c.origins[path], Value: bundle}
+	content, err := l.in.ReadFile(bundle)
+	switch {
+	case err != nil:
+		p.Message, p.Value = "the file cannot be read: "+reason(err, bundle), ""
+	case !x509.NewCertPool().AppendCertsFromPEM(content):
+		p.Message, p.Remedy = "holds no certificate", "name a file with certificates in PEM form (BEGIN CERTIFICATE)"
+	default:
+		return
+	}
+	l.problem(p)
+}

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"harfangsync/reconcile/secret"
+)
+
+// Effective is one setting as it is in effect.
+type Effective struct {
+	Setting string `json:"setting"`
+	Value   any    `json:"value"` // *** for a secret; text, number, truth value or list
+	Origin  string `json:"origin"`
+}
+
+// Effective lists every setting in the order of the table, secrets masked.
+func (c *Config) Effective() []Effective {
+	all := make([]Effective, len(settings))
+	for i := range settings {
+		s := &settings[i]
+		e := Effective{Setting: s.path, Value: s.kind.value(c), Origin: c.origins[s.path]}
+		if v, ok := e.Value.(string); ok && s.secret {
+			e.Value = secret.Text(v).String()
+		}
+		switch {
+		case e.Origin != "":
+		case s.path == "sync.lock":
+			e.Origin = "follows sync.state"
+		case s.def == "" && empty(e.Value):
+			e.Origin = "not set"
+		default:
+			e.Origin = "default"
+		}
+		all[i] = e
+	}
+	return all
+}
+
+// Print writes the settings in effect in the form of a config.yml, with the origin of each as a
+// comment and secrets as ***.
+func Print(w io.Writer, c *Config) error {
+	root := &yaml.Node{Kind: yaml.MappingNode}
+	for _, e := range c.Effective() {
+		var value yaml.Node
+		if err := value.Encode(e.Value); err != nil {
+			return fmt.Errorf("print %s: %w", e.Setting, err)
+		}
+		if value.Kind == yaml.SequenceNode {
+			value.Style = yaml.FlowStyle
+		}
+		words := strings.Split(e.Setting, ".")
+		at := root
+		for _, word := range words[:len(words)-1] {
+			at = below(at, word)
+		}
+		value.LineComment = "# " + oneLine(e.Origin)
+		at.Content = append(at.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: words[len(words)-1]}, &value)
+	}
+	enc := yaml.NewEncoder(w)
+	enc.SetIndent(2)
+	if err := enc.Encode(root); err != nil {
+		return fmt.Errorf("print settings: %w", err)
+	}
+	return enc.Close()
+}
+
+// below is the mapping under a key, which is made when it is not there.
+func below(n *yaml.Node, key string) *yaml.Node {
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	m := &yaml.Node{Kind: yaml.MappingNode}
+	n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, m)
+	return m
+}
+
+// oneLine keeps a file name from ending a comment.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
+
+// SettingsDigest is the SHA-256, in hexadecimal, of the settings that shape a plan, and of the content
+// of the exclusion files. Tokens, logs, pacing and the limits of gates are not among them. It depends
+// on what settings say, not on where or how they say it.
+func SettingsDigest(c *Config) string {
+	shaping := [][2]any{}
+	for i := range settings {
+		if s := &settings[i]; s.shapes {
+			shaping = append(shaping, [2]any{s.path, s.kind.value(c)})
+		}
+	}
+	shaping = append(shaping, [2]any{"sync.exclusions", c.Sync.ExclusionsDigest})
+	b, err := json.Marshal(shaping)
+	if err != nil {
+		panic(err) // texts, numbers, truth values and lists of texts always encode
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}

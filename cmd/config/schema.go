@@ -1,0 +1,101 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+)
+
+// Schema is the JSON Schema (2020-12) of config.yml, for editors. It knows the sections of the
+// successor connectors, too, and refuses unknown keys under sync alone, as Load does.
+func Schema() []byte {
+	root := object{
+		"$schema":    "https://json-schema.org/draft/2020-12/schema",
+		"title":      "harfangsync config.yml",
+		"type":       []string{"object", "null"},
+		"properties": object{},
+	}
+	for i := range settings {
+		s := &settings[i]
+		for _, path := range s.names() {
+			at := root
+			words := strings.Split(path, ".")
+			for _, word := range words[:len(words)-1] {
+				at = section(at, word, words[0] == "sync")
+			}
+			at["properties"].(object)[words[len(words)-1]] = s.describe(path)
+		}
+	}
+	b, err := json.MarshalIndent(root, "", "  ")
+	if err != nil {
+		panic(err) // the table holds nothing that does not encode
+	}
+	return append(b, '\n')
+}
+
+// section is the schema of a mapping below another, which is made when it is not there.
+func section(at object, name string, closed bool) object {
+	properties := at["properties"].(object)
+	if below, ok := properties[name].(object); ok {
+		return below
+	}
+	below := object{"type": []string{"object", "null"}, "properties": object{}}
+	if closed {
+		below["additionalProperties"] = false
+	}
+	properties[name] = below
+	return below
+}
+
+// describe is the schema of one value; nothing, or null, is unset.
+func (s *setting) describe(path string) object {
+	d := object{"description": strings.ReplaceAll(s.about, "`", ""), "anyOf": []any{maps.Clone(s.kind.schema), object{"type": "null"}}}
+	if path != s.path {
+		d["description"] = "Another name of " + s.path + ": " + lowerFirst(d["description"].(string))
+	}
+	if s.def != "" {
+		var c Config
+		if err := s.kind.set(&c, given{text: s.def}); err == nil {
+			d["default"] = s.kind.value(&c)
+		}
+	}
+	if s.secret {
+		d["writeOnly"] = true
+	}
+	return d
+}
+
+// Reference is the table of all settings in Markdown.
+func Reference() string {
+	var b strings.Builder
+	b.WriteString("| setting | environment | flag | default | values | meaning |\n| --- | --- | --- | --- | --- | --- |\n")
+	for i := range settings {
+		s := &settings[i]
+		variable, flag, def := "`"+env(s.path)+"`", "", "-"
+		if s.file {
+			variable += ", `" + env(s.path) + "_FILE`"
+		}
+		if name := s.flagName(); name != "" && !s.secret {
+			flag = "`--" + name + "`"
+		}
+		if s.def != "" {
+			def = "`" + s.def + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", s.path, variable, flag, def, s.kind.form, s.about)
+	}
+	return b.String()
+}
+
+// Aliases is the table of the other names of settings in Markdown: those that the successor connectors
+// had and that are not the same word in another section.
+func Aliases() string {
+	var b strings.Builder
+	b.WriteString("| other name | environment | setting |\n| --- | --- | --- |\n")
+	for i := range settings {
+		for _, path := range settings[i].former {
+			fmt.Fprintf(&b, "| `%s` | `%s` | `%s` |\n", path, env(path), settings[i].path)
+		}
+	}
+	return b.String()
+}
