@@ -79,8 +79,11 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 	for i := range p.Plan.Changes {
 		a.report.Items[i] = Item{Change: &p.Plan.Changes[i], Outcome: NotAttempted}
 	}
-	// Requests are not cut by an interrupt, so that no write is left in doubt; each has its own timeout.
-	a.requests = context.WithoutCancel(ctx)
+	// An interrupt does not cut requests at once, so that no write is left in doubt.
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
+	a.requests = requests
 	if recheck && len(a.report.Items) > 0 {
 		if err := a.recheck(ctx); err != nil {
 			return nil, err
@@ -206,6 +209,8 @@ func (a *applying) settleStop(ctx context.Context) {
 	case left == 0:
 	case a.breaker.open():
 		a.report.Stopped = &BreakerError{Limit: a.breaker.limit, Last: a.breaker.last}
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		a.report.Stopped = ErrDeadline
 	case ctx.Err() != nil:
 		a.report.Stopped = ErrInterrupted
 	}
@@ -229,7 +234,7 @@ func (a *applying) remember(p *Planned) {
 	if len(a.refused) == 0 && len(a.settled) == 0 && !clean {
 		return
 	}
-	ctx, cancel := context.WithTimeout(a.requests, saveTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), saveTimeout)
 	defer cancel()
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
 		for _, key := range a.settled {
@@ -247,7 +252,10 @@ func (a *applying) remember(p *Planned) {
 	}
 }
 
-const saveTimeout = 30 * time.Second
+const (
+	saveTimeout = 30 * time.Second
+	grace       = 20 * time.Second // for what is in flight when a run is interrupted
+)
 
 // lastGood is what this run teaches the next ones. Kinds that took no part keep their counts.
 func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood {

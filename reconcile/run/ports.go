@@ -126,5 +126,8 @@ func (j *Job) reading(what string, done, total int) {
 	}
 }
 
-// ErrInterrupted says that a run ended early because it was told to.
-var ErrInterrupted = errors.New("interrupted")
+// Why a run ended early.
+var (
+	ErrInterrupted = errors.New("interrupted")
+	ErrDeadline    = errors.New("the deadline passed")
+)

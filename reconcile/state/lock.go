@@ -54,8 +54,8 @@ func (k *Keeper) Lock(ctx context.Context, target string, timeout time.Duration,
 		if err := k.reload(ctx); err != nil {
 			return nil, err
 		}
-		l := k.Document().Lease
-		if l == nil || l.Holder == holder || l.Target != target || !time.Now().Before(l.Until) {
+		l, held := k.Document().Leases[target]
+		if !held || l.Holder == holder || !time.Now().Before(l.Until) {
 			mine, err := k.claim(ctx, holder, target)
 			if err != nil {
 				return nil, err
@@ -83,13 +83,15 @@ func (k *Keeper) claim(ctx context.Context, holder, target string) (bool, error)
 	if err := k.reload(ctx); err != nil {
 		return false, err
 	}
-	l := k.Document().Lease
-	return l != nil && l.Holder == holder, nil
+	return k.Document().Leases[target].Holder == holder, nil
 }
 
 func (k *Keeper) renew(ctx context.Context, holder, target string) error {
 	return k.Update(ctx, func(d *Document) {
-		d.Lease = &Lease{Holder: holder, Target: target, Until: time.Now().UTC().Add(leaseFor).Truncate(time.Second)}
+		if d.Leases == nil {
+			d.Leases = map[string]Lease{}
+		}
+		d.Leases[target] = Lease{Holder: holder, Until: time.Now().UTC().Add(leaseFor).Truncate(time.Second)}
 	})
 }
 
@@ -123,7 +125,7 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 		done.Wait()
 		short, cancel := context.WithTimeout(ctx, renewEvery)
 		defer cancel()
-		if err := k.Update(short, func(d *Document) { d.Lease = nil }); err != nil {
+		if err := k.Update(short, func(d *Document) { delete(d.Leases, target) }); err != nil {
 			slog.Warn("the lock stays until its lease ends", "error", err)
 		}
 	})

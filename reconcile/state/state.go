@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +28,7 @@ type Document struct {
 	Shape    string             `json:"shape"`
 	LastGood reconcile.LastGood `json:"last_good"`
 	Refused  []Refused          `json:"refused,omitempty"`
-	Lease    *Lease             `json:"lease,omitempty"`
+	Leases   map[string]Lease   `json:"leases,omitempty"` // by target
 	// RecoverUntil is what an old connector left behind: alerts before it need not be read.
 	RecoverUntil time.Time `json:"-"`
 }
@@ -44,7 +45,6 @@ type Refused struct {
 // Lease says which run is at work on a target, and until when it may be believed to live.
 type Lease struct {
 	Holder string    `json:"holder"`
-	Target string    `json:"target"`
 	Until  time.Time `json:"until"`
 }
 
@@ -158,8 +158,12 @@ func (k *Keeper) reload(ctx context.Context) error {
 func (k *Keeper) Document() Document {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	d := k.doc
+	return k.doc.clone()
+}
+
+func (d Document) clone() Document {
 	d.Refused = slices.Clone(d.Refused)
+	d.Leases = maps.Clone(d.Leases)
 	return d
 }
 
@@ -167,8 +171,7 @@ func (k *Keeper) Document() Document {
 func (k *Keeper) Update(ctx context.Context, change func(*Document)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	next := k.doc
-	next.Refused = slices.Clone(next.Refused)
+	next := k.doc.clone()
 	change(&next)
 	if k.store == nil {
 		k.doc = next
@@ -176,7 +179,7 @@ func (k *Keeper) Update(ctx context.Context, change func(*Document)) error {
 	}
 	err := k.store.Save(ctx, next.Text())
 	if errors.Is(err, ErrReset) {
-		fresh := Document{Lease: k.doc.Lease}
+		fresh := Document{Leases: maps.Clone(k.doc.Leases)}
 		change(&fresh)
 		next = fresh
 		err = k.store.Save(ctx, next.Text())

@@ -1,0 +1,262 @@
+package state_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
+)
+
+func TestParseTakesOnlyItsOwnShape(t *testing.T) {
+	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	own := state.Document{LastGood: reconcile.LastGood{At: at, Filter: "f", Sources: map[reconcile.Kind]int{reconcile.IOC: 3}}}
+	for _, tt := range []struct {
+		name, text string
+		want       state.Document
+		bad        bool
+	}{
+		{name: "nothing stored", text: ""},
+		{name: "an old connector that had no state", text: "null"},
+		{name: "its own", text: own.Text(), want: state.Document{Shape: "harfangsync/1", LastGood: own.LastGood}},
+		{name: "a stream consumer's, which tells how far it read", text: `{"start_from": "1-0", "recover_until": "2026-03-01T10:00:00Z"}`, want: state.Document{RecoverUntil: at}},
+		{name: "somebody else's", text: `{"last_run": 17}`},
+		{name: "a list", text: `[1]`},
+		{name: "no JSON", text: `{"shape":`, bad: true},
+	} {
+		got, err := state.Parse(tt.text)
+		if (err != nil) != tt.bad {
+			t.Errorf("%s: error %v, want one: %t", tt.name, err, tt.bad)
+		}
+		if d := cmp.Diff(tt.want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
+
+func TestOldestRefusalsMakeRoom(t *testing.T) {
+	var d state.Document
+	for i := range 500 {
+		d.Refuse(state.Refused{Key: fmt.Sprintf("%032x", i), Sent: "00", Words: strings.Repeat("w", 1000), At: time.Unix(int64(i), 0).UTC()})
+	}
+	text := d.Text()
+	if len(text) > state.MostBytes {
+		t.Errorf("%d bytes, at most %d", len(text), state.MostBytes)
+	}
+	got, err := state.Parse(text)
+	if err != nil || len(got.Refused) == 0 {
+		t.Fatalf("%d refusals, error %v", len(got.Refused), err)
+	}
+	if got.Refused[0].Key != fmt.Sprintf("%032x", 499) {
+		t.Errorf("the newest refusal is gone; first kept is %s", got.Refused[0].Key)
+	}
+	d.Refuse(state.Refused{Key: fmt.Sprintf("%032x", 7), Sent: "01"})
+	if r := d.Refusals()[fmt.Sprintf("%032x", 7)]; r.Sent != "01" {
+		t.Errorf("a newer verdict did not replace the older: %+v", r)
+	}
+	d.Pardon(fmt.Sprintf("%032x", 7))
+	if _, still := d.Refusals()[fmt.Sprintf("%032x", 7)]; still {
+		t.Error("a pardoned text is still refused")
+	}
+}
+
+func TestFileIsReplacedWhole(t *testing.T) {
+	dir := t.TempDir()
+	f := state.File(filepath.Join(dir, "state.json"))
+	ctx := t.Context()
+	if text, err := f.Load(ctx); err != nil || text != "" {
+		t.Fatalf("a missing file reads %q, %v", text, err)
+	}
+	if err := f.Save(ctx, "one"); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(string(f))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, error %v", info.Mode(), err)
+	}
+	if err := state.WriteFile(filepath.Join(dir, "missing", "x"), nil); err == nil {
+		t.Error("a file in a missing directory was written")
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Chmod(dir, 0o700)
+	if os.Geteuid() != 0 { // root may write anywhere
+		if err := f.Save(ctx, "two"); err == nil {
+			t.Error("a directory that cannot be written took a file")
+		}
+	}
+	if text, err := f.Load(ctx); err != nil || text == "" {
+		t.Errorf("after a failed save: %q, %v", text, err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, ".*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestFileLockEndsTheSecondRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	release, err := state.LockFile(t.Context(), path, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := state.LockFile(t.Context(), path, time.Millisecond); !isLocked(err) {
+		t.Errorf("second lock: %v", err)
+	}
+	release()
+	again, err := state.LockFile(t.Context(), path, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again()
+}
+
+func isLocked(err error) bool {
+	_, ok := errors.AsType[*state.LockedError](err)
+	return ok
+}
+
+// shared is one document that several keepers store.
+type shared struct {
+	mu    sync.Mutex
+	text  string
+	reset bool
+	fail  error
+}
+
+func (s *shared) Load(context.Context) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text, nil
+}
+
+func (s *shared) breakDown(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = err
+}
+
+func (s *shared) Save(_ context.Context, text string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return s.fail
+	}
+	if s.reset {
+		s.text, s.reset = "", false
+		return state.ErrReset
+	}
+	s.text = text
+	return nil
+}
+
+func open(t *testing.T, s *shared) *state.Keeper {
+	t.Helper()
+	k, err := state.Open(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestLeaseKeepsTheSecondRunOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shared{}
+		a, b := open(t, s), open(t, s)
+		never := func(err error) { t.Errorf("lease lost: %v", err) }
+		release, err := a.Lock(t.Context(), "target", time.Minute, never)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Lock(t.Context(), "target", 10*time.Second, never); !isLocked(err) {
+			t.Errorf("second run: %v", err)
+		}
+		time.Sleep(5 * time.Minute) // the lease is renewed
+		if _, err := b.Lock(t.Context(), "target", 10*time.Second, never); !isLocked(err) {
+			t.Errorf("second run after the lease's first term: %v", err)
+		}
+		other, err := b.Lock(t.Context(), "another target", time.Second, never)
+		if err != nil {
+			t.Errorf("another target: %v", err)
+		} else {
+			other()
+		}
+		release()
+	})
+}
+
+func TestLeaseOfAKilledRunEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shared{text: state.Document{Leases: map[string]state.Lease{"target": {Holder: "dead", Until: time.Now().Add(80 * time.Second)}}}.Text()}
+		start := time.Now()
+		release, err := open(t, s).Lock(t.Context(), "target", 2*time.Minute, func(error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(start); waited < 80*time.Second || waited > 90*time.Second {
+			t.Errorf("waited %v for a lease of 80 s", waited)
+		}
+		release()
+		if d, _ := state.Parse(s.text); len(d.Leases) > 0 {
+			t.Errorf("the lease stays after release: %+v", d.Leases)
+		}
+	})
+}
+
+func TestLostLeaseIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shared{}
+		lost := make(chan error, 1)
+		release, err := open(t, s).Lock(t.Context(), "target", time.Minute, func(err error) { lost <- err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken := errors.New("no route")
+		s.breakDown(broken)
+		time.Sleep(3 * time.Minute)
+		select {
+		case err := <-lost:
+			if !errors.Is(err, broken) {
+				t.Errorf("lost: %v", err)
+			}
+		default:
+			t.Error("nobody was told")
+		}
+		release()
+	})
+}
+
+func TestResetStartsOver(t *testing.T) {
+	s := &shared{}
+	k := open(t, s)
+	ctx := t.Context()
+	note := func(key string) func(*state.Document) {
+		return func(d *state.Document) { d.Refuse(state.Refused{Key: key}) }
+	}
+	if err := k.Update(ctx, note("before")); err != nil {
+		t.Fatal(err)
+	}
+	s.reset = true
+	if err := k.Update(ctx, note("after")); err != nil {
+		t.Fatal(err)
+	}
+	d, err := state.Parse(s.text)
+	if err != nil || len(d.Refused) != 1 || d.Refused[0].Key != "after" {
+		t.Errorf("after a reset: %+v, %v", d.Refused, err)
+	}
+	s.fail = errors.New("disk full")
+	if err := k.Update(ctx, note("lost")); !errors.Is(err, s.fail) || len(k.Document().Refused) != 1 {
+		t.Errorf("a failed save: %v, kept %+v", err, k.Document().Refused)
+	}
+}
