@@ -1,0 +1,142 @@
+// Package httpclient builds the *http.Client that the adapter of one platform gets: paced, with
+// timeouts, without redirects, and refusing writes where a command only reads (gate G12). What a
+// request means is the adapter's business; this package repeats nothing.
+package httpclient
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+	"golang.org/x/time/rate"
+)
+
+// Platform is the kind of API on the other side; it decides what counts as a write.
+type Platform int
+
+// The platforms. A REST request is a write unless it is a GET or HEAD; a GraphQL request unless its
+// document holds queries alone.
+const (
+	REST Platform = iota
+	GraphQL
+)
+
+// Options say how a platform is reached. The zero value of a number takes its default.
+type Options struct {
+	Platform    Platform
+	Name        string // of the platform in logs and errors, and of its section in the settings
+	SSLVerify   bool   // false accepts any certificate
+	CABundle    string // PEM file, added to the system's authorities; "" is none
+	Parallelism int    // requests in flight; default 8
+	RateLimit   float64
+	// Timeout covers one request from its first byte to the last of the answer, not the wait for its
+	// turn; default 120 s. A request that accepts text/event-stream has it for the header alone, and
+	// takes no place among the requests in flight, since it may last for days.
+	Timeout  time.Duration
+	ReadOnly bool   // refuse writes with a *ReadOnlyError
+	Version  string // of this program, for User-Agent
+	Log      *slog.Logger
+}
+
+const (
+	defaultParallelism = 8
+	defaultTimeout     = 120 * time.Second
+	connectTimeout     = 10 * time.Second
+)
+
+// Client is an *http.Client that counts. The embedded client may be copied and its Transport wrapped.
+type Client struct {
+	*http.Client
+	counters *counters
+}
+
+// New builds a client. Its error is about CABundle.
+func New(o Options) (*Client, error) {
+	if o.Name == "" {
+		o.Name = map[Platform]string{REST: "harfanglab", GraphQL: "opencti"}[o.Platform]
+	}
+	if o.Parallelism <= 0 {
+		o.Parallelism = defaultParallelism
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	tlsConfig, err := tlsConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	count := new(counters)
+	var rt http.RoundTripper = &wire{
+		next: transport(o, tlsConfig), platform: o.Name, agent: "harfangsync/" + o.Version,
+		timeout: o.Timeout, log: o.Log, count: count,
+	}
+	limit := rate.Inf
+	if o.RateLimit > 0 {
+		limit = rate.Limit(o.RateLimit)
+	}
+	rt = &pace{next: rt, rate: rate.NewLimiter(limit, 1), turns: newTurns(o.Parallelism), log: o.Log, platform: o.Name}
+	if o.ReadOnly {
+		rt = &guard{next: rt, platform: o.Platform, count: count}
+	}
+	return &Client{
+		Client: &http.Client{
+			Transport: rt,
+			// A redirected POST could arrive as a GET and look like success.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		counters: count,
+	}, nil
+}
+
+func tlsConfig(o Options) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if !o.SSLVerify {
+		c.InsecureSkipVerify = true // the user's own word: ssl_verify false
+		return c, nil
+	}
+	if o.CABundle == "" {
+		return c, nil
+	}
+	pem, err := os.ReadFile(o.CABundle)
+	if err != nil {
+		return nil, fmt.Errorf("%s.ca_bundle: %w", o.Name, err)
+	}
+	c.RootCAs, err = x509.SystemCertPool()
+	if err != nil {
+		c.RootCAs = x509.NewCertPool() // a container without authorities of its own
+	}
+	if !c.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s.ca_bundle: %s holds no certificate in PEM form", o.Name, o.CABundle)
+	}
+	return c, nil
+}
+
+func transport(o Options, c *tls.Config) *http.Transport {
+	// http.ProxyFromEnvironment reads the environment once in the life of the process.
+	proxy := httpproxy.FromEnvironment().ProxyFunc()
+	return &http.Transport{
+		Proxy:                 func(r *http.Request) (*url.URL, error) { return proxy(r.URL) },
+		DialContext:           (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:       c,
+		TLSHandshakeTimeout:   connectTimeout,
+		ResponseHeaderTimeout: o.Timeout,
+		ExpectContinueTimeout: time.Second,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConns:          o.Parallelism + 1, // and the live stream
+		MaxIdleConnsPerHost:   o.Parallelism + 1,
+		ForceAttemptHTTP2:     true,
+	}
+}

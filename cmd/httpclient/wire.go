@@ -1,0 +1,159 @@
+package httpclient
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Stats are counts since the client was made.
+type Stats struct {
+	Requests     int64 `json:"requests"`      // sent
+	Failed       int64 `json:"failed"`        // without an answer
+	Throttled    int64 `json:"throttled"`     // answered 429
+	ServerErrors int64 `json:"server_errors"` // answered 5xx
+	Refused      int64 `json:"refused"`       // not sent, because the command only reads
+}
+
+type counters struct{ requests, failed, throttled, serverErrors, refused atomic.Int64 }
+
+// Stats are the counts so far.
+func (c *Client) Stats() Stats {
+	n := c.counters
+	return Stats{
+		Requests: n.requests.Load(), Failed: n.failed.Load(), Throttled: n.throttled.Load(),
+		ServerErrors: n.serverErrors.Load(), Refused: n.refused.Load(),
+	}
+}
+
+// wire sends one request: with our name, within its time, counted and logged.
+type wire struct {
+	next            http.RoundTripper
+	platform, agent string
+	timeout         time.Duration
+	log             *slog.Logger
+	count           *counters
+}
+
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := r.Context(), context.CancelFunc(func() {})
+	if !stream(r) {
+		ctx, cancel = context.WithTimeoutCause(ctx, w.timeout, &TimeoutError{w.platform, w.timeout})
+	}
+	out := r.Clone(ctx) // a RoundTripper must not change its request
+	out.Header.Set("User-Agent", w.agent)
+	w.count.requests.Add(1)
+	began := time.Now()
+	resp, err := w.next.RoundTrip(out)
+	if err != nil {
+		err = w.explain(ctx, r, err)
+		cancel()
+		w.count.failed.Add(1)
+		w.log.Debug("request failed", "platform", w.platform, "method", r.Method, "path", logPath(r.URL),
+			"took", time.Since(began).Round(time.Millisecond), "error", err)
+		return nil, err
+	}
+	switch {
+	case resp.StatusCode == http.StatusTooManyRequests:
+		w.count.throttled.Add(1)
+	case resp.StatusCode >= 500:
+		w.count.serverErrors.Add(1)
+	}
+	w.log.Debug("request", "platform", w.platform, "method", r.Method, "path", logPath(r.URL),
+		"status", resp.StatusCode, "took", time.Since(began).Round(time.Millisecond))
+	if resp.Body == http.NoBody {
+		cancel()
+		return resp, nil
+	}
+	resp.Body = &timedBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel}
+	return resp, nil
+}
+
+// TimeoutError is a request whose whole answer did not come in time. It is also
+// context.DeadlineExceeded.
+type TimeoutError struct {
+	Platform string
+	After    time.Duration
+}
+
+// Error names the setting.
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("%s gave no whole answer within %v (sync.request_timeout)", e.Platform, e.After)
+}
+
+// Timeout says that e is a timeout, as net.Error does.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Is says that e is a deadline.
+func (e *TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// explain says what the standard library leaves unsaid: which limit ran out, and what to do about a
+// certificate.
+func (w *wire) explain(ctx context.Context, r *http.Request, err error) error {
+	if timeout, ok := errors.AsType[*TimeoutError](context.Cause(ctx)); ok {
+		return timeout
+	}
+	if c, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("the certificate of %s is not accepted: %w; %s", r.URL.Host, c, w.remedy(c))
+	}
+	return err
+}
+
+func (w *wire) remedy(c *tls.CertificateVerificationError) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](c); ok {
+		return "set " + w.platform + ".ca_bundle to the file of the authority that signed it"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](c); ok {
+		return "use a name in " + w.platform + ".url that the certificate has"
+	}
+	return "replace the certificate"
+}
+
+// timedBody is an answer under a time limit, which ends with it.
+type timedBody struct {
+	io.ReadCloser
+	ctx    context.Context // of this request alone; its cause is the error of a late Read
+	cancel context.CancelFunc
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		if timeout, ok := errors.AsType[*TimeoutError](context.Cause(b.ctx)); ok {
+			err = timeout
+		}
+	}
+	return n, err
+}
+
+func (b *timedBody) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
+}
+
+// logPath is the path with the names of its query. Of the values only numbers are kept, which page;
+// others may be keys.
+func logPath(u *url.URL) string {
+	if u.RawQuery == "" {
+		return u.Path
+	}
+	var parts []string
+	for part := range strings.SplitSeq(u.RawQuery, "&") {
+		name, value, _ := strings.Cut(part, "=")
+		if _, err := strconv.ParseUint(value, 10, 32); err != nil {
+			value = "..."
+		}
+		parts = append(parts, name+"="+value)
+	}
+	return u.Path + "?" + strings.Join(parts, "&")
+}
