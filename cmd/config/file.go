@@ -127,23 +127,24 @@ func (f *file) unknown(path, child string, key *yaml.Node) {
 	f.warnings = append(f.warnings, w)
 }
 
-// nearest is the path that was probably meant, or "". The last word counts most: a key often stands
-// one level too high or too low.
+// nearest is the path that was probably meant, or "": one with a slip, or one of the same section whose
+// last words are right and which stands on another level.
 func (f *file) nearest(path string) string {
+	head, rest, nested := strings.Cut(path, ".")
+	if !nested {
+		return closest(path, sections, 3)
+	}
 	var paths []string
 	for i := range settings {
 		paths = append(paths, settings[i].path)
 	}
-	if !strings.Contains(path, ".") {
-		paths = sections
-	}
 	if near := closest(path, paths, 3); near != "" {
 		return near
 	}
-	leaf := path[strings.LastIndexByte(path, '.')+1:]
+	leaf := rest[strings.LastIndexByte(rest, '.')+1:]
 	for _, p := range paths {
-		if _, same, _ := strings.Cut(p, "."); parent(path) != "" && strings.HasPrefix(p, path[:strings.IndexByte(path, '.')+1]) &&
-			(p[strings.LastIndexByte(p, '.')+1:] == leaf || strings.ReplaceAll(same, ".", "_") == leaf) {
+		section, below, _ := strings.Cut(p, ".")
+		if section == head && (strings.HasSuffix(below, "."+leaf) || strings.ReplaceAll(below, ".", "_") == leaf) {
 			return p
 		}
 	}

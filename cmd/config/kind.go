@@ -26,6 +26,7 @@ type kind struct {
 	form     string         // for people: what may be written
 	schema   map[string]any // for config.yml
 	isBool   bool
+	isList   bool
 	verbatim bool // outer blanks belong to the value
 	set      func(*Config, given) error
 	// value is the field in a form that JSON and YAML print, equal for two spellings of one value. It
@@ -56,16 +57,10 @@ func same[T any](v T) any { return v }
 // parse sees each entry, trimmed and not empty; tidy sees them all.
 func list(at func(*Config) *[]string, parse func(string) (string, error), tidy func([]string) []string) kind {
 	return kind{
+		isList: true,
 		set: func(c *Config, g given) error {
-			entries := g.items
-			if !g.list {
-				entries = strings.Split(g.text, ",")
-			}
 			var out []string
-			for _, e := range entries {
-				if e = strings.TrimSpace(e); e == "" {
-					continue
-				}
+			for _, e := range entries(g) {
 				v, err := parse(e)
 				if err != nil {
 					return err
@@ -79,6 +74,21 @@ func list(at func(*Config) *[]string, parse func(string) (string, error), tidy f
 		},
 		value: func(c *Config) any { return append([]string{}, *at(c)...) },
 	}
+}
+
+// entries are the values of a list, trimmed, without empty ones.
+func entries(g given) []string {
+	all := g.items
+	if !g.list {
+		all = strings.Split(g.text, ",")
+	}
+	var out []string
+	for _, e := range all {
+		if e = strings.TrimSpace(e); e != "" {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 func (k kind) described(form string, schema map[string]any) kind {

@@ -1,14 +1,14 @@
 package config
 
 import (
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Sources is where settings come from: a flag wins over the environment, that over the file, and that
@@ -129,7 +129,7 @@ func (l *loader) setting(s *setting) {
 		}
 		return
 	}
-	if err := s.kind.set(l.c, values[0]); err != nil {
+	if err := s.read(l.c, values[0]); err != nil {
 		l.problem(problemOf(s, values[0], err))
 		return
 	}
@@ -139,9 +139,26 @@ func (l *loader) setting(s *setting) {
 	}
 }
 
+// read gives a value to the Config. What does not print would break the logs, plans and comments that
+// show it, so it is refused in all but passwords.
+func (s *setting) read(c *Config, g given) error {
+	parts := []string{g.text}
+	if s.kind.isList {
+		parts = entries(g) // a list may be cut into lines
+	}
+	if !s.kind.verbatim && slices.ContainsFunc(parts, hidden) {
+		return bad("has characters that do not print", "write it anew")
+	}
+	return s.kind.set(c, g)
+}
+
+func hidden(s string) bool {
+	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
 func isPlaceholder(s *setting, g given) bool {
 	if g.list {
-		return len(g.items) > 0 && placeholderText(g.items[0], s.secret)
+		return len(g.items) == 1 && placeholderText(g.items[0], s.secret)
 	}
 	return placeholderText(g.text, s.secret)
 }
@@ -241,7 +258,12 @@ func (l *loader) agree(s *setting, values []given) bool {
 }
 
 // clean is a value for a message: nothing of one that may hold a secret.
-func clean(s *setting, g given) string { return problemOf(s, g, s.kind.set(&Config{}, g)).Value }
+func clean(s *setting, g given) string {
+	if f, ok := errors.AsType[*fault](s.kind.set(&Config{}, g)); ok && f.hide {
+		return "..."
+	}
+	return g.shown()
+}
 
 // meaning is equal for two spellings of one value.
 func (s *setting) meaning(g given) string {
@@ -265,80 +287,4 @@ func (l *loader) implied(values []given) {
 			l.c.origins[events] = "implied by " + g.origin
 		}
 	}
-}
-
-// together checks what settings say of each other.
-func (l *loader) together() {
-	c := l.c
-	if !c.Connector.ListenDelete && !l.invalid["connector.live_stream_listen_delete"] {
-		l.problem(&Problem{
-			Setting: "connector.live_stream_listen_delete", Origin: c.origins["connector.live_stream_listen_delete"], Value: "false",
-			Message: "would leave rules in place whose indicators are gone", Remedy: "remove it or set it to true; to keep rules, set sync.policy to upsert-only",
-		})
-	}
-	hl := &c.HarfangLab
-	if hl.ImportThreats && !hl.ImportEvents && !l.invalid["harfanglab.import_security_events_as_incidents"] {
-		l.problem(&Problem{
-			Setting: "harfanglab.import_threats_as_case_incidents", Origin: c.origins["harfanglab.import_threats_as_case_incidents"], Value: "true",
-			Message: "needs the import of alerts", Remedy: "set harfanglab.import_security_events_as_incidents to true as well",
-		})
-	}
-	if _, said := c.origins["harfanglab.import_security_events_as_incidents"]; !said && !hl.ImportEvents {
-		l.forgottenImport()
-	}
-	if c.Sync.Lock == "" && !l.invalid["sync.lock"] {
-		c.Sync.Lock = c.Sync.State
-	}
-}
-
-// forgottenImport warns of settings that the alert connector required while nothing is imported.
-func (l *loader) forgottenImport() {
-	for _, path := range []string{"harfanglab_incidents.alert_statuses", "harfanglab_incidents.alert_types"} {
-		_, inFile := l.inFile[path]
-		if inFile || strings.TrimSpace(l.vars[env(path)]) != "" {
-			l.c.Warnings = append(l.c.Warnings, path+" is set and no alert is imported; "+
-				"set harfanglab.import_security_events_as_incidents to true to import them, as that connector did")
-			return
-		}
-	}
-}
-
-// files checks the files that settings name.
-func (l *loader) files() {
-	h := sha256.New()
-	for _, path := range l.c.Sync.Exclusions {
-		content, err := l.in.ReadFile(path)
-		if err != nil {
-			l.problem(&Problem{Setting: "sync.exclusions", Origin: l.c.origins["sync.exclusions"], Message: "a file cannot be read: " + reason(err, path)})
-			continue
-		}
-		sum := sha256.Sum256(content)
-		h.Write(sum[:])
-	}
-	if len(l.c.Sync.Exclusions) > 0 {
-		l.c.Sync.ExclusionsDigest = hex.EncodeToString(h.Sum(nil))
-	}
-	l.authorities("opencti.ca_bundle", l.c.OpenCTI.CABundle, l.c.OpenCTI.SSLVerify)
-	l.authorities("harfanglab.ca_bundle", l.c.HarfangLab.CABundle, l.c.HarfangLab.SSLVerify)
-}
-
-func (l *loader) authorities(path, bundle string, verify bool) {
-	if bundle == "" {
-		return
-	}
-	if !verify {
-		l.c.Warnings = append(l.c.Warnings, path+" has no effect while "+strings.TrimSuffix(path, "ca_bundle")+"ssl_verify is false")
-		return
-	}
-	p := &Problem{Setting: path, Origin: l.c.origins[path], Value: bundle}
-	content, err := l.in.ReadFile(bundle)
-	switch {
-	case err != nil:
-		p.Message, p.Value = "the file cannot be read: "+reason(err, bundle), ""
-	case !x509.NewCertPool().AppendCertsFromPEM(content):
-		p.Message, p.Remedy = "holds no certificate", "name a file with certificates in PEM form (BEGIN CERTIFICATE)"
-	default:
-		return
-	}
-	l.problem(p)
 }

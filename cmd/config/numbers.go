@@ -1,0 +1,137 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func integer(at func(*Config) *int, least, most int) kind {
+	parse := func(s string) (int, error) { return parseInt(s, least, most) }
+	form := fmt.Sprintf("%d to %d", least, most)
+	return scalar(at, parse, same).described(form, intSchema(least, most))
+}
+
+func intSchema(least, most int) object {
+	return object{"anyOf": []any{
+		object{"type": "integer", "minimum": least, "maximum": most},
+		object{"type": "string", "pattern": "^[0-9]*$"},
+	}}
+}
+
+func parseInt(s string, least, most int) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		return 0, bad("is no whole number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most), "")
+	}
+	return n, nil
+}
+
+// percent is a whole number from 0 to 100, with or without the sign.
+func percent(at func(*Config) *int) kind {
+	parse := func(s string) (int, error) { return parseInt(strings.TrimSpace(strings.TrimSuffix(s, "%")), 0, 100) }
+	return scalar(at, parse, same).described("0 to 100", object{"anyOf": []any{
+		object{"type": "integer", "minimum": 0, "maximum": 100},
+		object{"type": "string", "pattern": "^([0-9]+ *%?|)$"},
+	}})
+}
+
+// score is a whole number from 0 to 100, or none.
+func score(at func(*Config) **int) kind {
+	parse := func(s string) (*int, error) {
+		if strings.EqualFold(s, "none") {
+			return nil, nil
+		}
+		n, err := parseInt(s, 0, 100)
+		return &n, err
+	}
+	value := func(p *int) any {
+		if p == nil {
+			return "none"
+		}
+		return *p
+	}
+	return scalar(at, parse, value).described("0 to 100, or `none`", object{"anyOf": []any{
+		object{"type": "integer", "minimum": 0, "maximum": 100},
+		object{"type": "string", "pattern": "^([0-9]*|" + anyCase("none") + ")$"},
+	}})
+}
+
+// rate is a number of requests a second; 0 and none are no limit.
+func rate(at func(*Config) *float64) kind {
+	parse := func(s string) (float64, error) {
+		if strings.EqualFold(s, "none") {
+			return 0, nil
+		}
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(f >= 0) || math.IsInf(f, 0) {
+			return 0, bad("is no number of requests a second", "write a number such as 20, or 0 for no limit")
+		}
+		return f, nil
+	}
+	return scalar(at, parse, same).described("requests a second; 0 is no limit", object{"anyOf": []any{
+		object{"type": "number", "minimum": 0},
+		object{"type": "string"},
+	}})
+}
+
+// duration is 10s, 1m30s or bare seconds. With unlimited, 0 and none are no limit; without, the value
+// is at least least.
+func duration(at func(*Config) *time.Duration, least time.Duration, unlimited bool) kind {
+	parse := func(s string) (time.Duration, error) {
+		if unlimited && strings.EqualFold(s, "none") {
+			return 0, nil
+		}
+		d, err := parseDuration(s)
+		if err != nil {
+			return 0, err
+		}
+		if d < least && !(unlimited && d == 0) {
+			return 0, bad("is too short", "write at least "+shortDuration(least))
+		}
+		return d, nil
+	}
+	value := func(d time.Duration) any {
+		if unlimited && d == 0 {
+			return "none"
+		}
+		return shortDuration(d)
+	}
+	form := "duration"
+	if unlimited {
+		form = "duration, or `none`"
+	}
+	return scalar(at, parse, value).described(form, object{"anyOf": []any{
+		object{"type": "number", "minimum": 0},
+		object{"type": "string"},
+	}})
+}
+
+func parseDuration(s string) (time.Duration, error) {
+	wrong := bad("is no duration", "write it as 10s, 1m30s or 24h; a bare number is seconds")
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		if !(f >= 0) || f >= math.MaxInt64/1e9 {
+			return 0, wrong
+		}
+		return time.Duration(f * float64(time.Second)), nil
+	}
+	d, err := time.ParseDuration(strings.ToLower(s))
+	if err != nil || d < 0 {
+		return 0, wrong
+	}
+	return d, nil
+}
+
+// shortDuration prints 24h0m0s as 24h.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
