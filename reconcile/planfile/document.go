@@ -1,0 +1,136 @@
+// Package planfile stores plans and reports, and refuses a plan that is damaged, stale, foreign or
+// not meant to be applied.
+package planfile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+
+	"harfangsync/reconcile"
+)
+
+// FormatVersion is the version of the documents that this program writes and reads.
+const FormatVersion = "1.0"
+
+// Document is one plan with everything needed to review and to apply it. Equal plans give equal
+// bytes but for the time.
+type Document struct {
+	FormatVersion  string             `json:"format_version"`
+	ToolVersion    string             `json:"tool_version"`
+	Timestamp      time.Time          `json:"timestamp"`
+	AsOf           *time.Time         `json:"as_of,omitempty"` // validity dates were judged at this moment, not at Timestamp
+	Complete       bool               `json:"complete"`        // both sides were read to the end
+	Applyable      bool               `json:"applyable"`
+	Source         Source             `json:"source"`
+	Target         Target             `json:"target"`
+	Policy         string             `json:"policy"`
+	SettingsDigest string             `json:"settings_digest"`
+	Gates          []reconcile.Gate   `json:"gates"`
+	Summary        reconcile.Summary  `json:"summary"`
+	Changes        []reconcile.Change `json:"changes"`
+	Held           []reconcile.Held   `json:"held"`
+	Skipped        []reconcile.Skip   `json:"skipped"`
+	Digest         string             `json:"digest"`
+}
+
+// Source is what was read of OpenCTI. Digest covers the wanted rules, free of times and order.
+type Source struct {
+	URL          string   `json:"url"`
+	FilterDigest string   `json:"filter_digest"`
+	Count        int      `json:"count"` // indicators read
+	Selected     Selected `json:"selected"`
+	Digest       string   `json:"digest"`
+}
+
+// Selected counts the wanted indicators of each kind.
+type Selected struct {
+	IOC   int `json:"ioc"`
+	Sigma int `json:"sigma"`
+	YARA  int `json:"yara"`
+}
+
+// Target is the manager that the plan is for.
+type Target struct {
+	URL     string `json:"url"`
+	Version string `json:"version"`
+	Lists   []List `json:"lists"`
+}
+
+// List is one list the plan is for. ID is null for a list that is to be created.
+type List struct {
+	Kind reconcile.Kind `json:"kind"`
+	ID   *string        `json:"id"`
+	Name string         `json:"name"`
+}
+
+// Header is what a document says about a plan that the plan itself does not know.
+type Header struct {
+	ToolVersion    string
+	Timestamp      time.Time
+	AsOf           *time.Time
+	Complete       bool
+	Applyable      bool
+	Source         Source
+	Target         Target
+	Policy         string
+	SettingsDigest string
+}
+
+// New makes the document of a plan.
+func New(p *reconcile.Plan, h Header) *Document {
+	d := &Document{
+		FormatVersion: FormatVersion, ToolVersion: h.ToolVersion, Timestamp: h.Timestamp.UTC().Truncate(time.Second), AsOf: h.AsOf,
+		Complete: h.Complete, Applyable: h.Applyable, Source: h.Source, Target: h.Target, Policy: h.Policy, SettingsDigest: h.SettingsDigest,
+		Gates: notNil(p.Gates), Summary: p.Summary(), Changes: notNil(p.Changes), Held: notNil(p.Held), Skipped: notNil(p.Skipped),
+	}
+	d.Target.Lists = notNil(d.Target.Lists)
+	d.Source.Selected = Selected{p.Sources[reconcile.IOC], p.Sources[reconcile.Sigma], p.Sources[reconcile.YARA]}
+	for i := range d.Changes {
+		d.Changes[i].Fields = notNil(d.Changes[i].Fields)
+		d.Changes[i].Owners = notNil(d.Changes[i].Owners)
+	}
+	d.Seal()
+	return d
+}
+
+func notNil[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+// Counts is Selected by kind.
+func (s Selected) Counts() map[reconcile.Kind]int {
+	return map[reconcile.Kind]int{reconcile.IOC: s.IOC, reconcile.Sigma: s.Sigma, reconcile.YARA: s.YARA}
+}
+
+// Seal sets the digest: the SHA-256 of the document's JSON, on one line and without HTML escapes,
+// with an empty digest, timestamp and tool version. It finds damage and slips of an editor, not an
+// attacker.
+func (d *Document) Seal() { d.Digest = d.digest() }
+
+func (d *Document) digest() string {
+	bare := *d
+	bare.Digest, bare.ToolVersion, bare.Timestamp = "", "", time.Time{}
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(&bare); err != nil {
+		panic(err) // texts, numbers and times always encode
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// encode is the document as it stands in a file.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	err := enc.Encode(v)
+	return b.Bytes(), err
+}

@@ -1,0 +1,217 @@
+package planfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
+)
+
+// MostBytes is the size above which a file is not taken for a plan.
+const MostBytes = 4 << 30
+
+// DamagedError says that a file is no plan, or not the one that was written.
+type DamagedError struct{ Why string }
+
+func (e *DamagedError) Error() string {
+	return "the plan file is damaged: " + e.Why + "; plan again"
+}
+
+// VersionError says that a plan has a format that this program does not read.
+type VersionError struct{ Got string }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the plan file has format %q and this program reads %q; plan again with this version", e.Got, FormatVersion)
+}
+
+// ForeignError says that something was made for another target.
+type ForeignError struct{ What, Of, Want string }
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("%s is for %s, not for %s; plan again with these settings", e.What, e.Of, e.Want)
+}
+
+// StaleError says that a plan does not fit the present any more.
+type StaleError struct{ Why string }
+
+func (e *StaleError) Error() string { return "the plan is stale: " + e.Why + "; plan again" }
+
+// RefusedError says that a plan must not be applied.
+type RefusedError struct{ Why string }
+
+func (e *RefusedError) Error() string { return "the plan cannot be applied: " + e.Why }
+
+// Unusable says whether an error is about a saved plan that cannot be applied here and now.
+func Unusable(err error) bool {
+	return is[*DamagedError](err) || is[*VersionError](err) || is[*ForeignError](err) || is[*StaleError](err) || is[*RefusedError](err)
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// Encode writes a document.
+func Encode(w io.Writer, d *Document) error {
+	b, err := encode(d)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// Write stores a document in a file of mode 0600, in one step.
+func Write(path string, d *Document) error {
+	b, err := encode(d)
+	if err != nil {
+		return err
+	}
+	return state.WriteFile(path, b)
+}
+
+// Read reads a file that Write made.
+func Read(path string) (*Document, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &DamagedError{err.Error()}
+	}
+	defer f.Close()
+	return Decode(f)
+}
+
+// Decode reads a document and proves that it is whole.
+func Decode(r io.Reader) (*Document, error) {
+	b, err := io.ReadAll(io.LimitReader(r, MostBytes))
+	if err != nil {
+		return nil, &DamagedError{err.Error()}
+	}
+	var head struct {
+		FormatVersion *string `json:"format_version"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil || head.FormatVersion == nil {
+		return nil, &DamagedError{"it is not a plan in JSON"}
+	}
+	if *head.FormatVersion != FormatVersion {
+		return nil, &VersionError{*head.FormatVersion}
+	}
+	var d Document
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return nil, &DamagedError{err.Error()}
+	}
+	if d.Digest != d.digest() {
+		return nil, &DamagedError{"its digest does not fit its content"}
+	}
+	for i := range d.Changes {
+		if err := check(&d.Changes[i]); err != nil {
+			return nil, err
+		}
+	}
+	return &d, nil
+}
+
+// check refuses changes that no plan has, so that applying them cannot go wrong half way.
+func check(c *reconcile.Change) error {
+	whole := func(b *reconcile.Body) bool {
+		if b == nil {
+			return false
+		}
+		if c.Kind == reconcile.IOC {
+			return b.Description != nil && b.Comment != nil
+		}
+		return b.Name != nil && b.Content != nil
+	}
+	ok := slices.Contains(reconcile.Kinds, c.Kind) && slices.Contains(reconcile.Actions, c.Action) && c.Key != ""
+	if c.Action == reconcile.Create {
+		ok = ok && whole(c.After)
+	} else {
+		ok = ok && c.ID != "" && whole(c.Before) && (c.Action == reconcile.Delete || whole(c.After))
+	}
+	if !ok {
+		return &DamagedError{"change " + c.Label() + " is not one that a plan makes"}
+	}
+	return nil
+}
+
+// Expect is what a saved plan must agree with before it is applied (gate G6).
+type Expect struct {
+	SourceURL, TargetURL, ListName string
+	SettingsDigest                 string
+	Now                            time.Time
+	MaxAge                         time.Duration
+	Digest                         string // that was approved; empty accepts any
+	Overrides                      reconcile.Overrides
+}
+
+// Check says why a document must not be applied here and now, or nil. Gates that refused are judged
+// again with the flags given now; what G1 or G3 refused can never be applied.
+func (d *Document) Check(want Expect) error {
+	if want.Digest != "" && want.Digest != d.Digest {
+		return &ForeignError{"the plan file", "digest " + d.Digest, "the approved digest " + want.Digest}
+	}
+	if d.Target.URL != want.TargetURL {
+		return &ForeignError{"the plan file", d.Target.URL, want.TargetURL}
+	}
+	if d.Source.URL != want.SourceURL {
+		return &ForeignError{"the plan file", d.Source.URL, want.SourceURL}
+	}
+	for _, l := range d.Target.Lists {
+		if l.Name != want.ListName {
+			return &ForeignError{"the plan file", "list " + l.Name, "list " + want.ListName}
+		}
+	}
+	if d.SettingsDigest != want.SettingsDigest {
+		return &StaleError{"settings that shape plans have changed since it was made"}
+	}
+	if age := want.Now.Sub(d.Timestamp); want.MaxAge > 0 && age > want.MaxAge {
+		return &StaleError{fmt.Sprintf("it is %s old, at most %s is allowed", age.Round(time.Second), want.MaxAge)}
+	}
+	if d.AsOf != nil {
+		return &RefusedError{"it was made with --as-of"}
+	}
+	if !d.Complete {
+		return &RefusedError{"a side was not read to the end; plan again"}
+	}
+	return d.gates(want.Overrides)
+}
+
+func (d *Document) gates(over reconcile.Overrides) error {
+	removals := 0
+	for _, g := range d.Gates {
+		if g.ID == "G4" && !g.OK {
+			removals += g.Value
+		}
+	}
+	refused := false
+	for _, g := range d.Gates {
+		if g.OK {
+			continue
+		}
+		refused = true
+		accepted := false
+		switch {
+		case g.ID == "G2" && g.Name == "source_shrink":
+			accepted = over.AcceptShrink == g.Value
+		case g.ID == "G2":
+			accepted = over.AllowEmpty
+		case g.ID == "G4":
+			accepted = over.AcceptRemovals == removals
+		}
+		if !accepted {
+			return &RefusedError{fmt.Sprintf("gate %s refused it: %s", g.ID, g.Message)}
+		}
+	}
+	if !d.Applyable && !refused {
+		return &RefusedError{"it says so itself"}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+// Package render shows plans and reports: as text for a terminal, as JSON, as JSON lines, and as
+// Markdown for a pull request. Whatever comes from outside is escaped where it is shown.
+package render
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Escape makes a text safe for one line of a terminal: control bytes, line ends, invisible and
+// direction-changing characters and invalid UTF-8 are shown as escapes.
+func Escape(s string) string {
+	if plain(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case hidden(r):
+			fmt.Fprintf(&b, `\u{%x}`, r)
+		default:
+			b.WriteRune(r)
+		}
+		i += n
+	}
+	return b.String()
+}
+
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// hidden says whether a character does something other than show itself.
+func hidden(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || unicode.Is(unicode.Co, r)
+}
+
+// Defang makes a value unclickable: hxxp for http, [.] for the dots of names and addresses.
+func Defang(s string) string {
+	s = strings.NewReplacer("http://", "hxxp://", "https://", "hxxps://", "ftp://", "fxp://").Replace(s)
+	return strings.ReplaceAll(s, ".", "[.]")
+}
+
+// markdown escapes a text for use inside Markdown: one line, no markup, no link, no mention.
+func markdown(s string) string {
+	s = Escape(s)
+	var b strings.Builder
+	for _, r := range s {
+		switch r {
+		case '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '#', '+', '!', '|', '~', '-':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case '<':
+			b.WriteString("&lt;")
+		case '>':
+			b.WriteString("&gt;")
+		case '&':
+			b.WriteString("&amp;")
+		case '@':
+			b.WriteString("&#64;")
+		case ':':
+			b.WriteString("&#58;")
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

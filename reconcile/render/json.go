@@ -1,0 +1,69 @@
+package render
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+)
+
+// JSON writes a plan as its document.
+func JSON(w io.Writer, d *planfile.Document) error { return planfile.Encode(w, d) }
+
+// Event is one line of --json output. Type is planned_change, change_summary, apply_start,
+// apply_complete, apply_errored or diagnostic.
+type Event struct {
+	Type    string             `json:"type"`
+	Change  *reconcile.Change  `json:"change,omitempty"`
+	Item    *planfile.Item     `json:"item,omitempty"`
+	Summary *reconcile.Summary `json:"summary,omitempty"`
+	Gate    *reconcile.Gate    `json:"gate,omitempty"`
+	Changes *int               `json:"changes,omitempty"`
+	Code    *int               `json:"exit_code,omitempty"`
+	Level   string             `json:"level,omitempty"` // of a diagnostic: warning or error
+	Message string             `json:"message,omitempty"`
+}
+
+// Events writes events, one JSON object a line.
+func Events(w io.Writer, events ...Event) error {
+	b := bufio.NewWriter(w)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	for i := range events {
+		if err := enc.Encode(&events[i]); err != nil {
+			return err
+		}
+	}
+	return b.Flush()
+}
+
+// PlanEvents writes a plan as events: every change, every gate that refuses, and the summary.
+func PlanEvents(w io.Writer, d *planfile.Document) error {
+	events := make([]Event, 0, len(d.Changes)+2)
+	for i := range d.Changes {
+		events = append(events, Event{Type: "planned_change", Change: &d.Changes[i]})
+	}
+	for i := range d.Gates {
+		if g := &d.Gates[i]; !g.OK {
+			events = append(events, Event{Type: "diagnostic", Level: "error", Gate: g, Message: "refused by gate " + g.ID + ": " + g.Message})
+		}
+	}
+	events = append(events, Event{Type: "change_summary", Summary: &d.Summary, Message: LastLine(d)})
+	return Events(w, events...)
+}
+
+// ReportEvents writes what became of every change, and the end.
+func ReportEvents(w io.Writer, r *planfile.Report, message string) error {
+	events := make([]Event, 0, len(r.Items)+1)
+	for i := range r.Items {
+		e := Event{Type: "apply_complete", Item: &r.Items[i]}
+		if r.Items[i].Result != "applied" {
+			e.Type = "apply_errored"
+		}
+		events = append(events, e)
+	}
+	events = append(events, Event{Type: "change_summary", Summary: &r.Summary, Code: &r.ExitCode, Message: message})
+	return Events(w, events...)
+}

@@ -1,0 +1,343 @@
+package render
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+)
+
+// NoChanges is the last line of a plan and of an apply with nothing to do, a stable interface.
+const NoChanges = "No changes. HarfangLab matches OpenCTI."
+
+// Options say how a plan is shown. The zero value folds, and uses no colour.
+type Options struct {
+	Color       bool
+	Full        bool // nothing is folded
+	SummaryOnly bool // counts, refused gates and the last line
+}
+
+const (
+	foldOver  = 25 // creates of one kind, type and reason that are still listed
+	fewNamed  = 5  // held and skipped items named per reason
+	longValue = 160
+)
+
+// Text writes a plan for a person. Its last line is a stable interface.
+func Text(w io.Writer, d *planfile.Document, o Options) error {
+	p := &printer{w: bufio.NewWriter(w), o: o, d: d}
+	p.lists()
+	if !o.SummaryOnly {
+		p.changes()
+	}
+	p.aside()
+	p.refusals()
+	p.line("%s", LastLine(d))
+	if p.err != nil {
+		return p.err
+	}
+	return p.w.Flush()
+}
+
+// LastLine is the stable last line of a plan.
+func LastLine(d *planfile.Document) string {
+	if len(d.Changes) == 0 && d.Complete {
+		return NoChanges
+	}
+	n := d.Summary.ByAction
+	return fmt.Sprintf("Plan: %d to add, %d to change, %d to enable, %d to disable, %d to delete, %d to adopt; %d unchanged, %d skipped.",
+		n["create"], n["update"], n["enable"], n["disable"], n["delete"], n["adopt"], n["unchanged"], n["skipped"])
+}
+
+// Counts is what an apply did.
+type Counts struct{ Added, Changed, Enabled, Disabled, Deleted, Adopted, Failed int }
+
+// ApplyLine is the stable last line of an apply.
+func ApplyLine(c Counts) string {
+	return fmt.Sprintf("Apply complete: %d added, %d changed, %d enabled, %d disabled, %d deleted, %d adopted; %d failed.",
+		c.Added, c.Changed, c.Enabled, c.Disabled, c.Deleted, c.Adopted, c.Failed)
+}
+
+type printer struct {
+	w   *bufio.Writer
+	o   Options
+	d   *planfile.Document
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}
+
+func (p *printer) lists() {
+	for _, l := range p.d.Target.Lists {
+		if l.ID == nil {
+			p.line("The %s list %s does not exist yet and will be created with its first rule.", l.Kind, quote(l.Name))
+		}
+	}
+}
+
+func quote(s string) string { return `"` + Escape(s) + `"` }
+
+// colours underline what the symbols already say.
+var colours = map[reconcile.Action]string{
+	reconcile.Create: "32", reconcile.Update: "33", reconcile.Enable: "36", reconcile.Disable: "31", reconcile.Delete: "31", reconcile.Adopt: "35",
+}
+
+func (p *printer) symbol(a reconcile.Action) string {
+	if !p.o.Color {
+		return a.Symbol()
+	}
+	return "\x1b[" + colours[a] + "m" + a.Symbol() + "\x1b[0m"
+}
+
+// group is the creates that fold together.
+type group struct {
+	kind   reconcile.Kind
+	typ    string
+	reason reconcile.Reason
+}
+
+func (p *printer) changes() {
+	size := map[group]int{}
+	for i := range p.d.Changes {
+		if c := &p.d.Changes[i]; c.Action == reconcile.Create {
+			size[groupOf(c)]++
+		}
+	}
+	folded := map[group]bool{}
+	for i := range p.d.Changes {
+		c := &p.d.Changes[i]
+		g := groupOf(c)
+		if c.Action != reconcile.Create || p.o.Full || size[g] <= foldOver {
+			p.change(c)
+			continue
+		}
+		if !folded[g] {
+			folded[g] = true
+			p.line("%s %d × %s  [%s] (--full lists them)", p.symbol(c.Action), size[g], strings.TrimSpace(g.kind.String()+" "+g.typ), g.reason)
+		}
+	}
+	if p.o.Full && p.d.Summary.ByAction["unchanged"] > 0 {
+		p.line("= %d rules unchanged", p.d.Summary.ByAction["unchanged"])
+	}
+}
+
+func groupOf(c *reconcile.Change) group { return group{c.Kind, c.Type, c.Reason} }
+
+func (p *printer) change(c *reconcile.Change) {
+	why := string(c.Reason)
+	if c.Cause != "" && string(c.Cause) != why {
+		why += ", " + string(c.Cause)
+	}
+	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(shorten(c.Label())), why, owners(c.Owners))
+	if c.Action == reconcile.Create || c.Action == reconcile.Delete {
+		return
+	}
+	for _, f := range c.Fields {
+		p.field(c, f)
+	}
+}
+
+// owners is the end of a change's line: who wants the rule, or wanted it.
+func owners(list []reconcile.Owner) string {
+	const most = 3
+	words := []string{}
+	for i, o := range list {
+		if i == most {
+			words = append(words, fmt.Sprintf("and %d more", len(list)-most))
+			break
+		}
+		words = append(words, ownerText(o))
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "  " + strings.Join(words, "; ")
+}
+
+func ownerText(o reconcile.Owner) string {
+	id := o.ID
+	if id == "" {
+		id = o.StandardID
+	}
+	text := Escape(id)
+	if o.Name != "" {
+		text = quote(shorten(o.Name)) + " " + text
+	}
+	if o.Score != nil {
+		text += fmt.Sprintf(" score %d", *o.Score)
+	}
+	return text
+}
+
+func shorten(s string) string {
+	r := []rune(s)
+	if len(r) <= longValue {
+		return s
+	}
+	return string(r[:longValue]) + "…"
+}
+
+func (p *printer) field(c *reconcile.Change, name string) {
+	from, to := fieldText(c.Before, name), fieldText(c.After, name)
+	switch name {
+	case "comment":
+		for _, m := range members(from, to) {
+			p.line("      comment.%s: %s -> %s", m.name, m.from, m.to)
+		}
+	case "content":
+		for _, l := range Diff(from, to) {
+			p.line("      %s", p.diffLine(l))
+		}
+	default:
+		p.line("      %s: %s -> %s", name, quote(shorten(from)), quote(shorten(to)))
+	}
+}
+
+func (p *printer) diffLine(l string) string {
+	if !p.o.Color || l == "" {
+		return Escape(l)
+	}
+	switch l[0] {
+	case '+':
+		return "\x1b[32m" + Escape(l) + "\x1b[0m"
+	case '-':
+		return "\x1b[31m" + Escape(l) + "\x1b[0m"
+	}
+	return Escape(l)
+}
+
+func fieldText(b *reconcile.Body, name string) string {
+	if b == nil {
+		return ""
+	}
+	text := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return *s
+	}
+	switch name {
+	case "name":
+		return text(b.Name)
+	case "enabled":
+		return fmt.Sprint(b.Enabled)
+	case "hl_status":
+		return b.HLStatus
+	case "description":
+		return text(b.Description)
+	case "comment":
+		return text(b.Comment)
+	case "content":
+		return text(b.Content)
+	}
+	return ""
+}
+
+type memberChange struct{ name, from, to string }
+
+// members are the changed members of two comments; a comment that is no JSON object is one member.
+func members(from, to string) []memberChange {
+	a, b := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	errA, errB := json.Unmarshal([]byte(from), &a), json.Unmarshal([]byte(to), &b)
+	if errB != nil {
+		return []memberChange{{"text", quote(shorten(from)), quote(shorten(to))}}
+	}
+	names := []string{}
+	for n := range b {
+		names = append(names, n)
+	}
+	for n := range a {
+		if _, both := b[n]; !both {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	var out []memberChange
+	if errA != nil && from != "" {
+		out = append(out, memberChange{"text", quote(shorten(from)), "JSON"})
+	}
+	for _, n := range names {
+		if x, y := string(a[n]), string(b[n]); x != y {
+			out = append(out, memberChange{Escape(n), orNone(x), orNone(y)})
+		}
+	}
+	return out
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return Escape(shorten(s))
+}
+
+// aside counts what is left alone, by reason, and names the first few.
+func (p *printer) aside() {
+	held := map[string][]string{}
+	for i := range p.d.Held {
+		h := &p.d.Held[i]
+		text := h.Label()
+		if h.Detail != "" {
+			text += ": " + h.Detail
+		}
+		held[string(h.Reason)] = append(held[string(h.Reason)], text)
+	}
+	p.tally("held", len(p.d.Held), held)
+	skipped := map[string][]string{}
+	for _, s := range p.d.Skipped {
+		skipped[string(s.Reason)] = append(skipped[string(s.Reason)], s.Indicator+": "+s.Detail)
+	}
+	p.tally("skipped", len(p.d.Skipped), skipped)
+}
+
+func (p *printer) tally(what string, n int, byReason map[string][]string) {
+	if n == 0 {
+		return
+	}
+	reasons := make([]string, 0, len(byReason))
+	counts := make([]string, 0, len(byReason))
+	for r := range byReason {
+		reasons = append(reasons, r)
+	}
+	slices.Sort(reasons)
+	for _, r := range reasons {
+		counts = append(counts, fmt.Sprintf("%d %s", len(byReason[r]), r))
+	}
+	p.line("%d %s: %s", n, what, strings.Join(counts, ", "))
+	if p.o.SummaryOnly {
+		return
+	}
+	for _, r := range reasons {
+		for i, text := range byReason[r] {
+			if i == fewNamed && !p.o.Full {
+				p.line("  ? %s: and %d more (--full lists them)", r, len(byReason[r])-i)
+				break
+			}
+			p.line("  ? %s: %s", r, Escape(shorten(text)))
+		}
+	}
+}
+
+// refusals prints every gate that stands against the plan.
+func (p *printer) refusals() {
+	for _, g := range p.d.Gates {
+		if g.OK {
+			continue
+		}
+		p.line("Refused by gate %s (%s): %s", g.ID, g.Name, Escape(g.Message))
+		way := "there is no override"
+		if g.Override != "" {
+			way = "override: " + Escape(g.Override)
+		}
+		p.line("  value %d, base %d, limit %d; %s", g.Value, g.Base, g.Limit, way)
+	}
+}
