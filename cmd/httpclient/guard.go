@@ -28,6 +28,9 @@ func (e *ReadOnlyError) Error() string {
 	return fmt.Sprintf("%s %s was not sent: %s, and %v", e.Method, e.Path, e.Why, ErrReadOnly)
 }
 
+// Permanent says that sending the request again would be refused again.
+func (e *ReadOnlyError) Permanent() bool { return true }
+
 // Is says that e is ErrReadOnly.
 func (e *ReadOnlyError) Is(target error) bool { return target == ErrReadOnly }
 

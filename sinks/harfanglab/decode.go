@@ -1,0 +1,115 @@
+package harfanglab
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"harfangsync/reconcile"
+)
+
+// text is a JSON string, or a number kept as it is written: ids come in both forms (contract
+// harfanglab-api 1.8). null is "".
+type text string
+
+func (t *text) UnmarshalJSON(b []byte) error {
+	switch {
+	case bytes.Equal(b, []byte("null")):
+		*t = ""
+		return nil
+	case len(b) > 0 && b[0] == '"':
+		var s string
+		if err := json.Unmarshal(b, &s); err != nil {
+			return err
+		}
+		*t = text(s)
+		return nil
+	case len(b) > 0 && (b[0] == '-' || b[0] >= '0' && b[0] <= '9'):
+		*t = text(b)
+		return nil
+	}
+	return fmt.Errorf("%.20s where a text is due", b)
+}
+
+// loose is a text that other forms may stand in for; those read as "".
+type loose string
+
+func (l *loose) UnmarshalJSON(b []byte) error {
+	var t text
+	if t.UnmarshalJSON(b) == nil {
+		*l = loose(t)
+	}
+	return nil
+}
+
+// page is the envelope of every list (contract harfanglab-api 1.5).
+type page[T any] struct {
+	Count   *int            `json:"count"`
+	Next    json.RawMessage `json:"next"`
+	Results *[]T            `json:"results"`
+}
+
+func decodePage[T any](body []byte, path string) (*page[T], error) {
+	var p page[T]
+	if err := json.Unmarshal(body, &p); err != nil {
+		return nil, shapeError(path, err.Error())
+	}
+	if p.Count == nil || *p.Count < 0 || p.Results == nil {
+		return nil, shapeError(path, "no count or no results in it")
+	}
+	return &p, nil
+}
+
+func shapeError(path, why string) *Error {
+	return &Error{Method: "GET", Path: path, Status: 200, Shape: true, Words: "a page of another shape: " + oneLine(why)}
+}
+
+func (p *page[T]) more() bool {
+	t := bytes.TrimSpace(p.Next)
+	return len(t) > 0 && !bytes.Equal(t, []byte("null")) && !bytes.Equal(t, []byte(`""`)) && !bytes.Equal(t, []byte("false"))
+}
+
+// wireRule is what is read of a rule of any kind. Members of no interest are skipped, unknown values
+// kept as text.
+type wireRule struct {
+	ID          text  `json:"id"`
+	SourceID    text  `json:"source_id"`
+	Created     loose `json:"creation_date"`
+	Type        loose `json:"type"`
+	Value       loose `json:"value"`
+	Description loose `json:"description"`
+	Comment     loose `json:"comment"`
+	Name        loose `json:"name"`
+	RuleID      text  `json:"rule_id"`
+	Content     loose `json:"content"`
+	Enabled     *bool `json:"enabled"`
+	GlobalState loose `json:"global_state"`
+	HLStatus    loose `json:"hl_status"`
+}
+
+// row checks a rule's shape. A row that cannot be understood is an error of the whole read: leaving
+// it out would make its rule look absent.
+func (w *wireRule) row(k reconcile.Kind) (reconcile.Row, error) {
+	r := reconcile.Row{Kind: k, ID: string(w.ID), Created: string(w.Created), HLStatus: string(w.HLStatus)}
+	if r.ID == "" {
+		return r, fmt.Errorf("a row without an id")
+	}
+	switch {
+	case w.Enabled != nil:
+		r.Enabled = *w.Enabled
+	case w.GlobalState != "":
+		r.Enabled = w.GlobalState != "disabled"
+	default:
+		return r, fmt.Errorf("row %s does not say whether it is enabled", r.ID)
+	}
+	if k == reconcile.IOC {
+		r.Type, r.Value, r.Description, r.Comment = string(w.Type), string(w.Value), string(w.Description), string(w.Comment)
+		if r.Type == "" || r.Value == "" {
+			return r, fmt.Errorf("row %s has no type or no value", r.ID)
+		}
+		return r, nil
+	}
+	r.Name, r.RuleID, r.Content = string(w.Name), strings.TrimSpace(string(w.RuleID)), string(w.Content)
+	return r, nil
+}

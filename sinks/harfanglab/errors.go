@@ -1,0 +1,132 @@
+package harfanglab
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Error is a request that did not succeed. Status is 0 when there was no answer.
+type Error struct {
+	Method, Path string
+	Status       int
+	Words        string   // the server's, on one line, at most 500 characters
+	Fields       []string // that a 400 names, sorted
+	Exists       bool     // the rule or the list is there already
+	Linked       bool     // a correlation uses the rule
+	Unsure       bool     // the request may have been carried out
+	Shape        bool     // the answer was not one of the API
+	Refused      bool     // a 2xx whose entry says that the content was refused (contract harfanglab-api 4.4)
+	Err          error    // of the transport
+}
+
+// ErrFilterIgnored says that a narrow look-up came back wide: this manager does not know the filter.
+var ErrFilterIgnored = errors.New("HarfangLab ignores the filter of a narrow read")
+
+// Error names side, request and remedy.
+func (e *Error) Error() string {
+	where := fmt.Sprintf("HarfangLab: %s %s", e.Method, e.Path)
+	switch {
+	case e.Err != nil:
+		return fmt.Sprintf("%s: %v; check harfanglab.url, the network and ssl_verify or ca_bundle", where, e.Err)
+	case e.Auth():
+		return fmt.Sprintf("%s: %d %s; check the token and its right to view and edit rules, IOC and rulesets", where, e.Status, e.Words)
+	case e.Status >= 300 && e.Status < 400:
+		return fmt.Sprintf("%s: %d %s; set harfanglab.url to the final address", where, e.Status, e.Words)
+	case e.Status == http.StatusTooManyRequests:
+		return fmt.Sprintf("%s: 429 too many requests %s; lower sync.parallelism or set sync.rate_limit", where, e.Words)
+	case e.Shape:
+		return fmt.Sprintf("%s: %d with %s; check harfanglab.url and what is in front of it", where, e.Status, e.Words)
+	case e.Status >= 500:
+		return fmt.Sprintf("%s: %d %s; the manager failed, try again later", where, e.Status, e.Words)
+	case e.Refused:
+		return "refused: " + e.Words
+	}
+	return fmt.Sprintf("%s: %d %s", where, e.Status, e.Words)
+}
+
+// Unwrap is the transport's error.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Auth says that the account was refused.
+func (e *Error) Auth() bool {
+	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
+}
+
+// NotFound says that the item is not there.
+func (e *Error) NotFound() bool { return e.Status == http.StatusNotFound }
+
+// Transport says that there was no answer.
+func (e *Error) Transport() bool { return e.Err != nil }
+
+// Temporary says that the same request may succeed later.
+func (e *Error) Temporary() bool {
+	return e.Err != nil || e.Status == http.StatusTooManyRequests || e.Status >= 500 || e.Shape
+}
+
+// Verdict says that the server judged the item itself: asking again changes nothing.
+func (e *Error) Verdict() bool {
+	return e.Refused || e.Status >= 400 && e.Status < 500 && !e.Auth() && !e.NotFound() && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout
+}
+
+// judge reads the forms of a 400 (contract harfanglab-api 1.7). Duplicates are known by their words
+// alone, in whatever member they stand.
+func (e *Error) judge(body []byte) {
+	e.Exists = e.Status == http.StatusBadRequest && bytes.Contains(bytes.ToLower(body), []byte("already exists"))
+	var o map[string]json.RawMessage
+	if json.Unmarshal(body, &o) != nil {
+		return
+	}
+	var code string
+	_ = json.Unmarshal(o["code"], &code) // a code that is no text is none of ours
+	_, linked := o["linked_correlation"]
+	e.Linked = e.Status == http.StatusBadRequest && (linked || strings.HasPrefix(code, "linked_"))
+	for name := range o {
+		e.Fields = append(e.Fields, name)
+	}
+	slices.Sort(e.Fields)
+}
+
+// words is what a server says in a body, for people.
+func words(body []byte) string {
+	t := bytes.TrimSpace(body)
+	if len(t) == 0 {
+		return "without a word"
+	}
+	if t[0] == '<' {
+		return "with an HTML page"
+	}
+	var o struct{ Detail *string }
+	if json.Unmarshal(t, &o) == nil && o.Detail != nil {
+		return oneLine(*o.Detail)
+	}
+	return oneLine(string(t))
+}
+
+// oneLine bounds a text and takes the control characters out of it.
+func oneLine(s string) string {
+	const most = 500
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+// IncompleteError says that the rows of a list could not be proven to be all of them (gate G1).
+type IncompleteError struct{ Path, Why string }
+
+func (e *IncompleteError) Error() string {
+	return fmt.Sprintf("HarfangLab: %s was not read completely: %s; run again, and look for somebody editing the list meanwhile", e.Path, e.Why)
+}

@@ -1,0 +1,163 @@
+package harfanglab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"harfangsync/reconcile"
+)
+
+const base = "/api/data/threat_intelligence/"
+
+func sourcePath(k reconcile.Kind) string {
+	return base + map[reconcile.Kind]string{reconcile.IOC: "IOCSource/", reconcile.Sigma: "SigmaSource/", reconcile.YARA: "YaraSource/"}[k]
+}
+
+func rulePath(k reconcile.Kind) string {
+	return base + map[reconcile.Kind]string{reconcile.IOC: "IOCRule/", reconcile.Sigma: "SigmaRule/", reconcile.YARA: "YaraFile/"}[k]
+}
+
+// List is one rule container, a "source" in the API. Enabled is nil where the manager does not say.
+type List struct {
+	ID, Name string
+	Enabled  *bool
+}
+
+type wireSource struct {
+	ID      text  `json:"id"`
+	Name    loose `json:"name"`
+	Enabled *bool `json:"enabled"`
+}
+
+// FindList finds the list of a kind by its exact name; nil when there is none. Managers that ignore
+// the filter are read to the end.
+func (c *Client) FindList(ctx context.Context, k reconcile.Kind, name string) (*List, error) {
+	var found *List
+	_, err := each(ctx, c, sourcePath(k), url.Values{"name__exact": {name}}, func(sources []wireSource) error {
+		for _, s := range sources {
+			if string(s.Name) != name {
+				continue
+			}
+			if s.ID == "" {
+				return errors.New("a list without an id")
+			}
+			if found != nil && found.ID != string(s.ID) {
+				return fmt.Errorf("two lists are named %q", name)
+			}
+			found = &List{ID: string(s.ID), Name: name, Enabled: s.Enabled}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// CreateList makes a list. One that exists already, or that an earlier attempt made although its
+// answer was lost, is found instead.
+func (c *Client) CreateList(ctx context.Context, k reconcile.Kind, name string) (List, error) {
+	body, err := c.do(ctx, call{method: http.MethodPost, path: sourcePath(k), repeatable: true,
+		body: map[string]any{"name": name, "description": "Managed by harfangsync from OpenCTI", "enabled": true}})
+	if err != nil {
+		if e, ok := errors.AsType[*Error](err); !ok || !e.Exists {
+			return List{}, err
+		}
+	}
+	var s wireSource
+	if err == nil && json.Unmarshal(body, &s) == nil && s.ID != "" && (s.Name == "" || string(s.Name) == name) {
+		return List{ID: string(s.ID), Name: name, Enabled: s.Enabled}, nil
+	}
+	found, ferr := c.FindList(ctx, k, name)
+	if ferr != nil {
+		return List{}, ferr
+	}
+	if found == nil {
+		if err == nil {
+			err = &Error{Method: http.MethodPost, Path: sourcePath(k), Status: http.StatusCreated, Shape: true, Words: "no id of the new list"}
+		}
+		return List{}, err
+	}
+	return *found, nil
+}
+
+// counted is what a read to the end saw.
+type counted struct{ first, last, rows int }
+
+// each visits every page of a collection. Offsets advance by the rows received, because a manager may
+// serve fewer than were asked for; the end is a page without a successor or without rows.
+func each[T any](ctx context.Context, c *Client, path string, query url.Values, visit func([]T) error) (counted, error) {
+	n := counted{first: -1}
+	for {
+		q := url.Values{"limit": {strconv.Itoa(c.pageSize)}, "offset": {strconv.Itoa(n.rows)}}
+		for k, v := range query {
+			q[k] = v
+		}
+		body, err := c.do(ctx, call{method: http.MethodGet, path: path, query: q, repeatable: true})
+		if err != nil {
+			return n, err
+		}
+		p, err := decodePage[T](body, path)
+		if err != nil {
+			return n, err
+		}
+		if n.last = *p.Count; n.first < 0 {
+			n.first = *p.Count
+		}
+		n.rows += len(*p.Results)
+		if len(*p.Results) > 0 {
+			if err := visit(*p.Results); errors.Is(err, errWide) {
+				return n, ErrFilterIgnored
+			} else if err != nil {
+				return n, &IncompleteError{Path: path, Why: err.Error()}
+			}
+		}
+		if !p.more() || len(*p.Results) == 0 {
+			return n, nil
+		}
+	}
+}
+
+// Rows visits every rule of a list and proves that these are all: ids unique, as many rows as the
+// count says, first and last count equal, every row of this list (gate G1). count is the number of
+// rows.
+func (c *Client) Rows(ctx context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (count int, err error) {
+	path := rulePath(k)
+	seen := map[uint64]struct{}{}
+	seed := maphash.MakeSeed()
+	var stop error
+	n, err := each(ctx, c, path, url.Values{"source_id": {list}}, func(rules []wireRule) error {
+		rows := make([]reconcile.Row, 0, len(rules))
+		for i := range rules {
+			w := &rules[i]
+			if w.SourceID != "" && string(w.SourceID) != list {
+				return fmt.Errorf("row %s belongs to another list: the filter by list is ignored", w.ID)
+			}
+			row, err := w.row(k)
+			if err != nil {
+				return err
+			}
+			h := maphash.String(seed, row.ID)
+			if _, twice := seen[h]; twice {
+				return fmt.Errorf("row %s came twice", row.ID)
+			}
+			seen[h] = struct{}{}
+			rows = append(rows, row)
+		}
+		stop = visit(rows)
+		return stop
+	})
+	if stop != nil {
+		return n.rows, stop
+	}
+	if err != nil {
+		return n.rows, err
+	}
+	if n.first != n.last || n.rows != n.last {
+		return n.rows, &IncompleteError{Path: path, Why: fmt.Sprintf("%d rows came, the count was %d at first and %d at last", n.rows, n.first, n.last)}
+	}
+	return n.rows, nil
+}

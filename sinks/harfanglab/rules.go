@@ -1,0 +1,207 @@
+package harfanglab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"harfangsync/reconcile"
+)
+
+// Query names one rule: type and value of an IOC, the YAML id of a Sigma rule, a display name, a
+// row's id.
+type Query struct{ Type, Value, RuleID, Name, ID string }
+
+// LookupRow is a row and the list that holds it.
+type LookupRow struct {
+	reconcile.Row
+	ListID string
+}
+
+// errWide ends a narrow read that goes on and on.
+var errWide = errors.New("the read is not narrow")
+
+// mostLookupPages bounds a narrow read; beyond it the manager evidently ignores the filter.
+const mostLookupPages = 4
+
+// Lookup finds the rules that q names, in one list or, with an empty list, in all. Equality is
+// checked here, without case, because the API's search returns near matches (contract harfanglab-api
+// 1.5, 9). ErrFilterIgnored means that only a read of the whole list can tell.
+func (c *Client) Lookup(ctx context.Context, k reconcile.Kind, list string, q Query) ([]LookupRow, error) {
+	var filters []url.Values
+	switch k {
+	case reconcile.IOC:
+		filters = []url.Values{{"type": {q.Type}, "value__exact": {q.Value}}, {"type": {q.Type}, "search": {q.Value}}}
+	case reconcile.Sigma:
+		if q.RuleID != "" {
+			filters = append(filters, url.Values{"search": {q.RuleID}})
+		}
+		if q.Name != "" {
+			filters = append(filters, url.Values{"name__exact": {q.Name}})
+		}
+	case reconcile.YARA:
+		filters = []url.Values{{"name__exact": {q.Name}}}
+	}
+	var firstErr error
+	for _, f := range filters {
+		if list != "" {
+			f["source_id"] = []string{list}
+		}
+		rows, err := c.narrow(ctx, k, f, q)
+		if err != nil {
+			if !errors.Is(err, ErrFilterIgnored) {
+				return nil, err
+			}
+			firstErr = err
+			continue
+		}
+		if len(rows) > 0 {
+			return rows, nil
+		}
+	}
+	return nil, firstErr
+}
+
+func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values, q Query) ([]LookupRow, error) {
+	var found []LookupRow
+	pages := 0
+	_, err := each(ctx, c, rulePath(k), filter, func(rules []wireRule) error {
+		for i := range rules {
+			row, err := rules[i].row(k)
+			if err != nil {
+				return err
+			}
+			if q.names(&row) {
+				found = append(found, LookupRow{row, string(rules[i].SourceID)})
+			}
+		}
+		if pages++; pages == mostLookupPages && len(rules) >= c.pageSize {
+			return errWide
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (q Query) names(r *reconcile.Row) bool {
+	if q.ID != "" && r.ID == q.ID {
+		return true
+	}
+	switch r.Kind {
+	case reconcile.IOC:
+		return r.Type == q.Type && strings.EqualFold(strings.TrimSpace(r.Value), q.Value)
+	case reconcile.Sigma:
+		return q.RuleID != "" && strings.EqualFold(r.RuleID, q.RuleID) || q.RuleID == "" && strings.TrimSpace(r.Name) == strings.TrimSpace(q.Name)
+	}
+	return strings.TrimSpace(r.Name) == strings.TrimSpace(q.Name)
+}
+
+// Create makes a rule and returns its id, or "" when the manager does not name it. A duplicate is an
+// *Error with Exists; whose it is the caller must find out. The POST of an IOC or Sigma rule is
+// repeated after any failure, because the manager refuses twins; that of a YARA file only when it was
+// turned away, and a lost answer is an *Error with Unsure.
+func (c *Client) Create(ctx context.Context, list string, r reconcile.Row) (id string, err error) {
+	body := map[string]any{"source_id": list, "enabled": r.Enabled, "hl_status": r.HLStatus}
+	if r.Kind == reconcile.IOC {
+		body["type"], body["value"] = r.Type, r.Value
+		body["description"], body["comment"] = r.Description, r.Comment
+	} else {
+		body["name"], body["content"] = r.Name, r.Content
+	}
+	path := rulePath(r.Kind)
+	answer, err := c.do(ctx, call{method: http.MethodPost, path: path, body: body, repeatable: r.Kind != reconcile.YARA})
+	if err != nil {
+		return "", err
+	}
+	return created(answer, http.MethodPost, path)
+}
+
+// wireEntry is one entry of the status list (contract harfanglab-api 4.4).
+type wireEntry struct {
+	ID      text            `json:"id"`
+	Status  *bool           `json:"status"`
+	Code    loose           `json:"code"`
+	Content loose           `json:"content"`
+	Errors  json.RawMessage `json:"errors"`
+}
+
+// created judges the answer of a creation: a bare object with an id, or a list of entries of which
+// every one must say that it succeeded.
+func created(body []byte, method, path string) (string, error) {
+	refuse := func(w string) *Error {
+		return &Error{Method: method, Path: path, Status: http.StatusCreated, Refused: true, Words: oneLine(w)}
+	}
+	var o struct {
+		ID     text            `json:"id"`
+		Status json.RawMessage `json:"status"`
+	}
+	if err := json.Unmarshal(body, &o); err != nil {
+		return "", &Error{Method: method, Path: path, Status: http.StatusCreated, Shape: true, Words: "an answer of another shape", Unsure: true}
+	}
+	var entries []wireEntry
+	if len(o.Status) == 0 || json.Unmarshal(o.Status, &entries) != nil {
+		if o.ID == "" {
+			return "", &Error{Method: method, Path: path, Status: http.StatusCreated, Shape: true, Words: "neither an id nor a status list", Unsure: true}
+		}
+		return string(o.ID), nil
+	}
+	if len(entries) == 0 {
+		return "", refuse("nothing was created: the status list is empty")
+	}
+	for _, e := range entries {
+		if e.Status != nil && *e.Status {
+			continue
+		}
+		err := refuse(strings.TrimSpace(fmt.Sprintf("%s %s", e.Code, e.Content)))
+		if err.Words == "" {
+			err.Words = "refused without a word"
+		}
+		err.Exists = e.Code == "duplicate_rule" || strings.Contains(strings.ToLower(string(e.Content)), "already exists")
+		return "", err
+	}
+	return string(entries[0].ID), nil
+}
+
+// Patch is what to change of a rule. Members that are nil are not sent, so that fields which are not
+// managed stay as they are.
+type Patch struct {
+	Enabled                                       *bool
+	Description, Comment, HLStatus, Name, Content *string
+}
+
+// Update changes a rule.
+func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p Patch) error {
+	body := map[string]any{}
+	if p.Enabled != nil {
+		body["enabled"] = *p.Enabled
+	}
+	for name, v := range map[string]*string{"description": p.Description, "comment": p.Comment, "hl_status": p.HLStatus, "name": p.Name, "content": p.Content} {
+		if v != nil {
+			body[name] = *v
+		}
+	}
+	path := rulePath(k) + url.PathEscape(id) + "/"
+	answer, err := c.do(ctx, call{method: http.MethodPatch, path: path, body: body, repeatable: true, noAnswer: true})
+	if err != nil || answer == nil {
+		return err
+	}
+	var o struct{ Status []wireEntry }
+	if json.Unmarshal(answer, &o) == nil && len(o.Status) > 0 {
+		_, err = created(answer, http.MethodPatch, path)
+	}
+	return err
+}
+
+// Delete removes a rule. One that is gone already is fine.
+func (c *Client) Delete(ctx context.Context, k reconcile.Kind, id string) error {
+	path := rulePath(k) + url.PathEscape(id) + "/"
+	_, err := c.do(ctx, call{method: http.MethodDelete, path: path, repeatable: true, noAnswer: true})
+	if e, ok := errors.AsType[*Error](err); ok && e.NotFound() {
+		return nil
+	}
+	return err
+}
