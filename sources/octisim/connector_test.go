@@ -1,0 +1,206 @@
+package octisim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	registerQuery = `mutation Register($input: RegisterConnectorInput) { registerConnector(input: $input) { id connector_state connector_user_id } }`
+	pingQuery     = `mutation Ping($id: ID!, $state: String, $info: ConnectorInfoInput) { pingConnector(id: $id, state: $state, connectorInfo: $info) { id connector_state } }`
+	workAddQuery  = `mutation WorkAdd($connectorId: String!, $name: String) { workAdd(connectorId: $connectorId, friendlyName: $name) { id status } }`
+	workQuery     = `query WorkState($id: ID!) { work(id: $id) { id status received_time processed_time completed_time completed_number
+		tracking { import_expected_number import_processed_number import_last_processed }
+		messages { timestamp message } errors { timestamp message source } } }`
+	conID = "9f6b8f1e-0d1c-4f52-9d5a-3f1f6f7a0c11"
+)
+
+func registered(t *testing.T, o Options) *Sim {
+	t.Helper()
+	s := five(o)
+	r := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": conID, "name": "HarfangLab", "type": "EXTERNAL_IMPORT", "scope": []string{"harfanglab"}}})
+	if r.code() != "" || r.get("registerConnector", "id") != conID || r.get("registerConnector", "connector_state") != nil {
+		t.Fatalf("register: %s", r.Text)
+	}
+	return s
+}
+
+func pinged(t *testing.T, s *Sim, state any) any {
+	t.Helper()
+	r := ask(t, s, pingQuery, map[string]any{"id": conID, "state": state})
+	if r.code() != "" {
+		t.Fatalf("ping: %s", r.Text)
+	}
+	return r.get("pingConnector", "connector_state")
+}
+
+func TestPingKeepsTheState(t *testing.T) {
+	s := registered(t, Options{})
+	for _, state := range []string{`{"a":1}`, "any text", "null", ""} {
+		if got := pinged(t, s, state); got != state {
+			t.Errorf("sent %q, answered %q", state, got)
+		}
+		if got, ok := s.Connector(conID); got != state || !ok {
+			t.Errorf("sent %q, kept %q, %v", state, got, ok)
+		}
+	}
+	again := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": conID, "name": "Other", "type": "STREAM"}})
+	if got := again.get("registerConnector", "connector_state"); got != "" {
+		t.Errorf("registering again answers state %v", got)
+	}
+}
+
+func TestResetReachesTheNextPingOnce(t *testing.T) {
+	resets := map[string]func(*testing.T, *Sim){
+		"by the simulator":     func(_ *testing.T, s *Sim) { s.ResetConnector(conID) },
+		"by an administrator":  func(t *testing.T, s *Sim) { ask(t, s, `mutation { resetStateConnector(id: "`+conID+`") { id } }`, nil) },
+		"by the control paths": func(t *testing.T, s *Sim) { send(t, s, "POST", "/_sim/connectors/"+conID+"/reset", nil, "") },
+	}
+	for name, reset := range resets {
+		t.Run(name, func(t *testing.T) {
+			s := registered(t, Options{})
+			pinged(t, s, "before")
+			reset(t, s)
+			again := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": conID, "name": "HarfangLab", "type": "EXTERNAL_IMPORT"}})
+			got := []any{again.get("registerConnector", "connector_state"), pinged(t, s, "first"), pinged(t, s, "second")}
+			if diff := cmp.Diff([]any{"", "", "second"}, got); diff != "" {
+				t.Errorf("states (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestUnknownConnector(t *testing.T) {
+	s := five(Options{})
+	r := ask(t, s, pingQuery, map[string]any{"id": "nobody", "state": "x"})
+	if r.code() != "FUNCTIONAL_ERROR" || r.Errors[0].Message != "No connector found with the specified ID" {
+		t.Errorf("answer %s", r.Text)
+	}
+	if _, ok := s.Connector("nobody"); ok || s.ResetConnector("nobody") {
+		t.Error("an unknown connector was found")
+	}
+	if r := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": "1", "name": " ", "type": "STREAM"}}); r.code() != "BAD_USER_INPUT" {
+		t.Errorf("a blank name: %s", r.Text)
+	}
+}
+
+func TestConnectorIsActiveForFiveMinutes(t *testing.T) {
+	now := day(0)
+	s := registered(t, Options{Now: func() time.Time { return now }})
+	for after, want := range map[time.Duration]bool{4 * time.Minute: true, 6 * time.Minute: false} {
+		now = day(0).Add(after)
+		r := ask(t, s, `query($id: String!) { connector(id: $id) { active connector_type connector_scope config { push push_exchange } } }`, map[string]any{"id": conID})
+		want := map[string]any{"active": want, "connector_type": "EXTERNAL_IMPORT", "connector_scope": []any{"harfanglab"},
+			"config": map[string]any{"push": "push_" + conID, "push_exchange": "amqp.worker.exchange"}}
+		if diff := cmp.Diff(want, r.get("connector")); diff != "" {
+			t.Errorf("after %v (-want +got):\n%s", after, diff)
+		}
+	}
+	if r := ask(t, s, `mutation { deleteConnector(id: "`+conID+`") }`, nil); r.get("deleteConnector") != conID {
+		t.Errorf("delete: %s", r.Text)
+	}
+	if r := ask(t, s, `{ connectors { id } }`, nil); r.Text != `{"data":{"connectors":[]}}` {
+		t.Errorf("connectors: %s", r.Text)
+	}
+}
+
+// A step is e2 (expect two), r (report), x (report an error), p (toProcessed).
+func TestWorksComplete(t *testing.T) {
+	const old, now = "6.9.22", "7.260422.0"
+	tests := []struct {
+		name, version, steps string
+		multi                bool
+		status               string
+		expected, done       any
+	}{
+		{"nothing yet", old, "", false, "progress", nil, nil},
+		{"all that was expected", old, "e2 r r", false, "complete", 2.0, 2.0},
+		{"not yet all", old, "e2 r", false, "progress", 2.0, 1.0},
+		{"more than expected, before", old, "r r e1 r", false, "progress", 1.0, 3.0},
+		{"more than expected, since", now, "r", false, "complete", nil, 1.0},
+		{"reports alone never complete, before", old, "r", false, "progress", nil, 1.0},
+		{"processed with nothing expected", old, "p", false, "complete", nil, nil},
+		{"processed with nothing expected, since", now, "p", false, "complete", nil, nil},
+		{"processed too early", old, "r p", false, "complete", nil, 1.0},
+		{"processed before all is done", old, "e2 r p", false, "progress", 2.0, 1.0},
+		{"processed before all is done, then done", old, "e2 r p r", false, "complete", 2.0, 2.0},
+		{"parts wait for processed", now, "e1 r", true, "progress", 1.0, 1.0},
+		{"parts complete after processed", now, "e2 r p r", true, "complete", 2.0, 2.0},
+		{"parts processed before anything was expected freeze", now, "p e2 r r", true, "complete", nil, nil},
+		{"errors count as reports", old, "e1 x", false, "complete", 1.0, 1.0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := registered(t, Options{Version: tt.version})
+			add := workAddQuery
+			if tt.multi {
+				add = strings.Replace(add, "friendlyName: $name", "friendlyName: $name, isMultiPartWork: true", 1)
+			}
+			made := ask(t, s, add, map[string]any{"connectorId": conID, "name": "run"})
+			id, _ := made.get("workAdd", "id").(string)
+			if id != "work_"+conID+"_2026-03-11T12:00:00.000Z" || made.get("workAdd", "status") != "progress" {
+				t.Fatalf("workAdd: %s", made.Text)
+			}
+			for _, step := range strings.Fields(tt.steps) {
+				do := map[byte]string{
+					'e': "addExpectations(expectations: " + step[1:] + ")", 'r': "reportExpectation",
+					'x': `reportExpectation(error: {error: "bad", source: "s"})`, 'p': `toProcessed(message: "done")`,
+				}[step[0]]
+				if r := ask(t, s, `mutation { workEdit(id: "`+id+`") { `+do+` } }`, nil); r.code() != "" {
+					t.Fatalf("%s: %s", step, r.Text)
+				}
+			}
+			r := ask(t, s, workQuery, map[string]any{"id": id})
+			got := []any{r.get("work", "status"), r.get("work", "tracking", "import_expected_number"), r.get("work", "tracking", "import_processed_number")}
+			if diff := cmp.Diff([]any{tt.status, tt.expected, tt.done}, got); diff != "" {
+				t.Errorf("status, expected, processed (-want +got):\n%s", diff)
+			}
+			if done := r.get("work", "completed_time") != nil; done != (tt.status == "complete") {
+				t.Errorf("completed_time: %s", r.Text)
+			}
+		})
+	}
+}
+
+func TestWorkKeepsAHundredErrors(t *testing.T) {
+	s := registered(t, Options{})
+	id := ask(t, s, workAddQuery, map[string]any{"connectorId": conID}).get("workAdd", "id")
+	for i := range 120 {
+		ask(t, s, fmt.Sprintf(`mutation { workEdit(id: "%s") { reportExpectation(error: {error: "e%d"}) } }`, id, i), nil)
+	}
+	r := ask(t, s, workQuery, map[string]any{"id": id})
+	if n := len(r.each([]any{"work", "errors"}, "message")); n != 100 {
+		t.Errorf("%d errors, want 100", n)
+	}
+}
+
+func TestWorksGo(t *testing.T) {
+	now := day(0)
+	s := registered(t, Options{Now: func() time.Time { return now }})
+	first := ask(t, s, workAddQuery, map[string]any{"connectorId": conID}).get("workAdd", "id")
+	second := ask(t, s, workAddQuery, map[string]any{"connectorId": conID}).get("workAdd", "id")
+	alive := func(id any) any {
+		return ask(t, s, `query($id: ID!) { isWorkAlive(id: $id) }`, map[string]any{"id": id}).get("isWorkAlive")
+	}
+	if first == second || alive(first) != true {
+		t.Fatalf("works %v and %v", first, second)
+	}
+	ask(t, s, fmt.Sprintf(`mutation { workEdit(id: "%s") { delete } }`, first), nil)
+	r := ask(t, s, workQuery, map[string]any{"id": first})
+	if r.Text != `{"data":{"work":null}}` || alive(first) != false {
+		t.Errorf("a deleted work: %s", r.Text)
+	}
+	head := map[string]string{"Content-Type": "application/json", "Authorization": "Bearer t", "opencti-work-id": first.(string)}
+	if w := send(t, s, "POST", "/graphql", head, `{"query":"{ about { version } }"}`); w.Code != 500 || !strings.Contains(w.Body.String(), "WORK_NOT_ALIVE") {
+		t.Errorf("a request tied to it: status %d, %s", w.Code, w.Body)
+	}
+	ask(t, s, fmt.Sprintf(`mutation { workEdit(id: "%s") { toProcessed } }`, second), nil)
+	now = day(8)
+	if alive(second) != false {
+		t.Error("a work that finished eight days ago is still there")
+	}
+}

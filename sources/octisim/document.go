@@ -1,0 +1,219 @@
+package octisim
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator"
+)
+
+// document is a parsed and valid GraphQL document. It is kept for the next request with the same
+// text, as clients send the same few documents over and over.
+type document struct {
+	query       *ast.QueryDocument
+	conditional bool // has @skip or @include: its fields depend on variables
+	roots       map[*ast.OperationDefinition]*selection
+}
+
+// selection is what one place of a document asks for: sets that are merged, since two fields with
+// one name at one place are one field.
+type selection struct {
+	sets   []ast.SelectionSet
+	fields map[string][]*field // by concrete type; nil entries are not worked out yet
+}
+
+// field is one field of an answer.
+type field struct {
+	key     []byte // as JSON, with colon
+	alias   string
+	node    *ast.Field
+	def     *ast.FieldDefinition
+	parent  string
+	leaf    bool // its named type is a scalar or an enum
+	need    *need
+	resolve resolver
+	sub     *selection
+}
+
+// problem is one entry of errors.
+type problem struct {
+	failure
+	locations []gqlerror.Location
+	path      []any // string or int
+}
+
+func problems(code string, list gqlerror.List) []problem {
+	var out []problem
+	for _, e := range list {
+		out = append(out, problem{failure: failure{code: code, message: e.Message}, locations: e.Locations})
+	}
+	return out
+}
+
+// parseDocument parses, validates and counts aliases, for a platform of version v.
+func parseDocument(schema *ast.Schema, v version, text string) (*document, []problem) {
+	if strings.Contains(text, "__schema") && v.atLeast("6.1.0") {
+		refused := failure{"FORBIDDEN_ACCESS", "GraphQL introspection not authorized!", "TECHNICAL", 403}
+		if v.atLeast("7") {
+			refused = failure{"RESOURCE_NOT_FOUND", "GraphQL introspection not authorized!", "TECHNICAL", 404}
+		}
+		return nil, []problem{{failure: refused}}
+	}
+	query, err := parser.ParseQuery(&ast.Source{Input: text})
+	if err != nil {
+		var e *gqlerror.Error
+		if !errors.As(err, &e) {
+			e = gqlerror.Wrap(err)
+		}
+		return nil, problems("GRAPHQL_PARSE_FAILED", gqlerror.List{{Message: "Syntax Error: " + e.Message, Locations: e.Locations}})
+	}
+	if list := validator.ValidateWithRules(schema, query, nil); len(list) > 0 {
+		return nil, problems("GRAPHQL_VALIDATION_FAILED", list)
+	}
+	d := &document{query: query, roots: map[*ast.OperationDefinition]*selection{}}
+	d.conditional = strings.Contains(text, "@skip") || strings.Contains(text, "@include")
+	for _, op := range query.Operations {
+		if f := tooMany(v, op); f != nil {
+			return nil, []problem{{failure: *f}}
+		}
+		d.roots[op] = newSelection(op.SelectionSet)
+	}
+	return d, nil
+}
+
+// tooMany applies the limit of 6.1.0 on how often one root field is asked for in a document.
+func tooMany(v version, op *ast.OperationDefinition) *failure {
+	root, most := "Query", 2
+	if op.Operation == ast.Mutation {
+		root, most = "Mutation", 1
+	}
+	if !v.atLeast("6.1.0") {
+		return nil
+	}
+	calls := map[string]int{}
+	var count func(ast.SelectionSet)
+	count = func(set ast.SelectionSet) {
+		for _, s := range set {
+			switch s := s.(type) {
+			case *ast.Field:
+				calls[s.Name]++
+			case *ast.InlineFragment:
+				count(s.SelectionSet)
+			case *ast.FragmentSpread:
+				count(s.Definition.SelectionSet)
+			}
+		}
+	}
+	count(op.SelectionSet)
+	for _, name := range sortedKeys(calls) {
+		if calls[name] > most && name != "__typename" {
+			return invalid("Allowed number of calls for %s->%s has been exceeded (max: %d)", root, name, most)
+		}
+	}
+	return nil
+}
+
+// operation picks the operation to run; name may be empty when there is one.
+func (d *document) operation(name string) (*ast.OperationDefinition, *failure) {
+	if name == "" && len(d.query.Operations) == 1 {
+		return d.query.Operations[0], nil
+	}
+	if name == "" {
+		return nil, &failure{code: "BAD_REQUEST", message: "Must provide operation name if query contains multiple operations."}
+	}
+	if op := d.query.Operations.ForName(name); op != nil {
+		return op, nil
+	}
+	return nil, &failure{code: "BAD_REQUEST", message: `Unknown operation named "` + name + `".`}
+}
+
+func newSelection(sets ...ast.SelectionSet) *selection {
+	return &selection{sets: sets, fields: map[string][]*field{}}
+}
+
+// of gives the fields that the selection asks of one concrete type, in order of first appearance.
+func (s *selection) of(x *execution, typ string) []*field {
+	if fs, ok := s.fields[typ]; ok && !x.doc.conditional {
+		return fs
+	}
+	def := x.schema.Types[typ]
+	var fs []*field
+	var collect func(ast.SelectionSet)
+	collect = func(set ast.SelectionSet) {
+		for _, sel := range set {
+			switch sel := sel.(type) {
+			case *ast.Field:
+				if x.left(sel.Directives) {
+					continue
+				}
+				i := slices.IndexFunc(fs, func(f *field) bool { return f.alias == sel.Alias })
+				if i < 0 {
+					fs = append(fs, x.field(def, sel))
+				} else {
+					fs[i].sub.sets = append(fs[i].sub.sets, sel.SelectionSet)
+				}
+			case *ast.InlineFragment:
+				if !x.left(sel.Directives) && x.applies(sel.TypeCondition, def) {
+					collect(sel.SelectionSet)
+				}
+			case *ast.FragmentSpread:
+				if !x.left(sel.Directives) && x.applies(sel.Definition.TypeCondition, def) {
+					collect(sel.Definition.SelectionSet)
+				}
+			}
+		}
+	}
+	for _, set := range s.sets {
+		collect(set)
+	}
+	s.fields[typ] = fs
+	return fs
+}
+
+func (x *execution) field(def *ast.Definition, sel *ast.Field) *field {
+	f := &field{
+		key: append(appendJSON(nil, sel.Alias), ':'), alias: sel.Alias, node: sel, parent: def.Name, sub: newSelection(sel.SelectionSet),
+	}
+	if sel.Name == "__typename" {
+		return f
+	}
+	f.def = def.Fields.ForName(sel.Name)
+	if f.def == nil {
+		f.def = sel.Definition // __type, which only introspection knows
+	}
+	f.leaf = x.schema.Types[f.def.Type.Name()].IsLeafType()
+	f.need = needOf(x.version, f.def)
+	f.resolve = resolverOf(def, sel.Name)
+	return f
+}
+
+// left tells whether @skip or @include leave a selection out.
+func (x *execution) left(ds ast.DirectiveList) bool {
+	is := func(name string) (bool, bool) {
+		d := ds.ForName(name)
+		if d == nil {
+			return false, false
+		}
+		v, _ := d.Arguments.ForName("if").Value.Value(x.vars)
+		b, _ := v.(bool)
+		return b, true
+	}
+	if skip, there := is("skip"); there && skip {
+		return true
+	}
+	include, there := is("include")
+	return there && !include
+}
+
+// applies tells whether a fragment on a type or abstract type covers def.
+func (x *execution) applies(condition string, def *ast.Definition) bool {
+	if condition == "" || condition == def.Name {
+		return true
+	}
+	on := x.schema.Types[condition]
+	return on != nil && on.IsAbstractType() && slices.Contains(x.schema.GetPossibleTypes(on), def)
+}

@@ -1,0 +1,42 @@
+package octisim
+
+import "fmt"
+
+// failure is a GraphQL error with the code that clients go by (contract opencti-api 1.4).
+type failure struct {
+	code    string
+	message string
+	genre   string // TECHNICAL or BUSINESS; empty for errors that are not the platform's own
+	status  int    // what extensions.data calls http_status; the answer itself is 200
+}
+
+func (f *failure) Error() string { return f.message }
+
+func unsupported(format string, a ...any) *failure {
+	return &failure{"UNSUPPORTED_ERROR", fmt.Sprintf(format, a...), "TECHNICAL", 500}
+}
+
+func functional(format string, a ...any) *failure {
+	return &failure{"FUNCTIONAL_ERROR", fmt.Sprintf(format, a...), "BUSINESS", 400}
+}
+
+func database(format string, a ...any) *failure {
+	return &failure{"DATABASE_ERROR", fmt.Sprintf(format, a...), "TECHNICAL", 500}
+}
+
+func internal(format string, a ...any) *failure {
+	return &failure{code: "INTERNAL_SERVER_ERROR", message: fmt.Sprintf(format, a...)}
+}
+
+func badInput(format string, a ...any) *failure {
+	return &failure{code: "BAD_USER_INPUT", message: fmt.Sprintf(format, a...)}
+}
+
+func invalid(format string, a ...any) *failure {
+	return &failure{code: "GRAPHQL_VALIDATION_FAILED", message: fmt.Sprintf(format, a...)}
+}
+
+var (
+	errLogin     = &failure{"AUTH_REQUIRED", "You must be logged in to do this.", "TECHNICAL", 401}
+	errForbidden = &failure{"FORBIDDEN_ACCESS", "You are not allowed to do this.", "TECHNICAL", 403}
+)

@@ -1,0 +1,283 @@
+package octisim
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// request is one GraphQL request on its way; resolvers run under Sim.mu.
+type request struct {
+	sim     *Sim
+	user    *User // nil is anonymous
+	version version
+	may     *map[*marking]bool // what allowed found, once it was asked
+}
+
+// allowed are the markings the user may see; nil is all of them.
+func (r *request) allowed() map[*marking]bool {
+	if r.may == nil {
+		r.may = new(r.sim.allowed(r.user))
+	}
+	return *r.may
+}
+
+// call is what a resolver gets.
+type call struct {
+	*request
+	source any
+	args   args
+	field  string
+}
+
+// resolver gives the value of a field: nil, a text, bool, number, moment, []string, many, or the
+// source of the fields below.
+type resolver func(*call) (any, error)
+
+// many is a list of sources.
+type many interface {
+	len() int
+	at(i int) any
+}
+
+type listOf[T any] []T
+
+func (l listOf[T]) len() int     { return len(l) }
+func (l listOf[T]) at(i int) any { return l[i] }
+
+// execution writes the answer to one operation.
+type execution struct {
+	*request
+	schema   *ast.Schema
+	doc      *document
+	vars     map[string]any
+	path     []any
+	problems []problem
+}
+
+// run gives the JSON of data.
+func (x *execution) run(op *ast.OperationDefinition) []byte {
+	root := "Query"
+	if op.Operation == ast.Mutation {
+		root = "Mutation"
+	}
+	b, ok := x.object(make([]byte, 0, 1<<16), root, nil, x.doc.roots[op])
+	if !ok {
+		return []byte("null")
+	}
+	return b
+}
+
+// object writes one object. It is false when a field that cannot be null was: then the object itself
+// is null, and nothing of it is left in b.
+func (x *execution) object(b []byte, typ string, source any, sel *selection) ([]byte, bool) {
+	start := len(b)
+	b = append(b, '{')
+	for i, f := range sel.of(x, typ) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, f.key...)
+		if f.def == nil {
+			b = appendJSON(b, typ)
+			continue
+		}
+		x.path = append(x.path, f.alias)
+		var ok bool
+		b, ok = x.fieldValue(b, f, source)
+		x.path = x.path[:len(x.path)-1]
+		if !ok {
+			return b[:start], false
+		}
+	}
+	return append(b, '}'), true
+}
+
+func (x *execution) fieldValue(b []byte, f *field, source any) ([]byte, bool) {
+	v, err := x.resolve(f, source)
+	if err != nil {
+		x.report(f, err)
+		return x.null(b, f.def.Type)
+	}
+	return x.value(b, f, f.def.Type, v)
+}
+
+func (x *execution) resolve(f *field, source any) (any, error) {
+	if f.need != nil {
+		if x.user == nil {
+			return nil, errLogin
+		}
+		if !x.user.can(f.need.any) {
+			return nil, errForbidden
+		}
+	}
+	c := call{request: x.request, source: source, field: f.node.Name}
+	if len(f.def.Arguments) > 0 {
+		var fail *failure
+		if c.args, fail = arguments(x.schema, f.def, f.node.Arguments, x.vars); fail != nil {
+			return nil, fail
+		}
+	}
+	if f.resolve == nil {
+		return nil, nil
+	}
+	return f.resolve(&c)
+}
+
+// null writes null where the type allows it; an error was reported already.
+func (x *execution) null(b []byte, t *ast.Type) ([]byte, bool) {
+	if t.NonNull {
+		return b, false
+	}
+	return append(b, "null"...), true
+}
+
+func (x *execution) value(b []byte, f *field, t *ast.Type, v any) ([]byte, bool) {
+	if v == nil || v == any(never) {
+		if t.NonNull {
+			x.report(f, internal("Cannot return null for non-nullable field %s.%s.", f.parent, f.node.Name))
+			return b, false
+		}
+		return append(b, "null"...), true
+	}
+	if t.Elem != nil {
+		return x.list(b, f, t, v)
+	}
+	if f.leaf {
+		return appendLeaf(b, v)
+	}
+	typ := t.NamedType
+	if x.schema.Types[typ].IsAbstractType() {
+		typ = v.(interface{ typename() string }).typename()
+	}
+	b, ok := x.object(b, typ, v, f.sub)
+	if !ok {
+		return x.null(b, t)
+	}
+	return b, true
+}
+
+func (x *execution) list(b []byte, f *field, t *ast.Type, v any) ([]byte, bool) {
+	var l many
+	switch v := v.(type) {
+	case many:
+		l = v
+	case []string:
+		l = listOf[string](v)
+	}
+	start := len(b)
+	b = append(b, '[')
+	for i := range l.len() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		x.path = append(x.path, i)
+		var ok bool
+		b, ok = x.value(b, f, t.Elem, l.at(i))
+		x.path = x.path[:len(x.path)-1]
+		if !ok {
+			return x.null(b[:start], t)
+		}
+	}
+	return append(b, ']'), true
+}
+
+func appendLeaf(b []byte, v any) ([]byte, bool) {
+	switch v := v.(type) {
+	case string:
+		return appendJSON(b, v), true
+	case bool:
+		return strconv.AppendBool(b, v), true
+	case int:
+		return strconv.AppendInt(b, int64(v), 10), true
+	case int32:
+		return strconv.AppendInt(b, int64(v), 10), true
+	case float64:
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			return append(b, "null"...), true
+		}
+		return strconv.AppendFloat(b, v, 'g', -1, 64), true
+	case moment:
+		b = append(b, '"')
+		return append(v.append(b), '"'), true
+	}
+	return b, false
+}
+
+// report notes an error at the present path.
+func (x *execution) report(f *field, err error) {
+	var fail *failure
+	if !errors.As(err, &fail) {
+		fail = internal("%v", err)
+	}
+	p := problem{failure: *fail, path: slices.Clone(x.path)}
+	if at := f.node.Position; at != nil {
+		p.locations = []gqlerror.Location{{Line: at.Line, Column: at.Column}}
+	}
+	x.problems = append(x.problems, p)
+}
+
+// appendProblems writes the list of errors in the platform's form.
+func appendProblems(b []byte, ps []problem) []byte {
+	b = append(b, '[')
+	for i, p := range ps {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendJSON(append(b, `{"message":`...), p.message)
+		if len(p.locations) > 0 {
+			b = append(b, `,"locations":[`...)
+			for j, l := range p.locations {
+				if j > 0 {
+					b = append(b, ',')
+				}
+				b = strconv.AppendInt(append(b, `{"line":`...), int64(l.Line), 10)
+				b = strconv.AppendInt(append(b, `,"column":`...), int64(l.Column), 10)
+				b = append(b, '}')
+			}
+			b = append(b, ']')
+		}
+		if len(p.path) > 0 {
+			b = append(b, `,"path":[`...)
+			for j, e := range p.path {
+				if j > 0 {
+					b = append(b, ',')
+				}
+				b, _ = appendLeaf(b, e)
+			}
+			b = append(b, ']')
+		}
+		b = appendJSON(append(b, `,"extensions":{"code":`...), p.code)
+		if p.genre != "" {
+			b = strconv.AppendInt(append(b, `,"data":{"http_status":`...), int64(p.status), 10)
+			b = append(appendJSON(append(b, `,"genre":`...), p.genre), '}')
+		}
+		b = append(appendJSON(append(b, `},"name":`...), p.code), '}')
+	}
+	return append(b, ']')
+}
+
+// can tells whether the user has one of the capabilities. A capability meets another whose name it
+// contains (contract opencti-api 1.3); none asked for is met by any login.
+func (u *User) can(any []string) bool {
+	if len(any) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(u.Capabilities, func(have string) bool {
+		return have == "BYPASS" || slices.ContainsFunc(any, func(asked string) bool { return contains(have, asked) })
+	})
+}
+
+// valid tells whether the token counts at the time: since 7.260224.0 it may have expired, and needs
+// a capability of its own.
+func (u *User) valid(v version, now time.Time) bool {
+	if !v.atLeast("7.260224.0") {
+		return true
+	}
+	return (u.Expires.IsZero() || now.Before(u.Expires)) && u.can([]string{"APIACCESS_USETOKEN"})
+}

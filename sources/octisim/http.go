@@ -1,0 +1,241 @@
+package octisim
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+func (s *Sim) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc(s.base+"/graphql", s.graphql)
+	s.controls(mux)
+	return mux
+}
+
+// question is the body of a GraphQL request.
+type question struct {
+	Query         string         `json:"query"`
+	OperationName string         `json:"operationName"`
+	Variables     map[string]any `json:"variables"`
+}
+
+func (s *Sim) graphql(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", "POST, OPTIONS")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case r.Method == http.MethodPost:
+	case r.Method == http.MethodGet && !s.atLeast("7.260722.0"):
+	default:
+		w.Header().Set("Allow", "POST, OPTIONS")
+		writeJSON(w, http.StatusMethodNotAllowed, []byte(`{"name":"MethodNotAllowedError","message":"Method not allowed"}`))
+		return
+	}
+	q, ok := s.read(w, r)
+	if !ok {
+		return
+	}
+	if dead, code := s.deadWork(r.Header.Get("opencti-work-id")); dead {
+		refuse(w, http.StatusInternalServerError, code, "Work is not alive")
+		return
+	}
+	s.hooks(q)
+	writeJSON(w, http.StatusOK, s.ask(bearer(r), q))
+}
+
+func (s *Sim) atLeast(v string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version.atLeast(v)
+}
+
+// deadWork tells whether a request is tied to a work that is no longer there.
+func (s *Sim) deadWork(id string) (dead bool, code string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	code = "INTERNAL_SERVER_ERROR"
+	if s.version.atLeast("6.9.19") {
+		code = "WORK_NOT_ALIVE"
+	}
+	return id != "" && s.work(id) == nil, code
+}
+
+// read takes the question out of a request, or answers what is none.
+func (s *Sim) read(w http.ResponseWriter, r *http.Request) (question, bool) {
+	var q question
+	if r.Method == http.MethodGet {
+		q.Query, q.OperationName = r.FormValue("query"), r.FormValue("operationName")
+		if v := r.FormValue("variables"); v != "" && decode([]byte(v), &q.Variables) != nil {
+			refuse(w, http.StatusBadRequest, "BAD_REQUEST", "The variables search parameter contains invalid JSON.")
+			return q, false
+		}
+		return q, true
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.maxBody))
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			page413(w)
+		}
+		return q, false
+	}
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	trimmed := bytes.TrimSpace(body)
+	switch {
+	case kind != "application/json" || len(trimmed) == 0:
+		refuse(w, http.StatusBadRequest, "BAD_REQUEST", "POST body missing, invalid Content-Type, or JSON object has no keys.")
+		return q, false
+	case !json.Valid(trimmed) || trimmed[0] != '{' && trimmed[0] != '[': // the body parser takes objects and lists only
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n"+
+			"<body>\n<pre>SyntaxError: Unexpected token in JSON</pre>\n</body>\n</html>\n")
+		return q, false
+	case trimmed[0] == '[':
+		refuse(w, http.StatusBadRequest, "BAD_REQUEST", "Operation batching disabled.")
+		return q, false
+	}
+	if err := decode(trimmed, &q); err != nil {
+		refuse(w, http.StatusBadRequest, "BAD_REQUEST", "`variables` in a POST body must be an object; `query` must be a string.")
+		return q, false
+	}
+	if q.Query == "" {
+		refuse(w, http.StatusBadRequest, "BAD_REQUEST", "GraphQL operations must contain a non-empty `query` or a `persistedQuery` extension.")
+		return q, false
+	}
+	return q, true
+}
+
+func decode(b []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return d.Decode(into)
+}
+
+func page413(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(http.StatusRequestEntityTooLarge)
+	_, _ = io.WriteString(w, "<!DOCTYPE html>\n<html lang=\"en\"><body><pre>PayloadTooLargeError: request entity too large</pre></body></html>\n")
+}
+
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	b := append([]byte(`{"errors":`), appendProblems(nil, []problem{{failure: failure{code: code, message: message}}})...)
+	writeJSON(w, status, append(b, '}'))
+}
+
+func writeJSON(w http.ResponseWriter, status int, b []byte) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
+}
+
+func bearer(r *http.Request) string {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || strings.HasPrefix(token, "ey") { // that is taken for a JWT, which nobody here has
+		return ""
+	}
+	return token
+}
+
+// hooks calls BeforePage for every listing that the question asks for.
+func (s *Sim) hooks(q question) {
+	s.mu.Lock()
+	hook := s.knobs.BeforePage
+	var asked []string
+	if hook != nil {
+		if d, ps := s.document(q.Query); ps == nil {
+			if op, f := d.operation(q.OperationName); f == nil {
+				asked = listings(op.SelectionSet, nil)
+			}
+		}
+	}
+	var pages []int
+	for _, field := range asked {
+		n := s.pages[field] + 1
+		if after, _ := q.Variables["after"].(string); after == "" {
+			n = 1
+		}
+		pages = append(pages, n)
+	}
+	s.mu.Unlock()
+	for i, field := range asked {
+		hook(field, pages[i])
+	}
+}
+
+// listings are the root fields that are pages.
+func listings(set ast.SelectionSet, out []string) []string {
+	for _, sel := range set {
+		switch sel := sel.(type) {
+		case *ast.Field:
+			if sel.Definition != nil && strings.HasSuffix(sel.Definition.Type.Name(), "Connection") {
+				out = append(out, sel.Name)
+			}
+		case *ast.InlineFragment:
+			out = listings(sel.SelectionSet, out)
+		case *ast.FragmentSpread:
+			out = listings(sel.Definition.SelectionSet, out)
+		}
+	}
+	return out
+}
+
+// document parses a text, or finds it parsed.
+func (s *Sim) document(text string) (*document, []problem) {
+	if d := s.documents[text]; d != nil {
+		return d, nil
+	}
+	d, ps := parseDocument(s.schema, s.version, text)
+	if ps == nil {
+		if len(s.documents) >= 200 {
+			clear(s.documents)
+		}
+		s.documents[text] = d
+	}
+	return d, ps
+}
+
+// ask answers a question; every failure of GraphQL is part of a good answer.
+func (s *Sim) ask(token string, q question) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	failed := func(ps ...problem) []byte {
+		return append(appendProblems([]byte(`{"errors":`), ps), '}')
+	}
+	d, ps := s.document(q.Query)
+	if ps != nil {
+		return failed(ps...)
+	}
+	op, f := d.operation(q.OperationName)
+	if f != nil {
+		return failed(problem{failure: *f})
+	}
+	vars, f := coerceVariables(s.schema, op, q.Variables)
+	if f != nil {
+		return failed(problem{failure: *f})
+	}
+	x := &execution{request: &request{sim: s, version: s.version}, schema: s.schema, doc: d, vars: vars}
+	for _, u := range s.users {
+		if token != "" && u.Token == token && u.valid(s.version, s.now()) {
+			x.user = u
+		}
+	}
+	data := x.run(op)
+	var b []byte
+	if len(x.problems) > 0 {
+		b = append(appendProblems(append(b, `{"errors":`...), x.problems), `,"data":`...)
+	} else {
+		b = append(make([]byte, 0, len(data)+16), `{"data":`...)
+	}
+	return append(append(b, data...), '}')
+}

@@ -1,0 +1,164 @@
+package octisim
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// idSpace is the namespace of deterministic ids (contract opencti-api 10.1).
+var idSpace = uuid.MustParse("00abedb4-aa42-466c-9c01-fed23315a9b7")
+
+// contributing holds the properties an id is computed over: texts, whole numbers, and objects of
+// these.
+type contributing map[string]any
+
+// standardID is TYPE--UUIDv5 over the canonical JSON of what contributes.
+func standardID(stixType string, c contributing) string {
+	return stixType + "--" + uuid.NewSHA1(idSpace, canonical(nil, c)).String()
+}
+
+// canonical writes RFC 8785 JSON. Names are ASCII here, so byte order is the order asked for.
+func canonical(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case string:
+		return appendJSON(b, v)
+	case int:
+		return strconv.AppendInt(b, int64(v), 10)
+	case contributing:
+		b = append(b, '{')
+		for i, k := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(appendJSON(b, k), ':')
+			b = canonical(b, v[k])
+		}
+		return append(b, '}')
+	default:
+		panic("octisim: no canonical form for this value")
+	}
+}
+
+// indicatorID is the standard id of an indicator, from its stored pattern.
+func indicatorID(v version, pattern string) string {
+	if v.atLeast("7.260416.0") {
+		pattern = trim(pattern) // earlier platforms trimmed only names
+	}
+	return standardID("indicator", contributing{"pattern": pattern})
+}
+
+func labelID(value string) string {
+	return standardID("label", contributing{"value": strings.ToLower(trim(value))})
+}
+
+func identityID(class, name string) string {
+	return standardID("identity", contributing{"identity_class": strings.ToLower(trim(class)), "name": strings.ToLower(trim(name))})
+}
+
+func basedOnID(from, to string) string {
+	return standardID("relationship", contributing{"relationship_type": "based-on", "source_ref": from, "target_ref": to})
+}
+
+// tlp are the markings with fixed ids, in their order (contract opencti-api 10.6).
+var tlp = []struct{ definition, id string }{
+	{"TLP:CLEAR", "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9"},
+	{"TLP:GREEN", "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da"},
+	{"TLP:AMBER", "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"},
+	{"TLP:AMBER+STRICT", "marking-definition--826578e1-40ad-459f-bc73-ede076f81f37"},
+	{"TLP:RED", "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"},
+}
+
+func markingID(kind, definition string) string {
+	for _, m := range tlp {
+		if m.definition == definition {
+			return m.id
+		}
+	}
+	return standardID("marking-definition", contributing{"definition_type": strings.ToUpper(kind), "definition": strings.ToUpper(definition)})
+}
+
+// hashOrder says which hash of a file makes its id and its display value: the first one present.
+func hashOrder(v version) []string {
+	order := []string{"MD5", "SHA-1", "SHA-256", "SHA-512", "SHA3-256", "SHA3-512", "SSDEEP", "SDHASH", "LZJD"}
+	if v.atLeast("7.260803.0") {
+		order = slices.Insert(order, 8, "TLSH")
+	}
+	return order
+}
+
+// observableID is the standard id of an observable (contract opencti-api 10.2).
+func observableID(v version, o *Observable) string {
+	clean := func(s string) string {
+		if v.atLeast("7.260416.0") {
+			return trim(s)
+		}
+		return s
+	}
+	t := typeOf(o.EntityType)
+	c := contributing{}
+	switch o.EntityType {
+	case "StixFile", "Artifact":
+		alg, hash := firstHash(v, o.Hashes)
+		switch {
+		case hash != "":
+			c["hashes"] = contributing{alg: clean(hash)}
+		case o.EntityType == "StixFile":
+			c["name"] = clean(o.Name)
+		default:
+			c["url"] = clean(o.Value)
+		}
+	case "Domain-Name", "Email-Addr":
+		c["value"] = strings.ToLower(clean(o.Value))
+	case "Autonomous-System":
+		c["number"], _ = strconv.Atoi(strings.TrimPrefix(o.Value, "AS"))
+	case "Process":
+		c["command_line"] = clean(o.Value)
+		if pid, ok := whole(o.Props["pid"]); ok {
+			c["pid"] = pid
+		}
+	case "User-Account", "Software":
+		for _, name := range []string{"account_type", "user_id", "account_login", "name", "cpe", "swid", "vendor", "version"} {
+			if s, ok := o.Props[name].(string); ok && s != "" {
+				c[name] = clean(s)
+			}
+		}
+		if s := clean(o.Value); s != "" {
+			c[t.value] = s
+		}
+		if s, ok := c["name"].(string); ok && v.atLeast("7.260422.0") {
+			c["name"] = strings.ToLower(s)
+		}
+	default:
+		c[t.value] = clean(o.Value)
+	}
+	return standardID(t.stix, c)
+}
+
+func whole(v any) (int, bool) {
+	switch v := v.(type) {
+	case int:
+		return v, true
+	case float64:
+		return int(v), v == float64(int(v))
+	case json.Number:
+		n, err := v.Int64()
+		return int(n), err == nil
+	}
+	return 0, false
+}
+
+func firstHash(v version, hs []Hash) (algorithm, hash string) {
+	for _, alg := range hashOrder(v) {
+		for _, h := range hs {
+			if strings.EqualFold(h.Algorithm, alg) && h.Hash != "" {
+				return alg, h.Hash
+			}
+		}
+	}
+	return "", ""
+}

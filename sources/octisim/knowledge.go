@@ -1,0 +1,403 @@
+package octisim
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// LoadJSONL reads one Indicator a line and gives their number. What is loaded was there all along:
+// no stream event tells of it. Blank lines are passed over; the first bad line is an error.
+func (s *Sim) LoadJSONL(r io.Reader) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := bufio.NewReaderSize(r, 1<<20)
+	n := 0
+	for at := 1; ; at++ {
+		line, err := lines.ReadBytes('\n')
+		if len(trim(string(line))) > 0 {
+			var in Indicator
+			if err := json.Unmarshal(line, &in); err != nil {
+				return n, fmt.Errorf("line %d: %w", at, err)
+			}
+			if _, err := s.put(in, false); err != nil {
+				return n, fmt.Errorf("line %d: %w", at, err)
+			}
+			n++
+		}
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// errTaken says that a pattern is that of another indicator: the platform knows a pattern once.
+var errTaken = errors.New("another indicator has this pattern")
+
+// Put creates an indicator, or replaces the one that has the same internal id or pattern, and gives
+// its internal id. It is empty when the pattern belongs to another indicator than the named id's.
+func (s *Sim) Put(in Indicator) (id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, _ = s.put(in, true)
+	return id
+}
+
+func (s *Sim) put(in Indicator, event bool) (string, error) {
+	in.PatternType = cmp.Or(in.PatternType, "stix")
+	if in.PatternType == "stix" {
+		in.Pattern = normalisePattern(s.version, in.Pattern)
+	}
+	in.StandardID = cmp.Or(in.StandardID, indicatorID(s.version, in.Pattern))
+	old, _ := s.items[in.ID].(*indicator)
+	same, _ := s.items[in.StandardID].(*indicator)
+	switch {
+	case old == nil:
+		old = same
+	case same != nil && same != old:
+		return "", errTaken
+	}
+	if old != nil {
+		in.ID = old.id
+		if in.CreatedAt.IsZero() {
+			in.CreatedAt = old.createdAt.time()
+		}
+		if in.UpdatedAt.IsZero() {
+			in.UpdatedAt = s.after(old.updatedAt).time()
+		}
+	}
+	if in.ID == "" {
+		in.ID = s.newID()
+	}
+	if in.CreatedAt.IsZero() {
+		in.CreatedAt = s.now()
+	}
+	if in.UpdatedAt.IsZero() {
+		in.UpdatedAt = in.CreatedAt
+	}
+	if in.Created.IsZero() {
+		in.Created = in.CreatedAt
+	}
+	if in.Modified.IsZero() {
+		in.Modified = in.UpdatedAt
+	}
+	if in.ValidFrom.IsZero() {
+		in.ValidFrom = in.Created
+	}
+	in.Name = cmp.Or(in.Name, in.Pattern)
+	in.MainType = cmp.Or(in.MainType, mainType(in.PatternType, in.Pattern))
+	now := s.build(in)
+	s.replace(old, now, event)
+	if in.Observables != nil {
+		s.rebase(now.id, in.Observables)
+	}
+	return now.id, nil
+}
+
+// after is the time of a change: now, and later than what was.
+func (s *Sim) after(was moment) moment {
+	if t := momentOf(s.now()); t > was {
+		return t
+	}
+	return was + 1
+}
+
+// build makes the stored form of in, as it stands.
+func (s *Sim) build(in Indicator) *indicator {
+	i := &indicator{
+		base: base{
+			id: in.ID, standard: in.StandardID, entity: "Indicator", stixIDs: in.StixIDs,
+			createdAt: momentOf(in.CreatedAt), updatedAt: momentOf(in.UpdatedAt), created: momentOf(in.Created), modified: momentOf(in.Modified),
+			touched: never, markings: s.markingsOf(in.Markings),
+		},
+		name: in.Name, description: in.Description, pattern: in.Pattern,
+		patternType: s.shared(in.PatternType), mainType: s.shared(in.MainType),
+		validFrom: momentOf(in.ValidFrom), validUntil: momentOf(in.ValidUntil),
+		score: optional(in.Score), confidence: optional(in.Confidence), detection: -1, revoked: in.Revoked,
+		labels: s.labelsOf(in.Labels),
+	}
+	if in.Name == in.Pattern {
+		i.name = i.pattern
+	}
+	if in.Detection != nil {
+		i.detection = 0
+		if *in.Detection {
+			i.detection = 1
+		}
+	}
+	for _, p := range in.Platforms {
+		i.platforms = append(i.platforms, s.shared(p))
+	}
+	if in.PatternVersion != "" || in.IndicatorTypes != nil || in.CreatedBy != nil || in.Phases != nil || in.References != nil {
+		m := &more{patternVersion: in.PatternVersion, types: in.IndicatorTypes, author: s.identity(in.CreatedBy)}
+		for _, p := range in.Phases {
+			m.phases = append(m.phases, s.phase(p))
+		}
+		for _, r := range in.References {
+			m.references = append(m.references, s.reference(r))
+		}
+		i.more = m
+	}
+	return i
+}
+
+// replace stores now in the place of old, which is nil for a new indicator.
+func (s *Sim) replace(old, now *indicator, event bool) {
+	if old == nil {
+		s.indicators.add(now)
+	} else {
+		s.leave(old)
+		s.indicators.swap(old, now)
+	}
+	s.enter(now)
+	if event {
+		s.log.add(momentOf(s.now()), old, now)
+	}
+}
+
+// public gives the indicator as a caller sees it.
+func (s *Sim) public(i *indicator) Indicator {
+	out := Indicator{
+		ID: i.id, StandardID: i.standard, StixIDs: slices.Clone(i.stixIDs), Name: i.name, Description: i.description,
+		Pattern: i.pattern, PatternType: i.patternType, PatternVersion: i.rare().patternVersion,
+		IndicatorTypes: slices.Clone(i.rare().types), MainType: i.mainType, Revoked: i.revoked,
+		Score: pointer(i.score), Confidence: pointer(i.confidence), Platforms: slices.Clone(i.platforms),
+		ValidFrom: i.validFrom.time(), ValidUntil: i.validUntil.time(), Created: i.created.time(), Modified: i.modified.time(),
+		CreatedAt: i.createdAt.time(), UpdatedAt: i.updatedAt.time(),
+	}
+	if i.detection >= 0 {
+		out.Detection = new(i.detection == 1)
+	}
+	for _, l := range i.labels {
+		out.Labels = append(out.Labels, Label{l.value})
+	}
+	for _, m := range i.markings {
+		out.Markings = append(out.Markings, Marking{m.id, m.standard, m.kind, m.definition})
+	}
+	if a := i.rare().author; a != nil {
+		out.CreatedBy = &Identity{a.id, a.standard, a.entity, a.name}
+	}
+	for _, p := range i.rare().phases {
+		out.Phases = append(out.Phases, p.KillChain)
+	}
+	for _, r := range i.rare().references {
+		out.References = append(out.References, r.ExternalRef)
+	}
+	for _, r := range s.from[i.id] {
+		if o, ok := s.items[r.to].(*observable); ok {
+			out.Observables = append(out.Observables, o.public())
+		}
+	}
+	return out
+}
+
+func (o *observable) public() Observable {
+	out := Observable{
+		ID: o.id, StandardID: o.standard, EntityType: o.entity, Value: o.value, Name: o.name,
+		Hashes: slices.Clone(o.hashes), Score: pointer(o.score), Props: o.props,
+	}
+	for _, m := range o.markings {
+		out.Markings = append(out.Markings, Marking{m.id, m.standard, m.kind, m.definition})
+	}
+	return out
+}
+
+// Indicators is every indicator, oldest first.
+func (s *Sim) Indicators() []Indicator {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Indicator, 0, s.indicators.live)
+	for _, i := range s.indicators.byCreation.list() {
+		if !i.dead {
+			out = append(out, s.public(i))
+		}
+	}
+	return out
+}
+
+// Indicator is the indicator with one of its ids.
+func (s *Sim) Indicator(id string) (Indicator, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.items[id].(*indicator)
+	if !ok {
+		return Indicator{}, false
+	}
+	return s.public(i), true
+}
+
+// Edit changes the indicator with one of its ids, as a person does in the platform: updated_at moves
+// unless the function moves it, and the standard id follows the pattern. It is false, and nothing
+// changes, for an unknown id and for a pattern that another indicator has. The internal id and
+// created_at stay.
+func (s *Sim) Edit(id string, change func(*Indicator)) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, ok := s.items[id].(*indicator)
+	if !ok {
+		return false
+	}
+	in := s.public(old)
+	was := in
+	change(&in)
+	in.ID, in.CreatedAt = was.ID, was.CreatedAt
+	if in.PatternType == "stix" {
+		in.Pattern = normalisePattern(s.version, in.Pattern)
+	}
+	if in.Pattern != was.Pattern {
+		in.StandardID = indicatorID(s.version, in.Pattern)
+		if other := s.items[in.StandardID]; other != nil && other != item(old) {
+			return false
+		}
+		if in.MainType == was.MainType {
+			in.MainType = mainType(in.PatternType, in.Pattern)
+		}
+	}
+	if in.UpdatedAt.Equal(was.UpdatedAt) {
+		in.UpdatedAt = s.after(old.updatedAt).time()
+	}
+	if in.Modified.Equal(was.Modified) {
+		in.Modified = in.UpdatedAt
+	}
+	now := s.build(in)
+	now.touched = old.touched
+	s.replace(old, now, true)
+	s.rebase(now.id, in.Observables)
+	return true
+}
+
+// Delete removes the indicator with one of its ids, and what it was based on as relations, not as
+// observables. It is false for an unknown id.
+func (s *Sim) Delete(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.items[id].(*indicator)
+	if !ok {
+		return false
+	}
+	for _, r := range slices.Clone(s.from[i.id]) {
+		s.unrelate(r)
+	}
+	s.leave(i)
+	s.indicators.remove(i)
+	s.log.add(momentOf(s.now()), i, nil)
+	return true
+}
+
+// Attach makes the indicator based on an observable, which is created unless the platform knows it
+// by one of its ids, and gives the observable's internal id; empty for an unknown indicator. The
+// indicator's updated_at stays: a relation is no change of its ends.
+func (s *Sim) Attach(indicatorID string, o Observable) (observableID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.items[indicatorID].(*indicator)
+	if !ok {
+		return ""
+	}
+	return s.attach(i.id, o).id
+}
+
+// Detach removes the based-on relation between the two; the observable stays.
+func (s *Sim) Detach(indicatorID, observableID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.items[indicatorID].(*indicator)
+	if !ok {
+		return false
+	}
+	for _, r := range s.from[i.id] {
+		if o := s.items[r.to]; o != nil && (o.core().id == observableID || o.core().standard == observableID) {
+			s.unrelate(r)
+			return true
+		}
+	}
+	return false
+}
+
+// rebase makes the indicator based on exactly the given observables.
+func (s *Sim) rebase(id string, want []Observable) {
+	kept := map[string]bool{}
+	for _, o := range want {
+		kept[s.attach(id, o).id] = true
+	}
+	for _, r := range slices.Clone(s.from[id]) {
+		if !kept[r.to] {
+			s.unrelate(r)
+		}
+	}
+}
+
+func (s *Sim) attach(id string, in Observable) *observable {
+	o := s.observable(in)
+	for _, r := range s.from[id] {
+		if r.to == o.id {
+			return o
+		}
+	}
+	i := s.items[id].(*indicator)
+	at := momentOf(s.now())
+	standard := "relationship--" + s.newID() // random before 6.4.0
+	if s.version.atLeast("6.4.0") {
+		standard = basedOnID(i.standard, o.standard)
+		if s.items[standard] != nil {
+			standard = "relationship--" + s.newID()
+		}
+	}
+	r := &relation{
+		base: base{id: s.newID(), standard: standard, entity: "based-on", createdAt: at, updatedAt: at, created: at, modified: at, touched: never},
+		kind: "based-on", from: i.id, to: o.id, fromType: "Indicator", toType: o.entity,
+	}
+	s.relations.add(r)
+	s.enter(r)
+	s.from[r.from] = append(s.from[r.from], r)
+	s.to[r.to] = append(s.to[r.to], r)
+	i.touched, o.touched = at, at
+	return o
+}
+
+func (s *Sim) unrelate(r *relation) {
+	s.leave(r)
+	s.relations.remove(r)
+	is := func(x *relation) bool { return x == r }
+	if s.from[r.from] = slices.DeleteFunc(s.from[r.from], is); len(s.from[r.from]) == 0 {
+		delete(s.from, r.from)
+	}
+	if s.to[r.to] = slices.DeleteFunc(s.to[r.to], is); len(s.to[r.to]) == 0 {
+		delete(s.to, r.to)
+	}
+}
+
+// observable finds an observable by one of its ids, or makes it.
+func (s *Sim) observable(in Observable) *observable {
+	k := typeOf(in.EntityType)
+	in.EntityType = k.entity
+	in.StandardID = cmp.Or(in.StandardID, observableID(s.version, &in))
+	for _, id := range []string{in.ID, in.StandardID} {
+		if o, ok := s.items[id].(*observable); ok {
+			return o
+		}
+	}
+	at := momentOf(s.now())
+	o := &observable{
+		base: base{id: in.ID, standard: in.StandardID, entity: s.shared(k.entity), createdAt: at, updatedAt: at, created: at, modified: at,
+			touched: never, markings: s.markingsOf(in.Markings)},
+		value: in.Value, name: in.Name, hashes: in.Hashes, score: optional(in.Score), props: in.Props,
+	}
+	if o.id == "" {
+		o.id = s.newID()
+	}
+	s.observables.add(o)
+	s.enter(o)
+	return o
+}
+
+// now is the simulator's clock, cut to what the platform stores.
+func (s *Sim) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,77 @@
+package octisim
+
+import "slices"
+
+// order keeps items sorted. Additions are gathered and sorted in when somebody reads; removals only
+// mark the item dead and are swept out when there are many. So a bulk load is one sort, and an edit
+// between two pages is cheap at a million rows.
+type order[T item] struct {
+	compare func(a, b T) int
+	sorted  []T
+	fresh   []T
+	dead    int // dead items in sorted
+}
+
+func (o *order[T]) add(t T) { o.fresh = append(o.fresh, t) }
+
+// remove must be told of every item that dies.
+func (o *order[T]) remove(T) { o.dead++ }
+
+// swap puts a new state in the place of an old one, which the caller marks dead.
+func (o *order[T]) swap(old, now T) {
+	if o.compare(old, now) == 0 {
+		o.settle()
+		i, _ := slices.BinarySearchFunc(o.sorted, old, o.compare)
+		for ; i < len(o.sorted) && o.compare(o.sorted[i], old) == 0; i++ {
+			if o.sorted[i].core() == old.core() {
+				o.sorted[i] = now
+				return
+			}
+		}
+	}
+	o.remove(old)
+	o.add(now)
+}
+
+// list is every item in order, dead ones among them; it holds until the next change.
+func (o *order[T]) list() []T {
+	o.settle()
+	if o.dead > 64+len(o.sorted)/16 {
+		o.sorted = slices.DeleteFunc(o.sorted, func(t T) bool { return t.core().dead })
+		o.dead = 0
+	}
+	return o.sorted
+}
+
+// few is how many additions are put in one by one, rather than by a merge of everything.
+const few = 32
+
+func (o *order[T]) settle() {
+	if len(o.fresh) == 0 {
+		return
+	}
+	fresh := o.fresh
+	o.fresh = nil
+	slices.SortStableFunc(fresh, o.compare)
+	if n := len(o.sorted); n == 0 || o.compare(o.sorted[n-1], fresh[0]) <= 0 {
+		o.sorted = append(o.sorted, fresh...)
+		return
+	}
+	if len(fresh) <= few {
+		for _, t := range fresh {
+			i, _ := slices.BinarySearchFunc(o.sorted, t, o.compare)
+			o.sorted = slices.Insert(o.sorted, i, t)
+		}
+		return
+	}
+	merged := make([]T, 0, len(o.sorted)+len(fresh))
+	old := o.sorted
+	for len(old) > 0 && len(fresh) > 0 {
+		if o.compare(old[0], fresh[0]) <= 0 {
+			merged, old = append(merged, old[0]), old[1:]
+		} else {
+			merged, fresh = append(merged, fresh[0]), fresh[1:]
+		}
+	}
+	o.sorted = append(append(merged, old...), fresh...)
+}

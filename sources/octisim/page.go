@@ -1,0 +1,355 @@
+package octisim
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"slices"
+	"sort"
+	"strconv"
+)
+
+// sortKey is the value an object sorts by; a missing one comes last in either direction.
+type sortKey struct {
+	missing, isText bool
+	num             float64
+	text            string
+}
+
+func (a sortKey) compare(b sortKey, desc bool) int {
+	if a.missing || b.missing {
+		return cmp.Compare(flag(a.missing), flag(b.missing))
+	}
+	c := cmp.Compare(a.num, b.num)
+	if a.isText {
+		c = cmp.Compare(a.text, b.text)
+	}
+	if desc {
+		return -c
+	}
+	return c
+}
+
+// key reads what the column sorts by: the first of several texts.
+func (c column[T]) key(v T) sortKey {
+	switch {
+	case c.flag != nil:
+		f := c.flag(v)
+		return sortKey{missing: f < 0, num: float64(f)}
+	case c.num != nil:
+		n, ok := c.num(v)
+		return sortKey{missing: !ok, num: n}
+	case c.date != nil:
+		d := c.date(v)
+		return sortKey{missing: d == never, num: float64(d)}
+	case c.text != nil:
+		k := keyword(c.text(v))
+		return sortKey{missing: k == "", isText: true, text: k}
+	case c.texts != nil:
+		var k string
+		if all := c.texts(v); len(all) > 0 {
+			k = keyword(slices.Min(all))
+		}
+		return sortKey{missing: k == "", isText: true, text: k}
+	}
+	return sortKey{missing: true}
+}
+
+// sorting is one order of a listing: by a column, then by standard id.
+type sorting[T item] struct {
+	by   string // empty is the standard id alone
+	desc bool
+	col  column[T]
+}
+
+func (o sorting[T]) compare(a, b T) int {
+	if o.by == "" {
+		c := cmp.Compare(a.core().standard, b.core().standard)
+		if o.desc {
+			return -c
+		}
+		return c
+	}
+	return cmp.Or(o.col.key(a).compare(o.col.key(b), o.desc), cmp.Compare(a.core().standard, b.core().standard))
+}
+
+// cursor is the opaque place after v: the sort values of v.
+func (o sorting[T]) cursor(v T) string {
+	b := []byte{'['}
+	if o.by != "" {
+		switch k := o.col.key(v); {
+		case k.missing:
+			b = append(b, "null,"...)
+		case k.isText:
+			b = append(appendJSON(b, k.text), ',')
+		default:
+			b = append(strconv.AppendFloat(b, k.num, 'f', -1, 64), ',')
+		}
+	}
+	b = append(appendJSON(b, v.core().standard), ']')
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// seek gives the index of the first row after the cursor.
+func (o sorting[T]) seek(rows []T, cursor string) (int, error) {
+	raw, err := base64.StdEncoding.DecodeString(cursor)
+	if err != nil {
+		return 0, internal("Unexpected token in JSON at position 0")
+	}
+	var at []any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if err := d.Decode(&at); err != nil {
+		return 0, internal("Unexpected token in JSON at position 0")
+	}
+	var key sortKey
+	if o.by != "" {
+		if len(at) != 2 {
+			return 0, internal("search_after has %d value(s) but sort has 2", len(at))
+		}
+		switch v := at[0].(type) {
+		case nil:
+			key = sortKey{missing: true}
+		case string:
+			key = sortKey{isText: true, text: v}
+		case float64:
+			key = sortKey{num: v}
+		default:
+			return 0, internal("search_after value is no sort value")
+		}
+		at = at[1:]
+	}
+	standard, ok := "", len(at) == 1
+	if ok {
+		standard, ok = at[0].(string)
+	}
+	if !ok {
+		return 0, internal("search_after has %d value(s) but sort has 1", len(at))
+	}
+	return sort.Search(len(rows), func(i int) bool {
+		c, s := 0, cmp.Compare(rows[i].core().standard, standard)
+		if o.by != "" {
+			c = o.col.key(rows[i]).compare(key, o.desc)
+		} else if o.desc {
+			s = -s
+		}
+		return cmp.Or(c, s) > 0
+	}), nil
+}
+
+// listing is one question for a page.
+type listing[T item] struct {
+	field   string // GraphQL field, for knobs
+	args    args
+	rows    *table[T]
+	columns columns[T]
+	orders  map[string]string // orderBy values that are not a filter key themselves
+	only    []T               // the rows to choose from, when already known; nil is all of them
+	extra   predicate[T]      // further conditions of arguments; nil is none
+	told    string            // what extra depends on, for the count's memory
+	search  func(T) []string
+}
+
+// connection is one page, as every connection of the schema shows it.
+type connection struct {
+	nodes    []item
+	cursor   func(item) string
+	total    int
+	hasNext  bool
+	hasPrior bool
+}
+
+// edge is one entry of a connection.
+type edge struct {
+	of   *connection
+	node item
+}
+
+const defaultPage = 500
+
+// page answers a listing for the user of the request.
+func page[T item](r *request, l listing[T]) (*connection, error) {
+	pass, err := l.conditions(r)
+	if err != nil {
+		return nil, err
+	}
+	by, _ := l.args["orderBy"].(string)
+	if to, ok := l.orders[by]; ok {
+		by = to
+	}
+	order := sorting[T]{by: by, desc: l.args["orderMode"] == "desc", col: l.columns[by]}
+	rows := l.sorted(r.sim, order)
+
+	first := defaultPage
+	if n, ok := l.args["first"].(int); ok {
+		first = n
+	}
+	if first < 0 {
+		return nil, internal("[size] parameter cannot be negative, found [%d]", first)
+	}
+	after, _ := l.args["after"].(string)
+	drift := r.sim.turn(l.field, after)
+	at := 0
+	if after != "" {
+		if at, err = order.seek(rows, after); err != nil {
+			return nil, err
+		}
+	}
+	c := &connection{hasPrior: after != "", cursor: func(v item) string { return order.cursor(v.(T)) }}
+	most := min(first, r.sim.knobs.PageCap) // cut without a word
+	skip := 0
+	switch drift {
+	case "skip":
+		skip = most
+	case "repeat":
+		at, skip = before(rows, pass, at, most), 0
+	}
+	for _, v := range rows[at:] {
+		if len(c.nodes) == most {
+			break
+		}
+		if v.core().dead || !pass(v) {
+			continue
+		}
+		if skip > 0 {
+			skip--
+			continue
+		}
+		c.nodes = append(c.nodes, v)
+	}
+	c.hasNext = len(c.nodes) == first && first > 0
+	c.total = l.count(r, rows, pass) + r.sim.knobs.CountOff
+	return c, nil
+}
+
+// before goes back from at over n rows that pass.
+func before[T item](rows []T, pass predicate[T], at, n int) int {
+	for at > 0 && n > 0 {
+		at--
+		if v := rows[at]; !v.core().dead && pass(v) {
+			n--
+		}
+	}
+	return at
+}
+
+// conditions joins what the arguments, the filter, the search and the user's markings ask for.
+func (l *listing[T]) conditions(r *request) (predicate[T], error) {
+	var parts []predicate[T]
+	if g, ok := l.args["filters"].(map[string]any); ok {
+		f := filterer[T]{columns: l.columns, now: r.sim.now(), version: r.sim.version, label: r.sim.labelIDs}
+		p, err := f.group(g)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+		if named := idsOf(g); named != nil && l.only == nil {
+			l.only = found[T](r.sim, named)
+		}
+	}
+	if l.extra != nil {
+		parts = append(parts, l.extra)
+	}
+	if text, _ := l.args["search"].(string); text != "" {
+		is := searches(text)
+		parts = append(parts, func(v T) bool { return slices.ContainsFunc(l.search(v), is) })
+	}
+	if allowed := r.allowed(); allowed != nil {
+		parts = append(parts, func(v T) bool { return v.core().visible(allowed) })
+	}
+	return join(parts, true), nil
+}
+
+// idsOf gives the ids that a group restricts itself to, so that a question for a few objects does
+// not read all of them; nil is no such restriction.
+func idsOf(g map[string]any) []string {
+	filters := list(g["filters"])
+	if g["mode"] != "and" && len(filters)+len(list(g["filterGroups"])) > 1 {
+		return nil
+	}
+	for _, v := range filters {
+		f := v.(map[string]any)
+		op, _ := f["operator"].(string)
+		if keys := list(f["key"]); len(keys) == 1 && keys[0] == "ids" && (op == "" || op == "eq") {
+			named := []string{}
+			for _, v := range list(f["values"]) {
+				text, _ := asText(v)
+				named = append(named, text)
+			}
+			return named
+		}
+	}
+	return nil
+}
+
+func found[T item](s *Sim, named []string) []T {
+	out := []T{}
+	seen := map[string]bool{}
+	for _, id := range named {
+		if v, ok := s.items[id].(T); ok && !seen[v.core().id] {
+			seen[v.core().id] = true
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// sorted gives the rows to choose from in the asked order.
+func (l *listing[T]) sorted(s *Sim, o sorting[T]) []T {
+	switch {
+	case l.only != nil:
+		rows := slices.Clone(l.only)
+		slices.SortFunc(rows, o.compare)
+		return rows
+	case o.by == "" && !o.desc:
+		return l.rows.byStandard.list()
+	case o.by == "created_at" && !o.desc:
+		return l.rows.byCreation.list()
+	}
+	name := l.field + " " + o.by + " " + strconv.FormatBool(o.desc)
+	if have, ok := s.orders[name]; ok && have.edition == s.edition {
+		return have.rows.([]T)
+	}
+	rows := slices.Clone(l.rows.byStandard.list())
+	slices.SortFunc(rows, o.compare)
+	s.orders[name] = sortedRows{s.edition, rows}
+	return rows
+}
+
+// sortedRows remembers an order that is not kept all the time.
+type sortedRows struct {
+	edition int
+	rows    any // []T
+}
+
+// count is the exact number of rows that pass. Of a whole table it is remembered until the data
+// change, or the minute does where the filter looks at the clock.
+func (l *listing[T]) count(r *request, rows []T, pass predicate[T]) int {
+	s := r.sim
+	var name string
+	if l.only == nil {
+		filter, _ := json.Marshal(l.args["filters"])
+		if bytes.Contains(filter, []byte(`"now`)) {
+			filter = append(filter, s.now().Format(" 15:04")...)
+		}
+		text, _ := l.args["search"].(string)
+		name = l.field + "\x00" + r.user.ID + "\x00" + l.told + "\x00" + text + "\x00" + string(filter)
+		if s.counted != s.edition || len(s.counts) > 1000 {
+			s.counted = s.edition
+			clear(s.counts)
+		}
+		if n, ok := s.counts[name]; ok {
+			return n
+		}
+	}
+	n := 0
+	for _, v := range rows {
+		if !v.core().dead && pass(v) {
+			n++
+		}
+	}
+	if l.only == nil {
+		s.counts[name] = n
+	}
+	return n
+}

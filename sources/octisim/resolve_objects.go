@@ -1,0 +1,247 @@
+package octisim
+
+// systemUser is who the platform says made everything here.
+const systemUser = "6a4b11e1-90ca-4e42-ba42-db7bc7f7d505"
+
+type creator struct{ id, name, entity string }
+
+func (creator) typename() string { return "Creator" }
+
+var creatorFields = map[string]resolver{
+	"id":             on(func(c creator) any { return c.id }),
+	"name":           on(func(c creator) any { return c.name }),
+	"entity_type":    on(func(c creator) any { return c.entity }),
+	"representative": on(func(c creator) any { return representative(c.name) }),
+}
+
+type representative string
+
+var representativeFields = map[string]resolver{"main": on(func(r representative) any { return string(r) })}
+
+var hashFields = map[string]resolver{
+	"algorithm": on(func(h Hash) any { return h.Algorithm }),
+	"hash":      on(func(h Hash) any { return h.Hash }),
+}
+
+// named are the objects that are shown by a name of their own.
+func nameOf(c *call, v item) string {
+	switch v := v.(type) {
+	case *indicator:
+		return v.name
+	case *observable:
+		return v.shown(c.version)
+	case *marking:
+		return v.definition
+	case *label:
+		return v.value
+	case *identity:
+		return v.name
+	case *phase:
+		return "[" + v.Chain + "] " + v.Phase
+	case *reference:
+		return v.Source
+	case *relation:
+		return c.name(v.from) + " ➡️ " + c.name(v.to)
+	case *connector:
+		return v.name
+	case account:
+		return v.Name
+	case capability:
+		return v.id
+	}
+	return v.core().entity
+}
+
+// name is the name of an object the user may see.
+func (c *call) name(id string) string {
+	if v, ok := c.see(id).(item); ok {
+		return nameOf(c, v)
+	}
+	return "Restricted"
+}
+
+// see is the object with one of its ids, or nil when the user may not see it.
+func (c *call) see(id string) any {
+	v := c.sim.items[id]
+	if v == nil || !v.core().visible(c.allowed()) {
+		return nil
+	}
+	return v
+}
+
+// objectFields are common to all objects.
+var objectFields = map[string]resolver{
+	"id":                    on(func(v item) any { return v.core().id }),
+	"standard_id":           on(func(v item) any { return v.core().standard }),
+	"entity_type":           on(func(v item) any { return v.core().entity }),
+	"parent_types":          on(func(v item) any { return parentsOf(v.core().entity) }),
+	"representative":        with(func(c *call, v item) any { return representative(nameOf(c, v)) }),
+	"x_opencti_stix_ids":    on(func(v item) any { return listOf[string](v.core().stixIDs) }),
+	"is_inferred":           constant(false),
+	"spec_version":          constant("2.1"),
+	"created_at":            on(func(v item) any { return v.core().createdAt }),
+	"updated_at":            on(func(v item) any { return v.core().updatedAt }),
+	"refreshed_at":          on(func(v item) any { return max(v.core().updatedAt, v.core().touched) }),
+	"x_opencti_modified_at": on(func(v item) any { return v.core().updatedAt }),
+	"created":               on(func(v item) any { return v.core().created }),
+	"modified":              on(func(v item) any { return v.core().modified }),
+	"creators":              constant(listOf[creator]{{systemUser, "SYSTEM", "User"}}),
+	"objectMarking":         on(func(v item) any { return listOf[*marking](v.core().markings) }),
+	"objectOrganization":    constant(listOf[any]{}),
+	"objectLabel":           constant(listOf[*label]{}),
+	"externalReferences":    with(func(c *call, _ item) any { return unpaged[*reference](c, nil) }),
+	"killChainPhases":       constant(listOf[*phase]{}),
+	"revoked":               constant(false),
+	"lang":                  constant("en"),
+	"workflowEnabled":       constant(false),
+}
+
+var indicatorFields = map[string]resolver{
+	"revoked":                        on(func(i *indicator) any { return i.revoked }),
+	"confidence":                     on(func(i *indicator) any { return optionalInt(i.confidence) }),
+	"pattern_type":                   on(func(i *indicator) any { return text(i.patternType) }),
+	"pattern_version":                on(func(i *indicator) any { return text(i.rare().patternVersion) }),
+	"pattern":                        on(func(i *indicator) any { return text(i.pattern) }),
+	"name":                           on(func(i *indicator) any { return i.name }),
+	"description":                    on(func(i *indicator) any { return text(i.description) }),
+	"indicator_types":                on(func(i *indicator) any { return texts(i.rare().types) }),
+	"valid_from":                     on(func(i *indicator) any { return i.validFrom }),
+	"valid_until":                    on(func(i *indicator) any { return i.validUntil }),
+	"x_opencti_score":                on(func(i *indicator) any { return optionalInt(i.score) }),
+	"x_opencti_main_observable_type": on(func(i *indicator) any { return text(i.mainType) }),
+	"x_mitre_platforms":              on(func(i *indicator) any { return texts(i.platforms) }),
+	"objectLabel":                    on(func(i *indicator) any { return listOf[*label](i.labels) }),
+	"killChainPhases":                on(func(i *indicator) any { return listOf[*phase](i.rare().phases) }),
+	"externalReferences":             with(func(c *call, i *indicator) any { return unpaged(c, i.rare().references) }),
+	"x_opencti_observable_values":    on(observableValues),
+	"observables":                    with(attached),
+	"x_opencti_detection": on(func(i *indicator) any {
+		if i.detection < 0 {
+			return nil
+		}
+		return i.detection == 1
+	}),
+	"createdBy": with(func(c *call, i *indicator) any {
+		a := i.rare().author
+		if a == nil || !a.visible(c.allowed()) {
+			return nil
+		}
+		return a
+	}),
+}
+
+func attached(c *call, i *indicator) any {
+	var nodes []*observable
+	for _, r := range c.sim.from[i.id] {
+		if o, ok := c.see(r.to).(*observable); ok {
+			nodes = append(nodes, o)
+		}
+	}
+	return unpaged(c, nodes)
+}
+
+// shownValue is one entry of x_opencti_observable_values.
+type shownValue struct {
+	entity, value string
+	hashes        []Hash
+}
+
+// observableValues is what the platform parses of a pattern: one entry a value, and one a hash.
+func observableValues(i *indicator) any {
+	out := listOf[shownValue]{}
+	if i.patternType != "stix" {
+		return out
+	}
+	for _, t := range equalities(i.pattern) {
+		entity := entityOf(t.object)
+		if entity == "" {
+			continue
+		}
+		if alg, ok := cutHashes(t.path); ok {
+			out = append(out, shownValue{entity: entity, hashes: []Hash{{alg, t.value}}})
+		} else if t.path == typeOf(entity).value {
+			out = append(out, shownValue{entity: entity, value: t.value})
+		}
+	}
+	return out
+}
+
+var observableValueFields = map[string]resolver{
+	"type":  on(func(v shownValue) any { return v.entity }),
+	"value": on(func(v shownValue) any { return text(v.value) }),
+	"hashes": on(func(v shownValue) any {
+		if v.hashes == nil {
+			return nil
+		}
+		return listOf[Hash](v.hashes)
+	}),
+}
+
+var observableFields = map[string]resolver{
+	"x_opencti_score":       on(func(o *observable) any { return optionalInt(o.score) }),
+	"x_opencti_description": constant(nil),
+	"observable_value":      with(func(c *call, o *observable) any { return o.shown(c.version) }),
+	"indicators": with(func(c *call, o *observable) any {
+		var nodes []*indicator
+		for _, r := range c.sim.to[o.id] {
+			if i, ok := c.see(r.from).(*indicator); ok {
+				nodes = append(nodes, i)
+			}
+		}
+		return unpaged(c, nodes)
+	}),
+}
+
+var hashedFields = map[string]resolver{
+	"hashes": on(func(o *observable) any {
+		if len(o.hashes) == 0 {
+			return nil
+		}
+		return listOf[Hash](o.hashes)
+	}),
+}
+
+var fileFields = map[string]resolver{"name": on(func(o *observable) any { return text(o.name) })}
+
+var relationFields = map[string]resolver{
+	"from":              with(func(c *call, r *relation) any { return c.see(r.from) }),
+	"to":                with(func(c *call, r *relation) any { return c.see(r.to) }),
+	"fromRole":          on(func(r *relation) any { return r.kind + "_from" }),
+	"toRole":            on(func(r *relation) any { return r.kind + "_to" }),
+	"fromId":            on(func(r *relation) any { return r.from }),
+	"fromType":          on(func(r *relation) any { return r.fromType }),
+	"toId":              on(func(r *relation) any { return r.to }),
+	"toType":            on(func(r *relation) any { return r.toType }),
+	"relationship_type": on(func(r *relation) any { return r.kind }),
+	"confidence":        constant(100),
+}
+
+var markingFields = map[string]resolver{
+	"definition_type": on(func(m *marking) any { return m.kind }),
+	"definition":      on(func(m *marking) any { return m.definition }),
+	"x_opencti_order": on(func(m *marking) any { return m.order }),
+	"x_opencti_color": constant("#2e7d32"),
+}
+
+var labelFields = map[string]resolver{
+	"value": on(func(l *label) any { return l.value }),
+	"color": constant("#546e7a"),
+}
+
+var identityFields = map[string]resolver{
+	"name":           on(func(i *identity) any { return i.name }),
+	"identity_class": on(func(i *identity) any { return i.class }),
+}
+
+var phaseFields = map[string]resolver{
+	"kill_chain_name": on(func(p *phase) any { return p.Chain }),
+	"phase_name":      on(func(p *phase) any { return p.Phase }),
+	"x_opencti_order": constant(0),
+}
+
+var referenceFields = map[string]resolver{
+	"source_name": on(func(r *reference) any { return r.Source }),
+	"description": on(func(r *reference) any { return text(r.Description) }),
+	"url":         on(func(r *reference) any { return text(r.URL) }),
+	"external_id": on(func(r *reference) any { return text(r.ExternalID) }),
+}

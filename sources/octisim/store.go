@@ -1,0 +1,248 @@
+package octisim
+
+import (
+	"cmp"
+	"encoding/binary"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// table is all objects of one kind, in the two orders that are asked for most.
+type table[T item] struct {
+	byStandard order[T]
+	byCreation order[T] // then by standard id
+	live       int
+}
+
+func newTable[T item]() *table[T] {
+	return &table[T]{
+		byStandard: order[T]{compare: func(a, b T) int { return cmp.Compare(a.core().standard, b.core().standard) }},
+		byCreation: order[T]{compare: func(a, b T) int {
+			x, y := a.core(), b.core()
+			return cmp.Or(cmp.Compare(x.createdAt, y.createdAt), cmp.Compare(x.standard, y.standard))
+		}},
+	}
+}
+
+func (t *table[T]) add(v T) {
+	t.live++
+	t.byStandard.add(v)
+	t.byCreation.add(v)
+}
+
+func (t *table[T]) remove(v T) {
+	t.live--
+	v.core().dead = true
+	t.byStandard.remove(v)
+	t.byCreation.remove(v)
+}
+
+func (t *table[T]) swap(old, now T) {
+	t.byStandard.swap(old, now)
+	t.byCreation.swap(old, now)
+	old.core().dead = true
+}
+
+// store holds the platform's knowledge. It is guarded by Sim.mu.
+type store struct {
+	items       map[string]item // by internal, standard and further STIX id
+	indicators  *table[*indicator]
+	observables *table[*observable]
+	relations   *table[*relation]
+	markings    *table[*marking]
+	from, to    map[string][]*relation // by the internal id of an end
+	labels      map[string]*label      // by lower-case text
+	phases      map[KillChain]*phase
+	references  map[ExternalRef]*reference
+	labelSets   map[string][]*label
+	texts       map[string]string // one copy of texts that many objects share
+	edition     int               // moves on every change
+	ids         uint64            // internal ids given out
+}
+
+func newStore() *store {
+	return &store{
+		items:       map[string]item{},
+		indicators:  newTable[*indicator](),
+		observables: newTable[*observable](),
+		relations:   newTable[*relation](),
+		markings:    newTable[*marking](),
+		from:        map[string][]*relation{},
+		to:          map[string][]*relation{},
+		labels:      map[string]*label{},
+		phases:      map[KillChain]*phase{},
+		references:  map[ExternalRef]*reference{},
+		labelSets:   map[string][]*label{},
+		texts:       map[string]string{},
+	}
+}
+
+// newID is the next internal id. It looks random and is the same in every run, so that tests can
+// name what they see.
+func (s *store) newID() string {
+	for {
+		s.ids++
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], s.ids)
+		u := uuid.NewSHA1(idSpace, n[:])
+		u[6] = u[6]&0x0f | 0x40 // a version 4 UUID, as the platform's internal ids are
+		if id := u.String(); s.items[id] == nil {
+			return id
+		}
+	}
+}
+
+// enter makes v known by all of its ids.
+func (s *store) enter(v item) {
+	b := v.core()
+	s.items[b.id] = v
+	if b.standard != "" {
+		s.items[b.standard] = v
+	}
+	for _, id := range b.stixIDs {
+		s.items[id] = v
+	}
+	s.edition++
+}
+
+// leave forgets the ids of v.
+func (s *store) leave(v item) {
+	b := v.core()
+	for _, id := range append([]string{b.id, b.standard}, b.stixIDs...) {
+		if s.items[id] == v {
+			delete(s.items, id)
+		}
+	}
+	s.edition++
+}
+
+func (s *store) shared(t string) string {
+	if have, ok := s.texts[t]; ok {
+		return have
+	}
+	s.texts[t] = t
+	return t
+}
+
+// meta gives the base of a meta object that was there before everything else.
+func (s *store) meta(entity, standard string) base {
+	return base{id: s.newID(), standard: standard, entity: entity, createdAt: epoch, updatedAt: epoch, created: epoch, modified: epoch, touched: never}
+}
+
+// epoch is when the platform's own objects were made: 2024-01-01.
+const epoch = moment(1704067200000)
+
+// marking finds a marking by id or definition, or makes it.
+func (s *store) marking(in Marking) *marking {
+	for _, id := range []string{in.ID, in.StandardID} {
+		if m, ok := s.items[id].(*marking); ok {
+			return m
+		}
+	}
+	def := strings.ToUpper(trim(in.Definition))
+	if def == "TLP:WHITE" {
+		def = "TLP:CLEAR"
+	}
+	kind := in.Type
+	if kind == "" {
+		kind, _, _ = strings.Cut(def, ":")
+	}
+	standard := markingID(kind, def)
+	if m, ok := s.items[standard].(*marking); ok {
+		return m
+	}
+	m := &marking{base: s.meta("Marking-Definition", standard), kind: kind, definition: def, order: 1}
+	for i, t := range tlp {
+		if t.definition == def {
+			m.order = i + 1
+		}
+	}
+	if in.ID != "" && s.items[in.ID] == nil {
+		m.id = in.ID
+	}
+	s.enter(m)
+	s.markings.add(m)
+	return m
+}
+
+func (s *store) markingsOf(in []Marking) []*marking {
+	var ms []*marking
+	for _, m := range in {
+		ms = append(ms, s.marking(m))
+	}
+	return ms
+}
+
+// labelsOf gives the labels of the texts; equal sets share one list.
+func (s *store) labelsOf(in []Label) []*label {
+	if len(in) == 0 {
+		return nil
+	}
+	var key strings.Builder
+	for _, l := range in {
+		key.WriteString(l.Value)
+		key.WriteByte(0)
+	}
+	if set, ok := s.labelSets[key.String()]; ok {
+		return set
+	}
+	var set []*label
+	for _, l := range in {
+		text := trim(l.Value)
+		have := s.labels[strings.ToLower(text)]
+		if have == nil {
+			have = &label{base: s.meta("Label", labelID(text)), value: text}
+			s.labels[strings.ToLower(text)] = have
+			s.enter(have)
+		}
+		set = append(set, have)
+	}
+	s.labelSets[key.String()] = set
+	return set
+}
+
+func (s *store) identity(in *Identity) *identity {
+	if in == nil {
+		return nil
+	}
+	for _, id := range []string{in.ID, in.StandardID} {
+		if have, ok := s.items[id].(*identity); ok {
+			return have
+		}
+	}
+	entity := cmp.Or(in.EntityType, "Organization")
+	class := strings.ToLower(entity)
+	if entity == "Sector" {
+		class = "class"
+	}
+	standard := cmp.Or(in.StandardID, identityID(class, in.Name))
+	if have, ok := s.items[standard].(*identity); ok {
+		return have
+	}
+	made := &identity{base: s.meta(entity, standard), name: in.Name, class: class}
+	made.id = cmp.Or(in.ID, made.id)
+	s.enter(made)
+	return made
+}
+
+func (s *store) phase(in KillChain) *phase {
+	if s.phases[in] == nil {
+		standard := standardID("kill-chain-phase", contributing{"kill_chain_name": trim(in.Chain), "phase_name": trim(in.Phase)})
+		s.phases[in] = &phase{s.meta("Kill-Chain-Phase", standard), in}
+		s.enter(s.phases[in])
+	}
+	return s.phases[in]
+}
+
+func (s *store) reference(in ExternalRef) *reference {
+	if s.references[in] == nil {
+		c := contributing{"url": trim(in.URL)}
+		if in.URL == "" {
+			c = contributing{"source_name": trim(in.Source), "external_id": trim(in.ExternalID)}
+		}
+		s.references[in] = &reference{s.meta("External-Reference", standardID("external-reference", c)), in}
+		s.enter(s.references[in])
+	}
+	return s.references[in]
+}
