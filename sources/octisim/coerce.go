@@ -2,7 +2,6 @@ package octisim
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"strconv"
 
@@ -12,6 +11,9 @@ import (
 // args are the coerced arguments of a field: int, float64, string, bool, moment, []any,
 // map[string]any; an argument that was left out is not there.
 type args map[string]any
+
+// mismatch is an error in GraphQL's words, which are whole sentences.
+func mismatch(format string, a ...any) error { return badInput(format, a...) }
 
 // coerceVariables brings what a client sent to the types its document declares. Unlike some servers
 // the platform's is strict: a text is no Int and a number is no String.
@@ -45,7 +47,7 @@ func coerceVariables(schema *ast.Schema, op *ast.OperationDefinition, sent map[s
 func coerce(schema *ast.Schema, t *ast.Type, v any, at string) (any, error) {
 	if v == nil {
 		if t.NonNull {
-			return nil, fmt.Errorf("Expected non-nullable type %q not to be null at %q.", t, at) //nolint:staticcheck // GraphQL's words
+			return nil, mismatch("Expected non-nullable type %q not to be null at %q.", t, at)
 		}
 		return nil, nil
 	}
@@ -71,7 +73,7 @@ func coerce(schema *ast.Schema, t *ast.Type, v any, at string) (any, error) {
 		if s, ok := v.(string); ok && def.EnumValues.ForName(s) != nil {
 			return s, nil
 		}
-		return nil, fmt.Errorf("Value %v does not exist in %q enum at %q.", v, def.Name, at) //nolint:staticcheck // GraphQL's words
+		return nil, mismatch("Value %v does not exist in %q enum at %q.", v, def.Name, at)
 	default:
 		return coerceScalar(def.Name, v, at)
 	}
@@ -80,11 +82,11 @@ func coerce(schema *ast.Schema, t *ast.Type, v any, at string) (any, error) {
 func coerceObject(schema *ast.Schema, def *ast.Definition, v any, at string) (any, error) {
 	in, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("Expected type %q to be an object at %q.", def.Name, at) //nolint:staticcheck // GraphQL's words
+		return nil, mismatch("Expected type %q to be an object at %q.", def.Name, at)
 	}
 	for _, name := range sortedKeys(in) {
 		if def.Fields.ForName(name) == nil {
-			return nil, fmt.Errorf("Field %q is not defined by type %q at %q.", name, def.Name, at) //nolint:staticcheck // GraphQL's words
+			return nil, mismatch("Field %q is not defined by type %q at %q.", name, def.Name, at)
 		}
 	}
 	out := map[string]any{}
@@ -92,7 +94,7 @@ func coerceObject(schema *ast.Schema, def *ast.Definition, v any, at string) (an
 		e, given := in[f.Name]
 		if !given {
 			if f.Type.NonNull {
-				return nil, fmt.Errorf("Field %q of required type %q was not provided at %q.", f.Name, f.Type, at) //nolint:staticcheck // GraphQL's words
+				return nil, mismatch("Field %q of required type %q was not provided at %q.", f.Name, f.Type, at)
 			}
 			continue
 		}
@@ -106,7 +108,7 @@ func coerceObject(schema *ast.Schema, def *ast.Definition, v any, at string) (an
 }
 
 func coerceScalar(name string, v any, at string) (any, error) {
-	bad := fmt.Errorf("%s cannot represent value %v at %q.", name, v, at) //nolint:staticcheck // GraphQL's words
+	bad := mismatch("%s cannot represent value %v at %q.", name, v, at)
 	switch name {
 	case "Int":
 		f, ok := asFloat(v)

@@ -31,19 +31,19 @@ func allColumns[T item](more columns[T]) columns[T] {
 	all := columns[T]{
 		"ids": {id: true, texts: func(v T) []string {
 			b := v.core()
-			return append([]string{b.id, b.standard}, b.stixIDs...)
+			return append([]string{b.id, b.standard}, b.stixIDs()...)
 		}},
 		"internal_id":        {id: true, text: func(v T) string { return v.core().id }},
 		"standard_id":        {id: true, text: func(v T) string { return v.core().standard }},
-		"x_opencti_stix_ids": {id: true, texts: func(v T) []string { return v.core().stixIDs }},
+		"x_opencti_stix_ids": {id: true, texts: func(v T) []string { return v.core().stixIDs() }},
 		"entity_type": {texts: func(v T) []string {
 			e := v.core().entity
 			return append([]string{e}, parentsOf(e)...)
 		}},
 		"created_at":    {date: func(v T) moment { return v.core().createdAt }},
 		"updated_at":    {date: func(v T) moment { return v.core().updatedAt }},
-		"created":       {date: func(v T) moment { return v.core().created }},
-		"modified":      {date: func(v T) moment { return v.core().modified }},
+		"created":       {date: func(v T) moment { return v.core().created() }},
+		"modified":      {date: func(v T) moment { return v.core().modified() }},
 		"objectMarking": {id: true, texts: func(v T) []string { return ids(v.core().markings) }},
 	}
 	for key, c := range more {
@@ -110,13 +110,23 @@ var observableColumns = allColumns(columns[*observable]{
 	"creator_id":      {id: true, text: func(*observable) string { return systemUser }},
 })
 
+// endTypes are the keys on the types of a relation's ends, which the ends themselves know.
+func (s *store) endTypes() columns[*relation] {
+	of := func(id string) []string {
+		e := s.typeOfID(id)
+		return append([]string{e}, parentsOf(e)...)
+	}
+	return columns[*relation]{
+		"fromTypes": {texts: func(r *relation) []string { return of(r.from) }},
+		"toTypes":   {texts: func(r *relation) []string { return of(r.to) }},
+	}
+}
+
 var relationColumns = allColumns(columns[*relation]{
-	"relationship_type": {text: func(r *relation) string { return r.kind }},
+	"relationship_type": {text: func(r *relation) string { return r.entity }},
 	"fromId":            {id: true, text: func(r *relation) string { return r.from }},
 	"toId":              {id: true, text: func(r *relation) string { return r.to }},
 	"fromOrToId":        {id: true, texts: func(r *relation) []string { return []string{r.from, r.to} }},
-	"fromTypes":         {texts: func(r *relation) []string { return append([]string{r.fromType}, parentsOf(r.fromType)...) }},
-	"toTypes":           {texts: func(r *relation) []string { return append([]string{r.toType}, parentsOf(r.toType)...) }},
 	"creator_id":        {id: true, text: func(*relation) string { return systemUser }},
 })
 
@@ -135,7 +145,7 @@ var otherKeys = strings.Fields(`
 	first_seen last_seen published content attribute_abstract likelihood x_mitre_id path command_line
 	account_login user_id account_type display_name url hashes.SHA3-256 hashes.SHA3-512 hashes.SSDEEP
 	observable_value size mime_type x_opencti_aliases identity_class x_opencti_organization_type
-	attribute_count x_opencti_negative refreshed_at x_opencti_modified_at is_inferred spec_version
+	attribute_count fromTypes toTypes x_opencti_negative refreshed_at x_opencti_modified_at is_inferred spec_version
 	x_opencti_cisa_kev pir_score number vendor version cpe attribute_key`)
 
 var schemaKeys = func() map[string]bool {

@@ -93,7 +93,7 @@ func register(c *call) (any, error) {
 	con := c.sim.connectors[id]
 	if con == nil {
 		con = &connector{base: base{
-			id: id, standard: standardID("connector", contributing{"internal_id": id}), entity: "Connector", createdAt: now, touched: never,
+			id: id, standard: standardID("connector", contributing{"internal_id": id}), entity: "Connector", createdAt: now,
 		}}
 		c.sim.connectors[id] = con
 	}

@@ -17,6 +17,7 @@ type document struct {
 	query       *ast.QueryDocument
 	conditional bool // has @skip or @include: its fields depend on variables
 	roots       map[*ast.OperationDefinition]*selection
+	size        int // of the last answer
 }
 
 // selection is what one place of a document asks for: sets that are merged, since two fields with
@@ -54,7 +55,8 @@ func problems(code string, list gqlerror.List) []problem {
 	return out
 }
 
-// parseDocument parses, validates and counts aliases, for a platform of version v.
+// parseDocument parses, validates and counts aliases, for a platform of version v. Introspection is
+// refused where the platform refuses it, and otherwise valid but without answers.
 func parseDocument(schema *ast.Schema, v version, text string) (*document, []problem) {
 	if strings.Contains(text, "__schema") && v.atLeast("6.1.0") {
 		refused := failure{"FORBIDDEN_ACCESS", "GraphQL introspection not authorized!", "TECHNICAL", 403}

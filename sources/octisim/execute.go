@@ -60,17 +60,25 @@ type execution struct {
 	problems []problem
 }
 
-// run gives the JSON of data.
+// run gives the whole answer.
 func (x *execution) run(op *ast.OperationDefinition) []byte {
 	root := "Query"
 	if op.Operation == ast.Mutation {
 		root = "Mutation"
 	}
-	b, ok := x.object(make([]byte, 0, 1<<16), root, nil, x.doc.roots[op])
+	const head = `{"data":`
+	b := append(make([]byte, 0, x.doc.size+x.doc.size/8+512), head...)
+	b, ok := x.object(b, root, nil, x.doc.roots[op])
 	if !ok {
-		return []byte("null")
+		b = append(b[:len(head)], "null"...)
 	}
-	return b
+	x.doc.size = len(b)
+	if len(x.problems) > 0 {
+		data := b[1:]
+		b = append(appendProblems([]byte(`{"errors":`), x.problems), ',')
+		b = append(b, data...)
+	}
+	return append(b, '}')
 }
 
 // object writes one object. It is false when a field that cannot be null was: then the object itself

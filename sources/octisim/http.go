@@ -230,12 +230,5 @@ func (s *Sim) ask(token string, q question) []byte {
 			x.user = u
 		}
 	}
-	data := x.run(op)
-	var b []byte
-	if len(x.problems) > 0 {
-		b = append(appendProblems(append(b, `{"errors":`...), x.problems), `,"data":`...)
-	} else {
-		b = append(make([]byte, 0, len(data)+16), `{"data":`...)
-	}
-	return append(append(b, data...), '}')
+	return x.run(op)
 }

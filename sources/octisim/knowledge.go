@@ -114,15 +114,17 @@ func (s *Sim) after(was moment) moment {
 func (s *Sim) build(in Indicator) *indicator {
 	i := &indicator{
 		base: base{
-			id: in.ID, standard: in.StandardID, entity: "Indicator", stixIDs: in.StixIDs,
-			createdAt: momentOf(in.CreatedAt), updatedAt: momentOf(in.UpdatedAt), created: momentOf(in.Created), modified: momentOf(in.Modified),
-			touched: never, markings: s.markingsOf(in.Markings),
+			id: in.ID, standard: in.StandardID, entity: "Indicator",
+			createdAt: momentOf(in.CreatedAt), updatedAt: momentOf(in.UpdatedAt), markings: s.markingsOf(in.Markings),
 		},
 		name: in.Name, description: in.Description, pattern: in.Pattern,
 		patternType: s.shared(in.PatternType), mainType: s.shared(in.MainType),
 		validFrom: momentOf(in.ValidFrom), validUntil: momentOf(in.ValidUntil),
 		score: optional(in.Score), confidence: optional(in.Confidence), detection: -1, revoked: in.Revoked,
 		labels: s.labelsOf(in.Labels),
+	}
+	if len(in.StixIDs) > 0 || !in.Created.Equal(in.CreatedAt) || !in.Modified.Equal(in.UpdatedAt) {
+		i.own = &own{in.StixIDs, momentOf(in.Created), momentOf(in.Modified)}
 	}
 	if in.Name == in.Pattern {
 		i.name = i.pattern
@@ -166,11 +168,11 @@ func (s *Sim) replace(old, now *indicator, event bool) {
 // public gives the indicator as a caller sees it.
 func (s *Sim) public(i *indicator) Indicator {
 	out := Indicator{
-		ID: i.id, StandardID: i.standard, StixIDs: slices.Clone(i.stixIDs), Name: i.name, Description: i.description,
+		ID: i.id, StandardID: i.standard, StixIDs: slices.Clone(i.stixIDs()), Name: i.name, Description: i.description,
 		Pattern: i.pattern, PatternType: i.patternType, PatternVersion: i.rare().patternVersion,
 		IndicatorTypes: slices.Clone(i.rare().types), MainType: i.mainType, Revoked: i.revoked,
 		Score: pointer(i.score), Confidence: pointer(i.confidence), Platforms: slices.Clone(i.platforms),
-		ValidFrom: i.validFrom.time(), ValidUntil: i.validUntil.time(), Created: i.created.time(), Modified: i.modified.time(),
+		ValidFrom: i.validFrom.time(), ValidUntil: i.validUntil.time(), Created: i.created().time(), Modified: i.modified().time(),
 		CreatedAt: i.createdAt.time(), UpdatedAt: i.updatedAt.time(),
 	}
 	if i.detection >= 0 {
@@ -268,7 +270,6 @@ func (s *Sim) Edit(id string, change func(*Indicator)) bool {
 		in.Modified = in.UpdatedAt
 	}
 	now := s.build(in)
-	now.touched = old.touched
 	s.replace(old, now, true)
 	s.rebase(now.id, in.Observables)
 	return true
@@ -290,113 +291,6 @@ func (s *Sim) Delete(id string) bool {
 	s.indicators.remove(i)
 	s.log.add(momentOf(s.now()), i, nil)
 	return true
-}
-
-// Attach makes the indicator based on an observable, which is created unless the platform knows it
-// by one of its ids, and gives the observable's internal id; empty for an unknown indicator. The
-// indicator's updated_at stays: a relation is no change of its ends.
-func (s *Sim) Attach(indicatorID string, o Observable) (observableID string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i, ok := s.items[indicatorID].(*indicator)
-	if !ok {
-		return ""
-	}
-	return s.attach(i.id, o).id
-}
-
-// Detach removes the based-on relation between the two; the observable stays.
-func (s *Sim) Detach(indicatorID, observableID string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	i, ok := s.items[indicatorID].(*indicator)
-	if !ok {
-		return false
-	}
-	for _, r := range s.from[i.id] {
-		if o := s.items[r.to]; o != nil && (o.core().id == observableID || o.core().standard == observableID) {
-			s.unrelate(r)
-			return true
-		}
-	}
-	return false
-}
-
-// rebase makes the indicator based on exactly the given observables.
-func (s *Sim) rebase(id string, want []Observable) {
-	kept := map[string]bool{}
-	for _, o := range want {
-		kept[s.attach(id, o).id] = true
-	}
-	for _, r := range slices.Clone(s.from[id]) {
-		if !kept[r.to] {
-			s.unrelate(r)
-		}
-	}
-}
-
-func (s *Sim) attach(id string, in Observable) *observable {
-	o := s.observable(in)
-	for _, r := range s.from[id] {
-		if r.to == o.id {
-			return o
-		}
-	}
-	i := s.items[id].(*indicator)
-	at := momentOf(s.now())
-	standard := "relationship--" + s.newID() // random before 6.4.0
-	if s.version.atLeast("6.4.0") {
-		standard = basedOnID(i.standard, o.standard)
-		if s.items[standard] != nil {
-			standard = "relationship--" + s.newID()
-		}
-	}
-	r := &relation{
-		base: base{id: s.newID(), standard: standard, entity: "based-on", createdAt: at, updatedAt: at, created: at, modified: at, touched: never},
-		kind: "based-on", from: i.id, to: o.id, fromType: "Indicator", toType: o.entity,
-	}
-	s.relations.add(r)
-	s.enter(r)
-	s.from[r.from] = append(s.from[r.from], r)
-	s.to[r.to] = append(s.to[r.to], r)
-	i.touched, o.touched = at, at
-	return o
-}
-
-func (s *Sim) unrelate(r *relation) {
-	s.leave(r)
-	s.relations.remove(r)
-	is := func(x *relation) bool { return x == r }
-	if s.from[r.from] = slices.DeleteFunc(s.from[r.from], is); len(s.from[r.from]) == 0 {
-		delete(s.from, r.from)
-	}
-	if s.to[r.to] = slices.DeleteFunc(s.to[r.to], is); len(s.to[r.to]) == 0 {
-		delete(s.to, r.to)
-	}
-}
-
-// observable finds an observable by one of its ids, or makes it.
-func (s *Sim) observable(in Observable) *observable {
-	k := typeOf(in.EntityType)
-	in.EntityType = k.entity
-	in.StandardID = cmp.Or(in.StandardID, observableID(s.version, &in))
-	for _, id := range []string{in.ID, in.StandardID} {
-		if o, ok := s.items[id].(*observable); ok {
-			return o
-		}
-	}
-	at := momentOf(s.now())
-	o := &observable{
-		base: base{id: in.ID, standard: in.StandardID, entity: s.shared(k.entity), createdAt: at, updatedAt: at, created: at, modified: at,
-			touched: never, markings: s.markingsOf(in.Markings)},
-		value: in.Value, name: in.Name, hashes: in.Hashes, score: optional(in.Score), props: in.Props,
-	}
-	if o.id == "" {
-		o.id = s.newID()
-	}
-	s.observables.add(o)
-	s.enter(o)
-	return o
 }
 
 // now is the simulator's clock, cut to what the platform stores.

@@ -12,16 +12,44 @@ type item interface {
 	typename() string
 }
 
-// base is what every stored object has.
+// base is what every stored object has. There may be millions: what few have is apart.
 type base struct {
-	id, standard, entity                             string
-	stixIDs                                          []string
-	createdAt, updatedAt, created, modified, touched moment // touched: a relation to it came or went
-	markings                                         []*marking
-	dead                                             bool // replaced or deleted; still in some order
+	id, standard, entity string
+	createdAt, updatedAt moment
+	markings             []*marking
+	own                  *own // nil for most
+	dead                 bool // replaced or deleted; still in some order
+}
+
+// own is what a source gave an object of its own: further STIX ids, and STIX times that differ from
+// the platform's.
+type own struct {
+	stixIDs           []string
+	created, modified moment
 }
 
 func (b *base) core() *base { return b }
+
+func (b *base) stixIDs() []string {
+	if b.own == nil {
+		return nil
+	}
+	return b.own.stixIDs
+}
+
+func (b *base) created() moment {
+	if b.own == nil {
+		return b.createdAt
+	}
+	return b.own.created
+}
+
+func (b *base) modified() moment {
+	if b.own == nil {
+		return b.updatedAt
+	}
+	return b.own.modified
+}
 
 // visible tells whether a user who may see exactly the allowed markings sees the object; nil allows
 // all of them.
@@ -92,9 +120,8 @@ func (o *observable) shown(v version) string {
 
 // relation joins two objects, named by internal id because an edit replaces the object.
 type relation struct {
-	base
-	kind, from, to   string
-	fromType, toType string
+	base     // its entity type is the kind of relation, such as based-on
+	from, to string
 }
 
 func (*relation) typename() string { return "StixCoreRelationship" }

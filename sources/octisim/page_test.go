@@ -105,6 +105,20 @@ func TestEmptyPageHasNoCursor(t *testing.T) {
 	}
 }
 
+func TestDefaultPageAndOldCap(t *testing.T) {
+	for version, want := range map[string][]int{"5.12.24": {500, 500}, "6.9.22": {500, 600}} {
+		s := New(Options{Token: "t", Version: version})
+		for i := range 600 {
+			s.Put(Indicator{Pattern: fmt.Sprintf("[url:value = '%d']", i)})
+		}
+		for i, text := range []string{`{ indicators { edges { node { id } } } }`, `{ indicators(first: 1000) { edges { node { id } } } }`} {
+			if n := len(ask(t, s, text, nil).each([]any{"indicators", "edges"}, "node", "id")); n != want[i] {
+				t.Errorf("version %s, question %d: %d indicators, want %d", version, i, n, want[i])
+			}
+		}
+	}
+}
+
 func TestDefaultOrderIsTheStandardID(t *testing.T) {
 	s := five(Options{})
 	r := ask(t, s, `{ indicators { edges { node { standard_id } } } }`, nil)

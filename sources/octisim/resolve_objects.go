@@ -76,15 +76,15 @@ var objectFields = map[string]resolver{
 	"entity_type":           on(func(v item) any { return v.core().entity }),
 	"parent_types":          on(func(v item) any { return parentsOf(v.core().entity) }),
 	"representative":        with(func(c *call, v item) any { return representative(nameOf(c, v)) }),
-	"x_opencti_stix_ids":    on(func(v item) any { return listOf[string](v.core().stixIDs) }),
+	"x_opencti_stix_ids":    on(func(v item) any { return listOf[string](v.core().stixIDs()) }),
 	"is_inferred":           constant(false),
 	"spec_version":          constant("2.1"),
 	"created_at":            on(func(v item) any { return v.core().createdAt }),
 	"updated_at":            on(func(v item) any { return v.core().updatedAt }),
-	"refreshed_at":          on(func(v item) any { return max(v.core().updatedAt, v.core().touched) }),
+	"refreshed_at":          with(refreshed),
 	"x_opencti_modified_at": on(func(v item) any { return v.core().updatedAt }),
-	"created":               on(func(v item) any { return v.core().created }),
-	"modified":              on(func(v item) any { return v.core().modified }),
+	"created":               on(func(v item) any { return v.core().created() }),
+	"modified":              on(func(v item) any { return v.core().modified() }),
 	"creators":              constant(listOf[creator]{{systemUser, "SYSTEM", "User"}}),
 	"objectMarking":         on(func(v item) any { return listOf[*marking](v.core().markings) }),
 	"objectOrganization":    constant(listOf[any]{}),
@@ -94,6 +94,17 @@ var objectFields = map[string]resolver{
 	"revoked":               constant(false),
 	"lang":                  constant("en"),
 	"workflowEnabled":       constant(false),
+}
+
+// refreshed is when the object or a relation of it changed.
+func refreshed(c *call, v item) any {
+	at := v.core().updatedAt
+	for _, rs := range [][]*relation{c.sim.from[v.core().id], c.sim.to[v.core().id]} {
+		for _, r := range rs {
+			at = max(at, r.createdAt)
+		}
+	}
+	return at
 }
 
 var indicatorFields = map[string]resolver{
@@ -206,13 +217,13 @@ var fileFields = map[string]resolver{"name": on(func(o *observable) any { return
 var relationFields = map[string]resolver{
 	"from":              with(func(c *call, r *relation) any { return c.see(r.from) }),
 	"to":                with(func(c *call, r *relation) any { return c.see(r.to) }),
-	"fromRole":          on(func(r *relation) any { return r.kind + "_from" }),
-	"toRole":            on(func(r *relation) any { return r.kind + "_to" }),
+	"fromRole":          on(func(r *relation) any { return r.entity + "_from" }),
+	"toRole":            on(func(r *relation) any { return r.entity + "_to" }),
 	"fromId":            on(func(r *relation) any { return r.from }),
-	"fromType":          on(func(r *relation) any { return r.fromType }),
+	"fromType":          with(func(c *call, r *relation) any { return c.sim.typeOfID(r.from) }),
 	"toId":              on(func(r *relation) any { return r.to }),
-	"toType":            on(func(r *relation) any { return r.toType }),
-	"relationship_type": on(func(r *relation) any { return r.kind }),
+	"toType":            with(func(c *call, r *relation) any { return c.sim.typeOfID(r.to) }),
+	"relationship_type": on(func(r *relation) any { return r.entity }),
 	"confidence":        constant(100),
 }
 

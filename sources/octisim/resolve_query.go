@@ -32,9 +32,9 @@ var queryFields = map[string]resolver{
 	"stixCyberObservables": observables,
 	"stixCoreRelationships": func(c *call) (any, error) {
 		l := listing[*relation]{
-			field: "stixCoreRelationships", args: c.args, rows: c.sim.relations, columns: relationColumns,
+			field: "stixCoreRelationships", args: c.args, rows: c.sim.relations, columns: c.sim.relationKeys,
 			orders: map[string]string{"creator": "creator_id", "_score": ""},
-			search: func(r *relation) []string { return []string{r.kind} },
+			search: func(r *relation) []string { return []string{r.entity} },
 		}
 		related(c, &l)
 		return answer(page(c.request, l))
@@ -120,10 +120,12 @@ func related(c *call, l *listing[*relation]) {
 		l.told += name + "=" + strings.Join(values, " ") + ";"
 		parts = append(parts, func(r *relation) bool { return pass(r, values) })
 	}
-	given("relationship_type", func(r *relation, types []string) bool { return isA(r.kind, types) })
-	given("fromTypes", func(r *relation, types []string) bool { return isA(r.fromType, types) })
-	given("toTypes", func(r *relation, types []string) bool { return isA(r.toType, types) })
-	given("elementWithTargetTypes", func(r *relation, types []string) bool { return isA(r.fromType, types) || isA(r.toType, types) })
+	given("relationship_type", func(r *relation, types []string) bool { return isA(r.entity, types) })
+	given("fromTypes", func(r *relation, types []string) bool { return isA(c.sim.typeOfID(r.from), types) })
+	given("toTypes", func(r *relation, types []string) bool { return isA(c.sim.typeOfID(r.to), types) })
+	given("elementWithTargetTypes", func(r *relation, types []string) bool {
+		return isA(c.sim.typeOfID(r.from), types) || isA(c.sim.typeOfID(r.to), types)
+	})
 	ends := func(name string, of ...map[string][]*relation) {
 		values := textArgs(c, name)
 		if len(values) == 0 {

@@ -35,7 +35,8 @@ type Options struct {
 // DefaultVersion is the platform that is simulated when nothing else is asked for.
 const DefaultVersion = "6.9.22"
 
-// Knobs are the ways in which listings go wrong without an error.
+// Knobs are the ways in which listings go wrong without an error. Pages are counted for each GraphQL
+// field, from 1 at a request without a cursor.
 type Knobs struct {
 	PageCap     int      `json:"page_cap"`     // larger pages are cut without a word
 	CountOff    int      `json:"count_off"`    // added to every globalCount
@@ -61,20 +62,21 @@ type Sim struct {
 
 	mu sync.Mutex // guards all below
 	*store
-	log         eventLog
-	users       []*User
-	streams     map[string]*stream
-	connectors  map[string]*connector
-	works       []*work
-	version     version
-	versionText string
-	schema      *ast.Schema
-	documents   map[string]*document
-	knobs       Knobs
-	pages       map[string]int // by field: the page that was last asked for
-	counts      map[string]int
-	counted     int // the edition that counts are of
-	orders      map[string]sortedRows
+	log          eventLog
+	users        []*User
+	streams      map[string]*stream
+	connectors   map[string]*connector
+	works        []*work
+	version      version
+	versionText  string
+	schema       *ast.Schema
+	documents    map[string]*document
+	knobs        Knobs
+	pages        map[string]int // by field: the page that was last asked for
+	counts       map[string]int
+	counted      int // the edition that counts are of
+	orders       map[string]sortedRows
+	relationKeys columns[*relation]
 }
 
 // New makes a platform without knowledge but for the TLP markings.
@@ -84,6 +86,8 @@ func New(o Options) *Sim {
 		streams: map[string]*stream{}, connectors: map[string]*connector{},
 		pages: map[string]int{}, counts: map[string]int{}, orders: map[string]sortedRows{},
 	}
+	s.relationKeys = maps.Clone(relationColumns)
+	maps.Copy(s.relationKeys, s.endTypes())
 	if s.clock == nil {
 		s.clock = time.Now
 	}

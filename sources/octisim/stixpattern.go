@@ -12,23 +12,49 @@ type piece struct {
 	text string
 }
 
-var pieces = regexp.MustCompile(`(?s)\s+|'(?:[^'\\]|\\.)*'|!==?|==?|<>|<=|>=|<|>|[\[\]()]|[^\s'=!<>\[\]()]+|.`)
-
 func cut(pattern string) []piece {
-	var ps []piece
-	for _, s := range pieces.FindAllString(pattern, -1) {
-		k := byte('w')
-		switch {
-		case strings.TrimSpace(s) == "":
-			k = ' '
-		case s[0] == '\'' && len(s) > 1:
-			k = '\''
-		case strings.ContainsAny(s[:1], "=!<>"):
-			k = '='
-		}
-		ps = append(ps, piece{k, s})
+	ps := make([]piece, 0, 16)
+	for at := 0; at < len(pattern); {
+		k, n := first(pattern[at:])
+		ps = append(ps, piece{k, pattern[at : at+n]})
+		at += n
 	}
 	return ps
+}
+
+// first gives the kind and length of the piece that s begins with.
+func first(s string) (kind byte, n int) {
+	const blank, operator, special = " \t\r\n", "=!<>", " \t\r\n=!<>[]()'"
+	until := func(stop func(c byte) bool) int {
+		for i := 1; i < len(s); i++ {
+			if stop(s[i]) {
+				return i
+			}
+		}
+		return len(s)
+	}
+	switch c := s[0]; {
+	case strings.IndexByte(blank, c) >= 0:
+		return ' ', until(func(c byte) bool { return strings.IndexByte(blank, c) < 0 })
+	case strings.IndexByte(operator, c) >= 0:
+		if len(s) > 1 && (s[1] == '=' || s[:2] == "<>") {
+			return '=', 2
+		}
+		return '=', 1
+	case c == '\'':
+		for i := 1; i < len(s); i++ {
+			switch s[i] {
+			case '\\':
+				i++
+			case '\'':
+				return '\'', i + 1
+			}
+		}
+		return 'w', len(s) // never closed
+	case strings.IndexByte(special, c) >= 0:
+		return 'w', 1
+	}
+	return 'w', until(func(c byte) bool { return strings.IndexByte(special, c) >= 0 })
 }
 
 var bareName = regexp.MustCompile(`^'[A-Za-z_][A-Za-z0-9_]*'$`)

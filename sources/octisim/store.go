@@ -100,7 +100,7 @@ func (s *store) enter(v item) {
 	if b.standard != "" {
 		s.items[b.standard] = v
 	}
-	for _, id := range b.stixIDs {
+	for _, id := range b.stixIDs() {
 		s.items[id] = v
 	}
 	s.edition++
@@ -109,12 +109,20 @@ func (s *store) enter(v item) {
 // leave forgets the ids of v.
 func (s *store) leave(v item) {
 	b := v.core()
-	for _, id := range append([]string{b.id, b.standard}, b.stixIDs...) {
+	for _, id := range append([]string{b.id, b.standard}, b.stixIDs()...) {
 		if s.items[id] == v {
 			delete(s.items, id)
 		}
 	}
 	s.edition++
+}
+
+// typeOfID is the entity type of the object with an id.
+func (s *store) typeOfID(id string) string {
+	if v := s.items[id]; v != nil {
+		return v.core().entity
+	}
+	return ""
 }
 
 func (s *store) shared(t string) string {
@@ -127,7 +135,7 @@ func (s *store) shared(t string) string {
 
 // meta gives the base of a meta object that was there before everything else.
 func (s *store) meta(entity, standard string) base {
-	return base{id: s.newID(), standard: standard, entity: entity, createdAt: epoch, updatedAt: epoch, created: epoch, modified: epoch, touched: never}
+	return base{id: s.newID(), standard: standard, entity: entity, createdAt: epoch, updatedAt: epoch}
 }
 
 // epoch is when the platform's own objects were made: 2024-01-01.

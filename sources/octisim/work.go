@@ -108,7 +108,7 @@ func workAdd(c *call) (any, error) {
 		id = "work_" + con + "_" + at.String()
 	}
 	w := &work{
-		base: base{id: id, standard: id, entity: "work", createdAt: now, updatedAt: now, touched: never},
+		base: base{id: id, standard: id, entity: "work", createdAt: now, updatedAt: now},
 		name: "", connector: con, user: c.user.ID, received: now,
 	}
 	w.name, _ = c.args["friendlyName"].(string)

@@ -1,0 +1,110 @@
+package octisim
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Attach makes the indicator based on an observable, which is created unless the platform knows it
+// by one of its ids, and gives the observable's internal id; empty for an unknown indicator. The
+// indicator's updated_at stays: a relation is no change of its ends.
+func (s *Sim) Attach(indicatorID string, o Observable) (observableID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.items[indicatorID].(*indicator)
+	if !ok {
+		return ""
+	}
+	return s.attach(i.id, o).id
+}
+
+// Detach removes the based-on relation between the two; the observable stays.
+func (s *Sim) Detach(indicatorID, observableID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.items[indicatorID].(*indicator)
+	if !ok {
+		return false
+	}
+	for _, r := range s.from[i.id] {
+		if o := s.items[r.to]; o != nil && (o.core().id == observableID || o.core().standard == observableID) {
+			s.unrelate(r)
+			return true
+		}
+	}
+	return false
+}
+
+// rebase makes the indicator based on exactly the given observables.
+func (s *Sim) rebase(id string, want []Observable) {
+	kept := map[string]bool{}
+	for _, o := range want {
+		kept[s.attach(id, o).id] = true
+	}
+	for _, r := range slices.Clone(s.from[id]) {
+		if !kept[r.to] {
+			s.unrelate(r)
+		}
+	}
+}
+
+func (s *Sim) attach(id string, in Observable) *observable {
+	o := s.observable(in)
+	for _, r := range s.from[id] {
+		if r.to == o.id {
+			return o
+		}
+	}
+	i := s.items[id].(*indicator)
+	at := momentOf(s.now())
+	standard := "relationship--" + s.newID() // random before 6.4.0
+	if s.version.atLeast("6.4.0") {
+		standard = basedOnID(i.standard, o.standard)
+		if s.items[standard] != nil {
+			standard = "relationship--" + s.newID()
+		}
+	}
+	r := &relation{
+		base: base{id: s.newID(), standard: standard, entity: "based-on", createdAt: at, updatedAt: at}, from: i.id, to: o.id,
+	}
+	s.relations.add(r)
+	s.enter(r)
+	s.from[r.from] = append(s.from[r.from], r)
+	s.to[r.to] = append(s.to[r.to], r)
+	return o
+}
+
+func (s *Sim) unrelate(r *relation) {
+	s.leave(r)
+	s.relations.remove(r)
+	is := func(x *relation) bool { return x == r }
+	if s.from[r.from] = slices.DeleteFunc(s.from[r.from], is); len(s.from[r.from]) == 0 {
+		delete(s.from, r.from)
+	}
+	if s.to[r.to] = slices.DeleteFunc(s.to[r.to], is); len(s.to[r.to]) == 0 {
+		delete(s.to, r.to)
+	}
+}
+
+// observable finds an observable by one of its ids, or makes it.
+func (s *Sim) observable(in Observable) *observable {
+	k := typeOf(in.EntityType)
+	in.EntityType = k.entity
+	in.StandardID = cmp.Or(in.StandardID, observableID(s.version, &in))
+	for _, id := range []string{in.ID, in.StandardID} {
+		if o, ok := s.items[id].(*observable); ok {
+			return o
+		}
+	}
+	at := momentOf(s.now())
+	o := &observable{
+		base:  base{id: in.ID, standard: in.StandardID, entity: k.entity, createdAt: at, updatedAt: at, markings: s.markingsOf(in.Markings)},
+		value: in.Value, name: in.Name, hashes: in.Hashes, score: optional(in.Score), props: in.Props,
+	}
+	if o.id == "" {
+		o.id = s.newID()
+	}
+	s.observables.add(o)
+	s.enter(o)
+	return o
+}

@@ -1,0 +1,50 @@
+package octisim
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestTimesAreWrittenWithMilliseconds(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		at := time.UnixMilli(rapid.Int64Range(-2e12, 2e14).Draw(rt, "ms")).UTC()
+		if at.Year() > 9999 {
+			at = at.AddDate(-8000, 0, 0)
+		}
+		if got, want := momentOf(at).String(), at.Format("2006-01-02T15:04:05.000Z"); got != want {
+			rt.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+func TestTextsSurviveJSON(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		in := rapid.String().Draw(rt, "text")
+		var out string
+		if err := json.Unmarshal(appendJSON(nil, in), &out); err != nil || out != in {
+			rt.Errorf("%q became %q, %v", in, out, err)
+		}
+	})
+	if got := string(appendJSON(nil, "<&>\u2028\x7f\x01\"\\\n\xff")); got != "\"<&>\u2028\x7f\\u0001\\\"\\\\\\n\ufffd\"" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestPatternsAreCutWithoutLoss(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		in := rapid.StringOf(rapid.SampledFrom([]rune(`a.:'\=!<> []()é`))).Draw(rt, "pattern")
+		var b strings.Builder
+		for _, p := range cut(in) {
+			b.WriteString(p.text)
+		}
+		if b.String() != in {
+			rt.Errorf("%q became %q", in, b.String())
+		}
+		equalities(in)
+		normalisePattern(parseVersion("7.260817.0"), in)
+	})
+}
