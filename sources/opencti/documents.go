@@ -1,0 +1,26 @@
+package opencti
+
+import _ "embed"
+
+// The documents of contract opencti-api 2.1, 2.4, 4, 6 and 12.3, one file each. All of them run on
+// every version from 5.12.24; the reduced identity check is for versions below 6.0.0.
+var (
+	//go:embed queries/ident.graphql
+	identDoc string
+	//go:embed queries/ident_reduced.graphql
+	identReducedDoc string
+	//go:embed queries/stream.graphql
+	streamDoc string
+	//go:embed queries/page.graphql
+	pageDoc string
+	//go:embed queries/find.graphql
+	findDoc string
+	//go:embed queries/based_on.graphql
+	basedOnDoc string
+	//go:embed queries/state.graphql
+	stateDoc string
+	//go:embed queries/register.graphql
+	registerDoc string
+	//go:embed queries/ping.graphql
+	pingDoc string
+)

@@ -1,0 +1,217 @@
+package opencti
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// FilterGroup is a filter as list queries take it (contract opencti-api 3.1). All members are sent,
+// because the platform demands them.
+type FilterGroup struct {
+	Mode         string         `json:"mode"`
+	Filters      []Filter       `json:"filters"`
+	FilterGroups []*FilterGroup `json:"filterGroups"`
+}
+
+// Filter is one condition. Values are texts, also for numbers and truth values.
+type Filter struct {
+	Key      []string `json:"key"`
+	Values   []string `json:"values"`
+	Operator string   `json:"operator"`
+	Mode     string   `json:"mode"`
+}
+
+// Eq demands one of some values.
+func Eq(key string, values ...string) Filter {
+	return Filter{Key: []string{key}, Values: values, Operator: "eq", Mode: "or"}
+}
+
+// Group demands all of some conditions.
+func Group(filters ...Filter) *FilterGroup {
+	return &FilterGroup{Mode: "and", Filters: filters, FilterGroups: []*FilterGroup{}}
+}
+
+// OrNil demands that a comparison holds or that the key has no value.
+func OrNil(key, operator, value string) *FilterGroup {
+	return &FilterGroup{Mode: "or", FilterGroups: []*FilterGroup{}, Filters: []Filter{
+		{Key: []string{key}, Values: []string{value}, Operator: operator, Mode: "or"},
+		{Key: []string{key}, Values: []string{}, Operator: "nil", Mode: "or"},
+	}}
+}
+
+// And demands all of some groups; nil ones demand nothing. It is nil when nothing is demanded.
+func And(groups ...*FilterGroup) *FilterGroup {
+	out := &FilterGroup{Mode: "and", Filters: []Filter{}, FilterGroups: []*FilterGroup{}}
+	for _, g := range groups {
+		switch {
+		case g == nil:
+		case g.Mode == "and":
+			out.Filters = append(out.Filters, g.Filters...)
+			out.FilterGroups = append(out.FilterGroups, g.FilterGroups...)
+		default:
+			out.FilterGroups = append(out.FilterGroups, g)
+		}
+	}
+	if len(out.Filters)+len(out.FilterGroups) == 0 {
+		return nil
+	}
+	return out
+}
+
+// Digest is the SHA-256 of a group, equal for equal filters; that of nil is the digest of nothing.
+func (g *FilterGroup) Digest() string {
+	b := []byte{}
+	if g != nil {
+		var err error
+		if b, err = json.Marshal(g); err != nil {
+			panic(err) // texts always encode
+		}
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+// ParseFilters reads the text that a stream collection stores, in the variants that occur (contract
+// opencti-api 4.1, 4.2). nil means no filter. Whatever is not understood is an error.
+func ParseFilters(text string) (*FilterGroup, error) {
+	text = strings.TrimSpace(text)
+	if text == "" || text == "null" {
+		return nil, nil
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &raw); err != nil {
+		return nil, fmt.Errorf("not a JSON object: %w", err)
+	}
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	_, mode := raw["mode"]
+	_, filters := raw["filters"]
+	_, groups := raw["filterGroups"]
+	if !mode && !filters && !groups {
+		return nil, errors.New("the form of before 5.12.0, which the platform should have converted")
+	}
+	g, err := parseGroup([]byte(text), 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(g.Filters)+len(g.FilterGroups) == 0 {
+		return nil, nil
+	}
+	return g, nil
+}
+
+const deepestGroup = 32
+
+func parseGroup(b []byte, depth int) (*FilterGroup, error) {
+	if depth > deepestGroup {
+		return nil, errors.New("groups nested too deep")
+	}
+	var w struct {
+		Mode         *string           `json:"mode"`
+		Filters      []json.RawMessage `json:"filters"`
+		FilterGroups []json.RawMessage `json:"filterGroups"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return nil, fmt.Errorf("a group: %w", err)
+	}
+	g := &FilterGroup{Mode: "and", Filters: []Filter{}, FilterGroups: []*FilterGroup{}}
+	if w.Mode != nil {
+		g.Mode = strings.ToLower(*w.Mode)
+	}
+	if g.Mode != "and" && g.Mode != "or" {
+		return nil, fmt.Errorf("mode %q", g.Mode)
+	}
+	for _, f := range w.Filters {
+		one, err := parseFilter(f)
+		if err != nil {
+			return nil, err
+		}
+		if one != nil {
+			g.Filters = append(g.Filters, *one)
+		}
+	}
+	for _, s := range w.FilterGroups {
+		sub, err := parseGroup(s, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if len(sub.Filters)+len(sub.FilterGroups) > 0 {
+			g.FilterGroups = append(g.FilterGroups, sub)
+		}
+	}
+	return g, nil
+}
+
+var operators = []string{"eq", "not_eq", "lt", "lte", "gt", "gte", "match", "wildcard", "contains", "not_contains", "starts_with",
+	"not_starts_with", "ends_with", "not_ends_with", "nil", "not_nil", "search", "within", "only_eq_to", "not_only_eq_to", "script"}
+
+// parseFilter reads one condition; nil is one that a list query does not know and that means nothing
+// for it.
+func parseFilter(b []byte) (*Filter, error) {
+	var w struct {
+		Key      json.RawMessage   `json:"key"`
+		Values   []json.RawMessage `json:"values"`
+		Operator *string           `json:"operator"`
+		Mode     *string           `json:"mode"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return nil, fmt.Errorf("a filter: %w", err)
+	}
+	f := Filter{Operator: "eq", Mode: "or", Values: []string{}}
+	if err := json.Unmarshal(w.Key, &f.Key); err != nil {
+		var single string
+		if json.Unmarshal(w.Key, &single) != nil {
+			return nil, fmt.Errorf("a filter without a key: %.100s", b)
+		}
+		f.Key = []string{single}
+	}
+	if len(f.Key) == 0 || slices.Contains(f.Key, "") {
+		return nil, fmt.Errorf("a filter without a key: %.100s", b)
+	}
+	if w.Operator != nil && *w.Operator != "" {
+		f.Operator = *w.Operator
+	}
+	if w.Mode != nil && *w.Mode != "" {
+		f.Mode = strings.ToLower(*w.Mode)
+	}
+	if f.Operator == "has_changed" || f.Operator == "not_has_changed" {
+		return nil, nil // speaks of events alone
+	}
+	if !slices.Contains(operators, f.Operator) {
+		return nil, fmt.Errorf("operator %q", f.Operator)
+	}
+	if f.Mode != "and" && f.Mode != "or" {
+		return nil, fmt.Errorf("mode %q", f.Mode)
+	}
+	for _, v := range w.Values {
+		text, err := filterValue(v)
+		if err != nil {
+			return nil, err
+		}
+		f.Values = append(f.Values, text)
+	}
+	if f.Operator == "eq" && len(f.Values) == 0 {
+		f.Operator = "nil" // its meaning in the stream
+	}
+	return &f, nil
+}
+
+func filterValue(b json.RawMessage) (string, error) {
+	t := bytes.TrimSpace(b)
+	switch {
+	case len(t) == 0 || t[0] == '{' || t[0] == '[' || bytes.Equal(t, []byte("null")):
+		return "", fmt.Errorf("value %.100s", b)
+	case t[0] == '"':
+		var s string
+		err := json.Unmarshal(t, &s)
+		return s, err
+	}
+	return string(t), nil
+}

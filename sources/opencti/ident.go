@@ -1,0 +1,205 @@
+package opencti
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Version is a platform version, such as 6.9.22 or 7.260817.0, compared part by part as numbers.
+type Version struct {
+	text  string
+	parts []int
+}
+
+// ParseVersion reads a version; what follows a dash or a plus is left out of comparisons.
+func ParseVersion(s string) (Version, error) {
+	v := Version{text: oneLine(s)}
+	core, _, _ := strings.Cut(strings.TrimSpace(s), "-")
+	core, _, _ = strings.Cut(core, "+")
+	for _, p := range strings.Split(strings.TrimPrefix(core, "v"), ".") {
+		n, err := strconv.Atoi(p)
+		if err != nil || n < 0 {
+			return Version{}, fmt.Errorf("%q is not a version", v.text)
+		}
+		v.parts = append(v.parts, n)
+	}
+	return v, nil
+}
+
+func (v Version) String() string { return v.text }
+
+// Compare orders versions; missing parts count as 0.
+func (v Version) Compare(o Version) int {
+	for i := range max(len(v.parts), len(o.parts)) {
+		if c := cmp.Compare(part(v.parts, i), part(o.parts, i)); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func part(p []int, i int) int {
+	if i < len(p) {
+		return p[i]
+	}
+	return 0
+}
+
+// AtLeast compares with a version that is a constant of this program.
+func (v Version) AtLeast(s string) bool {
+	o, err := ParseVersion(s)
+	if err != nil {
+		panic(err)
+	}
+	return v.Compare(o) >= 0
+}
+
+// Ident is who we are to the platform, and which platform it is.
+type Ident struct {
+	Version       Version
+	UserID        string
+	UserName      string
+	Capabilities  []string
+	Markings      []Marking
+	MaxConfidence *int
+	Warnings      []string
+}
+
+// Marking is one marking that the account may see.
+type Marking struct{ StandardID, Definition string }
+
+// Can says whether the account has a capability: one of its own contains the name, or it has BYPASS
+// (contract opencti-api 1.3).
+func (i Ident) Can(capability string) bool {
+	return slices.ContainsFunc(i.Capabilities, func(c string) bool { return c == "BYPASS" || strings.Contains(c, capability) })
+}
+
+type wireIdent struct {
+	About *struct{ Version string }
+	Me    *struct {
+		ID           string
+		Name         string
+		Capabilities []*struct{ Name string }
+		Markings     []*struct {
+			StandardID string `json:"standard_id"`
+			Definition *string
+		} `json:"allowed_marking"`
+		Level *struct {
+			Max *int `json:"max_confidence"`
+		} `json:"effective_confidence_level"`
+	}
+}
+
+// Ident proves address, token, version and rights in one request (contract opencti-api 12.3); a
+// platform below 6.0.0 needs a second one. Versions below 5.12.24 are a *VersionError.
+func (c *Client) Ident(ctx context.Context) (Ident, error) {
+	var w wireIdent
+	err := c.query(ctx, request{op: "Ident", document: identDoc}, &w)
+	reduced := false
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == "GRAPHQL_VALIDATION_FAILED" {
+		reduced = true
+		err = c.query(ctx, request{op: "Ident", document: identReducedDoc}, &w)
+	}
+	if err != nil {
+		return Ident{}, err
+	}
+	if w.About == nil || w.Me == nil {
+		return Ident{}, &Error{Op: "Ident", Status: 200, Shape: true, Message: "no version or no user in the answer"}
+	}
+	v, err := ParseVersion(w.About.Version)
+	if err != nil {
+		return Ident{}, &Error{Op: "Ident", Status: 200, Shape: true, Message: err.Error()}
+	}
+	if !v.AtLeast("5.12.24") {
+		return Ident{}, &VersionError{v}
+	}
+	c.mu.Lock()
+	c.version = v
+	c.mu.Unlock()
+	id := Ident{Version: v, UserID: w.Me.ID, UserName: oneLine(w.Me.Name)}
+	for _, x := range w.Me.Capabilities {
+		if x != nil {
+			id.Capabilities = append(id.Capabilities, x.Name)
+		}
+	}
+	for _, m := range w.Me.Markings {
+		if m != nil && m.Definition != nil {
+			id.Markings = append(id.Markings, Marking{m.StandardID, *m.Definition})
+		}
+	}
+	if w.Me.Level != nil {
+		id.MaxConfidence = w.Me.Level.Max
+	}
+	if v.parts[0] > 7 {
+		id.Warnings = append(id.Warnings, "OpenCTI "+v.String()+" is newer than what this program was written for; going on")
+	}
+	if id.MaxConfidence == nil && !reduced {
+		id.Warnings = append(id.Warnings, "the OpenCTI account has no maximum confidence level, so writing to the platform would fail; set one for its group")
+	}
+	return id, nil
+}
+
+// Collection is a stream as far as its filters go.
+type Collection struct {
+	ID, Name     string
+	Live, Public bool
+	Filters      *FilterGroup // nil when it has none
+}
+
+// Stream reads a stream collection. An unknown id is ErrUnknownStream, a missing right a *RightError,
+// filters that cannot be understood an error: never an unfiltered read by mistake (contract
+// opencti-api 4.2).
+func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
+	var w struct {
+		StreamCollection *struct {
+			ID      string
+			Name    *string
+			Filters *string
+			Live    *bool `json:"stream_live"`
+			Public  *bool `json:"stream_public"`
+		}
+	}
+	err := c.query(ctx, request{op: "Stream", document: streamDoc, variables: map[string]any{"id": id}}, &w)
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == "FORBIDDEN_ACCESS" {
+		right := "TAXIIAPI"
+		if v := c.known(); len(v.parts) > 0 && !v.AtLeast("6.1.12") {
+			right = "TAXIIAPI_SETCOLLECTIONS"
+		}
+		return nil, &RightError{Capability: right, For: ", needed to read the filters of the stream"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := w.StreamCollection
+	if s == nil {
+		return nil, ErrUnknownStream
+	}
+	out := &Collection{ID: s.ID, Live: s.Live != nil && *s.Live, Public: s.Public != nil && *s.Public}
+	if s.Name != nil {
+		out.Name = oneLine(*s.Name)
+	}
+	if s.Filters != nil {
+		if out.Filters, err = ParseFilters(*s.Filters); err != nil {
+			return nil, &FilterError{Stream: out.Name, Err: err}
+		}
+	}
+	return out, nil
+}
+
+// FilterError says that a stream's filters cannot be adopted.
+type FilterError struct {
+	Stream string
+	Err    error
+}
+
+func (e *FilterError) Error() string {
+	return fmt.Sprintf("OpenCTI: the filters of stream %q cannot be understood: %v; save the stream once more in OpenCTI, or leave connector.live_stream_id empty for the built-in filter", e.Stream, e.Err)
+}
+
+// Unwrap is what is wrong with them.
+func (e *FilterError) Unwrap() error { return e.Err }

@@ -1,0 +1,158 @@
+package opencti
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"time"
+
+	"harfangsync/reconcile"
+)
+
+var seed = maphash.MakeSeed()
+
+func (s idSet) add(id string) bool {
+	h := maphash.String(seed, id)
+	_, twice := s[h]
+	s[h] = struct{}{}
+	return !twice
+}
+
+// moment is a DateTime; null and the dates that mean "unknown" are zero (contract opencti-api 2.3,
+// 5.8).
+type moment struct{ time.Time }
+
+func (m *moment) UnmarshalJSON(b []byte) error {
+	s := string(b)
+	if s == "null" || s == `""` {
+		return nil
+	}
+	if len(s) < 2 || s[0] != '"' {
+		return fmt.Errorf("%.40s is not a time", s)
+	}
+	t, err := time.Parse(time.RFC3339Nano, s[1:len(s)-1])
+	if err != nil {
+		return fmt.Errorf("%.40s is not a time", s)
+	}
+	m.Time = t.UTC()
+	return nil
+}
+
+type wireIndicator struct {
+	ID          string    `json:"id"`
+	StandardID  string    `json:"standard_id"`
+	StixIDs     []*string `json:"x_opencti_stix_ids"`
+	Name        *string   `json:"name"`
+	Description *string   `json:"description"`
+	Pattern     *string   `json:"pattern"`
+	PatternType *string   `json:"pattern_type"`
+	ValidFrom   moment    `json:"valid_from"`
+	ValidUntil  moment    `json:"valid_until"`
+	Revoked     *bool     `json:"revoked"`
+	CreatedAt   moment    `json:"created_at"`
+	UpdatedAt   moment    `json:"updated_at"`
+	Score       *int      `json:"x_opencti_score"`
+	Detection   *bool     `json:"x_opencti_detection"`
+	Platforms   []*string `json:"x_mitre_platforms"`
+	Markings    []*struct {
+		Type       *string `json:"definition_type"`
+		Definition *string `json:"definition"`
+	} `json:"objectMarking"`
+	Labels []*struct {
+		Value *string `json:"value"`
+	} `json:"objectLabel"`
+}
+
+// farFuture is the first year of the dates that stand for "never".
+const farFuture = 5138
+
+// indicator checks a node's shape. One that cannot be understood is an error of the whole read:
+// leaving it out would make its rules look unwanted.
+func (w *wireIndicator) indicator() (reconcile.Indicator, error) {
+	if w.ID == "" {
+		return reconcile.Indicator{}, errors.New("an indicator without an id")
+	}
+	if w.Pattern == nil || w.PatternType == nil || w.Revoked == nil {
+		return reconcile.Indicator{}, fmt.Errorf("indicator %s without pattern, pattern type or revoked", oneLine(w.ID))
+	}
+	ind := reconcile.Indicator{
+		ID: w.ID, StandardID: w.StandardID, Name: value(w.Name), Description: value(w.Description), Pattern: *w.Pattern, PatternType: strings.ToLower(*w.PatternType),
+		Revoked: *w.Revoked, Detection: w.Detection, Score: w.Score, ValidFrom: w.ValidFrom.Time, ValidUntil: w.ValidUntil.Time,
+		CreatedAt: w.CreatedAt.Time, UpdatedAt: w.UpdatedAt.Time,
+	}
+	if ind.ValidUntil.Year() >= farFuture {
+		ind.ValidUntil = time.Time{}
+	}
+	for _, p := range w.Platforms {
+		if p != nil {
+			ind.Platforms = append(ind.Platforms, *p)
+		}
+	}
+	for _, l := range w.Labels {
+		if l != nil && l.Value != nil {
+			ind.Labels = append(ind.Labels, *l.Value)
+		}
+	}
+	for _, m := range w.Markings {
+		if m != nil {
+			ind.Markings = append(ind.Markings, reconcile.Marking{Type: value(m.Type), Definition: value(m.Definition)})
+		}
+	}
+	return ind, nil
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+type wireBasedOn struct {
+	Relationships *struct {
+		PageInfo *pageInfo `json:"pageInfo"`
+		Edges    []*struct {
+			Node *wireRelation `json:"node"`
+		} `json:"edges"`
+	} `json:"stixCoreRelationships"`
+}
+
+type wireRelation struct {
+	ID     string  `json:"id"`
+	FromID string  `json:"fromId"`
+	ToID   string  `json:"toId"`
+	ToType *string `json:"toType"`
+	To     *struct {
+		ID         string  `json:"id"`
+		EntityType *string `json:"entity_type"`
+		Value      *string `json:"observable_value"`
+		FileName   *string `json:"file_name"`
+		Hashes     []*struct {
+			Algorithm *string `json:"algorithm"`
+			Hash      *string `json:"hash"`
+		} `json:"hashes"`
+	} `json:"to"`
+}
+
+// observable is a relationship's target. One that the account may not see has a type alone.
+func (w *wireRelation) observable() reconcile.Observable {
+	o := reconcile.Observable{ID: w.ToID, Type: value(w.ToType)}
+	if w.To == nil {
+		return o
+	}
+	if t := value(w.To.EntityType); t != "" {
+		o.Type = t
+	}
+	o.Name, o.Value = value(w.To.FileName), value(w.To.Value)
+	for _, h := range w.To.Hashes {
+		if h == nil || h.Algorithm == nil || h.Hash == nil || *h.Hash == "" {
+			continue
+		}
+		if o.Hashes == nil {
+			o.Hashes = map[string]string{}
+		}
+		o.Hashes[*h.Algorithm] = *h.Hash
+	}
+	return o
+}
