@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -56,7 +57,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	began := time.Now()
 	resp, err := w.next.RoundTrip(out)
 	if err != nil {
-		err = w.explain(ctx, r, err)
+		err = w.explain(ctx, r, time.Since(began), err)
 		cancel()
 		w.count.failed.Add(1)
 		w.log.Debug("request failed", "platform", w.platform, "method", r.Method, "path", logPath(r.URL),
@@ -99,9 +100,13 @@ func (e *TimeoutError) Is(target error) bool { return target == context.Deadline
 
 // explain says what the standard library leaves unsaid: which limit ran out, and what to do about a
 // certificate.
-func (w *wire) explain(ctx context.Context, r *http.Request, err error) error {
+func (w *wire) explain(ctx context.Context, r *http.Request, took time.Duration, err error) error {
 	if timeout, ok := errors.AsType[*TimeoutError](context.Cause(ctx)); ok {
 		return timeout
+	}
+	// The transport's own limit for the header is as long; either may be the first to notice.
+	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() && took >= w.timeout {
+		return &TimeoutError{w.platform, w.timeout}
 	}
 	if c, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fmt.Errorf("the certificate of %s is not accepted: %w; %s", r.URL.Host, c, w.remedy(c))
