@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"harfangsync/cmd/config"
+)
+
+// program is what every command works with: the streams, the environment and the global flags.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	env            []string
+	log            *slog.Logger
+
+	configPath        string
+	logLevel, logForm string
+	quiet, noColor    bool
+	noConfig          bool              // take no settings file, not even config.yml (demo)
+	flags             map[string]string // settings from the command line
+	signalled         atomic.Int32      // the signal that ended the run, 0 for none
+}
+
+// start runs one command line and returns its exit code.
+func start(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	tuneMemory()
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Environ(), flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
+	ctx, stop := p.untilSignal(context.Background())
+	defer stop()
+	err := p.app().RunContext(ctx, args)
+	code := exitCode(err, int(p.signalled.Load()))
+	var quiet *outcome
+	if err != nil && !errors.As(err, &quiet) {
+		fmt.Fprintln(stderr, "harfangsync: "+oneLine(err.Error()))
+	}
+	return code
+}
+
+// tuneMemory trades a little CPU for a smaller heap: a plan of a million rules holds its digests for
+// the whole run, and the collector would otherwise let as much garbage gather beside them.
+func tuneMemory() {
+	const percent = 40
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
+
+// untilSignal is done at the first SIGINT or SIGTERM; a second one kills as usual.
+func (p *program) untilSignal(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		select {
+		case s := <-ch:
+			if n, ok := s.(syscall.Signal); ok {
+				p.signalled.Store(int32(n))
+			}
+			p.log.Warn("interrupted: finishing what is in flight; a second signal ends at once")
+			signal.Stop(ch)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { signal.Stop(ch); cancel() }
+}
+
+func (p *program) app() *cli.App {
+	app := &cli.App{
+		Name:            "harfangsync",
+		Usage:           "keep HarfangLab's from_OpenCTI lists equal to OpenCTI's indicators, plan first",
+		HideVersion:     true,
+		HideHelpCommand: true,
+		Writer:          p.stdout, ErrWriter: p.stderr, Reader: p.stdin,
+		ExitErrHandler:            func(*cli.Context, error) {},
+		OnUsageError:              onUsageError,
+		DisableSliceFlagSeparator: true,
+		Flags:                     p.globalFlags(),
+		EnableBashCompletion:      true,
+		Before:                    func(*cli.Context) error { return p.setLog("", "") },
+		Action: func(c *cli.Context) error {
+			if c.NArg() > 0 {
+				return usagef("unknown command %q; harfangsync --help lists them", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		Commands: []*cli.Command{
+			p.planCommand(), p.applyCommand(), p.runCommand(), p.showCommand(), p.explainCommand(),
+			p.dumpCommand(), p.restoreCommand(),
+			p.configCommand(), p.simulateCommand(), p.demoCommand(), p.versionCommand(),
+		},
+	}
+	for _, c := range app.Commands {
+		p.prepare(c)
+	}
+	return app
+}
+
+// prepare gives a command what all of them share.
+func (p *program) prepare(c *cli.Command) {
+	c.OnUsageError = onUsageError
+	c.HideHelpCommand = true
+	for _, sub := range c.Subcommands {
+		p.prepare(sub)
+	}
+	if len(c.Subcommands) > 0 {
+		return
+	}
+	c.Flags = append(c.Flags, p.globalFlags()...)
+	most := c.ArgsUsage
+	action := c.Action
+	c.SkipFlagParsing = false
+	c.Action = func(ctx *cli.Context) error {
+		if most == "" && ctx.NArg() > 0 {
+			return usagef("%s takes no arguments, got %q", c.Name, ctx.Args().First())
+		}
+		if most != "" && ctx.NArg() > 1 {
+			return usagef("%s takes one argument, got %d", c.Name, ctx.NArg())
+		}
+		return action(ctx)
+	}
+}
+
+func (p *program) globalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "config", Usage: "settings `FILE` (default: $HARFANGSYNC_CONFIG, then config.yml if present)", Destination: &p.configPath},
+		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Destination: &p.logLevel},
+		&cli.StringFlag{Name: "log-format", Usage: "text or json", Destination: &p.logForm},
+		&cli.BoolFlag{Name: "quiet", Usage: "no log lines but errors, no progress", Destination: &p.quiet},
+		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", Destination: &p.noColor},
+	}
+}
+
+// settingFlags are the flags that stand for settings. What the user gives goes into p.flags.
+func (p *program) settingFlags() []cli.Flag {
+	var flags []cli.Flag
+	for _, f := range config.Flags() {
+		flags = append(flags, &cli.GenericFlag{Name: f.Name, Usage: f.Usage, Category: "settings", Value: &settingFlag{p, f.Setting, f.Bool}})
+	}
+	return flags
+}
+
+// settingFlag hands a flag's text to config, which knows how to read it.
+type settingFlag struct {
+	p       *program
+	setting string
+	bool    bool
+}
+
+func (f *settingFlag) Set(v string) error { f.p.flags[f.setting] = v; return nil }
+func (f *settingFlag) String() string     { return "" }
+func (f *settingFlag) IsBoolFlag() bool   { return f.bool }
+
+// setLog makes the logger: to stderr, at the level of the flag or else of the settings.
+func (p *program) setLog(level, form string) error {
+	var l slog.Level
+	switch strings.ToLower(firstOf(p.logLevel, level, "info")) {
+	case "debug":
+		l = slog.LevelDebug
+	case "info":
+		l = slog.LevelInfo
+	case "warn", "warning":
+		l = slog.LevelWarn
+	case "error":
+		l = slog.LevelError
+	default:
+		return usagef("--log-level %q: want debug, info, warn or error", p.logLevel)
+	}
+	if p.quiet {
+		l = slog.LevelError
+	}
+	switch firstOf(p.logForm, form, "text") {
+	case "text":
+		p.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: l, ReplaceAttr: withoutDate}))
+	case "json":
+		p.log = slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: l}))
+	default:
+		return usagef("--log-format %q: want text or json", p.logForm)
+	}
+	return nil
+}
+
+// withoutDate keeps log lines for people short; a log collector uses the JSON form.
+func withoutDate(groups []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey && len(groups) == 0 {
+		return slog.String(slog.TimeKey, a.Value.Time().UTC().Format("15:04:05Z"))
+	}
+	return a
+}
+
+func (p *program) color(w io.Writer) bool {
+	for _, e := range p.env {
+		if v, ok := strings.CutPrefix(e, "NO_COLOR="); ok && v != "" {
+			return false
+		}
+	}
+	return !p.noColor && terminal(w)
+}
+
+func terminal(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func onUsageError(_ *cli.Context, err error, _ bool) error {
+	return usagef("%v; see --help", err)
+}

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/render"
+	"harfangsync/reconcile/run"
+)
+
+// applying are the flags of every command that applies a plan.
+type applying struct {
+	shaping
+	autoApprove bool
+	report      string
+	backup      string
+	json        bool
+	digest      string
+}
+
+func (a *applying) flags() []cli.Flag {
+	return append(a.shaping.flags(),
+		&cli.StringFlag{Name: "report", Usage: "write what became of every change to `FILE`", Destination: &a.report},
+		&cli.StringFlag{Name: "backup", Usage: "write rows to `DIR` before they change; restore DIR puts them back", Destination: &a.backup},
+		&cli.BoolFlag{Name: "json", Usage: "print JSON lines only", Destination: &a.json})
+}
+
+func (p *program) applyCommand() *cli.Command {
+	var a applying
+	return &cli.Command{
+		Name:      "apply",
+		Usage:     "apply a saved plan, or plan and apply",
+		ArgsUsage: "[PLANFILE]",
+		Flags: append(append(a.flags(),
+			&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &a.autoApprove},
+			&cli.StringFlag{Name: "expect-digest", Usage: "apply PLANFILE only if its digest is `D`", Destination: &a.digest}),
+			p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 1 {
+				return p.applyFile(c.Context, &a, c.Args().First())
+			}
+			if a.digest != "" {
+				return usagef("--expect-digest goes with a plan file")
+			}
+			return p.planAndApply(c.Context, &a)
+		},
+	}
+}
+
+func (p *program) runCommand() *cli.Command {
+	var a applying
+	return &cli.Command{
+		Name:  "run",
+		Usage: "the job: plan, gates, apply; never asks",
+		Flags: append(a.flags(), p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			a.autoApprove = true
+			return p.planAndApply(c.Context, &a)
+		},
+	}
+}
+
+// flow is one command that plans, asks and applies.
+type flow struct {
+	ctx context.Context
+	t   *target
+}
+
+// planAndApply makes a plan, prints it, asks where it should, and applies it.
+func (p *program) planAndApply(ctx context.Context, a *applying) error {
+	return p.withTarget(ctx, a, func(f *flow) (*run.Planned, error) { return f.t.job.Plan(f.ctx, time.Time{}) })
+}
+
+// withTarget reaches both sides, takes the lock, makes a plan in the way of the command, prints it,
+// asks where it should, and applies it.
+func (p *program) withTarget(ctx context.Context, a *applying, plan func(*flow) (*run.Planned, error)) error {
+	ask := !a.autoApprove
+	writes := !ask || terminal(p.stdin)
+	t, err := p.open(ctx, &a.shaping, !writes)
+	if err != nil {
+		return err
+	}
+	ctx, release, err := p.locked(ctx, t, writes)
+	if err != nil {
+		return err
+	}
+	defer release()
+	planned, err := plan(&flow{ctx, t})
+	if err != nil {
+		return err
+	}
+	doc := t.document(planned)
+	if len(planned.Plan.Changes) > 0 || planned.Plan.Refused() || a.json {
+		if err := a.showPlan(p, doc); err != nil {
+			return err
+		}
+	}
+	if planned.Plan.Refused() {
+		return a.finish(p, planfile.NewReport(doc, codeRefused), nil)
+	}
+	if ask && len(planned.Plan.Changes) > 0 {
+		if !writes {
+			return usagef("not a terminal: nothing was applied; pass --auto-approve, or save the plan with plan --out and apply the file")
+		}
+		if yes, err := p.confirm(ctx, "Apply this plan? Only 'yes' is taken for an answer: "); err != nil || !yes {
+			return firstError(err, usagef("not approved: nothing was applied"))
+		}
+	}
+	return p.carryOut(ctx, a, t, planned, doc, ask)
+}
+
+// applyFile applies a saved plan without asking: it applies what was approved.
+func (p *program) applyFile(ctx context.Context, a *applying, path string) error {
+	doc, err := planfile.Read(path)
+	if err != nil {
+		return err
+	}
+	t, err := p.open(ctx, &a.shaping, false)
+	if err != nil {
+		return err
+	}
+	ctx, release, err := p.locked(ctx, t, true)
+	if err != nil {
+		return err
+	}
+	defer release()
+	planned, err := t.restore(doc, a)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		if err := a.showPlan(p, doc); err != nil {
+			return err
+		}
+	}
+	return p.carryOut(ctx, a, t, planned, doc, true)
+}
+
+// restore is the plan of a document, once the document is known to be whole, recent, accepted and
+// meant for this target (gate G6).
+func (t *target) restore(doc *planfile.Document, a *applying) (*run.Planned, error) {
+	want := planfile.Expect{
+		SourceURL: t.cfg.OpenCTI.URL, TargetURL: t.cfg.HarfangLab.URL, ListName: t.cfg.HarfangLab.ListName,
+		SettingsDigest: t.settings, Now: t.now(), MaxAge: t.cfg.Sync.Limits.PlanAge, Digest: a.digest,
+		Overrides: t.job.Overrides,
+	}
+	if err := doc.Check(want); err != nil {
+		return nil, err
+	}
+	planned := &run.Planned{
+		Plan: &reconcile.Plan{Changes: doc.Changes, Held: doc.Held, Skipped: doc.Skipped, Gates: doc.Gates, Unchanged: doc.Summary.ByAction["unchanged"],
+			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest},
+		Lists: map[reconcile.Kind]*run.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true,
+	}
+	for _, l := range doc.Target.Lists {
+		if l.ID != nil {
+			planned.Lists[l.Kind] = &run.List{ID: *l.ID, Name: l.Name}
+		}
+	}
+	t.job.Policy.Kinds = nil
+	for _, l := range doc.Target.Lists {
+		t.job.Policy.Kinds = append(t.job.Policy.Kinds, l.Kind)
+	}
+	return planned, nil
+}
+
+// locked takes the lock for a command that writes. The context ends when the lock is lost.
+func (p *program) locked(ctx context.Context, t *target, writes bool) (context.Context, func(), error) {
+	if !writes {
+		return ctx, func() {}, nil
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	release, err := t.lock(ctx, func(err error) {
+		p.log.Error("stopping: "+err.Error(), "remedy", "run again")
+		cancel(err)
+	})
+	if err != nil {
+		cancel(nil)
+		return nil, nil, err
+	}
+	return ctx, func() { release(); cancel(nil) }, nil
+}
+
+// carryOut applies a plan and reports.
+func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned *run.Planned, doc *planfile.Document, recheck bool) error {
+	if a.json {
+		n := len(doc.Changes)
+		if err := render.Events(p.stdout, render.Event{Type: "apply_start", Changes: &n}); err != nil {
+			return err
+		}
+	}
+	if a.backup != "" && len(planned.Plan.Changes) > 0 {
+		if err := t.job.BackupOf(planned.Plan, t.cfg.HarfangLab.URL).Write(a.backup); err != nil {
+			return fmt.Errorf("backup, nothing was applied: %w", err)
+		}
+	}
+	done, err := t.job.Apply(ctx, planned, recheck)
+	if err != nil {
+		return err
+	}
+	code := p.applyCode(done)
+	r := planfile.NewReport(doc, code)
+	for i := range done.Items {
+		it := &done.Items[i]
+		r.Add(it.Change, string(it.Outcome), it.Error)
+	}
+	if err := a.tell(p, done); err != nil {
+		return err
+	}
+	return a.finish(p, r, done)
+}
+
+// applyCode is the exit code of an apply that ran.
+func (p *program) applyCode(r *run.Report) int {
+	sig := int(p.signalled.Load())
+	switch {
+	case r.Clean():
+		return codeOK
+	case r.Stopped == run.ErrInterrupted && sig != 0:
+		return codeSignal + sig
+	case r.Unreachable != nil, r.Stopped == run.ErrDeadline && r.Count(run.Applied, "") == 0:
+		return codeSide
+	}
+	return codePartly
+}
+
+// tell prints what went wrong and the closing line.
+func (a *applying) tell(p *program, r *run.Report) error {
+	for i := range r.Items {
+		it := &r.Items[i]
+		if it.Outcome == run.Applied && it.Error == "" {
+			continue
+		}
+		line := fmt.Sprintf("%s %s: %s: %s", it.Change.Action, it.Change.Label(), it.Outcome, it.Error)
+		if it.Outcome == run.NotAttempted && i > 0 && r.Items[i-1].Outcome == run.NotAttempted && !a.json {
+			continue // the count below says how many
+		}
+		fmt.Fprintln(p.stderr, render.Escape(line))
+	}
+	if n := r.Count(run.NotAttempted, ""); n > 0 {
+		fmt.Fprintf(p.stderr, "%d changes were not attempted; run again\n", n)
+	}
+	for _, problem := range r.Problems {
+		fmt.Fprintln(p.stderr, render.Escape(problem))
+	}
+	if a.json {
+		return nil
+	}
+	_, err := fmt.Fprintln(p.stdout, closingLine(r))
+	return err
+}
+
+// closingLine is the stable last line of an apply.
+func closingLine(r *run.Report) string {
+	if len(r.Items) == 0 {
+		return render.NoChanges
+	}
+	return render.ApplyLine(counts(r))
+}
+
+func counts(r *run.Report) render.Counts {
+	return render.Counts{
+		Added: r.Count(run.Applied, reconcile.Create), Changed: r.Count(run.Applied, reconcile.Update), Enabled: r.Count(run.Applied, reconcile.Enable),
+		Disabled: r.Count(run.Applied, reconcile.Disable), Deleted: r.Count(run.Applied, reconcile.Delete), Adopted: r.Count(run.Applied, reconcile.Adopt),
+		Failed: len(r.Items) - r.Count(run.Applied, ""),
+	}
+}
+
+func (a *applying) showPlan(p *program, doc *planfile.Document) error {
+	if a.json {
+		return render.PlanEvents(p.stdout, doc)
+	}
+	return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout)})
+}
+
+// finish writes the report and ends with its code.
+func (a *applying) finish(p *program, r *planfile.Report, done *run.Report) error {
+	if a.json && done != nil {
+		if err := render.ReportEvents(p.stdout, r, closingLine(done)); err != nil {
+			return err
+		}
+	}
+	if a.report != "" {
+		if err := planfile.WriteReport(a.report, r); err != nil {
+			return err
+		}
+	}
+	return ending(r.ExitCode)
+}
+
+// confirm asks a question on the terminal.
+func (p *program) confirm(ctx context.Context, question string) (bool, error) {
+	fmt.Fprint(p.stderr, question)
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(p.stdin).ReadString('\n')
+		answer <- line
+	}()
+	select {
+	case line := <-answer:
+		return strings.TrimSpace(line) == "yes", nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/run"
+)
+
+func (p *program) dumpCommand() *cli.Command {
+	var s shaping
+	return &cli.Command{
+		Name:      "dump",
+		Usage:     "write the lists to a directory",
+		ArgsUsage: "DIR",
+		Flags:     append([]cli.Flag{onlyFlag(&s)}, p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			if c.NArg() != 1 {
+				return usagef("dump needs the directory to write")
+			}
+			t, err := p.open(c.Context, &s, true)
+			if err != nil {
+				return err
+			}
+			d, err := t.job.Dump(c.Context, t.cfg.HarfangLab.URL)
+			if err != nil {
+				return err
+			}
+			if err := d.Write(c.Args().First()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(p.stdout, "Dumped %d rules to %s.\n", d.Count, c.Args().First())
+			return err
+		},
+	}
+}
+
+func (p *program) restoreCommand() *cli.Command {
+	var a applying
+	var exact bool
+	return &cli.Command{
+		Name:      "restore",
+		Usage:     "bring the lists back to what a dump or a backup holds, plan first",
+		ArgsUsage: "DIR",
+		Flags: append(append(a.flags(),
+			&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &a.autoApprove},
+			&cli.BoolFlag{Name: "exact", Usage: "also remove our rules that the dump lacks; only for a dump of whole lists", Destination: &exact}),
+			p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			if c.NArg() != 1 {
+				return usagef("restore needs the directory of the dump")
+			}
+			d, err := run.ReadDump(c.Args().First())
+			if bad, ok := errors.AsType[*run.DumpError](err); ok {
+				return usagef("%v", bad)
+			}
+			if err != nil {
+				return err
+			}
+			if exact && d.Scope != run.ScopeList {
+				return usagef("--exact needs a dump of whole lists; this is a backup of single rows")
+			}
+			return p.withTarget(c.Context, &a, func(f *flow) (*run.Planned, error) {
+				if d.Target != f.t.cfg.HarfangLab.URL || d.List != f.t.cfg.HarfangLab.ListName {
+					return nil, &planfile.ForeignError{What: "the dump", Of: d.Target + " " + d.List, Want: f.t.cfg.HarfangLab.URL + " " + f.t.cfg.HarfangLab.ListName}
+				}
+				return f.t.job.PlanRestore(f.ctx, d, exact)
+			})
+		},
+	}
+}

@@ -1,0 +1,387 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/cmd/config"
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/render"
+	"harfangsync/reconcile/run"
+	"harfangsync/sources/exclude"
+	"harfangsync/sources/pattern"
+)
+
+// explaining are the flags of explain.
+type explaining struct {
+	value, indicator, pattern, patterns, patternType string
+	json                                             bool
+}
+
+func (p *program) explainCommand() *cli.Command {
+	var e explaining
+	return &cli.Command{
+		Name:  "explain",
+		Usage: "why is this blocked, or not: a value, an indicator, a pattern or a file of patterns",
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "value", Usage: "a domain, address, URL, hash, file name or path", Destination: &e.value},
+			&cli.StringFlag{Name: "indicator", Usage: "an indicator's internal or standard `ID`", Destination: &e.indicator},
+			&cli.StringFlag{Name: "pattern", Usage: "one pattern; needs no settings and no network", Destination: &e.pattern},
+			&cli.StringFlag{Name: "patterns", Usage: "a `FILE` of patterns, one a line, - is stdin; needs no settings and no network", Destination: &e.patterns},
+			&cli.StringFlag{Name: "pattern-type", Value: "stix", Usage: "stix, sigma or yara", Destination: &e.patternType},
+			&cli.BoolFlag{Name: "json", Usage: "one JSON object a line", Destination: &e.json},
+		}, p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			given := 0
+			for _, v := range []string{e.value, e.indicator, e.pattern, e.patterns} {
+				if v != "" {
+					given++
+				}
+			}
+			if given != 1 {
+				return usagef("explain needs exactly one of --value, --indicator, --pattern and --patterns")
+			}
+			switch {
+			case e.value != "":
+				return p.explainValue(c.Context, &e)
+			case e.indicator != "":
+				return p.explainIndicator(c.Context, &e)
+			}
+			return p.explainPatterns(&e)
+		},
+	}
+}
+
+// explanation is what one input means.
+type explanation struct {
+	Input   string          `json:"input"`
+	Rules   []explainedRule `json:"rules"`
+	Skipped []explainedSkip `json:"skipped"`
+}
+
+type explainedRule struct {
+	Kind  string `json:"kind"`
+	Type  string `json:"type,omitempty"`
+	Value string `json:"value,omitempty"`
+	Name  string `json:"name,omitempty"`
+	ID    string `json:"id,omitempty"`
+}
+
+type explainedSkip struct {
+	Reason reconcile.Reason `json:"reason"`
+	Detail string           `json:"detail"`
+}
+
+// explainPatterns answers for patterns that the user gives, by the settings where there are any.
+func (p *program) explainPatterns(e *explaining) error {
+	opts := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}
+	if cfg, err := config.Load(config.Sources{Path: p.configPath, Env: p.env, Flags: p.flags}); err == nil {
+		list, err := exclusions(cfg)
+		if err != nil {
+			return err
+		}
+		opts = patternOptions(cfg, list)
+	} else if p.configPath != "" {
+		return err
+	}
+	out := bufio.NewWriter(p.stdout)
+	each := func(src string) error { return e.print(out, explainPattern(src, e.patternType, opts)) }
+	var err error
+	switch {
+	case !slices.Contains([]string{"stix", "sigma", "yara"}, e.patternType):
+		return usagef("--pattern-type %q: want stix, sigma or yara", e.patternType)
+	case e.pattern != "":
+		err = each(e.pattern)
+	default:
+		err = p.eachLine(e.patterns, each)
+	}
+	if err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// eachLine visits the lines of a file that are not blank.
+func (p *program) eachLine(path string, visit func(string) error) error {
+	in := p.stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return usagef("--patterns: %v", err)
+		}
+		defer f.Close()
+		in = f
+	}
+	r := bufio.NewReader(in)
+	for {
+		line, err := r.ReadString('\n')
+		if s := strings.TrimRight(line, "\r\n"); strings.TrimSpace(s) != "" {
+			if err := visit(s); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func explainPattern(src, typ string, opts pattern.Options) explanation {
+	x := explanation{Input: src, Rules: []explainedRule{}, Skipped: []explainedSkip{}}
+	if typ != "stix" {
+		ind := reconcile.Indicator{PatternType: typ, Pattern: src}
+		r, err := reconcile.CheckRule(&ind)
+		if err != nil {
+			x.Skipped = append(x.Skipped, explainedSkip{reconcile.InvalidRule, err.Error()})
+			return x
+		}
+		x.Rules = append(x.Rules, explainedRule{Kind: typ, Name: r.Name, ID: r.ID})
+		return x
+	}
+	r := pattern.Deploy(src, nil, opts)
+	for _, v := range r.Values {
+		x.Rules = append(x.Rules, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value})
+	}
+	for _, s := range r.Skipped {
+		x.Skipped = append(x.Skipped, explainedSkip{s.Reason, s.Detail})
+	}
+	return x
+}
+
+func (e *explaining) print(w io.Writer, x explanation) error {
+	if e.json {
+		return writeJSON(w, x)
+	}
+	fmt.Fprintln(w, render.Escape(x.Input))
+	for _, r := range x.Rules {
+		fmt.Fprintln(w, "  + "+render.Escape(strings.Join(nonEmpty(r.Kind, r.Type, r.Value, r.Name, r.ID), " ")))
+	}
+	for _, s := range x.Skipped {
+		fmt.Fprintf(w, "  ? %s: %s\n", s.Reason, render.Escape(s.Detail))
+	}
+	if len(x.Rules)+len(x.Skipped) == 0 {
+		fmt.Fprintln(w, "  no rule")
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func nonEmpty(words ...string) []string {
+	return slices.DeleteFunc(words, func(s string) bool { return s == "" })
+}
+
+// standing is how a value or an indicator stands on both sides.
+type standing struct {
+	Input      string              `json:"input"`
+	Excluded   string              `json:"excluded,omitempty"`
+	Indicators []indicatorStanding `json:"indicators"`
+	Rows       []rowStanding       `json:"rows"`
+}
+
+type indicatorStanding struct {
+	ID      string           `json:"indicator_id"`
+	Name    string           `json:"name"`
+	Score   *int             `json:"score"`
+	Wanted  bool             `json:"wanted"`
+	Reason  reconcile.Reason `json:"reason,omitempty"`
+	Detail  string           `json:"detail,omitempty"`
+	Rules   []explainedRule  `json:"rules"`
+	Skipped []explainedSkip  `json:"skipped"`
+}
+
+type rowStanding struct {
+	ID      string `json:"id"`
+	Kind    string `json:"kind"`
+	Type    string `json:"type,omitempty"`
+	Value   string `json:"value,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Enabled bool   `json:"enabled"`
+	Whose   string `json:"whose"` // ours, foreign or unmanaged
+}
+
+// explainIndicator answers for one indicator: whether it is wanted, what it gives, what of that is held.
+func (p *program) explainIndicator(ctx context.Context, e *explaining) error {
+	t, err := p.open(ctx, &shaping{}, true)
+	if err != nil {
+		return err
+	}
+	found, err := t.job.Source.ByIDs(ctx, []string{e.indicator}, false)
+	if err != nil {
+		return err
+	}
+	s := standing{Input: e.indicator, Indicators: []indicatorStanding{}, Rows: []rowStanding{}}
+	if len(found) > 0 {
+		matching, err := t.job.Source.ByIDs(ctx, []string{e.indicator}, true)
+		if err != nil {
+			return err
+		}
+		st := t.stand(&found[0].Indicator, len(matching) > 0)
+		s.Indicators = append(s.Indicators, st)
+		for _, r := range st.Rules {
+			if s.Rows, err = t.addRows(ctx, s.Rows, r); err != nil {
+				return err
+			}
+		}
+	}
+	return e.printStanding(p.stdout, s)
+}
+
+// explainValue answers for one value: every indicator that names it, and every row that holds it.
+func (p *program) explainValue(ctx context.Context, e *explaining) error {
+	t, err := p.open(ctx, &shaping{}, true)
+	if err != nil {
+		return err
+	}
+	s := standing{Input: e.value, Indicators: []indicatorStanding{}, Rows: []rowStanding{}}
+	candidates := spellings(e.value)
+	for _, v := range candidates {
+		if list, err := exclusions(t.cfg); err == nil && s.Excluded == "" {
+			s.Excluded, _ = list.Match(v)
+		}
+	}
+	_, err = t.job.Source.Read(ctx, t.now(), func(page []reconcile.Indicator) error {
+		for i := range page {
+			st := t.stand(&page[i], true)
+			names := slices.ContainsFunc(st.Rules, func(r explainedRule) bool {
+				return slices.Contains(candidates, pattern.Value{Type: r.Type, Value: r.Value})
+			})
+			if names || len(st.Skipped) > 0 && strings.Contains(page[i].Pattern, e.value) {
+				s.Indicators = append(s.Indicators, st)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, v := range candidates {
+		if s.Rows, err = t.addRows(ctx, s.Rows, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value}); err != nil {
+			return err
+		}
+	}
+	return e.printStanding(p.stdout, s)
+}
+
+// spellings are the rules that a value as a person types it could be.
+func spellings(value string) []pattern.Value {
+	var out []pattern.Value
+	for _, typ := range []string{"hash", "ip_both", "ip_src", "ip_dst", "domain_name", "url", "filename", "filepath"} {
+		if v, err := pattern.Canonical(typ, value); err == nil {
+			out = append(out, pattern.Value{Type: typ, Value: v})
+		}
+	}
+	return out
+}
+
+// stand judges one indicator as a run would.
+func (t *target) stand(ind *reconcile.Indicator, matches bool) indicatorStanding {
+	st := indicatorStanding{ID: ind.ID, Name: ind.Name, Score: ind.Score, Wanted: true, Rules: []explainedRule{}, Skipped: []explainedSkip{}}
+	if st.Reason, st.Detail = t.job.Selection.Judge(ind, t.now()); st.Reason == "" && !matches {
+		st.Reason, st.Detail = reconcile.OutOfFilter, "the filter does not let it through"
+	}
+	st.Wanted = st.Reason == ""
+	if !strings.EqualFold(ind.PatternType, "stix") {
+		if r, err := reconcile.CheckRule(ind); err == nil {
+			st.Rules = append(st.Rules, explainedRule{Kind: ind.PatternType, Name: r.Name, ID: r.ID})
+		} else {
+			st.Skipped = append(st.Skipped, explainedSkip{reconcile.InvalidRule, err.Error()})
+		}
+		return st
+	}
+	values, skips := t.job.Meaning(ind)
+	for _, v := range values {
+		st.Rules = append(st.Rules, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value})
+	}
+	for _, s := range skips {
+		st.Skipped = append(st.Skipped, explainedSkip{s.Reason, s.Detail})
+	}
+	return st
+}
+
+// addRows looks a rule up in its list.
+func (t *target) addRows(ctx context.Context, rows []rowStanding, r explainedRule) ([]rowStanding, error) {
+	kind, err := reconcile.ParseKind(r.Kind)
+	if err != nil {
+		return rows, err
+	}
+	list, err := t.job.Sink.FindList(ctx, kind, t.cfg.HarfangLab.ListName)
+	if err != nil || list == nil {
+		return rows, err
+	}
+	held, err := t.job.Sink.Lookup(ctx, kind, list.ID, queryOf(kind, r))
+	if err != nil {
+		return rows, err
+	}
+	for i := range held {
+		row := &held[i].Row
+		mine, foreign, _ := reconcile.Whose(row, t.job.Policy.Own, t.job.Canon)
+		whose := "unmanaged"
+		if mine {
+			whose = "ours"
+		} else if foreign {
+			whose = "foreign"
+		}
+		rows = append(rows, rowStanding{ID: row.ID, Kind: r.Kind, Type: row.Type, Value: row.Value, Name: row.Name, Enabled: row.Enabled, Whose: whose})
+	}
+	return rows, nil
+}
+
+func (e *explaining) printStanding(w io.Writer, s standing) error {
+	if e.json {
+		return writeJSON(w, s)
+	}
+	fmt.Fprintln(w, render.Escape(s.Input))
+	if s.Excluded != "" {
+		fmt.Fprintln(w, "  never deployed: excluded by "+render.Escape(s.Excluded))
+	}
+	if len(s.Indicators) == 0 {
+		fmt.Fprintln(w, "  no indicator that this run would read gives it")
+	}
+	for _, st := range s.Indicators {
+		word := "wanted by"
+		if !st.Wanted {
+			word = fmt.Sprintf("not wanted (%s: %s) from", st.Reason, st.Detail)
+		}
+		fmt.Fprintln(w, "  "+render.Escape(fmt.Sprintf("%s %s (%s)", word, st.Name, st.ID)))
+		for _, r := range st.Rules {
+			fmt.Fprintln(w, "    + "+render.Escape(strings.Join(nonEmpty(r.Kind, r.Type, r.Value, r.Name, r.ID), " ")))
+		}
+		for _, sk := range st.Skipped {
+			fmt.Fprintf(w, "    ? %s: %s\n", sk.Reason, render.Escape(sk.Detail))
+		}
+	}
+	if len(s.Rows) == 0 {
+		fmt.Fprintln(w, "  no rule in HarfangLab holds it: not blocked")
+	}
+	for _, r := range s.Rows {
+		state := "enabled"
+		if !r.Enabled {
+			state = "disabled"
+		}
+		fmt.Fprintln(w, "  "+render.Escape(fmt.Sprintf("held: %s, %s, %s, row %s", strings.Join(nonEmpty(r.Kind, r.Type, r.Value, r.Name), " "), state, r.Whose, r.ID)))
+	}
+	return nil
+}
+
+func queryOf(k reconcile.Kind, r explainedRule) run.Query {
+	if k == reconcile.IOC {
+		return run.Query{Type: r.Type, Value: r.Value}
+	}
+	return run.Query{Name: r.Name, RuleID: r.ID}
+}

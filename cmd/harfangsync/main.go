@@ -1,0 +1,7 @@
+// Command harfangsync makes the from_OpenCTI lists of a HarfangLab EDR equal to the filtered
+// indicator set of an OpenCTI platform, and shows the plan first.
+package main
+
+import "os"
+
+func main() { os.Exit(start(os.Args, os.Stdin, os.Stdout, os.Stderr)) }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"harfangsync/reconcile/run"
+)
+
+// bars shows a run's progress on a terminal. Two reads may go on at once, so readings share a line.
+type bars struct {
+	p  *program
+	mu sync.Mutex
+
+	read    map[string]int
+	order   []string
+	reading *progressbar.ProgressBar
+	writing *progressbar.ProgressBar
+}
+
+// progress is nil unless a person is watching.
+func (p *program) progress() run.Progress {
+	if p.quiet || !terminal(p.stderr) {
+		return nil
+	}
+	return &bars{p: p, read: map[string]int{}}
+}
+
+func (b *bars) Reading(what string, done, _ int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.reading == nil {
+		b.reading = b.bar(-1)
+	}
+	if _, known := b.read[what]; !known {
+		b.order = append(b.order, what)
+	}
+	b.read[what] = done
+	line := "reading"
+	for _, w := range b.order {
+		line += fmt.Sprintf("  %d %s", b.read[w], w)
+	}
+	b.reading.Describe(line)
+	_ = b.reading.Add(1)
+}
+
+func (b *bars) Writing(done, total int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.reading != nil {
+		_ = b.reading.Clear()
+		b.reading = nil
+	}
+	if b.writing == nil {
+		b.writing = b.bar(total)
+		b.writing.Describe("writing")
+	}
+	_ = b.writing.Set(done)
+}
+
+func (b *bars) Done() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, bar := range []*progressbar.ProgressBar{b.reading, b.writing} {
+		if bar != nil {
+			_ = bar.Clear()
+		}
+	}
+	b.reading, b.writing = nil, nil
+}
+
+func (b *bars) bar(total int) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total, progressbar.OptionSetWriter(b.p.stderr), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(total > 0), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(24))
+}

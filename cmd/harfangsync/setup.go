@@ -1,0 +1,365 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/cmd/config"
+	"harfangsync/cmd/httpclient"
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/state"
+	"harfangsync/sinks/harfanglab"
+	"harfangsync/sources/exclude"
+	"harfangsync/sources/opencti"
+	"harfangsync/sources/pattern"
+)
+
+// shaping are the flags of every command that makes a plan.
+type shaping struct {
+	only           string
+	asOf           string
+	allowEmpty     bool
+	acceptShrink   int
+	acceptRemovals int
+	takeOver       string
+}
+
+func (s *shaping) flags() []cli.Flag {
+	return []cli.Flag{
+		onlyFlag(s),
+		&cli.BoolFlag{Name: "allow-empty", Usage: "believe a source without a single wanted rule (gate G2)", Destination: &s.allowEmpty},
+		&cli.IntFlag{Name: "accept-shrink", Usage: "believe that `N` indicators went, N being the message's number (gate G2)", Destination: &s.acceptShrink},
+		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, N being the message's number (gate G4)", Destination: &s.acceptRemovals},
+		&cli.StringFlag{Name: "take-over", Usage: "take the rules of another `INSTANCE` (its connector.id) for ours, once", Destination: &s.takeOver},
+	}
+}
+
+func onlyFlag(s *shaping) cli.Flag {
+	return &cli.StringFlag{Name: "only", Usage: "`KINDS` to work on, of ioc,sigma,yara; the others are neither read nor changed", Destination: &s.only}
+}
+
+func (s *shaping) kinds() ([]reconcile.Kind, error) {
+	var kinds []reconcile.Kind
+	for _, word := range strings.Split(s.only, ",") {
+		word = strings.ToLower(strings.TrimSpace(word))
+		if word == "" {
+			continue
+		}
+		k, err := reconcile.ParseKind(word)
+		if err != nil {
+			return nil, usagef("--only: %v", err)
+		}
+		if !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds, nil
+}
+
+// target is both platforms as one command works with them.
+type target struct {
+	cfg              *config.Config
+	octi             *opencti.Client
+	hl               *harfanglab.Client
+	job              *run.Job
+	version          string     // HarfangLab's
+	asOf             *time.Time // the moment at which validity dates are judged, nil for now
+	settings         string
+	octiHTTP, hlHTTP *httpclient.Client
+}
+
+// load reads the settings and sets up logging.
+func (p *program) load(needs ...config.Need) (*config.Config, error) {
+	cfg, err := config.Load(config.Sources{Path: p.configPath, Env: p.env, Flags: p.flags})
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.Require(needs...); err != nil {
+		return nil, err
+	}
+	if err := p.setLog(cfg.Connector.LogLevel, ""); err != nil {
+		return nil, err
+	}
+	for _, w := range cfg.Warnings {
+		p.log.Warn(w)
+	}
+	return cfg, nil
+}
+
+// open reads the settings, reaches both platforms and prepares a job. readOnly makes the HTTP layer
+// refuse every write (gate G12).
+func (p *program) open(ctx context.Context, s *shaping, readOnly bool) (*target, error) {
+	cfg, err := p.load(config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance)
+	if err != nil {
+		return nil, err
+	}
+	kinds, err := s.kinds()
+	if err != nil {
+		return nil, err
+	}
+	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg)}
+	if err := t.connect(p, readOnly); err != nil {
+		return nil, err
+	}
+	ident, err := t.octi.Ident(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range ident.Warnings {
+		p.log.Warn(w)
+	}
+	if !ident.Can("KNOWLEDGE") {
+		return nil, &opencti.RightError{Capability: "KNOWLEDGE"}
+	}
+	if t.version, err = t.hl.Version(ctx); err != nil {
+		return nil, err
+	}
+	return t, t.prepare(ctx, p, s, kinds, ident, readOnly)
+}
+
+func (t *target) connect(p *program, readOnly bool) (err error) {
+	cfg := t.cfg
+	common := httpclient.Options{Parallelism: cfg.Sync.Parallelism, RateLimit: cfg.Sync.RateLimit, Timeout: cfg.Sync.RequestTimeout, ReadOnly: readOnly, Log: p.log, Version: version()}
+	octi, hl := common, common
+	octi.Platform, octi.SSLVerify, octi.CABundle = httpclient.GraphQL, cfg.OpenCTI.SSLVerify, cfg.OpenCTI.CABundle
+	hl.Platform, hl.SSLVerify, hl.CABundle = httpclient.REST, cfg.HarfangLab.SSLVerify, cfg.HarfangLab.CABundle
+	if t.octiHTTP, err = httpclient.New(octi); err != nil {
+		return err
+	}
+	if t.hlHTTP, err = httpclient.New(hl); err != nil {
+		return err
+	}
+	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log})
+	t.hl = harfanglab.New(harfanglab.Options{URL: cfg.HarfangLab.URL, Token: cfg.HarfangLab.Token, Login: cfg.HarfangLab.Login, Password: cfg.HarfangLab.Password, HTTP: t.hlHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log})
+	return nil
+}
+
+// prepare makes the job: what is wanted, what it means, and what may be done about it.
+func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []reconcile.Kind, ident opencti.Ident, readOnly bool) error {
+	cfg := t.cfg
+	excluded, err := exclusions(cfg)
+	if err != nil {
+		return err
+	}
+	stream, need, err := t.stream(ctx, p)
+	if err != nil {
+		return err
+	}
+	selection := reconcile.Selection{Kinds: kinds, NeedDetection: need, MinScore: cfg.Sync.MinScore,
+		Labels: cfg.Sync.Labels, ExcludeLabels: cfg.Sync.ExcludeLabels, MaxTLP: cfg.Sync.MaxTLP}
+	now := time.Now().UTC()
+	if s.asOf != "" {
+		if now, err = config.ParseTime(s.asOf, now); err != nil {
+			return usagef("--as-of: %v", err)
+		}
+		t.asOf = &now
+	}
+	t.job = &run.Job{
+		Source:   &openctiSource{client: t.octi, filter: opencti.And(stream, serverFilter(&selection, now)), observables: cfg.Sync.ValuesFrom != "pattern"},
+		Sink:     &harfanglabSink{t.hl},
+		Classify: classify,
+		Meaning:  meaning(cfg, excluded),
+		Canon:    canonical,
+		Excluded: func(typ, value string) bool {
+			_, hit := excluded.Match(pattern.Value{Type: typ, Value: value})
+			return hit
+		},
+		Selection: selection,
+		Policy: reconcile.Policy{
+			Own:  reconcile.Identity{Instance: cfg.Connector.ID, TakeOver: s.takeOver},
+			List: cfg.HarfangLab.ListName, Base: cfg.OpenCTI.URL, Remove: cfg.HarfangLab.RemoveIndicator,
+			Maturity: cfg.HarfangLab.Maturity, Revert: cfg.Sync.AnalystDisable == "revert",
+			Strays: reconcile.Strays(cfg.Sync.Unmanaged), Mode: reconcile.Mode(cfg.Sync.Policy), Kinds: kinds,
+		},
+		Limits:    reconcile.Limits{SourceShrink: cfg.Sync.Limits.SourceShrink, Failures: cfg.Sync.Limits.Failures},
+		Overrides: reconcile.Overrides{AllowEmpty: s.allowEmpty, AcceptShrink: s.acceptShrink, AcceptRemovals: s.acceptRemovals},
+		Filter:    filterDigest(stream, &selection),
+		Parallel:  cfg.Sync.Parallelism,
+		Log:       p.log,
+		Progress:  p.progress(),
+	}
+	for _, m := range ident.Markings {
+		t.job.Markings = append(t.job.Markings, m.Definition)
+	}
+	slices.Sort(t.job.Markings)
+	t.job.Keeper, err = t.keeper(ctx, p, ident, readOnly)
+	return err
+}
+
+// stream adopts the filters of the configured stream, or says that there are none. needDetection is
+// our own demand on the detection flag.
+func (t *target) stream(ctx context.Context, p *program) (filter *opencti.FilterGroup, needDetection bool, err error) {
+	builtIn := t.cfg.Sync.Detection != "any"
+	if t.cfg.Connector.LiveStreamID == "" {
+		return nil, builtIn, nil
+	}
+	c, err := t.octi.Stream(ctx, t.cfg.Connector.LiveStreamID)
+	if errors.Is(err, opencti.ErrUnknownStream) {
+		return nil, false, usagef("connector.live_stream_id: OpenCTI knows no stream %s; create it under Data sharing, or leave the setting empty for the built-in filter", t.cfg.Connector.LiveStreamID)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if !c.Live {
+		p.log.Warn("the stream is stopped; its filters are used all the same", "stream", c.Name)
+	}
+	if c.Filters == nil {
+		p.log.Warn("the stream has no filters; the built-in filter is used: not revoked, valid now, flagged for detection", "stream", c.Name)
+		return nil, builtIn, nil
+	}
+	return c.Filters, t.cfg.Sync.Detection == "required", nil
+}
+
+// serverFilter is what OpenCTI can evaluate of our own selection. Nulls pass as they do here.
+func serverFilter(s *reconcile.Selection, now time.Time) *opencti.FilterGroup {
+	kinds := s.Kinds
+	if len(kinds) == 0 {
+		kinds = reconcile.Kinds
+	}
+	var types []string
+	for _, k := range kinds {
+		types = append(types, map[reconcile.Kind]string{reconcile.IOC: "stix", reconcile.Sigma: "sigma", reconcile.YARA: "yara"}[k])
+	}
+	at := now.Format("2006-01-02T15:04:05.000Z")
+	parts := []*opencti.FilterGroup{
+		opencti.Group(opencti.Eq("pattern_type", types...), opencti.Eq("revoked", "false")),
+		opencti.OrNil("valid_from", "lte", at),
+		opencti.OrNil("valid_until", "gt", at),
+	}
+	if s.NeedDetection {
+		parts = append(parts, opencti.Group(opencti.Eq("x_opencti_detection", "true")))
+	}
+	if s.MinScore != nil {
+		parts = append(parts, opencti.Group(opencti.Filter{Key: []string{"x_opencti_score"}, Values: []string{fmt.Sprint(*s.MinScore)}, Operator: "gte", Mode: "or"}))
+	}
+	return opencti.And(parts...)
+}
+
+// filterDigest covers the stream's filters and our selection, but no moment and no choice of kinds.
+func filterDigest(stream *opencti.FilterGroup, s *reconcile.Selection) string {
+	own := *s
+	own.Kinds = nil
+	b, err := json.Marshal(own)
+	if err != nil {
+		panic(err) // texts and numbers always encode
+	}
+	h := sha256.Sum256([]byte(stream.Digest() + "\n" + string(b)))
+	return hex.EncodeToString(h[:])
+}
+
+func exclusions(cfg *config.Config) (*exclude.List, error) {
+	var lists []*exclude.List
+	if cfg.Sync.BuiltinExclusions {
+		lists = append(lists, exclude.Builtin())
+	}
+	var problems []error
+	for _, path := range cfg.Sync.Exclusions {
+		l, err := readExclusions(path)
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		lists = append(lists, l)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, usagef("sync.exclusions: %v", err)
+	}
+	return exclude.Merge(lists...), nil
+}
+
+func readExclusions(path string) (*exclude.List, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return exclude.Parse(f, path)
+}
+
+func patternOptions(cfg *config.Config, excluded *exclude.List) pattern.Options {
+	return pattern.Options{StrongestHash: cfg.Sync.Hashes == "strongest", Observables: cfg.Sync.ValuesFrom != "pattern", Excluded: excluded.Match}
+}
+
+// meaning turns a STIX indicator into values and skips.
+func meaning(cfg *config.Config, excluded *exclude.List) func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
+	opts := patternOptions(cfg, excluded)
+	return func(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
+		r := pattern.Deploy(ind.Pattern, ind.Observables, opts)
+		values := make([]reconcile.Value, len(r.Values))
+		for i, v := range r.Values {
+			values[i] = reconcile.Value(v)
+		}
+		skips := make([]reconcile.Skip, len(r.Skipped))
+		for i, s := range r.Skipped {
+			skips[i] = reconcile.Skip{Indicator: ind.ID, Reason: s.Reason, Detail: s.Detail}
+		}
+		return values, skips
+	}
+}
+
+// canonical folds the spelling of a value that HarfangLab holds; what is not valid stays as it is.
+func canonical(typ, value string) string {
+	v, err := pattern.Canonical(typ, value)
+	if err != nil {
+		return value
+	}
+	return v
+}
+
+// keeper opens the state. A state that cannot be read is none, with a warning.
+func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, readOnly bool) (*state.Keeper, error) {
+	var store state.Store
+	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, "file:"); {
+	case isFile:
+		store = state.File(path)
+	case t.cfg.Sync.State == "opencti":
+		if readOnly && !ident.Can("MODULES") || !readOnly && !ident.Can("CONNECTORAPI") {
+			p.log.Warn("the account may not keep state in OpenCTI, so this run remembers nothing", "missing", map[bool]string{true: "MODULES", false: "CONNECTORAPI"}[readOnly])
+			break
+		}
+		store = &connectorState{client: t.octi, id: t.cfg.Connector.ID, name: t.cfg.Connector.Name, scope: []string{t.cfg.Connector.Scope}, readOnly: readOnly}
+	}
+	k, err := state.Open(ctx, store)
+	if err != nil && ctx.Err() == nil {
+		p.log.Warn("the state cannot be read and counts as empty", "error", err)
+		return k, nil
+	}
+	return k, err
+}
+
+// lock takes the lock of this target (gate G10).
+func (t *target) lock(ctx context.Context, lost func(error)) (release func(), err error) {
+	key := lockKey(t.cfg)
+	switch path, isFile := strings.CutPrefix(t.cfg.Sync.Lock, "file:"); {
+	case isFile:
+		return state.LockFile(ctx, path+".lock", t.cfg.Sync.LockTimeout)
+	case t.cfg.Sync.Lock == "opencti" && t.job.Keeper.Stored():
+		return t.job.Keeper.Lock(ctx, key, t.cfg.Sync.LockTimeout, lost)
+	}
+	return func() {}, nil
+}
+
+// lockKey names what two runs must not work on at once.
+func lockKey(cfg *config.Config) string {
+	h := sha256.Sum256([]byte(cfg.OpenCTI.URL + "\n" + cfg.HarfangLab.URL + "\n" + cfg.HarfangLab.ListName))
+	return hex.EncodeToString(h[:8])
+}
+
+func (t *target) now() time.Time {
+	if t.asOf != nil {
+		return *t.asOf
+	}
+	return time.Now().UTC()
+}

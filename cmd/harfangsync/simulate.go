@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/reconcile/state"
+	"harfangsync/sinks/hlsim"
+	"harfangsync/sources/octisim"
+)
+
+// What the simulators know their users by. These are no secrets: the simulators serve loopback only.
+const (
+	simOpenCTIToken    = "flgrn_octi_tkn_simulated"
+	simHarfangLabToken = "simulated-harfanglab-token"
+	simConnectorID     = "b7a5a0f2-6a8e-4b77-9f6e-2d9a3c1f5e01"
+)
+
+// simulators are both platforms in this process.
+type simulators struct {
+	octi           *octisim.Sim
+	hl             *hlsim.Sim
+	octiURL, hlURL string
+	servers        []*http.Server
+}
+
+type simOptions struct {
+	indicators, rules string
+	octiAddr, hlAddr  string
+	env               string
+	latency           time.Duration
+	version           string // OpenCTI's
+	quietLog          bool
+}
+
+func (p *program) simulateCommand() *cli.Command {
+	var o simOptions
+	return &cli.Command{
+		Name:  "simulate",
+		Usage: "serve both platform simulators on loopback until interrupted",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "indicators", Usage: "JSON lines of OpenCTI indicators (default: the built-in samples)", Destination: &o.indicators},
+			&cli.StringFlag{Name: "rules", Usage: "JSON lines of HarfangLab rules, each with its kind", Destination: &o.rules},
+			&cli.StringFlag{Name: "opencti-addr", Value: "127.0.0.1:0", Usage: "where to listen", Destination: &o.octiAddr},
+			&cli.StringFlag{Name: "harfanglab-addr", Value: "127.0.0.1:0", Usage: "where to listen", Destination: &o.hlAddr},
+			&cli.DurationFlag{Name: "latency", Usage: "least time a request takes", Destination: &o.latency},
+			&cli.StringFlag{Name: "opencti-version", Usage: "version to report and to behave like", Destination: &o.version},
+			&cli.StringFlag{Name: "env", Usage: "write the settings as NAME=value lines to `FILE` once both listen", Destination: &o.env},
+		},
+		Action: func(c *cli.Context) error {
+			o.quietLog = true // a long-lived simulator does not keep every request
+			s, err := startSimulators(&o)
+			if err != nil {
+				return err
+			}
+			defer s.close()
+			if o.env != "" {
+				if err := state.WriteFile(o.env, []byte(strings.Join(s.env(), "\n")+"\n")); err != nil {
+					return err
+				}
+			}
+			fmt.Fprintf(p.stdout, "OpenCTI    %s\nHarfangLab %s\n", s.octiURL, s.hlURL)
+			<-c.Context.Done()
+			return nil
+		},
+	}
+}
+
+// startSimulators loads the data and listens.
+func startSimulators(o *simOptions) (*simulators, error) {
+	s := &simulators{
+		octi: octisim.New(octisim.Options{Token: simOpenCTIToken, Latency: o.latency, Version: o.version}),
+		hl:   hlsim.New(hlsim.Options{Token: simHarfangLabToken, Latency: o.latency}),
+	}
+	s.octi.HTTP.SetLog(!o.quietLog)
+	s.hl.HTTP.SetLog(!o.quietLog)
+	if err := s.load(o); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.octiURL, err = s.serve(o.octiAddr, s.octi); err != nil {
+		return nil, err
+	}
+	if s.hlURL, err = s.serve(o.hlAddr, s.hl); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *simulators) load(o *simOptions) error {
+	indicators, err := openOr(o.indicators, "samples/indicators.jsonl")
+	if err != nil {
+		return usagef("--indicators: %v", err)
+	}
+	defer indicators.Close()
+	if _, err := s.octi.LoadJSONL(indicators); err != nil {
+		return usagef("--indicators: %v", err)
+	}
+	if o.rules == "" {
+		return nil
+	}
+	rules, err := os.Open(o.rules)
+	if err != nil {
+		return usagef("--rules: %v", err)
+	}
+	defer rules.Close()
+	return s.loadRules(rules)
+}
+
+// loadRules reads HarfangLab rules, one JSON object a line: kind, list, and the rule's own members.
+func (s *simulators) loadRules(r io.Reader) error {
+	byKind := map[string]map[string][]hlsim.Rule{}
+	scan := bufio.NewScanner(r)
+	scan.Buffer(nil, 16<<20)
+	for n := 1; scan.Scan(); n++ {
+		if strings.TrimSpace(scan.Text()) == "" {
+			continue
+		}
+		var head struct{ Kind, List string }
+		var rule hlsim.Rule
+		if err := errors.Join(json.Unmarshal(scan.Bytes(), &head), json.Unmarshal(scan.Bytes(), &rule)); err != nil {
+			return usagef("--rules, line %d: %v", n, err)
+		}
+		if head.List == "" {
+			head.List = "from_OpenCTI"
+		}
+		if byKind[head.Kind] == nil {
+			byKind[head.Kind] = map[string][]hlsim.Rule{}
+		}
+		byKind[head.Kind][head.List] = append(byKind[head.Kind][head.List], rule)
+	}
+	for kind, lists := range byKind {
+		for list, rules := range lists {
+			id, err := s.hl.AddSource(kind, list)
+			if err != nil {
+				return usagef("--rules: %v", err)
+			}
+			if err := s.hl.Load(kind, id, rules); err != nil {
+				return usagef("--rules: %v", err)
+			}
+		}
+	}
+	return scan.Err()
+}
+
+func openOr(path, sample string) (io.ReadCloser, error) {
+	if path != "" {
+		return os.Open(path)
+	}
+	return samples.Open(sample)
+}
+
+func (s *simulators) serve(addr string, h http.Handler) (url string, err error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", usagef("address %q: %v", addr, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", usagef("address %q: the simulators listen on loopback only", addr)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
+	s.servers = append(s.servers, srv)
+	go func() { _ = srv.Serve(l) }() // ends with close
+	return "http://" + l.Addr().String(), nil
+}
+
+func (s *simulators) close() {
+	for _, srv := range s.servers {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = srv.Shutdown(ctx)
+		cancel()
+	}
+}
+
+// env is the settings that reach the simulators.
+func (s *simulators) env() []string {
+	return []string{
+		"OPENCTI_URL=" + s.octiURL, "OPENCTI_TOKEN=" + simOpenCTIToken,
+		"HARFANGLAB_URL=" + s.hlURL, "HARFANGLAB_TOKEN=" + simHarfangLabToken,
+		"CONNECTOR_ID=" + simConnectorID,
+	}
+}

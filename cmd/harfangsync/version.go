@@ -1,0 +1,29 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"harfangsync/reconcile/planfile"
+)
+
+// version is the module's version from the build, or "devel".
+func version() string {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
+		return b.Main.Version
+	}
+	return "devel"
+}
+
+func versionText() string {
+	commit := "unknown"
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range b.Settings {
+			if s.Key == "vcs.revision" {
+				commit = s.Value
+			}
+		}
+	}
+	return fmt.Sprintf("harfangsync %s\ncommit %s\ngo %s %s/%s\nplan format %s\n", version(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, planfile.FormatVersion)
+}

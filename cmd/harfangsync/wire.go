@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/state"
+	"harfangsync/sinks/harfanglab"
+	"harfangsync/sources/opencti"
+)
+
+// openctiSource lets a run read OpenCTI through one filter.
+type openctiSource struct {
+	client      *opencti.Client
+	filter      *opencti.FilterGroup
+	observables bool
+}
+
+// Read visits every indicator of the filter.
+func (s *openctiSource) Read(ctx context.Context, start time.Time, visit func([]reconcile.Indicator) error) (int, error) {
+	report, err := s.client.Read(ctx, s.filter, start, s.observables, visit)
+	return report.Count, err
+}
+
+// ByIDs asks for single indicators.
+func (s *openctiSource) ByIDs(ctx context.Context, ids []string, filtered bool) ([]run.Found, error) {
+	var filter *opencti.FilterGroup
+	if filtered {
+		filter = s.filter
+	}
+	found, err := s.client.ByIDs(ctx, ids, filter, s.observables)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]run.Found, len(found))
+	for i, f := range found {
+		out[i] = run.Found{Asked: f.Asked, Indicator: f.Indicator}
+	}
+	return out, nil
+}
+
+// harfanglabSink lets a run work on HarfangLab.
+type harfanglabSink struct{ client *harfanglab.Client }
+
+func (s *harfanglabSink) FindList(ctx context.Context, k reconcile.Kind, name string) (*run.List, error) {
+	l, err := s.client.FindList(ctx, k, name)
+	if err != nil || l == nil {
+		return nil, err
+	}
+	return listOf(l), nil
+}
+
+func listOf(l *harfanglab.List) *run.List {
+	return &run.List{ID: l.ID, Name: l.Name, Disabled: l.Enabled != nil && !*l.Enabled}
+}
+
+func (s *harfanglabSink) CreateList(ctx context.Context, k reconcile.Kind, name string) (run.List, error) {
+	l, err := s.client.CreateList(ctx, k, name)
+	if err != nil {
+		return run.List{}, err
+	}
+	return *listOf(&l), nil
+}
+
+func (s *harfanglabSink) Rows(ctx context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (int, error) {
+	return s.client.Rows(ctx, k, list, visit)
+}
+
+func (s *harfanglabSink) Lookup(ctx context.Context, k reconcile.Kind, list string, q run.Query) ([]run.Located, error) {
+	rows, err := s.client.Lookup(ctx, k, list, harfanglab.Query(q))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]run.Located, len(rows))
+	for i, r := range rows {
+		out[i] = run.Located{Row: r.Row, List: r.ListID}
+	}
+	return out, nil
+}
+
+func (s *harfanglabSink) Create(ctx context.Context, list string, r reconcile.Row) (string, error) {
+	return s.client.Create(ctx, list, r)
+}
+
+func (s *harfanglabSink) Update(ctx context.Context, k reconcile.Kind, id string, p run.Patch) error {
+	return s.client.Update(ctx, k, id, harfanglab.Patch(p))
+}
+
+func (s *harfanglabSink) Delete(ctx context.Context, k reconcile.Kind, id string) error {
+	return s.client.Delete(ctx, k, id)
+}
+
+// classify tells a run what it needs to know of an adapter's error.
+func classify(err error) run.Fault {
+	if _, ok := errors.AsType[*opencti.IncompleteError](err); ok {
+		return run.Fault{Incomplete: true, Side: true}
+	}
+	if _, ok := errors.AsType[*harfanglab.IncompleteError](err); ok {
+		return run.Fault{Incomplete: true, Side: true}
+	}
+	if errors.Is(err, harfanglab.ErrFilterIgnored) {
+		return run.Fault{FilterIgnored: true}
+	}
+	e, ok := errors.AsType[*harfanglab.Error](err)
+	if !ok {
+		return run.Fault{}
+	}
+	return run.Fault{
+		Verdict: e.Verdict() || e.Exists, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Missing: e.NotFound(),
+		Side: !e.Verdict() && !e.Exists && !e.Linked && !e.NotFound(), Words: e.Words, Fields: e.Fields,
+	}
+}
+
+// connectorState keeps the state document in OpenCTI. Only commands that write register the
+// connector; the others read what is there.
+type connectorState struct {
+	client   *opencti.Client
+	id       string
+	name     string
+	scope    []string
+	readOnly bool
+}
+
+// Load reads the stored text.
+func (c *connectorState) Load(ctx context.Context) (string, error) {
+	if c.readOnly {
+		text, _, err := c.client.ConnectorState(ctx, c.id)
+		return text, err
+	}
+	return c.client.Register(ctx, c.id, c.name, c.scope)
+}
+
+// Save stores the text. When the platform answers another state than was sent, an administrator
+// reset it (contract opencti-api 6.2).
+func (c *connectorState) Save(ctx context.Context, text string) error {
+	if c.readOnly {
+		return nil
+	}
+	stored, err := c.client.Ping(ctx, c.id, text)
+	if errors.Is(err, opencti.ErrUnknownConnector) {
+		if _, err = c.client.Register(ctx, c.id, c.name, c.scope); err == nil {
+			stored, err = c.client.Ping(ctx, c.id, text)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if stored != text {
+		return state.ErrReset
+	}
+	return nil
+}
