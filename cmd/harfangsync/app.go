@@ -40,7 +40,8 @@ func start(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Environ(), flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
 	ctx, stop := p.untilSignal(context.Background())
 	defer stop()
-	err := p.app().RunContext(ctx, args)
+	app := p.app()
+	err := app.RunContext(ctx, flagsFirst(app, args))
 	code := exitCode(err, int(p.signalled.Load()))
 	var quiet *outcome
 	if err != nil && !errors.As(err, &quiet) {

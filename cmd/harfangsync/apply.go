@@ -67,80 +67,76 @@ func (p *program) runCommand() *cli.Command {
 	}
 }
 
-// flow is one command that plans, asks and applies.
-type flow struct {
-	ctx context.Context
-	t   *target
-}
-
 // planAndApply makes a plan, prints it, asks where it should, and applies it.
 func (p *program) planAndApply(ctx context.Context, a *applying) error {
-	return p.withTarget(ctx, a, func(f *flow) (*run.Planned, error) { return f.t.job.Plan(f.ctx, time.Time{}) })
+	return p.withPlan(ctx, a, func(ctx context.Context, t *target) (*run.Planned, error) { return t.job.Plan(ctx, time.Time{}) })
 }
 
-// withTarget reaches both sides, takes the lock, makes a plan in the way of the command, prints it,
-// asks where it should, and applies it.
-func (p *program) withTarget(ctx context.Context, a *applying, plan func(*flow) (*run.Planned, error)) error {
+// withPlan reaches both sides, takes the lock, makes a plan in the way of the command, prints it, asks
+// where it should, and applies it.
+func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.Context, *target) (*run.Planned, error)) error {
+	if err := canWrite("--report", a.report); err != nil {
+		return err
+	}
 	ask := !a.autoApprove
 	writes := !ask || terminal(p.stdin)
-	t, err := p.open(ctx, &a.shaping, !writes)
-	if err != nil {
-		return err
-	}
-	ctx, release, err := p.locked(ctx, t, writes)
-	if err != nil {
-		return err
-	}
-	defer release()
-	planned, err := plan(&flow{ctx, t})
-	if err != nil {
-		return err
-	}
-	doc := t.document(planned)
-	if len(planned.Plan.Changes) > 0 || planned.Plan.Refused() || a.json {
-		if err := a.showPlan(p, doc); err != nil {
+	return p.on(ctx, &a.shaping, !writes, func(ctx context.Context, t *target) error {
+		ctx, release, err := p.locked(ctx, t, writes)
+		if err != nil {
 			return err
 		}
-	}
-	if planned.Plan.Refused() {
-		return a.finish(p, planfile.NewReport(doc, codeRefused), nil)
-	}
-	if ask && len(planned.Plan.Changes) > 0 {
-		if !writes {
-			return usagef("not a terminal: nothing was applied; pass --auto-approve, or save the plan with plan --out and apply the file")
+		defer release()
+		planned, err := plan(ctx, t)
+		if err != nil {
+			return err
 		}
-		if yes, err := p.confirm(ctx, "Apply this plan? Only 'yes' is taken for an answer: "); err != nil || !yes {
-			return firstError(err, usagef("not approved: nothing was applied"))
+		doc := t.document(planned)
+		if len(planned.Plan.Changes) > 0 || planned.Plan.Refused() || a.json {
+			if err := a.showPlan(p, doc); err != nil {
+				return err
+			}
 		}
-	}
-	return p.carryOut(ctx, a, t, planned, doc, ask)
+		if planned.Plan.Refused() {
+			return a.finish(p, planfile.NewReport(doc, codeRefused), nil)
+		}
+		if ask && len(planned.Plan.Changes) > 0 {
+			if !writes {
+				return usagef("not a terminal: nothing was applied; pass --auto-approve, or save the plan with plan --out and apply the file")
+			}
+			if yes, err := p.confirm(ctx, "Apply this plan? Only 'yes' is taken for an answer: "); err != nil || !yes {
+				return firstError(err, usagef("not approved: nothing was applied"))
+			}
+		}
+		return p.carryOut(ctx, a, t, planned, doc, ask)
+	})
 }
 
 // applyFile applies a saved plan without asking: it applies what was approved.
 func (p *program) applyFile(ctx context.Context, a *applying, path string) error {
+	if err := canWrite("--report", a.report); err != nil {
+		return err
+	}
 	doc, err := planfile.Read(path)
 	if err != nil {
 		return err
 	}
-	t, err := p.open(ctx, &a.shaping, false)
-	if err != nil {
-		return err
-	}
-	ctx, release, err := p.locked(ctx, t, true)
-	if err != nil {
-		return err
-	}
-	defer release()
-	planned, err := t.restore(doc, a)
-	if err != nil {
-		return err
-	}
-	if a.json {
-		if err := a.showPlan(p, doc); err != nil {
+	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
+		ctx, release, err := p.locked(ctx, t, true)
+		if err != nil {
 			return err
 		}
-	}
-	return p.carryOut(ctx, a, t, planned, doc, true)
+		defer release()
+		planned, err := t.restore(doc, a)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			if err := a.showPlan(p, doc); err != nil {
+				return err
+			}
+		}
+		return p.carryOut(ctx, a, t, planned, doc, true)
+	})
 }
 
 // restore is the plan of a document, once the document is known to be whole, recent, accepted and
@@ -277,7 +273,7 @@ func (a *applying) showPlan(p *program, doc *planfile.Document) error {
 	if a.json {
 		return render.PlanEvents(p.stdout, doc)
 	}
-	return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout)})
+	return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout), Full: !doc.Applyable})
 }
 
 // finish writes the report and ends with its code.

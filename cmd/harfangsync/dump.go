@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -21,19 +22,17 @@ func (p *program) dumpCommand() *cli.Command {
 			if c.NArg() != 1 {
 				return usagef("dump needs the directory to write")
 			}
-			t, err := p.open(c.Context, &s, true)
-			if err != nil {
+			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
+				d, err := t.job.Dump(ctx, t.cfg.HarfangLab.URL)
+				if err != nil {
+					return err
+				}
+				if err := d.Write(c.Args().First()); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(p.stdout, "Dumped %d rules to %s.\n", d.Count, c.Args().First())
 				return err
-			}
-			d, err := t.job.Dump(c.Context, t.cfg.HarfangLab.URL)
-			if err != nil {
-				return err
-			}
-			if err := d.Write(c.Args().First()); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(p.stdout, "Dumped %d rules to %s.\n", d.Count, c.Args().First())
-			return err
+			})
 		},
 	}
 }
@@ -63,11 +62,11 @@ func (p *program) restoreCommand() *cli.Command {
 			if exact && d.Scope != run.ScopeList {
 				return usagef("--exact needs a dump of whole lists; this is a backup of single rows")
 			}
-			return p.withTarget(c.Context, &a, func(f *flow) (*run.Planned, error) {
-				if d.Target != f.t.cfg.HarfangLab.URL || d.List != f.t.cfg.HarfangLab.ListName {
-					return nil, &planfile.ForeignError{What: "the dump", Of: d.Target + " " + d.List, Want: f.t.cfg.HarfangLab.URL + " " + f.t.cfg.HarfangLab.ListName}
+			return p.withPlan(c.Context, &a, func(ctx context.Context, t *target) (*run.Planned, error) {
+				if d.Target != t.cfg.HarfangLab.URL || d.List != t.cfg.HarfangLab.ListName {
+					return nil, &planfile.ForeignError{What: "the dump", Of: d.Target + " " + d.List, Want: t.cfg.HarfangLab.URL + " " + t.cfg.HarfangLab.ListName}
 				}
-				return f.t.job.PlanRestore(f.ctx, d, exact)
+				return t.job.PlanRestore(ctx, d, exact)
 			})
 		},
 	}

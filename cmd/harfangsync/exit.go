@@ -68,6 +68,9 @@ func exitCode(err error, signal int) int {
 	if _, ok := errors.AsType[*state.LockedError](err); ok {
 		return codeLocked
 	}
+	if errors.Is(err, run.ErrDeadline) {
+		return codeSide
+	}
 	if planfile.Unusable(err) || errors.Is(err, run.ErrStale) {
 		return codeStale
 	}

@@ -217,65 +217,96 @@ type rowStanding struct {
 
 // explainIndicator answers for one indicator: whether it is wanted, what it gives, what of that is held.
 func (p *program) explainIndicator(ctx context.Context, e *explaining) error {
-	t, err := p.open(ctx, &shaping{}, true)
-	if err != nil {
-		return err
-	}
-	found, err := t.job.Source.ByIDs(ctx, []string{e.indicator}, false)
-	if err != nil {
-		return err
-	}
-	s := standing{Input: e.indicator, Indicators: []indicatorStanding{}, Rows: []rowStanding{}}
-	if len(found) > 0 {
-		matching, err := t.job.Source.ByIDs(ctx, []string{e.indicator}, true)
+	return p.on(ctx, &shaping{}, true, func(ctx context.Context, t *target) error {
+		found, err := t.job.Source.ByIDs(ctx, []string{e.indicator}, false)
 		if err != nil {
 			return err
 		}
-		st := t.stand(&found[0].Indicator, len(matching) > 0)
-		s.Indicators = append(s.Indicators, st)
-		for _, r := range st.Rules {
-			if s.Rows, err = t.addRows(ctx, s.Rows, r); err != nil {
+		s := standing{Input: e.indicator, Indicators: []indicatorStanding{}, Rows: []rowStanding{}}
+		if len(found) > 0 {
+			matching, err := t.job.Source.ByIDs(ctx, []string{e.indicator}, true)
+			if err != nil {
 				return err
 			}
+			st := t.stand(&found[0].Indicator, len(matching) > 0)
+			s.Indicators = append(s.Indicators, st)
+			for _, r := range st.Rules {
+				if s.Rows, err = t.addRows(ctx, s.Rows, r); err != nil {
+					return err
+				}
+			}
 		}
-	}
-	return e.printStanding(p.stdout, s)
+		return e.printStanding(p.stdout, s)
+	})
 }
 
 // explainValue answers for one value: every indicator that names it, and every row that holds it.
 func (p *program) explainValue(ctx context.Context, e *explaining) error {
-	t, err := p.open(ctx, &shaping{}, true)
-	if err != nil {
-		return err
-	}
-	s := standing{Input: e.value, Indicators: []indicatorStanding{}, Rows: []rowStanding{}}
-	candidates := spellings(e.value)
+	return p.on(ctx, &shaping{}, true, func(ctx context.Context, t *target) error {
+		s, err := t.standingOf(ctx, e.value)
+		if err != nil {
+			return err
+		}
+		return e.printStanding(p.stdout, s)
+	})
+}
+
+func (t *target) standingOf(ctx context.Context, value string) (standing, error) {
+	s := standing{Input: value, Indicators: []indicatorStanding{}, Rows: []rowStanding{}}
+	candidates := spellings(value)
 	for _, v := range candidates {
-		if list, err := exclusions(t.cfg); err == nil && s.Excluded == "" {
-			s.Excluded, _ = list.Match(v)
+		if s.Excluded == "" {
+			s.Excluded, _ = t.excluded.Match(v)
 		}
 	}
-	_, err = t.job.Source.Read(ctx, t.now(), func(page []reconcile.Indicator) error {
+	// Everything is read, not only what the filter lets through: "why not" is asked as often as "why".
+	var ids []string
+	byID := map[string]*reconcile.Indicator{}
+	_, err := t.every.Read(ctx, t.now(), func(page []reconcile.Indicator) error {
 		for i := range page {
-			st := t.stand(&page[i], true)
-			names := slices.ContainsFunc(st.Rules, func(r explainedRule) bool {
-				return slices.Contains(candidates, pattern.Value{Type: r.Type, Value: r.Value})
-			})
-			if names || len(st.Skipped) > 0 && strings.Contains(page[i].Pattern, e.value) {
-				s.Indicators = append(s.Indicators, st)
+			if t.gives(&page[i], value, candidates) {
+				if byID[page[i].ID] == nil {
+					ids = append(ids, page[i].ID)
+				}
+				byID[page[i].ID] = &page[i]
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return err
+		return s, err
+	}
+	matching := map[string]bool{}
+	if len(ids) > 0 {
+		found, err := t.job.Source.ByIDs(ctx, ids, true)
+		if err != nil {
+			return s, err
+		}
+		for _, f := range found {
+			matching[f.Asked] = true
+		}
+	}
+	for _, id := range ids {
+		s.Indicators = append(s.Indicators, t.stand(byID[id], matching[id]))
 	}
 	for _, v := range candidates {
 		if s.Rows, err = t.addRows(ctx, s.Rows, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value}); err != nil {
-			return err
+			return s, err
 		}
 	}
-	return e.printStanding(p.stdout, s)
+	return s, nil
+}
+
+// gives says whether an indicator's rules hold a value, or whether its pattern names it and something
+// of it is skipped.
+func (t *target) gives(ind *reconcile.Indicator, value string, candidates []pattern.Value) bool {
+	st := t.stand(ind, true)
+	for _, r := range st.Rules {
+		if slices.Contains(candidates, pattern.Value{Type: r.Type, Value: r.Value}) {
+			return true
+		}
+	}
+	return len(st.Skipped) > 0 && strings.Contains(ind.Pattern, value)
 }
 
 // spellings are the rules that a value as a person types it could be.
@@ -351,7 +382,7 @@ func (e *explaining) printStanding(w io.Writer, s standing) error {
 		fmt.Fprintln(w, "  never deployed: excluded by "+render.Escape(s.Excluded))
 	}
 	if len(s.Indicators) == 0 {
-		fmt.Fprintln(w, "  no indicator that this run would read gives it")
+		fmt.Fprintln(w, "  no indicator in OpenCTI gives it")
 	}
 	for _, st := range s.Indicators {
 		word := "wanted by"

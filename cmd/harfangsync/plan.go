@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"time"
@@ -65,34 +66,35 @@ func (p *program) planCommand() *cli.Command {
 			if err := v.check(); err != nil {
 				return err
 			}
-			t, err := p.open(c.Context, &s, true)
-			if err != nil {
+			if err := canWrite("--out", out); err != nil {
 				return err
 			}
-			var asOf time.Time
-			if t.asOf != nil {
-				asOf = *t.asOf
-			}
-			planned, err := t.job.Plan(c.Context, asOf)
-			if err != nil {
-				return err
-			}
-			doc := t.document(planned)
-			if out != "" {
-				if err := planfile.Write(out, doc); err != nil {
+			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
+				var asOf time.Time
+				if t.asOf != nil {
+					asOf = *t.asOf
+				}
+				planned, err := t.job.Plan(ctx, asOf)
+				if err != nil {
 					return err
 				}
-			}
-			if err := v.show(p, p.stdout, doc); err != nil {
-				return err
-			}
-			switch {
-			case s.asOf == "" && planned.Plan.Refused():
-				return ending(codeRefused)
-			case detailed && len(planned.Plan.Changes) > 0:
-				return ending(codeChanges)
-			}
-			return nil
+				doc := t.document(planned)
+				if out != "" {
+					if err := planfile.Write(out, doc); err != nil {
+						return err
+					}
+				}
+				if err := v.show(p, p.stdout, doc); err != nil {
+					return err
+				}
+				switch {
+				case s.asOf == "" && planned.Plan.Refused():
+					return ending(codeRefused)
+				case detailed && len(planned.Plan.Changes) > 0:
+					return ending(codeChanges)
+				}
+				return nil
+			})
 		},
 	}
 }

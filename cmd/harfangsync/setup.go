@@ -76,6 +76,8 @@ type target struct {
 	job              *run.Job
 	version          string     // HarfangLab's
 	asOf             *time.Time // the moment at which validity dates are judged, nil for now
+	excluded         *exclude.List
+	every            run.Source // indicators of our pattern types, whatever the filter says
 	settings         string
 	octiHTTP, hlHTTP *httpclient.Client
 }
@@ -98,13 +100,30 @@ func (p *program) load(needs ...config.Need) (*config.Config, error) {
 	return cfg, nil
 }
 
-// open reads the settings, reaches both platforms and prepares a job. readOnly makes the HTTP layer
-// refuse every write (gate G12).
-func (p *program) open(ctx context.Context, s *shaping, readOnly bool) (*target, error) {
+// on reads the settings, reaches both platforms and works on them, all of it within sync.deadline.
+// readOnly makes the HTTP layer refuse every write (gate G12).
+func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(context.Context, *target) error) error {
 	cfg, err := p.load(config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	if limit := cfg.Sync.Deadline; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, run.ErrDeadline)
+		defer cancel()
+	}
+	t, err := p.open(ctx, cfg, s, readOnly)
+	if err == nil {
+		err = work(ctx, t)
+	}
+	if errors.Is(context.Cause(ctx), run.ErrDeadline) && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w (sync.deadline, %s): %w", run.ErrDeadline, cfg.Sync.Deadline, err)
+	}
+	return err
+}
+
+// open reaches both platforms and prepares a job.
+func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, readOnly bool) (*target, error) {
 	kinds, err := s.kinds()
 	if err != nil {
 		return nil, err
@@ -153,6 +172,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 	if err != nil {
 		return err
 	}
+	t.excluded = excluded
 	stream, need, err := t.stream(ctx, p)
 	if err != nil {
 		return err
@@ -166,6 +186,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		}
 		t.asOf = &now
 	}
+	t.every = &openctiSource{client: t.octi, filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), observables: cfg.Sync.ValuesFrom != "pattern"}
 	t.job = &run.Job{
 		Source:   &openctiSource{client: t.octi, filter: opencti.And(stream, serverFilter(&selection, now)), observables: cfg.Sync.ValuesFrom != "pattern"},
 		Sink:     &harfanglabSink{t.hl},

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// flagsFirst moves the flags of a command line in front of its arguments, because urfave/cli stops
+// reading flags at the first argument: apply plan.json --report r.json would lose its report. What
+// follows -- stays as it is.
+func flagsFirst(app *cli.App, args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	out := args[:1:1]
+	rest := args[1:]
+	flags, commands := app.Flags, app.Commands
+	for {
+		valued := valuedFlags(flags)
+		var moved, words []string
+		i := 0
+		for ; i < len(rest); i++ {
+			a := rest[i]
+			if a == "--" {
+				break
+			}
+			if !strings.HasPrefix(a, "-") || a == "-" {
+				if len(commands) > 0 {
+					break // the name of a command: what follows is that command's
+				}
+				words = append(words, a)
+				continue
+			}
+			moved = append(moved, a)
+			name, _, whole := strings.Cut(strings.TrimLeft(a, "-"), "=")
+			if !whole && valued[name] && i+1 < len(rest) {
+				i++
+				moved = append(moved, rest[i])
+			}
+		}
+		out = append(out, moved...)
+		next := commandNamed(commands, rest[i:])
+		if next == nil {
+			return append(append(out, words...), rest[i:]...)
+		}
+		out = append(out, rest[i])
+		rest, flags, commands = rest[i+1:], next.Flags, next.Subcommands
+	}
+}
+
+func commandNamed(commands []*cli.Command, rest []string) *cli.Command {
+	if len(rest) == 0 {
+		return nil
+	}
+	for _, c := range commands {
+		if c.HasName(rest[0]) {
+			return c
+		}
+	}
+	return nil
+}
+
+// valuedFlags are the names of the flags that take a value.
+func valuedFlags(flags []cli.Flag) map[string]bool {
+	names := map[string]bool{}
+	for _, f := range flags {
+		takes := true
+		switch f := f.(type) {
+		case *cli.BoolFlag:
+			takes = false
+		case *cli.GenericFlag:
+			b, ok := f.Value.(interface{ IsBoolFlag() bool })
+			takes = !ok || !b.IsBoolFlag()
+		}
+		for _, n := range f.Names() {
+			names[n] = takes
+		}
+	}
+	return names
+}
