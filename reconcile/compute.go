@@ -384,8 +384,8 @@ func (c *computation) compare(h held, group []want) error {
 		case text && owners && !moved:
 			c.plan.Unchanged++
 			return nil
-		case text && !moved:
-			why = OwnersChanged
+		case (text || !named) && !owners && !moved:
+			why = OwnersChanged // a winner that left takes its description along
 		case text && owners:
 			cause = MappingChanged
 		case h.known && h.sent == win.text:

@@ -272,7 +272,7 @@ func setRule(r *hlsim.Rule, key, v string) error {
 	case "content":
 		r.Content = v
 	case "append":
-		r.Content += v + "\n"
+		r.Content += "\n" + v + "\n"
 	default:
 		return fmt.Errorf("a rule has no %q here", key)
 	}

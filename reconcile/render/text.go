@@ -78,7 +78,7 @@ func (p *printer) line(format string, args ...any) {
 
 func (p *printer) lists() {
 	for _, l := range p.d.Target.Lists {
-		if l.ID == nil {
+		if l.ID == nil && slices.ContainsFunc(p.d.Changes, func(c reconcile.Change) bool { return c.Kind == l.Kind && c.Action == reconcile.Create }) {
 			p.line("The %s list %s does not exist yet and will be created with its first rule.", l.Kind, quote(l.Name))
 		}
 	}
