@@ -91,10 +91,8 @@ func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.C
 			return err
 		}
 		doc := t.document(planned)
-		if len(planned.Plan.Changes) > 0 || planned.Plan.Refused() || a.json {
-			if err := a.showPlan(p, doc); err != nil {
-				return err
-			}
+		if err := a.showPlan(p, doc); err != nil {
+			return err
 		}
 		if planned.Plan.Refused() {
 			return a.finish(p, planfile.NewReport(doc, codeRefused), nil)
@@ -130,7 +128,7 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 		if err != nil {
 			return err
 		}
-		if a.json {
+		if a.json || len(doc.Changes) == 0 {
 			if err := a.showPlan(p, doc); err != nil {
 				return err
 			}
@@ -246,8 +244,8 @@ func (a *applying) tell(p *program, r *run.Report) error {
 	for _, problem := range r.Problems {
 		fmt.Fprintln(p.stderr, render.Escape(problem))
 	}
-	if a.json {
-		return nil
+	if a.json || len(r.Items) == 0 {
+		return nil // the plan has said that there is nothing to do
 	}
 	_, err := fmt.Fprintln(p.stdout, closingLine(r))
 	return err

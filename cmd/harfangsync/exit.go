@@ -74,7 +74,7 @@ func exitCode(err error, signal int) int {
 	if planfile.Unusable(err) || errors.Is(err, run.ErrStale) {
 		return codeStale
 	}
-	if errors.Is(err, opencti.ErrUnknownStream) {
+	if _, ok := errors.AsType[*opencti.FilterError](err); ok || errors.Is(err, opencti.ErrUnknownStream) {
 		return codeUsage
 	}
 	if sideFailed(err) {

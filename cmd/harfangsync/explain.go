@@ -83,7 +83,7 @@ type explainedSkip struct {
 // explainPatterns answers for patterns that the user gives, by the settings where there are any.
 func (p *program) explainPatterns(e *explaining) error {
 	opts := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}
-	if cfg, err := config.Load(config.Sources{Path: p.configPath, Env: p.env, Flags: p.flags}); err == nil {
+	if cfg, err := config.Load(p.sources()); err == nil {
 		list, err := exclusions(cfg)
 		if err != nil {
 			return err

@@ -82,13 +82,19 @@ type target struct {
 	octiHTTP, hlHTTP *httpclient.Client
 }
 
+// sources is where this program's settings come from.
+func (p *program) sources(needs ...config.Need) config.Sources {
+	path := p.configPath
+	if p.noConfig {
+		path = os.DevNull
+	}
+	return config.Sources{Path: path, Env: p.env, Flags: p.flags, Needs: needs}
+}
+
 // load reads the settings and sets up logging.
 func (p *program) load(needs ...config.Need) (*config.Config, error) {
-	cfg, err := config.Load(config.Sources{Path: p.configPath, Env: p.env, Flags: p.flags})
+	cfg, err := config.Load(p.sources(needs...))
 	if err != nil {
-		return nil, err
-	}
-	if err := cfg.Require(needs...); err != nil {
 		return nil, err
 	}
 	if err := p.setLog(cfg.Connector.LogLevel, ""); err != nil {

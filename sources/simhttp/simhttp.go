@@ -239,8 +239,9 @@ func (h *Handler) act(f *Fault, w http.ResponseWriter, r *http.Request) {
 			w.Header()[k] = v
 		}
 		whole := b.body.Bytes()
-		if f.Do == Cut {
-			w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
+		if f.Do == Truncate {
+			w.Header().Set("Content-Length", strconv.Itoa(len(whole)/2))
 		}
 		w.WriteHeader(b.code)
 		_, _ = w.Write(whole[:len(whole)/2])
