@@ -48,7 +48,7 @@ bench: ## measure the budgets; exits non-zero over budget
 	go run ./cmd/bench
 
 update: ## rewrite the golden files; review the diff
-	go test ./reconcile/render ./cmd/... -update
+	go test ./reconcile/render ./cmd/config ./cmd/harfangsync -update
 
 demo: ## run the whole job against built-in simulators
 	go run ./cmd/harfangsync demo
