@@ -32,6 +32,7 @@ type program struct {
 	noConfig          bool              // take no settings file, not even config.yml (demo)
 	flags             map[string]string // settings from the command line
 	signalled         atomic.Int32      // the signal that ended the run, 0 for none
+	serving           atomic.Bool       // a signal is the way to end (simulate)
 }
 
 // start runs one command line and returns its exit code.
@@ -70,7 +71,9 @@ func (p *program) untilSignal(ctx context.Context) (context.Context, func()) {
 			if n, ok := s.(syscall.Signal); ok {
 				p.signalled.Store(int32(n))
 			}
-			p.log.Warn("interrupted: finishing what is in flight; a second signal ends at once")
+			if !p.serving.Load() {
+				p.log.Warn("interrupted: finishing what is in flight; a second signal ends at once")
+			}
 			signal.Stop(ch)
 			cancel()
 		case <-ctx.Done():

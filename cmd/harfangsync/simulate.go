@@ -59,6 +59,7 @@ func (p *program) simulateCommand() *cli.Command {
 			&cli.StringFlag{Name: "env", Usage: "write the settings as NAME=value lines to `FILE` once both listen", Destination: &o.env},
 		},
 		Action: func(c *cli.Context) error {
+			p.serving.Store(true)
 			o.quietLog = true // a long-lived simulator does not keep every request
 			s, err := startSimulators(&o)
 			if err != nil {
