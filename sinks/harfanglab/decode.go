@@ -88,6 +88,12 @@ type wireRule struct {
 	HLStatus    loose `json:"hl_status"`
 }
 
+// foreign says that the rule belongs to another list. A rule that does not name its list is taken to
+// be what the filter asked for.
+func (w *wireRule) foreign(list string) bool {
+	return w.SourceID != "" && string(w.SourceID) != list
+}
+
 // row checks a rule's shape. A row that cannot be understood is an error of the whole read: leaving
 // it out would make its rule look absent.
 func (w *wireRule) row(k reconcile.Kind) (reconcile.Row, error) {

@@ -54,7 +54,10 @@ func (c *Client) FindList(ctx context.Context, k reconcile.Kind, name string) (*
 		}
 		return nil
 	})
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // CreateList makes a list. One that exists already, or that an earlier attempt made although its
@@ -122,8 +125,8 @@ func each[T any](ctx context.Context, c *Client, path string, query url.Values, 
 }
 
 // Rows visits every rule of a list and proves that these are all: ids unique, as many rows as the
-// count says, first and last count equal, every row of this list (gate G1). count is the number of
-// rows.
+// count says, first and last count equal (gate G1). Rows of other lists, which come from a manager that
+// ignores the filter, are counted and passed over. count is the number of rows of this list.
 func (c *Client) Rows(ctx context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (count int, err error) {
 	path := rulePath(k)
 	seen := map[uint64]struct{}{}
@@ -133,31 +136,35 @@ func (c *Client) Rows(ctx context.Context, k reconcile.Kind, list string, visit 
 		rows := make([]reconcile.Row, 0, len(rules))
 		for i := range rules {
 			w := &rules[i]
-			if w.SourceID != "" && string(w.SourceID) != list {
-				return fmt.Errorf("row %s belongs to another list: the filter by list is ignored", w.ID)
+			if w.ID == "" {
+				return errors.New("a row without an id")
+			}
+			h := maphash.String(seed, string(w.ID))
+			if _, twice := seen[h]; twice {
+				return fmt.Errorf("row %s came twice", w.ID)
+			}
+			seen[h] = struct{}{}
+			if w.foreign(list) {
+				continue
 			}
 			row, err := w.row(k)
 			if err != nil {
 				return err
 			}
-			h := maphash.String(seed, row.ID)
-			if _, twice := seen[h]; twice {
-				return fmt.Errorf("row %s came twice", row.ID)
-			}
-			seen[h] = struct{}{}
 			rows = append(rows, row)
 		}
+		count += len(rows)
 		stop = visit(rows)
 		return stop
 	})
 	if stop != nil {
-		return n.rows, stop
+		return count, stop
 	}
 	if err != nil {
-		return n.rows, err
+		return count, err
 	}
 	if n.first != n.last || n.rows != n.last {
-		return n.rows, &IncompleteError{Path: path, Why: fmt.Sprintf("%d rows came, the count was %d at first and %d at last", n.rows, n.first, n.last)}
+		return count, &IncompleteError{Path: path, Why: fmt.Sprintf("%d rows came, the count was %d at first and %d at last", n.rows, n.first, n.last)}
 	}
-	return n.rows, nil
+	return count, nil
 }

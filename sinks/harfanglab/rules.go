@@ -69,8 +69,12 @@ func (c *Client) Lookup(ctx context.Context, k reconcile.Kind, list string, q Qu
 func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values, q Query) ([]LookupRow, error) {
 	var found []LookupRow
 	pages := 0
+	list := filter.Get("source_id")
 	_, err := each(ctx, c, rulePath(k), filter, func(rules []wireRule) error {
 		for i := range rules {
+			if list != "" && rules[i].foreign(list) {
+				continue
+			}
 			row, err := rules[i].row(k)
 			if err != nil {
 				return err
