@@ -87,6 +87,7 @@ func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.C
 		}
 		defer release()
 		planned, err := plan(ctx, t)
+		t.read()
 		if err != nil {
 			return err
 		}

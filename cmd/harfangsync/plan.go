@@ -75,6 +75,7 @@ func (p *program) planCommand() *cli.Command {
 					asOf = *t.asOf
 				}
 				planned, err := t.job.Plan(ctx, asOf)
+				t.read()
 				if err != nil {
 					return err
 				}
@@ -128,13 +129,18 @@ func (t *target) kinds() []reconcile.Kind {
 
 func (p *program) showCommand() *cli.Command {
 	var v viewing
+	var schema bool
 	return &cli.Command{
 		Name:      "show",
 		Usage:     "print a saved plan",
 		ArgsUsage: "PLANFILE",
-		Flags:     v.flags(),
+		Flags:     append(v.flags(), &cli.BoolFlag{Name: "schema", Usage: "print the JSON Schema of plans instead", Destination: &schema}),
 		Action: func(c *cli.Context) error {
 			if err := v.check(); err != nil {
+				return err
+			}
+			if schema {
+				_, err := p.stdout.Write(planfile.Schema())
 				return err
 			}
 			if c.NArg() != 1 {

@@ -50,10 +50,6 @@ func (b *bars) Reading(what string, done, _ int) {
 func (b *bars) Writing(done, total int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.reading != nil {
-		_ = b.reading.Clear()
-		b.reading = nil
-	}
 	if b.writing == nil {
 		b.writing = b.bar(total)
 		b.writing.Describe("writing")
@@ -72,7 +68,22 @@ func (b *bars) Done() {
 	b.reading, b.writing = nil, nil
 }
 
+// bar draws only when it is told something: a bar that turns by itself would draw over what is printed
+// next.
 func (b *bars) bar(total int) *progressbar.ProgressBar {
-	return progressbar.NewOptions(total, progressbar.OptionSetWriter(b.p.stderr), progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(total > 0), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(24))
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(b.p.stderr), progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetWidth(24), progressbar.OptionSetPredictTime(total > 0), progressbar.OptionSetSpinnerChangeInterval(0),
+	}
+	if total > 0 {
+		options = append(options, progressbar.OptionShowCount())
+	}
+	return progressbar.NewOptions(total, options...)
+}
+
+// read says that the reading part of a run is over.
+func (t *target) read() {
+	if t.job.Progress != nil {
+		t.job.Progress.Done()
+	}
 }
