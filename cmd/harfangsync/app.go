@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
@@ -29,26 +30,34 @@ type program struct {
 	configPath        string
 	logLevel, logForm string
 	quiet, noColor    bool
-	noConfig          bool              // take no settings file, not even config.yml (demo)
-	flags             map[string]string // settings from the command line
-	signalled         atomic.Int32      // the signal that ended the run, 0 for none
-	serving           atomic.Bool       // a signal is the way to end (simulate)
+	noConfig          bool                            // take no settings file, not even config.yml (demo)
+	flags             map[string]string               // settings from the command line
+	signalled         atomic.Int32                    // the signal that ended the run, 0 for none
+	serving           atomic.Bool                     // a signal is the way to end (simulate)
+	retryWait         func(attempt int) time.Duration // between attempts; nil is the adapters' own
 }
 
-// start runs one command line and returns its exit code.
+// start runs one command line of this process and returns its exit code.
 func start(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	tuneMemory()
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, env: os.Environ(), flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
+	p := newProgram(stdin, stdout, stderr, os.Environ())
 	ctx, stop := p.untilSignal(context.Background())
 	defer stop()
+	return p.run(ctx, args)
+}
+
+func newProgram(stdin io.Reader, stdout, stderr io.Writer, env []string) *program {
+	return &program{stdin: stdin, stdout: stdout, stderr: stderr, env: env, flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
+}
+
+// run runs one command line and returns its exit code.
+func (p *program) run(ctx context.Context, args []string) int {
 	app := p.app()
 	err := app.RunContext(ctx, flagsFirst(app, args))
-	code := exitCode(err, int(p.signalled.Load()))
-	var quiet *outcome
-	if err != nil && !errors.As(err, &quiet) {
-		fmt.Fprintln(stderr, "harfangsync: "+oneLine(err.Error()))
+	if _, said := errors.AsType[*outcome](err); err != nil && !said {
+		fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
 	}
-	return code
+	return exitCode(err, int(p.signalled.Load()))
 }
 
 // tuneMemory trades a little CPU for a smaller heap: a plan of a million rules holds its digests for

@@ -73,7 +73,8 @@ func (d *demo) play(ctx context.Context) error {
 
 // command runs one command line with the simulators' settings.
 func (d *demo) command(ctx context.Context, args []string) error {
-	q := &program{stdin: d.p.stdin, stdout: d.p.stdout, stderr: d.p.stderr, env: append(d.sims.env(), "HARFANGSYNC_CONFIG="), flags: map[string]string{}, log: d.p.log, noColor: d.p.noColor, noConfig: true}
+	q := newProgram(d.p.stdin, d.p.stdout, d.p.stderr, d.sims.env())
+	q.noColor, q.noConfig = d.p.noColor, true
 	return q.app().RunContext(ctx, append(args[:2:2], append([]string{"--log-level", "warn"}, args[2:]...)...))
 }
 
