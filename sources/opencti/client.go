@@ -20,14 +20,16 @@ import (
 
 // Options say how the platform is reached.
 type Options struct {
-	URL      string // without trailing slash
-	Token    secret.Text
-	HTTP     *http.Client
-	PageSize int // indicators a page; default 500, at most 5000 (contract opencti-api 1.6)
-	Log      *slog.Logger
-	Attempts int                             // of one request; default 5
-	Backoff  func(attempt int) time.Duration // nil is exponential with jitter, at most 30 s
-	MaxWait  time.Duration                   // cap on Retry-After; default 5 min
+	URL       string // without trailing slash
+	Token     secret.Text
+	HTTP      *http.Client
+	PageSize  int   // indicators a page; default 500, at most 5000 (contract opencti-api 1.6)
+	MaxAnswer int64 // bytes of one answer; default 256 MiB
+	Log       *slog.Logger
+	Attempts  int                                              // of one request; default 5
+	Backoff   func(attempt int) time.Duration                  // nil is exponential with jitter, at most 30 s
+	MaxWait   time.Duration                                    // cap on Retry-After; default 5 min
+	Sleep     func(ctx context.Context, d time.Duration) error // between attempts; nil is a timer
 }
 
 // Client talks to one platform. It is safe for concurrent use.
@@ -40,7 +42,10 @@ type Client struct {
 	version Version
 }
 
-const mostPage = 5000
+const (
+	mostPage   = 5000      // the platform's default cap (contract opencti-api 1.6)
+	mostAnswer = 256 << 20 // bytes
+)
 
 // New makes a client. It sends nothing.
 func New(o Options) *Client {
@@ -52,6 +57,12 @@ func New(o Options) *Client {
 	}
 	if o.Backoff == nil {
 		o.Backoff = backoff
+	}
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
+	if o.MaxAnswer <= 0 {
+		o.MaxAnswer = mostAnswer
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -70,7 +81,7 @@ func New(o Options) *Client {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	hc.Transport = &strict{next: next, limit: mostBody}
+	hc.Transport = &strict{next: next, limit: o.MaxAnswer, token: o.Token.Reveal()}
 	c.gql = graphql.NewClient(strings.TrimRight(o.URL, "/")+"/graphql", graphql.WithHTTPClient(&hc))
 	return c
 }
@@ -79,6 +90,17 @@ func backoff(attempt int) time.Duration {
 	const first, most = 250 * time.Millisecond, 30 * time.Second
 	d := min(first<<min(attempt, 10), most)
 	return d/2 + rand.N(d/2+1)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // known is the platform's version, zero before Ident.
@@ -93,21 +115,21 @@ type request struct {
 	op        string
 	document  string
 	variables map[string]any
+	right     string // the capability it needs (contract opencti-api 1.3)
 }
 
 // query sends an operation that may be repeated whatever happened to the first attempt.
 func (c *Client) query(ctx context.Context, r request, out any) error {
-	return c.send(ctx, r, out, func(e *Error) bool { return e.Temporary() })
+	return c.send(ctx, r, out, (*Error).Temporary)
 }
 
-// mutate sends an operation that is repeated only if the server turned it away. The mutations used
-// here, register and ping, set what they are given: they may be repeated after a lost answer as well.
+// mutate sends an operation that is repeated only if the server turned it away.
 func (c *Client) mutate(ctx context.Context, r request, out any) error {
-	return c.send(ctx, r, out, func(e *Error) bool { return e.Temporary() })
+	return c.send(ctx, r, out, (*Error).TurnedAway)
 }
 
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
-	for attempt := 0; ; attempt++ {
+	for attempt := 1; ; attempt++ {
 		req := graphql.NewRequest(r.document)
 		for k, v := range r.variables {
 			req.Var(k, v)
@@ -120,35 +142,38 @@ func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		e := c.errorOf(r.op, err)
-		if !may(e) || attempt+1 >= c.o.Attempts || e.Code == "CONFIGURATION_ERROR" && attempt > 0 || e.Code == "UNKNOWN_ERROR" && attempt > 0 {
+		e := c.errorOf(r, err)
+		if !may(e) || attempt >= e.attempts(c.o.Attempts) {
 			return e
 		}
-		wait := c.o.Backoff(attempt)
+		wait := c.o.Backoff(attempt - 1)
 		if e.After > 0 {
 			wait = min(e.After, c.o.MaxWait)
 		}
 		c.o.Log.Debug("OpenCTI: repeating a request", "operation", r.op, "wait", wait, "error", e)
-		t := time.NewTimer(wait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return ctx.Err()
+		if err := c.o.Sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
 
 // errorOf is the failure in the form that callers branch on.
-func (c *Client) errorOf(op string, err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		copied := *e
-		copied.Op = op
-		return &copied
-	}
-	if _, sent := errors.AsType[*url.Error](err); !sent {
+func (c *Client) errorOf(r request, err error) *Error {
+	var e Error
+	if known, ok := errors.AsType[*Error](err); ok {
+		e = *known
+	} else if _, sent := errors.AsType[*url.Error](err); sent {
+		e = Error{Message: trim(err).Error(), Transport: true, Permanent: permanent(err), Err: err}
+	} else {
 		// A whole GraphQL answer whose members have other types: asking again gives the same.
-		return &Error{Op: op, Status: http.StatusOK, Shape: true, Permanent: true, Message: "an answer of another shape: " + oneLine(err.Error()), Err: err}
+		e = Error{Status: http.StatusOK, Shape: true, Permanent: true, Message: "an answer of another shape: " + err.Error(), Err: err}
 	}
-	return &Error{Op: op, Message: oneLine(trim(err).Error()), Transport: true, Permanent: permanent(err), Err: err}
+	e.Op, e.Right, e.Version = r.op, r.right, c.known().String()
+	e.Message = oneLine(hide(e.Message, c.o.Token.Reveal()))
+	return &e
+}
+
+// misshapen is a whole answer that does not hold what was asked for.
+func misshapen(op, message string) error {
+	return &Error{Op: op, Status: http.StatusOK, Shape: true, Permanent: true, Message: message}
 }

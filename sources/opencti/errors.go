@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,14 +20,31 @@ type Error struct {
 	Op        string // operation
 	Status    int    // 0 when there was no answer
 	Code      string // extensions.code; "" when there is none
-	Message   string // one line, bounded
+	Message   string // one line, bounded, without the token
+	Right     string // the capability that the operation needs; "" is none in particular
+	Version   string // of the platform; "" while unknown
 	After     time.Duration
 	Transport bool // no answer
-	Permanent bool // no answer, and none will come by trying again
+	Permanent bool // trying again gives the same
 	Shape     bool // 200 with something that is not a GraphQL answer
 	Redirect  bool
 	Err       error
 }
+
+// errTooLarge marks an answer over the limit.
+var errTooLarge = errors.New("the answer is too large")
+
+// What codes mean for a client (contract opencti-api 1.4).
+var (
+	authCodes    = []string{"AUTH_REQUIRED", "AUTH_FAILURE"}
+	accountCodes = []string{"OTP_REQUIRED", "OTP_REQUIRED_ACTIVATION", "PASSWORD_CHANGE_REQUIRED", "LTS_REQUIRED_ACTIVATION", "ACCESS_REQUIRED"}
+	lockCodes    = []string{"LOCK_ERROR", "DRAFT_LOCKED"}
+	failureCodes = []string{"DATABASE_ERROR", "FILESYSTEM_ERROR", "COMPLEX_SEARCH_ERROR", "INTERNAL_SERVER_ERROR"}
+	onceCodes    = []string{"CONFIGURATION_ERROR", "UNKNOWN_ERROR"} // tried once more, then believed
+	misfitCodes  = []string{"GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED", "BAD_USER_INPUT", "BAD_REQUEST"}
+	verdictCodes = []string{"FUNCTIONAL_ERROR", "UNSUPPORTED_ERROR", "VALIDATION_ERROR"}
+	absentCodes  = []string{"RESOURCE_NOT_FOUND", "ALREADY_DELETED_ERROR"}
+)
 
 // read takes code and message of the first error that has a code.
 func (e *Error) read(raw []json.RawMessage) {
@@ -42,16 +60,22 @@ func (e *Error) read(raw []json.RawMessage) {
 			continue
 		}
 		code := one.Extensions.Code
-		if code == "" {
-			code = upperSnake(one.Name)
+		if old := upperSnake(one.Name); code == "" || code == "INTERNAL_SERVER_ERROR" && isCode(old) {
+			code = old // of a platform before 5.12.10, whose library put its own code on everything
 		}
 		if e.Message == "" || e.Code == "" && code != "" {
-			e.Code, e.Message = code, oneLine(one.Message)
+			e.Code, e.Message = oneLine(code), oneLine(one.Message)
 		}
 	}
 	if e.Message == "" {
 		e.Message = "errors without a message"
 	}
+}
+
+// isCode tells a code of the platform from other names.
+func isCode(s string) bool {
+	return s == "FORBIDDEN_ACCESS" || slices.ContainsFunc([][]string{authCodes, accountCodes, lockCodes, failureCodes, onceCodes, verdictCodes, absentCodes},
+		func(codes []string) bool { return slices.Contains(codes, s) })
 }
 
 // upperSnake turns the CamelCase names of 5.x before 5.12.10 into today's codes.
@@ -68,26 +92,52 @@ func upperSnake(name string) string {
 
 // Error names side, request and remedy.
 func (e *Error) Error() string {
-	where := "OpenCTI: " + e.Op
+	what := e.Message
 	switch {
 	case e.Transport:
-		return fmt.Sprintf("%s: %s; check opencti.url, the network and ssl_verify or ca_bundle", where, e.Message)
-	case e.Redirect:
-		return fmt.Sprintf("%s: %d %s; set opencti.url to the final address", where, e.Status, e.Message)
-	case e.Auth():
-		return fmt.Sprintf("%s: %s: %s; check the token, and that its account is active", where, e.Code, e.Message)
-	case e.Code == "FORBIDDEN_ACCESS":
-		return fmt.Sprintf("%s: %s: %s; give the account the right it lacks", where, e.Code, e.Message)
-	case e.Code == "GRAPHQL_VALIDATION_FAILED" || e.Code == "GRAPHQL_PARSE_FAILED" || e.Code == "BAD_USER_INPUT":
-		return fmt.Sprintf("%s: %s: %s; this version of OpenCTI does not take the request", where, e.Code, e.Message)
-	case e.Status == http.StatusTooManyRequests:
-		return fmt.Sprintf("%s: 429 %s; lower sync.parallelism or set sync.rate_limit", where, e.Message)
-	case e.Shape:
-		return fmt.Sprintf("%s: 200 with %s; check opencti.url and what is in front of it", where, e.Message)
 	case e.Code != "":
-		return fmt.Sprintf("%s: %s: %s", where, e.Code, e.Message)
+		what = e.Code + ": " + e.Message
+	case e.Shape:
+		what = "200 with " + e.Message
+	default:
+		what = fmt.Sprintf("%d %s", e.Status, e.Message)
 	}
-	return fmt.Sprintf("%s: %d %s; the platform failed, try again later", where, e.Status, e.Message)
+	return "OpenCTI: " + e.Op + ": " + what + "; " + e.remedy()
+}
+
+func (e *Error) remedy() string {
+	is := func(codes []string) bool { return slices.Contains(codes, e.Code) }
+	switch {
+	case e.Transport:
+		return "check opencti.url, the network and ssl_verify or ca_bundle"
+	case e.Redirect:
+		return "set opencti.url to the final address"
+	case errors.Is(e.Err, errTooLarge), e.Status == http.StatusRequestEntityTooLarge:
+		return "lower sync.page_size"
+	case e.Code == "IP_FORBIDDEN":
+		return "add the address of this host to the allow list of the platform"
+	case is(accountCodes):
+		return "use a service account that is active and needs no second factor and no new password"
+	case e.Auth():
+		return "check the token, that it has not expired, and that its account is active (in 7.x it also needs the capability APIACCESS_USETOKEN)"
+	case e.Code == "FORBIDDEN_ACCESS" && e.Right != "":
+		return "give the role of the account the capability " + e.Right
+	case e.Code == "FORBIDDEN_ACCESS":
+		return "give the account the right it lacks"
+	case e.Status == http.StatusTooManyRequests:
+		return "lower sync.parallelism or set sync.rate_limit"
+	case is(misfitCodes) && e.Version != "":
+		return "OpenCTI " + e.Version + " does not take the request"
+	case is(misfitCodes):
+		return "this version of OpenCTI does not take the request"
+	case is(verdictCodes):
+		return "the platform refuses the request for good; if a stream is configured, check its filters"
+	case is(lockCodes):
+		return "something else writes to the same object, try again later"
+	case e.Code == "" && (e.Shape || e.Status < http.StatusInternalServerError):
+		return "check opencti.url and what is in front of it"
+	}
+	return "the platform failed, try again later"
 }
 
 // Unwrap is the transport's error.
@@ -95,19 +145,45 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Auth says that the account was refused.
 func (e *Error) Auth() bool {
-	return e.Status == http.StatusUnauthorized || slices.Contains([]string{"AUTH_REQUIRED", "AUTH_FAILURE", "OTP_REQUIRED", "OTP_REQUIRED_ACTIVATION",
-		"PASSWORD_CHANGE_REQUIRED", "LTS_REQUIRED_ACTIVATION", "ACCESS_REQUIRED", "IP_FORBIDDEN"}, e.Code)
+	return e.Status == http.StatusUnauthorized || e.Code == "IP_FORBIDDEN" || slices.Contains(authCodes, e.Code) || slices.Contains(accountCodes, e.Code)
 }
+
+// Absent says that what was asked for is not there.
+func (e *Error) Absent() bool { return slices.Contains(absentCodes, e.Code) }
 
 // Temporary says that the same request may succeed later.
 func (e *Error) Temporary() bool {
-	switch e.Code {
-	case "LOCK_ERROR", "DRAFT_LOCKED", "DATABASE_ERROR", "FILESYSTEM_ERROR", "COMPLEX_SEARCH_ERROR", "CONFIGURATION_ERROR", "UNKNOWN_ERROR", "INTERNAL_SERVER_ERROR":
+	switch {
+	case e.Permanent || e.Auth() || e.Code == "FORBIDDEN_ACCESS":
+		return false
+	case e.Transport || e.Shape:
 		return true
-	case "":
-		return (e.Transport || e.Shape) && !e.Permanent || e.Status == http.StatusTooManyRequests || e.Status >= 500
+	case e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestTimeout || e.Status >= http.StatusInternalServerError:
+		return true
 	}
-	return false
+	return slices.Contains(lockCodes, e.Code) || slices.Contains(failureCodes, e.Code) || slices.Contains(onceCodes, e.Code)
+}
+
+// TurnedAway says that the request was not carried out, and that a later one may be.
+func (e *Error) TurnedAway() bool {
+	switch {
+	case !e.Temporary():
+		return false
+	case e.Transport:
+		op, ok := errors.AsType[*net.OpError](e.Err)
+		return ok && op.Op == "dial" // nothing was sent
+	case e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable:
+		return true
+	}
+	return slices.Contains(lockCodes, e.Code)
+}
+
+// attempts is how often a request with this failure is made, out of most.
+func (e *Error) attempts(most int) int {
+	if slices.Contains(onceCodes, e.Code) {
+		return min(most, 2)
+	}
+	return most
 }
 
 // RightError says that the account lacks a capability (contract opencti-api 1.3).
@@ -121,7 +197,7 @@ func (e *RightError) Error() string {
 type VersionError struct{ Version Version }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("OpenCTI %s is not supported: 5.12.24 or later is needed; update the platform", e.Version)
+	return fmt.Sprintf("OpenCTI %s is not supported: %s or later is needed; update the platform", e.Version, oldest)
 }
 
 // IncompleteError says that a read could not be proven to be whole (gate G1).
@@ -155,6 +231,14 @@ func trim(err error) error {
 		return u.Err
 	}
 	return err
+}
+
+// hide keeps the token out of what a server, or something in front of it, echoes.
+func hide(s, token string) string {
+	if token == "" {
+		return s
+	}
+	return strings.ReplaceAll(s, token, "***")
 }
 
 func oneLine(s string) string {

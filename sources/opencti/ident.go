@@ -59,6 +59,15 @@ func (v Version) AtLeast(s string) bool {
 	return v.Compare(o) >= 0
 }
 
+// The versions that decide (contract opencti-api 12.1).
+const (
+	oldest       = "5.12.24" // lists in place of connections
+	tellStreams  = "6.1.12"  // TAXIIAPI suffices to read a stream
+	firstPush    = "6.2.6"   // stixBundlePush
+	pingWithInfo = "6.2.12"  // pingConnector(connectorInfo:)
+	newestMajor  = 7
+)
+
 // Ident is who we are to the platform, and which platform it is.
 type Ident struct {
 	Version       Version
@@ -100,7 +109,7 @@ type wireIdent struct {
 func (c *Client) Ident(ctx context.Context) (Ident, error) {
 	var w wireIdent
 	err := c.query(ctx, request{op: "Ident", document: identDoc}, &w)
-	reduced := false
+	reduced := false // the platform knows no confidence levels, so a missing one says nothing
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == "GRAPHQL_VALIDATION_FAILED" {
 		reduced = true
 		err = c.query(ctx, request{op: "Ident", document: identReducedDoc}, &w)
@@ -109,13 +118,13 @@ func (c *Client) Ident(ctx context.Context) (Ident, error) {
 		return Ident{}, err
 	}
 	if w.About == nil || w.Me == nil {
-		return Ident{}, &Error{Op: "Ident", Status: 200, Shape: true, Message: "no version or no user in the answer"}
+		return Ident{}, misshapen("Ident", "no version or no user in the answer")
 	}
 	v, err := ParseVersion(w.About.Version)
 	if err != nil {
-		return Ident{}, &Error{Op: "Ident", Status: 200, Shape: true, Message: err.Error()}
+		return Ident{}, misshapen("Ident", err.Error())
 	}
-	if !v.AtLeast("5.12.24") {
+	if !v.AtLeast(oldest) {
 		return Ident{}, &VersionError{v}
 	}
 	c.mu.Lock()
@@ -135,8 +144,11 @@ func (c *Client) Ident(ctx context.Context) (Ident, error) {
 	if w.Me.Level != nil {
 		id.MaxConfidence = w.Me.Level.Max
 	}
-	if v.parts[0] > 7 {
+	if v.parts[0] > newestMajor {
 		id.Warnings = append(id.Warnings, "OpenCTI "+v.String()+" is newer than what this program was written for; going on")
+	}
+	if !v.AtLeast(firstPush) {
+		id.Warnings = append(id.Warnings, "OpenCTI "+v.String()+" is older than "+firstPush+": plan, apply and tail work with it, pull does not; update the platform to bring alerts back")
 	}
 	if id.MaxConfidence == nil && !reduced {
 		id.Warnings = append(id.Warnings, "the OpenCTI account has no maximum confidence level, so writing to the platform would fail; set one for its group")
@@ -165,14 +177,17 @@ func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
 		}
 	}
 	err := c.query(ctx, request{op: "Stream", document: streamDoc, variables: map[string]any{"id": id}}, &w)
-	if e, ok := errors.AsType[*Error](err); ok && e.Code == "FORBIDDEN_ACCESS" {
+	e, failed := errors.AsType[*Error](err)
+	switch {
+	case failed && e.Absent():
+		return nil, ErrUnknownStream
+	case failed && e.Code == "FORBIDDEN_ACCESS":
 		right := "TAXIIAPI"
-		if v := c.known(); len(v.parts) > 0 && !v.AtLeast("6.1.12") {
+		if v := c.known(); len(v.parts) > 0 && !v.AtLeast(tellStreams) {
 			right = "TAXIIAPI_SETCOLLECTIONS"
 		}
 		return nil, &RightError{Capability: right, For: ", needed to read the filters of the stream"}
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
 	s := w.StreamCollection

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// mostBody bounds an answer.
-const mostBody = 256 << 20
+// mostRefusal bounds what is read of an answer that is not 200: only its beginning is shown.
+const mostRefusal = 1 << 20
 
 // strict lets only a whole answer through: status 200, a JSON object, no errors, data present and not
 // null. The GraphQL library ignores the status, keeps only the first error without its code, takes
@@ -21,6 +21,7 @@ const mostBody = 256 << 20
 type strict struct {
 	next  http.RoundTripper
 	limit int64
+	token string // hidden where a refusal echoes it
 }
 
 func (s *strict) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -29,21 +30,29 @@ func (s *strict) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, s.limit+1))
-	if err != nil {
+	good := resp.StatusCode == http.StatusOK
+	limit := s.limit
+	if !good {
+		limit = min(limit, mostRefusal)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil && good:
 		return nil, fmt.Errorf("the answer broke off: %w", err)
+	case int64(len(body)) > limit && good:
+		return nil, &Error{Status: resp.StatusCode, Shape: true, Permanent: true, Message: fmt.Sprintf("an answer of more than %d bytes", limit), Err: errTooLarge}
 	}
-	if int64(len(body)) > s.limit {
-		return nil, &Error{Status: resp.StatusCode, Message: fmt.Sprintf("an answer of more than %d MiB", s.limit>>20)}
+	if healthy(resp.StatusCode, body) {
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		return resp, nil
 	}
-	if e := judge(resp, body); e != nil {
-		return nil, e
+	if s.token != "" {
+		body = bytes.ReplaceAll(body, []byte(s.token), []byte("***"))
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	return resp, nil
+	return nil, judge(resp, body)
 }
 
-// judge says what is wrong with an answer, or nil.
+// judge says what is wrong with an answer that is not healthy.
 func judge(resp *http.Response, body []byte) *Error {
 	status := resp.StatusCode
 	trimmed := bytes.TrimSpace(body)
@@ -55,13 +64,7 @@ func judge(resp *http.Response, body []byte) *Error {
 		Errors  []json.RawMessage `json:"errors"`
 		Message *string           `json:"message"`
 	}
-	decoded := false
-	if len(trimmed) > 0 && trimmed[0] == '{' {
-		if healthy(status, trimmed) {
-			return nil
-		}
-		decoded = json.Unmarshal(trimmed, &envelope) == nil
-	}
+	decoded := len(trimmed) > 0 && trimmed[0] == '{' && json.Unmarshal(trimmed, &envelope) == nil
 	e := &Error{Status: status, After: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	if decoded && len(envelope.Errors) > 0 {
 		e.read(envelope.Errors)
@@ -109,7 +112,8 @@ func healthy(status int, body []byte) bool {
 		case "data":
 			hasData = len(raw) > 0 && raw[0] == '{'
 		case "errors":
-			if t := string(bytes.TrimSpace(raw)); t != "null" && t != "[]" {
+			var list []json.RawMessage
+			if json.Unmarshal(raw, &list) != nil || len(list) > 0 {
 				return false
 			}
 		}
@@ -126,14 +130,15 @@ func redirectTarget(resp *http.Response) string {
 	if err != nil {
 		return "an unnamed address"
 	}
-	u.User, u.RawQuery = nil, ""
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return oneLine(u.String())
 }
 
 // retryAfter reads seconds or an HTTP date; 0 when there is neither.
 func retryAfter(v string, now time.Time) time.Duration {
+	const most = 24 * 60 * 60 // more would overflow, and is never waited for
 	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil && n >= 0 {
-		return time.Duration(n) * time.Second
+		return time.Duration(min(n, most)) * time.Second
 	}
 	if t, err := http.ParseTime(v); err == nil {
 		return max(t.Sub(now), 0)
