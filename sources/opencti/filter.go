@@ -64,17 +64,47 @@ func And(groups ...*FilterGroup) *FilterGroup {
 	return out
 }
 
-// Digest is the SHA-256 of a group, equal for equal filters; that of nil is the digest of nothing.
+// Digest is the SHA-256 of a group, equal for filters that differ only in the order of what has none;
+// that of nil is the digest of nothing.
 func (g *FilterGroup) Digest() string {
 	b := []byte{}
 	if g != nil {
-		var err error
-		if b, err = json.Marshal(g); err != nil {
-			panic(err) // texts always encode
-		}
+		b = encode(g.ordered())
 	}
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // texts always encode
+	}
+	return b
+}
+
+// ordered is a group with everything sorted but the two ends of a range.
+func (g *FilterGroup) ordered() *FilterGroup {
+	out := &FilterGroup{Mode: g.Mode, Filters: []Filter{}, FilterGroups: []*FilterGroup{}}
+	for _, f := range g.Filters {
+		f.Key = slices.Sorted(slices.Values(f.Key))
+		f.Values = append([]string{}, f.Values...)
+		if f.Operator != "within" {
+			slices.Sort(f.Values)
+		}
+		out.Filters = append(out.Filters, f)
+	}
+	for _, s := range g.FilterGroups {
+		out.FilterGroups = append(out.FilterGroups, s.ordered())
+	}
+	slices.SortFunc(out.Filters, func(a, b Filter) int { return bytes.Compare(encode(a), encode(b)) })
+	slices.SortFunc(out.FilterGroups, func(a, b *FilterGroup) int { return bytes.Compare(encode(a), encode(b)) })
+	return out
+}
+
+// bare says that nothing is demanded, at whatever depth.
+func (g *FilterGroup) bare() bool {
+	return len(g.Filters) == 0 && !slices.ContainsFunc(g.FilterGroups, func(s *FilterGroup) bool { return !s.bare() })
 }
 
 // ParseFilters reads the text that a stream collection stores, in the variants that occur (contract
@@ -98,17 +128,15 @@ func ParseFilters(text string) (*FilterGroup, error) {
 		return nil, errors.New("the form of before 5.12.0, which the platform should have converted")
 	}
 	g, err := parseGroup([]byte(text), 0)
-	if err != nil {
+	if err != nil || g == nil || g.bare() {
 		return nil, err
-	}
-	if len(g.Filters)+len(g.FilterGroups) == 0 {
-		return nil, nil
 	}
 	return g, nil
 }
 
 const deepestGroup = 32
 
+// parseGroup reads a group; nil is one of which nothing is left for a list query.
 func parseGroup(b []byte, depth int) (*FilterGroup, error) {
 	if depth > deepestGroup {
 		return nil, errors.New("groups nested too deep")
@@ -120,6 +148,9 @@ func parseGroup(b []byte, depth int) (*FilterGroup, error) {
 	}
 	if err := json.Unmarshal(b, &w); err != nil {
 		return nil, fmt.Errorf("a group: %w", err)
+	}
+	if w.Filters == nil && w.FilterGroups == nil {
+		return nil, fmt.Errorf("a group without the member filters: %.100s", b) // a slip, which must not mean "everything"
 	}
 	g := &FilterGroup{Mode: "and", Filters: []Filter{}, FilterGroups: []*FilterGroup{}}
 	if w.Mode != nil {
@@ -142,9 +173,12 @@ func parseGroup(b []byte, depth int) (*FilterGroup, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(sub.Filters)+len(sub.FilterGroups) > 0 {
+		if sub != nil {
 			g.FilterGroups = append(g.FilterGroups, sub)
 		}
+	}
+	if len(g.Filters)+len(g.FilterGroups) == 0 && len(w.Filters)+len(w.FilterGroups) > 0 {
+		return nil, nil
 	}
 	return g, nil
 }
@@ -196,6 +230,9 @@ func parseFilter(b []byte) (*Filter, error) {
 			return nil, err
 		}
 		f.Values = append(f.Values, text)
+	}
+	if w.Values == nil && f.Operator != "nil" && f.Operator != "not_nil" {
+		return nil, fmt.Errorf("a filter without values: %.100s", b)
 	}
 	if f.Operator == "eq" && len(f.Values) == 0 {
 		f.Operator = "nil" // its meaning in the stream
