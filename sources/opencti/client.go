@@ -38,8 +38,10 @@ type Client struct {
 	o        Options
 	pageSize int
 
-	mu      sync.Mutex
-	version Version
+	mu        sync.Mutex // guards what was learned of the platform
+	version   Version
+	cap       int // its largest page, 0 while unknown
+	witnesses witnesses
 }
 
 const (

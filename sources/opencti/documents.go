@@ -15,6 +15,8 @@ var (
 	pageDoc string
 	//go:embed queries/find.graphql
 	findDoc string
+	//go:embed queries/indicator.graphql
+	indicatorDoc string
 	//go:embed queries/based_on.graphql
 	basedOnDoc string
 	//go:embed queries/state.graphql

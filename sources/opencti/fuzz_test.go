@@ -2,6 +2,10 @@ package opencti_test
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +40,49 @@ func FuzzParseFilters(f *testing.F) {
 		}
 		if g.Digest() != again.Digest() {
 			t.Errorf("%q has two digests", text)
+		}
+	})
+}
+
+// Whatever a server answers: no panic, and a read that succeeds was told a count that it met.
+func FuzzAnswer(f *testing.F) {
+	row, err := json.Marshal(node(nil))
+	if err != nil {
+		f.Fatal(err)
+	}
+	page := func(info, edges string) string {
+		return `{"data":{"indicators":{"pageInfo":{` + info + `},"edges":[` + edges + `]}}}`
+	}
+	for _, seed := range []string{
+		"", "null", "{}", "[]", "<html>", `{"data":null}`, `{"message":"boom"}`, coded("DATABASE_ERROR"), identAnswer,
+		page(`"endCursor":"","hasNextPage":false,"globalCount":0`, ""), page(`"endCursor":"c","hasNextPage":false,"globalCount":1`, `{"node":`+string(row)+`}`),
+		page(`"endCursor":"c","hasNextPage":true,"globalCount":2`, `null,{"node":null}`), page("", ""),
+		strings.Replace(page(`"endCursor":"c","hasNextPage":false,"globalCount":1`, `{"node":`+string(row)+`}`), `{"data"`, `{"errors":[{}],"data"`, 1),
+	} {
+		f.Add(200, seed)
+		f.Add(502, seed)
+	}
+	var answer atomic.Value
+	var status atomic.Int64
+	p := connect(f, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(int(status.Load()))
+		_, _ = io.WriteString(w, answer.Load().(string))
+	}), opencti.Options{Attempts: 1})
+	f.Fuzz(func(t *testing.T, code int, text string) {
+		if code < 200 || code > 599 || code == 204 || code == 304 {
+			code = 200
+		}
+		answer.Store(text)
+		status.Store(int64(code))
+		_, r, err := read(p, nil, false)
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\x1b") {
+				t.Errorf("error %q is more than a line", err)
+			}
+			return
+		}
+		if code != 200 || r.Count < r.GlobalCount {
+			t.Errorf("status %d, %q read as %+v", code, text, r)
 		}
 	})
 }

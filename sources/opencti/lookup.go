@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"harfangsync/reconcile"
 )
@@ -19,11 +20,14 @@ type Found struct {
 const lookupBatch = 200
 
 // ByIDs asks for indicators by internal, standard or further STIX id, all that f lets through, or all
-// that are visible when f is nil. An id that is not among the answers is absent or not visible.
+// that are visible when f is nil. An id that is not among the answers is absent or not visible. Since
+// rules are removed on that word (gate G3), the filter by id has to prove that it works: it must find
+// witnesses, which are indicators of the last read, and it must find nothing that was not asked for.
 func (c *Client) ByIDs(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]Found, error) {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" })
 	var found []Found
 	for batch := range slices.Chunk(ids, lookupBatch) {
-		some, err := c.lookup(ctx, batch, And(f, Group(Eq("ids", batch...))), observables)
+		some, err := c.lookup(ctx, batch, f, observables)
 		if err != nil {
 			return nil, err
 		}
@@ -33,139 +37,172 @@ func (c *Client) ByIDs(ctx context.Context, ids []string, f *FilterGroup, observ
 }
 
 func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]Found, error) {
-	asked := make(map[string]bool, len(ids))
+	known := c.witnessesOf(f)
+	wanted := make(map[string]bool, len(ids)) // false is a witness
+	for _, id := range known.ids {
+		wanted[id] = false
+	}
 	for _, id := range ids {
-		asked[id] = true
+		wanted[id] = true
 	}
-	var page []reconcile.Indicator
-	var names [][]string // of each indicator, under which it may have been asked for
-	seen := make(idSet)
-	after, total := "", 0
-	for {
-		vars := map[string]any{"first": c.pageSize, "filters": f}
-		if after != "" {
-			vars["after"] = after
+	asked := make([]string, 0, len(wanted))
+	for _, id := range append(slices.Clone(ids), known.ids...) {
+		if !slices.Contains(asked, id) {
+			asked = append(asked, id)
 		}
-		var w wirePage
-		if err := c.query(ctx, request{op: "Find", document: findDoc, variables: vars}, &w); err != nil {
-			return nil, err
+	}
+	page, names, err := c.find(ctx, wanted, And(f, Group(Eq("ids", asked...))), len(asked))
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	for _, all := range names {
+		for _, id := range all {
+			there[id] = true
 		}
-		p, err := w.decode("Find")
-		if err != nil {
-			return nil, err
-		}
-		at := 0
-		for _, e := range w.Indicators.Edges {
-			if e == nil || e.Node == nil {
-				continue
+	}
+	if err := c.believe(ctx, known, ids, there, f == nil); err != nil {
+		return nil, err
+	}
+
+	var found []Found
+	var at []int // where each of found stands in page
+	for i := range page {
+		for _, id := range names[i] {
+			if wanted[id] {
+				found = append(found, Found{Asked: id})
+				at = append(at, i)
 			}
-			ind := p.indicators[at]
-			at++
-			if !seen.add(ind.ID) {
-				return nil, &IncompleteError{What: "indicators asked for by id", Why: "indicator " + oneLine(ind.ID) + " came twice"}
-			}
-			page = append(page, ind)
-			names = append(names, e.Node.ids())
-		}
-		total = p.info.GlobalCount
-		if !p.info.HasNextPage {
-			break
-		}
-		if after = p.info.EndCursor; after == "" || p.rows == 0 {
-			return nil, &IncompleteError{What: "indicators asked for by id", Why: "a page promises another one and names no cursor"}
 		}
 	}
-	if len(page) < total {
-		return nil, &IncompleteError{What: "indicators asked for by id", Why: fmt.Sprintf("%d came and the platform counts %d", len(page), total)}
-	}
-	if observables && len(page) > 0 {
+	if observables && len(found) > 0 {
 		if err := c.attach(ctx, page); err != nil {
 			return nil, err
 		}
 	}
-	var found []Found
-	for i := range page {
-		hit := false
-		for _, id := range names[i] {
-			if asked[id] {
-				found = append(found, Found{id, page[i]})
-				hit = true
-			}
-		}
-		if !hit {
-			return nil, &Error{Op: "Find", Status: 200, Shape: true, Message: "an indicator that was not asked for: the filter by id is ignored"}
-		}
+	for i := range found {
+		found[i].Indicator = page[at[i]]
 	}
 	return found, nil
 }
 
-func (w *wireIndicator) ids() []string {
-	ids := []string{w.ID, w.StandardID}
-	for _, s := range w.StixIDs {
-		if s != nil {
-			ids = append(ids, *s)
+// find reads the pages of one look-up, and refuses an answer wider than the question.
+func (c *Client) find(ctx context.Context, wanted map[string]bool, f *FilterGroup, most int) (page []reconcile.Indicator, names [][]string, err error) {
+	w, seen := c.start("indicators asked for by id", c.pageSize), make(idSet)
+	for {
+		var answer wirePage
+		vars := w.page(map[string]any{"filters": f})
+		if err := c.query(ctx, request{op: "Find", document: findDoc, variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
+			return nil, nil, err
+		}
+		p, err := answer.decode("Find")
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, n := range p.nodes {
+			ids := n.ids()
+			if !slices.ContainsFunc(ids, func(id string) bool { _, ok := wanted[id]; return ok }) {
+				return nil, nil, misshapen("Find", "indicator "+oneLine(p.indicators[i].ID)+", which was not asked for: the filter by id is ignored")
+			}
+			if !seen.add(p.indicators[i].ID) {
+				return nil, nil, w.incomplete("indicator " + oneLine(p.indicators[i].ID) + " came twice")
+			}
+			names = append(names, ids)
+		}
+		if p.total > most {
+			return nil, nil, misshapen("Find", fmt.Sprintf("a count of %d for %d ids: the filter by id is ignored", p.total, most))
+		}
+		page = append(page, p.indicators...)
+		more, err := w.step(p.place, p.rows, len(p.indicators))
+		if err != nil {
+			return nil, nil, err
+		}
+		c.learn(w)
+		if !more {
+			return page, names, w.missing(w.total)
 		}
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }
 
-// ConnectorState reads the state that a connector left, without registering anything. found is false
-// for an unknown connector.
-func (c *Client) ConnectorState(ctx context.Context, id string) (state string, found bool, err error) {
-	var w struct {
-		Connector *struct {
-			State *string `json:"connector_state"`
-		}
-	}
-	err = c.query(ctx, request{op: "ConnectorState", document: stateDoc, variables: map[string]any{"id": id}}, &w)
-	if e, ok := errors.AsType[*Error](err); ok && (e.Code == "RESOURCE_NOT_FOUND" || e.Code == "ALREADY_DELETED_ERROR") {
-		return "", false, nil
-	}
-	if err != nil || w.Connector == nil {
-		return "", false, err
-	}
-	return value(w.Connector.State), true, nil
+// witnesses are indicators of which it is known that a look-up has to find them: one by its internal
+// and one by its standard id.
+type witnesses struct {
+	filter string    // digest of the filter that they pass
+	since  time.Time // they had not changed then
+	ids    []string
+
+	first, last *reconcile.Indicator
 }
 
-// Register makes or updates our connector and returns the stored state (contract opencti-api 6.1).
-func (c *Client) Register(ctx context.Context, id, name string, scope []string) (state string, err error) {
-	const shortest = 2
-	for len([]rune(name)) < shortest {
-		name += "_"
+// note picks the first and the last indicator of a read, page by page, that did not change lately.
+func (k *witnesses) note(page []reconcile.Indicator) {
+	settled := func(i *reconcile.Indicator) bool { return i.UpdatedAt.Before(k.since) }
+	pick := func(i *reconcile.Indicator) *reconcile.Indicator {
+		return &reconcile.Indicator{ID: i.ID, StandardID: i.StandardID}
 	}
-	input := map[string]any{"id": id, "name": name, "type": "EXTERNAL_IMPORT", "scope": scope, "auto": false, "only_contextual": false}
-	var w struct {
-		RegisterConnector *struct {
-			State *string `json:"connector_state"`
+	for i := range page {
+		if k.first == nil && settled(&page[i]) {
+			k.first = pick(&page[i])
 		}
 	}
-	if err := c.mutate(ctx, request{op: "Register", document: registerDoc, variables: map[string]any{"input": input}}, &w); err != nil {
-		return "", err
+	for i := len(page) - 1; i >= 0; i-- {
+		if settled(&page[i]) {
+			k.last = pick(&page[i])
+			return
+		}
 	}
-	if w.RegisterConnector == nil {
-		return "", &Error{Op: "Register", Status: 200, Shape: true, Message: "no connector in the answer"}
-	}
-	return value(w.RegisterConnector.State), nil
 }
 
-// Ping stores a state and returns what the platform holds then: another text means that an
-// administrator reset it (contract opencti-api 6.2). An unknown connector is ErrUnknownConnector.
-func (c *Client) Ping(ctx context.Context, id, state string) (stored string, err error) {
-	var w struct {
-		PingConnector *struct {
-			State *string `json:"connector_state"`
+// remember keeps the witnesses of a read that was whole.
+func (c *Client) remember(k witnesses) {
+	if k.first != nil {
+		k.ids = append(k.ids, k.first.ID)
+	}
+	if k.last != nil && k.last.ID != k.first.ID && k.last.StandardID != "" {
+		k.ids = append(k.ids, k.last.StandardID)
+	}
+	k.first, k.last = nil, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.witnesses = k
+}
+
+// witnessesOf are those that pass f too.
+func (c *Client) witnessesOf(f *FilterGroup) witnesses {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f != nil && f.Digest() != c.witnesses.filter {
+		return witnesses{}
+	}
+	return c.witnesses
+}
+
+// believe refuses the word of a look-up by filter which a look-up without one contradicts. It asks
+// only if a witness is missing, or if there is none and something is absent.
+func (c *Client) believe(ctx context.Context, k witnesses, ids []string, there map[string]bool, alone bool) error {
+	suspect := slices.DeleteFunc(slices.Clone(k.ids), func(id string) bool { return there[id] })
+	if len(k.ids) == 0 && alone {
+		if i := slices.IndexFunc(ids, func(id string) bool { return !there[id] }); i >= 0 {
+			suspect = []string{ids[i]}
 		}
 	}
-	err = c.mutate(ctx, request{op: "Ping", document: pingDoc, variables: map[string]any{"id": id, "state": state}}, &w)
-	if e, ok := errors.AsType[*Error](err); ok && e.Code == "FUNCTIONAL_ERROR" {
-		return "", fmt.Errorf("%w: %w", ErrUnknownConnector, err)
+	for _, id := range suspect {
+		var w struct {
+			Indicator *struct {
+				UpdatedAt moment `json:"updated_at"`
+			}
+		}
+		err := c.query(ctx, request{op: "Indicator", document: indicatorDoc, variables: map[string]any{"id": id}, right: "KNOWLEDGE"}, &w)
+		if e, ok := errors.AsType[*Error](err); ok && e.Absent() {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if w.Indicator == nil || !alone && !w.Indicator.UpdatedAt.Before(k.since) {
+			continue // deleted, or changed and no longer passing
+		}
+		return &IncompleteError{What: "indicators asked for by id", Why: "indicator " + oneLine(id) + " is there and was not found: the filter by id does not work"}
 	}
-	if err != nil {
-		return "", err
-	}
-	if w.PingConnector == nil {
-		return "", ErrUnknownConnector
-	}
-	return value(w.PingConnector.State), nil
+	return nil
 }

@@ -2,7 +2,6 @@ package opencti
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,7 +11,7 @@ import (
 
 // ReadReport tells what a read took.
 type ReadReport struct {
-	Count       int // distinct indicators of the pages
+	Count       int // distinct indicators
 	GlobalCount int // the platform's, on the last page
 	Pages       int
 	Changed     int // visited again because they changed meanwhile
@@ -22,66 +21,84 @@ type ReadReport struct {
 const slack = time.Minute
 
 // Read visits every indicator that f lets through, with its observables if asked for, and proves that
-// these are all (gate G1): pages in the order of created_at, which never changes; ids unique; at least
-// as many as the last page's globalCount. Then what changed since start is read once more and visited
-// again, so a visitor must let the later version of an indicator count. A read that cannot be proven
-// is an *IncompleteError.
+// these are all (gate G1): pages in the order of created_at, which never changes; ids unique. Then
+// what changed since start is read once more and visited again, so a visitor must let the later
+// version of an indicator count. An indicator that began to pass f behind the cursor comes only then,
+// and counts with the others, which must be at least as many as the last page's globalCount. A read
+// that cannot be proven is an *IncompleteError.
 func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, observables bool, visit func([]reconcile.Indicator) error) (ReadReport, error) {
-	var r ReadReport
-	seen := make(idSet)
-	if err := c.pages(ctx, f, observables, seen, &r, visit); err != nil {
-		return r, err
+	known := witnesses{filter: f.Digest(), since: start.UTC().Add(-slack)}
+	all, seen := c.start("indicators", c.pageSize), make(idSet)
+	var end time.Time // created_at of the last row: what is later was not counted
+	err := c.pages(ctx, f, observables, all, seen, func(page []reconcile.Indicator) error {
+		known.note(page)
+		end = page[len(page)-1].CreatedAt
+		return visit(page)
+	})
+	if err != nil {
+		return all.report(seen, 0), err
 	}
-	r.Count = len(seen)
-	if r.Count < r.GlobalCount {
-		why := fmt.Sprintf("%d came and the platform counts %d", r.Count, r.GlobalCount)
-		if r.Pages == 1 {
-			why += fmt.Sprintf("; if it stays so, its page limit (elasticsearch:max_pagination_result) is below %d: lower sync.page_size", c.pageSize)
+
+	changed, again := c.start("indicators that changed meanwhile", c.pageSize), make(idSet)
+	err = c.pages(ctx, And(f, changedSince(known.since)), observables, changed, again, func(page []reconcile.Indicator) error {
+		for i := range page {
+			if seen.add(page[i].ID) && !page[i].CreatedAt.After(end) {
+				all.got++
+			}
 		}
-		return r, &IncompleteError{What: "indicators", Why: why}
+		return visit(page)
+	})
+	if err == nil {
+		err = all.missing(all.total)
 	}
-	since := Group(Filter{Key: []string{"updated_at"}, Values: []string{start.UTC().Add(-slack).Format("2006-01-02T15:04:05.000Z")}, Operator: "gte", Mode: "or"})
-	var d ReadReport
-	changed := make(idSet)
-	if err := c.pages(ctx, And(f, since), observables, changed, &d, visit); err != nil {
-		return r, err
+	if err == nil {
+		// Here rows join behind the cursor while it moves, on a busy platform all the time.
+		err = changed.missing(min(changed.atStart, changed.total))
 	}
-	if len(changed) < d.GlobalCount {
-		return r, &IncompleteError{What: "indicators that changed meanwhile", Why: fmt.Sprintf("%d came and the platform counts %d", len(changed), d.GlobalCount)}
+	if err == nil {
+		c.remember(known)
 	}
-	r.Changed = len(changed)
-	return r, nil
+	return all.report(seen, changed.got), err
 }
 
-// pages walks one query. While the observables of a page are fetched, the next page is on its way.
-func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, seen idSet, r *ReadReport, visit func([]reconcile.Indicator) error) error {
-	next, err := c.page(ctx, f, "")
+func (w *walk) report(seen idSet, changed int) ReadReport {
+	return ReadReport{Count: len(seen), GlobalCount: w.total, Pages: w.pages, Changed: changed}
+}
+
+func changedSince(t time.Time) *FilterGroup {
+	return Group(Filter{Key: []string{"updated_at"}, Values: []string{t.Format("2006-01-02T15:04:05.000Z")}, Operator: "gte", Mode: "or"})
+}
+
+// pages walks one query and visits every page that holds something. While the observables of a page
+// are fetched, the next page is on its way.
+func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, w *walk, seen idSet, visit func([]reconcile.Indicator) error) error {
+	next, err := c.page(ctx, f, w)
+	if err != nil {
+		return err
+	}
 	for {
+		page := next
+		for i := range page.indicators {
+			if id := page.indicators[i].ID; !seen.add(id) {
+				return w.incomplete("indicator " + oneLine(id) + " came twice")
+			}
+		}
+		more, err := w.step(page.place, page.rows, len(page.indicators))
 		if err != nil {
 			return err
 		}
-		page := next
-		r.Pages++
-		r.GlobalCount = page.info.GlobalCount
-		for i := range page.indicators {
-			if !seen.add(page.indicators[i].ID) {
-				return &IncompleteError{What: "indicators", Why: "indicator " + oneLine(page.indicators[i].ID) + " came twice"}
-			}
-		}
+		c.learn(w)
 		var g errgroup.Group
 		if observables && len(page.indicators) > 0 {
 			g.Go(func() error { return c.attach(ctx, page.indicators) })
 		}
-		if page.info.HasNextPage {
-			if page.info.EndCursor == "" || page.rows == 0 {
-				return &IncompleteError{What: "indicators", Why: "a page promises another one and names no cursor"}
-			}
+		if more {
 			g.Go(func() (err error) {
-				next, err = c.page(ctx, f, page.info.EndCursor)
+				next, err = c.page(ctx, f, w)
 				return err
 			})
 		}
-		if err = g.Wait(); err != nil {
+		if err := g.Wait(); err != nil {
 			return err
 		}
 		if len(page.indicators) > 0 {
@@ -89,23 +106,18 @@ func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, se
 				return err
 			}
 		}
-		if !page.info.HasNextPage {
+		if !more {
 			return nil
 		}
 	}
 }
 
-// onePage is a decoded page. rows counts its entries, empty ones included.
+// onePage is a decoded page. rows counts its entries, empty ones included; nodes are the others.
 type onePage struct {
+	place
 	indicators []reconcile.Indicator
-	info       pageInfo
+	nodes      []*wireIndicator
 	rows       int
-}
-
-type pageInfo struct {
-	EndCursor   string `json:"endCursor"`
-	HasNextPage bool   `json:"hasNextPage"`
-	GlobalCount int    `json:"globalCount"`
 }
 
 type wirePage struct {
@@ -117,37 +129,40 @@ type wirePage struct {
 	} `json:"indicators"`
 }
 
-func (c *Client) page(ctx context.Context, f *FilterGroup, after string) (onePage, error) {
-	vars := map[string]any{"first": c.pageSize, "orderBy": "created_at", "orderMode": "asc"}
+func (c *Client) page(ctx context.Context, f *FilterGroup, w *walk) (onePage, error) {
+	vars := w.page(map[string]any{"orderBy": "created_at", "orderMode": "asc"})
 	if f != nil {
 		vars["filters"] = f
 	}
-	if after != "" {
-		vars["after"] = after
-	}
-	var w wirePage
-	if err := c.query(ctx, request{op: "Page", document: pageDoc, variables: vars}, &w); err != nil {
+	var answer wirePage
+	if err := c.query(ctx, request{op: "Page", document: pageDoc, variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
 		return onePage{}, err
 	}
-	return w.decode("Page")
+	return answer.decode("Page")
 }
 
 // decode takes a page apart. Empty entries are allowed by the schema; they are left out here, and the
 // proof by count then finds what they stand for.
-func (w *wirePage) decode(op string) (onePage, error) {
-	if w.Indicators == nil || w.Indicators.PageInfo == nil {
-		return onePage{}, &Error{Op: op, Status: 200, Shape: true, Message: "a page without page information"}
+func (w *wirePage) decode(op string) (p onePage, err error) {
+	if w.Indicators == nil {
+		return p, misshapen(op, "no indicators")
 	}
-	p := onePage{info: *w.Indicators.PageInfo, rows: len(w.Indicators.Edges), indicators: make([]reconcile.Indicator, 0, len(w.Indicators.Edges))}
+	if p.place, err = w.Indicators.PageInfo.place(op); err != nil {
+		return p, err
+	}
+	p.rows = len(w.Indicators.Edges)
+	p.indicators = make([]reconcile.Indicator, 0, p.rows)
+	p.nodes = make([]*wireIndicator, 0, p.rows)
 	for _, e := range w.Indicators.Edges {
 		if e == nil || e.Node == nil {
 			continue
 		}
 		ind, err := e.Node.indicator()
 		if err != nil {
-			return onePage{}, &Error{Op: op, Status: 200, Shape: true, Message: err.Error()}
+			return p, misshapen(op, err.Error())
 		}
 		p.indicators = append(p.indicators, ind)
+		p.nodes = append(p.nodes, e.Node)
 	}
 	return p, nil
 }
@@ -164,43 +179,42 @@ func (c *Client) attach(ctx context.Context, page []reconcile.Indicator) error {
 		ids[i] = page[i].ID
 		byID[page[i].ID] = &page[i]
 	}
-	const most = 5000 // the platform's page cap
-	after := ""
-	seen := make(idSet)
+	w, seen := c.start("observables of indicators", mostPage), make(idSet)
 	for {
-		vars := map[string]any{"first": most, "fromId": ids}
-		if after != "" {
-			vars["after"] = after
-		}
-		var w wireBasedOn
-		if err := c.query(ctx, request{op: "BasedOn", document: basedOnDoc, variables: vars}, &w); err != nil {
+		var answer wireBasedOn
+		vars := w.page(map[string]any{"fromId": ids})
+		if err := c.query(ctx, request{op: "BasedOn", document: basedOnDoc, variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
 			return err
 		}
-		r := w.Relationships
-		if r == nil || r.PageInfo == nil {
-			return &Error{Op: "BasedOn", Status: 200, Shape: true, Message: "a page without page information"}
+		r := answer.Relationships
+		if r == nil {
+			return misshapen("BasedOn", "no relationships")
 		}
+		at, err := r.PageInfo.place("BasedOn")
+		if err != nil {
+			return err
+		}
+		before := len(seen)
 		for _, e := range r.Edges {
 			if e == nil || e.Node == nil {
 				continue
 			}
 			ind := byID[e.Node.FromID]
 			if ind == nil || e.Node.ID == "" {
-				return &IncompleteError{What: "observables of indicators", Why: "a relationship came that was not asked for"}
+				return w.incomplete("a relationship came that was not asked for")
 			}
 			if !seen.add(e.Node.ID) {
-				return &IncompleteError{What: "observables of indicators", Why: "relationship " + oneLine(e.Node.ID) + " came twice"}
+				return w.incomplete("relationship " + oneLine(e.Node.ID) + " came twice")
 			}
 			ind.Observables = append(ind.Observables, e.Node.observable())
 		}
-		if !r.PageInfo.HasNextPage {
-			if len(seen) < r.PageInfo.GlobalCount {
-				return &IncompleteError{What: "observables of indicators", Why: fmt.Sprintf("%d came and the platform counts %d", len(seen), r.PageInfo.GlobalCount)}
-			}
-			return nil
+		more, err := w.step(at, len(r.Edges), len(seen)-before)
+		if err != nil {
+			return err
 		}
-		if after = r.PageInfo.EndCursor; after == "" || len(r.Edges) == 0 {
-			return &IncompleteError{What: "observables of indicators", Why: "a page promises another one and names no cursor"}
+		c.learn(w)
+		if !more {
+			return w.missing(w.total)
 		}
 	}
 }

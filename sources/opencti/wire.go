@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +20,11 @@ func (s idSet) add(id string) bool {
 	return !twice
 }
 
-// moment is a DateTime; null and the dates that mean "unknown" are zero (contract opencti-api 2.3,
-// 5.8).
+// moment is a DateTime; null and the dates that mean "unknown", the start of 1970 and the year 5138,
+// are zero, as they are missing for the platform's filters (contract opencti-api 3.3).
 type moment struct{ time.Time }
+
+const farFuture = 5138
 
 func (m *moment) UnmarshalJSON(b []byte) error {
 	s := string(b)
@@ -35,7 +38,9 @@ func (m *moment) UnmarshalJSON(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("%.40s is not a time", s)
 	}
-	m.Time = t.UTC()
+	if t = t.UTC(); t.Unix() != 0 && t.Year() < farFuture {
+		m.Time = t
+	}
 	return nil
 }
 
@@ -64,8 +69,16 @@ type wireIndicator struct {
 	} `json:"objectLabel"`
 }
 
-// farFuture is the first year of the dates that stand for "never".
-const farFuture = 5138
+func (w *wireIndicator) ids() []string {
+	ids := []string{w.ID, w.StandardID}
+	for _, s := range w.StixIDs {
+		if s != nil {
+			ids = append(ids, *s)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
 
 // indicator checks a node's shape. One that cannot be understood is an error of the whole read:
 // leaving it out would make its rules look unwanted.
@@ -80,9 +93,6 @@ func (w *wireIndicator) indicator() (reconcile.Indicator, error) {
 		ID: w.ID, StandardID: w.StandardID, Name: value(w.Name), Description: value(w.Description), Pattern: *w.Pattern, PatternType: strings.ToLower(*w.PatternType),
 		Revoked: *w.Revoked, Detection: w.Detection, Score: w.Score, ValidFrom: w.ValidFrom.Time, ValidUntil: w.ValidUntil.Time,
 		CreatedAt: w.CreatedAt.Time, UpdatedAt: w.UpdatedAt.Time,
-	}
-	if ind.ValidUntil.Year() >= farFuture {
-		ind.ValidUntil = time.Time{}
 	}
 	for _, p := range w.Platforms {
 		if p != nil {
