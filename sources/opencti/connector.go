@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 )
 
 // ConnectorState reads the state that a connector left, without registering anything. found is false
@@ -14,8 +16,8 @@ func (c *Client) ConnectorState(ctx context.Context, id string) (state string, f
 			State *string `json:"connector_state"`
 		}
 	}
-	err = c.query(ctx, request{op: "ConnectorState", document: stateDoc, variables: map[string]any{"id": id}}, &w)
-	if e, ok := errors.AsType[*Error](err); ok && (e.Code == "RESOURCE_NOT_FOUND" || e.Code == "ALREADY_DELETED_ERROR") {
+	err = c.query(ctx, request{op: "ConnectorState", document: stateDoc, variables: map[string]any{"id": id}, right: "MODULES"}, &w)
+	if e, ok := errors.AsType[*Error](err); ok && e.Absent() {
 		return "", false, nil
 	}
 	if err != nil || w.Connector == nil {
@@ -27,6 +29,7 @@ func (c *Client) ConnectorState(ctx context.Context, id string) (state string, f
 // Register makes or updates our connector and returns the stored state (contract opencti-api 6.1).
 func (c *Client) Register(ctx context.Context, id, name string, scope []string) (state string, err error) {
 	const shortest = 2
+	name = strings.TrimSpace(name)
 	for len([]rune(name)) < shortest {
 		name += "_"
 	}
@@ -36,11 +39,12 @@ func (c *Client) Register(ctx context.Context, id, name string, scope []string) 
 			State *string `json:"connector_state"`
 		}
 	}
-	if err := c.mutate(ctx, request{op: "Register", document: registerDoc, variables: map[string]any{"input": input}}, &w); err != nil {
+	// It inserts or updates by id and leaves the state alone, so twice is once: sent like a query.
+	if err := c.query(ctx, request{op: "Register", document: registerDoc, variables: map[string]any{"input": input}, right: "CONNECTORAPI"}, &w); err != nil {
 		return "", err
 	}
 	if w.RegisterConnector == nil {
-		return "", &Error{Op: "Register", Status: 200, Shape: true, Message: "no connector in the answer"}
+		return "", misshapen("Register", "no connector")
 	}
 	return value(w.RegisterConnector.State), nil
 }
@@ -53,14 +57,28 @@ func (c *Client) Ping(ctx context.Context, id, state string) (stored string, err
 			State *string `json:"connector_state"`
 		}
 	}
-	err = c.mutate(ctx, request{op: "Ping", document: pingDoc, variables: map[string]any{"id": id, "state": state}}, &w)
-	if e, ok := errors.AsType[*Error](err); ok && e.Code == "FUNCTIONAL_ERROR" {
+	r := request{op: "Ping", document: pingDoc, variables: map[string]any{"id": id, "state": state}, right: "CONNECTORAPI"}
+	if v := c.known(); len(v.parts) > 0 && v.AtLeast(pingWithInfo) {
+		r.document = pingInfoDoc
+		r.variables["info"] = map[string]any{"run_and_terminate": true, "buffering": false, "queue_threshold": 500, "queue_messages_size": 0,
+			"last_run_datetime": time.Now().UTC().Format("2006-01-02T15:04:05.000Z")}
+	}
+	err = c.mutate(ctx, r, &w)
+	e, failed := errors.AsType[*Error](err)
+	switch {
+	case failed && (e.Code == "FUNCTIONAL_ERROR" || e.Absent()):
 		return "", fmt.Errorf("%w: %w", ErrUnknownConnector, err)
-	}
-	if err != nil {
+	case failed && e.Temporary() && !e.TurnedAway():
+		// The first ping after a reset is dropped and takes the flag with it: a second one would bury
+		// the reset. So the answer that was lost is not asked for again; what is stored tells whether
+		// the ping arrived.
+		if have, found, readErr := c.ConnectorState(ctx, id); readErr == nil && found && have == state {
+			return have, nil
+		}
 		return "", err
-	}
-	if w.PingConnector == nil {
+	case err != nil:
+		return "", err
+	case w.PingConnector == nil:
 		return "", ErrUnknownConnector
 	}
 	return value(w.PingConnector.State), nil

@@ -3,7 +3,8 @@ package opencti
 import _ "embed"
 
 // The documents of contract opencti-api 2.1, 2.4, 4, 6 and 12.3, one file each. All of them run on
-// every version from 5.12.24; the reduced identity check is for versions below 6.0.0.
+// every version from 5.12.24 but two: the full identity check is for 6.0.0 and later, the ping with
+// information for 6.2.12 and later.
 var (
 	//go:embed queries/ident.graphql
 	identDoc string
@@ -25,4 +26,6 @@ var (
 	registerDoc string
 	//go:embed queries/ping.graphql
 	pingDoc string
+	//go:embed queries/ping_info.graphql
+	pingInfoDoc string
 )

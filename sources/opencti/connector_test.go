@@ -1,0 +1,218 @@
+package opencti_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/octisim"
+	"harfangsync/sources/opencti"
+	"harfangsync/sources/simhttp"
+)
+
+const connectorID = "0d5b1a3c-8f53-4c8b-9a55-0f6d2f5c7a10"
+
+func TestStateIsKept(t *testing.T) {
+	ctx := context.Background()
+	s, p := simulated(t, octisim.Options{}, opencti.Options{})
+	if state, found, err := p.ConnectorState(ctx, connectorID); state != "" || found || err != nil {
+		t.Errorf("before registering: %q, %v, %v", state, found, err)
+	}
+	if n := strings.Count(operations(s), "Register"); n != 0 {
+		t.Error("reading the state registered the connector")
+	}
+	if state, err := p.Register(ctx, connectorID, "HarfangLab", []string{"harfanglab"}); state != "" || err != nil {
+		t.Errorf("registering: %q, %v", state, err)
+	}
+	const text = `{"a":"<é>","n":1}`
+	if stored, err := p.Ping(ctx, connectorID, text); stored != text || err != nil {
+		t.Errorf("ping: %q, %v", stored, err)
+	}
+	if state, found, err := p.ConnectorState(ctx, connectorID); state != text || !found || err != nil {
+		t.Errorf("read back: %q, %v, %v", state, found, err)
+	}
+	if state, err := p.Register(ctx, connectorID, "HarfangLab", nil); state != text || err != nil {
+		t.Errorf("registering again: %q, %v", state, err)
+	}
+}
+
+// Contract opencti-api 6.2: the ping after a reset stores nothing and answers an empty state.
+func TestResetIsTold(t *testing.T) {
+	ctx := context.Background()
+	s, p := simulated(t, octisim.Options{}, opencti.Options{})
+	if _, err := p.Register(ctx, connectorID, "HarfangLab", nil); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i, text := range []string{"one", "two", "three"} {
+		if i == 1 {
+			s.ResetConnector(connectorID)
+		}
+		stored, err := p.Ping(ctx, connectorID, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, stored)
+	}
+	if strings.Join(got, ",") != "one,,three" {
+		t.Errorf("answers %q, want the second one empty", got)
+	}
+	s.ResetConnector(connectorID)
+	if state, err := p.Register(ctx, connectorID, "HarfangLab", nil); state != "" || err != nil {
+		t.Errorf("registering after a reset between runs: %q, %v", state, err)
+	}
+}
+
+func TestUnknownConnector(t *testing.T) {
+	_, p := simulated(t, octisim.Options{}, opencti.Options{})
+	if _, err := p.Ping(context.Background(), connectorID, "{}"); !errors.Is(err, opencti.ErrUnknownConnector) {
+		t.Errorf("error %v, want ErrUnknownConnector", err)
+	}
+	for _, answer := range []string{`{"data":{"connector":null}}`, `{"errors":[{"message":"x","extensions":{"code":"RESOURCE_NOT_FOUND"}}],"data":{"connector":null}}`} {
+		p := connect(t, &canned{answers: map[string]string{"": answer}}, opencti.Options{})
+		if state, found, err := p.ConnectorState(context.Background(), connectorID); state != "" || found || err != nil {
+			t.Errorf("state %q, %v, %v", state, found, err)
+		}
+	}
+}
+
+// Platforms know connectorInfo from 6.2.12 on.
+func TestPingTellsWhatItMay(t *testing.T) {
+	for version, informed := range map[string]bool{"5.12.24": false, "6.2.11": false, "6.2.12": true, "7.260817.0": true, "": false} {
+		c := &canned{answers: map[string]string{
+			"Ident": strings.Replace(identAnswer, "6.9.22", version, 1), "Ping": `{"data":{"pingConnector":{"id":"c","connector_state":"{}"}}}`,
+		}}
+		p := connect(t, c, opencti.Options{})
+		if version != "" {
+			if _, err := p.Ident(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := p.Ping(context.Background(), connectorID, "{}"); err != nil {
+			t.Errorf("%s: %v", version, err)
+		}
+		q := c.questions("Ping")[0]
+		info, has := q.vars["info"].(map[string]any)
+		if has != informed || strings.Contains(string(q.raw), "connectorInfo") != informed {
+			t.Errorf("version %q: sent %s", version, q.raw)
+		}
+		if informed {
+			at, err := time.Parse(time.RFC3339, info["last_run_datetime"].(string))
+			if info["run_and_terminate"] != true || info["buffering"] != false || err != nil || time.Since(at) > time.Minute {
+				t.Errorf("version %s: information %v", version, info)
+			}
+		}
+	}
+}
+
+// And takes it: the documents are valid there, and not before.
+func TestPingOnEveryVersion(t *testing.T) {
+	for _, v := range []string{"5.12.24", "6.2.11", "6.2.12", "6.9.22", "7.260817.0"} {
+		_, p := simulated(t, octisim.Options{Version: v}, opencti.Options{})
+		ctx := context.Background()
+		if _, err := p.Ident(ctx); err != nil {
+			t.Fatalf("%s: %v", v, err)
+		}
+		if _, err := p.Register(ctx, connectorID, " H ", []string{"x"}); err != nil {
+			t.Errorf("%s: %v", v, err)
+		}
+		if stored, err := p.Ping(ctx, connectorID, "{}"); stored != "{}" || err != nil {
+			t.Errorf("%s: %q, %v", v, stored, err)
+		}
+	}
+}
+
+func TestAnswersWithoutAConnector(t *testing.T) {
+	p := connect(t, &canned{answers: map[string]string{"Register": `{"data":{"registerConnector":null}}`, "Ping": `{"data":{"pingConnector":null}}`}}, opencti.Options{})
+	_, err := p.Register(context.Background(), connectorID, "HarfangLab", nil)
+	says(t, err, "OpenCTI: Register: 200 with no connector")
+	if _, err := p.Ping(context.Background(), connectorID, "{}"); !errors.Is(err, opencti.ErrUnknownConnector) {
+		t.Errorf("error %v, want ErrUnknownConnector", err)
+	}
+	p = connect(t, &canned{answers: map[string]string{"": `{"data":{"pingConnector":{"id":"c","connector_state":null},"registerConnector":{"id":"c","connector_state":null}}}`}}, opencti.Options{})
+	if state, err := p.Ping(context.Background(), connectorID, "{}"); state != "" || err != nil {
+		t.Errorf("a null state: %q, %v", state, err)
+	}
+	if state, err := p.Register(context.Background(), connectorID, "HarfangLab", nil); state != "" || err != nil {
+		t.Errorf("a null state: %q, %v", state, err)
+	}
+}
+
+// The ping must not be sent twice: the first one after a reset takes the reset's flag with it
+// (contract opencti-api 6.2).
+func TestPingIsRepeatedOnlyWhenTurnedAway(t *testing.T) {
+	tests := []struct {
+		name  string
+		fault simhttp.Fault
+		pings int
+		fails bool
+	}{
+		{"turned away by rate", simhttp.Fault{Do: simhttp.Answer, Status: 429}, 2, false},
+		{"turned away by a busy platform", simhttp.Fault{Do: simhttp.Answer, Status: 503}, 2, false},
+		{"turned away by a lock", simhttp.Fault{Do: simhttp.Answer, Payload: coded("LOCK_ERROR")}, 2, false},
+		{"a server error", simhttp.Fault{Do: simhttp.Answer, Status: 500}, 1, true},
+		{"a bad gateway", simhttp.Fault{Do: simhttp.Answer, Status: 502}, 1, true},
+		{"a database error", simhttp.Fault{Do: simhttp.Answer, Payload: coded("DATABASE_ERROR")}, 1, true},
+		{"a reset before it arrived", simhttp.Fault{Do: simhttp.Reset}, 1, true},
+		{"a lost answer", simhttp.Fault{Do: simhttp.ResetAfter}, 1, false},
+		{"a cut answer", simhttp.Fault{Do: simhttp.Cut}, 1, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx := context.Background()
+			s, p := simulated(t, octisim.Options{}, opencti.Options{})
+			if _, err := p.Register(ctx, "c1", "harfang", nil); err != nil {
+				t.Fatal(err)
+			}
+			tt.fault.Body, tt.fault.Times = "pingConnector", 1
+			if err := s.HTTP.Fail(tt.fault); err != nil {
+				t.Fatal(err)
+			}
+			stored, err := p.Ping(ctx, "c1", `{"n":1}`)
+			if (err != nil) != tt.fails || !tt.fails && stored != `{"n":1}` {
+				t.Errorf("stored %q, %v", stored, err)
+			}
+			pings := slices.DeleteFunc(s.HTTP.Requests(), func(r simhttp.Request) bool { return r.Op != "Ping" })
+			if len(pings) != tt.pings {
+				t.Errorf("%d pings, want %d", len(pings), tt.pings)
+			}
+		})
+	}
+}
+
+func TestALostPingDoesNotBuryAReset(t *testing.T) {
+	ctx := context.Background()
+	s, p := simulated(t, octisim.Options{}, opencti.Options{})
+	if _, err := p.Register(ctx, "c1", "harfang", nil); err != nil {
+		t.Fatal(err)
+	}
+	s.ResetConnector("c1")
+	if err := s.HTTP.Fail(simhttp.Fault{Body: "pingConnector", Times: 1, Do: simhttp.ResetAfter}); err != nil {
+		t.Fatal(err)
+	}
+	if stored, err := p.Ping(ctx, "c1", "old"); err == nil {
+		t.Errorf("stored %q, want an error", stored)
+	}
+	if state, _ := s.Connector("c1"); state != "" {
+		t.Errorf("the platform holds %q, want what the reset left", state)
+	}
+}
+
+// Registering inserts or updates by id, so twice is once (contract opencti-api 6.1).
+func TestRegisterIsRepeated(t *testing.T) {
+	s, p := simulated(t, octisim.Options{}, opencti.Options{})
+	if err := s.HTTP.Fail(simhttp.Fault{Body: "registerConnector", Times: 2, Do: simhttp.ResetAfter}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Register(context.Background(), "c1", "harfang", nil); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff("Register 3", operations(s)); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
