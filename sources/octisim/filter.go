@@ -19,6 +19,7 @@ type filterer[T item] struct {
 	now     time.Time
 	version version
 	label   func(text string) []string // internal ids of the labels with this text
+	ids     string                     // Knobs.IDsFilter
 }
 
 // group compiles a coerced FilterGroup; an empty one passes everything.
@@ -136,6 +137,9 @@ func asText(v any) (string, bool) {
 
 // key compiles one filter for one key.
 func (f *filterer[T]) key(key, op string, all bool, values []string) (predicate[T], error) {
+	if key == "ids" && f.ids != "" {
+		return func(T) bool { return f.ids == "ignored" }, nil
+	}
 	c, ok := f.columns[key]
 	if !ok {
 		c = column[T]{text: func(T) string { return "" }} // known elsewhere: missing here

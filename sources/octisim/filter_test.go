@@ -152,6 +152,19 @@ func TestLabelTextsBeganWith6(t *testing.T) {
 	}
 }
 
+func TestIDsFilterThatDoesNotWork(t *testing.T) {
+	for knob, want := range map[string]string{"": "plain", "ignored": "plain long edge", "empty": ""} {
+		s := zoo("")
+		s.SetKnobs(func(k *Knobs) { k.IDsFilter = knob })
+		for range 2 { // counts are remembered
+			r := filtered(t, s, and(is("ids", "eq", "plain", "revoked"), is("revoked", "eq", "false"), is("pattern_type", "eq", "stix")))
+			if got := strings.Join(r.each([]any{"indicators", "edges"}, "node", "id"), " "); got != want || r.get("indicators", "pageInfo", "globalCount") != float64(len(strings.Fields(want))) {
+				t.Errorf("%q: found %q, want %q: %s", knob, got, want, r.Text)
+			}
+		}
+	}
+}
+
 func TestCountsFollowTheData(t *testing.T) {
 	s := zoo("")
 	count := func() any {

@@ -66,10 +66,7 @@ func page[T item](r *request, l listing[T]) (*connection, error) {
 		}
 	}
 	c := &connection{hasPrior: after != "", cursor: func(v item) string { return order.cursor(v.(T)) }}
-	most := min(first, r.sim.knobs.PageCap) // cut without a word
-	if !r.version.atLeast("6.0.0") {
-		most = min(most, defaultPage)
-	}
+	most := min(first, r.cap()) // cut without a word
 	skip := 0
 	switch drift {
 	case "skip":
@@ -95,6 +92,15 @@ func page[T item](r *request, l listing[T]) (*connection, error) {
 	return c, nil
 }
 
+// cap is the largest page: of 5.12 the default one, since 6.0.0 what the platform is set to (contract
+// opencti-api 1.6).
+func (r *request) cap() int {
+	if !r.version.atLeast("6.0.0") {
+		return min(r.sim.knobs.PageCap, defaultPage)
+	}
+	return r.sim.knobs.PageCap
+}
+
 // before goes back from at over n rows that pass.
 func before[T item](rows []T, pass predicate[T], at, n int) int {
 	for at > 0 && n > 0 {
@@ -110,13 +116,13 @@ func before[T item](rows []T, pass predicate[T], at, n int) int {
 func (l *listing[T]) conditions(r *request) (predicate[T], error) {
 	var parts []predicate[T]
 	if g, ok := l.args["filters"].(map[string]any); ok {
-		f := filterer[T]{columns: l.columns, now: r.sim.now(), version: r.sim.version, label: r.sim.labelIDs}
+		f := filterer[T]{columns: l.columns, now: r.sim.now(), version: r.sim.version, label: r.sim.labelIDs, ids: r.sim.knobs.IDsFilter}
 		p, err := f.group(g)
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)
-		if named := idsOf(g); named != nil && l.only == nil {
+		if named := idsOf(g); named != nil && l.only == nil && f.ids == "" {
 			l.only = found[T](r.sim, named)
 		}
 	}

@@ -119,6 +119,22 @@ func TestDefaultPageAndOldCap(t *testing.T) {
 	}
 }
 
+// The cap holds for connections without a cursor too.
+func TestOldCapOfObservables(t *testing.T) {
+	for version, want := range map[string]int{"5.12.24": 500, "6.9.22": 600} {
+		s := New(Options{Token: "t", Version: version})
+		var all List[Observable]
+		for i := range 600 {
+			all = append(all, Observable{EntityType: "Url", Value: fmt.Sprint(i)})
+		}
+		s.Put(Indicator{ID: "a", Pattern: "[url:value = 'x']", Observables: all})
+		r := ask(t, s, `{ indicator(id: "a") { observables(first: 1000) { edges { node { id } } pageInfo { globalCount } } } }`, nil)
+		if n := len(r.each([]any{"indicator", "observables", "edges"}, "node", "id")); n != want || r.get("indicator", "observables", "pageInfo", "globalCount") != 600.0 {
+			t.Errorf("version %s: %d observables, want %d", version, n, want)
+		}
+	}
+}
+
 func TestDefaultOrderIsTheStandardID(t *testing.T) {
 	s := five(Options{})
 	r := ask(t, s, `{ indicators { edges { node { standard_id } } } }`, nil)

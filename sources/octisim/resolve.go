@@ -186,7 +186,7 @@ func unpaged[T item](c *call, nodes []T) any {
 		first = n
 	}
 	out := &connection{cursor: func(v item) string { return v.core().id }, total: len(nodes)}
-	for _, n := range nodes[:min(len(nodes), max(first, 0), c.sim.knobs.PageCap)] {
+	for _, n := range nodes[:min(len(nodes), max(first, 0), c.cap())] {
 		out.nodes = append(out.nodes, n)
 	}
 	out.hasNext = len(out.nodes) == first && first > 0

@@ -45,6 +45,7 @@ type Knobs struct {
 	DriftField  string   `json:"drift_field"`  // the listing that RepeatPage and SkipPage hit; indicators when empty
 	DriftOnce   bool     `json:"drift_once"`   // they happen once, then heal
 	HideMarking []string `json:"hide_marking"` // definitions that no user may see, whatever the account says
+	IDsFilter   string   `json:"ids_filter"`   // what the filter key ids does: "" works, "ignored" passes everything, "empty" nothing
 
 	// BeforePage is called before each request that asks for a page, with the GraphQL field and the
 	// number of the page in its listing. It may change the data.
