@@ -133,9 +133,9 @@ func TestLookupRefusesWhatWasNotAskedFor(t *testing.T) {
 
 // A platform that leaves the filter out would answer everything: one page of that is enough.
 func TestLookupEndsAtOnceWhenTheFilterIsIgnored(t *testing.T) {
-	s := platform(octisim.Options{})
+	s, p := simulated(t, octisim.Options{}, opencti.Options{PageSize: 10})
 	fill(s, 90)
-	p := connect(t, deaf(s), opencti.Options{PageSize: 10})
+	s.SetKnobs(func(k *octisim.Knobs) { k.IDsFilter = "ignored" })
 	_, err := lookup(p, nil, true, "i00", "i01", "i02", "i03", "i04", "i05", "i06", "i07", "i08", "i09", "i10")
 	says(t, err, "the filter by id is ignored")
 	if diff := cmp.Diff("Find 1", operations(s)); diff != "" {
@@ -146,7 +146,6 @@ func TestLookupEndsAtOnceWhenTheFilterIsIgnored(t *testing.T) {
 // A look-up that finds nothing would be taken for evidence that indicators are gone, and their rules
 // removed (gate G3). So it has to find something that is known to be there.
 func TestABrokenLookupIsNotAbsence(t *testing.T) {
-	none := `{"data":{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`
 	tests := []struct {
 		name   string
 		read   bool
@@ -158,9 +157,9 @@ func TestABrokenLookupIsNotAbsence(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := platform(octisim.Options{})
+			s, p := simulated(t, octisim.Options{}, opencti.Options{})
 			fill(s, 6)
-			p := connect(t, replaced(s, "Find", func(question) string { return none }), opencti.Options{})
+			s.SetKnobs(func(k *octisim.Knobs) { k.IDsFilter = "empty" })
 			if tt.read {
 				if _, _, err := read(p, live, false); err != nil {
 					t.Fatal(err)
@@ -251,7 +250,7 @@ func TestWitnessesCostNothing(t *testing.T) {
 func TestLookupIncompleteObservables(t *testing.T) {
 	s := platform(octisim.Options{})
 	fill(s, 3)
-	s.SetKnobs(func(k *octisim.Knobs) { k.CountOff = 0; k.SkipPage = 1; k.DriftField = "stixCoreRelationships" })
+	s.SetKnobs(func(k *octisim.Knobs) { k.SkipPage = 1; k.DriftField = "stixCoreRelationships" })
 	p := connect(t, s, opencti.Options{})
 	_, err := lookup(p, nil, true, "i01")
 	if _, ok := errors.AsType[*opencti.IncompleteError](err); !ok {

@@ -1,7 +1,6 @@
 package opencti_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -68,19 +67,5 @@ func replaced(s *octisim.Sim, op string, answer func(question) string) http.Hand
 		mu.Lock()
 		defer mu.Unlock()
 		_, _ = io.WriteString(w, answer(q))
-	})
-}
-
-// deaf is a simulator that does not hear the filters it is sent.
-func deaf(s *octisim.Sim) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body map[string]any
-		_ = json.NewDecoder(r.Body).Decode(&body)
-		if vars, ok := body["variables"].(map[string]any); ok {
-			delete(vars, "filters")
-		}
-		text, _ := json.Marshal(body)
-		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
-		s.ServeHTTP(w, r)
 	})
 }
