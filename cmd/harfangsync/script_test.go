@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -23,7 +24,17 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden parts of the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"harfangsync": main})
+	testscript.Main(m, map[string]func(){"harfangsync": impatient})
+}
+
+// impatient is main with retries that hardly wait.
+func impatient() {
+	p := newProgram(os.Stdin, os.Stdout, os.Stderr, os.Environ())
+	p.retryWait = func(int) time.Duration { return 10 * time.Millisecond }
+	ctx, stop := p.untilSignal(context.Background())
+	code := p.run(ctx, os.Args)
+	stop()
+	os.Exit(code)
 }
 
 // TestScripts runs the scripts of testdata/script, each against a pair of empty simulators of its own.

@@ -359,11 +359,11 @@ func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, re
 		store = &connectorState{client: t.octi, id: t.cfg.Connector.ID, name: t.cfg.Connector.Name, scope: []string{t.cfg.Connector.Scope}, readOnly: readOnly}
 	}
 	k, err := state.Open(ctx, store)
-	if err != nil && ctx.Err() == nil {
-		p.log.Warn("the state cannot be read and counts as empty", "error", err)
-		return k, nil
+	if err == nil || ctx.Err() != nil || !readOnly && sideFailed(err) {
+		return k, err // a run that writes needs its lock, and what gates compare with
 	}
-	return k, err
+	p.log.Warn("the state cannot be read and counts as empty", "error", err)
+	return k, nil
 }
 
 // lock takes the lock of this target (gate G10).

@@ -51,7 +51,31 @@ func (c *Client) Register(ctx context.Context, id, name string, scope []string) 
 
 // Ping stores a state and returns what the platform holds then: another text means that an
 // administrator reset it (contract opencti-api 6.2). An unknown connector is ErrUnknownConnector.
+//
+// The first ping after a reset is dropped and takes the flag with it, so a second one would bury the
+// reset. Therefore a ping whose answer was lost is repeated only if the platform still holds an earlier
+// state, which no reset leaves behind.
 func (c *Client) Ping(ctx context.Context, id, state string) (stored string, err error) {
+	for attempt := 1; ; attempt++ {
+		stored, err = c.ping(ctx, id, state)
+		e, failed := errors.AsType[*Error](err)
+		if !failed || !e.Temporary() || e.TurnedAway() || attempt >= c.o.Attempts {
+			return stored, err
+		}
+		have, found, readErr := c.ConnectorState(ctx, id)
+		switch {
+		case readErr != nil || !found:
+			return "", err
+		case have == state || have == "":
+			return have, nil
+		}
+		if err := c.o.Sleep(ctx, c.o.Backoff(attempt-1)); err != nil {
+			return "", err
+		}
+	}
+}
+
+func (c *Client) ping(ctx context.Context, id, state string) (stored string, err error) {
 	var w struct {
 		PingConnector *struct {
 			State *string `json:"connector_state"`
@@ -64,21 +88,13 @@ func (c *Client) Ping(ctx context.Context, id, state string) (stored string, err
 			"last_run_datetime": time.Now().UTC().Format("2006-01-02T15:04:05.000Z")}
 	}
 	err = c.mutate(ctx, r, &w)
-	e, failed := errors.AsType[*Error](err)
-	switch {
-	case failed && (e.Code == "FUNCTIONAL_ERROR" || e.Absent()):
+	if e, failed := errors.AsType[*Error](err); failed && (e.Code == "FUNCTIONAL_ERROR" || e.Absent()) {
 		return "", fmt.Errorf("%w: %w", ErrUnknownConnector, err)
-	case failed && e.Temporary() && !e.TurnedAway():
-		// The first ping after a reset is dropped and takes the flag with it: a second one would bury
-		// the reset. So the answer that was lost is not asked for again; what is stored tells whether
-		// the ping arrived.
-		if have, found, readErr := c.ConnectorState(ctx, id); readErr == nil && found && have == state {
-			return have, nil
-		}
+	}
+	if err != nil {
 		return "", err
-	case err != nil:
-		return "", err
-	case w.PingConnector == nil:
+	}
+	if w.PingConnector == nil {
 		return "", ErrUnknownConnector
 	}
 	return value(w.PingConnector.State), nil
