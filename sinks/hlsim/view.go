@@ -1,43 +1,48 @@
 package hlsim
 
-import "time"
+import (
+	"cmp"
+	"strings"
+	"time"
+)
 
-const timeForm = "2006-01-02T15:04:05.000000Z"
+// The words of enumerations (contract harfanglab-api 4.1).
+var (
+	maturities  = []string{"stable", "testing", "experimental"}
+	states      = []string{disabled, backendAlert, alert, block, quarantine}
+	levels      = []string{"informational", "low", "medium", "high", "critical"}
+	confidences = []string{"weak", "moderate", "strong"}
+)
 
-// iocView is an IOC rule in an answer, in the member order of contract harfanglab-api 4.2.
-type iocView struct {
-	ID          string   `json:"id"`
-	SourceID    string   `json:"source_id,omitempty"`
-	Source      string   `json:"source,omitempty"`
-	Type        string   `json:"type"`
-	Value       string   `json:"value"`
-	Name        *string  `json:"name"`
-	Description *string  `json:"description"`
-	Comment     *string  `json:"comment"`
-	Info        *string  `json:"info"`
-	Category    *string  `json:"category"`
-	References  []string `json:"references"`
-	common
-	Alerts    int  `json:"alert_count"`
-	Silent    bool `json:"silent"`
-	Endpoint  bool `json:"endpoint_detection"`
-	Delay     int  `json:"test_maturity_delay"`
-	Threshold int  `json:"test_maturity_threshold"`
+// common is what rules of all kinds show.
+type common struct {
+	SourceID   string   `json:"source_id,omitempty"`
+	Source     string   `json:"source,omitempty"`
+	References []string `json:"references"`
+	Enabled    bool     `json:"enabled"`
+	HLStatus   string   `json:"hl_status"`
+	TestStart  string   `json:"hl_testing_start_time"`
+	TestCount  int      `json:"test_maturity_current_count"`
+	TestDelay  int      `json:"test_maturity_delay"`
+	TestAlerts int      `json:"test_maturity_threshold"`
+	AlertCount int      `json:"alert_count"`
+	Silent     bool     `json:"silent"`
+	Block      bool     `json:"block_on_agent"`
+	Quarantine bool     `json:"quarantine_on_agent"`
+	Endpoint   bool     `json:"endpoint_detection"`
+	Level      *string  `json:"rule_level"`
+	Override   *string  `json:"rule_level_override"`
+	*newer
+	Modifier modifier `json:"last_modifier"`
+	Created  string   `json:"creation_date"`
+	Updated  string   `json:"last_update"`
 }
 
-// common is what rules of all kinds have.
-type common struct {
-	Enabled    bool      `json:"enabled"`
-	HLStatus   string    `json:"hl_status"`
-	Block      bool      `json:"block_on_agent"`
-	Quarantine bool      `json:"quarantine_on_agent"`
-	State      string    `json:"global_state,omitempty"`
-	Level      *string   `json:"rule_level_override"`
-	Effective  string    `json:"rule_effective_level,omitempty"`
-	Confidence *string   `json:"rule_confidence_override"`
-	Modifier   *modifier `json:"last_modifier"`
-	Created    string    `json:"creation_date"`
-	Updated    string    `json:"last_update"`
+// newer is what managers show since 2025 (contract harfanglab-api 0.3).
+type newer struct {
+	State      string  `json:"global_state"`
+	Effective  string  `json:"rule_effective_level"`
+	Confidence *string `json:"rule_confidence_override"`
 }
 
 type modifier struct {
@@ -45,57 +50,143 @@ type modifier struct {
 	Username string `json:"username"`
 }
 
-type fileView struct {
-	ID         string   `json:"id"`
-	RuleID     string   `json:"rule_id,omitempty"`
-	Name       string   `json:"name"`
-	RuleName   string   `json:"rule_name,omitempty"`
-	RuleNames  []string `json:"rule_names,omitempty"`
-	Content    string   `json:"content"`
-	SourceID   string   `json:"source_id,omitempty"`
-	Techniques []string `json:"rule_technique_tags"`
-	References []string `json:"references"`
-	Errors     any      `json:"errors"`
-	Warnings   any      `json:"warnings"`
+// iocView is an IOC rule in an answer (contract harfanglab-api 4.2).
+type iocView struct {
+	ID    string `json:"id"`
+	Type  string `json:"type"`
+	Value string `json:"value"`
+	*iocName
+	Description *string `json:"description"`
+	Comment     *string `json:"comment"`
+	Info        *string `json:"info"`
+	Category    *string `json:"category"`
 	common
 }
 
-// view is a rule as an answer shows it. feedback adds the parser's errors, which creations do not
-// have.
-func (s *Sim) view(kind string, r *Rule, feedback bool) any {
-	c := common{Enabled: r.Enabled, HLStatus: r.HLStatus, Block: r.Block, Quarantine: r.Quarantine, State: r.GlobalState, Level: null(r.Level),
-		Effective: orWord(r.Level, "medium"), Confidence: null(r.Confidence), Modifier: &modifier{3, r.Modifier}, Created: stamp(r.Created), Updated: stamp(r.Updated)}
-	if s.knobs.OldGeneration {
-		c.State, c.Effective, c.Confidence = "", "", nil
-	}
-	source := r.SourceID
-	if s.knobs.SourceIDMissing {
-		source = ""
-	}
-	if kind == "ioc" {
-		v := iocView{ID: r.ID, SourceID: source, Source: source, Type: r.Type, Value: r.Value, Description: &r.Description, Comment: &r.Comment,
-			References: r.References, common: c, Endpoint: true, Delay: 7, Threshold: 10}
-		if !s.knobs.OldGeneration {
-			v.Name = null(r.Name)
-		}
-		if s.knobs.EmptyAsNull {
-			v.Description, v.Comment = null(r.Description), null(r.Comment)
-		}
-		return &v
-	}
-	v := fileView{ID: r.ID, RuleID: r.RuleID, Name: r.Name, RuleName: r.RuleName, RuleNames: r.RuleNames, Content: r.Content, SourceID: source,
-		Techniques: append([]string{}, r.Techniques...), References: append([]string{}, r.References...), common: c}
-	if feedback && r.Errors != "" {
-		v.Errors = []string{r.Errors}
-	}
-	return &v
+// iocName is newer too, but of IOC rules only.
+type iocName struct {
+	Name *string `json:"name"`
 }
 
-func null(s string) *string {
+// sigmaView and yaraView are rules in answers (contract harfanglab-api 4.3, 4.6).
+type sigmaView struct {
+	ID       string `json:"id"`
+	RuleID   string `json:"rule_id"`
+	Name     string `json:"name"`
+	RuleName string `json:"rule_name"`
+	file
+}
+
+type yaraView struct {
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	RuleNames []string `json:"rule_names"`
+	file
+}
+
+type file struct {
+	Content string   `json:"content"`
+	Tags    []string `json:"rule_technique_tags"`
+	*feedback
+	common
+}
+
+// feedback is the parser's; a creation's answer is without it.
+type feedback struct {
+	Errors   any `json:"errors"`
+	Warnings any `json:"warnings"`
+}
+
+// viewAll shows rows. The views share nothing with them that changes, so they outlive the lock.
+func (k *Knobs) viewAll(kind string, rows []*row) any {
+	if kind == IOC {
+		views := make([]iocView, len(rows))
+		for i, r := range rows {
+			views[i] = k.viewIOC(r)
+		}
+		return views
+	}
+	views := make([]any, len(rows))
+	for i, r := range rows {
+		views[i] = k.view(kind, r, true)
+	}
+	return views
+}
+
+// view shows one row, with the parser's feedback or without.
+func (k *Knobs) view(kind string, r *row, heard bool) any {
+	if kind == IOC {
+		v := k.viewIOC(r)
+		return &v
+	}
+	f := file{Content: r.content, Tags: list(r.tags), common: k.viewCommon(r)}
+	if heard {
+		f.feedback = &feedback{k.viewFeedback(r.errors), k.viewFeedback(r.warnings)}
+	}
+	if kind == Sigma {
+		return &sigmaView{r.id, r.ruleID, r.name, r.ruleName, f}
+	}
+	return &yaraView{r.id, r.name, list(r.ruleNames), f}
+}
+
+func (k *Knobs) viewFeedback(texts []string) any {
+	switch {
+	case len(texts) == 0:
+		return nil
+	case k.TextFeedback:
+		return strings.Join(texts, "\n")
+	}
+	return texts
+}
+
+func (k *Knobs) viewIOC(r *row) iocView {
+	v := iocView{
+		ID: r.id, Type: r.typ, Value: r.value, Description: k.text(r.description, r.is(nullDescription)), Comment: k.text(r.comment, r.is(nullComment)),
+		Info: orNull(r.info), Category: orNull(r.category), common: k.viewCommon(r),
+	}
+	if !k.OldGeneration {
+		v.iocName = &iocName{k.text(r.name, r.is(nullName))}
+	}
+	return v
+}
+
+func (k *Knobs) viewCommon(r *row) common {
+	f := flagsOf(r.state)
+	c := common{
+		References: list(r.references), Enabled: f.enabled, HLStatus: r.hlStatus, TestStart: stamp(r.created - 9), TestDelay: 7, TestAlerts: 10,
+		AlertCount: r.alerts, Block: f.block, Quarantine: f.quarantine, Endpoint: f.endpoint, Level: orNull(r.level), Override: orNull(r.override),
+		Modifier: modifier{r.by.id, r.by.username}, Created: stamp(r.created), Updated: stamp(r.moved),
+	}
+	if !k.BareRule {
+		c.SourceID, c.Source = r.src.ID, r.src.ID
+	}
+	if !k.OldGeneration {
+		c.newer = &newer{State: r.state, Effective: cmp.Or(r.override, r.level, "medium"), Confidence: orNull(r.confidence)}
+	}
+	return c
+}
+
+func (k *Knobs) text(s string, null bool) *string {
+	if s == "" && (null || k.EmptyToNull) {
+		return nil
+	}
+	return &s
+}
+
+func orNull(s string) *string {
 	if s == "" {
 		return nil
 	}
 	return &s
 }
 
-func stamp(t time.Time) string { return t.Format(timeForm) }
+func list(v []string) []string {
+	if v == nil {
+		return []string{}
+	}
+	return v
+}
+
+func stamp(micro int64) string {
+	return time.UnixMicro(micro).UTC().Format("2006-01-02T15:04:05.000000Z")
+}

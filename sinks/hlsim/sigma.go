@@ -1,0 +1,134 @@
+package hlsim
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// parseSigma takes what compiles: one YAML mapping with title, logsource, and a detection whose
+// conditions name selections that exist.
+func parseSigma(content string) (facts, error) {
+	var f facts
+	dec := yaml.NewDecoder(strings.NewReader(content))
+	var node yaml.Node
+	if err := dec.Decode(&node); err != nil {
+		return f, fmt.Errorf("invalid YAML: %w", err)
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return f, errors.New("more than one document, or invalid YAML after the first")
+	}
+	var doc map[string]any
+	if err := node.Decode(&doc); err != nil {
+		return f, fmt.Errorf("invalid YAML: %w", err)
+	}
+	f.title, _ = doc["title"].(string)
+	if id := doc["id"]; id != nil {
+		f.id = strings.TrimSpace(fmt.Sprint(id))
+	}
+	if err := checkSigma(doc, &f); err != nil {
+		return f, err
+	}
+	tags, _ := doc["tags"].([]any)
+	for _, t := range tags {
+		if tag, ok := t.(string); ok && technique.MatchString(tag) {
+			f.techniques = append(f.techniques, tag)
+		}
+	}
+	var err error
+	f.text, err = rewrite(&node)
+	return f, err
+}
+
+var products = []string{"windows", "linux", "macos"}
+
+func checkSigma(doc map[string]any, f *facts) error {
+	if strings.TrimSpace(f.title) == "" {
+		return errors.New("title is missing")
+	}
+	source, _ := doc["logsource"].(map[string]any)
+	if len(source) == 0 {
+		return errors.New("logsource is missing")
+	}
+	if p, ok := source["product"].(string); ok && !slices.Contains(products, p) {
+		f.warnings = append(f.warnings, fmt.Sprintf("no agent knows the product %q", p))
+	}
+	switch level := doc["level"].(type) {
+	case nil:
+		f.warnings = append(f.warnings, "no level: that of the source applies")
+	case string:
+		if f.level = level; !slices.Contains(levels, level) {
+			return fmt.Errorf("level %q is unknown", level)
+		}
+	default:
+		return errors.New("level is not a text")
+	}
+	det, _ := doc["detection"].(map[string]any)
+	if det == nil {
+		return errors.New("detection is missing")
+	}
+	for name, selection := range det {
+		if selection == nil {
+			return fmt.Errorf("detection: %s is empty", name)
+		}
+	}
+	return checkConditions(det, f)
+}
+
+func checkConditions(det map[string]any, f *facts) error {
+	var conditions []string
+	switch c := det["condition"].(type) {
+	case string:
+		conditions = []string{c}
+	case []any:
+		for _, one := range c {
+			conditions = append(conditions, fmt.Sprint(one))
+		}
+	}
+	if len(conditions) == 0 {
+		return errors.New("detection has no condition")
+	}
+	for _, c := range conditions {
+		c, _, aggregates := strings.Cut(c, "|")
+		if aggregates {
+			f.errors = append(f.errors, "aggregations are not evaluated")
+		}
+		if strings.TrimSpace(c) == "" {
+			return errors.New("detection has an empty condition")
+		}
+		if strings.Count(c, "(") != strings.Count(c, ")") {
+			return errors.New("unbalanced parentheses in condition")
+		}
+		for _, w := range conditionWord.FindAllString(c, -1) {
+			if _, err := strconv.Atoi(w); err != nil && !slices.Contains(conditionKeys, strings.ToLower(w)) && !selects(det, w) {
+				return errors.New("condition references unknown selection " + w)
+			}
+		}
+	}
+	return nil
+}
+
+var (
+	conditionWord = regexp.MustCompile(`[\w*?-]+`)
+	conditionKeys = []string{"and", "or", "not", "of", "them", "all", "any"}
+)
+
+// selects says whether a word of a condition, which may hold wildcards, names a selection.
+func selects(det map[string]any, word string) bool {
+	for name := range det {
+		if name == "condition" || name == "timeframe" {
+			continue
+		}
+		if ok, err := path.Match(word, name); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
