@@ -193,7 +193,6 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, agai
 		return nil, again{}, fail("redirect to " + oneLine(redirectTarget(resp.Header().Get("Location"))))
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
 		e := fail(words(body))
-		e.Shape = true
 		return nil, again{repeat: true, after: retryAfter(resp.Header().Get("Retry-After"), time.Now())}, e
 	case status >= 500:
 		e := fail(words(body))

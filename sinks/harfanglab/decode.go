@@ -3,6 +3,7 @@ package harfanglab
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -53,12 +54,23 @@ type page[T any] struct {
 func decodePage[T any](body []byte, path string) (*page[T], error) {
 	var p page[T]
 	if err := json.Unmarshal(body, &p); err != nil {
-		return nil, shapeError(path, err.Error())
+		return nil, shapeError(path, misfit(err))
 	}
 	if p.Count == nil || *p.Count < 0 || p.Results == nil {
 		return nil, shapeError(path, "no count or no results in it")
 	}
 	return &p, nil
+}
+
+// misfit says what of an answer does not fit, in the API's words and not in Go's.
+func misfit(err error) string {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if e.Field == "" {
+			return "a JSON " + e.Value + " where an object is due"
+		}
+		return fmt.Sprintf("a JSON %s in member %s", e.Value, e.Field)
+	}
+	return err.Error()
 }
 
 func shapeError(path, why string) *Error {

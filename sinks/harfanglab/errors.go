@@ -39,7 +39,7 @@ func (e *Error) Error() string {
 	case e.Status >= 300 && e.Status < 400:
 		return fmt.Sprintf("%s: %d %s; set harfanglab.url to the final address", where, e.Status, e.Words)
 	case e.Status == http.StatusTooManyRequests:
-		return fmt.Sprintf("%s: 429 too many requests %s; lower sync.parallelism or set sync.rate_limit", where, e.Words)
+		return fmt.Sprintf("%s: 429 too many requests (%s); lower sync.parallelism or set sync.rate_limit", where, e.Words)
 	case e.Shape:
 		return fmt.Sprintf("%s: %d with %s; check harfanglab.url and what is in front of it", where, e.Status, e.Words)
 	case e.Status >= 500:

@@ -36,16 +36,26 @@ type wireSource struct {
 }
 
 // FindList finds the list of a kind by its exact name; nil when there is none. Managers that ignore
-// the filter are read to the end.
+// the filter are read to the end. An answer whose rows are not as many as it counts is asked for once
+// more, and is then an *IncompleteError: a list that is taken for absent would be filled a second time.
 func (c *Client) FindList(ctx context.Context, k reconcile.Kind, name string) (*List, error) {
+	l, err := c.findList(ctx, k, name)
+	if _, incomplete := errors.AsType[*IncompleteError](err); incomplete {
+		l, err = c.findList(ctx, k, name)
+	}
+	return l, err
+}
+
+func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*List, error) {
 	var found *List
-	_, err := each(ctx, c, sourcePath(k), url.Values{"name__exact": {name}}, func(sources []wireSource) error {
+	path := sourcePath(k)
+	n, err := each(ctx, c, path, url.Values{"name__exact": {name}}, func(sources []wireSource) error {
 		for _, s := range sources {
-			if string(s.Name) != name {
-				continue
-			}
 			if s.ID == "" {
 				return errors.New("a list without an id")
+			}
+			if string(s.Name) != name {
+				continue
 			}
 			if found != nil && found.ID != string(s.ID) {
 				return fmt.Errorf("two lists are named %q", name)
@@ -54,6 +64,9 @@ func (c *Client) FindList(ctx context.Context, k reconcile.Kind, name string) (*
 		}
 		return nil
 	})
+	if err == nil && (n.first != n.last || n.rows != n.last) {
+		err = &IncompleteError{Path: path, Why: n.why()}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +102,10 @@ func (c *Client) CreateList(ctx context.Context, k reconcile.Kind, name string) 
 
 // counted is what a read to the end saw.
 type counted struct{ first, last, rows int }
+
+func (n counted) why() string {
+	return fmt.Sprintf("%d rows came, the count was %d at first and %d at last", n.rows, n.first, n.last)
+}
 
 // each visits every page of a collection. Offsets advance by the rows received, because a manager may
 // serve fewer than were asked for; the end is a page without a successor or without rows.
@@ -164,7 +181,7 @@ func (c *Client) Rows(ctx context.Context, k reconcile.Kind, list string, visit 
 		return count, err
 	}
 	if n.first != n.last || n.rows != n.last {
-		return count, &IncompleteError{Path: path, Why: fmt.Sprintf("%d rows came, the count was %d at first and %d at last", n.rows, n.first, n.last)}
+		return count, &IncompleteError{Path: path, Why: n.why()}
 	}
 	return count, nil
 }

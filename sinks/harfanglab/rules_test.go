@@ -27,6 +27,8 @@ func TestListsAreFoundByTheirExactName(t *testing.T) {
 		{"the filter is ignored", sources("a", "FROM_OPENCTI", "from_OpenCTI", "from_OpenCTI2"), "2", ""},
 		{"there is none", sources("from_opencti"), "", ""},
 		{"two have the name", sources("from_OpenCTI", "from_OpenCTI"), "", `two lists are named "from_OpenCTI"`},
+		{"the answer counts one and holds none", `{"count": 1, "results": []}`, "", "0 rows came, the count was 1"},
+		{"a null row", `{"count": 1, "results": [null]}`, "", "without an id"},
 		{"one has no id", `{"count": 1, "results": [{"name": "from_OpenCTI"}]}`, "", "without an id"},
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { fmt.Fprint(w, tt.body) })
