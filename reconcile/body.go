@@ -1,0 +1,154 @@
+package reconcile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile/mark"
+)
+
+// after is the wanted state of a rule. row is what holds it now, or nil.
+func (c *computation) after(group []want, win want, row *Row) (*Body, wantRecord, error) {
+	rec, err := c.w.read(win.at)
+	if err != nil {
+		return nil, rec, err
+	}
+	applied := mark.Applied{Known: true, Sent: win.text, Maturity: c.p.Maturity}
+	b := &Body{Enabled: true}
+	switch win.kind {
+	case IOC:
+		ids, err := c.ownerIDs(group)
+		if err != nil {
+			return nil, rec, err
+		}
+		digest := mark.OwnersDigest(ids...)
+		ids = slices.DeleteFunc(ids, func(id string) bool { return id == rec.Owner.ID })
+		slices.Sort(ids)
+		ids = append([]string{rec.Owner.ID}, ids...)
+		m := mark.IOC{StandardID: rec.Owner.StandardID, Score: rec.Owner.Score, Platforms: rec.Platforms,
+			Owners: ids[:min(len(ids), mark.MaxOwners)], Count: len(ids), Digest: digest, Instance: c.p.Own.Instance, Applied: applied}
+		b.Description, b.Comment = ptr(mark.Normal(rec.Body)), ptr(m.Comment())
+	case Sigma:
+		rule, err := mark.ReadSigma(rec.Body)
+		if err != nil {
+			return nil, rec, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
+		}
+		id := rec.Value
+		if row != nil && c.w.derived[win.at] && row.RuleID != "" {
+			id = row.RuleID // the server never lets an id change
+		}
+		ref := mark.SigmaRef{Base: c.p.Base, Owner: rec.Owner.ID, Instance: c.p.Own.Instance, Applied: applied}
+		text, err := rule.Render(sigmaID(rule, id), ref)
+		if err != nil {
+			return nil, rec, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
+		}
+		b.Name, b.Content = ptr(rec.Name), &text
+	case YARA:
+		b.Name = ptr(rec.Name)
+		b.Content = ptr(mark.MarkYARA(rec.Body, mark.YARALine{Owners: []string{rec.Owner.ID}, Instance: c.p.Own.Instance, Applied: applied}))
+	}
+	return b, rec, nil
+}
+
+// sigmaID is the id to set in a rule's YAML; a rule that has one keeps it as it is written.
+func sigmaID(rule *mark.SigmaRule, id string) string {
+	if rule.ID != "" {
+		return ""
+	}
+	return id
+}
+
+func (ch *Change) nameFrom(row *Row, canon func(typ, value string) string) {
+	if row.Kind == IOC {
+		ch.Type, ch.Value = row.Type, canon(row.Type, row.Value)
+		return
+	}
+	ch.Name = row.Name
+}
+
+func bodyOf(row *Row) *Body {
+	b := &Body{Enabled: row.Enabled, HLStatus: row.HLStatus}
+	if row.Kind == IOC {
+		b.Description, b.Comment = &row.Description, &row.Comment
+	} else {
+		b.Name, b.Content = &row.Name, &row.Content
+	}
+	return b
+}
+
+// stop fills in what a disable leaves behind: the same rule, out of force, with a marker that says
+// who did it and why.
+func (c *computation) stop(ch *Change) { stopAs(ch, c.p) }
+
+func stopAs(ch *Change, p Policy) {
+	if ch.Action != Disable {
+		return
+	}
+	after := *ch.Before
+	after.Enabled = false
+	switch ch.Kind {
+	case IOC:
+		m, class := mark.ParseIOC(deref(ch.Before.Comment))
+		if class != mark.Ours {
+			m.Owners, m.Count = ownerIDsOf(ch.Owners), max(1, len(ch.Owners))
+			m.Digest = mark.OwnersDigest(m.Owners...)
+			m.Applied = mark.Applied{Known: true, Maturity: p.Maturity}
+		}
+		m.Instance, m.Disabled = p.Own.Instance, string(ch.Reason)
+		after.Comment = ptr(m.Comment())
+	case Sigma:
+		if rule, err := mark.ReadSigma(deref(ch.Before.Content)); err == nil {
+			ref := rule.Ref
+			if rule.Class != mark.Ours {
+				ref.Owner, ref.Applied = firstOwner(ch.Owners), mark.Applied{Known: true, Maturity: p.Maturity}
+			}
+			ref.Base, ref.Instance, ref.Disabled = p.Base, p.Own.Instance, true
+			if text, err := rule.Render(rule.ID, ref); err == nil && ref.Owner != "" {
+				after.Content = &text
+			}
+		}
+	case YARA:
+		l, _, class := mark.SplitYARA(deref(ch.Before.Content))
+		if class != mark.Ours {
+			l.Owners, l.Applied = []string{firstOwner(ch.Owners)}, mark.Applied{Known: true, Maturity: p.Maturity}
+		}
+		l.Instance, l.Disabled = p.Own.Instance, string(ch.Reason)
+		if l.Owners[0] != "" {
+			after.Content = ptr(mark.MarkYARA(deref(ch.Before.Content), l))
+		}
+	}
+	ch.After = &after
+	ch.Fields = differing(ch.Kind, ch.Before, ch.After)
+}
+
+// differing names the compared fields in which two bodies differ.
+func differing(k Kind, a, b *Body) []string {
+	fields := []string{}
+	add := func(name string, differ bool) {
+		if differ {
+			fields = append(fields, name)
+		}
+	}
+	if k != IOC {
+		add("name", strings.TrimSpace(deref(a.Name)) != strings.TrimSpace(deref(b.Name)))
+	}
+	add("enabled", a.Enabled != b.Enabled)
+	add("hl_status", a.HLStatus != b.HLStatus)
+	if k == IOC {
+		add("description", mark.Normal(deref(a.Description)) != mark.Normal(deref(b.Description)))
+		add("comment", deref(a.Comment) != deref(b.Comment))
+		return fields
+	}
+	add("content", deref(a.Content) != deref(b.Content))
+	return fields
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,70 @@
+package reconcile
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"harfangsync/reconcile/mark"
+)
+
+// creates plans the rules that no row holds. An owner that has other rules gained a value; one that
+// has none is new.
+func (c *computation) creates() error {
+	if len(c.missing) == 0 {
+		return nil
+	}
+	known := make(map[uint64]bool, len(c.rows.entries))
+	for _, h := range c.rows.entries {
+		if h.whose != ours && h.whose != taken {
+			continue
+		}
+		known[h.winner] = true
+		if h.count > 1 {
+			row, err := c.rows.read(h.at)
+			if err != nil {
+				return err
+			}
+			for _, o := range ownersOf(&row) {
+				known[mark.OwnersDigest(o.ID)] = true
+			}
+		}
+	}
+	c.plan.Changes = slices.Grow(c.plan.Changes, len(c.missing))
+	for _, group := range c.missing {
+		if err := c.create(group, known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *computation) create(group []want, known map[uint64]bool) error {
+	after, rec, err := c.after(group, group[0], nil)
+	if err != nil {
+		return err
+	}
+	after.HLStatus = c.p.Maturity
+	ch := Change{Kind: group[0].kind, List: c.p.List, Action: Create, Reason: NewIndicator, After: after,
+		Key: hex.EncodeToString(group[0].key[:]), Sent: fmt.Sprintf("%016x", group[0].text),
+		Fields: []string{}}
+	if ch.Name = rec.Name; ch.Kind == IOC {
+		ch.Type, ch.Value = rec.Type, rec.Value
+	}
+	if slices.ContainsFunc(group, func(e want) bool { return known[e.owner] }) {
+		ch.Reason = ValueAdded
+	}
+	if ch.Owners, err = c.owners(group); err != nil {
+		return err
+	}
+	if item, refused := c.refused(&ch); refused {
+		if c.p.Refusals[ch.Key].Elsewhere {
+			c.plan.Skipped = append(c.plan.Skipped, Skip{rec.Owner.ID, ExistsElsewhere, "the Sigma id exists in another list: " + item.Detail})
+			return nil
+		}
+		c.plan.Held = append(c.plan.Held, item)
+		return nil
+	}
+	c.add(ch)
+	return nil
+}

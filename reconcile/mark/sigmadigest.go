@@ -1,0 +1,153 @@
+package mark
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// mostNodes bounds what aliases may expand to.
+const mostNodes = 200_000
+
+// docDigest covers the meaning of a rule's document: members in any order, scalars by their value
+// and type, the marker left out, and references that are empty without it left out as well.
+func docDigest(doc *yaml.Node) (uint64, error) {
+	w := writer{left: mostNodes}
+	w.mapping(doc, true)
+	if w.err != nil {
+		return 0, w.err
+	}
+	return Hash(w.b.String()), nil
+}
+
+type writer struct {
+	b    strings.Builder
+	left int
+	err  error
+}
+
+func (w *writer) node(n *yaml.Node) {
+	if w.left--; w.left < 0 {
+		w.err = errors.New("too large once its aliases are expanded")
+	}
+	if w.err != nil {
+		return
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		w.node(n.Alias)
+	case yaml.MappingNode:
+		w.mapping(n, false)
+	case yaml.SequenceNode:
+		w.b.WriteByte('[')
+		for _, c := range n.Content {
+			w.node(c)
+			w.b.WriteByte(',')
+		}
+		w.b.WriteByte(']')
+	default:
+		w.text(scalar(n))
+	}
+}
+
+func (w *writer) text(s string) {
+	w.b.WriteString(strconv.Itoa(len(s)))
+	w.b.WriteByte(':')
+	w.b.WriteString(s)
+}
+
+func (w *writer) mapping(n *yaml.Node, top bool) {
+	type pair struct {
+		key   string
+		value *yaml.Node
+	}
+	var pairs []pair
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if top && k.Value == "references" {
+			if v = unmarked(v); v == nil {
+				continue
+			}
+		}
+		pairs = append(pairs, pair{scalar(k), v})
+	}
+	slices.SortStableFunc(pairs, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+	w.b.WriteByte('{')
+	for _, p := range pairs {
+		w.text(p.key)
+		w.b.WriteByte('=')
+		w.node(p.value)
+		w.b.WriteByte(',')
+	}
+	w.b.WriteByte('}')
+}
+
+// unmarked is references as a list without our marker, or nil when nothing is left.
+func unmarked(refs *yaml.Node) *yaml.Node {
+	if refs.Kind == yaml.AliasNode {
+		refs = refs.Alias
+	}
+	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+	switch {
+	case refs.Kind == yaml.SequenceNode:
+		for _, c := range refs.Content {
+			if _, mark := parseRef(c.Value); c.Kind != yaml.ScalarNode || !mark {
+				list.Content = append(list.Content, c)
+			}
+		}
+	case refs.Kind == yaml.ScalarNode && (refs.ShortTag() == "!!null" || strings.TrimSpace(refs.Value) == ""):
+	default:
+		if _, mark := parseRef(refs.Value); !mark {
+			list.Content = append(list.Content, refs)
+		}
+	}
+	if len(list.Content) == 0 {
+		return nil
+	}
+	return list
+}
+
+// scalar is the value of a scalar with its type. Dates compare by their day, whether quoted or not,
+// because a server that parses and prints YAML turns one form into the other.
+func scalar(n *yaml.Node) string {
+	if n.Kind != yaml.ScalarNode {
+		return "?" + n.Value
+	}
+	switch n.ShortTag() {
+	case "!!null":
+		return "n:"
+	case "!!bool":
+		return "b:" + strings.ToLower(n.Value)
+	case "!!int":
+		var v int64
+		if n.Decode(&v) == nil {
+			return "i:" + strconv.FormatInt(v, 10)
+		}
+	case "!!float":
+		var v float64
+		if n.Decode(&v) == nil {
+			return "f:" + strconv.FormatFloat(v, 'g', -1, 64)
+		}
+	case "!!timestamp":
+		var t time.Time
+		if n.Decode(&t) == nil {
+			return "s:" + day(t)
+		}
+	}
+	if t, err := time.Parse(time.RFC3339, n.Value); err == nil {
+		return "s:" + day(t)
+	}
+	return "s:" + n.Value
+}
+
+func day(t time.Time) string {
+	t = t.UTC()
+	if t.Equal(t.Truncate(24 * time.Hour)) {
+		return t.Format(time.DateOnly)
+	}
+	return t.Format(time.RFC3339Nano)
+}

@@ -1,0 +1,81 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+
+	"harfangsync/reconcile/mark"
+)
+
+// owners describes a group, its winner first, then by id.
+func (c *computation) owners(group []want) ([]Owner, error) {
+	out := make([]Owner, 0, len(group))
+	for _, e := range group {
+		rec, err := c.w.read(e.at)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rec.Owner)
+	}
+	if len(out) > 1 {
+		slices.SortFunc(out[1:], func(a, b Owner) int { return cmp.Compare(a.ID, b.ID) })
+	}
+	return out, nil
+}
+
+func (c *computation) ownerByDigest(owner uint64) []Owner {
+	for _, e := range c.w.entries {
+		if e.owner == owner && e.kind != IOC {
+			if rec, err := c.w.read(e.at); err == nil {
+				return []Owner{rec.Owner}
+			}
+		}
+	}
+	return []Owner{}
+}
+
+// ownersOf reads the owners from a row's marker.
+func ownersOf(row *Row) []Owner {
+	out := []Owner{}
+	switch row.Kind {
+	case IOC:
+		m, _ := mark.ParseIOC(row.Comment)
+		for i, id := range m.Owners {
+			o := Owner{ID: id}
+			if i == 0 {
+				o.StandardID, o.Score = m.StandardID, m.Score
+			}
+			out = append(out, o)
+		}
+		if len(out) == 0 && m.StandardID != "" {
+			out = append(out, Owner{StandardID: m.StandardID})
+		}
+	case Sigma:
+		if rule, err := mark.ReadSigma(row.Content); err == nil && rule.Class == mark.Ours {
+			out = append(out, Owner{ID: rule.Ref.Owner})
+		}
+	case YARA:
+		l, _, _ := mark.SplitYARA(row.Content)
+		for _, id := range l.Owners {
+			out = append(out, Owner{ID: id})
+		}
+	}
+	return out
+}
+
+func ownerIDsOf(owners []Owner) []string {
+	ids := []string{}
+	for _, o := range owners {
+		if o.ID != "" {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
+}
+
+func firstOwner(owners []Owner) string {
+	if ids := ownerIDsOf(owners); len(ids) > 0 {
+		return ids[0]
+	}
+	return ""
+}

@@ -1,0 +1,59 @@
+package reconcile
+
+import "time"
+
+// Policy is what the settings say about changes.
+type Policy struct {
+	Now      time.Time
+	Own      Identity
+	List     string // name of the lists
+	Base     string // OpenCTI's URL, for links in Sigma references
+	Remove   bool   // removals delete instead of disabling
+	Maturity string // hl_status of new rules: stable or testing
+	Revert   bool   // enable what an analyst disabled
+	Strays   Strays // what to do with unmanaged rows
+	Mode     Mode
+	Kinds    []Kind // kinds that take part; empty means all
+	// Refusals are rules that the server refused, by key (Change.Key) and digest of the refused text.
+	Refusals map[string]Refusal
+}
+
+// Refusal is the server's verdict on one text.
+type Refusal struct {
+	Sent      string    // digest of the text it refused
+	Words     string    // the server's
+	Elsewhere bool      // the id exists in another list; believed for a week
+	At        time.Time // when
+}
+
+const elsewhereFor = 7 * 24 * time.Hour
+
+// Strays says what happens to rows without a marker.
+type Strays string
+
+// What may happen to unmanaged rows: nothing, adoption where a rule is wanted, or removal as well.
+const (
+	ReportStrays Strays = "report"
+	AdoptStrays  Strays = "adopt"
+	RemoveStrays Strays = "remove"
+)
+
+// Mode says which actions a plan may contain; what it may not is held.
+type Mode string
+
+// The modes: everything, no removals, or creates alone.
+const (
+	SyncMode       Mode = "sync"
+	UpsertOnlyMode Mode = "upsert-only"
+	CreateOnlyMode Mode = "create-only"
+)
+
+func (m Mode) allows(a Action) bool {
+	switch m {
+	case UpsertOnlyMode:
+		return !a.Removal()
+	case CreateOnlyMode:
+		return a == Create
+	}
+	return true
+}
