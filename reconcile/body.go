@@ -28,6 +28,9 @@ func (c *computation) after(group []want, win want, row *Row) (*Body, wantRecord
 		ids = append([]string{rec.Owner.ID}, ids...)
 		m := mark.IOC{StandardID: rec.Owner.StandardID, Score: rec.Owner.Score, Platforms: rec.Platforms,
 			Owners: ids[:min(len(ids), mark.MaxOwners)], Count: len(ids), Digest: digest, Instance: c.p.Own.Instance, Applied: applied}
+		if row != nil && KeyOf(IOC, row.Type, c.rows.canon(row.Type, row.Value)) != win.key {
+			m.Key = win.key
+		}
 		b.Description, b.Comment = ptr(mark.Normal(rec.Body)), ptr(m.Comment())
 	case Sigma:
 		rule, err := mark.ReadSigma(rec.Body)
@@ -104,7 +107,7 @@ func stopAs(ch *Change, p Policy) {
 				ref.Owner, ref.Applied = firstOwner(ch.Owners), mark.Applied{Known: true, Maturity: p.Maturity}
 			}
 			ref.Base, ref.Instance, ref.Disabled = p.Base, p.Own.Instance, true
-			if text, err := rule.Render(rule.ID, ref); err == nil && ref.Owner != "" {
+			if text, err := rule.Render("", ref); err == nil && ref.Owner != "" {
 				after.Content = &text
 			}
 		}

@@ -87,15 +87,13 @@ func (c *computation) meet(group []want, rows []held) error {
 	if len(owned) == 0 {
 		return c.unheld(group, strangers)
 	}
-	if err := c.hold(strangers, group); err != nil {
+	if err := c.hold(strangers, nil); err != nil {
 		return err
 	}
-	for _, twin := range owned[1:] {
-		if err := c.remove(twin, Duplicate); err != nil {
-			return err
-		}
+	if err := c.compare(owned[0], group); err != nil {
+		return err
 	}
-	return c.compare(owned[0], group)
+	return c.twins(owned[1:], owned[0].enabled || c.enabling(owned[0]))
 }
 
 // order breaks ties between owners of one rule by internal id; the digests by which they are sorted
@@ -151,14 +149,15 @@ func (c *computation) order(group []want, rows []held) ([]want, error) {
 // same says whether a row of ours needs nothing at all.
 func (c *computation) same(h *held, group []want) bool {
 	win, ok := winner(h, group)
-	return ok && h.enabled && c.sameText(h, win) && c.sameOwners(h, group) && !c.maturityMoved(h)
+	return ok && h.enabled && !h.stopped && c.sameText(h, win) && c.sameOwners(h, group) && !c.maturityMoved(h)
 }
 
 // winner is the owner named first in the row while it still owns the value, otherwise the best.
-// ok is false when the row names another.
+// ok is false when the row names another. A row whose marker was cut before the names is known by
+// the text, which covers the winner's standard id.
 func winner(h *held, group []want) (w want, ok bool) {
 	for _, e := range group {
-		if e.owner == h.winner {
+		if e.owner == h.winner || h.winner == 0 && (e.text == h.text || h.known && e.text == h.sent) {
 			return e, true
 		}
 	}
@@ -166,10 +165,13 @@ func winner(h *held, group []want) (w want, ok bool) {
 }
 
 func (c *computation) sameText(h *held, win want) bool {
-	return h.text == win.text || h.known && h.sent == win.text && h.stored != 0 && h.stored == h.text
+	return h.text == win.text || h.kept && h.sent == win.text
 }
 
 func (c *computation) sameOwners(h *held, group []want) bool {
+	if h.blind {
+		return true // what the server does not keep cannot differ
+	}
 	if len(group) == 1 {
 		return h.count == 1 && h.owners == group[0].owner
 	}
@@ -211,22 +213,27 @@ func (c *computation) split(rows []held) (owned, strangers []held, err error) {
 			strangers = append(strangers, h)
 		}
 	}
-	if len(owned) < 2 {
-		return owned, strangers, nil
+	return owned, strangers, c.rank(owned)
+}
+
+// rank sorts the rows of one rule: the canonical spelling first, then the oldest.
+func (c *computation) rank(rows []held) error {
+	if len(rows) < 2 {
+		return nil
 	}
 	age := map[int64]string{}
-	for _, h := range owned {
+	for _, h := range rows {
 		row, err := c.rows.read(h.at)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		age[h.at] = row.Created + "\x00" + row.ID
 	}
-	slices.SortFunc(owned, func(a, b held) int {
+	slices.SortFunc(rows, func(a, b held) int {
 		if a.spelled != b.spelled {
 			return map[bool]int{true: -1, false: 1}[a.spelled]
 		}
 		return cmp.Compare(age[a.at], age[b.at])
 	})
-	return owned, strangers, nil
+	return nil
 }

@@ -54,7 +54,7 @@ func (c *computation) create(group []want, known map[uint64]bool) error {
 	if slices.ContainsFunc(group, func(e want) bool { return known[e.owner] }) {
 		ch.Reason = ValueAdded
 	}
-	if ch.Owners, err = c.owners(group); err != nil {
+	if ch.Owners, err = c.owners(group, group[0]); err != nil {
 		return err
 	}
 	if item, refused := c.refused(&ch); refused {

@@ -8,18 +8,30 @@ import (
 )
 
 // owners describes a group, its winner first, then by id.
-func (c *computation) owners(group []want) ([]Owner, error) {
+func (c *computation) owners(group []want, win want) ([]Owner, error) {
 	out := make([]Owner, 0, len(group))
+	first := ""
 	for _, e := range group {
 		rec, err := c.w.read(e.at)
 		if err != nil {
 			return nil, err
 		}
+		if e.owner == win.owner {
+			first = rec.Owner.ID
+		}
 		out = append(out, rec.Owner)
 	}
-	if len(out) > 1 {
-		slices.SortFunc(out[1:], func(a, b Owner) int { return cmp.Compare(a.ID, b.ID) })
-	}
+	slices.SortFunc(out, func(a, b Owner) int {
+		switch {
+		case a.ID == b.ID:
+			return 0
+		case a.ID == first:
+			return -1
+		case b.ID == first:
+			return 1
+		}
+		return cmp.Compare(a.ID, b.ID)
+	})
 	return out, nil
 }
 

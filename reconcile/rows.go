@@ -46,7 +46,6 @@ type held struct {
 	owners   uint64
 	text     uint64
 	sent     uint64
-	stored   uint64
 	at       int64
 	count    uint16 // owners, as the marker says
 	kind     Kind
@@ -54,9 +53,11 @@ type held struct {
 	enabled  bool
 	ourStop  bool // disabled, and the marker says that we did it
 	known    bool // the marker's note of our last write can be read
+	kept     bool // the text is what the server made of our last write, as the marker notes
 	spelled  bool // the value is in canonical form
 	testing  bool // maturity set at our last write was testing
-	broken   bool // Sigma: the content cannot be read
+	stopped  bool // the marker says that we disabled it, whether or not it still is
+	blind    bool // the server cut our marker before its owners
 	maturity uint8
 }
 
@@ -100,15 +101,22 @@ func (r *Rows) judge(row *Row) held {
 	var instance string
 	var applied mark.Applied
 	class := mark.None
+	var bare uint64 // what Applied.Stored covers of the text
 	switch row.Kind {
 	case IOC:
 		value := r.canon(row.Type, row.Value)
 		h.key, h.spelled = KeyOf(IOC, row.Type, value), value == row.Value
 		var m mark.IOC
 		m, class = mark.ParseIOC(row.Comment)
+		instance, applied, h.stopped = m.Instance, m.Applied, m.Disabled != ""
 		h.text = mark.IOCText(row.Description, m.StandardID, m.Platforms)
-		instance, applied, h.ourStop = m.Instance, m.Applied, m.Disabled != ""
-		h.owners, h.count = m.Digest, uint16(min(m.Count, 1<<16-1))
+		if applied.Stored != 0 {
+			bare = mark.IOCText(row.Description, m.StandardID, nil) // a cut or shortened comment has no platforms
+		}
+		h.owners, h.count, h.blind = m.Digest, uint16(min(max(m.Count, 0), 1<<16-1)), m.Partial
+		if m.Key != [16]byte{} {
+			h.key, h.spelled = m.Key, true
+		}
 		if len(m.Owners) > 0 {
 			h.winner = mark.OwnersDigest(m.Owners[0])
 		}
@@ -119,18 +127,17 @@ func (r *Rows) judge(row *Row) held {
 			if rule.ID != "" {
 				id = rule.ID
 			}
-			class, instance, applied, h.ourStop = rule.Class, rule.Ref.Instance, rule.Ref.Applied, rule.Ref.Disabled
+			class, instance, applied, h.stopped = rule.Class, rule.Ref.Instance, rule.Ref.Applied, rule.Ref.Disabled
 			h.text = mark.SigmaText(row.Name, rule)
 			if class == mark.Ours {
 				h.winner = mark.OwnersDigest(rule.Ref.Owner)
 				h.owners, h.count = h.winner, 1
 			}
 		}
-		h.broken = err != nil
 		h.key, h.spelled = KeyOf(Sigma, "", id), true
 	case YARA:
 		line, _, c := mark.SplitYARA(row.Content)
-		class, instance, applied, h.ourStop = c, line.Instance, line.Applied, line.Disabled != ""
+		class, instance, applied, h.stopped = c, line.Instance, line.Applied, line.Disabled != ""
 		h.text, h.spelled = mark.YARAText(row.Name, row.Content), true
 		h.key = KeyOf(YARA, "row", row.ID)
 		if c == mark.Ours {
@@ -139,18 +146,22 @@ func (r *Rows) judge(row *Row) held {
 			h.owners, h.count = mark.OwnersDigest(line.Owners...), uint16(len(line.Owners))
 		}
 	}
-	h.known, h.sent, h.stored, h.testing = applied.Known, applied.Sent, applied.Stored, applied.Maturity == "testing"
+	if row.Kind != IOC {
+		bare = h.text
+	}
+	h.known, h.sent, h.testing = applied.Known, applied.Sent, applied.Maturity == "testing"
+	h.kept = applied.Known && applied.Stored != 0 && applied.Stored == bare
 	switch {
 	case class == mark.Old:
 		h.whose = old
-	case class == mark.Ours && instance == r.own.Instance:
+	case class == mark.Ours && strings.EqualFold(instance, r.own.Instance):
 		h.whose = ours
-	case class == mark.Ours && r.own.TakeOver != "" && instance == r.own.TakeOver:
+	case class == mark.Ours && r.own.TakeOver != "" && strings.EqualFold(instance, r.own.TakeOver):
 		h.whose = taken
 	case class == mark.Ours:
 		h.whose = others
 	}
-	h.ourStop = h.ourStop && !h.enabled
+	h.ourStop = h.stopped && !h.enabled
 	return h
 }
 
@@ -236,6 +247,9 @@ func (r *Rows) adoptNames(w *Wanted) error {
 			return err
 		}
 		for _, n := range append(mark.OldNames(rec.Owner.Name), rec.Name) {
+			if n == "" {
+				continue
+			}
 			if o := names[e.kind][n]; o == nil {
 				names[e.kind][n] = &owner{want: i}
 			} else if o.want != i && w.entries[o.want].key != e.key {
@@ -247,7 +261,7 @@ func (r *Rows) adoptNames(w *Wanted) error {
 	found := map[int]*match{}
 	for i := range r.entries {
 		h := &r.entries[i]
-		if h.kind == IOC || h.whose == others {
+		if h.kind == IOC {
 			continue
 		}
 		row, err := r.read(h.at)

@@ -3,23 +3,21 @@ package reconcile
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"harfangsync/reconcile/mark"
 )
 
 // unwanted settles rows that no indicator asks for.
 func (c *computation) unwanted(owned, strangers []held) error {
-	for i, h := range owned {
-		why := IndicatorGone
-		if i > 0 {
-			why = Duplicate
-		}
-		if err := c.remove(h, why); err != nil {
+	for _, h := range owned { // twins as well: no row stays that would make them mere duplicates
+		if err := c.remove(h, IndicatorGone); err != nil {
 			return err
 		}
 	}
 	for _, h := range strangers {
-		if h.whose == nobodys && c.p.Strays == RemoveStrays {
+		if h.whose == nobodys && c.p.Strays == RemoveStrays && (h.enabled || c.p.Remove) {
+			c.take(&h)
 			if err := c.remove(h, IndicatorGone); err != nil {
 				return err
 			}
@@ -32,16 +30,73 @@ func (c *computation) unwanted(owned, strangers []held) error {
 
 // unheld settles a wanted rule that no row of ours holds.
 func (c *computation) unheld(group []want, strangers []held) error {
-	for _, h := range strangers {
-		if h.whose == nobodys && c.p.Strays != ReportStrays && c.p.Strays != "" {
-			return c.change(h, group, Adopt, Unmanaged, "")
-		}
+	if len(strangers) == 0 {
+		c.missing = append(c.missing, group)
+		return nil
 	}
-	if len(strangers) > 0 {
+	adopts := c.p.Strays == AdoptStrays || c.p.Strays == RemoveStrays
+	if !adopts || slices.ContainsFunc(strangers, func(h held) bool { return h.whose == others }) {
 		return c.hold(strangers, group)
 	}
-	c.missing = append(c.missing, group)
+	if err := c.rank(strangers); err != nil {
+		return err
+	}
+	if err := c.hold(strangers[1:], nil); err != nil {
+		return err
+	}
+	if h := strangers[0]; h.enabled || c.p.Revert {
+		c.take(&h)
+		return c.change(h, group, Adopt, Unmanaged, "")
+	}
+	return c.pin(strangers[0], group, "disabled in the console, and not ours")
+}
+
+// take counts an unmanaged row among ours, because this plan acts on it.
+func (c *computation) take(h *held) {
+	c.plan.Owned[h.kind]++
+	if h.enabled {
+		c.plan.Enabled[h.kind]++
+	}
+}
+
+// twins settles further rows of a wanted rule. One that is in force goes only if the row that stays
+// is in force too: otherwise the wanted value would lose its only rule.
+func (c *computation) twins(rows []held, inForce bool) error {
+	for _, h := range rows {
+		if inForce || !h.enabled {
+			if err := c.remove(h, Duplicate); err != nil {
+				return err
+			}
+			continue
+		}
+		row, err := c.rows.read(h.at)
+		if err != nil {
+			return err
+		}
+		item := c.heldItem(&row)
+		item.Action, item.Reason, item.Owners = c.ending(), Ambiguous, ownersOf(&row)
+		item.Detail = "a second rule of ours for it, and the one that would stay is out of force"
+		c.plan.Held = append(c.plan.Held, item)
+		c.plan.Unchanged++
+	}
 	return nil
+}
+
+// enabling says whether the plan brings a row into force.
+func (c *computation) enabling(h held) bool {
+	if n := len(c.plan.Changes); n > 0 {
+		last := &c.plan.Changes[n-1]
+		return last.Key == hex.EncodeToString(h.key[:]) && last.After != nil && last.After.Enabled
+	}
+	return false
+}
+
+// ending is the action that takes a row out of force.
+func (c *computation) ending() Action {
+	if c.p.Remove {
+		return Delete
+	}
+	return Disable
 }
 
 // hold notes rows that are not ours.
@@ -57,7 +112,7 @@ func (c *computation) hold(rows []held, group []want) error {
 		}
 		if len(group) > 0 {
 			item.Action, item.Detail = Create, "the wanted rule exists and is not ours"
-			if item.Owners, err = c.owners(group); err != nil {
+			if item.Owners, err = c.owners(group, group[0]); err != nil {
 				return err
 			}
 		}
@@ -76,7 +131,6 @@ func (c *computation) heldItem(row *Row) Held {
 
 // compare settles a row of ours whose rule is wanted.
 func (c *computation) compare(h held, group []want) error {
-	win, named := winner(&h, group)
 	if !h.enabled && !h.ourStop && !c.p.Revert {
 		detail := "disabled in the console"
 		if h.whose == old {
@@ -95,16 +149,17 @@ func (c *computation) compare(h held, group []want) error {
 	case !h.enabled:
 		action, why, cause = Enable, DriftFound, Drifted
 	default:
+		win, named := winner(&h, group)
 		text, owners := c.sameText(&h, win), named && c.sameOwners(&h, group)
 		moved := c.maturityMoved(&h)
 		switch {
-		case text && owners && !moved:
+		case text && owners && !moved && !h.stopped:
 			c.plan.Unchanged++
 			return nil
-		case (text || !named) && !owners && !moved:
-			why = OwnersChanged // a winner that left takes its description along
-		case text && owners:
+		case text && moved:
 			cause = MappingChanged
+		case !owners && (text || !named):
+			why = OwnersChanged
 		case h.known && h.sent == win.text:
 			cause = Drifted
 		}
@@ -119,11 +174,14 @@ func (c *computation) pin(h held, group []want, detail string) error {
 	}
 	item := c.heldItem(&row)
 	item.Action, item.Reason, item.Detail = Enable, Pinned, detail
-	if item.Owners, err = c.owners(group); err != nil {
+	win, _ := winner(&h, group)
+	if item.Owners, err = c.owners(group, win); err != nil {
 		return err
 	}
 	c.plan.Held = append(c.plan.Held, item)
-	c.plan.Unchanged++
+	if h.whose.owned() {
+		c.plan.Unchanged++
+	}
 	return nil
 }
 
@@ -133,13 +191,16 @@ func (c *computation) change(h held, group []want, a Action, why Reason, cause C
 	if err != nil {
 		return err
 	}
-	win, _ := winner(&h, group)
+	win, err := c.best(&h, &row, group)
+	if err != nil {
+		return err
+	}
 	after, rec, err := c.after(group, win, &row)
 	if err != nil {
 		return err
 	}
 	after.HLStatus = row.HLStatus
-	if c.maturityMoved(&h) {
+	if a != Adopt && c.maturityMoved(&h) {
 		after.HLStatus = c.p.Maturity
 	}
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: a, Reason: why, Cause: cause, ID: row.ID,
@@ -148,7 +209,7 @@ func (c *computation) change(h held, group []want, a Action, why Reason, cause C
 	if row.Kind != IOC {
 		ch.Name = rec.Name
 	}
-	if ch.Owners, err = c.owners(group); err != nil {
+	if ch.Owners, err = c.owners(group, win); err != nil {
 		return err
 	}
 	ch.Fields = differing(row.Kind, ch.Before, ch.After)
@@ -159,6 +220,25 @@ func (c *computation) change(h held, group []want, a Action, why Reason, cause C
 	}
 	c.add(ch)
 	return nil
+}
+
+// best is the winner of a group for a row, which the row of an old connector names by standard id.
+func (c *computation) best(h *held, row *Row, group []want) (want, error) {
+	win, named := winner(h, group)
+	if named || h.whose != old || h.kind != IOC {
+		return win, nil
+	}
+	m, _ := mark.ParseIOC(row.Comment)
+	for _, e := range group {
+		rec, err := c.w.read(e.at)
+		if err != nil {
+			return win, err
+		}
+		if rec.Owner.StandardID == m.StandardID {
+			return e, nil
+		}
+	}
+	return win, nil
 }
 
 // refused looks a change up among the server's verdicts.
@@ -199,11 +279,8 @@ func (c *computation) remove(h held, why Reason) error {
 	if err != nil {
 		return err
 	}
-	ch := Change{Kind: row.Kind, List: c.p.List, Action: Disable, Reason: why, ID: row.ID, Before: bodyOf(&row),
+	ch := Change{Kind: row.Kind, List: c.p.List, Action: c.ending(), Reason: why, ID: row.ID, Before: bodyOf(&row),
 		Key: hex.EncodeToString(h.key[:]), Fields: []string{}, Owners: ownersOf(&row)}
-	if c.p.Remove {
-		ch.Action = Delete
-	}
 	ch.nameFrom(&row, c.rows.canon)
 	if h.whose == old && h.kind != IOC {
 		ch.Owners = c.ownerByDigest(h.winner)

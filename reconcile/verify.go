@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,8 +18,8 @@ type Readback struct {
 }
 
 // Verify compares a row read after a change with what the change wanted. row is nil when it is not
-// there. second is true after the Note was written.
-func (ch *Change) Verify(row *Row, own Identity, second bool) Readback {
+// there; canon folds the spellings of an IOC value. second is true after the Note was written.
+func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) string, second bool) Readback {
 	if ch.Action == Delete {
 		if row != nil {
 			return Readback{Problem: "still there after the delete"}
@@ -35,12 +36,12 @@ func (ch *Change) Verify(row *Row, own Identity, second bool) Readback {
 		return Readback{}
 	}
 	if ch.Sent == "" { // a restore: the very texts of the dump
-		if !ch.After.SameAs(row) {
+		if !ch.restored(row) {
 			return Readback{Problem: "other content than the dump's when read again"}
 		}
 		return Readback{}
 	}
-	r := Rows{own: own, canon: func(_, v string) string { return v }}
+	r := Rows{own: own, canon: canon}
 	h := r.judge(row)
 	if h.whose != ours {
 		return Readback{Problem: "the server did not keep our marker, so the rule could not be managed; look at its limits for comments and contents"}
@@ -50,26 +51,55 @@ func (ch *Change) Verify(row *Row, own Identity, second bool) Readback {
 		return Readback{Problem: "the plan names no digest for it"}
 	}
 	back := Readback{Status: !second && (ch.Action == Create || slices.Contains(ch.Fields, "hl_status")) && row.HLStatus != ch.After.HLStatus}
-	if h.text == wanted || h.known && h.sent == wanted && h.stored == h.text {
+	respelled := ch.Kind == IOC && hex.EncodeToString(h.key[:]) != ch.Key
+	if !respelled && (h.text == wanted || h.kept && h.sent == wanted) {
 		return back
 	}
 	if second {
 		return Readback{Problem: "other content than was sent when read again"}
 	}
-	back.Note, err = ch.noted(h.text)
+	stored := h.text
+	if ch.Kind == IOC {
+		m, _ := mark.ParseIOC(row.Comment)
+		stored = mark.IOCText(row.Description, m.StandardID, nil)
+	}
+	back.Note, err = ch.noted(stored, respelled)
 	if err != nil {
 		return Readback{Problem: err.Error()}
 	}
 	return back
 }
 
+// restored says whether a row says what a restore wrote, in the server's own form or in ours.
+func (ch *Change) restored(row *Row) bool {
+	b := ch.After
+	if b.SameAs(row) {
+		return true
+	}
+	if strings.TrimSpace(deref(b.Name)) != strings.TrimSpace(row.Name) {
+		return false
+	}
+	switch ch.Kind {
+	case IOC:
+		return mark.Normal(deref(b.Description)) == mark.Normal(row.Description) && mark.Normal(deref(b.Comment)) == mark.Normal(row.Comment)
+	case Sigma:
+		a, err := mark.ReadSigma(deref(b.Content))
+		z, err2 := mark.ReadSigma(row.Content)
+		return err == nil && err2 == nil && a.Class == z.Class && a.Ref == z.Ref && mark.SigmaText("", a) == mark.SigmaText("", z)
+	}
+	return mark.NormalYARA(deref(b.Content)) == mark.NormalYARA(row.Content)
+}
+
 // noted is the change's wanted state with a marker that knows what the server makes of it.
-func (ch *Change) noted(stored uint64) (*Body, error) {
+func (ch *Change) noted(stored uint64, respelled bool) (*Body, error) {
 	b := *ch.After
 	switch ch.Kind {
 	case IOC:
 		m, _ := mark.ParseIOC(deref(b.Comment))
 		m.Applied.Stored = stored
+		if key, err := hex.DecodeString(ch.Key); respelled && err == nil && len(key) == len(m.Key) {
+			m.Key = [16]byte(key)
+		}
 		b.Comment = ptr(m.Comment())
 	case Sigma:
 		rule, err := mark.ReadSigma(deref(b.Content))
@@ -97,12 +127,17 @@ func (ch *Change) Shortened() (string, bool) {
 	if ch.Kind != IOC || ch.After == nil {
 		return "", false
 	}
-	m, class := mark.ParseIOC(deref(ch.After.Comment))
+	return ShortComment(deref(ch.After.Comment))
+}
+
+// ShortComment is a comment of ours shortened to the winner, and whether that makes it shorter.
+func ShortComment(comment string) (string, bool) {
+	m, class := mark.ParseIOC(comment)
 	if class != mark.Ours {
-		return "", false
+		return comment, false
 	}
 	short := m.Short()
-	return short, len(short) < len(deref(ch.After.Comment))
+	return short, len(short) < len(comment)
 }
 
 // SameAs says whether a row still looks as it did when the change was planned.

@@ -26,10 +26,8 @@ type Wanted struct {
 	entries []want
 	seen    []seen
 	skips   []numberedSkip
-	names   map[int64]string // display names of Sigma and YARA rules by spool offset
-	derived map[int64]bool   // Sigma rules whose YAML carries no id
+	derived map[int64]bool // Sigma rules whose YAML carries no id
 	enc     spool.Encoder
-	sealed  bool
 	digest  string
 	skipped []Skip
 }
@@ -67,7 +65,7 @@ var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowT
 func NewWanted(expect int) *Wanted {
 	return &Wanted{
 		store: spool.New(), entries: make([]want, 0, expect), seen: make([]seen, 0, expect),
-		names: map[int64]string{}, derived: map[int64]bool{},
+		derived: map[int64]bool{},
 	}
 }
 
@@ -203,9 +201,6 @@ func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, b
 		key: KeyOf(k, v.Type, v.Value), owner: w.seen[len(w.seen)-1].owner, text: text, at: at,
 		created: ind.CreatedAt.Unix(), seq: seq, score: score, kind: k,
 	})
-	if k != IOC {
-		w.names[at] = name
-	}
 	return nil
 }
 
@@ -256,18 +251,34 @@ func (w *Wanted) Seal() error {
 		w.skipped[i] = s.Skip
 	}
 	w.skips = nil
+	w.digest = digestOf(w.entries)
+	return nil
+}
+
+// digestOf covers the rules and their owners. Within a rule owners come by themselves, because the
+// order of the entries knows scores and times.
+func digestOf(entries []want) string {
 	h := sha256.New()
 	var buf [33]byte
-	for _, e := range w.entries {
-		copy(buf[:16], e.key[:])
-		binary.BigEndian.PutUint64(buf[16:], e.owner)
-		binary.BigEndian.PutUint64(buf[24:], e.text)
-		buf[32] = byte(e.kind)
-		h.Write(buf[:])
+	var group []want
+	for from := 0; from < len(entries); from += len(group) {
+		group = group[:0]
+		for _, e := range entries[from:] {
+			if e.key != entries[from].key {
+				break
+			}
+			group = append(group, e)
+		}
+		slices.SortFunc(group, func(a, b want) int { return cmp.Compare(a.owner, b.owner) })
+		for _, e := range group {
+			copy(buf[:16], e.key[:])
+			binary.BigEndian.PutUint64(buf[16:], e.owner)
+			binary.BigEndian.PutUint64(buf[24:], e.text)
+			buf[32] = byte(e.kind)
+			h.Write(buf[:])
+		}
 	}
-	w.digest = hex.EncodeToString(h.Sum(nil))
-	w.sealed = true
-	return nil
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // compareWants sorts by rule, and within a rule the best owner first: by score, newest, id.

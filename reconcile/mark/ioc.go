@@ -2,7 +2,9 @@ package mark
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,6 +26,12 @@ type IOC struct {
 	Instance   string
 	Applied    Applied
 	Disabled   string // why we disabled it; empty when we did not
+	// Key is the identity of the rule that was sent, where the server holds its value in another
+	// spelling than ours; zero where it does not.
+	Key [16]byte
+	// Partial says that the server cut the comment short before the owners: whom else the rule has is
+	// not known.
+	Partial bool
 }
 
 // comment is the JSON form. What a reader of a cut text needs most comes first.
@@ -33,6 +41,7 @@ type comment struct {
 	Instance     string   `json:"instance,omitempty"`
 	Applied      string   `json:"applied,omitempty"`
 	Disabled     string   `json:"disabled,omitempty"`
+	Key          string   `json:"key,omitempty"`
 	OwnersCount  int      `json:"owners_count,omitempty"`
 	OwnersDigest string   `json:"owners_digest,omitempty"`
 	Indicators   []string `json:"indicators,omitempty"`
@@ -47,7 +56,10 @@ func (m IOC) Comment() string {
 		return s
 	}
 	c.Indicators = c.Indicators[:min(1, len(c.Indicators))]
-	return encode(c)
+	if s := encode(c); utf8.RuneCountInString(s) <= MaxText {
+		return s
+	}
+	return m.Short()
 }
 
 // Short is the comment for a server that refuses the whole one: the winner alone.
@@ -59,11 +71,15 @@ func (m IOC) Short() string {
 }
 
 func (m IOC) comment() comment {
-	return comment{
+	c := comment{
 		IndicatorID: m.StandardID, ManagedBy: Product, Instance: m.Instance, Applied: m.Applied.String(),
 		Disabled: m.Disabled, OwnersCount: m.Count, OwnersDigest: hex16(m.Digest),
 		Indicators: m.Owners, Score: m.Score, Platforms: Platforms(m.Platforms),
 	}
+	if m.Key != [16]byte{} {
+		c.Key = hex.EncodeToString(m.Key[:])
+	}
+	return c
 }
 
 func encode(c comment) string {
@@ -121,16 +137,21 @@ func ParseIOC(s string) (IOC, Class) {
 		return IOC{}, None
 	}
 	var c comment
-	if json.Unmarshal([]byte(t), &c) == nil {
+	err := json.Unmarshal([]byte(t), &c)
+	if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err == nil || odd { // the other members are read all the same
 		if c.ManagedBy == Product && c.Instance != "" {
 			return fromComment(c), Ours
 		}
+	}
+	if err == nil {
 		if c.IndicatorID != "" && c.ManagedBy == "" {
 			return IOC{StandardID: c.IndicatorID}, Old
 		}
 	}
 	if c, ok := salvage(t); ok {
-		return fromComment(c), Ours
+		m := fromComment(c)
+		m.Partial = m.Digest == 0 || m.Count == 0
+		return m, Ours
 	}
 	if id := oldID([]byte(t), 0); id != "" {
 		return IOC{StandardID: id}, Old
@@ -144,12 +165,15 @@ func fromComment(c comment) IOC {
 		Count: c.OwnersCount, Instance: c.Instance, Applied: ParseApplied(c.Applied), Disabled: c.Disabled,
 	}
 	m.Digest, _ = strconv.ParseUint(c.OwnersDigest, 16, 64) // 0 compares as different
+	if key, err := hex.DecodeString(c.Key); err == nil && len(key) == len(m.Key) {
+		m.Key = [16]byte(key)
+	}
 	return m
 }
 
 var (
 	cutManaged   = regexp.MustCompile(`"managed_by": ?"` + Product + `"`)
-	cutMember    = regexp.MustCompile(`"(indicator_id|instance|applied|disabled|owners_digest)": ?"([^"\\]*)"`)
+	cutMember    = regexp.MustCompile(`"(indicator_id|instance|applied|disabled|key|owners_digest)": ?"([^"\\]*)"`)
 	cutCount     = regexp.MustCompile(`"owners_count": ?(\d+)`)
 	cutOwners    = regexp.MustCompile(`"indicators": ?\[([^\]]*)`)
 	cutOwnerItem = regexp.MustCompile(`"([^"\\]*)"`)
@@ -171,6 +195,8 @@ func salvage(s string) (comment, bool) {
 			c.Applied = m[2]
 		case "disabled":
 			c.Disabled = m[2]
+		case "key":
+			c.Key = m[2]
 		case "owners_digest":
 			c.OwnersDigest = m[2]
 		}

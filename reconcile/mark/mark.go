@@ -38,7 +38,7 @@ type Applied struct {
 	Known    bool
 	Sent     uint64 // digest of the text that was wanted then
 	Maturity string // rule maturity that was set then
-	Stored   uint64 // digest of what the server made of that text; 0 when it kept it
+	Stored   uint64 // digest of what the server made of that text, an IOC's without platforms; 0 when it kept it
 }
 
 const appliedVersion = "1"

@@ -1,0 +1,130 @@
+package reconcile_test
+
+import (
+	"encoding/hex"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/reconcile"
+)
+
+func TestRemovals(t *testing.T) {
+	p := policy()
+	a := ind("a", "domain_name x.example; domain_name y.example")
+	all := []reconcile.Indicator{a, sigma("s", ruleA), yara("y")}
+	deletes := func(p *reconcile.Policy) { p.Remove = true }
+	for _, tt := range []struct {
+		name   string
+		policy func(*reconcile.Policy)
+		held   []reconcile.Row
+		wanted []reconcile.Indicator
+		want   []string
+	}{
+		{name: "what nothing wants is disabled, with a note", held: settled(t, p, all...), want: []string{
+			"! domain_name x.example indicator_gone (enabled,comment) by a", "! domain_name y.example indicator_gone (enabled,comment) by a",
+			"! sigma name of s indicator_gone (enabled,content) by s", "! yara name of y indicator_gone (enabled,content) by y", "= 0"}},
+		{name: "or deleted", policy: deletes, held: settled(t, p, all...), want: []string{
+			"- domain_name x.example indicator_gone by a", "- domain_name y.example indicator_gone by a",
+			"- sigma name of s indicator_gone by s", "- yara name of y indicator_gone by y", "= 0"}},
+		{name: "a value that its indicator dropped", held: settled(t, p, a), wanted: []reconcile.Indicator{ind("a", "domain_name x.example")},
+			want: []string{"! domain_name y.example value_removed (enabled,comment) by a", "= 1"}},
+		{name: "our disabled leftovers are unchanged", held: disabledByUs(t, all...), want: []string{"= 4"}},
+		{name: "our disabled leftovers are deleted where removals delete", policy: deletes, held: disabledByUs(t, sigma("s", ruleA)), want: []string{"- sigma name of s indicator_gone by s", "= 0"}},
+		{name: "a pinned row whose indicator is gone stays", held: edit(settled(t, p, yara("y")), off), want: []string{"= 1"}},
+		{name: "a pinned row whose indicator is gone is deleted where removals delete", policy: deletes, held: edit(settled(t, p, yara("y")), off), want: []string{"- yara name of y indicator_gone by y", "= 0"}},
+		{name: "upsert-only holds removals", policy: func(p *reconcile.Policy) { p.Mode = reconcile.UpsertOnlyMode }, held: settled(t, p, yara("y")), wanted: []reconcile.Indicator{sigma("s", ruleA)},
+			want: []string{"+ sigma name of s new_indicator by s", "held policy yara name of y by y", "= 1"}},
+		{name: "create-only holds all but creates", policy: func(p *reconcile.Policy) { p.Mode = reconcile.CreateOnlyMode }, held: append(disabledByUs(t, sigma("s", ruleA)), edit(settled(t, p, yara("y")), func(r *reconcile.Row) { r.ID, r.Name = "yy", "other" })...),
+			wanted: []reconcile.Indicator{sigma("s", ruleA), sigma("n", ruleB), yara("y")},
+			want:   []string{"+ sigma name of n new_indicator by n", "held policy sigma name of s by s", "held policy yara name of y by y", "= 2"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := policy()
+			if tt.policy != nil {
+				tt.policy(&p)
+			}
+			plan := decide(t, p, tt.held, tt.wanted...)
+			if d := cmp.Diff(tt.want, brief(plan)); d != "" {
+				t.Errorf("plan (-want +got):\n%s", d)
+			}
+			after := obedient().apply(t, plan, p, tt.held)
+			if again := decide(t, p, after, tt.wanted...); len(again.Changes) > 0 {
+				t.Errorf("a second plan is not empty: %q", brief(again))
+			}
+		})
+	}
+}
+
+func TestADisableSaysWhoDidItAndWhy(t *testing.T) {
+	rows := disabledByUs(t, ind("a", "domain_name x.example"), sigma("s", strings.ToUpper(ruleA)), yara("y"))
+	for i, want := range []string{`"disabled":"indicator_gone"`, ",disabled", " disabled=indicator_gone"} {
+		if got := rows[i].Comment + rows[i].Content; !strings.Contains(got, want) || rows[i].Enabled {
+			t.Errorf("%s row: no %q in %s", rows[i].Kind, want, got)
+		}
+	}
+	if !strings.Contains(rows[1].Content, strings.ToUpper(ruleA)) {
+		t.Errorf("the id of the Sigma rule is respelled: %s", rows[1].Content)
+	}
+}
+
+// TestRefusedTexts holds what is not sent again.
+func TestRefusedTexts(t *testing.T) {
+	base := policy()
+	a, s := ind("a", "domain_name x.example"), sigma("s", ruleA)
+	verdict := func(inds []reconcile.Indicator, rows []reconcile.Row, elsewhere bool) map[string]reconcile.Refusal {
+		out := map[string]reconcile.Refusal{}
+		for _, ch := range decide(t, base, rows, inds...).Changes {
+			out[ch.Key] = reconcile.Refusal{Sent: ch.Sent, Words: "no", Elsewhere: elsewhere, At: noon.Add(-time.Hour)}
+		}
+		return out
+	}
+	other := with(s, func(i *reconcile.Indicator) { i.Pattern += "level: high\n" })
+	linked := reconcile.KeyOf(reconcile.YARA, "", "y")
+	for _, tt := range []struct {
+		name   string
+		policy func(*reconcile.Policy)
+		held   []reconcile.Row
+		wanted []reconcile.Indicator
+		want   []string
+	}{
+		{name: "a refused create is held", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{a, s}, nil, false) }, wanted: []reconcile.Indicator{a, s},
+			want: []string{"held refused domain_name x.example by a", "held refused sigma name of s by s", "= 0"}},
+		{name: "for as long as it stays the same", policy: func(p *reconcile.Policy) {
+			p.Refusals = verdict([]reconcile.Indicator{s}, nil, false)
+			p.Now = noon.AddDate(1, 0, 0)
+		}, wanted: []reconcile.Indicator{s}, want: []string{"held refused sigma name of s by s", "= 0"}},
+		{name: "another content is sent", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{s}, nil, false) }, wanted: []reconcile.Indicator{other},
+			want: []string{"+ sigma name of s new_indicator by s", "= 0"}},
+		{name: "a refused update is held and its row unchanged", policy: func(p *reconcile.Policy) {
+			p.Refusals = verdict([]reconcile.Indicator{other}, settled(t, base, s), false)
+		}, held: settled(t, base, s), wanted: []reconcile.Indicator{other}, want: []string{"held refused sigma name of s by s", "= 1"}},
+		{name: "an id that exists elsewhere is a skip", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{s}, nil, true) }, wanted: []reconcile.Indicator{s},
+			want: []string{"skip exists_elsewhere s", "= 0"}},
+		{name: "for seven days", policy: func(p *reconcile.Policy) {
+			p.Refusals = verdict([]reconcile.Indicator{s}, nil, true)
+			p.Now = noon.Add(7*24*time.Hour - 2*time.Hour)
+		}, wanted: []reconcile.Indicator{s}, want: []string{"skip exists_elsewhere s", "= 0"}},
+		{name: "and no longer", policy: func(p *reconcile.Policy) {
+			p.Refusals = verdict([]reconcile.Indicator{s}, nil, true)
+			p.Now = noon.Add(7 * 24 * time.Hour)
+		}, wanted: []reconcile.Indicator{s}, want: []string{"+ sigma name of s new_indicator by s", "= 0"}},
+		{name: "or until its content changes", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{s}, nil, true) }, wanted: []reconcile.Indicator{other},
+			want: []string{"+ sigma name of s new_indicator by s", "= 0"}},
+		{name: "a disabled row that cannot be deleted is held", policy: func(p *reconcile.Policy) {
+			p.Remove = true
+			p.Refusals = map[string]reconcile.Refusal{hex.EncodeToString(linked[:]): {Sent: "delete", Words: "linked"}}
+		}, held: disabledByUs(t, yara("y")), want: []string{"held refused yara name of y by y", "= 1"}},
+		{name: "a refused disable is tried again", policy: func(p *reconcile.Policy) {
+			p.Refusals = map[string]reconcile.Refusal{hex.EncodeToString(linked[:]): {Words: "no"}}
+		}, held: settled(t, base, yara("y")), want: []string{"! yara name of y indicator_gone (enabled,content) by y", "= 0"}},
+	} {
+		p := policy()
+		tt.policy(&p)
+		if d := cmp.Diff(tt.want, brief(decide(t, p, tt.held, tt.wanted...))); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
