@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -70,21 +71,20 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		}
 		gate.Base++
 		verdict, why := e.judge(&ch)
-		switch verdict {
-		case gone:
-			if e.FewerMarkings && why == IndicatorGone {
-				p.Held = append(p.Held, heldChange(&ch, Ambiguous, "fewer markings are visible than at the last good run; an object that is not visible looks deleted"))
-				p.Unchanged++
-				continue
-			}
+		switch {
+		case len(ch.Owners) == 0 && pol.Strays != RemoveStrays:
+			p.holdRemoval(&ch, Ambiguous, "its marker names no indicator that could be asked for")
+		case verdict == gone && why == IndicatorGone && e.FewerMarkings:
+			p.holdRemoval(&ch, Ambiguous, "fewer markings are visible than at the last good run; an object that is not visible looks deleted")
+		case verdict == gone:
+			p.noteLost(e, &ch)
 			ch.Reason = why
 			e.describe(&ch)
 			stopAs(&ch, pol)
 			kept = append(kept, ch)
-		case meanwhile:
-			p.Held = append(p.Held, heldChange(&ch, ChangedMeanwhile, "its indicator changed while this plan was made; the next run settles it"))
-			p.Unchanged++
-		case contradiction:
+		case verdict == meanwhile:
+			p.holdRemoval(&ch, ChangedMeanwhile, "its indicator changed while this plan was made; the next run settles it")
+		default:
 			contradicted = append(contradicted, ch.Label())
 			kept = append(kept, ch)
 		}
@@ -107,22 +107,59 @@ const (
 	contradiction
 )
 
-// judge weighs all owners of one rule: it goes only if none of them wants it.
-func (e *Evidence) judge(ch *Change) (verdict, Reason) {
-	why := IndicatorGone
-	moved := false
+// holdRemoval leaves a row of ours as it is.
+func (p *Plan) holdRemoval(ch *Change, why Reason, detail string) {
+	p.Held = append(p.Held, heldChange(ch, why, detail))
+	p.Unchanged++
+}
+
+// noteLost remembers which owners of a removed rule are no longer selected.
+func (p *Plan) noteLost(e Evidence, ch *Change) {
 	for _, o := range ch.Owners {
 		f, ok := e.Found[o.ask()]
 		if !ok {
 			continue
 		}
-		reason := f.Judged
-		if reason == "" && !f.Matches {
-			reason = OutOfFilter
+		if why := f.left(); why != "" {
+			if p.lost == nil {
+				p.lost = map[Kind]map[string]Reason{}
+			}
+			if p.lost[ch.Kind] == nil {
+				p.lost[ch.Kind] = map[string]Reason{}
+			}
+			p.lost[ch.Kind][f.Indicator.ID] = why
 		}
+	}
+}
+
+// left is why an indicator is not selected now, "" when it is.
+func (f *Finding) left() Reason {
+	switch {
+	case f.Judged == NotYetValid: // no reason of its own for a removal
+		return OutOfFilter
+	case f.Judged != "":
+		return f.Judged
+	case !f.Matches:
+		return OutOfFilter
+	}
+	return ""
+}
+
+// judge weighs all owners of one rule: it goes only if none of them wants it. The weakest proof is the
+// reason: an owner that is absent counts more than one that says itself why it is out.
+func (e *Evidence) judge(ch *Change) (verdict, Reason) {
+	var why Reason
+	absent, moved := len(ch.Owners) == 0, false
+	for _, o := range ch.Owners {
+		f, ok := e.Found[o.ask()]
+		if !ok {
+			absent = true
+			continue
+		}
+		reason := f.left()
 		if reason == "" {
 			switch {
-			case !f.Read || f.Values[ch.ident()]:
+			case !f.Read || f.gives(ch):
 				// It is there, it matches, and by the read it should not: either it changed after the
 				// read began, or the read lost it.
 				if f.Indicator.UpdatedAt.Before(e.Started) {
@@ -138,28 +175,27 @@ func (e *Evidence) judge(ch *Change) (verdict, Reason) {
 				reason = ValueRemoved
 			}
 		}
-		if why == IndicatorGone {
+		if why == "" || reason == OutOfFilter {
 			why = reason
 		}
 	}
-	if moved {
+	switch {
+	case moved:
 		return meanwhile, ""
+	case absent:
+		return gone, IndicatorGone
 	}
 	return gone, why
 }
 
-// ident is the value under which an owner would give the changed rule.
-func (ch *Change) ident() Value {
-	switch ch.Kind {
-	case IOC:
-		return Value{ch.Type, ch.Value}
-	case YARA:
-		return Value{"", ch.Owners[0].ID}
+// gives says whether an owner would give the changed rule now.
+func (f *Finding) gives(ch *Change) bool {
+	for v, given := range f.Values {
+		if key := KeyOf(ch.Kind, v.Type, v.Value); given && hex.EncodeToString(key[:]) == ch.Key {
+			return true
+		}
 	}
-	if ch.Before != nil {
-		return Value{"", sigmaIDOf(deref(ch.Before.Content))}
-	}
-	return Value{}
+	return false
 }
 
 // describe completes the owners of a removal with what the evidence knows of them.
@@ -177,7 +213,7 @@ func evidenced(why Reason, sameFilter, changedFilter bool) bool {
 	switch why {
 	case IndicatorGone:
 		return false
-	case OutOfFilter, NotYetValid:
+	case OutOfFilter:
 		return sameFilter
 	case BelowThreshold, LabelFiltered, MarkingDenied, Excluded, DetectionOff:
 		return !changedFilter

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -36,7 +35,7 @@ type Limits struct {
 // absence that of Explain. A plan that a gate refuses must not be applied.
 func (p *Plan) Judge(complete, absence Gate, last LastGood, filter string, pol Policy, lim Limits, over Overrides) {
 	p.Gates = []Gate{complete}
-	p.Gates = append(p.Gates, p.sourceGates(last, pol, lim, over)...)
+	p.Gates = append(p.Gates, p.sourceGates(last, filter, pol, lim, over)...)
 	p.Gates = append(p.Gates, absence)
 	p.Gates = append(p.Gates, p.removalGates(last, filter, over)...)
 	backup := "rows are written to a directory before they change only with --backup"
@@ -60,10 +59,11 @@ func (p *Plan) kinds(pol Policy) []Kind {
 }
 
 // sourceGates is G2: an empty or shrunken source is not believed.
-func (p *Plan) sourceGates(last LastGood, pol Policy, lim Limits, over Overrides) []Gate {
+func (p *Plan) sourceGates(last LastGood, filter string, pol Policy, lim Limits, over Overrides) []Gate {
 	var gates []Gate
-	lost, lostLine := 0, []string{}
+	lost, base, lostLine := 0, 0, []string{}
 	for _, k := range p.kinds(pol) {
+		base += last.Sources[k]
 		if p.Enabled[k] > 0 && (p.Sources[k] == 0 || p.Wanted[k] == 0) {
 			what := "indicators"
 			if p.Sources[k] > 0 {
@@ -73,22 +73,19 @@ func (p *Plan) sourceGates(last LastGood, pol Policy, lim Limits, over Overrides
 				Message:  fmt.Sprintf("0 wanted %s %s while %d enabled rules are ours; if the source is meant to be empty, say so with --allow-empty", k, what, p.Enabled[k]),
 				Override: "--allow-empty"})
 		}
-		if !last.Known() {
+		if !last.Known() || p.Enabled[k] > 0 && p.Sources[k] == 0 { // an empty source has a gate of its own
 			continue
 		}
-		gap := last.Sources[k] - p.Sources[k] - p.explained(k)
+		gap := last.Sources[k] - p.Sources[k] - p.explained(k, last, filter)
 		if limit := last.Sources[k] * lim.SourceShrink / 100; gap > limit {
 			lost += gap
 			lostLine = append(lostLine, fmt.Sprintf("%s %d of %d (limit %d)", k, gap, last.Sources[k], limit))
 		}
 	}
-	g := Gate{ID: "G2", Name: "source_shrink", OK: true, Value: lost, Limit: lim.SourceShrink, Override: fmt.Sprintf("--accept-shrink %d", lost),
+	g := Gate{ID: "G2", Name: "source_shrink", OK: true, Value: lost, Base: base, Limit: lim.SourceShrink, Override: fmt.Sprintf("--accept-shrink %d", lost),
 		Message: "as many indicators as at the last good run, within the limit"}
 	if !last.Known() {
 		g.Message = "no earlier run to compare with"
-	}
-	for _, k := range Kinds {
-		g.Base += last.Sources[k]
 	}
 	if lost == 0 {
 		g.Override = ""
@@ -100,18 +97,14 @@ func (p *Plan) sourceGates(last LastGood, pol Policy, lim Limits, over Overrides
 }
 
 // explained counts the indicators of a kind whose loss the evidence explains.
-func (p *Plan) explained(k Kind) int {
-	ids := map[string]bool{}
-	for i := range p.Changes {
-		ch := &p.Changes[i]
-		if ch.Kind != k || !ch.Action.Removal() || !slices.Contains([]Reason{Revoked, Expired, DetectionOff, BelowThreshold, LabelFiltered, MarkingDenied}, ch.Reason) {
-			continue
-		}
-		for _, o := range ch.Owners {
-			ids[o.ask()] = true
+func (p *Plan) explained(k Kind, last LastGood, filter string) int {
+	n := 0
+	for _, why := range p.lost[k] {
+		if evidenced(why, last.Known() && last.Filter == filter, last.Known() && last.Filter != filter) {
+			n++
 		}
 	}
-	return len(ids)
+	return n
 }
 
 // removalGates is G4: how many rules one run may take out of force, for each kind, evidence and

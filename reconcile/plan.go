@@ -153,6 +153,10 @@ type Plan struct {
 	Sources      map[Kind]int // wanted indicators
 	Indicators   int          // indicators read
 	WantedDigest string       // of the wanted rules, free of times and order
+
+	// lost is the indicators that Explain found out of the selection, with the reason. Gate G2 does not
+	// count them when the reason is evidence.
+	lost map[Kind]map[string]Reason
 }
 
 // sortAll brings everything into printed order.

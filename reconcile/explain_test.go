@@ -1,0 +1,146 @@
+package reconcile_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/reconcile"
+)
+
+// found is a finding that matches the filter and passes our selection.
+func found(i reconcile.Indicator, change func(*reconcile.Finding)) reconcile.Finding {
+	f := reconcile.Finding{Indicator: i, Matches: true, Values: map[reconcile.Value]bool{}}
+	for _, v := range valuesOf(&i) {
+		f.Values[v] = true
+	}
+	if v, ok := reconcile.RuleOf(&i); ok {
+		f.Values[v] = true
+	}
+	if change != nil {
+		change(&f)
+	}
+	return f
+}
+
+// TestExplain holds gate G3 with its cases: a, an owner that was not read; b, one that was and gives
+// the value no more; c, fewer markings.
+func TestExplain(t *testing.T) {
+	a, b := ind("a", "domain_name x.example"), ind("b", "domain_name x.example")
+	both, one := []reconcile.Indicator{a, b}, []reconcile.Indicator{a}
+	judged := func(why reconcile.Reason) func(*reconcile.Finding) {
+		return func(f *reconcile.Finding) { f.Judged = why }
+	}
+	empty := with(a, func(i *reconcile.Indicator) { i.Pattern = "" })
+	moved := with(a, func(i *reconcile.Indicator) { i.UpdatedAt = noon.Add(time.Second) })
+	fewer := func(e *reconcile.Evidence) { e.FewerMarkings = true }
+	type evidence map[string]reconcile.Finding
+	const gone, stays = "! domain_name x.example ", "held "
+	for _, tt := range []struct {
+		name     string
+		owners   []reconcile.Indicator
+		found    evidence
+		evidence func(*reconcile.Evidence)
+		want     string // of the one row
+		refused  bool
+	}{
+		{name: "a: an owner that is nowhere is gone", owners: one, want: gone + "indicator_gone"},
+		{name: "a: revoked", owners: one, found: evidence{"a": found(a, judged(reconcile.Revoked))}, want: gone + "revoked"},
+		{name: "a: expired", owners: one, found: evidence{"a": found(a, judged(reconcile.Expired))}, want: gone + "expired"},
+		{name: "a: not flagged for detection", owners: one, found: evidence{"a": found(a, judged(reconcile.DetectionOff))}, want: gone + "detection_off"},
+		{name: "a: below the threshold", owners: one, found: evidence{"a": found(a, judged(reconcile.BelowThreshold))}, want: gone + "below_threshold"},
+		{name: "a: label", owners: one, found: evidence{"a": found(a, judged(reconcile.LabelFiltered))}, want: gone + "label_filtered"},
+		{name: "a: marking", owners: one, found: evidence{"a": found(a, judged(reconcile.MarkingDenied))}, want: gone + "marking_denied"},
+		{name: "a: valid from a later day is outside of the filter", owners: one, found: evidence{"a": found(a, judged(reconcile.NotYetValid))}, want: gone + "out_of_filter"},
+		{name: "a: the stream's filter does not let it through", owners: one, found: evidence{"a": found(a, func(f *reconcile.Finding) { f.Matches = false })}, want: gone + "out_of_filter"},
+		{name: "a: found and matching means that the read was incomplete", owners: one, found: evidence{"a": found(a, nil)}, refused: true, want: gone + "indicator_gone"},
+		{name: "a: found and matching without the value means so too", owners: one, found: evidence{"a": found(empty, nil)}, refused: true, want: gone + "indicator_gone"},
+		{name: "a: found, matching and changed since is held", owners: one, found: evidence{"a": found(moved, nil)}, want: stays + "changed_meanwhile"},
+		{name: "a: changed at the very start of the read is held", owners: one, found: evidence{"a": found(with(a, func(i *reconcile.Indicator) { i.UpdatedAt = noon }), nil)}, want: stays + "changed_meanwhile"},
+		{name: "b: the value is still there, so the read lost it", owners: one, found: evidence{"a": found(a, func(f *reconcile.Finding) { f.Read = true })}, refused: true, want: gone + "indicator_gone"},
+		{name: "b: the value came back since, so it is held", owners: one, found: evidence{"a": found(moved, func(f *reconcile.Finding) { f.Read = true })}, want: stays + "changed_meanwhile"},
+		{name: "b: the value is not there any more", owners: one, found: evidence{"a": found(ind("a", "domain_name z.example"), func(f *reconcile.Finding) { f.Read = true })}, want: gone + "value_removed"},
+		{name: "b: the pattern gives nothing any more", owners: one, found: evidence{"a": found(empty, func(f *reconcile.Finding) { f.Read = true })}, want: gone + "pattern_skipped"},
+		{name: "b: the value is excluded", owners: one, found: evidence{"a": found(empty, func(f *reconcile.Finding) { f.Read = true })}, evidence: func(e *reconcile.Evidence) { e.Excluded = func(_, _ string) bool { return true } }, want: gone + "excluded"},
+		{name: "c: with fewer markings nothing counts as gone", owners: one, evidence: fewer, want: stays + "ambiguous"},
+		{name: "c: one owner of two that may be invisible holds the rule", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked))}, evidence: fewer, want: stays + "ambiguous"},
+		{name: "c: what says itself that it is out goes", owners: one, found: evidence{"a": found(a, judged(reconcile.Revoked))}, evidence: fewer, want: gone + "revoked"},
+		{name: "of two owners the absent one is the reason", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked))}, want: gone + "indicator_gone"},
+		{name: "of two owners the one outside of the filter is the reason", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked)), "b": found(b, func(f *reconcile.Finding) { f.Matches = false })}, want: gone + "out_of_filter"},
+		{name: "of two owners one that wants it refuses all", owners: both, found: evidence{"b": found(b, nil)}, refused: true, want: gone + "indicator_gone"},
+		{name: "of two owners one that changed holds the rule", owners: both, found: evidence{"a": found(moved, nil)}, want: stays + "changed_meanwhile"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := policy()
+			plan := decide(t, p, settled(t, p, tt.owners...))
+			e := reconcile.Evidence{Started: noon, Found: tt.found}
+			if tt.evidence != nil {
+				tt.evidence(&e)
+			}
+			gate := plan.Explain(e, p)
+			if got := brief(plan)[0]; !strings.HasPrefix(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if gate.OK == tt.refused {
+				t.Errorf("gate %+v, refused %t", gate, tt.refused)
+			}
+			if len(plan.Changes)+plan.Unchanged != 1 {
+				t.Errorf("the row is counted %d times", len(plan.Changes)+plan.Unchanged)
+			}
+			if len(plan.Changes) == 1 && !tt.refused && !strings.Contains(*plan.Changes[0].After.Comment, `"disabled":"`+string(plan.Changes[0].Reason)+`"`) {
+				t.Errorf("the note does not say why: %s", *plan.Changes[0].After.Comment)
+			}
+		})
+	}
+}
+
+func TestEveryOwnerOfWhatGoesIsAskedFor(t *testing.T) {
+	p := policy()
+	rows := append(settled(t, p, ind("b", "domain_name x.example"), ind("a", "domain_name x.example"), sigma("s", ruleA), yara("y")), oldRow("o", "domain_name", "o.example", "indicator--o"))
+	got := decide(t, p, rows).Absent()
+	if want := []string{"a", "b", "indicator--o", "s", "y"}; !cmp.Equal(got, want) {
+		t.Errorf("asked for (-want +got):\n%s", cmp.Diff(want, got))
+	}
+	if got := decide(t, p, rows, ind("a", "domain_name x.example")).Absent(); !cmp.Equal(got, []string{"indicator--o", "s", "y"}) {
+		t.Errorf("asked for %q", got)
+	}
+}
+
+func TestAnOldRowIsDescribedByWhatWasFound(t *testing.T) {
+	p := policy()
+	plan := decide(t, p, []reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")})
+	a := ind("a", "domain_name x.example")
+	plan.Explain(reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{"indicator--a": found(a, func(f *reconcile.Finding) { f.Judged = reconcile.Revoked })}}, p)
+	ch := plan.Changes[0]
+	if ch.Reason != reconcile.Revoked || ch.Owners[0].ID != "a" || !strings.Contains(*ch.After.Comment, `"indicators":["a"]`) {
+		t.Errorf("%+v\n%s", ch, *ch.After.Comment)
+	}
+}
+
+func TestARowWithoutANameToAskForStays(t *testing.T) {
+	p := policy()
+	row := settled(t, p, ind("a", "domain_name x.example"))[0]
+	row.Comment = `{"managed_by":"harfangsync","instance":"` + us + `"}`
+	plan := decide(t, p, []reconcile.Row{row})
+	if gate := plan.Explain(reconcile.Evidence{Started: noon}, p); !gate.OK {
+		t.Errorf("gate %+v", gate)
+	}
+	if got := brief(plan); !cmp.Equal(got, []string{"held ambiguous domain_name x.example", "= 1"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestATwinThatLostItsReasonIsAskedForToo(t *testing.T) {
+	p := policy()
+	rows := []reconcile.Row{edit([]reconcile.Row{oldRow("1", "domain_name", "x.example", "indicator--a")}, off)[0], oldRow("2", "domain_name", "X.example", "indicator--b")}
+	plan := decide(t, p, rows)
+	if got := plan.Absent(); !cmp.Equal(got, []string{"indicator--b"}) {
+		t.Errorf("asked for %q", got)
+	}
+	b := ind("b", "domain_name x.example")
+	if gate := plan.Explain(reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{"indicator--b": found(b, nil)}}, p); gate.OK {
+		t.Error("the read lost an indicator, and its rule goes as a twin of one out of force")
+	}
+}
