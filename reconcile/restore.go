@@ -1,86 +1,133 @@
 package reconcile
 
-import "encoding/hex"
+import (
+	"encoding/hex"
+	"maps"
+)
 
 // Restore decides what must change so that the lists hold again what a dump holds: rows that are
 // gone are created, rows that differ are set back. Nothing else is touched, unless exact asks that
 // rows of ours which the dump lacks go as well. Rows that are not ours are set back only where the
-// dump holds them.
+// dump holds these very rows.
 func Restore(rows *Rows, dump []Row, p Policy, exact bool) (*Plan, error) {
-	plan := &Plan{Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}, Sources: map[Kind]int{}}
-	byID, byKey := map[string]int{}, map[[16]byte]int{}
-	current := make([]Row, len(rows.entries))
-	for i, h := range rows.entries {
-		row, err := rows.read(h.at)
-		if err != nil {
-			return nil, err
-		}
-		current[i] = row
-		byID[row.Kind.String()+row.ID] = i
-		byKey[h.key] = i
-		if h.whose.owned() {
-			plan.Owned[h.kind]++
-			if h.enabled {
-				plan.Enabled[h.kind]++
-			}
-		}
+	r := restoring{rows: rows, p: p, plan: &Plan{Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}}}
+	if err := r.match(dump); err != nil {
+		return nil, err
 	}
-	met := map[int]bool{}
 	for i := range dump {
-		want := &dump[i]
-		key := rows.judge(want).key
-		at, found := byID[want.Kind.String()+want.ID]
-		if !found {
-			at, found = byKey[key]
-		}
-		plan.Wanted[want.Kind]++
-		if found {
-			met[at] = true
-		}
-		restoreRow(plan, rows, want, key, current, at, found, p)
+		r.plan.Wanted[dump[i].Kind]++
+		r.settle(&dump[i], i)
 	}
+	empty := NewWanted(0)
+	defer empty.Close()
+	c := computation{rows: rows, w: empty, p: p, plan: r.plan}
 	for i, h := range rows.entries {
-		if met[i] {
-			continue
-		}
-		if !exact || !h.whose.owned() {
-			if h.whose.owned() {
-				plan.Unchanged++
+		switch {
+		case r.claimed[i] || !h.whose.owned():
+		case !exact:
+			r.plan.Unchanged++
+			r.plan.Wanted[h.kind]++ // it stays
+		default:
+			if err := c.remove(h, Duplicate); err != nil {
+				return nil, err
 			}
-			continue
-		}
-		c := computation{rows: rows, w: NewWanted(0), p: p, plan: plan}
-		if err := c.remove(h, Duplicate); err != nil {
-			return nil, err
 		}
 	}
-	for i := range plan.Changes {
-		if ch := &plan.Changes[i]; ch.Reason == Duplicate {
+	for i := range r.plan.Changes {
+		if ch := &r.plan.Changes[i]; ch.Reason == Duplicate {
 			ch.Reason = ValueRemoved
 			stopAs(ch, p)
 		}
 	}
-	plan.sortAll()
-	return plan, nil
+	r.plan.Sources = maps.Clone(r.plan.Wanted) // the dump stands in for the source
+	r.plan.sortAll()
+	return r.plan, nil
 }
 
-func restoreRow(plan *Plan, rows *Rows, want *Row, key [16]byte, current []Row, at int, found bool, p Policy) {
-	ch := Change{Kind: want.Kind, List: p.List, Action: Create, Reason: ValueAdded, After: bodyOf(want),
-		Key: hex.EncodeToString(key[:]), Owners: ownersOf(want), Fields: []string{}}
-	ch.nameFrom(want, rows.canon)
-	if found {
-		row := &current[at]
-		ch.Action, ch.Reason, ch.Cause, ch.ID, ch.Before = Update, FieldsChanged, Drifted, row.ID, bodyOf(row)
-		if ch.Fields = differing(want.Kind, ch.Before, ch.After); len(ch.Fields) == 0 {
-			plan.Unchanged++
-			return
+type restoring struct {
+	rows    *Rows
+	p       Policy
+	plan    *Plan
+	current []Row
+	claimed []bool      // rows that a row of the dump stands for
+	of      map[int]int // row of the dump to current row
+	keys    [][16]byte  // of the dump's rows
+}
+
+// match finds the current row of each row of the dump: the one with its id, else another one that is
+// the same rule. No row is taken twice.
+func (r *restoring) match(dump []Row) error {
+	byID, byKey := map[string]int{}, map[[16]byte][]int{}
+	r.current, r.claimed = make([]Row, len(r.rows.entries)), make([]bool, len(r.rows.entries))
+	r.of, r.keys = map[int]int{}, make([][16]byte, len(dump))
+	for i, h := range r.rows.entries {
+		row, err := r.rows.read(h.at)
+		if err != nil {
+			return err
 		}
-		switch {
-		case ch.After.Enabled && !ch.Before.Enabled:
-			ch.Action, ch.Reason = Enable, DriftFound
-		case !ch.After.Enabled && ch.Before.Enabled:
-			ch.Action, ch.Reason, ch.Cause = Disable, ValueRemoved, ""
+		r.current[i] = row
+		byID[row.Kind.String()+row.ID] = i
+		byKey[h.key] = append(byKey[h.key], i)
+		if h.whose.owned() {
+			r.plan.Owned[h.kind]++
+			if h.enabled {
+				r.plan.Enabled[h.kind]++
+			}
 		}
 	}
-	plan.Changes = append(plan.Changes, ch)
+	for i := range dump {
+		r.keys[i] = r.rows.judge(&dump[i]).key
+		if at, ok := byID[dump[i].Kind.String()+dump[i].ID]; ok && !r.claimed[at] {
+			r.of[i], r.claimed[at] = at, true
+		}
+	}
+	for i := range dump {
+		if _, done := r.of[i]; done {
+			continue
+		}
+		for _, at := range byKey[r.keys[i]] {
+			if !r.claimed[at] {
+				r.of[i], r.claimed[at] = at, true
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// settle plans the return of one row.
+func (r *restoring) settle(want *Row, i int) {
+	ch := Change{Kind: want.Kind, List: r.p.List, Action: Create, Reason: ValueAdded, After: bodyOf(want),
+		Key: hex.EncodeToString(r.keys[i][:]), Owners: ownersOf(want), Fields: []string{}}
+	ch.nameFrom(want, r.rows.canon)
+	at, found := r.of[i]
+	if !found {
+		r.plan.Changes = append(r.plan.Changes, ch)
+		return
+	}
+	row, h := &r.current[at], &r.rows.entries[at]
+	ch.Action, ch.Reason, ch.Cause, ch.ID, ch.Before = Update, FieldsChanged, Drifted, row.ID, bodyOf(row)
+	ch.Fields = differing(want.Kind, ch.Before, ch.After)
+	switch {
+	case len(ch.Fields) == 0:
+		if h.whose.owned() {
+			r.plan.Unchanged++
+		}
+		return
+	case !h.whose.owned() && row.ID != want.ID:
+		why := Unmanaged
+		if h.whose == others {
+			why = ForeignOwner
+		}
+		r.plan.Held = append(r.plan.Held, heldChange(&ch, why, "this rule was made after the dump, and it is not ours"))
+		return
+	case ch.After.Enabled && !ch.Before.Enabled:
+		ch.Action, ch.Reason = Enable, DriftFound
+	case !ch.After.Enabled && ch.Before.Enabled:
+		ch.Action, ch.Reason, ch.Cause = Disable, ValueRemoved, ""
+	}
+	if !h.whose.owned() {
+		(&computation{plan: r.plan}).take(h)
+	}
+	r.plan.Changes = append(r.plan.Changes, ch)
 }
