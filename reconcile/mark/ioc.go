@@ -181,7 +181,7 @@ var (
 
 // salvage reads a comment of ours whose end is missing.
 func salvage(s string) (comment, bool) {
-	if !cutManaged.MatchString(s) || json.Valid([]byte(s)) {
+	if s[0] != '{' || !cutManaged.MatchString(s) || json.Valid([]byte(s)) {
 		return comment{}, false
 	}
 	c := comment{ManagedBy: Product}
@@ -226,12 +226,12 @@ func oldID(b []byte, depth int) string {
 	if json.Unmarshal(b, &o) != nil {
 		return ""
 	}
+	if _, other := o["managed_by"]; other {
+		return ""
+	}
 	var id string
 	if json.Unmarshal(o["indicator_id"], &id) == nil && id != "" {
 		return id
-	}
-	if _, other := o["managed_by"]; other {
-		return ""
 	}
 	names := make([]string, 0, len(o))
 	for name := range o {

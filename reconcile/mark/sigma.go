@@ -81,8 +81,11 @@ func ParseSigma(src string) (*SigmaRule, error) {
 	if det == nil || det.Kind != yaml.MappingNode {
 		return nil, errors.New("no detection")
 	}
-	if c := member(det, "condition"); c == nil || c.Kind == yaml.ScalarNode && strings.TrimSpace(c.Value) == "" {
+	if c := member(det, "condition"); c == nil || text(c) == "" && len(c.Content) == 0 {
 		return nil, errors.New("detection without a condition")
+	}
+	if key, ok := twice(r.doc); ok {
+		return nil, fmt.Errorf("%q stands twice in one mapping, so readers differ on what it says", key)
 	}
 	return r, nil
 }
@@ -109,12 +112,7 @@ func ReadSigma(src string) (*SigmaRule, error) {
 		return nil, errors.New("not a YAML mapping")
 	}
 	r := &SigmaRule{doc: top.Content[0]}
-	if n := member(r.doc, "id"); n != nil && n.Kind == yaml.ScalarNode {
-		r.ID = strings.ToLower(strings.TrimSpace(n.Value))
-	}
-	if n := member(r.doc, "title"); n != nil && n.Kind == yaml.ScalarNode {
-		r.Title = strings.TrimSpace(n.Value)
-	}
+	r.ID, r.Title = strings.ToLower(text(member(r.doc, "id"))), text(member(r.doc, "title"))
 	if refs := member(r.doc, "references"); refs != nil {
 		for _, n := range items(refs) {
 			if ref, ok := parseRef(n.Value); ok {
@@ -139,7 +137,7 @@ func items(n *yaml.Node) []*yaml.Node {
 	case yaml.SequenceNode:
 		var out []*yaml.Node
 		for _, c := range n.Content {
-			if c.Kind == yaml.ScalarNode {
+			if c = resolve(c); c.Kind == yaml.ScalarNode {
 				out = append(out, c)
 			}
 		}
@@ -148,13 +146,53 @@ func items(n *yaml.Node) []*yaml.Node {
 	return nil
 }
 
+// member is what a mapping holds under a key, with aliases followed, or nil.
 func member(m *yaml.Node, key string) *yaml.Node {
 	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value == key {
-			return m.Content[i+1]
+		if k := resolve(m.Content[i]); k.Kind == yaml.ScalarNode && k.Value == key {
+			return resolve(m.Content[i+1])
 		}
 	}
 	return nil
+}
+
+func resolve(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// text is what a scalar says, "" for null and for anything that is no scalar.
+func text(n *yaml.Node) string {
+	if n == nil || n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
+		return ""
+	}
+	return strings.TrimSpace(n.Value)
+}
+
+// twice finds a key that one mapping has twice.
+func twice(n *yaml.Node) (key string, found bool) {
+	if n.Kind == yaml.MappingNode {
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k := resolve(n.Content[i])
+			if k.Kind != yaml.ScalarNode {
+				continue
+			}
+			if s := scalar(k); seen[s] {
+				return k.Value, true
+			} else {
+				seen[s] = true
+			}
+		}
+	}
+	for _, c := range n.Content {
+		if key, found := twice(c); found {
+			return key, true
+		}
+	}
+	return "", false
 }
 
 // Render is the rule's YAML with the given id and with ref as its only marker. What else it says is
@@ -165,25 +203,46 @@ func (r *SigmaRule) Render(id string, ref SigmaRef) (string, error) {
 		setID(doc, id)
 	}
 	setRef(doc, ref)
-	want, err := ReadSigma(r.mustEncode(doc))
-	if err != nil {
-		return "", fmt.Errorf("write YAML: %w", err)
-	}
 	expect := r.digest
 	if id != "" {
 		bare := clone(r.doc)
 		setID(bare, id)
+		var err error
 		if expect, err = docDigest(bare); err != nil {
 			return "", err
 		}
 	}
-	if want.digest != expect || want.Class != Ours {
+	says := func(src string) bool {
+		got, err := ReadSigma(src)
+		return err == nil && got.digest == expect && got.Class == Ours
+	}
+	// The encoder changes the meaning of some block scalars, so texts are quoted where it does.
+	text := encodeYAML(doc)
+	if !says(text) {
+		requote(doc)
+		text = encodeYAML(doc)
+	}
+	if !says(text) {
 		return "", errors.New("write YAML: the text would not say the same")
 	}
-	return r.mustEncode(doc), nil
+	return text, nil
 }
 
-func (r *SigmaRule) mustEncode(doc *yaml.Node) string {
+// requote takes the styles and comments out of a tree and quotes its texts.
+func requote(n *yaml.Node) {
+	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		n.Style = 0
+	case n.ShortTag() == "!!str":
+		n.Tag, n.Style = "!!str", yaml.DoubleQuotedStyle
+	}
+	for _, c := range n.Content {
+		requote(c)
+	}
+}
+
+func encodeYAML(doc *yaml.Node) string {
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(4)

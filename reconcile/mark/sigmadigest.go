@@ -10,8 +10,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// mostNodes bounds what aliases may expand to.
-const mostNodes = 200_000
+// What aliases may expand to: so many nodes, and so many bytes of text.
+const (
+	mostNodes = 200_000
+	mostBytes = 16 << 20
+)
 
 // docDigest covers the meaning of a rule's document: members in any order, scalars by their value
 // and type, the marker left out, and references that are empty without it left out as well.
@@ -31,7 +34,7 @@ type writer struct {
 }
 
 func (w *writer) node(n *yaml.Node) {
-	if w.left--; w.left < 0 {
+	if w.left--; w.left < 0 || w.b.Len() > mostBytes {
 		w.err = errors.New("too large once its aliases are expanded")
 	}
 	if w.err != nil {
@@ -68,12 +71,12 @@ func (w *writer) mapping(n *yaml.Node, top bool) {
 	var pairs []pair
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		if top && k.Value == "references" {
+		if top && resolve(k).Value == "references" {
 			if v = unmarked(v); v == nil {
 				continue
 			}
 		}
-		pairs = append(pairs, pair{scalar(k), v})
+		pairs = append(pairs, pair{w.key(k), v})
 	}
 	slices.SortStableFunc(pairs, func(a, b pair) int { return strings.Compare(a.key, b.key) })
 	w.b.WriteByte('{')
@@ -86,15 +89,25 @@ func (w *writer) mapping(n *yaml.Node, top bool) {
 	w.b.WriteByte('}')
 }
 
+// key is the form of a mapping's key, which may be an alias or a whole collection.
+func (w *writer) key(n *yaml.Node) string {
+	if n = resolve(n); n.Kind == yaml.ScalarNode {
+		return scalar(n)
+	}
+	inner := writer{left: w.left, err: w.err}
+	inner.node(n)
+	w.left, w.err = inner.left, inner.err
+	return "?" + inner.b.String()
+}
+
 // unmarked is references as a list without our marker, or nil when nothing is left.
 func unmarked(refs *yaml.Node) *yaml.Node {
-	if refs.Kind == yaml.AliasNode {
-		refs = refs.Alias
-	}
+	refs = resolve(refs)
 	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
 	switch {
 	case refs.Kind == yaml.SequenceNode:
 		for _, c := range refs.Content {
+			c = resolve(c)
 			if _, mark := parseRef(c.Value); c.Kind != yaml.ScalarNode || !mark {
 				list.Content = append(list.Content, c)
 			}
@@ -114,9 +127,6 @@ func unmarked(refs *yaml.Node) *yaml.Node {
 // scalar is the value of a scalar with its type. Dates compare by their day, whether quoted or not,
 // because a server that parses and prints YAML turns one form into the other.
 func scalar(n *yaml.Node) string {
-	if n.Kind != yaml.ScalarNode {
-		return "?" + n.Value
-	}
 	switch n.ShortTag() {
 	case "!!null":
 		return "n:"

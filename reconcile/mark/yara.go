@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -43,7 +44,7 @@ func SplitYARA(content string) (l YARALine, body string, c Class) {
 	for _, f := range strings.Fields(m[1]) {
 		switch k, v, _ := strings.Cut(f, "="); strings.ToLower(k) {
 		case "indicator":
-			l.Owners = strings.Split(v, ",")
+			l.Owners = slices.DeleteFunc(strings.Split(v, ","), func(id string) bool { return id == "" })
 		case "instance":
 			l.Instance = v
 		case "applied":
@@ -129,7 +130,7 @@ func CheckYARA(src string) (names []string, err error) {
 			}
 			seen[name] = true
 			names, inRule = append(names, name), true
-		case depth == 1 && tok == "condition":
+		case depth == 1 && tok == "condition" && !s.named:
 			condition = true
 		}
 	}
@@ -144,6 +145,8 @@ type yaraScanner struct {
 	at   int
 	line int
 	last string // the token before, to tell a regular expression from a division
+	// named says that the last word is the name of a string, such as $condition.
+	named bool
 }
 
 func (s *yaraScanner) next() (tok string, err error) {
@@ -170,6 +173,7 @@ func (s *yaraScanner) next() (tok string, err error) {
 			return s.quoted('/')
 		case wordByte(c):
 			from := s.at
+			s.named = s.last == "$" && from > 0 && s.src[from-1] == '$'
 			for s.at < len(s.src) && wordByte(s.src[s.at]) {
 				s.at++
 			}
