@@ -84,6 +84,14 @@ func bodyOf(row *Row) *Body {
 // who did it and why.
 func (c *computation) stop(ch *Change) { stopAs(ch, c.p) }
 
+// AsDisable is a delete as the disable that takes its place where the server refuses to delete.
+func (ch *Change) AsDisable(p Policy) Change {
+	d := *ch
+	d.Action = Disable
+	stopAs(&d, p)
+	return d
+}
+
 func stopAs(ch *Change, p Policy) {
 	if ch.Action != Disable {
 		return

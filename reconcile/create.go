@@ -58,7 +58,7 @@ func (c *computation) create(group []want, known map[uint64]bool) error {
 		return err
 	}
 	if item, refused := c.refused(&ch); refused {
-		if c.p.Refusals[ch.Key].Elsewhere {
+		if ch.Kind == Sigma && c.p.Refusals[ch.Key].Elsewhere {
 			c.plan.Skipped = append(c.plan.Skipped, Skip{rec.Owner.ID, ExistsElsewhere, "the Sigma id exists in another list: " + item.Detail})
 			return nil
 		}

@@ -33,6 +33,10 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 		return Readback{Problem: fmt.Sprintf("enabled is %t when read again, wanted %t", row.Enabled, ch.After.Enabled)}
 	}
 	if ch.Action == Disable {
+		other := []string{"name", "description", "hl_status"} // only a restore writes these along
+		if slices.ContainsFunc(ch.Fields, func(f string) bool { return slices.Contains(other, f) }) && !ch.restored(row) {
+			return Readback{Problem: "other content than the dump's when read again"}
+		}
 		return Readback{}
 	}
 	if ch.Sent == "" { // a restore: the very texts of the dump

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,8 +90,10 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 			return nil, err
 		}
 	}
-	if err := a.lists(); err != nil {
-		return nil, err
+	if ctx.Err() == nil {
+		if err := a.lists(); err != nil {
+			return nil, err
+		}
 	}
 	for _, phase := range [][]reconcile.Action{{reconcile.Create, reconcile.Enable}, {reconcile.Adopt, reconcile.Update}, {reconcile.Disable}, {reconcile.Delete}} {
 		a.phase(ctx, phase)
@@ -197,9 +200,13 @@ func (a *applying) attempt(i int) {
 	}
 	a.breaker.success()
 	if (f.Verdict || f.Linked) && it.Outcome == Failed {
-		sent := it.Change.Sent
-		a.refused = append(a.refused, state.Refused{Key: it.Change.Key, Sent: sent, Words: f.Words, Elsewhere: f.Exists, At: a.job.now().Truncate(time.Second)})
+		a.refuse(it.Change, f)
 	}
+}
+
+// refuse notes the server's verdict on a change for the runs to come.
+func (a *applying) refuse(ch *reconcile.Change, f Fault) {
+	a.refused = append(a.refused, state.Refused{Key: ch.Key, Sent: ch.Sent, Words: f.Words, Elsewhere: f.Exists, At: a.job.now().Truncate(time.Second)})
 }
 
 // settleStop says why not everything was attempted.
@@ -214,7 +221,7 @@ func (a *applying) settleStop(ctx context.Context) {
 	case ctx.Err() != nil:
 		a.report.Stopped = ErrInterrupted
 	}
-	if a.report.Count(Applied, "") == 0 && a.breaker.last != nil && a.breaker.everOnlyFailed {
+	if a.report.Count(Applied, "") == 0 && a.breaker.last != nil {
 		a.report.Unreachable = a.breaker.last
 	}
 	why := "not attempted"
@@ -230,7 +237,10 @@ func (a *applying) settleStop(ctx context.Context) {
 
 // remember saves what later runs must know: refused texts, and after a clean run that it was good.
 func (a *applying) remember(p *Planned) {
-	clean := a.report.Clean() && !p.Saved && !p.Restore
+	before := a.job.Keeper.Document()
+	refusals := before.Refusals()
+	a.settled = slices.DeleteFunc(a.settled, func(key string) bool { _, known := refusals[key]; return !known })
+	clean := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.Started.Before(before.LastGood.At)
 	if len(a.refused) == 0 && len(a.settled) == 0 && !clean {
 		return
 	}
@@ -259,7 +269,11 @@ const (
 
 // lastGood is what this run teaches the next ones. Kinds that took no part keep their counts.
 func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood {
-	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: j.Filter, Markings: j.Markings, Sources: map[reconcile.Kind]int{}}
+	filter := p.Filter
+	if filter == "" {
+		filter = j.Filter
+	}
+	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: filter, Markings: j.Markings, Sources: map[reconcile.Kind]int{}}
 	for k, n := range before.Sources {
 		g.Sources[k] = n
 	}
@@ -271,18 +285,16 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 
 // breaker counts failures in a row, in order of completion (gate G9).
 type breaker struct {
-	mu             sync.Mutex
-	limit, row     int
-	tripped        bool
-	everOnlyFailed bool
-	succeeded      bool
-	last           error
+	mu         sync.Mutex
+	limit, row int
+	tripped    bool
+	last       error
 }
 
 func (b *breaker) success() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.row, b.succeeded, b.everOnlyFailed = 0, true, false
+	b.row = 0
 }
 
 func (b *breaker) failure(err error) {
@@ -290,7 +302,6 @@ func (b *breaker) failure(err error) {
 	defer b.mu.Unlock()
 	b.row++
 	b.last = err
-	b.everOnlyFailed = !b.succeeded
 	if b.limit > 0 && b.row >= b.limit {
 		b.tripped = true
 	}

@@ -18,9 +18,12 @@ type Planned struct {
 	Lists    map[reconcile.Kind]*List // nil for a list that is to be created
 	Complete bool                     // both sides were read to the end
 	Started  time.Time
-	// Saved marks a plan that comes from a file, and Restore one that comes from a dump: neither says
-	// what a good run is like.
-	Saved, Restore bool
+	// Saved marks a plan that comes from a file. It teaches later runs what a good one is like only if
+	// its Plan knows the Sources, and with the Filter it was made with; empty is the job's.
+	Saved  bool
+	Filter string
+	// Restore marks a plan that comes from a dump: it says nothing of what a good run is like.
+	Restore bool
 }
 
 // Plan reads both sides and decides. asOf moves the moment at which validity dates are judged; zero
@@ -82,6 +85,12 @@ func (j *Job) Plan(ctx context.Context, asOf time.Time) (*Planned, error) {
 		return nil, err
 	}
 	evidence, err := j.evidence(ctx, plan, wanted, started, pol.Now, doc.LastGood)
+	if err != nil && j.Classify(err).Incomplete {
+		j.Log.Warn("OpenCTI answered incompletely, asking once more", "error", err)
+		if evidence, err = j.evidence(ctx, plan, wanted, started, pol.Now, doc.LastGood); err != nil && j.Classify(err).Incomplete {
+			return j.incomplete(err, started, pol, doc.LastGood), nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -74,14 +75,26 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 	if back.Note == nil && !back.Status {
 		return false
 	}
-	if err := a.job.Sink.Update(a.requests, it.Change.Kind, row.ID, p); err != nil {
-		f := a.job.Classify(err)
-		if !f.Verdict {
-			it.Outcome, it.Error = Failed, err.Error()
+	err := a.job.Sink.Update(a.requests, it.Change.Kind, row.ID, p)
+	f := a.job.Classify(err)
+	if err != nil && f.Verdict && p.Comment != nil && slices.Contains(f.Fields, "comment") {
+		if short, ok := reconcile.ShortComment(*p.Comment); ok {
+			p.Comment = &short
+			err = a.job.Sink.Update(a.requests, it.Change.Kind, row.ID, p)
+			f = a.job.Classify(err)
 		}
+	}
+	switch {
+	case err == nil:
+		return back.Note != nil
+	case f.Verdict && back.Note == nil: // the server keeps its own maturity, which is not compared again
 		return false
 	}
-	return back.Note != nil
+	it.Outcome, it.Error = Failed, err.Error()
+	if f.Verdict { // held from now on, or every plan would try it again
+		a.refuse(it.Change, f)
+	}
+	return false
 }
 
 // reread finds the rows of some items: one by one, or by reading the lists when that is cheaper or
@@ -99,7 +112,7 @@ func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
 		if len(byID)+len(byKey) == 0 {
 			continue
 		}
-		if err := a.readList(k, byID, byKey, found); err != nil {
+		if _, err := a.readList(k, byID, byKey, found); err != nil {
 			return nil, err
 		}
 	}
@@ -131,10 +144,11 @@ func (a *applying) rowID(i int) string {
 	return a.ids[i]
 }
 
-func (a *applying) readList(k reconcile.Kind, byID, byKey map[string]int, found map[int]*reconcile.Row) error {
+// readList finds rows in a whole list and says how many the list has.
+func (a *applying) readList(k reconcile.Kind, byID, byKey map[string]int, found map[int]*reconcile.Row) (int, error) {
 	list := a.plan.Lists[k]
 	for attempt := 1; ; attempt++ {
-		_, err := a.job.Sink.Rows(a.requests, k, list.ID, func(page []reconcile.Row) error {
+		n, err := a.job.Sink.Rows(a.requests, k, list.ID, func(page []reconcile.Row) error {
 			for i := range page {
 				if at, ok := a.match(&page[i], byID, byKey); ok {
 					row := page[i]
@@ -144,7 +158,7 @@ func (a *applying) readList(k reconcile.Kind, byID, byKey map[string]int, found 
 			return nil
 		})
 		if err == nil || attempt > 1 || !a.job.Classify(err).Incomplete {
-			return err
+			return n, err
 		}
 	}
 }

@@ -28,18 +28,22 @@ func (a *applying) recheck(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if list != nil && a.plan.Lists[k] != nil && list.ID != a.plan.Lists[k].ID {
-			return fmt.Errorf("%w: the %s list has another id now", ErrStale, k)
+		planned := a.plan.Lists[k]
+		switch {
+		case planned != nil && list == nil:
+			return fmt.Errorf("%w: the %s list is gone; plan again", ErrStale, k)
+		case planned != nil && list.ID != planned.ID:
+			return fmt.Errorf("%w: the %s list has another id now; plan again", ErrStale, k)
 		}
 		held := map[int]*reconcile.Row{}
 		if list != nil {
-			isNew := a.plan.Lists[k] == nil
 			a.plan.Lists[k] = list
-			if err := a.readList(k, byID, byKey, held); err != nil {
+			n, err := a.readList(k, byID, byKey, held)
+			if err != nil {
 				return err
 			}
-			if isNew && len(held) > 0 {
-				return fmt.Errorf("%w: the %s list was to be created and holds rules now", ErrStale, k)
+			if planned == nil && n > 0 {
+				return fmt.Errorf("%w: the %s list was to be created and holds %d rules now; plan again", ErrStale, k, n)
 			}
 		}
 		for _, i := range byID {

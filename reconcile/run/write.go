@@ -40,7 +40,10 @@ func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List) (str
 		return j.adoptExisting(ctx, ch, list, err)
 	case f.Unsure:
 		// A YARA file may exist twice, so it is looked for before it is posted again.
-		if id, found := j.findOurs(ctx, ch, list); found {
+		switch id, found, err2 := j.findOurs(ctx, ch, list); {
+		case err2 != nil:
+			return "", fmt.Errorf("%w; then look whether it was stored: %w", err, err2)
+		case found:
 			return id, nil
 		}
 		return j.Sink.Create(ctx, list.ID, row)
@@ -86,18 +89,18 @@ func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *Lis
 	return "", refused
 }
 
-func (j *Job) findOurs(ctx context.Context, ch *reconcile.Change, list *List) (string, bool) {
+func (j *Job) findOurs(ctx context.Context, ch *reconcile.Change, list *List) (id string, found bool, err error) {
 	rows, err := j.lookup(ctx, ch, list.ID)
 	if err != nil {
-		return "", false
+		return "", false, err
 	}
 	for i := range rows {
 		mine, _, key := reconcile.Whose(&rows[i].Row, j.Policy.Own, j.Canon)
 		if mine && hex.EncodeToString(key[:]) == ch.Key {
-			return rows[i].ID, true
+			return rows[i].ID, true, nil
 		}
 	}
-	return "", false
+	return "", false, nil
 }
 
 func (j *Job) lookup(ctx context.Context, ch *reconcile.Change, list string) ([]Located, error) {
@@ -149,7 +152,9 @@ func patchOf(ch *reconcile.Change) Patch {
 		}
 		return p
 	}
-	p.Content = b.Content
+	if ch.Action != reconcile.Disable || slices.Contains(ch.Fields, "content") {
+		p.Content = b.Content
+	}
 	if ch.Before == nil || slices.Contains(ch.Fields, "name") {
 		p.Name = b.Name
 	}
@@ -159,14 +164,7 @@ func patchOf(ch *reconcile.Change) Patch {
 // disable takes a rule out of force and notes why. A server that refuses the note still takes the
 // rule out of force.
 func (j *Job) disable(ctx context.Context, ch *reconcile.Change) (note string, err error) {
-	off := false
-	p := Patch{Enabled: &off}
-	if ch.Kind == reconcile.IOC {
-		p.Comment = ch.After.Comment
-	} else if slices.Contains(ch.Fields, "content") {
-		p.Content = ch.After.Content
-	}
-	err = j.Sink.Update(ctx, ch.Kind, ch.ID, p)
+	err = j.Sink.Update(ctx, ch.Kind, ch.ID, patchOf(ch))
 	if err == nil {
 		return "", nil
 	}
@@ -175,6 +173,7 @@ func (j *Job) disable(ctx context.Context, ch *reconcile.Change) (note string, e
 	case f.Missing:
 		return "", fmt.Errorf("%w: the row is gone", reconcile.ErrConflict)
 	case f.Verdict:
+		off := false
 		return "disabled without a note of why, which was refused: " + f.Words, j.Sink.Update(ctx, ch.Kind, ch.ID, Patch{Enabled: &off})
 	}
 	return "", err
@@ -189,8 +188,8 @@ func (j *Job) remove(ctx context.Context, ch *reconcile.Change) (id, note string
 	if !ch.Before.Enabled {
 		return "", "", err // the verdict is remembered, and the row is held from now on
 	}
-	off := false
-	if err2 := j.Sink.Update(ctx, ch.Kind, ch.ID, Patch{Enabled: &off}); err2 != nil {
+	instead := ch.AsDisable(j.Policy)
+	if _, err2 := j.disable(ctx, &instead); err2 != nil {
 		return "", "", errors.Join(err, err2)
 	}
 	return "", disabledInstead, nil

@@ -1,0 +1,334 @@
+package run_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+)
+
+// TestRecheck holds gate G6: a saved plan against lists that went on.
+func TestRecheck(t *testing.T) {
+	a := ind("a", "domain_name x.example")
+	changed := a
+	changed.Description = "other"
+	for _, tt := range []struct {
+		name      string
+		held      bool // the first plan was applied, so the second updates
+		meanwhile func(*sink)
+		want      []string
+		stale     bool
+	}{
+		{name: "nothing happened", held: true, meanwhile: func(*sink) {}, want: []string{"~ domain_name x.example applied"}},
+		{name: "the row was edited", held: true, meanwhile: func(s *sink) { s.rows[0].Enabled = false }, want: []string{"~ domain_name x.example conflict"}},
+		{name: "the row is gone", held: true, meanwhile: func(s *sink) { s.rows = nil }, want: []string{"~ domain_name x.example conflict"}},
+		{name: "the list is gone", held: true, meanwhile: func(s *sink) { s.lists = map[reconcile.Kind]*run.List{} }, stale: true},
+		{name: "the list is another one", held: true, meanwhile: func(s *sink) { s.lists[reconcile.IOC] = &run.List{ID: "other"} }, stale: true},
+		{name: "the list was made meanwhile, empty", meanwhile: func(s *sink) { s.lists[reconcile.IOC] = &run.List{ID: "list-ioc"} }, want: []string{"+ domain_name x.example applied"}},
+		{name: "the list was made meanwhile and holds other rules", meanwhile: func(s *sink) {
+			s.lists[reconcile.IOC] = &run.List{ID: "list-ioc"}
+			s.rows = []reconcile.Row{{Kind: reconcile.IOC, ID: "1", Type: "domain_name", Value: "other.example"}}
+		}, stale: true},
+	} {
+		src, snk := &source{read: []reconcile.Indicator{a}}, newSink()
+		j := job(t, src, snk)
+		if tt.held {
+			syncAll(t, j)
+			src.read = []reconcile.Indicator{changed}
+		}
+		p := plan(t, j)
+		tt.meanwhile(snk)
+		snk.log = nil
+		r, err := j.Apply(t.Context(), p, true)
+		if errors.Is(err, run.ErrStale) != tt.stale || err != nil && !tt.stale {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if tt.stale {
+			if snk.writes() > 0 {
+				t.Errorf("%s: a stale plan wrote: %q", tt.name, snk.log)
+			}
+			continue
+		}
+		if d := cmp.Diff(tt.want, brief(r)); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
+
+func TestCommentsThatTheServerRefusesSettleAfterOneApply(t *testing.T) {
+	var inds []reconcile.Indicator
+	for n := range 5 {
+		i := ind(fmt.Sprintf("0a1b2c3d-0000-4000-8000-%012d", n), "domain_name x.example")
+		i.Platforms = []string{"windows", "linux"}
+		inds = append(inds, i)
+	}
+	src, snk := &source{read: inds}, newSink()
+	snk.comments = 430
+	j := job(t, src, snk)
+	syncAll(t, j)
+	if p := plan(t, j); len(p.Plan.Changes) > 0 {
+		t.Errorf("a second plan: %q\n%s", changes(p), snk.rows[0].Comment)
+	}
+}
+
+func TestANoteThatTheServerRefusesIsHeldFromThenOn(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{yara("y")}}, newSink()
+	snk.munge = func(r *reconcile.Row) { r.Content = strings.ReplaceAll(r.Content, "true", "TRUE") }
+	snk.fail = func(what, _ string) error {
+		if what == "update" {
+			return &fault{run.Fault{Verdict: true, Words: "no", Fields: []string{"content"}}}
+		}
+		return nil
+	}
+	j := job(t, src, snk)
+	if got := brief(apply(t, j, plan(t, j), false)); !cmp.Equal(got, []string{"+ yara name of y failed"}) {
+		t.Errorf("%q", got)
+	}
+	if p := plan(t, j); !cmp.Equal(changes(p), []string{"held refused yara name of y"}) {
+		t.Errorf("%q", changes(p))
+	}
+}
+
+func TestAServerThatKeepsItsMaturityIsAskedOnce(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{yara("y")}}, newSink()
+	snk.munge = func(r *reconcile.Row) { r.HLStatus = "experimental" }
+	j := job(t, src, snk)
+	syncAll(t, j)
+	updates := 0
+	for _, l := range snk.log {
+		if strings.HasPrefix(l, "update") {
+			updates++
+		}
+	}
+	if p := plan(t, j); len(p.Plan.Changes) > 0 || updates != 1 {
+		t.Errorf("%d updates, then %q", updates, changes(p))
+	}
+}
+
+// TestAYARAFileIsNotPostedTwice holds the look-up before a second POST.
+func TestAYARAFileIsNotPostedTwice(t *testing.T) {
+	unsure := &fault{run.Fault{Unsure: true, Side: true, Words: "no answer"}}
+	for _, tt := range []struct {
+		name           string
+		stored, lookup bool // the first POST was stored; the look-up answers
+		want           []string
+		rows           int
+	}{
+		{"stored although unanswered", true, true, []string{"+ yara name of y applied"}, 1},
+		{"not stored", false, true, []string{"+ yara name of y applied"}, 1},
+		{"stored, and nobody can look", true, false, []string{"+ yara name of y failed"}, 1},
+	} {
+		src, snk := &source{read: []reconcile.Indicator{yara("y")}}, newSink()
+		j := job(t, src, snk)
+		p := plan(t, j)
+		posts := 0
+		snk.fail = func(what, _ string) error {
+			switch {
+			case what == "create":
+				if posts++; posts == 1 {
+					if tt.stored {
+						row := p.Plan.Changes[0].Row()
+						row.ID = "stored"
+						snk.rows = append(snk.rows, row)
+					}
+					return unsure
+				}
+			case what == "look up" && !tt.lookup && posts == 1:
+				return &fault{run.Fault{Side: true, Words: "down"}}
+			}
+			return nil
+		}
+		r := apply(t, j, p, false)
+		if d := cmp.Diff(tt.want, brief(r)[:1]); d != "" || len(snk.rows) != tt.rows {
+			t.Errorf("%s: %d rows (-want +got):\n%s", tt.name, len(snk.rows), d)
+		}
+	}
+}
+
+func TestARuleThatCannotBeDeletedIsDisabledAndComesBack(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{sigma("s", ruleA), yara("y")}}, newSink()
+	j := job(t, src, snk)
+	j.Policy.Remove = true
+	j.Limits.SourceShrink = 100
+	j.Overrides.AllowEmpty = true
+	syncAll(t, j)
+	both := src.read
+	src.read, src.known = both[1:], map[string]reconcile.Indicator{}
+	snk.fail = func(what, _ string) error {
+		if what == "delete" {
+			return &fault{run.Fault{Linked: true, Verdict: true, Words: "linked"}}
+		}
+		return nil
+	}
+	if got := brief(apply(t, j, plan(t, j), false)); !cmp.Equal(got, []string{"- sigma name of s applied"}) {
+		t.Errorf("%q", got)
+	}
+	if got := brief(apply(t, j, plan(t, j), false)); !cmp.Equal(got, []string{"- sigma name of s failed"}) {
+		t.Errorf("once more: %q", got)
+	}
+	if p := plan(t, j); !cmp.Equal(changes(p), []string{"held refused sigma name of s"}) {
+		t.Errorf("then: %q", changes(p))
+	}
+	src.read, src.known = both, nil
+	if p := plan(t, j); !cmp.Equal(changes(p), []string{"* sigma name of s indicator_back"}) {
+		t.Errorf("when it is back: %q", changes(p))
+	}
+}
+
+func TestAnIDThatAnotherListHoldsIsASkipFromThenOn(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{sigma("s", ruleA)}}, newSink()
+	snk.fail = func(what, _ string) error {
+		if what == "create" {
+			return &fault{run.Fault{Verdict: true, Exists: true, Words: "Sigma rule with this Id already exists."}}
+		}
+		return nil
+	}
+	j := job(t, src, snk)
+	if got := brief(apply(t, j, plan(t, j), false)); !cmp.Equal(got, []string{"+ sigma name of s failed"}) {
+		t.Errorf("%q", got)
+	}
+	if p := plan(t, j); !cmp.Equal(changes(p), []string{"skip exists_elsewhere s"}) {
+		t.Errorf("%q", changes(p))
+	}
+}
+
+func TestAnAnswerThatWasLostIsNoFailure(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
+	j := job(t, src, snk)
+	p := plan(t, j)
+	row := p.Plan.Changes[0].Row()
+	row.ID = "stored"
+	snk.rows = []reconcile.Row{row}
+	if r := apply(t, j, p, false); !r.Clean() {
+		t.Errorf("%q", brief(r))
+	}
+	snk.rows[0].Comment = ""
+	p = &run.Planned{Plan: p.Plan, Lists: p.Lists, Started: noon}
+	if got := brief(apply(t, j, p, false)); !cmp.Equal(got, []string{"+ domain_name x.example conflict"}) {
+		t.Errorf("a stranger's row: %q", got)
+	}
+}
+
+// TestBreaker holds gate G9.
+func TestBreaker(t *testing.T) {
+	down := &fault{run.Fault{Side: true, Words: "down"}}
+	bad := &fault{run.Fault{Verdict: true, Words: "bad value"}}
+	for _, tt := range []struct {
+		name                      string
+		fail                      func(n int) error
+		applied, failed, left     int
+		stopped, unreachableWrite bool
+	}{
+		{"three in a row stop", func(n int) error { return map[bool]error{true: down}[n > 4] }, 4, 3, 13, true, false},
+		{"a verdict ends the row", func(n int) error { return []error{down, down, bad}[n%3] }, 0, 20, 0, false, true},
+		{"nothing ever worked", func(int) error { return down }, 0, 3, 17, true, true},
+	} {
+		var inds []reconcile.Indicator
+		for i := range 20 {
+			inds = append(inds, ind(fmt.Sprintf("i%02d", i), fmt.Sprintf("domain_name h%02d.example", i)))
+		}
+		snk := newSink()
+		j := job(t, &source{read: inds}, snk)
+		j.Parallel = 1
+		n := 0
+		snk.fail = func(what, _ string) error {
+			if what == "create" {
+				n++
+				if err := tt.fail(n); err != (*fault)(nil) && err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		r := apply(t, j, plan(t, j), false)
+		_, stopped := errors.AsType[*run.BreakerError](r.Stopped)
+		if r.Count(run.Applied, "") != tt.applied || r.Count(run.Failed, "") != tt.failed || r.Count(run.NotAttempted, "") != tt.left || stopped != tt.stopped || (r.Unreachable != nil) != tt.unreachableWrite {
+			t.Errorf("%s: %d applied, %d failed, %d left, stopped %v, unreachable %v", tt.name, r.Count(run.Applied, ""), r.Count(run.Failed, ""), r.Count(run.NotAttempted, ""), r.Stopped, r.Unreachable)
+		}
+	}
+}
+
+func TestAnInterruptStartsNothingNewAndReadsBackWhatWasDone(t *testing.T) {
+	var inds []reconcile.Indicator
+	for i := range 20 {
+		inds = append(inds, ind(fmt.Sprintf("i%02d", i), fmt.Sprintf("domain_name h%02d.example", i)))
+	}
+	snk := newSink()
+	j := job(t, &source{read: inds}, snk)
+	j.Parallel = 1
+	p := plan(t, j)
+	ctx, stop := context.WithCancel(t.Context())
+	n := 0
+	snk.fail = func(what, _ string) error {
+		if what == "create" {
+			if n++; n == 5 {
+				stop()
+			}
+		}
+		return nil
+	}
+	r, err := j.Apply(ctx, p, false)
+	if err != nil || !errors.Is(r.Stopped, run.ErrInterrupted) || r.Count(run.Applied, "") != 5 || r.Count(run.NotAttempted, "") != 15 || len(snk.rows) != 5 {
+		t.Fatalf("%v, stopped %v, %d applied, %d left", err, r.Stopped, r.Count(run.Applied, ""), r.Count(run.NotAttempted, ""))
+	}
+	if len(r.Problems) > 0 || j.Keeper.Document().LastGood.Known() {
+		t.Errorf("problems %q, last good %+v", r.Problems, j.Keeper.Document().LastGood)
+	}
+	snk.log = nil
+	if r, err := j.Apply(ctx, plan(t, j), false); err != nil || r.Count(run.NotAttempted, "") != 15 || snk.writes() > 0 {
+		t.Errorf("after the interrupt: %v, %q", err, snk.log)
+	}
+}
+
+// TestReadBack holds gate G8.
+func TestReadBack(t *testing.T) {
+	var many []reconcile.Indicator
+	for i := range 201 {
+		many = append(many, ind(fmt.Sprintf("i%03d", i), fmt.Sprintf("domain_name h%03d.example", i)))
+	}
+	for _, tt := range []struct {
+		name    string
+		inds    []reconcile.Indicator
+		munge   func(*reconcile.Row)
+		fail    func(*sink) func(what, id string) error
+		applied int
+		reads   int // of whole lists, after the plan
+	}{
+		{name: "few rows are looked up", inds: many[:3], applied: 3},
+		{name: "many are read in one list", inds: many, applied: 201, reads: 1},
+		{name: "a server without filters is read whole", inds: many[:3], applied: 3, reads: 1, fail: func(*sink) func(string, string) error {
+			return func(what, _ string) error {
+				if what == "look up" {
+					return &fault{run.Fault{FilterIgnored: true, Words: "wide"}}
+				}
+				return nil
+			}
+		}},
+		{name: "a row that goes out of force is a failure", inds: many[:3], munge: func(r *reconcile.Row) { r.Enabled = r.Value != "h001.example" }, applied: 2},
+	} {
+		snk := newSink()
+		snk.munge = tt.munge
+		j := job(t, &source{read: tt.inds}, snk)
+		p := plan(t, j)
+		snk.log = nil
+		if tt.fail != nil {
+			snk.fail = tt.fail(snk)
+		}
+		r := apply(t, j, p, false)
+		reads := 0
+		for _, l := range snk.log {
+			if strings.HasPrefix(l, "read") {
+				reads++
+			}
+		}
+		if r.Count(run.Applied, "") != tt.applied || reads != tt.reads {
+			t.Errorf("%s: %d applied, %d lists read; %q", tt.name, r.Count(run.Applied, ""), reads, r.Problems)
+		}
+	}
+}

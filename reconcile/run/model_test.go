@@ -1,0 +1,332 @@
+package run_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/state"
+)
+
+const us = "11111111-1111-4111-8111-111111111111"
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// fault is an adapter's error that says what a run asks of it.
+type fault struct{ run.Fault }
+
+func (f *fault) Error() string { return "fault: " + f.Words }
+
+func classify(err error) run.Fault {
+	if f, ok := errors.AsType[*fault](err); ok {
+		return f.Fault
+	}
+	return run.Fault{}
+}
+
+// source is an OpenCTI: what a read gives, and what it knows by id.
+type source struct {
+	read       []reconcile.Indicator
+	known      map[string]reconcile.Indicator // also by standard id; nil means what is read
+	unfiltered map[string]bool                // ids that the filter does not let through
+	fail       []error                        // of the next reads
+	failByID   []error
+}
+
+func pop(errs *[]error) error {
+	if len(*errs) == 0 {
+		return nil
+	}
+	err := (*errs)[0]
+	*errs = (*errs)[1:]
+	return err
+}
+
+func (s *source) Read(_ context.Context, _ time.Time, visit func([]reconcile.Indicator) error) (int, error) {
+	if err := pop(&s.fail); err != nil {
+		return 0, errors.Join(visit(s.read[:len(s.read)/2]), err)
+	}
+	return len(s.read), visit(s.read)
+}
+
+func (s *source) ByIDs(_ context.Context, ids []string, filtered bool) ([]run.Found, error) {
+	if err := pop(&s.failByID); err != nil {
+		return nil, err
+	}
+	var out []run.Found
+	for _, id := range ids {
+		ind, ok := s.known[id]
+		for _, r := range s.read {
+			if s.known == nil && r.ID == id {
+				ind, ok = r, true
+			}
+		}
+		if ok && !(filtered && s.unfiltered[id]) {
+			out = append(out, run.Found{Asked: id, Indicator: ind})
+		}
+	}
+	return out, nil
+}
+
+// sink is a HarfangLab with state.
+type sink struct {
+	mu       sync.Mutex
+	lists    map[reconcile.Kind]*run.List
+	rows     []reconcile.Row
+	made     int
+	munge    func(*reconcile.Row)
+	comments int                         // longest comment taken
+	fail     func(what, id string) error // before a write or a look-up; nil passes
+	log      []string
+}
+
+func newSink() *sink { return &sink{lists: map[reconcile.Kind]*run.List{}} }
+
+func (s *sink) note(what, id string) error {
+	s.log = append(s.log, strings.TrimSpace(what+" "+id))
+	if s.fail != nil {
+		return s.fail(what, id)
+	}
+	return nil
+}
+
+func (s *sink) FindList(_ context.Context, k reconcile.Kind, _ string) (*run.List, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lists[k], nil
+}
+
+func (s *sink) CreateList(_ context.Context, k reconcile.Kind, name string) (run.List, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := run.List{ID: "list-" + k.String(), Name: name}
+	s.lists[k] = &l
+	return l, s.note("create list", k.String())
+}
+
+func (s *sink) Rows(_ context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.note("read", k.String()); err != nil {
+		return 0, err
+	}
+	var page []reconcile.Row
+	for _, r := range s.rows {
+		if r.Kind == k && s.lists[k] != nil && s.lists[k].ID == list {
+			page = append(page, r)
+		}
+	}
+	return len(page), visit(page)
+}
+
+func (s *sink) Lookup(_ context.Context, k reconcile.Kind, list string, q run.Query) ([]run.Located, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.note("look up", q.Value+q.Name); err != nil {
+		return nil, err
+	}
+	var out []run.Located
+	for _, r := range s.rows {
+		if r.Kind == k && (r.ID == q.ID || k == reconcile.IOC && r.Type == q.Type && strings.EqualFold(r.Value, q.Value) || q.RuleID != "" && r.RuleID == q.RuleID || k == reconcile.YARA && r.Name == q.Name) {
+			out = append(out, run.Located{Row: r, List: list})
+		}
+	}
+	return out, nil
+}
+
+func (s *sink) Create(_ context.Context, _ string, r reconcile.Row) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.note("create", r.Value+r.Name); err != nil {
+		return "", err
+	}
+	if s.comments > 0 && len(r.Comment) > s.comments {
+		return "", &fault{run.Fault{Verdict: true, Words: "comment too long", Fields: []string{"comment"}}}
+	}
+	if r.Kind != reconcile.YARA && slices.ContainsFunc(s.rows, func(h reconcile.Row) bool {
+		return h.Kind == r.Kind && h.Type == r.Type && h.Value == r.Value && h.RuleID == r.RuleID
+	}) {
+		return "", &fault{run.Fault{Verdict: true, Exists: true, Words: "already exists"}}
+	}
+	s.made++
+	r.ID, r.Created = fmt.Sprintf("row-%03d", s.made), fmt.Sprintf("2026-01-01T00:00:00.%06dZ", s.made)
+	s.store(&r)
+	s.rows = append(s.rows, r)
+	return r.ID, nil
+}
+
+func (s *sink) store(r *reconcile.Row) {
+	if r.Kind == reconcile.Sigma {
+		if rule, err := mark.ReadSigma(r.Content); err == nil {
+			r.RuleID = rule.ID
+		}
+	}
+	if s.munge != nil {
+		s.munge(r)
+	}
+}
+
+func (s *sink) at(id string) int {
+	return slices.IndexFunc(s.rows, func(r reconcile.Row) bool { return r.ID == id })
+}
+
+func (s *sink) Update(_ context.Context, _ reconcile.Kind, id string, p run.Patch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.note("update", id); err != nil {
+		return err
+	}
+	i := s.at(id)
+	if i < 0 {
+		return &fault{run.Fault{Missing: true, Words: "not found"}}
+	}
+	if s.comments > 0 && p.Comment != nil && len(*p.Comment) > s.comments {
+		return &fault{run.Fault{Verdict: true, Words: "comment too long", Fields: []string{"comment"}}}
+	}
+	r := &s.rows[i]
+	for _, f := range []struct{ to, from *string }{{&r.Description, p.Description}, {&r.Comment, p.Comment}, {&r.HLStatus, p.HLStatus}, {&r.Name, p.Name}, {&r.Content, p.Content}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	if p.Enabled != nil {
+		r.Enabled = *p.Enabled
+	}
+	s.store(r)
+	return nil
+}
+
+func (s *sink) Delete(_ context.Context, _ reconcile.Kind, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.note("delete", id); err != nil {
+		return err
+	}
+	i := s.at(id)
+	if i < 0 {
+		return &fault{run.Fault{Missing: true, Words: "not found"}}
+	}
+	s.rows = slices.Delete(s.rows, i, i+1)
+	return nil
+}
+
+func (s *sink) writes() int {
+	n := 0
+	for _, l := range s.log {
+		if !strings.HasPrefix(l, "read") && !strings.HasPrefix(l, "look up") {
+			n++
+		}
+	}
+	return n
+}
+
+// job is a run between the two; its patterns are values, "domain_name a.example; url x".
+func job(t *testing.T, src *source, snk *sink) *run.Job {
+	t.Helper()
+	keeper, err := state.Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &run.Job{
+		Source: src, Sink: snk, Classify: classify,
+		Meaning: func(ind *reconcile.Indicator) (values []reconcile.Value, skips []reconcile.Skip) {
+			for v := range strings.SplitSeq(ind.Pattern, ";") {
+				if typ, value, ok := strings.Cut(strings.TrimSpace(v), " "); ok {
+					values = append(values, reconcile.Value{Type: typ, Value: value})
+				}
+			}
+			return values, nil
+		},
+		Canon: func(_, v string) string { return v },
+		Policy: reconcile.Policy{Own: reconcile.Identity{Instance: us}, List: "from_OpenCTI", Base: "https://cti.example", Maturity: "stable",
+			Strays: reconcile.ReportStrays, Mode: reconcile.SyncMode},
+		Limits: reconcile.Limits{SourceShrink: 20, Failures: 3}, Filter: "f", Markings: []string{"TLP:AMBER"}, Parallel: 2,
+		Keeper: keeper, Log: slog.New(slog.DiscardHandler), Clock: func() time.Time { return noon },
+	}
+}
+
+func ind(id, pattern string) reconcile.Indicator {
+	return reconcile.Indicator{ID: id, StandardID: "indicator--" + id, Name: "name of " + id, Description: "about " + id, Pattern: pattern, PatternType: "stix",
+		CreatedAt: noon.AddDate(0, -1, 0), UpdatedAt: noon.AddDate(0, 0, -7)}
+}
+
+func sigma(id, rule string) reconcile.Indicator {
+	i := ind(id, "id: "+rule+"\ntitle: t\nlogsource: {product: windows}\ndetection: {sel: {a: b}, condition: sel}\n")
+	i.PatternType = "sigma"
+	return i
+}
+
+func yara(id string) reconcile.Indicator {
+	i := ind(id, "rule r { condition: true }\n")
+	i.PatternType = "yara"
+	return i
+}
+
+func plan(t *testing.T, j *run.Job) *run.Planned {
+	t.Helper()
+	p, err := j.Plan(t.Context(), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func apply(t *testing.T, j *run.Job, p *run.Planned, recheck bool) *run.Report {
+	t.Helper()
+	r, err := j.Apply(t.Context(), p, recheck)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// sync plans and applies, and wants everything done.
+func syncAll(t *testing.T, j *run.Job) {
+	t.Helper()
+	p := plan(t, j)
+	if r := apply(t, j, p, false); p.Plan.Refused() || !r.Clean() {
+		t.Fatalf("refused %t, %q", p.Plan.Refused(), brief(r))
+	}
+}
+
+func brief(r *run.Report) []string {
+	lines := []string{}
+	for _, it := range r.Items {
+		lines = append(lines, fmt.Sprintf("%s %s %s", it.Change.Action.Symbol(), it.Change.Label(), it.Outcome))
+	}
+	return append(lines, r.Problems...)
+}
+
+func changes(p *run.Planned) []string {
+	lines := []string{}
+	for i := range p.Plan.Changes {
+		c := &p.Plan.Changes[i]
+		lines = append(lines, fmt.Sprintf("%s %s %s", c.Action.Symbol(), c.Label(), c.Reason))
+	}
+	for i := range p.Plan.Held {
+		lines = append(lines, fmt.Sprintf("held %s %s", p.Plan.Held[i].Reason, p.Plan.Held[i].Label()))
+	}
+	for _, s := range p.Plan.Skipped {
+		lines = append(lines, fmt.Sprintf("skip %s %s", s.Reason, s.Indicator))
+	}
+	return lines
+}
+
+func refused(p *run.Planned) []string {
+	out := []string{}
+	for _, g := range p.Plan.Gates {
+		if !g.OK {
+			out = append(out, g.ID)
+		}
+	}
+	return out
+}

@@ -1,0 +1,138 @@
+package run_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/state"
+)
+
+const ruleA = "aaaaaaaa-0000-4000-8000-00000000000a"
+
+func TestARunMakesTheListsEqualAndASecondDoesNothing(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example; url http://h/A"), sigma("s", ruleA), yara("y")}}, newSink()
+	j := job(t, src, snk)
+	syncAll(t, j)
+	if len(snk.rows) != 4 || len(snk.lists) != 3 {
+		t.Fatalf("%d rows, %d lists", len(snk.rows), len(snk.lists))
+	}
+	snk.log = nil
+	if p := plan(t, j); len(p.Plan.Changes) > 0 || snk.writes() > 0 {
+		t.Errorf("%q, %q", changes(p), snk.log)
+	}
+	last := j.Keeper.Document().LastGood
+	if want := (reconcile.LastGood{At: noon, Filter: "f", Markings: []string{"TLP:AMBER"}, Sources: map[reconcile.Kind]int{reconcile.IOC: 1, reconcile.Sigma: 1, reconcile.YARA: 1}}); !cmp.Equal(want, last) {
+		t.Errorf("last good run (-want +got):\n%s", cmp.Diff(want, last))
+	}
+}
+
+// TestIncompleteReads holds gate G1: one more read, then refuse.
+func TestIncompleteReads(t *testing.T) {
+	broken := &fault{run.Fault{Incomplete: true, Side: true, Words: "half"}}
+	for _, tt := range []struct {
+		name string
+		src  *source
+		want []string
+	}{
+		{"once is read again", &source{fail: []error{broken}}, []string{}},
+		{"twice refuses", &source{fail: []error{broken, broken}}, []string{"G1"}},
+		{"an answer by id that breaks off is asked for again", &source{failByID: []error{broken}}, []string{}},
+		{"twice refuses as well", &source{failByID: []error{broken, broken}}, []string{"G1"}},
+	} {
+		j := job(t, &source{read: []reconcile.Indicator{ind("a", "domain_name x.example; domain_name y.example")}}, newSink())
+		syncAll(t, j)
+		tt.src.read = []reconcile.Indicator{ind("a", "domain_name x.example")}
+		j.Source = tt.src
+		p := plan(t, j)
+		if got := refused(p); !cmp.Equal(got, tt.want) || len(got) > 0 && (len(p.Plan.Changes) > 0 || p.Complete) {
+			t.Errorf("%s: refused by %q, want %q; %q", tt.name, got, tt.want, changes(p))
+		}
+	}
+}
+
+func TestAListThatIsReadTwiceIsNotAddedUp(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
+	j := job(t, src, snk)
+	syncAll(t, j)
+	snk.fail = func(what, id string) error {
+		if what == "read" && id == "ioc" {
+			snk.fail = nil
+			return &fault{run.Fault{Incomplete: true, Words: "half"}}
+		}
+		return nil
+	}
+	if p := plan(t, j); len(p.Plan.Changes) > 0 || p.Plan.Owned[reconcile.IOC] != 1 {
+		t.Errorf("%q, %d rows", changes(p), p.Plan.Owned[reconcile.IOC])
+	}
+}
+
+// TestAbsence holds gate G3 through a whole plan.
+func TestAbsence(t *testing.T) {
+	a, b := ind("a", "domain_name x.example"), ind("b", "domain_name y.example")
+	moved := b
+	moved.UpdatedAt = noon
+	revoked := b
+	revoked.Revoked = true
+	for _, tt := range []struct {
+		name    string
+		src     source
+		marks   []string
+		want    []string
+		refused []string
+	}{
+		{name: "gone", src: source{known: map[string]reconcile.Indicator{}}, want: []string{"! domain_name y.example indicator_gone"}, refused: []string{}},
+		{name: "revoked", src: source{known: map[string]reconcile.Indicator{"b": revoked}}, want: []string{"! domain_name y.example revoked"}, refused: []string{}},
+		{name: "out of the filter", src: source{known: map[string]reconcile.Indicator{"b": b}, unfiltered: map[string]bool{"b": true}}, want: []string{"! domain_name y.example out_of_filter"}, refused: []string{}},
+		{name: "lost by the read", src: source{known: map[string]reconcile.Indicator{"b": b}}, want: []string{"! domain_name y.example indicator_gone"}, refused: []string{"G3"}},
+		{name: "changed since", src: source{known: map[string]reconcile.Indicator{"b": moved}}, want: []string{"held changed_meanwhile domain_name y.example"}, refused: []string{}},
+		{name: "fewer markings", src: source{known: map[string]reconcile.Indicator{}}, marks: []string{"TLP:GREEN"}, want: []string{"held ambiguous domain_name y.example"}, refused: []string{}},
+	} {
+		j := job(t, &source{read: []reconcile.Indicator{a, b}}, newSink())
+		syncAll(t, j)
+		j.Limits.SourceShrink = 100
+		if tt.marks != nil {
+			j.Markings = tt.marks
+		}
+		tt.src.read = []reconcile.Indicator{a}
+		j.Source = &tt.src
+		p := plan(t, j)
+		if d := cmp.Diff(tt.want, changes(p)); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+		if d := cmp.Diff(tt.refused, refused(p)); d != "" {
+			t.Errorf("%s refusals (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
+
+func TestWhatASavedPlanTeaches(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		alter func(*run.Planned)
+		known bool
+	}{
+		{"a saved plan that knows its sources", func(p *run.Planned) { p.Saved, p.Filter = true, "g" }, true},
+		{"a saved plan that does not", func(p *run.Planned) { p.Saved, p.Plan.Sources = true, nil }, false},
+		{"a restore", func(p *run.Planned) { p.Restore = true }, false},
+		{"an older plan", func(p *run.Planned) { p.Started = noon.Add(-3 * time.Hour) }, false},
+	} {
+		j := job(t, &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink())
+		earlier := reconcile.LastGood{At: noon.Add(-2 * time.Hour), Filter: "f"}
+		if err := j.Keeper.Update(t.Context(), func(d *state.Document) { d.LastGood = earlier }); err != nil {
+			t.Fatal(err)
+		}
+		p := plan(t, j)
+		tt.alter(p)
+		if r := apply(t, j, p, true); !r.Clean() {
+			t.Errorf("%s: %q", tt.name, brief(r))
+		}
+		last := j.Keeper.Document().LastGood
+		if learned := last.At.Equal(noon) && last.Filter == "g"; learned != tt.known {
+			t.Errorf("%s: %+v", tt.name, last)
+		}
+	}
+}
