@@ -86,8 +86,8 @@ type Change struct {
 	Name   string   `json:"name,omitempty"`  // Sigma, YARA
 	Action Action   `json:"action"`
 	Reason Reason   `json:"reason"`
-	Cause  Cause    `json:"cause,omitempty"`
-	ID     string   `json:"id,omitempty"` // the row's; empty for a create
+	Cause  Cause    `json:"cause"` // empty where the reason says all
+	ID     string   `json:"id"`    // the row's; empty for a create
 	Before *Body    `json:"before"`
 	After  *Body    `json:"after"`
 	Fields []string `json:"fields"`

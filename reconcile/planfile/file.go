@@ -131,10 +131,18 @@ func check(c *reconcile.Change) error {
 		return b.Name != nil && b.Content != nil
 	}
 	ok := slices.Contains(reconcile.Kinds, c.Kind) && slices.Contains(reconcile.Actions, c.Action) && c.Key != ""
-	if c.Action == reconcile.Create {
-		ok = ok && whole(c.After)
-	} else {
-		ok = ok && c.ID != "" && whole(c.Before) && (c.Action == reconcile.Delete || whole(c.After))
+	if c.Kind == reconcile.IOC {
+		ok = ok && c.Type != "" && c.Value != ""
+	}
+	switch c.Action {
+	case reconcile.Create:
+		ok = ok && c.ID == "" && c.Before == nil && whole(c.After)
+	case reconcile.Delete:
+		ok = ok && c.ID != "" && whole(c.Before) && c.After == nil
+	case reconcile.Disable:
+		ok = ok && c.ID != "" && whole(c.Before) && whole(c.After) && !c.After.Enabled
+	default:
+		ok = ok && c.ID != "" && whole(c.Before) && whole(c.After)
 	}
 	if !ok {
 		return &DamagedError{"change " + c.Label() + " is not one that a plan makes"}

@@ -1,0 +1,304 @@
+package planfile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+)
+
+const us = "11111111-1111-4111-8111-111111111111"
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func pol() reconcile.Policy {
+	return reconcile.Policy{Now: noon, Own: reconcile.Identity{Instance: us}, List: "from_OpenCTI", Base: "https://cti.example", Maturity: "stable"}
+}
+
+func ind(id, typ, pattern string) reconcile.Indicator {
+	score := 70
+	return reconcile.Indicator{ID: id, StandardID: "indicator--" + id, Name: "name of " + id, Description: "about <" + id + ">", Pattern: pattern, PatternType: typ, Score: &score, CreatedAt: noon}
+}
+
+func compute(t testing.TB, p reconcile.Policy, rows []reconcile.Row, inds ...reconcile.Indicator) *reconcile.Plan {
+	t.Helper()
+	w, r := reconcile.NewWanted(0), reconcile.NewRows(p.Own, func(_, v string) string { return v }, 0)
+	for i := range inds {
+		var values []reconcile.Value
+		var skips []reconcile.Skip
+		if typ, value, ok := strings.Cut(inds[i].Pattern, " "); ok && inds[i].PatternType == "stix" {
+			values = []reconcile.Value{{Type: typ, Value: value}}
+			skips = []reconcile.Skip{{Reason: reconcile.PatternAnd, Detail: "two of them"}}
+		}
+		if err := w.Add(&inds[i], values, skips); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range rows {
+		if err := r.Add(&rows[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Seal(), r.Seal(w)); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := reconcile.Compute(r, w, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g3 := plan.Explain(reconcile.Evidence{Started: noon}, p)
+	plan.Judge(reconcile.Gate{ID: "G1", Name: "complete", OK: true}, g3, reconcile.LastGood{}, "f", p, reconcile.Limits{SourceShrink: 20, Failures: 10}, reconcile.Overrides{})
+	return plan
+}
+
+const (
+	sigmaRule = "id: aaaaaaaa-0000-4000-8000-00000000000a\ntitle: t\nlogsource: {product: windows}\ndetection: {sel: {a: b}, condition: sel}\n"
+	yaraRule  = "rule r { condition: true }\n"
+)
+
+// everything is a plan with each action, each kind, held and skipped items.
+func everything(t testing.TB) *reconcile.Plan {
+	t.Helper()
+	p := pol()
+	made := compute(t, p, nil, ind("keep", "stix", "domain_name keep.example"), ind("s", "sigma", sigmaRule), ind("y", "yara", yaraRule), ind("gone", "stix", "domain_name gone.example"), ind("pin", "stix", "domain_name pin.example"), ind("back", "stix", "url http://back.example/"))
+	var rows []reconcile.Row
+	for i := range made.Changes {
+		row := made.Changes[i].Row()
+		row.ID = made.Changes[i].Owners[0].ID + "-row"
+		switch made.Changes[i].Owners[0].ID {
+		case "keep":
+			row.Description = "edited"
+		case "pin":
+			row.Enabled = false
+		case "back":
+			row.Enabled = false
+			row.Comment = strings.Replace(row.Comment, `"owners_count"`, `"disabled":"revoked","owners_count"`, 1)
+		case "s":
+			row.Content = strings.Replace(row.Content, "b", "c", 1)
+		}
+		rows = append(rows, row)
+	}
+	rows = append(rows, reconcile.Row{Kind: reconcile.IOC, ID: "old-row", Type: "hash", Value: "0a", Comment: `{"indicator_id": "indicator--old"}`, Enabled: true, HLStatus: "stable"},
+		reconcile.Row{Kind: reconcile.IOC, ID: "stray", Type: "hash", Value: "0b", Enabled: true, HLStatus: "stable"})
+	return compute(t, p, rows, ind("keep", "stix", "domain_name keep.example"), ind("s", "sigma", sigmaRule), ind("pin", "stix", "domain_name pin.example"),
+		ind("back", "stix", "url http://back.example/"), ind("old", "stix", "hash 0a"), ind("new", "stix", "ip_both 192.0.2.1"), ind("z", "yara", "rule z { condition: true }"))
+}
+
+func doc(t testing.TB) *planfile.Document {
+	t.Helper()
+	id := "list-1"
+	return planfile.New(everything(t), planfile.Header{ToolVersion: "v1", Timestamp: noon, Complete: true, Applyable: true,
+		Source: planfile.Source{URL: "https://cti.example", FilterDigest: "f", Count: 6, Digest: "d"},
+		Target: planfile.Target{URL: "https://edr.example:8443", Version: "9", Lists: []planfile.List{{Kind: reconcile.IOC, ID: &id, Name: "from_OpenCTI"}, {Kind: reconcile.Sigma, Name: "from_OpenCTI"}}},
+		Policy: "sync", SettingsDigest: "s"})
+}
+
+func encoded(t testing.TB, d *planfile.Document) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := planfile.Encode(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestEqualPlansGiveEqualBytes(t *testing.T) {
+	a, b := doc(t), doc(t)
+	if !bytes.Equal(encoded(t, a), encoded(t, b)) {
+		t.Error("two documents of one plan differ")
+	}
+	b.Timestamp, b.ToolVersion = noon.Add(time.Hour), "v2"
+	b.Seal()
+	if a.Digest != b.Digest {
+		t.Error("the digest covers the time or the tool")
+	}
+	b.Target.URL = "https://other.example"
+	b.Seal()
+	if a.Digest == b.Digest {
+		t.Error("the digest does not cover the target")
+	}
+}
+
+func TestAFileIsReadAsItWasWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "plan.json")
+	want := doc(t)
+	if err := planfile.Write(path, want); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+	got, err := planfile.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("document (-want +got):\n%s", d)
+	}
+	if text := string(encoded(t, want)); strings.Contains(text, `\u003c`) || !strings.Contains(text, "about <keep>") {
+		t.Error("texts are escaped for HTML, so people cannot read them")
+	}
+}
+
+// TestDamage holds what is not taken for a plan.
+func TestDamage(t *testing.T) {
+	whole := string(encoded(t, doc(t)))
+	resealed := func(alter func(*planfile.Document)) string {
+		d := doc(t)
+		alter(d)
+		d.Seal()
+		return string(encoded(t, d))
+	}
+	create := func(d *planfile.Document) *reconcile.Change {
+		return &d.Changes[slices.IndexFunc(d.Changes, func(c reconcile.Change) bool { return c.Action == reconcile.Create && c.Kind == reconcile.IOC })]
+	}
+	for _, tt := range []struct {
+		name, text, want string
+		version          bool
+	}{
+		{name: "nothing", text: "", want: "not a plan"},
+		{name: "no JSON", text: "plan", want: "not a plan"},
+		{name: "another JSON", text: "{}", want: "not a plan"},
+		{name: "half a plan", text: whole[:len(whole)/2], want: "not a plan"},
+		{name: "two plans", text: whole + whole, want: "not a plan"},
+		{name: "another version", text: strings.Replace(whole, `"format_version": "1.0"`, `"format_version": "2.0"`, 1), want: `format "2.0"`, version: true},
+		{name: "an edited value", text: strings.Replace(whole, "192.0.2.1", "192.0.2.2", 1), want: "digest"},
+		{name: "another digest", text: strings.Replace(whole, `"digest": "`, `"digest": "0`, 1), want: "digest"},
+		{name: "one more member", text: strings.Replace(whole, `"applyable"`, `"extra": 1, "applyable"`, 1), want: "unknown field"},
+		{name: "an action of nobody", text: resealed(func(d *planfile.Document) { d.Changes[0].Action = "drop" }), want: "not one that a plan makes"},
+		{name: "an update of nothing", text: resealed(func(d *planfile.Document) { d.Changes[0].ID = "" }), want: "not one that a plan makes"},
+		{name: "a create of a row that is there", text: resealed(func(d *planfile.Document) { create(d).ID = "x" }), want: "not one that a plan makes"},
+		{name: "a create without a body", text: resealed(func(d *planfile.Document) { create(d).After = nil }), want: "not one that a plan makes"},
+		{name: "a disable that enables", text: resealed(func(d *planfile.Document) { d.Changes[0].After.Enabled = true }), want: "not one that a plan makes"},
+		{name: "a body of another kind", text: resealed(func(d *planfile.Document) { create(d).After.Comment = nil }), want: "not one that a plan makes"},
+	} {
+		_, err := planfile.Decode(strings.NewReader(tt.text))
+		_, version := errors.AsType[*planfile.VersionError](err)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || version != tt.version || !planfile.Unusable(err) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	if _, err := planfile.Read(filepath.Join(t.TempDir(), "none")); !planfile.Unusable(err) {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// TestCheck holds gate G6 for what the file itself says: every refusal has a sentence of its own.
+func TestCheck(t *testing.T) {
+	gate := func(id, name string, value int) reconcile.Gate {
+		return reconcile.Gate{ID: id, Name: name, Value: value, Message: "because"}
+	}
+	seen := map[string]string{}
+	for _, tt := range []struct {
+		name  string
+		alter func(*planfile.Document)
+		want  func(*planfile.Expect)
+		error string
+	}{
+		{name: "as planned"},
+		{name: "the approved digest", want: func(w *planfile.Expect) { w.Digest = "same" }},
+		{name: "another digest", want: func(w *planfile.Expect) { w.Digest = "0000" }, error: "approved digest"},
+		{name: "another target", want: func(w *planfile.Expect) { w.TargetURL = "https://other" }, error: "is for https://edr.example:8443, not for https://other"},
+		{name: "another source", want: func(w *planfile.Expect) { w.SourceURL = "https://other" }, error: "is for https://cti.example, not for https://other"},
+		{name: "another list", want: func(w *planfile.Expect) { w.ListName = "other" }, error: "is for list from_OpenCTI, not for list other"},
+		{name: "other settings", want: func(w *planfile.Expect) { w.SettingsDigest = "other" }, error: "settings"},
+		{name: "an old plan", want: func(w *planfile.Expect) { w.Now = noon.Add(25 * time.Hour) }, error: "25h0m0s old"},
+		{name: "a plan of a day", want: func(w *planfile.Expect) { w.Now = noon.Add(24 * time.Hour) }},
+		{name: "a plan for another day", alter: func(d *planfile.Document) { d.AsOf = &noon }, error: "--as-of"},
+		{name: "half a read", alter: func(d *planfile.Document) { d.Complete = false }, error: "not read to the end"},
+		{name: "a plan that says no", alter: func(d *planfile.Document) { d.Applyable = false }, error: "says so itself"},
+		{name: "G1", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G1", "complete", 0)} }, want: all, error: "gate G1"},
+		{name: "G3", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G3", "absence", 1)} }, want: all, error: "gate G3"},
+		{name: "G2, empty", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_empty_ioc", 0)} }, error: "gate G2"},
+		{name: "G2, empty, accepted", alter: func(d *planfile.Document) {
+			d.Applyable, d.Gates = false, []reconcile.Gate{gate("G2", "source_empty_ioc", 0)}
+		}, want: all},
+		{name: "G2, another number", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_shrink", 8)} }, want: all, error: "gate G2 refused it: because"},
+		{name: "G2, accepted", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_shrink", 7)} }, want: all},
+		{name: "G4, the sum accepted", alter: func(d *planfile.Document) {
+			d.Gates = []reconcile.Gate{gate("G4", "removals_ioc_absence", 30), gate("G4", "removals_yara_evidence", 12)}
+		}, want: all},
+		{name: "G4, a part accepted", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G4", "removals_ioc_absence", 41)} }, want: all, error: "gate G4"},
+	} {
+		d := doc(t)
+		if tt.alter != nil {
+			tt.alter(d)
+		}
+		want := planfile.Expect{SourceURL: "https://cti.example", TargetURL: "https://edr.example:8443", ListName: "from_OpenCTI", SettingsDigest: "s", Now: noon.Add(time.Hour), MaxAge: 24 * time.Hour}
+		if tt.want != nil {
+			tt.want(&want)
+		}
+		if want.Digest == "same" {
+			want.Digest = d.Digest
+		}
+		err := d.Check(want)
+		if (err == nil) != (tt.error == "") || err != nil && (!strings.Contains(err.Error(), tt.error) || !planfile.Unusable(err)) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.error)
+		}
+		if err != nil {
+			if other, twice := seen[err.Error()]; twice && !strings.HasPrefix(tt.name, "G2") {
+				t.Errorf("%s and %s have one sentence: %v", other, tt.name, err)
+			}
+			seen[err.Error()] = tt.name
+		}
+	}
+}
+
+func all(w *planfile.Expect) {
+	w.Overrides = reconcile.Overrides{AllowEmpty: true, AcceptShrink: 7, AcceptRemovals: 42}
+}
+
+func TestReport(t *testing.T) {
+	d := doc(t)
+	r := planfile.NewReport(d, 5)
+	for i := range d.Changes {
+		r.Add(&d.Changes[i], "failed", "no")
+	}
+	path := filepath.Join(t.TempDir(), "report.json")
+	if err := planfile.WriteReport(path, r); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got planfile.Report
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(*r, got); diff != "" {
+		t.Errorf("report (-want +got):\n%s", diff)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(encoded(f, planfile.New(&reconcile.Plan{}, planfile.Header{})))
+	f.Add([]byte(`{"format_version": "1.0"}`))
+	f.Add([]byte(`{"format_version": "1.0", "changes": [{"kind": "ioc"}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := planfile.Decode(bytes.NewReader(b))
+		if err != nil {
+			if !planfile.Unusable(err) {
+				t.Errorf("%v is no refusal", err)
+			}
+			return
+		}
+		again, err := planfile.Decode(bytes.NewReader(encoded(t, d)))
+		if err != nil || !cmp.Equal(d, again) {
+			t.Errorf("read, written and read again: %v\n%s", err, cmp.Diff(d, again))
+		}
+	})
+}

@@ -1,0 +1,126 @@
+package planfile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+)
+
+func schema(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(planfile.Schema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("plan.json", v); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("plan.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestPlansFitTheSchema(t *testing.T) {
+	s := schema(t)
+	for name, d := range map[string]*planfile.Document{"everything": doc(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Header{Policy: "create-only", AsOf: &noon})} {
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded(t, d)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(v); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, alter := range map[string]func(map[string]any){
+		"a reason of nobody": func(m map[string]any) { m["changes"].([]any)[0].(map[string]any)["reason"] = "because" },
+		"one more member":    func(m map[string]any) { m["changes"].([]any)[0].(map[string]any)["token"] = "x" },
+		"a missing member":   func(m map[string]any) { delete(m, "gates") },
+	} {
+		var m map[string]any
+		if err := json.Unmarshal(encoded(t, doc(t)), &m); err != nil {
+			t.Fatal(err)
+		}
+		alter(m)
+		b, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Validate(v) == nil {
+			t.Errorf("%s passes the schema", name)
+		}
+	}
+}
+
+// TestMembers holds the names of spec 7, "JSON plan".
+func TestMembers(t *testing.T) {
+	var m map[string]any
+	if err := json.Unmarshal(encoded(t, doc(t)), &m); err != nil {
+		t.Fatal(err)
+	}
+	names := func(v any) string { return strings.Join(slices.Sorted(maps.Keys(v.(map[string]any))), " ") }
+	for what, tt := range map[string]struct {
+		got  any
+		want string
+	}{
+		"plan":      {m, "applyable changes complete digest format_version gates held policy settings_digest skipped source summary target timestamp tool_version"},
+		"source":    {m["source"], "count digest filter_digest selected url"},
+		"target":    {m["target"], "lists url version"},
+		"list":      {m["target"].(map[string]any)["lists"].([]any)[1], "id kind name"},
+		"gate":      {m["gates"].([]any)[0], "base id limit message name ok override value"},
+		"summary":   {m["summary"], "by_action by_kind by_reason"},
+		"by_action": {m["summary"].(map[string]any)["by_action"], "adopt create delete disable enable held skipped unchanged update"},
+		"skip":      {m["skipped"].([]any)[0], "detail indicator_id reason"},
+	} {
+		if got := names(tt.got); got != tt.want {
+			t.Errorf("%s has %q, want %q", what, got, tt.want)
+		}
+	}
+	actions := map[string]bool{}
+	for _, c := range m["changes"].([]any) {
+		c := c.(map[string]any)
+		actions[c["action"].(string)] = true
+		want, body := []string{"action", "after", "before", "cause", "fields", "id", "key", "kind", "list", "owners", "reason"}, "content enabled hl_status name"
+		if c["kind"] == "ioc" {
+			want, body = append(want, "type", "value"), "comment description enabled hl_status"
+		} else {
+			want = append(want, "name")
+		}
+		if _, sent := c["sent"]; sent {
+			want = append(want, "sent")
+		}
+		slices.Sort(want)
+		if got := names(c); got != strings.Join(want, " ") {
+			t.Errorf("%s has %q, want %q", c["action"], got, want)
+		}
+		for _, side := range []string{"before", "after"} {
+			absent := side == "before" && c["action"] == "create" || side == "after" && c["action"] == "delete"
+			if (c[side] == nil) != absent {
+				t.Errorf("%s of a %s is %v", side, c["action"], c[side])
+			} else if !absent && names(c[side]) != body {
+				t.Errorf("%s of a %s %s has %q, want %q", side, c["kind"], c["action"], names(c[side]), body)
+			}
+		}
+		if got := names(c["owners"].([]any)[0]); got != "indicator_id name score standard_id" {
+			t.Errorf("an owner has %q", got)
+		}
+	}
+	if got := strings.Join(slices.Sorted(maps.Keys(actions)), " "); got != "adopt create disable enable update" {
+		t.Errorf("the plan has the actions %q", got)
+	}
+}
