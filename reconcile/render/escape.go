@@ -4,6 +4,7 @@ package render
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -53,17 +54,41 @@ func hidden(r rune) bool {
 
 // Defang makes a value unclickable: hxxp for http, [.] for the dots of names and addresses.
 func Defang(s string) string {
-	s = strings.NewReplacer("http://", "hxxp://", "https://", "hxxps://", "ftp://", "fxp://").Replace(s)
-	return strings.ReplaceAll(s, ".", "[.]")
+	return strings.ReplaceAll(defangScheme(s), ".", "[.]")
+}
+
+var schemes = regexp.MustCompile(`(?i)\b(ht|f)tp(s?)://`)
+
+func defangScheme(s string) string {
+	return schemes.ReplaceAllStringFunc(s, func(m string) string {
+		if strings.EqualFold(m[:1], "f") {
+			return "fxp" + strings.ToLower(m[3:])
+		}
+		return "hxxp" + strings.ToLower(m[4:])
+	})
+}
+
+var innerDot = regexp.MustCompile(`(\w)\.(\w)`)
+
+// defangWords makes the values in a sentence unclickable and leaves its full stops.
+func defangWords(s string) string {
+	s = defangScheme(s)
+	return innerDot.ReplaceAllString(innerDot.ReplaceAllString(s, "$1[.]$2"), "$1[.]$2") // twice, for a.b.c
 }
 
 // markdown escapes a text for use inside Markdown: one line, no markup, no link, no mention.
 func markdown(s string) string {
 	s = Escape(s)
 	var b strings.Builder
-	for _, r := range s {
+	for i, r := range s {
 		switch r {
-		case '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '#', '+', '!', '|', '~', '-':
+		case '#':
+			if i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9' { // a reference, which no escape prevents
+				b.WriteString(`\[\#\]`)
+				continue
+			}
+			b.WriteString(`\#`)
+		case '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '+', '!', '|', '~', '-':
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case '<':
@@ -72,8 +97,8 @@ func markdown(s string) string {
 			b.WriteString("&gt;")
 		case '&':
 			b.WriteString("&amp;")
-		case '@':
-			b.WriteString("&#64;")
+		case '@': // mentions are looked for in the rendered text, so an entity is not enough
+			b.WriteString(`\[&#64;\]`)
 		case ':':
 			b.WriteString("&#58;")
 		default:

@@ -16,28 +16,42 @@ const (
 	// MostMarkdown is the greatest length of a Markdown plan, in characters: a pull-request comment
 	// holds 65,536.
 	MostMarkdown = 60_000
+	nameLength   = 100
 )
 
 // Markdown writes a plan for a pull-request comment: at most MostMarkdown characters, values
 // defanged and escaped. Where it would be longer, creates are left out first, then updates, enables
-// and adopts, last removals, and it says how many.
+// and adopts, last removals, and it says how many. Its last line is that of Text.
 func Markdown(w io.Writer, d *planfile.Document, _ Options) error {
 	var head, tail strings.Builder
-	fmt.Fprintf(&head, "%s\n### harfangsync plan\n\n**%s**\n\n", Marker, markdown(LastLine(d)))
-	for _, l := range d.Target.Lists {
-		if l.ID == nil {
-			fmt.Fprintf(&head, "The %s list %s will be created.\n\n", l.Kind, markdown(l.Name))
+	fmt.Fprintf(&head, "%s\n### harfangsync plan\n\n**%s**\n\n", Marker, LastLine(d))
+	const mostHead = 20_000
+	left := 0
+	add := func(text string) {
+		if utf8.RuneCountInString(head.String())+utf8.RuneCountInString(text) > mostHead {
+			left++
+			return
 		}
+		head.WriteString(text)
 	}
 	for _, g := range d.Gates {
 		if !g.OK {
-			fmt.Fprintf(&head, "> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", g.ID, markdown(g.Name), markdown(cutRunes(g.Message, 500)), g.Value, g.Base, g.Limit, markdown(orWord(g.Override, "none")))
+			add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", markdown(cutRunes(g.ID, nameLength)), markdown(cutRunes(g.Name, nameLength)),
+				markdown(defangWords(cutRunes(g.Message, 500))), g.Value, g.Base, g.Limit, markdown(cutRunes(orWord(g.Override, "none"), nameLength))))
 		}
+	}
+	for _, l := range d.Target.Lists {
+		if l.ID == nil {
+			add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdown(cutRunes(l.Name, nameLength))))
+		}
+	}
+	if left > 0 {
+		fmt.Fprintf(&head, "%d more notes of this kind are left out here; `harfangsync show` prints them.\n\n", left)
 	}
 	if n := len(d.Held) + len(d.Skipped); n > 0 {
 		fmt.Fprintf(&tail, "\n%d held, %d skipped; `harfangsync show --full` lists them.\n", len(d.Held), len(d.Skipped))
 	}
-	fmt.Fprintf(&tail, "\n<sub>plan digest %s</sub>\n", markdown(d.Digest))
+	fmt.Fprintf(&tail, "\n<sub>plan digest %s</sub>\n\n%s\n", markdown(cutRunes(d.Digest, nameLength)), LastLine(d))
 
 	budget := MostMarkdown - utf8.RuneCountInString(head.String()) - utf8.RuneCountInString(tail.String())
 	const note = 200 // for each line that says what was left out
@@ -86,7 +100,7 @@ func section(d *planfile.Document, title string, actions []reconcile.Action, bud
 }
 
 func markdownRow(c *reconcile.Change) string {
-	what := c.Name
+	what := Defang(c.Name)
 	if c.Kind == reconcile.IOC {
 		what = Defang(c.Value)
 	}
@@ -105,8 +119,8 @@ func markdownRow(c *reconcile.Change) string {
 		}
 		names = append(names, orWord(o.Name, orWord(o.ID, o.StandardID)))
 	}
-	return fmt.Sprintf("| `%s` | %s %s | %s | %s |\n", c.Action.Symbol(), markdown(strings.TrimSpace(c.Kind.String()+" "+c.Type)), markdown(cutRunes(what, longValue)),
-		markdown(why), markdown(cutRunes(Defang(strings.Join(names, "; ")), longValue)))
+	return fmt.Sprintf("| `%s` | %s %s | %s | %s |\n", c.Action.Symbol(), markdown(cutRunes(strings.TrimSpace(c.Kind.String()+" "+c.Type), nameLength)), markdown(cutRunes(what, longValue)),
+		markdown(cutRunes(why, longValue)), markdown(cutRunes(Defang(strings.Join(names, "; ")), longValue)))
 }
 
 func cutRunes(s string, n int) string {

@@ -44,9 +44,10 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 	return p.w.Flush()
 }
 
-// LastLine is the stable last line of a plan.
+// LastLine is the stable last line of a plan. A plan that a gate refuses says nothing about whether
+// the two sides match.
 func LastLine(d *planfile.Document) string {
-	if len(d.Changes) == 0 && d.Complete {
+	if len(d.Changes) == 0 && d.Complete && !slices.ContainsFunc(d.Gates, func(g reconcile.Gate) bool { return !g.OK }) {
 		return NoChanges
 	}
 	n := d.Summary.ByAction
@@ -122,7 +123,7 @@ func (p *printer) changes() {
 		}
 		if !folded[g] {
 			folded[g] = true
-			p.line("%s %d × %s  [%s] (--full lists them)", p.symbol(c.Action), size[g], strings.TrimSpace(g.kind.String()+" "+g.typ), g.reason)
+			p.line("%s %d × %s  [%s] (--full lists them)", p.symbol(c.Action), size[g], Escape(strings.TrimSpace(g.kind.String()+" "+g.typ)), Escape(string(g.reason)))
 		}
 	}
 	if p.o.Full && p.d.Summary.ByAction["unchanged"] > 0 {
@@ -137,7 +138,7 @@ func (p *printer) change(c *reconcile.Change) {
 	if c.Cause != "" && string(c.Cause) != why {
 		why += ", " + string(c.Cause)
 	}
-	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(shorten(c.Label())), why, owners(c.Owners))
+	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(shorten(c.Label())), Escape(why), owners(c.Owners))
 	if c.Action == reconcile.Create || c.Action == reconcile.Delete {
 		return
 	}
@@ -198,7 +199,7 @@ func (p *printer) field(c *reconcile.Change, name string) {
 			p.line("      %s", p.diffLine(l))
 		}
 	default:
-		p.line("      %s: %s -> %s", name, quote(shorten(from)), quote(shorten(to)))
+		p.line("      %s: %s -> %s", Escape(name), quote(shorten(from)), quote(shorten(to)))
 	}
 }
 
@@ -310,7 +311,7 @@ func (p *printer) tally(what string, n int, byReason map[string][]string) {
 	}
 	slices.Sort(reasons)
 	for _, r := range reasons {
-		counts = append(counts, fmt.Sprintf("%d %s", len(byReason[r]), r))
+		counts = append(counts, fmt.Sprintf("%d %s", len(byReason[r]), Escape(r)))
 	}
 	p.line("%d %s: %s", n, what, strings.Join(counts, ", "))
 	if p.o.SummaryOnly {
@@ -319,10 +320,10 @@ func (p *printer) tally(what string, n int, byReason map[string][]string) {
 	for _, r := range reasons {
 		for i, text := range byReason[r] {
 			if i == fewNamed && !p.o.Full {
-				p.line("  ? %s: and %d more (--full lists them)", r, len(byReason[r])-i)
+				p.line("  ? %s: and %d more (--full lists them)", Escape(r), len(byReason[r])-i)
 				break
 			}
-			p.line("  ? %s: %s", r, Escape(shorten(text)))
+			p.line("  ? %s: %s", Escape(r), Escape(shorten(text)))
 		}
 	}
 }
@@ -333,7 +334,7 @@ func (p *printer) refusals() {
 		if g.OK {
 			continue
 		}
-		p.line("Refused by gate %s (%s): %s", g.ID, g.Name, Escape(g.Message))
+		p.line("Refused by gate %s (%s): %s", Escape(g.ID), Escape(g.Name), Escape(g.Message))
 		way := "there is no override"
 		if g.Override != "" {
 			way = "override: " + Escape(g.Override)

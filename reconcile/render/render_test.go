@@ -1,0 +1,299 @@
+package render_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/render"
+)
+
+func text(t testing.TB, d *planfile.Document, o render.Options) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := render.Text(&b, d, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
+	return lines[len(lines)-1]
+}
+
+func TestTheLastLineIsStable(t *testing.T) {
+	n := func(a reconcile.Action, times int) []reconcile.Change {
+		out := make([]reconcile.Change, times)
+		for i := range out {
+			out[i] = reconcile.Change{Kind: reconcile.IOC, Action: a, After: &reconcile.Body{}, Before: &reconcile.Body{}}
+		}
+		return out
+	}
+	all := reconcile.Plan{Unchanged: 48112, Skipped: make([]reconcile.Skip, 37)}
+	for a, times := range map[reconcile.Action]int{reconcile.Create: 120, reconcile.Update: 14, reconcile.Disable: 3, reconcile.Delete: 2} {
+		all.Changes = append(all.Changes, n(a, times)...)
+	}
+	refused := reconcile.Plan{Gates: []reconcile.Gate{{ID: "G2", Message: "no"}}}
+	for _, tt := range []struct {
+		plan     *reconcile.Plan
+		complete bool
+		want     string
+	}{
+		{&all, true, "Plan: 120 to add, 14 to change, 0 to enable, 3 to disable, 2 to delete, 0 to adopt; 48112 unchanged, 37 skipped."},
+		{&reconcile.Plan{Unchanged: 5, Skipped: make([]reconcile.Skip, 2)}, true, "No changes. HarfangLab matches OpenCTI."},
+		{&reconcile.Plan{}, false, "Plan: 0 to add, 0 to change, 0 to enable, 0 to disable, 0 to delete, 0 to adopt; 0 unchanged, 0 skipped."},
+		{&refused, true, "Plan: 0 to add, 0 to change, 0 to enable, 0 to disable, 0 to delete, 0 to adopt; 0 unchanged, 0 skipped."},
+	} {
+		d := planfile.New(tt.plan, planfile.Header{Complete: tt.complete})
+		for _, o := range []render.Options{{}, {Full: true}, {SummaryOnly: true}, {Color: true}} {
+			if got := lastLine(text(t, d, o)); got != tt.want {
+				t.Errorf("%+v: %q, want %q", o, got, tt.want)
+			}
+		}
+		var b bytes.Buffer
+		if err := render.Markdown(&b, d, render.Options{}); err != nil || lastLine(b.String()) != tt.want {
+			t.Errorf("markdown: %v, %q, want %q", err, lastLine(b.String()), tt.want)
+		}
+	}
+	if got, want := render.ApplyLine(render.Counts{Added: 120, Changed: 14, Disabled: 3, Deleted: 2}), "Apply complete: 120 added, 14 changed, 0 enabled, 3 disabled, 2 deleted, 0 adopted; 0 failed."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestRemovalsAreNeverFoldedAndCreatesAre(t *testing.T) {
+	p := reconcile.Plan{}
+	for i := range 100 {
+		p.Changes = append(p.Changes, reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprint("gone", i), Action: reconcile.Delete, Reason: reconcile.IndicatorGone, Before: &reconcile.Body{}},
+			reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprint("new", i), Action: reconcile.Create, Reason: reconcile.NewIndicator, After: &reconcile.Body{}})
+	}
+	d := planfile.New(&p, planfile.Header{Complete: true})
+	got := text(t, d, render.Options{})
+	if n := strings.Count(got, "hash gone"); n != 100 || strings.Contains(got, "hash new") || !strings.Contains(got, "+ 100 × ioc hash  [new_indicator]") {
+		t.Errorf("%d removals in\n%s", n, got)
+	}
+	if got := text(t, d, render.Options{Full: true}); strings.Count(got, "hash new") != 100 {
+		t.Errorf("--full folds:\n%s", got)
+	}
+}
+
+var genHostile = rapid.OneOf(rapid.String(), rapid.StringMatching("[|`<>@#*_~:/.\\\\\x00-\x1f\u202e\u2066\\[\\]!-]{0,400}"), rapid.Just("\xff\xfe"), rapid.Just("http://a.b.example/@x #1 GH-1"), rapid.Just(strings.Repeat("\U000E0001", 300)))
+
+func genDocument(t *rapid.T) *planfile.Document {
+	p := reconcile.Plan{}
+	word := func(l string) string { return genHostile.Draw(t, l) }
+	proto := reconcile.Change{Kind: reconcile.IOC, Type: word("type"), Value: word("value"), Reason: reconcile.Reason(word("reason")), Fields: []string{"description", "comment"}}
+	proto.Owners = []reconcile.Owner{{ID: word("owner"), Name: word("owner name")}}
+	s := word("text")
+	body := &reconcile.Body{Description: &s, Comment: &s}
+	for i := range rapid.SampledFrom([]int{0, 1, 30, 2000}).Draw(t, "changes") {
+		c := proto
+		c.Action = reconcile.Actions[i%len(reconcile.Actions)]
+		c.Before, c.After = body, &reconcile.Body{Description: &proto.Value, Comment: &proto.Value}
+		p.Changes = append(p.Changes, c)
+	}
+	for range rapid.SampledFrom([]int{0, 1, 200}).Draw(t, "gates") {
+		p.Gates = append(p.Gates, reconcile.Gate{ID: word("gate"), Name: word("gate name"), Message: word("message"), Override: word("override")})
+	}
+	p.Held = []reconcile.Held{{Kind: reconcile.YARA, Name: word("held"), Reason: reconcile.Reason(word("held reason")), Detail: word("detail")}}
+	p.Skipped = []reconcile.Skip{{Indicator: word("skipped"), Reason: reconcile.Reason(word("skip reason")), Detail: word("skip detail")}}
+	return planfile.New(&p, planfile.Header{Complete: true, Target: planfile.Target{Lists: []planfile.List{{Kind: reconcile.IOC, Name: word("list")}}}})
+}
+
+var (
+	badInText     = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f-\x{9f}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{e0000}-\x{e007f}]`)
+	badInMarkdown = regexp.MustCompile("(^|[^\\\\])[`<>*_\\[\\]~!]|@|https?://")
+)
+
+// TestHostileValues holds what comes from outside to one line, and Markdown to its length.
+func TestHostileValues(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := genDocument(t)
+		var b, md bytes.Buffer
+		if err := render.Text(&b, d, render.Options{Full: true}); err != nil {
+			t.Fatal(err)
+		}
+		if !utf8.Valid(b.Bytes()) || badInText.Match(b.Bytes()) {
+			t.Fatalf("text %q", badInText.Find(b.Bytes()))
+		}
+		if err := render.Markdown(&md, d, render.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := utf8.RuneCount(md.Bytes()); n > render.MostMarkdown || badInText.Match(md.Bytes()) {
+			t.Fatalf("%d characters of Markdown", n)
+		}
+		if lastLine(md.String()) != render.LastLine(d) {
+			t.Fatalf("last line %q", lastLine(md.String()))
+		}
+		for line := range strings.Lines(md.String()) {
+			if !strings.HasPrefix(line, "| `") {
+				continue
+			}
+			cells := strings.TrimSuffix(line, "|\n")[len("| `+` "):]
+			if m := badInMarkdown.FindString(cells); m != "" {
+				t.Fatalf("%q in row %q", m, line)
+			}
+			if n := len(regexp.MustCompile(`[^\\]\|`).FindAllString(line, -1)); n != 4 {
+				t.Fatalf("%d cells in row %q", n, line)
+			}
+		}
+	})
+}
+
+func TestMarkdownCutsCreatesFirstAndRemovalsLast(t *testing.T) {
+	p := reconcile.Plan{}
+	for i := range 3000 {
+		a := []reconcile.Action{reconcile.Create, reconcile.Update, reconcile.Delete}[i%3]
+		p.Changes = append(p.Changes, reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprintf("%064x", i), Action: a, Reason: "x", Before: &reconcile.Body{}, After: &reconcile.Body{}})
+	}
+	for _, tt := range []struct {
+		keep func(i int) bool
+		want []string // what must be said
+	}{
+		{func(int) bool { return true }, []string{"of 1000 are left out"}},
+		{func(i int) bool { return i%3 != 2 || i < 300 }, []string{"#### Removals (100)", "#### Changes (1000)", "1000 of 1000 are left out"}},
+	} {
+		q := reconcile.Plan{}
+		for i := range p.Changes {
+			if tt.keep(i) {
+				q.Changes = append(q.Changes, p.Changes[i])
+			}
+		}
+		var b bytes.Buffer
+		if err := render.Markdown(&b, planfile.New(&q, planfile.Header{Complete: true}), render.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("no %q", want)
+			}
+		}
+		if n := utf8.RuneCount(b.Bytes()); n > render.MostMarkdown || n < render.MostMarkdown*9/10 {
+			t.Errorf("%d characters", n)
+		}
+	}
+}
+
+func TestDefang(t *testing.T) {
+	for in, want := range map[string]string{
+		"c2.example":             "c2[.]example",
+		"https://h.example/a.b":  "hxxps://h[.]example/a[.]b",
+		"HTTP://h":               "hxxp://h",
+		"x ftp://a, fTps://b, y": "x fxp://a, fxps://b, y",
+		"nothing":                "nothing",
+	} {
+		if got := render.Defang(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestDiff(t *testing.T) {
+	lines := func(from, to int, other map[int]string) string {
+		var b strings.Builder
+		for i := from; i <= to; i++ {
+			if s, ok := other[i]; ok {
+				b.WriteString(s)
+				continue
+			}
+			fmt.Fprintf(&b, "line %d\n", i)
+		}
+		return b.String()
+	}
+	for _, tt := range []struct {
+		name, from, to string
+		want           []string
+	}{
+		{"equal", "a\n", "a\n", nil},
+		{"from nothing", "", "a\nb\n", []string{"@@ -1,0 +1,2 @@", "+a", "+b"}},
+		{"only line ends", "a\r\nb\r\n", "a\nb", nil},
+		{"in the middle", lines(1, 9, nil), lines(1, 9, map[int]string{5: "five\n"}), []string{"@@ -2,7 +2,7 @@", " line 2", " line 3", " line 4", "-line 5", "+five", " line 6", " line 7", " line 8"}},
+		{"two apart", lines(1, 20, nil), lines(1, 20, map[int]string{2: "two\n", 18: ""}), []string{"@@ -1,5 +1,5 @@", " line 1", "-line 2", "+two", " line 3", " line 4", " line 5", "@@ -15,6 +15,5 @@", " line 15", " line 16", " line 17", "-line 18", " line 19", " line 20"}},
+	} {
+		if d := cmp.Diff(tt.want, render.Diff(tt.from, tt.to)); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		gen := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "", " x", "+y", "-z"}), 0, 30)
+		from, to := gen.Draw(t, "from"), gen.Draw(t, "to")
+		var olds, news []string
+		for _, l := range render.Diff(strings.Join(from, "\n"), strings.Join(to, "\n")) {
+			switch l[0] {
+			case '-':
+				olds = append(olds, l[1:])
+			case '+':
+				news = append(news, l[1:])
+			}
+		}
+		for _, l := range olds {
+			if !strings.Contains(strings.Join(from, "\n")+"\n", l+"\n") {
+				t.Fatalf("%q was never there", l)
+			}
+		}
+		for _, l := range news {
+			if !strings.Contains(strings.Join(to, "\n")+"\n", l+"\n") {
+				t.Fatalf("%q never comes", l)
+			}
+		}
+	})
+}
+
+func TestEventsAreOneObjectALine(t *testing.T) {
+	var b bytes.Buffer
+	d := cases2(t)
+	if err := render.PlanEvents(&b, d); err != nil {
+		t.Fatal(err)
+	}
+	r := planfile.NewReport(d, 5)
+	r.Add(&d.Changes[0], "applied", "")
+	r.Add(&d.Changes[0], "failed", "no\nnew line")
+	if err := render.ReportEvents(&b, r, "done"); err != nil {
+		t.Fatal(err)
+	}
+	var types []string
+	for line := range strings.Lines(b.String()) {
+		var e render.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		types = append(types, e.Type)
+	}
+	want := []string{"planned_change", "diagnostic", "change_summary", "apply_complete", "apply_errored", "change_summary"}
+	if d := cmp.Diff(want, types); d != "" {
+		t.Errorf("events (-want +got):\n%s", d)
+	}
+}
+
+func cases2(t *testing.T) *planfile.Document {
+	t.Helper()
+	s := "x"
+	return planfile.New(&reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Create, After: &reconcile.Body{Description: &s, Comment: &s}}},
+		Gates: []reconcile.Gate{{ID: "G2", Message: "no"}, {ID: "G1", OK: true}}}, planfile.Header{Complete: true})
+}
+
+func BenchmarkText(b *testing.B) {
+	p := reconcile.Plan{}
+	s, z := `{"indicator_id":"a","owners_count":1}`, `{"indicator_id":"b","owners_count":2}`
+	for i := range 10_000 {
+		p.Changes = append(p.Changes, reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: fmt.Sprintf("h%d.example", i), Action: reconcile.Actions[i%6], Reason: "x",
+			Before: &reconcile.Body{Comment: &s, Description: &s}, After: &reconcile.Body{Comment: &z, Description: &z}, Fields: []string{"comment", "description"}})
+	}
+	d := planfile.New(&p, planfile.Header{Complete: true})
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := render.Text(&bytes.Buffer{}, d, render.Options{Full: true}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(p.Changes))*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
+}
