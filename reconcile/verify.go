@@ -22,12 +22,12 @@ type Readback struct {
 func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) string, second bool) Readback {
 	if ch.Action == Delete {
 		if row != nil {
-			return Readback{Problem: "still there after the delete"}
+			return Readback{Problem: "HarfangLab still holds it after the delete"}
 		}
 		return Readback{}
 	}
 	if row == nil {
-		return Readback{Problem: "not there when read again"}
+		return Readback{Problem: "HarfangLab does not hold it when read again"}
 	}
 	if row.Enabled != ch.After.Enabled {
 		return Readback{Problem: fmt.Sprintf("enabled is %t when read again, wanted %t", row.Enabled, ch.After.Enabled)}

@@ -27,7 +27,7 @@ func TestVerify(t *testing.T) {
 		status  bool
 	}{
 		{name: "as sent", change: create(a)},
-		{name: "a missing row", change: create(a), none: true, problem: "not there"},
+		{name: "a missing row", change: create(a), none: true, problem: "does not hold it"},
 		{name: "out of force", change: create(a), row: off, problem: "enabled is false"},
 		{name: "another text is noted", change: create(a), row: func(r *reconcile.Row) { r.Description = "cut" }, note: true},
 		{name: "another value is noted", change: create(ind("a", "url http://h/A")), row: func(r *reconcile.Row) { r.Value = "http://h/a" }, note: true},
@@ -41,7 +41,7 @@ func TestVerify(t *testing.T) {
 		{name: "a disabled row", change: stop, row: off},
 		{name: "a row that stayed in force", change: stop, row: func(r *reconcile.Row) { r.Enabled = true }, problem: "enabled is true"},
 		{name: "a deleted row", change: remove, none: true},
-		{name: "a row that is still there", change: remove, problem: "still there"},
+		{name: "a row that is still there", change: remove, problem: "still holds it"},
 	} {
 		var row reconcile.Row
 		if tt.change.After != nil {
