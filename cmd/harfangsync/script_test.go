@@ -23,7 +23,13 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden parts of the scripts")
 
+// asProgram makes this test binary be the program, so that a test can kill it.
+const asProgram = "HARFANGSYNC_TEST_BE_THE_PROGRAM"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		impatient()
+	}
 	testscript.Main(m, map[string]func(){"harfangsync": impatient})
 }
 

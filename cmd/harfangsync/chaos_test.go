@@ -1,0 +1,375 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"harfangsync/sinks/hlsim"
+	"harfangsync/sources/simhttp"
+)
+
+// The fault matrix: every fault on every kind of request, once and for good, under plan, apply and
+// run. A cell survives if nothing wanted went out of force, nothing that is not ours changed, nothing
+// is there twice, the exit code is the right one with a sentence that names the side, and runs without
+// the fault end with every list as it should be. `make chaos` runs all cells; the plain test a sample.
+var chaos = flag.Bool("chaos", false, "run the whole fault matrix and print its table")
+
+// trouble is one way in which a request goes wrong.
+type trouble struct {
+	name string
+	side string // octi, hl or "" for both
+	do   func(simhttp.Fault) simhttp.Fault
+	// alike says what the program can tell from it: down (worth a retry), final (not), stored (a write
+	// was carried out although its answer says otherwise).
+	alike string
+}
+
+func answer(status int, payload string, header ...string) func(simhttp.Fault) simhttp.Fault {
+	return func(f simhttp.Fault) simhttp.Fault {
+		f.Do, f.Status, f.Payload = simhttp.Answer, status, payload
+		if len(header) == 2 {
+			f.Header = map[string]string{header[0]: header[1]}
+		}
+		return f
+	}
+}
+
+func act(a simhttp.Action) func(simhttp.Fault) simhttp.Fault {
+	return func(f simhttp.Fault) simhttp.Fault { f.Do = a; return f }
+}
+
+var troubles = []trouble{
+	{"connection reset", "", act(simhttp.Reset), "down"},
+	{"connection reset after the work", "", act(simhttp.ResetAfter), "stored"},
+	{"body cut under its length", "", act(simhttp.Cut), "stored"},
+	{"body cut in silence", "", act(simhttp.Truncate), "stored"},
+	{"answer slower than the timeout", "", func(f simhttp.Fault) simhttp.Fault {
+		f.Do, f.Delay = simhttp.Slow, 600*time.Millisecond
+		return f
+	}, "down"},
+	{"200 with a login page", "", answer(200, "<html><body>Sign in</body></html>", "Content-Type", "text/html"), "down"},
+	{"200 without a body", "", answer(200, ""), "down"},
+	{"200 with null", "", answer(200, "null"), "down"},
+	{"200 with an empty object", "", answer(200, "{}"), "shape"},
+	{"200 with a list", "", answer(200, "[]"), "shape"},
+	{"200 with a text", "", answer(200, `"ok"`), "shape"},
+	{"429 with seconds", "", answer(429, `{"detail": "slow down"}`, "Retry-After", "0"), "down"},
+	{"429 with a date", "", answer(429, "", "Retry-After", "Mon, 01 Jan 2024 00:00:00 GMT"), "down"},
+	{"429 without a word", "", answer(429, ""), "down"},
+	{"500 with HTML", "", answer(500, "<h1>Server Error (500)</h1>"), "down"},
+	{"502 with HTML", "", answer(502, "<h1>Bad Gateway</h1>"), "down"},
+	{"503 with Retry-After", "", answer(503, "", "Retry-After", "0"), "down"},
+	{"504 without a body", "", answer(504, ""), "down"},
+	{"500 after the work", "", func(f simhttp.Fault) simhttp.Fault { f.Do, f.Status = simhttp.AnswerAfter, 500; return f }, "stored"},
+	{"redirect", "", answer(302, "", "Location", "https://elsewhere.example/"), "final"},
+	{"401", "hl", answer(401, `{"detail": "Invalid token."}`), "final"},
+	{"403", "hl", answer(403, `{"detail": "no permission"}`), "final"},
+	{"AUTH_REQUIRED", "octi", answer(200, `{"errors":[{"message":"You must be logged in to do this.","extensions":{"code":"AUTH_REQUIRED"}}],"data":null}`), "final"},
+	{"FORBIDDEN_ACCESS with partial data", "octi", answer(200, `{"errors":[{"message":"You are not allowed to do this.","extensions":{"code":"FORBIDDEN_ACCESS"}}],"data":{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]},"stixCoreRelationships":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`), "final"},
+	{"DATABASE_ERROR with data", "octi", answer(200, `{"errors":[{"message":"down","extensions":{"code":"DATABASE_ERROR"}}],"data":{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`), "down"},
+	{"data null", "octi", answer(200, `{"data": null}`), "down"},
+	{"nulls for answers", "octi", answer(200, `{"data": {"indicators": null, "stixCoreRelationships": null, "about": null, "me": null, "connector": null, "registerConnector": null, "pingConnector": null}}`), "shape"},
+	{"another service's message", "octi", answer(200, `{"message": "boom"}`), "down"},
+	{"HTML in front of JSON", "octi", answer(200, "<!-- proxy -->{\"data\": {}}"), "down"},
+}
+
+// ask is one kind of request.
+type ask struct {
+	name, side, method, path, body string
+	write                          bool
+}
+
+var asks = []ask{
+	{name: "identity", side: "octi", body: `query Ident`},
+	{name: "indicator page", side: "octi", body: `query Page`},
+	{name: "based-on page", side: "octi", body: `query BasedOn`},
+	{name: "look-up by id", side: "octi", body: `query Find`},
+	{name: "state, read only", side: "octi", body: `query ConnectorState`},
+	{name: "register", side: "octi", body: `mutation Register`},
+	{name: "ping", side: "octi", body: `mutation Ping`},
+	{name: "version", side: "hl", method: "GET", path: `/api/version/`},
+	{name: "find a list", side: "hl", method: "GET", path: `Source/`},
+	{name: "IOC page", side: "hl", method: "GET", path: `IOCRule/.*offset=`},
+	{name: "Sigma page", side: "hl", method: "GET", path: `SigmaRule/.*offset=`},
+	{name: "YARA page", side: "hl", method: "GET", path: `YaraFile/.*offset=`},
+	{name: "read back", side: "hl", method: "GET", path: `(IOC|Sigma)Rule/.*(value__exact|search)=|YaraFile/.*name__exact=`},
+	{name: "create IOC", side: "hl", method: "POST", path: `IOCRule/`, write: true},
+	{name: "create Sigma", side: "hl", method: "POST", path: `SigmaRule/`, write: true},
+	{name: "create YARA", side: "hl", method: "POST", path: `YaraFile/`, write: true},
+	{name: "patch", side: "hl", method: "PATCH", write: true},
+	{name: "delete", side: "hl", method: "DELETE", write: true},
+}
+
+type chaosCell struct {
+	trouble trouble
+	ask     ask
+	once    bool
+	command string
+}
+
+func (c chaosCell) String() string {
+	often := "for good"
+	if c.once {
+		often = "once"
+	}
+	return fmt.Sprintf("%s on %s %s, %s", c.trouble.name, c.ask.name, often, c.command)
+}
+
+func chaosCells() []chaosCell {
+	var cells []chaosCell
+	for _, tr := range troubles {
+		for _, a := range asks {
+			if tr.side != "" && tr.side != a.side || tr.alike == "stored" && tr.name == "500 after the work" && !a.write {
+				continue
+			}
+			for _, once := range []bool{true, false} {
+				for _, command := range []string{"plan", "apply", "run"} {
+					if command == "plan" && (a.write || a.name == "register" || a.name == "ping" || a.name == "read back") || command != "plan" && a.name == "state, read only" {
+						continue // never sent
+					}
+					cells = append(cells, chaosCell{tr, a, once, command})
+				}
+			}
+		}
+	}
+	return cells
+}
+
+// codes are the right exit codes of a cell.
+func (c chaosCell) codes() []int {
+	switch {
+	case c.ask.name == "state, read only":
+		return []int{0} // no state is an empty one, with a warning
+	case c.command == "plan" || !c.ask.write && c.ask.name != "read back":
+		if c.once && (c.trouble.alike == "down" || c.trouble.alike == "stored") {
+			return []int{0}
+		}
+		if c.once && c.trouble.alike == "shape" {
+			return []int{0, 8} // some shapes are asked for again
+		}
+		return []int{8}
+	case c.ask.name == "read back":
+		// Everything was written; only the proof is missing.
+		if c.once && c.trouble.alike != "final" {
+			return []int{0, 5}
+		}
+		return []int{0, 5}
+	case c.once && strings.HasPrefix(c.trouble.name, "200 without a body") && (c.ask.name == "patch" || c.ask.name == "delete"):
+		return []int{0, 5} // an answer of a success, which the read back finds to be none
+	case c.once && (c.trouble.alike == "down" || c.trouble.alike == "stored"):
+		return []int{0}
+	case c.once:
+		return []int{0, 5}
+	case c.trouble.alike == "stored" && c.ask.name != "patch":
+		return []int{0, 5} // the work was done; the repeat or the read back may find out
+	}
+	return []int{5}
+}
+
+// reference is how the lists end without any fault, and how they began.
+type reference struct {
+	tpl           *template
+	before, final map[string]string
+}
+
+func newReference(t testing.TB) *reference {
+	ref := &reference{tpl: newTemplate(t)}
+	w := ref.tpl.copyOf(t)
+	ref.before, _ = w.held()
+	if code, out, errs := w.command(t.Context(), "run"); code != 0 {
+		t.Fatalf("without a fault: code %d\n%s%s", code, out, errs)
+	}
+	var doubled []string
+	if ref.final, doubled = w.held(); len(doubled) > 0 {
+		t.Fatalf("without a fault: doubled %v", doubled)
+	}
+	code, out, errs := w.command(t.Context(), "plan", "--detailed-exitcode")
+	if code != 0 || !strings.Contains(out, "No changes. HarfangLab matches OpenCTI.") {
+		t.Fatalf("without a fault the second plan is not empty: code %d\n%s%s", code, out, errs)
+	}
+	return ref
+}
+
+// verdict is what a cell found wrong, by what the table counts.
+type verdict struct{ removed, lost, doubled, other []string }
+
+func (v *verdict) bad() []string {
+	return slices.Concat(v.removed, v.lost, v.doubled, v.other)
+}
+
+// try runs one cell.
+func (ref *reference) try(t testing.TB, c chaosCell) verdict {
+	var v verdict
+	w := ref.tpl.copyOf(t)
+	exact := w.exact()
+	f := simhttp.Fault{Method: c.ask.method, Path: c.ask.path, Body: c.ask.body}
+	if c.once {
+		f.Times = 1
+	}
+	handler := w.octi.HTTP
+	if c.ask.side == "hl" {
+		handler = w.hl.HTTP
+	}
+	if err := handler.Fail(c.trouble.do(f)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	args := []string{c.command}
+	if c.command == "apply" {
+		args = append(args, "--auto-approve")
+	}
+	code, out, errs := w.command(ctx, args...)
+	handler.Heal()
+	if !slices.Contains(c.codes(), code) {
+		v.other = append(v.other, fmt.Sprintf("code %d, want %v; said %q", code, c.codes(), lastLine(errs)))
+	}
+	if code != 0 && !strings.Contains(out+errs, "HarfangLab") && !strings.Contains(out+errs, "OpenCTI") {
+		v.other = append(v.other, fmt.Sprintf("code %d without a sentence that names the side: %q", code, errs))
+	}
+	if strings.Contains(out+errs, simOpenCTIToken) || strings.Contains(out+errs, simHarfangLabToken) {
+		v.other = append(v.other, "a token was printed")
+	}
+	ref.judge(w, exact, c.command == "plan", &v)
+	ref.converge(ctx, w, &v)
+	return v
+}
+
+func lastLine(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return lines[len(lines)-1]
+}
+
+// judge looks at what the lists hold right after the fault.
+func (ref *reference) judge(w *chaosWorld, exact map[string]string, readOnly bool, v *verdict) {
+	after, doubled := w.held()
+	v.doubled = append(v.doubled, doubled...)
+	for key, was := range ref.before {
+		wanted, ok := ref.final[key]
+		if !ok || !strings.HasPrefix(was, "enabled=true") || !strings.HasPrefix(wanted, "enabled=true") {
+			continue
+		}
+		if now, there := after[key]; !there || !strings.HasPrefix(now, "enabled=true") {
+			v.removed = append(v.removed, "removed: "+key)
+		}
+	}
+	now := w.exact()
+	for _, r := range w.hl.Rules("ioc") {
+		if isOurs(r) {
+			continue
+		}
+		if id := "ioc " + r.ID; exact[id] != now[id] && r.Value != "adopted.example" {
+			v.other = append(v.other, "not ours and changed: "+r.Value)
+		}
+	}
+	for _, value := range []string{"by-hand.example", "steady-2.example.org", "theirs.example"} {
+		if _, there := after["ioc domain_name "+value]; !there {
+			v.removed = append(v.removed, "removed, and not ours: "+value)
+		}
+	}
+	if readOnly && !maps.Equal(exact, now) {
+		v.other = append(v.other, "plan wrote")
+	}
+}
+
+func isOurs(r hlsim.Rule) bool { return strings.Contains(r.Comment, simConnectorID) }
+
+// converge runs without the fault until nothing is left, and compares with the reference.
+func (ref *reference) converge(ctx context.Context, w *chaosWorld, v *verdict) {
+	const most = 3
+	for range most {
+		code, out, _ := w.command(ctx, "run")
+		if code == 0 && strings.Contains(out, "No changes. HarfangLab matches OpenCTI.") {
+			break
+		}
+	}
+	if code, out, errs := w.command(ctx, "plan", "--detailed-exitcode"); code != 0 {
+		v.lost = append(v.lost, fmt.Sprintf("no convergence: plan ends with %d\n%s%s", code, out, errs))
+	}
+	after, doubled := w.held()
+	v.doubled = append(v.doubled, doubled...)
+	for key, want := range ref.final {
+		if got, there := after[key]; !there {
+			v.lost = append(v.lost, "lost: "+key)
+		} else if got != want {
+			v.lost = append(v.lost, fmt.Sprintf("differs: %s is %s, want %s", key, got, want))
+		}
+	}
+	for key := range after {
+		if _, ok := ref.final[key]; !ok {
+			v.lost = append(v.lost, "left over: "+key)
+		}
+	}
+}
+
+func TestFaultMatrix(t *testing.T) {
+	ref := newReference(t)
+	cells := chaosCells()
+	if !*chaos {
+		const every = 17 // prime to the sizes of the matrix, so that the sample meets all of its rows
+		sample := cells[:0:0]
+		for i, c := range cells {
+			if i%every == 0 {
+				sample = append(sample, c)
+			}
+		}
+		cells = sample
+	}
+	results := make([]verdict, len(cells))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	for i, c := range cells {
+		wait.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots; wait.Done() }()
+			results[i] = ref.try(t, c)
+		}()
+	}
+	wait.Wait()
+	for i, v := range results {
+		for _, why := range v.bad() {
+			t.Errorf("%s: %s", cells[i], why)
+		}
+	}
+	printChaos(cells, results)
+}
+
+// printChaos prints the table of the README.
+func printChaos(cells []chaosCell, results []verdict) {
+	if !*chaos {
+		return
+	}
+	type line struct{ tried, survived, removed, lost int }
+	by := map[string]*line{}
+	total := &line{}
+	for i, c := range cells {
+		if by[c.trouble.name] == nil {
+			by[c.trouble.name] = &line{}
+		}
+		for _, l := range []*line{by[c.trouble.name], total} {
+			l.tried++
+			if len(results[i].bad()) == 0 {
+				l.survived++
+			}
+			l.removed += len(results[i].removed)
+			l.lost += len(results[i].lost)
+		}
+	}
+	fmt.Fprintln(os.Stdout, "| fault | tried | survived | wrong removals | lost items |\n| --- | --- | --- | --- | --- |")
+	for _, tr := range troubles {
+		if l := by[tr.name]; l != nil {
+			fmt.Fprintf(os.Stdout, "| %s | %d | %d | %d | %d |\n", tr.name, l.tried, l.survived, l.removed, l.lost)
+		}
+	}
+	fmt.Fprintf(os.Stdout, "| all | %d | %d | %d | %d |\n", total.tried, total.survived, total.removed, total.lost)
+}
+
