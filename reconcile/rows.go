@@ -114,7 +114,7 @@ func (r *Rows) judge(row *Row) held {
 			bare = mark.IOCText(row.Description, m.StandardID, nil) // a cut or shortened comment has no platforms
 		}
 		h.owners, h.count, h.blind = m.Digest, uint16(min(max(m.Count, 0), 1<<16-1)), m.Partial
-		if m.Key != [16]byte{} {
+		if m.Key != [16]byte{} && m.Held == mark.HeldAs(row.Type, row.Value) {
 			h.key, h.spelled = m.Key, true
 		}
 		if len(m.Owners) > 0 {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,9 @@ type Readback struct {
 	Problem string // why the write cannot be counted as done; empty when it can
 	Note    *Body  // when set, one more write that notes what the server made of our text
 	Status  bool   // the maturity came back otherwise and is to be patched once
+	// Unmarked says that the server does not keep our marker: the rule is there and cannot be managed,
+	// and trying again changes nothing.
+	Unmarked bool
 }
 
 // Verify compares a row read after a change with what the change wanted. row is nil when it is not
@@ -48,7 +52,7 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 	r := Rows{own: own, canon: canon}
 	h := r.judge(row)
 	if h.whose != ours {
-		return Readback{Problem: "the server did not keep our marker, so the rule could not be managed; look at its limits for comments and contents"}
+		return Readback{Unmarked: true, Problem: "the server did not keep our marker, so the rule could not be managed; look at its limits for comments and contents"}
 	}
 	wanted, err := strconv.ParseUint(ch.Sent, 16, 64)
 	if err != nil {
@@ -67,7 +71,7 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 		m, _ := mark.ParseIOC(row.Comment)
 		stored = mark.IOCText(row.Description, m.StandardID, nil)
 	}
-	back.Note, err = ch.noted(stored, respelled)
+	back.Note, err = ch.noted(row, stored, respelled)
 	if err != nil {
 		return Readback{Problem: err.Error()}
 	}
@@ -94,15 +98,15 @@ func (ch *Change) restored(row *Row) bool {
 	return mark.NormalYARA(deref(b.Content)) == mark.NormalYARA(row.Content)
 }
 
-// noted is the change's wanted state with a marker that knows what the server makes of it.
-func (ch *Change) noted(stored uint64, respelled bool) (*Body, error) {
+// noted is the change's wanted state with a marker that knows what the server made of it in row.
+func (ch *Change) noted(row *Row, stored uint64, respelled bool) (*Body, error) {
 	b := *ch.After
 	switch ch.Kind {
 	case IOC:
 		m, _ := mark.ParseIOC(deref(b.Comment))
 		m.Applied.Stored = stored
 		if key, err := hex.DecodeString(ch.Key); respelled && err == nil && len(key) == len(m.Key) {
-			m.Key = [16]byte(key)
+			m.Key, m.Held = [16]byte(key), mark.HeldAs(row.Type, row.Value)
 		}
 		b.Comment = ptr(m.Comment())
 	case Sigma:
@@ -125,15 +129,6 @@ func (ch *Change) noted(stored uint64, respelled bool) (*Body, error) {
 	return &b, nil
 }
 
-// Shortened is the change's comment for a server that refuses the whole one, and whether there is a
-// shorter one at all.
-func (ch *Change) Shortened() (string, bool) {
-	if ch.Kind != IOC || ch.After == nil {
-		return "", false
-	}
-	return ShortComment(deref(ch.After.Comment))
-}
-
 // ShortComment is a comment of ours shortened to the winner, and whether that makes it shorter.
 func ShortComment(comment string) (string, bool) {
 	m, class := mark.ParseIOC(comment)
@@ -142,6 +137,22 @@ func ShortComment(comment string) (string, bool) {
 	}
 	short := m.Short()
 	return short, len(short) < len(comment)
+}
+
+var lengthNamed = regexp.MustCompile(`(\d{2,5}) char`)
+
+// ShortDescription is a description cut to the length that a refusal names, or else to a quarter of
+// what is sent at most, and whether that makes it shorter.
+func ShortDescription(description, words string) (string, bool) {
+	most := mark.MaxText / 4
+	if m := lengthNamed.FindStringSubmatch(words); m != nil {
+		most, _ = strconv.Atoi(m[1])
+	}
+	runes := []rune(description)
+	if len(runes) <= most {
+		return description, false
+	}
+	return strings.TrimSpace(string(runes[:most])), true
 }
 
 // SameAs says whether a row still looks as it did when the change was planned.

@@ -54,7 +54,7 @@ func (s *harfanglabSink) FindList(ctx context.Context, k reconcile.Kind, name st
 }
 
 func listOf(l *harfanglab.List) *run.List {
-	return &run.List{ID: l.ID, Name: l.Name, Disabled: l.Enabled != nil && !*l.Enabled}
+	return &run.List{ID: l.ID, Name: l.Name, Disabled: l.Enabled != nil && !*l.Enabled, Found: l.Found}
 }
 
 func (s *harfanglabSink) CreateList(ctx context.Context, k reconcile.Kind, name string) (run.List, error) {

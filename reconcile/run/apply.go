@@ -95,8 +95,11 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 			return nil, err
 		}
 	}
-	for _, phase := range [][]reconcile.Action{{reconcile.Create, reconcile.Enable}, {reconcile.Adopt, reconcile.Update}, {reconcile.Disable}, {reconcile.Delete}} {
+	for n, phase := range [][]reconcile.Action{{reconcile.Create, reconcile.Enable}, {reconcile.Adopt, reconcile.Update}, {reconcile.Disable}, {reconcile.Delete}} {
 		a.phase(ctx, phase)
+		if n == 0 {
+			a.spare()
+		}
 	}
 	if j.Progress != nil {
 		j.Progress.Done()
@@ -128,10 +131,28 @@ func (a *applying) lists() error {
 			continue
 		}
 		l, err := a.job.Sink.CreateList(a.requests, k, a.job.Policy.List)
+		if err == nil && l.Found {
+			err = a.mustBeEmpty(k, &l)
+		}
 		if err != nil {
 			return fmt.Errorf("create the %s list %q: %w", k, a.job.Policy.List, err)
 		}
 		a.plan.Lists[k] = &l
+	}
+	return nil
+}
+
+// mustBeEmpty turns the changes of a kind into conflicts when the list that was to be created holds
+// rules: somebody else was quicker, and what they made was not planned with (gate G6).
+func (a *applying) mustBeEmpty(k reconcile.Kind, l *List) error {
+	n, err := a.job.Sink.Rows(a.requests, k, l.ID, func([]reconcile.Row) error { return nil })
+	if err != nil {
+		return err
+	}
+	for i := range a.report.Items {
+		if it := &a.report.Items[i]; n > 0 && it.Change.Kind == k && it.Outcome == NotAttempted {
+			a.conflict(i, fmt.Sprintf("the list was to be created and holds %d rules now", n))
+		}
 	}
 	return nil
 }
@@ -164,6 +185,38 @@ func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
 		})
 	}
 	_ = g.Wait() // attempts report into their items
+}
+
+// spare takes removals out of the plan that the creates have proven wrong or early. A row that a create
+// turned out to be is the wanted rule in the server's spelling. And an indicator whose new value could
+// not be deployed keeps its old one until it can.
+func (a *applying) spare() {
+	rows, owners := map[string]bool{}, map[string]bool{}
+	for i := range a.report.Items {
+		it := &a.report.Items[i]
+		switch {
+		case it.Change.Action != reconcile.Create:
+		case it.Outcome == Applied && a.ids[i] != "":
+			rows[it.Change.Kind.String()+a.ids[i]] = true
+		case it.Outcome == Failed:
+			for _, o := range it.Change.Owners {
+				owners[o.ID] = true
+			}
+		}
+	}
+	for i := range a.report.Items {
+		it := &a.report.Items[i]
+		if !it.Change.Action.Removal() || it.Outcome != NotAttempted {
+			continue
+		}
+		early := slices.ContainsFunc(it.Change.Owners, func(o reconcile.Owner) bool { return owners[o.ID] })
+		switch {
+		case rows[it.Change.Kind.String()+it.Change.ID]:
+			it.Outcome, it.Error = Conflict, "kept: it is the wanted rule in HarfangLab's spelling; run again"
+		case it.Change.Reason == reconcile.ValueRemoved && early:
+			it.Outcome, it.Error = Conflict, "kept: the new value of its indicator could not be deployed; run again"
+		}
+	}
 }
 
 // attempt carries out one change and files the result.
@@ -199,7 +252,7 @@ func (a *applying) attempt(i int) {
 		return
 	}
 	a.breaker.success()
-	if (f.Verdict || f.Linked) && it.Outcome == Failed {
+	if (f.Verdict || f.Linked) && it.Outcome == Failed && !errors.Is(err, errUnconfirmed) {
 		a.refuse(it.Change, f)
 	}
 }

@@ -43,6 +43,7 @@ type Sink interface {
 type List struct {
 	ID, Name string
 	Disabled bool
+	Found    bool // CreateList did not make it: it was there, or an attempt whose answer was lost made it
 }
 
 // Query names one rule: type and value of an IOC, the YAML id of a Sigma rule, a display name, an id.

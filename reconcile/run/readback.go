@@ -63,11 +63,14 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 	back := it.Change.Verify(row, a.job.Policy.Own, a.job.Canon, second)
 	if back.Problem != "" {
 		it.Outcome, it.Error = Failed, back.Problem
+		if back.Unmarked { // held from now on, or every plan would adopt it again
+			a.refuse(it.Change, Fault{Words: back.Problem})
+		}
 		return false
 	}
 	var p Patch
-	if back.Note != nil {
-		p = Patch{Description: back.Note.Description, Comment: back.Note.Comment, Name: back.Note.Name, Content: back.Note.Content}
+	if back.Note != nil { // what carries the marker, and nothing that the server has put in its form already
+		p = Patch{Comment: back.Note.Comment, Content: back.Note.Content}
 	}
 	if back.Status {
 		p.HLStatus = &it.Change.After.HLStatus
@@ -75,15 +78,8 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 	if back.Note == nil && !back.Status {
 		return false
 	}
-	err := a.job.Sink.Update(a.requests, it.Change.Kind, row.ID, p)
+	err := a.job.patch(a.requests, it.Change.Kind, row.ID, p)
 	f := a.job.Classify(err)
-	if err != nil && f.Verdict && p.Comment != nil && slices.Contains(f.Fields, "comment") {
-		if short, ok := reconcile.ShortComment(*p.Comment); ok {
-			p.Comment = &short
-			err = a.job.Sink.Update(a.requests, it.Change.Kind, row.ID, p)
-			f = a.job.Classify(err)
-		}
-	}
 	switch {
 	case err == nil:
 		return back.Note != nil
@@ -97,16 +93,23 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 	return false
 }
 
-// reread finds the rows of some items: one by one, or by reading the lists when that is cheaper or
-// when the server ignores the filters of a narrow read.
+// reread finds the rows of some items: one by one, or by reading the lists when that is cheaper, when
+// the server ignores the filters of a narrow read, or for a row that a narrow read did not find: the
+// server may hold its value or its name in another form.
 func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
+	found := map[int]*reconcile.Row{}
 	if len(items) <= narrowReads {
 		rows, err := a.rereadNarrow(items)
-		if err == nil || !a.job.Classify(err).FilterIgnored {
-			return rows, err
+		switch {
+		case err == nil:
+			found = rows
+			items = slices.DeleteFunc(slices.Clone(items), func(i int) bool {
+				return rows[i] != nil || a.report.Items[i].Change.Action == reconcile.Delete
+			})
+		case !a.job.Classify(err).FilterIgnored:
+			return nil, err
 		}
 	}
-	found := map[int]*reconcile.Row{}
 	for _, k := range a.job.kinds() {
 		byID, byKey := a.wantedRows(items, k)
 		if len(byID)+len(byKey) == 0 {

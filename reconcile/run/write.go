@@ -30,7 +30,7 @@ func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *List) (id, 
 // an earlier attempt was stored although its answer was lost.
 func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List) (string, error) {
 	row := ch.Row()
-	id, err := j.Sink.Create(ctx, list.ID, row)
+	id, err := j.post(ctx, list, row)
 	if err == nil {
 		return id, nil
 	}
@@ -46,14 +46,54 @@ func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List) (str
 		case found:
 			return id, nil
 		}
-		return j.Sink.Create(ctx, list.ID, row)
-	case f.Verdict && slices.Contains(f.Fields, "comment"):
-		if short, ok := ch.Shortened(); ok {
-			row.Comment = short
-			return j.Sink.Create(ctx, list.ID, row)
-		}
+		return j.post(ctx, list, row)
 	}
 	return "", err
+}
+
+// post sends a new rule, with shorter texts where the server names one as too long.
+func (j *Job) post(ctx context.Context, list *List, row reconcile.Row) (id string, err error) {
+	texts := Patch{Description: &row.Description, Comment: &row.Comment}
+	if row.Kind != reconcile.IOC {
+		texts = Patch{}
+	}
+	for {
+		if id, err = j.Sink.Create(ctx, list.ID, row); err == nil || !j.shorten(&texts, err) {
+			return id, err
+		}
+		row.Description, row.Comment = *texts.Description, *texts.Comment
+	}
+}
+
+// patch changes a rule, with shorter texts where the server names one as too long.
+func (j *Job) patch(ctx context.Context, k reconcile.Kind, id string, p Patch) (err error) {
+	for {
+		if err = j.Sink.Update(ctx, k, id, p); err == nil || !j.shorten(&p, err) {
+			return err
+		}
+	}
+}
+
+// shorten cuts the text that a refusal names, and says whether there was one that could be cut: a
+// comment to its winner, a description to the length that the server's words allow.
+func (j *Job) shorten(p *Patch, refused error) bool {
+	f := j.Classify(refused)
+	if !f.Verdict || f.Exists {
+		return false
+	}
+	if p.Comment != nil && slices.Contains(f.Fields, "comment") {
+		if short, ok := reconcile.ShortComment(*p.Comment); ok {
+			p.Comment = &short
+			return true
+		}
+	}
+	if p.Description != nil && slices.Contains(f.Fields, "description") {
+		if short, ok := reconcile.ShortDescription(*p.Description, f.Words); ok {
+			p.Description = &short
+			return true
+		}
+	}
+	return false
 }
 
 // existsElsewhere is the server's verdict on a Sigma id that another list holds. It unwraps to the
@@ -65,6 +105,12 @@ func (e *existsElsewhere) Error() string {
 }
 func (e *existsElsewhere) Unwrap() error { return e.err }
 
+// errUnconfirmed is "already exists" for a rule that cannot be found. It is no verdict: it is tried
+// again in the next run.
+var errUnconfirmed = errors.New("HarfangLab says that it exists and does not show it")
+
+// adoptExisting finds the rule that stands in the way of a create. The value of an IOC may be held in
+// another case than ours.
 func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *List, refused error) (string, error) {
 	rows, err := j.lookup(ctx, ch, list.ID)
 	if err != nil {
@@ -72,7 +118,7 @@ func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *Lis
 	}
 	for i := range rows {
 		mine, _, key := reconcile.Whose(&rows[i].Row, j.Policy.Own, j.Canon)
-		if hex.EncodeToString(key[:]) != ch.Key {
+		if ch.Kind != reconcile.IOC && hex.EncodeToString(key[:]) != ch.Key {
 			continue
 		}
 		if !mine {
@@ -86,7 +132,7 @@ func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *Lis
 	if ch.Kind == reconcile.Sigma {
 		return "", &existsElsewhere{refused}
 	}
-	return "", refused
+	return "", fmt.Errorf("%w: %w", errUnconfirmed, refused)
 }
 
 func (j *Job) findOurs(ctx context.Context, ch *reconcile.Change, list *List) (id string, found bool, err error) {
@@ -118,18 +164,9 @@ func (j *Job) lookup(ctx context.Context, ch *reconcile.Change, list string) ([]
 
 // update writes what differs.
 func (j *Job) update(ctx context.Context, ch *reconcile.Change, id string) error {
-	p := patchOf(ch)
-	err := j.Sink.Update(ctx, ch.Kind, id, p)
-	if err == nil {
-		return nil
-	}
-	f := j.Classify(err)
-	if f.Missing {
+	err := j.patch(ctx, ch.Kind, id, patchOf(ch))
+	if err != nil && j.Classify(err).Missing {
 		return fmt.Errorf("%w: the row is gone", reconcile.ErrConflict)
-	}
-	if short, ok := ch.Shortened(); ok && f.Verdict && slices.Contains(f.Fields, "comment") {
-		p.Comment = &short
-		return j.Sink.Update(ctx, ch.Kind, id, p)
 	}
 	return err
 }
@@ -164,7 +201,7 @@ func patchOf(ch *reconcile.Change) Patch {
 // disable takes a rule out of force and notes why. A server that refuses the note still takes the
 // rule out of force.
 func (j *Job) disable(ctx context.Context, ch *reconcile.Change) (note string, err error) {
-	err = j.Sink.Update(ctx, ch.Kind, ch.ID, patchOf(ch))
+	err = j.patch(ctx, ch.Kind, ch.ID, patchOf(ch))
 	if err == nil {
 		return "", nil
 	}

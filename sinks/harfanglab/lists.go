@@ -24,9 +24,11 @@ func rulePath(k reconcile.Kind) string {
 }
 
 // List is one rule container, a "source" in the API. Enabled is nil where the manager does not say.
+// Found says that CreateList did not get it as the answer to its request, but found it there.
 type List struct {
 	ID, Name string
 	Enabled  *bool
+	Found    bool
 }
 
 type wireSource struct {
@@ -97,6 +99,7 @@ func (c *Client) CreateList(ctx context.Context, k reconcile.Kind, name string) 
 		}
 		return List{}, err
 	}
+	found.Found = true
 	return *found, nil
 }
 
