@@ -97,6 +97,13 @@ func (w *world) env(set func(k, v string)) {
 	}
 }
 
+// strictJSON knows every member: a misspelt knob would try nothing.
+func strictJSON(text string, into any) error {
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	return dec.Decode(into)
+}
+
 func of(ts *testscript.TestScript) *world { return ts.Value(worldKey).(*world) }
 
 // cmdRestart: restart [opencti=VERSION] [hl=KNOBS-JSON] serves new, empty platforms.
@@ -109,7 +116,7 @@ func cmdRestart(ts *testscript.TestScript, _ bool, args []string) {
 		case "opencti":
 			o.Version = v
 		case "hl":
-			ts.Check(json.Unmarshal([]byte(v), &h.Knobs))
+			ts.Check(strictJSON(v, &h.Knobs))
 		case "login":
 			h.Login, h.Password, _ = strings.Cut(v, ":")
 		default:
@@ -247,7 +254,7 @@ func cmdHL(ts *testscript.TestScript, _ bool, args []string) {
 	case "delete":
 		w.hl.Delete(args[1], w.rule(ts, args[1], args[2]).ID)
 	case "knobs":
-		w.hl.SetKnobs(func(k *hlsim.Knobs) { ts.Check(json.Unmarshal([]byte(args[1]), k)) })
+		w.hl.SetKnobs(func(k *hlsim.Knobs) { ts.Check(strictJSON(args[1], k)) })
 	case "promote":
 		w.hl.Promote()
 	case "rows":
@@ -280,6 +287,8 @@ func setRule(r *hlsim.Rule, key, v string) error {
 		r.Enabled = v == "true"
 	case "description":
 		r.Description = v
+	case "value":
+		r.Value = v
 	case "comment":
 		r.Comment = v
 	case "name":
@@ -310,7 +319,7 @@ func (w *world) side(ts *testscript.TestScript, name string) *simhttp.Handler {
 // cmdFault: fault octi|hl JSON makes matching requests fail.
 func cmdFault(ts *testscript.TestScript, _ bool, args []string) {
 	var f simhttp.Fault
-	ts.Check(json.Unmarshal([]byte(args[1]), &f))
+	ts.Check(strictJSON(args[1], &f))
 	ts.Check(of(ts).side(ts, args[0]).Fail(f))
 }
 

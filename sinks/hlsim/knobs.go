@@ -46,6 +46,8 @@ type Knobs struct {
 	FoldValues       bool `json:"fold_values"`       // IOC values are stored, and unique, in lower case
 	UpperHashes      bool `json:"upper_hashes"`      // hashes are stored in upper case
 	CRLF             bool `json:"crlf"`              // contents are stored with CRLF line ends
+	FoldNames        bool `json:"fold_names"`        // Sigma and YARA names are stored in lower case
+	DropComments     bool `json:"drop_comments"`     // YARA contents lose the comment in their first line
 	KeepContent      bool `json:"keep_content"`      // Sigma is stored as it was sent instead of written anew
 
 	// Listings that change or lie while they are read. Pages count from 1, by their offset. Look-ups, with

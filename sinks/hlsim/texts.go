@@ -22,7 +22,17 @@ func (k *Knobs) description(s string) string {
 
 func (k *Knobs) comment(s string) string { return cut(k.trimmed(s), k.CutComment) }
 
+func (k *Knobs) name(s string) string {
+	if k.FoldNames {
+		return strings.ToLower(s)
+	}
+	return s
+}
+
 func (k *Knobs) content(s string) string {
+	if first, rest, more := strings.Cut(s, "\n"); k.DropComments && more && strings.HasPrefix(first, "//") {
+		s = rest
+	}
 	s = cut(k.trimmed(s), k.CutContent)
 	if k.CRLF {
 		s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n")

@@ -30,6 +30,8 @@ func TestTexts(t *testing.T) {
 		{"contents are kept", Knobs{}, yaras, object{"content": yara}, object{"content": yara}},
 		{"knob: contents trimmed", Knobs{TrimTexts: true}, yaras, object{"content": yara}, object{"content": "rule a { condition: true }\r\n// é"}},
 		{"knob: contents cut", Knobs{CutContent: 8}, yaras, object{"content": yara}, object{"content": "\n  rule "}},
+		{"knob: a first comment dropped", Knobs{DropComments: true}, yaras, object{"content": "// note\nrule a { condition: true }\n// kept"}, object{"content": "rule a { condition: true }\n// kept"}},
+		{"knob: names folded", Knobs{FoldNames: true}, yaras, object{"name": "Loader A", "content": yara}, object{"name": "loader a"}},
 		{"knob: contents with CRLF", Knobs{CRLF: true}, yaras, object{"content": yara}, object{"content": "\r\n  rule a { condition: true }\r\n// é\r\n  "}},
 	}
 	for _, tt := range tests {

@@ -66,7 +66,7 @@ func (w *wish) fill(k *Knobs, kind string, r *row) {
 		r.value = k.value(r.typ, w.value.text)
 	}
 	if w.name.given {
-		r.name = w.name.text
+		r.name = k.name(w.name.text)
 		r.setNull(nullName, w.name.null)
 	}
 	if w.description.given {
