@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/mark"
 	"harfangsync/reconcile/planfile"
 )
 
@@ -195,6 +196,9 @@ func (p *printer) field(c *reconcile.Change, name string) {
 			p.line("      comment.%s: %s -> %s", m.name, m.from, m.to)
 		}
 	case "content":
+		if c.Kind == reconcile.Sigma { // the manager writes rules anew: what it only spells otherwise is no change
+			from, to = mark.PlainSigma(from), mark.PlainSigma(to)
+		}
 		for _, l := range Diff(from, to) {
 			p.line("      %s", p.diffLine(l))
 		}
