@@ -129,14 +129,19 @@ func (ch *Change) noted(row *Row, stored uint64, respelled bool) (*Body, error) 
 	return &b, nil
 }
 
-// ShortComment is a comment of ours shortened to the winner, and whether that makes it shorter.
+// ShortComment is a comment of ours in the next shorter form, and whether there is one: the winner
+// alone, and then no more than what keeps the row ours.
 func ShortComment(comment string) (string, bool) {
 	m, class := mark.ParseIOC(comment)
 	if class != mark.Ours {
 		return comment, false
 	}
-	short := m.Short()
-	return short, len(short) < len(comment)
+	for _, short := range []string{m.Short(), m.Tiny()} {
+		if len(short) < len(comment) {
+			return short, true
+		}
+	}
+	return comment, false
 }
 
 var lengthNamed = regexp.MustCompile(`(\d{2,5}) char`)

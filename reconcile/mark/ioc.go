@@ -31,8 +31,8 @@ type IOC struct {
 	// Key is the identity of the rule that was sent, where the server holds its value in another
 	// spelling than ours; zero where it does not.
 	Key [16]byte
-	// Partial says that the server cut the comment short before the owners: whom else the rule has is
-	// not known.
+	// Partial says that the comment ends before the owners, or had to be shortened to less: whom else
+	// the rule has is not known.
 	Partial bool
 }
 
@@ -49,6 +49,8 @@ type comment struct {
 	Indicators   []string `json:"indicators,omitempty"`
 	Score        *int     `json:"indicator_score"`
 	Platforms    []string `json:"indicator_platforms"`
+
+	tiny bool // without the last two
 }
 
 // Comment is the text of the rule's comment, at most MaxText runes.
@@ -72,6 +74,14 @@ func (m IOC) Short() string {
 	return encode(c)
 }
 
+// Tiny is the least that keeps a row ours, for a server whose limit is about 255 characters: who else
+// owns the rule is left out.
+func (m IOC) Tiny() string {
+	c := m.comment()
+	return encode(comment{IndicatorID: c.IndicatorID, ManagedBy: c.ManagedBy, Instance: c.Instance, Applied: c.Applied,
+		Disabled: c.Disabled, Key: c.Key, Indicators: c.Indicators[:min(1, len(c.Indicators))], tiny: true})
+}
+
 func (m IOC) comment() comment {
 	c := comment{
 		IndicatorID: m.StandardID, ManagedBy: Product, Instance: m.Instance, Applied: m.Applied.String(),
@@ -88,7 +98,15 @@ func encode(c comment) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(c); err != nil {
+	var v any = c
+	if c.tiny {
+		v = struct {
+			comment
+			Score     *int     `json:"indicator_score,omitempty"`
+			Platforms []string `json:"indicator_platforms,omitempty"`
+		}{comment: c}
+	}
+	if err := e.Encode(v); err != nil {
 		panic(err) // strings and numbers always encode
 	}
 	return strings.TrimSuffix(b.String(), "\n")
@@ -142,7 +160,9 @@ func ParseIOC(s string) (IOC, Class) {
 	err := json.Unmarshal([]byte(t), &c)
 	if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err == nil || odd { // the other members are read all the same
 		if c.ManagedBy == Product && c.Instance != "" {
-			return fromComment(c), Ours
+			m := fromComment(c)
+			m.Partial = c.OwnersCount == 0 && c.OwnersDigest == ""
+			return m, Ours
 		}
 	}
 	if err == nil {
