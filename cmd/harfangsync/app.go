@@ -96,6 +96,7 @@ func (p *program) app() *cli.App {
 		Name:            "harfangsync",
 		Usage:           "keep HarfangLab's from_OpenCTI lists equal to OpenCTI's indicators, plan first",
 		HideVersion:     true,
+		HideHelp:        true, // globalFlags have it
 		HideHelpCommand: true,
 		Writer:          p.stdout, ErrWriter: p.stderr, Reader: p.stdin,
 		ExitErrHandler:            func(*cli.Context, error) {},
@@ -125,11 +126,12 @@ func (p *program) app() *cli.App {
 // prepare gives a command what all of them share.
 func (p *program) prepare(c *cli.Command) {
 	c.OnUsageError = onUsageError
-	c.HideHelpCommand = true
+	c.HideHelp, c.HideHelpCommand = true, true
 	for _, sub := range c.Subcommands {
 		p.prepare(sub)
 	}
 	if len(c.Subcommands) > 0 {
+		c.Flags = append(c.Flags, helpFlag())
 		return
 	}
 	c.Flags = append(c.Flags, p.globalFlags()...)
@@ -154,7 +156,14 @@ func (p *program) globalFlags() []cli.Flag {
 		&cli.StringFlag{Name: "log-format", Usage: "text or json", Destination: &p.logForm},
 		&cli.BoolFlag{Name: "quiet", Usage: "no log lines but errors, no progress", Destination: &p.quiet},
 		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", Destination: &p.noColor},
+		helpFlag(),
 	}
+}
+
+// helpFlag is a flag for each command; the library's own is a variable that all programs of a process
+// would share.
+func helpFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
 }
 
 // settingFlags are the flags that stand for settings. What the user gives goes into p.flags.

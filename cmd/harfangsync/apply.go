@@ -151,8 +151,9 @@ func (t *target) restore(doc *planfile.Document, a *applying) (*run.Planned, err
 	}
 	planned := &run.Planned{
 		Plan: &reconcile.Plan{Changes: doc.Changes, Held: doc.Held, Skipped: doc.Skipped, Gates: doc.Gates, Unchanged: doc.Summary.ByAction["unchanged"],
-			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest},
-		Lists: map[reconcile.Kind]*run.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true,
+			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest, Sources: doc.Source.Selected.Counts()},
+		Filter: doc.Source.FilterDigest,
+		Lists:  map[reconcile.Kind]*run.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true,
 	}
 	for _, l := range doc.Target.Lists {
 		if l.ID != nil {
