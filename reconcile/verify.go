@@ -34,25 +34,25 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 		return Readback{Problem: "HarfangLab does not hold it when read again"}
 	}
 	if row.Enabled != ch.After.Enabled {
-		return Readback{Problem: fmt.Sprintf("enabled is %t when read again, wanted %t", row.Enabled, ch.After.Enabled)}
+		return Readback{Problem: fmt.Sprintf("HarfangLab holds it with enabled %t when read again, wanted %t", row.Enabled, ch.After.Enabled)}
 	}
 	if ch.Action == Disable {
 		other := []string{"name", "description", "hl_status"} // only a restore writes these along
 		if slices.ContainsFunc(ch.Fields, func(f string) bool { return slices.Contains(other, f) }) && !ch.restored(row) {
-			return Readback{Problem: "other content than the dump's when read again"}
+			return Readback{Problem: "HarfangLab holds other content than the dump's when read again"}
 		}
 		return Readback{}
 	}
 	if ch.Sent == "" { // a restore: the very texts of the dump
 		if !ch.restored(row) {
-			return Readback{Problem: "other content than the dump's when read again"}
+			return Readback{Problem: "HarfangLab holds other content than the dump's when read again"}
 		}
 		return Readback{}
 	}
 	r := Rows{own: own, canon: canon}
 	h := r.judge(row)
 	if h.whose != ours {
-		return Readback{Unmarked: true, Problem: "the server did not keep our marker, so the rule could not be managed; look at its limits for comments and contents"}
+		return Readback{Unmarked: true, Problem: "HarfangLab did not keep our marker, so the rule could not be managed; look at its limits for comments and contents"}
 	}
 	wanted, err := strconv.ParseUint(ch.Sent, 16, 64)
 	if err != nil {
@@ -64,7 +64,7 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 		return back
 	}
 	if second {
-		return Readback{Problem: "other content than was sent when read again"}
+		return Readback{Problem: "HarfangLab holds other content than was sent when read again"}
 	}
 	stored := h.text
 	if ch.Kind == IOC {

@@ -28,7 +28,7 @@ func TestVerify(t *testing.T) {
 	}{
 		{name: "as sent", change: create(a)},
 		{name: "a missing row", change: create(a), none: true, problem: "does not hold it"},
-		{name: "out of force", change: create(a), row: off, problem: "enabled is false"},
+		{name: "out of force", change: create(a), row: off, problem: "enabled false"},
 		{name: "another text is noted", change: create(a), row: func(r *reconcile.Row) { r.Description = "cut" }, note: true},
 		{name: "another value is noted", change: create(ind("a", "url http://h/A")), row: func(r *reconcile.Row) { r.Value = "http://h/a" }, note: true},
 		{name: "another spelling that is the same is not", change: create(a), row: func(r *reconcile.Row) { r.Value = "X.EXAMPLE" }},
@@ -39,7 +39,7 @@ func TestVerify(t *testing.T) {
 		}},
 		{name: "a YARA file with other line ends", change: create(yara("y")), row: func(r *reconcile.Row) { r.Content = strings.ReplaceAll(r.Content, "\n", "\r\n") }},
 		{name: "a disabled row", change: stop, row: off},
-		{name: "a row that stayed in force", change: stop, row: func(r *reconcile.Row) { r.Enabled = true }, problem: "enabled is true"},
+		{name: "a row that stayed in force", change: stop, row: func(r *reconcile.Row) { r.Enabled = true }, problem: "enabled true"},
 		{name: "a deleted row", change: remove, none: true},
 		{name: "a row that is still there", change: remove, problem: "still holds it"},
 	} {
