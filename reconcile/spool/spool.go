@@ -80,6 +80,9 @@ func (s *Spool) Get(at int64) ([]byte, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
+	if at < 0 || at >= s.base+int64(len(s.buf)) {
+		return nil, errTorn
+	}
 	if at >= s.base {
 		return record(s.buf[at-s.base:])
 	}
@@ -89,7 +92,7 @@ func (s *Spool) Get(at int64) ([]byte, error) {
 		return nil, fmt.Errorf("temporary file: %w", err)
 	}
 	size, n := binary.Uvarint(b)
-	if n <= 0 {
+	if n <= 0 || size > uint64(s.base-at-int64(n)) {
 		return nil, errTorn
 	}
 	if int(size)+n <= len(b) {
@@ -102,30 +105,38 @@ func (s *Spool) Get(at int64) ([]byte, error) {
 	return whole, nil
 }
 
-var errTorn = errors.New("temporary file: a record is torn")
+var (
+	errTorn   = errors.New("temporary file: a record is torn")
+	errClosed = errors.New("temporary file: closed")
+)
 
 func record(b []byte) ([]byte, error) {
 	size, n := binary.Uvarint(b)
-	if n <= 0 || int(size) > len(b)-n {
+	if n <= 0 || size > uint64(len(b)-n) {
 		return nil, errTorn
 	}
 	return append([]byte(nil), b[n:n+int(size)]...), nil
 }
 
-// Close gives the file back. The spool must not be used afterwards.
+// Close gives the file back. Put and Get are errors afterwards; a second Close does nothing.
 func (s *Spool) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.buf = nil
+	if s.err == errClosed {
+		return nil
+	}
+	failed := s.err
+	s.buf, s.base, s.err = nil, 0, errClosed
 	if s.file == nil {
-		return s.err
+		return failed
 	}
 	name := s.file.Name()
 	err := s.file.Close()
 	if runtime.GOOS == "windows" {
 		_ = os.Remove(name)
 	}
-	return errors.Join(s.err, err)
+	s.file = nil
+	return errors.Join(failed, err)
 }
 
 // Encoder packs strings and numbers into a record.
