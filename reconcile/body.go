@@ -2,32 +2,25 @@ package reconcile
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"harfangsync/reconcile/mark"
 )
 
-// after is the wanted state of a rule. row is what holds it now, or nil.
-func (c *computation) after(group []want, win want, row *Row) (*Body, wantRecord, error) {
-	rec, err := c.w.read(win.at)
+// after is the wanted state of a rule, with the winner's record and all owners. row is what holds the
+// rule now, or nil.
+func (c *computation) after(group []want, win want, row *Row) (*Body, wantRecord, []Owner, error) {
+	rec, owners, err := c.describe(group, win)
 	if err != nil {
-		return nil, rec, err
+		return nil, rec, nil, err
 	}
 	applied := mark.Applied{Known: true, Sent: win.text, Maturity: c.p.Maturity}
 	b := &Body{Enabled: true}
 	switch win.kind {
 	case IOC:
-		ids, err := c.ownerIDs(group)
-		if err != nil {
-			return nil, rec, err
-		}
-		digest := mark.OwnersDigest(ids...)
-		ids = slices.DeleteFunc(ids, func(id string) bool { return id == rec.Owner.ID })
-		slices.Sort(ids)
-		ids = append([]string{rec.Owner.ID}, ids...)
+		ids := ownerIDsOf(owners)
 		m := mark.IOC{StandardID: rec.Owner.StandardID, Score: rec.Owner.Score, Platforms: rec.Platforms,
-			Owners: ids[:min(len(ids), mark.MaxOwners)], Count: len(ids), Digest: digest, Instance: c.p.Own.Instance, Applied: applied}
+			Owners: ids[:min(len(ids), mark.MaxOwners)], Count: len(ids), Digest: mark.OwnersDigest(ids...), Instance: c.p.Own.Instance, Applied: applied}
 		if row != nil && KeyOf(IOC, row.Type, c.rows.canon(row.Type, row.Value)) != win.key {
 			m.Key = win.key
 		}
@@ -35,7 +28,7 @@ func (c *computation) after(group []want, win want, row *Row) (*Body, wantRecord
 	case Sigma:
 		rule, err := mark.ReadSigma(rec.Body)
 		if err != nil {
-			return nil, rec, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
+			return nil, rec, nil, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
 		}
 		id := rec.Value
 		if row != nil && c.w.derived[win.at] && row.RuleID != "" {
@@ -44,14 +37,14 @@ func (c *computation) after(group []want, win want, row *Row) (*Body, wantRecord
 		ref := mark.SigmaRef{Base: c.p.Base, Owner: rec.Owner.ID, Instance: c.p.Own.Instance, Applied: applied}
 		text, err := rule.Render(sigmaID(rule, id), ref)
 		if err != nil {
-			return nil, rec, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
+			return nil, rec, nil, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
 		}
 		b.Name, b.Content = ptr(rec.Name), &text
 	case YARA:
 		b.Name = ptr(rec.Name)
 		b.Content = ptr(mark.MarkYARA(rec.Body, mark.YARALine{Owners: []string{rec.Owner.ID}, Instance: c.p.Own.Instance, Applied: applied}))
 	}
-	return b, rec, nil
+	return b, rec, owners, nil
 }
 
 // sigmaID is the id to set in a rule's YAML; a rule that has one keeps it as it is written.

@@ -40,22 +40,19 @@ func (c *computation) creates() error {
 }
 
 func (c *computation) create(group []want, known map[uint64]bool) error {
-	after, rec, err := c.after(group, group[0], nil)
+	after, rec, owners, err := c.after(group, group[0], nil)
 	if err != nil {
 		return err
 	}
 	after.HLStatus = c.p.Maturity
 	ch := Change{Kind: group[0].kind, List: c.p.List, Action: Create, Reason: NewIndicator, After: after,
 		Key: hex.EncodeToString(group[0].key[:]), Sent: fmt.Sprintf("%016x", group[0].text),
-		Fields: []string{}}
+		Fields: []string{}, Owners: owners}
 	if ch.Name = rec.Name; ch.Kind == IOC {
 		ch.Type, ch.Value = rec.Type, rec.Value
 	}
 	if slices.ContainsFunc(group, func(e want) bool { return known[e.owner] }) {
 		ch.Reason = ValueAdded
-	}
-	if ch.Owners, err = c.owners(group, group[0]); err != nil {
-		return err
 	}
 	if item, refused := c.refused(&ch); refused {
 		if ch.Kind == Sigma && c.p.Refusals[ch.Key].Elsewhere {

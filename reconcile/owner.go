@@ -9,15 +9,20 @@ import (
 
 // owners describes a group, its winner first, then by id.
 func (c *computation) owners(group []want, win want) ([]Owner, error) {
-	out := make([]Owner, 0, len(group))
-	first := ""
+	_, owners, err := c.describe(group, win)
+	return owners, err
+}
+
+// describe reads every record of a group once: it gives the winner's, and all owners.
+func (c *computation) describe(group []want, win want) (first wantRecord, out []Owner, err error) {
+	out = make([]Owner, 0, len(group))
 	for _, e := range group {
 		rec, err := c.w.read(e.at)
 		if err != nil {
-			return nil, err
+			return first, nil, err
 		}
 		if e.owner == win.owner {
-			first = rec.Owner.ID
+			first = rec
 		}
 		out = append(out, rec.Owner)
 	}
@@ -25,14 +30,14 @@ func (c *computation) owners(group []want, win want) ([]Owner, error) {
 		switch {
 		case a.ID == b.ID:
 			return 0
-		case a.ID == first:
+		case a.ID == first.Owner.ID:
 			return -1
-		case b.ID == first:
+		case b.ID == first.Owner.ID:
 			return 1
 		}
 		return cmp.Compare(a.ID, b.ID)
 	})
-	return out, nil
+	return first, out, nil
 }
 
 func (c *computation) ownerByDigest(owner uint64) []Owner {

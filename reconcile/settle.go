@@ -195,7 +195,7 @@ func (c *computation) change(h held, group []want, a Action, why Reason, cause C
 	if err != nil {
 		return err
 	}
-	after, rec, err := c.after(group, win, &row)
+	after, rec, owners, err := c.after(group, win, &row)
 	if err != nil {
 		return err
 	}
@@ -209,9 +209,7 @@ func (c *computation) change(h held, group []want, a Action, why Reason, cause C
 	if row.Kind != IOC {
 		ch.Name = rec.Name
 	}
-	if ch.Owners, err = c.owners(group, win); err != nil {
-		return err
-	}
+	ch.Owners = owners
 	ch.Fields = differing(row.Kind, ch.Before, ch.After)
 	if held, refused := c.refused(&ch); refused {
 		c.plan.Held = append(c.plan.Held, held)

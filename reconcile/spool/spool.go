@@ -28,6 +28,8 @@ type Spool struct {
 	file *os.File
 	noFS bool
 	err  error
+
+	guess [4096]byte // what is read at once; most records are smaller
 }
 
 // New makes an empty spool.
@@ -86,8 +88,7 @@ func (s *Spool) Get(at int64) ([]byte, error) {
 	if at >= s.base {
 		return record(s.buf[at-s.base:])
 	}
-	const guess = 4096
-	b := make([]byte, min(guess, s.base-at))
+	b := s.guess[:min(int64(len(s.guess)), s.base-at)]
 	if _, err := s.file.ReadAt(b, at); err != nil {
 		return nil, fmt.Errorf("temporary file: %w", err)
 	}
@@ -96,7 +97,7 @@ func (s *Spool) Get(at int64) ([]byte, error) {
 		return nil, errTorn
 	}
 	if int(size)+n <= len(b) {
-		return b[n : n+int(size)], nil
+		return append(make([]byte, 0, size), b[n:n+int(size)]...), nil
 	}
 	whole := make([]byte, size)
 	if _, err := s.file.ReadAt(whole, at+int64(n)); err != nil {
