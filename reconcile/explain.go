@@ -207,16 +207,31 @@ func (e *Evidence) describe(ch *Change) {
 	}
 }
 
-// evidenced says whether a removal's reason is evidence, and not mere absence. What a filter or a
+// basis is how this run's rules of selection and meaning stand to those of the last good run.
+type basis struct {
+	sameFilter, otherFilter bool // both false when there was no good run
+	otherMeaning            bool // settings that decide which values an indicator gives have changed
+}
+
+func basisOf(last LastGood, filter string, pol Policy) basis {
+	return basis{
+		sameFilter: last.Known() && last.Filter == filter, otherFilter: last.Known() && last.Filter != filter,
+		otherMeaning: last.Known() && last.Meaning != "" && last.Meaning != pol.Meaning,
+	}
+}
+
+// evidences says whether a removal's reason is evidence, and not mere absence. What a filter or a
 // setting leaves out is evidence only while these are the last good run's.
-func evidenced(why Reason, sameFilter, changedFilter bool) bool {
+func (b basis) evidences(why Reason) bool {
 	switch why {
 	case IndicatorGone:
 		return false
 	case OutOfFilter:
-		return sameFilter
-	case BelowThreshold, LabelFiltered, MarkingDenied, Excluded, DetectionOff:
-		return !changedFilter
+		return b.sameFilter
+	case BelowThreshold, LabelFiltered, MarkingDenied, DetectionOff:
+		return !b.otherFilter
+	case Excluded, ValueRemoved, PatternSkipped:
+		return !b.otherMeaning
 	}
 	return true
 }

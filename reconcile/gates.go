@@ -10,9 +10,10 @@ import (
 // means that there was none.
 type LastGood struct {
 	At       time.Time    `json:"at"`
-	Filter   string       `json:"filter"`   // digest of the stream's filter and our selection
-	Markings []string     `json:"markings"` // visible to the account then
-	Sources  map[Kind]int `json:"sources"`  // wanted indicators of each kind
+	Filter   string       `json:"filter"`            // digest of the stream's filter and our selection
+	Meaning  string       `json:"meaning,omitempty"` // Policy.Meaning of that run
+	Markings []string     `json:"markings"`          // visible to the account then
+	Sources  map[Kind]int `json:"sources"`           // wanted indicators of each kind
 }
 
 // Known says whether there was a last good run at all.
@@ -37,7 +38,7 @@ func (p *Plan) Judge(complete, absence Gate, last LastGood, filter string, pol P
 	p.Gates = []Gate{complete}
 	p.Gates = append(p.Gates, p.sourceGates(last, filter, pol, lim, over)...)
 	p.Gates = append(p.Gates, absence)
-	p.Gates = append(p.Gates, p.removalGates(last, filter, over)...)
+	p.Gates = append(p.Gates, p.removalGates(basisOf(last, filter, pol), over)...)
 	backup := "rows are written to a directory before they change only with --backup"
 	p.Gates = append(p.Gates,
 		Gate{ID: "G5", Name: "ownership", OK: true, Base: len(p.Changes), Message: "only rows with our marker, or an old connector's, in the configured lists"},
@@ -76,7 +77,7 @@ func (p *Plan) sourceGates(last LastGood, filter string, pol Policy, lim Limits,
 		if !last.Known() || p.Enabled[k] > 0 && p.Sources[k] == 0 { // an empty source has a gate of its own
 			continue
 		}
-		gap := last.Sources[k] - p.Sources[k] - p.explained(k, last, filter)
+		gap := last.Sources[k] - p.Sources[k] - p.explained(k, basisOf(last, filter, pol))
 		if limit := last.Sources[k] * lim.SourceShrink / 100; gap > limit {
 			lost += gap
 			lostLine = append(lostLine, fmt.Sprintf("%s %d of %d (limit %d)", k, gap, last.Sources[k], limit))
@@ -97,10 +98,10 @@ func (p *Plan) sourceGates(last LastGood, filter string, pol Policy, lim Limits,
 }
 
 // explained counts the indicators of a kind whose loss the evidence explains.
-func (p *Plan) explained(k Kind, last LastGood, filter string) int {
+func (p *Plan) explained(k Kind, b basis) int {
 	n := 0
 	for _, why := range p.lost[k] {
-		if evidenced(why, last.Known() && last.Filter == filter, last.Known() && last.Filter != filter) {
+		if b.evidences(why) {
 			n++
 		}
 	}
@@ -109,9 +110,7 @@ func (p *Plan) explained(k Kind, last LastGood, filter string) int {
 
 // removalGates is G4: how many rules one run may take out of force, for each kind, evidence and
 // absence apart.
-func (p *Plan) removalGates(last LastGood, filter string, over Overrides) []Gate {
-	same := last.Known() && last.Filter == filter
-	changed := last.Known() && last.Filter != filter
+func (p *Plan) removalGates(b basis, over Overrides) []Gate {
 	type count struct{ evidence, absence int }
 	n := map[Kind]*count{}
 	for _, k := range Kinds {
@@ -122,7 +121,7 @@ func (p *Plan) removalGates(last LastGood, filter string, over Overrides) []Gate
 		if !ch.Action.Removal() || ch.Before == nil || !ch.Before.Enabled {
 			continue
 		}
-		if evidenced(ch.Reason, same, changed) {
+		if b.evidences(ch.Reason) {
 			n[ch.Kind].evidence++
 		} else {
 			n[ch.Kind].absence++

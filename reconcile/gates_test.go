@@ -82,6 +82,12 @@ func refusals(p *reconcile.Plan) []string {
 	return out
 }
 
+// remeant is a good run with settings that gave other values.
+func remeant(l reconcile.LastGood) reconcile.LastGood {
+	l.Meaning = "m"
+	return l
+}
+
 type counts = map[reconcile.Kind]int
 type reasons = map[reconcile.Kind]reconcile.Reason
 
@@ -113,6 +119,10 @@ func TestGates(t *testing.T) {
 			want: []string{"G4 removals_ioc_absence 40 of 300, limit 30: --accept-removals 40"}},
 		{name: "what a changed setting leaves out is absence", scene: scene{held: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.BelowThreshold}, last: good(counts{i: 300}), filter: "g"},
 			want: []string{"G4 removals_ioc_absence 40 of 300, limit 30: --accept-removals 40"}},
+		{name: "a value that changed settings leave out is absence", scene: scene{held: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.Excluded}, last: remeant(good(counts{i: 300})), filter: "f"},
+			want: []string{"G4 removals_ioc_absence 40 of 300, limit 30: --accept-removals 40"}},
+		{name: "with the last good run's settings it is evidence", scene: scene{held: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.Excluded}, last: remeant(good(counts{i: 300})), filter: "f",
+			policy: func(p *reconcile.Policy) { p.Meaning = "m" }}, want: []string{}},
 		{name: "an empty source is not believed", scene: scene{held: counts{i: 3}}, want: []string{"G2 source_empty_ioc 0 of 3, limit 0: --allow-empty"}},
 		{name: "unless it is said to be so, and G4 still applies", scene: scene{held: counts{i: 3, s: 20}, over: reconcile.Overrides{AllowEmpty: true}},
 			want: []string{"G4 removals_sigma_absence 20 of 20, limit 6: --accept-removals 20"}},

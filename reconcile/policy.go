@@ -13,6 +13,7 @@ type Policy struct {
 	Revert   bool   // enable what an analyst disabled
 	Strays   Strays // what to do with unmanaged rows
 	Mode     Mode
+	Meaning  string // digest of the settings that decide which values an indicator gives
 	Kinds    []Kind // kinds that take part; empty means all
 	// Refusals are rules that the server refused, by key (Change.Key) and digest of the refused text.
 	Refusals map[string]Refusal

@@ -209,6 +209,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 			List: cfg.HarfangLab.ListName, Base: cfg.OpenCTI.URL, Remove: cfg.HarfangLab.RemoveIndicator,
 			Maturity: cfg.HarfangLab.Maturity, Revert: cfg.Sync.AnalystDisable == "revert",
 			Strays: reconcile.Strays(cfg.Sync.Unmanaged), Mode: reconcile.Mode(cfg.Sync.Policy), Kinds: kinds,
+			Meaning: meaningDigest(cfg),
 		},
 		Limits:    reconcile.Limits{SourceShrink: cfg.Sync.Limits.SourceShrink, Failures: cfg.Sync.Limits.Failures},
 		Overrides: reconcile.Overrides{AllowEmpty: s.allowEmpty, AcceptShrink: s.acceptShrink, AcceptRemovals: s.acceptRemovals},
@@ -284,6 +285,13 @@ func filterDigest(stream *opencti.FilterGroup, s *reconcile.Selection) string {
 	}
 	h := sha256.Sum256([]byte(stream.Digest() + "\n" + string(b)))
 	return hex.EncodeToString(h[:])
+}
+
+// meaningDigest covers what decides which values an indicator gives.
+func meaningDigest(cfg *config.Config) string {
+	s := &cfg.Sync
+	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, exclude.Builtin().Version()))
+	return hex.EncodeToString(h[:8])
 }
 
 func exclusions(cfg *config.Config) (*exclude.List, error) {

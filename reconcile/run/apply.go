@@ -326,7 +326,7 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 	if filter == "" {
 		filter = j.Filter
 	}
-	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: filter, Markings: j.Markings, Sources: map[reconcile.Kind]int{}}
+	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Markings: j.Markings, Sources: map[reconcile.Kind]int{}}
 	for k, n := range before.Sources {
 		g.Sources[k] = n
 	}
