@@ -47,6 +47,10 @@ fuzz: ## run every fuzz target for FUZZTIME
 bench: ## measure the budgets; exits non-zero over budget
 	go run ./cmd/bench
 
+chaos: ## every fault on every request, kills at 50 moments, and the proof that a missing safety rule is noticed
+	go test ./cmd/harfangsync -run 'TestFaultMatrix|TestLies|TestKilledAtAnyMoment' -chaos -v -timeout 60m
+	go test ./cmd/harfangsync -tags harfangsync_fuses -run TestEveryFuseIsMissed
+
 update: ## rewrite the golden files; review the diff
 	go test ./reconcile/render ./cmd/config ./cmd/harfangsync -update
 

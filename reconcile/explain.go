@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"harfangsync/reconcile/fuse"
 	"harfangsync/reconcile/mark"
 )
 
@@ -71,6 +72,9 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		}
 		gate.Base++
 		verdict, why := e.judge(&ch)
+		if fuse.Blown(fuse.G3) && verdict != gone {
+			verdict, why = gone, IndicatorGone
+		}
 		switch {
 		case len(ch.Owners) == 0 && pol.Strays != RemoveStrays:
 			p.holdRemoval(&ch, Ambiguous, "its marker names no indicator that could be asked for")

@@ -266,7 +266,7 @@ func (ref *reference) judge(w *chaosWorld, exact map[string]string, readOnly boo
 		if isOurs(r) {
 			continue
 		}
-		if id := "ioc " + r.ID; exact[id] != now[id] && r.Value != "adopted.example" {
+		if was, there := exact["ioc "+r.ID]; there && was != now["ioc "+r.ID] && r.Value != "adopted.example" {
 			v.other = append(v.other, "not ours and changed: "+r.Value)
 		}
 	}

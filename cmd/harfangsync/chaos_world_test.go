@@ -24,6 +24,7 @@ type chaosWorld struct {
 	hl      *hlsim.Sim
 	octiURL string
 	hlURL   string
+	env     []string // beside that of the simulators
 }
 
 // template is what a world is copied from.
@@ -50,6 +51,7 @@ func (w *chaosWorld) command(ctx context.Context, args ...string) (code int, std
 	var out, errs bytes.Buffer
 	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
 	p := newProgram(strings.NewReader(""), &out, &errs, append(s.env(), "HARFANGSYNC_REQUEST_TIMEOUT=400ms", "HARFANGLAB_REMOVE_INDICATOR=true"))
+	p.env = append(p.env, w.env...)
 	p.noConfig = true
 	p.retryWait = func(int) time.Duration { return time.Millisecond }
 	code = p.run(ctx, append([]string{"harfangsync"}, args...))

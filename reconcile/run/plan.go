@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/fuse"
 )
 
 // Planned is a plan together with what it was made from.
@@ -126,7 +127,7 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcil
 			j.reading("indicators", n, j.Expect)
 			return nil
 		})
-		if err == nil {
+		if err == nil || fuse.Blown(fuse.G1) && j.Classify(err).Incomplete {
 			return w, nil
 		}
 		_ = w.Close()
@@ -189,6 +190,9 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *List, rows *
 			j.reading(k.String()+" rules", rows.Len()-from, j.Expect)
 			return nil
 		})
+		if fuse.Blown(fuse.G1) && err != nil && j.Classify(err).Incomplete {
+			return nil
+		}
 		if err == nil || attempt > 1 || !j.Classify(err).Incomplete {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/fuse"
 )
 
 // recheck reads the lists once and turns every change whose row is no longer what the plan saw into
@@ -68,7 +69,7 @@ func (a *applying) compare(i int, row *reconcile.Row) {
 		a.report.Items[i].Error = "it was gone already"
 	case row == nil:
 		a.conflict(i, "the row is gone")
-	case !ch.Before.SameAs(row):
+	case !ch.Before.SameAs(row) && !fuse.Blown(fuse.Row):
 		a.conflict(i, reconcile.ErrConflict.Error())
 	}
 }
