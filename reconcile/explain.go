@@ -18,6 +18,9 @@ type Evidence struct {
 	// FewerMarkings says that the account may see less than at the last good run. Objects that it
 	// cannot see look deleted, so nothing then counts as gone.
 	FewerMarkings bool
+	// OwnFilter says that the run's filter is our own selection alone, which judges every finding as
+	// well: a platform that then leaves out what passes contradicts itself.
+	OwnFilter bool
 }
 
 // Finding is one owner that exists.
@@ -79,7 +82,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		case len(ch.Owners) == 0 && pol.Strays != RemoveStrays:
 			p.holdRemoval(&ch, Ambiguous, "its marker names no indicator that could be asked for")
 		case verdict == gone && why == IndicatorGone && e.FewerMarkings:
-			p.holdRemoval(&ch, Ambiguous, "fewer markings are visible than at the last good run; an object that is not visible looks deleted")
+			p.holdRemoval(&ch, Ambiguous, fewerMarkings)
 		case verdict == gone:
 			p.noteLost(e, &ch)
 			ch.Reason = why
@@ -110,6 +113,14 @@ const (
 	meanwhile
 	contradiction
 )
+
+const fewerMarkings = "fewer markings are visible than at the last good run; an object that is not visible looks deleted"
+
+// Hidden says whether the plan holds rules whose indicators may be there and not visible. As long as it
+// does, the markings of the last good run must not be forgotten.
+func (p *Plan) Hidden() bool {
+	return slices.ContainsFunc(p.Held, func(h Held) bool { return h.Reason == Ambiguous && h.Detail == fewerMarkings })
+}
 
 // holdRemoval leaves a row of ours as it is.
 func (p *Plan) holdRemoval(ch *Change, why Reason, detail string) {
@@ -161,9 +172,10 @@ func (e *Evidence) judge(ch *Change) (verdict, Reason) {
 			continue
 		}
 		reason := f.left()
-		if reason == "" {
+		unfiltered := reason == OutOfFilter && f.Judged == "" && e.OwnFilter
+		if reason == "" || unfiltered {
 			switch {
-			case !f.Read || f.gives(ch):
+			case unfiltered || !f.Read || f.gives(ch):
 				// It is there, it matches, and by the read it should not: either it changed after the
 				// read began, or the read lost it.
 				if f.Indicator.UpdatedAt.Before(e.Started) {

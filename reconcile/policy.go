@@ -17,6 +17,8 @@ type Policy struct {
 	Kinds    []Kind // kinds that take part; empty means all
 	// Refusals are rules that the server refused, by key (Change.Key) and digest of the refused text.
 	Refusals map[string]Refusal
+	// Stopped are rules that we disabled and could not mark, by key.
+	Stopped map[string]bool
 }
 
 // Refusal is the server's verdict on one text.

@@ -131,6 +131,7 @@ func (c *computation) heldItem(row *Row) Held {
 
 // compare settles a row of ours whose rule is wanted.
 func (c *computation) compare(h held, group []want) error {
+	h.ourStop = h.ourStop || !h.enabled && c.p.Stopped[hex.EncodeToString(h.key[:])]
 	if !h.enabled && !h.ourStop && !c.p.Revert {
 		detail := "disabled in the console"
 		if h.whose == old {
@@ -287,7 +288,7 @@ func (c *computation) remove(h held, why Reason) error {
 		ch.Reason = c.provisional(ch.Owners)
 	}
 	if ch.Action == Delete && !h.enabled {
-		ch.Sent = deleteSent
+		ch.Sent = DeleteSent
 		if item, refused := c.refused(&ch); refused {
 			c.plan.Held = append(c.plan.Held, item)
 			c.plan.Unchanged++
@@ -299,8 +300,8 @@ func (c *computation) remove(h held, why Reason) error {
 	return nil
 }
 
-// deleteSent stands for a text in the memory of refusals when the server refused a delete.
-const deleteSent = "delete"
+// DeleteSent stands for a text in the memory of refusals when the server refused a delete.
+const DeleteSent = "delete"
 
 // provisional is the reason for a removal that the read itself knows.
 func (c *computation) provisional(owners []Owner) Reason {

@@ -115,7 +115,7 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 	if err := canWrite("--report", a.report); err != nil {
 		return err
 	}
-	doc, err := planfile.Read(path)
+	doc, err := readPlan(path)
 	if err != nil {
 		return err
 	}

@@ -209,6 +209,7 @@ func (v *verdict) bad() []string {
 func (ref *reference) try(t testing.TB, c chaosCell) verdict {
 	var v verdict
 	w := ref.tpl.copyOf(t)
+	defer w.close()
 	exact := w.exact()
 	f := simhttp.Fault{Method: c.ask.method, Path: c.ask.path, Body: c.ask.body}
 	if c.once {

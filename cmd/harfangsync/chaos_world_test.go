@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ type chaosWorld struct {
 	octiURL string
 	hlURL   string
 	env     []string // beside that of the simulators
+	close   func()
 }
 
 // template is what a world is copied from.
@@ -40,9 +42,9 @@ func newChaosWorld(t testing.TB) *chaosWorld {
 	w := &chaosWorld{octi: octisim.New(octisim.Options{Token: simOpenCTIToken}), hl: hlsim.New(hlsim.Options{Token: simHarfangLabToken})}
 	o, h := httptest.NewServer(w.octi), httptest.NewServer(w.hl)
 	o.Config.ErrorLog, h.Config.ErrorLog = nil, nil
-	t.Cleanup(o.Close)
-	t.Cleanup(h.Close)
 	w.octiURL, w.hlURL = o.URL, h.URL
+	w.close = sync.OnceFunc(func() { o.Close(); h.Close() })
+	t.Cleanup(w.close)
 	return w
 }
 
@@ -175,36 +177,39 @@ func (tpl *template) copyOf(t testing.TB) *chaosWorld {
 			t.Fatal(err)
 		}
 	}
-	w.store(t, tpl.state)
+	if err := w.store(tpl.state); err != nil {
+		t.Fatal(err)
+	}
 	w.octi.HTTP.Forget()
 	return w
 }
 
 // store gives OpenCTI the connector state, as an earlier run did.
-func (w *chaosWorld) store(t testing.TB, state string) {
+func (w *chaosWorld) store(state string) error {
 	for _, body := range []map[string]any{
 		{"query": "mutation R($i: RegisterConnectorInput) { registerConnector(input: $i) { id } }", "variables": map[string]any{"i": map[string]any{"id": simConnectorID, "name": "HarfangLab", "type": "EXTERNAL_IMPORT", "scope": []string{"harfanglab"}, "auto": false, "only_contextual": false}}},
 		{"query": "mutation P($id: ID!, $s: String) { pingConnector(id: $id, state: $s) { id } }", "variables": map[string]any{"id": simConnectorID, "s": state}},
 	} {
 		b, err := json.Marshal(body)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		req, err := http.NewRequest(http.MethodPost, w.octiURL+"/graphql", bytes.NewReader(b))
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		req.Header.Set("Authorization", "Bearer "+simOpenCTIToken)
 		req.Header.Set("Content-Type", "application/json")
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		_ = resp.Body.Close()
 	}
 	if got, _ := w.octi.Connector(simConnectorID); got != state {
-		t.Fatalf("the state was not stored: %q", got)
+		return fmt.Errorf("the state was not stored: %q", got)
 	}
+	return nil
 }
 
 // ruleKey names a rule as a person would: two rows with one key are a duplicate.

@@ -101,7 +101,7 @@ func sideFailed(err error) bool {
 		return true
 	}
 	_, ok := errors.AsType[*harfanglab.IncompleteError](err)
-	return ok || errors.Is(err, context.DeadlineExceeded)
+	return ok || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, opencti.ErrUnknownConnector)
 }
 
 // oneLine keeps what comes from outside from writing to the terminal.

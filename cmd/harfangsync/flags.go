@@ -6,9 +6,10 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// flagsFirst moves the flags of a command line in front of its arguments, because urfave/cli stops
-// reading flags at the first argument: apply plan.json --report r.json would lose its report. What
-// follows -- stays as it is.
+// flagsFirst moves the flags of a command line behind the name of its command and in front of its
+// arguments. urfave/cli stops reading flags at the first argument, so apply plan.json --report r.json
+// would lose its report; and a flag in front of the command, as in --config c.yml plan, is set back to
+// its default when the command's own flags are read. What follows -- stays as it is.
 func flagsFirst(app *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return args
@@ -16,9 +17,10 @@ func flagsFirst(app *cli.App, args []string) []string {
 	out := args[:1:1]
 	rest := args[1:]
 	flags, commands := app.Flags, app.Commands
+	var moved []string
 	for {
 		valued := valuedFlags(flags)
-		var moved, words []string
+		var words []string
 		i := 0
 		for ; i < len(rest); i++ {
 			a := rest[i]
@@ -39,10 +41,9 @@ func flagsFirst(app *cli.App, args []string) []string {
 				moved = append(moved, rest[i])
 			}
 		}
-		out = append(out, moved...)
 		next := commandNamed(commands, rest[i:])
 		if next == nil {
-			return append(append(out, words...), rest[i:]...)
+			return append(append(append(out, moved...), words...), rest[i:]...)
 		}
 		out = append(out, rest[i])
 		rest, flags, commands = rest[i+1:], next.Flags, next.Subcommands

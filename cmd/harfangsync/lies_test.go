@@ -95,6 +95,7 @@ func hideWhileRead(w *chaosWorld) {
 // told runs one lie and says what went wrong.
 func (l *lie) told(t *testing.T, ref *reference) (bad []string) {
 	w := ref.tpl.copyOf(t)
+	defer w.close()
 	w.env = []string{"HARFANGSYNC_PAGE_SIZE=20"}
 	l.before(w)
 	exact := w.exact()

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -146,13 +148,22 @@ func (p *program) showCommand() *cli.Command {
 			if c.NArg() != 1 {
 				return usagef("show needs the plan file")
 			}
-			d, err := planfile.Read(c.Args().First())
+			d, err := readPlan(c.Args().First())
 			if err != nil {
 				return err
 			}
 			return v.show(p, p.stdout, d)
 		},
 	}
+}
+
+// readPlan reads a saved plan. A file that cannot be opened is a slip of the command line.
+func readPlan(path string) (*planfile.Document, error) {
+	d, err := planfile.Read(path)
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, usagef("plan file: %v", err)
+	}
+	return d, err
 }
 
 func (p *program) versionCommand() *cli.Command {

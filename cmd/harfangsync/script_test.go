@@ -150,7 +150,7 @@ func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
 // TYPE VALUE; detach NAME VALUE; stream ID FILTERS-FILE; reset CONNECTOR.
 func cmdOcti(ts *testscript.TestScript, _ bool, args []string) {
 	w := of(ts)
-	if len(args) < 2 {
+	if len(args) < 1 || len(args) < 2 && args[0] != "hide" {
 		ts.Fatalf("octi: too few words")
 	}
 	switch args[0] {
@@ -182,11 +182,20 @@ func cmdOcti(ts *testscript.TestScript, _ bool, args []string) {
 			}
 		}
 		ts.Fatalf("octi detach: %s is not attached to %s", args[2], args[1])
+	case "hide": // a marking that the account may no longer see
+		w.octi.SetKnobs(func(k *octisim.Knobs) { k.HideMarking = args[1:] })
+	case "state": // what somebody else left in the connector's state
+		setState(ts, w, ts.ReadFile(args[1]))
 	case "stream":
 		w.octi.PutStream(octisim.Stream{ID: args[1], Name: "scripted", Filters: text(ts.ReadFile(args[2])), Live: true})
 	default:
 		ts.Fatalf("octi %s: unknown", args[0])
 	}
+}
+
+func setState(ts *testscript.TestScript, w *world, state string) {
+	c := &chaosWorld{octi: w.octi, octiURL: w.octiSrv.URL}
+	ts.Check(c.store(state))
 }
 
 func text(s string) *string { return &s }
@@ -222,6 +231,8 @@ func setIndicator(i *octisim.Indicator, key, v string) error {
 		t, err := time.Parse(time.DateOnly, v)
 		i.ValidUntil = t
 		return err
+	case "marking":
+		i.Markings = octisim.List[octisim.Marking]{{Definition: v}}
 	case "label":
 		i.Labels = octisim.List[octisim.Label]{{Value: v}}
 	default:

@@ -214,6 +214,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		Limits:    reconcile.Limits{SourceShrink: cfg.Sync.Limits.SourceShrink, Failures: cfg.Sync.Limits.Failures},
 		Overrides: reconcile.Overrides{AllowEmpty: s.allowEmpty, AcceptShrink: s.acceptShrink, AcceptRemovals: s.acceptRemovals},
 		Filter:    filterDigest(stream, &selection),
+		OwnFilter: stream == nil,
 		Parallel:  cfg.Sync.Parallelism,
 		Log:       p.log,
 		Progress:  p.progress(),
@@ -367,6 +368,9 @@ func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, re
 		store = &connectorState{client: t.octi, id: t.cfg.Connector.ID, name: t.cfg.Connector.Name, scope: []string{t.cfg.Connector.Scope}, readOnly: readOnly}
 	}
 	k, err := state.Open(ctx, store)
+	if k != nil {
+		k.Log = p.log
+	}
 	if err == nil || ctx.Err() != nil || !readOnly && sideFailed(err) {
 		return k, err // a run that writes needs its lock, and what gates compare with
 	}

@@ -77,11 +77,11 @@ func Write(path string, d *Document) error {
 	return state.WriteFile(path, b)
 }
 
-// Read reads a file that Write made.
+// Read reads a file that Write made. A file that cannot be opened is an *fs.PathError.
 func Read(path string) (*Document, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, &DamagedError{err.Error()}
+		return nil, err
 	}
 	defer f.Close()
 	return Decode(f)

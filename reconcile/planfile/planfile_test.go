@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -188,7 +189,7 @@ func TestDamage(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
-	if _, err := planfile.Read(filepath.Join(t.TempDir(), "none")); !planfile.Unusable(err) {
+	if _, err := planfile.Read(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) || planfile.Unusable(err) {
 		t.Errorf("a missing file: %v", err)
 	}
 }

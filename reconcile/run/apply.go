@@ -122,6 +122,7 @@ type applying struct {
 	ids     map[int]string // rows that creates made, by item
 	refused []state.Refused
 	settled []string // keys whose earlier refusal is over
+	stopped []string // keys of rules that we disabled and could not mark
 }
 
 // lists creates the lists that creates need.
@@ -219,10 +220,22 @@ func (a *applying) spare() {
 	}
 }
 
+// leaving says whether the plan removes a row of a kind.
+func (a *applying) leaving(k reconcile.Kind) func(id string) bool {
+	return func(id string) bool {
+		for i := range a.report.Items {
+			if ch := a.report.Items[i].Change; ch.Kind == k && ch.ID == id && ch.Action.Removal() {
+				return true
+			}
+		}
+		return false
+	}
+}
+
 // attempt carries out one change and files the result.
 func (a *applying) attempt(i int) {
 	it := &a.report.Items[i]
-	id, note, err := a.job.apply(a.requests, it.Change, a.plan.Lists[it.Change.Kind])
+	id, note, err := a.job.apply(a.requests, it.Change, a.plan.Lists[it.Change.Kind], a.leaving(it.Change.Kind))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.done++
@@ -234,6 +247,12 @@ func (a *applying) attempt(i int) {
 		it.Outcome = Applied
 		a.breaker.success()
 		a.settled = append(a.settled, it.Change.Key)
+		switch {
+		case note == disabledInstead: // the delete is not tried again, now that its row is out of force
+			a.refused = append(a.refused, state.Refused{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: note, At: a.job.now().Truncate(time.Second)})
+		case note != "":
+			a.stopped = append(a.stopped, it.Change.Key)
+		}
 		if id != "" {
 			if a.ids == nil {
 				a.ids = map[int]string{}
@@ -259,7 +278,7 @@ func (a *applying) attempt(i int) {
 
 // refuse notes the server's verdict on a change for the runs to come.
 func (a *applying) refuse(ch *reconcile.Change, f Fault) {
-	a.refused = append(a.refused, state.Refused{Key: ch.Key, Sent: ch.Sent, Words: f.Words, Elsewhere: f.Exists, At: a.job.now().Truncate(time.Second)})
+	a.refused = append(a.refused, state.Refused{Key: ch.Key, Sent: ch.Sent, Words: f.Words, Elsewhere: f.Exists && ch.Kind == reconcile.Sigma, At: a.job.now().Truncate(time.Second)})
 }
 
 // settleStop says why not everything was attempted.
@@ -292,9 +311,12 @@ func (a *applying) settleStop(ctx context.Context) {
 func (a *applying) remember(p *Planned) {
 	before := a.job.Keeper.Document()
 	refusals := before.Refusals()
-	a.settled = slices.DeleteFunc(a.settled, func(key string) bool { _, known := refusals[key]; return !known })
+	a.settled = slices.DeleteFunc(a.settled, func(key string) bool {
+		_, known := refusals[key]
+		return !known && !slices.Contains(before.Stopped, key)
+	})
 	clean := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.Started.Before(before.LastGood.At)
-	if len(a.refused) == 0 && len(a.settled) == 0 && !clean {
+	if len(a.refused) == 0 && len(a.settled) == 0 && len(a.stopped) == 0 && !clean {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), saveTimeout)
@@ -302,6 +324,10 @@ func (a *applying) remember(p *Planned) {
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
 		for _, key := range a.settled {
 			d.Pardon(key)
+			d.Start(key)
+		}
+		for _, key := range a.stopped {
+			d.Stop(key)
 		}
 		for _, r := range a.refused {
 			d.Refuse(r)
@@ -326,7 +352,11 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 	if filter == "" {
 		filter = j.Filter
 	}
-	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Markings: j.Markings, Sources: map[reconcile.Kind]int{}}
+	markings := j.Markings
+	if p.Plan.Hidden() {
+		markings = before.Markings
+	}
+	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Markings: markings, Sources: map[reconcile.Kind]int{}}
 	for k, n := range before.Sources {
 		g.Sources[k] = n
 	}

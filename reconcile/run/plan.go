@@ -37,7 +37,7 @@ func (j *Job) Plan(ctx context.Context, asOf time.Time) (*Planned, error) {
 		pol.Now = started
 	}
 	doc := j.Keeper.Document()
-	pol.Refusals = doc.Refusals()
+	pol.Refusals, pol.Stopped = doc.Refusals(), doc.Stops()
 
 	var wanted *reconcile.Wanted
 	var rows *reconcile.Rows
@@ -204,7 +204,7 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *List, rows *
 // evidence asks for the owners of everything that is to be removed.
 func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.Wanted, started, now time.Time, last reconcile.LastGood) (reconcile.Evidence, error) {
 	const slack = time.Minute // the platform's clock is not ours
-	e := reconcile.Evidence{Started: started.Add(-slack), Found: map[string]reconcile.Finding{}, Excluded: j.Excluded}
+	e := reconcile.Evidence{Started: started.Add(-slack), Found: map[string]reconcile.Finding{}, Excluded: j.Excluded, OwnFilter: j.OwnFilter}
 	for _, m := range last.Markings {
 		e.FewerMarkings = e.FewerMarkings || !slices.Contains(j.Markings, m)
 	}

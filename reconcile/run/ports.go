@@ -97,6 +97,7 @@ type Job struct {
 	Limits    reconcile.Limits
 	Overrides reconcile.Overrides
 	Filter    string   // digest of the stream's filter and our selection
+	OwnFilter bool     // no stream's filter was adopted: our selection is all there is
 	Markings  []string // visible to the account
 	Parallel  int      // writes at once
 	Expect    int      // likely size of a side, 0 when unknown

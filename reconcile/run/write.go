@@ -12,10 +12,12 @@ import (
 
 // apply carries out one change. id is the row that a create made, when the server names it; note is
 // for the report of a change that was done in another way than planned.
-func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *List) (id, note string, err error) {
+//
+// leaving says whether the plan is about to remove a row.
+func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *List, leaving func(id string) bool) (id, note string, err error) {
 	switch ch.Action {
 	case reconcile.Create:
-		id, err = j.create(ctx, ch, list)
+		id, err = j.create(ctx, ch, list, leaving)
 		return id, "", err
 	case reconcile.Delete:
 		return j.remove(ctx, ch)
@@ -28,7 +30,7 @@ func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *List) (id, 
 
 // create makes a rule. "Already exists" counts as success only if the row carries our marker: then
 // an earlier attempt was stored although its answer was lost.
-func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List) (string, error) {
+func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List, leaving func(string) bool) (string, error) {
 	row := ch.Row()
 	id, err := j.post(ctx, list, row)
 	if err == nil {
@@ -37,7 +39,7 @@ func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List) (str
 	f := j.Classify(err)
 	switch {
 	case f.Exists:
-		return j.adoptExisting(ctx, ch, list, err)
+		return j.adoptExisting(ctx, ch, list, leaving, err)
 	case f.Unsure:
 		// A YARA file may exist twice, so it is looked for before it is posted again.
 		switch id, found, err2 := j.findOurs(ctx, ch, list); {
@@ -109,28 +111,35 @@ func (e *existsElsewhere) Unwrap() error { return e.err }
 // again in the next run.
 var errUnconfirmed = errors.New("HarfangLab says that it exists and does not show it")
 
-// adoptExisting finds the rule that stands in the way of a create. The value of an IOC may be held in
-// another case than ours.
-func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *List, refused error) (string, error) {
+// adoptExisting finds the rule that stands in the way of a create. A row of ours in another spelling is
+// that rule if nothing else in the plan wants it: a run that ended early did not note how the server
+// spells the value. A row that another rule wants stays that rule's.
+func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *List, leaving func(string) bool, refused error) (string, error) {
 	rows, err := j.lookup(ctx, ch, list.ID)
 	if err != nil {
 		return "", fmt.Errorf("%w; then look it up: %w", refused, err)
 	}
+	others := false
 	for i := range rows {
-		mine, _, key := reconcile.Whose(&rows[i].Row, j.Policy.Own, j.Canon)
-		if ch.Kind != reconcile.IOC && hex.EncodeToString(key[:]) != ch.Key {
+		row := &rows[i].Row
+		mine, _, key := reconcile.Whose(row, j.Policy.Own, j.Canon)
+		if hex.EncodeToString(key[:]) != ch.Key && !(mine && leaving(row.ID)) {
+			others = true
 			continue
 		}
 		if !mine {
 			return "", fmt.Errorf("%w: a rule that is not ours was made meanwhile", reconcile.ErrConflict)
 		}
-		if ch.After.SameAs(&rows[i].Row) {
-			return rows[i].ID, nil
+		if ch.After.SameAs(row) {
+			return row.ID, nil
 		}
-		return rows[i].ID, j.update(ctx, ch, rows[i].ID)
+		return row.ID, j.update(ctx, ch, row.ID)
 	}
-	if ch.Kind == reconcile.Sigma {
+	switch {
+	case ch.Kind == reconcile.Sigma:
 		return "", &existsElsewhere{refused}
+	case others:
+		return "", refused // the verdict of a server that takes two values for one
 	}
 	return "", fmt.Errorf("%w: %w", errUnconfirmed, refused)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -51,7 +50,7 @@ func (k *Keeper) Lock(ctx context.Context, target string, timeout time.Duration,
 	holder := rand.Text()
 	deadline := time.Now().Add(timeout)
 	for {
-		if err := k.reload(ctx); err != nil {
+		if err := k.reload(ctx); err != nil && !damaged(err) {
 			return nil, err
 		}
 		l, held := k.Document().Leases[target]
@@ -70,6 +69,12 @@ func (k *Keeper) Lock(ctx context.Context, target string, timeout time.Duration,
 			return nil, err
 		}
 	}
+}
+
+// damaged says that the state is there and cannot be read: then nobody holds a lease in it.
+func damaged(err error) bool {
+	_, ok := errors.AsType[*DamagedError](err)
+	return ok
 }
 
 // claim writes the lease, lets a moment pass and reads it back.
@@ -126,7 +131,9 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 		short, cancel := context.WithTimeout(ctx, renewEvery)
 		defer cancel()
 		if err := k.Update(short, func(d *Document) { delete(d.Leases, target) }); err != nil {
-			slog.Warn("the lock stays until its lease ends", "error", err)
+			if k.Log != nil {
+				k.Log.Warn("the lock stays until its lease ends", "error", err)
+			}
 		}
 	})
 }

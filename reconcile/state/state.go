@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -28,7 +29,8 @@ type Document struct {
 	Shape    string             `json:"shape"`
 	LastGood reconcile.LastGood `json:"last_good"`
 	Refused  []Refused          `json:"refused,omitempty"`
-	Leases   map[string]Lease   `json:"leases,omitempty"` // by target
+	Stopped  []string           `json:"stopped,omitempty"` // keys of rules that we disabled and could not mark, oldest first
+	Leases   map[string]Lease   `json:"leases,omitempty"`  // by target
 	// RecoverUntil is what an old connector left behind: alerts before it need not be read.
 	RecoverUntil time.Time `json:"-"`
 }
@@ -110,6 +112,28 @@ func (d *Document) Refuse(r Refused) {
 	d.Refused = append(d.Refused, r)
 }
 
+// Stop notes a rule that we disabled and could not mark; of too many the oldest go.
+func (d *Document) Stop(key string) {
+	const most = 100
+	d.Start(key)
+	d.Stopped = append(d.Stopped, key)
+	d.Stopped = d.Stopped[max(0, len(d.Stopped)-most):]
+}
+
+// Start forgets what Stop noted.
+func (d *Document) Start(key string) {
+	d.Stopped = slices.DeleteFunc(d.Stopped, func(k string) bool { return k == key })
+}
+
+// Stops is Stopped in the form that Compute takes.
+func (d Document) Stops() map[string]bool {
+	m := make(map[string]bool, len(d.Stopped))
+	for _, key := range d.Stopped {
+		m[key] = true
+	}
+	return m
+}
+
 // Pardon forgets a verdict.
 func (d *Document) Pardon(key string) {
 	d.Refused = slices.DeleteFunc(d.Refused, func(r Refused) bool { return r.Key == key })
@@ -125,8 +149,18 @@ type Store interface {
 // known before does not hold any more (contract opencti-api 6.2).
 var ErrReset = errors.New("the state was reset")
 
+// DamagedError says that a stored text is no document. What it held is lost; the next Update replaces
+// it.
+type DamagedError struct{ Err error }
+
+func (e *DamagedError) Error() string { return "read state: " + e.Err.Error() }
+
+// Unwrap is what is wrong with it.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
 // Keeper holds the document while a run lasts. It is safe for concurrent use.
 type Keeper struct {
+	Log   *slog.Logger // set before use; nil says nothing
 	store Store
 
 	mu  sync.Mutex
@@ -151,7 +185,10 @@ func (k *Keeper) reload(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.doc = doc
-	return err
+	if err != nil {
+		return &DamagedError{err}
+	}
+	return nil
 }
 
 // Document is a copy of what is remembered.
@@ -162,7 +199,7 @@ func (k *Keeper) Document() Document {
 }
 
 func (d Document) clone() Document {
-	d.Refused = slices.Clone(d.Refused)
+	d.Refused, d.Stopped = slices.Clone(d.Refused), slices.Clone(d.Stopped)
 	d.Leases = maps.Clone(d.Leases)
 	return d
 }
