@@ -110,8 +110,10 @@ type call struct {
 	body         any
 	// repeatable says that the request may be sent again although the first may have been carried out.
 	repeatable bool
-	// noAnswer says that a 2xx without a JSON body is fine.
+	// noAnswer says that a 200 without a JSON body is fine, as a 204 always is after a change.
 	noAnswer bool
+	// answer, when set, says what is wrong with the shape of a 2xx answer.
+	answer func(body []byte) string
 }
 
 // do sends a request, repeats it where that is safe, and returns the body of a 2xx answer that is
@@ -179,10 +181,15 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, agai
 	}
 	switch {
 	case status >= 200 && status < 300:
-		if r.noAnswer && len(bytes.TrimSpace(body)) == 0 {
+		changed := status == http.StatusNoContent && r.method != http.MethodGet && r.method != http.MethodPost
+		if (r.noAnswer || changed) && len(bytes.TrimSpace(body)) == 0 {
 			return nil, again{}, nil
 		}
-		if why := notJSON(body); why != "" {
+		why := notJSON(body)
+		if why == "" && r.answer != nil {
+			why = r.answer(body)
+		}
+		if why != "" {
 			e := fail(why)
 			e.Shape = true
 			e.Unsure = !r.repeatable

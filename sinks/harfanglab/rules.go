@@ -177,7 +177,8 @@ type Patch struct {
 	Description, Comment, HLStatus, Name, Content *string
 }
 
-// Update changes a rule.
+// Update changes a rule. An answer that is not the rule is a failure: a proxy that says yes to
+// everything changes nothing.
 func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p Patch) error {
 	body := map[string]any{}
 	if p.Enabled != nil {
@@ -189,7 +190,7 @@ func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p Patc
 		}
 	}
 	path := rulePath(k) + url.PathEscape(id) + "/"
-	answer, err := c.do(ctx, call{method: http.MethodPatch, path: path, body: body, repeatable: true, noAnswer: true})
+	answer, err := c.do(ctx, call{method: http.MethodPatch, path: path, body: body, repeatable: true, answer: changedRule})
 	if err != nil || answer == nil {
 		return err
 	}
@@ -198,6 +199,22 @@ func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p Patc
 		_, err = created(answer, http.MethodPatch, path)
 	}
 	return err
+}
+
+// changedRule says what is wrong with the answer to a change: it is the rule, or a list of entries as
+// after a creation.
+func changedRule(body []byte) string {
+	var o struct {
+		ID     text            `json:"id"`
+		Status json.RawMessage `json:"status"`
+	}
+	if err := json.Unmarshal(body, &o); err != nil {
+		return "an answer of another shape: " + misfit(err)
+	}
+	if o.ID == "" && len(o.Status) == 0 {
+		return "an answer that is not the rule"
+	}
+	return ""
 }
 
 // Delete removes a rule. One that is gone already is fine.
