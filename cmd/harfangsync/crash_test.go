@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile/planfile"
+	"harfangsync/sources/octisim"
 )
 
 // process starts this program as a process of its own.
@@ -162,4 +163,61 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	if err := a.Wait(); err != nil {
 		t.Errorf("the first run: %v\n%s", err, tail(first.String()))
 	}
+}
+
+// A disk that is full leaves the plan and the state that were there before.
+func TestAFullDiskLeavesTheEarlierFiles(t *testing.T) {
+	w := newChaosWorld(t)
+	w.bulk(300)
+	dir := t.TempDir()
+	var out bytes.Buffer
+	if err := w.process(t, dir, &out, "plan", "--out", "plan.json").Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	if err := w.process(t, dir, &out, "run").Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	earlier := map[string][]byte{}
+	for _, name := range []string{"plan.json", "state.json"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, %v", name, info.Mode(), err)
+		}
+		earlier[name] = b
+	}
+	for _, args := range [][]string{{"plan", "--full", "--out", "plan.json"}, {"run"}} {
+		w.edit(7, func(i *octisim.Indicator) { i.Description += "x" })
+		out.Reset()
+		cmd := w.limited(t, dir, &out, args...)
+		if err := cmd.Wait(); err == nil && args[0] == "plan" {
+			t.Errorf("%v: no error with a full disk\n%s", args, tail(out.String()))
+		}
+	}
+	for name, want := range earlier {
+		if got, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s was damaged: %d bytes, were %d, %v", name, len(got), len(want), err)
+		}
+	}
+}
+
+// limited is process with files of at most a few bytes.
+func (w *chaosWorld) limited(t testing.TB, dir string, out *bytes.Buffer, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", append([]string{"-c", `ulimit -f 0; exec "$0" "$@"`, self}, args...)...)
+	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
+	cmd.Env = append(s.env(), asProgram+"=1", "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json"))
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -53,9 +52,6 @@ func (p *program) restoreCommand() *cli.Command {
 				return usagef("restore needs the directory of the dump")
 			}
 			d, err := run.ReadDump(c.Args().First())
-			if bad, ok := errors.AsType[*run.DumpError](err); ok {
-				return usagef("%v", bad)
-			}
 			if err != nil {
 				return err
 			}

@@ -65,6 +65,9 @@ func exitCode(err error, signal int) int {
 	if _, ok := errors.AsType[*config.Problem](err); ok {
 		return codeUsage
 	}
+	if _, ok := errors.AsType[*run.DumpError](err); ok {
+		return codeUsage
+	}
 	if _, ok := errors.AsType[*state.LockedError](err); ok {
 		return codeLocked
 	}

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,14 +37,70 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"harfangsync": impatient})
 }
 
-// impatient is main with retries that hardly wait.
+// impatient is main with retries that hardly wait, and with an eye on what it prints: no command may
+// show a token or a password, at any log level.
 func impatient() {
-	p := newProgram(os.Stdin, os.Stdout, os.Stderr, os.Environ())
+	watch := &watcher{}
+	p := newProgram(os.Stdin, watch.over(os.Stdout), watch.over(os.Stderr), os.Environ())
+	for _, e := range p.env {
+		for _, name := range []string{"OPENCTI_TOKEN=", "HARFANGLAB_TOKEN=", "HARFANGLAB_PASSWORD="} {
+			if secret, ok := strings.CutPrefix(e, name); ok && len(secret) > 8 {
+				watch.secrets = append(watch.secrets, secret)
+			}
+		}
+	}
 	p.retryWait = func(int) time.Duration { return 10 * time.Millisecond }
 	ctx, stop := p.untilSignal(context.Background())
 	code := p.run(ctx, os.Args)
 	stop()
+	if watch.leaked() {
+		fmt.Fprintln(os.Stderr, "a secret was printed")
+		code = leakCode
+	}
 	os.Exit(code)
+}
+
+// leakCode is no code of the program's.
+const leakCode = 99
+
+// watcher keeps all that is printed.
+type watcher struct {
+	mu      sync.Mutex
+	printed bytes.Buffer
+	secrets []string
+}
+
+func (w *watcher) over(next io.Writer) io.Writer {
+	return writerFunc(func(b []byte) (int, error) {
+		w.mu.Lock()
+		w.printed.Write(b)
+		w.mu.Unlock()
+		return next.Write(b)
+	})
+}
+
+func (w *watcher) leaked() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.secrets, func(s string) bool { return strings.Contains(w.printed.String(), s) })
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// The scripts would notice a leak.
+func TestTheWatcherSeesSecrets(t *testing.T) {
+	w := watcher{secrets: []string{"s3cret-token"}}
+	out := w.over(io.Discard)
+	fmt.Fprint(out, "nothing to see, s3cret")
+	if w.leaked() {
+		t.Error("half a secret counts")
+	}
+	fmt.Fprint(out, "-token")
+	if !w.leaked() {
+		t.Error("a secret in two writes was not seen")
+	}
 }
 
 // TestScripts runs the scripts of testdata/script, each against a pair of empty simulators of its own.

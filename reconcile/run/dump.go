@@ -92,7 +92,7 @@ func (d *Dump) Write(dir string) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, manifestName)); err == nil {
-		return fmt.Errorf("%s holds a dump already; name another directory", dir)
+		return &DumpError{dir, "it holds a dump already; name another directory"}
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -112,7 +112,7 @@ func (d *Dump) Write(dir string) error {
 	return state.WriteFile(filepath.Join(dir, manifestName), append(m, '\n'))
 }
 
-// DumpError says why a directory is not a dump that can be restored.
+// DumpError says why a directory is not a dump that can be restored, or cannot become one.
 type DumpError struct{ Dir, Why string }
 
 func (e *DumpError) Error() string { return fmt.Sprintf("dump %s: %s", e.Dir, e.Why) }
