@@ -48,7 +48,7 @@ bench: ## measure the budgets; exits non-zero over budget
 	go run ./cmd/bench
 
 chaos: ## every fault on every request, kills at 50 moments, and the proof that a missing safety rule is noticed
-	go test ./cmd/harfangsync -run 'TestFaultMatrix|TestLies|TestKilledAtAnyMoment' -chaos -v -timeout 60m
+	go test ./cmd/harfangsync -run 'TestFaultMatrix|TestLies|TestAnyFaultsConverge|TestKilledAtAnyMoment' -chaos -v -timeout 60m
 	go test ./cmd/harfangsync -tags harfangsync_fuses -run TestEveryFuseIsMissed
 
 update: ## rewrite the golden files; review the diff

@@ -96,7 +96,11 @@ func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.C
 			return err
 		}
 		if planned.Plan.Refused() {
-			return a.finish(p, planfile.NewReport(doc, codeRefused), nil)
+			r := planfile.NewReport(doc, codeRefused)
+			for i := range doc.Changes {
+				r.Add(&doc.Changes[i], string(run.NotAttempted), "a gate refused the plan")
+			}
+			return a.finish(p, r, nil)
 		}
 		if ask && len(planned.Plan.Changes) > 0 {
 			if !writes {
@@ -119,16 +123,17 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 	if err != nil {
 		return err
 	}
+	if a.only != "" || a.takeOver != "" {
+		return usagef("--only and --take-over shape a plan; a saved one is applied as it was approved")
+	}
+	a.check = func(t *target) error { return t.accept(doc, a) }
 	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
 		ctx, release, err := p.locked(ctx, t, true)
 		if err != nil {
 			return err
 		}
 		defer release()
-		planned, err := t.restore(doc, a)
-		if err != nil {
-			return err
-		}
+		planned := t.restore(doc)
 		if a.json || len(doc.Changes) == 0 {
 			if err := a.showPlan(p, doc); err != nil {
 				return err
@@ -138,17 +143,27 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 	})
 }
 
-// restore is the plan of a document, once the document is known to be whole, recent, accepted and
-// meant for this target (gate G6).
-func (t *target) restore(doc *planfile.Document, a *applying) (*run.Planned, error) {
-	want := planfile.Expect{
+// accept says whether a document is whole, recent, meant for this target, and let through by every gate
+// or by the flags given now (gate G6).
+func (t *target) accept(doc *planfile.Document, a *applying) error {
+	err := doc.Check(planfile.Expect{
 		SourceURL: t.cfg.OpenCTI.URL, TargetURL: t.cfg.HarfangLab.URL, ListName: t.cfg.HarfangLab.ListName,
-		SettingsDigest: t.settings, Now: t.now(), MaxAge: t.cfg.Sync.Limits.PlanAge, Digest: a.digest,
-		Overrides: t.job.Overrides,
+		SettingsDigest: t.settings, Now: t.started, MaxAge: t.cfg.Sync.Limits.PlanAge, Digest: a.digest,
+		Overrides: reconcile.Overrides{AllowEmpty: a.allowEmpty, AcceptShrink: a.acceptShrink, AcceptRemovals: a.acceptRemovals},
+	})
+	if err != nil {
+		return err
 	}
-	if err := doc.Check(want); err != nil {
-		return nil, err
+	for i := range doc.Gates {
+		if g := &doc.Gates[i]; !g.OK {
+			g.OK, g.Message = true, "accepted by "+g.Override+": "+g.Message
+		}
 	}
+	return nil
+}
+
+// restore is the plan of an accepted document.
+func (t *target) restore(doc *planfile.Document) *run.Planned {
 	planned := &run.Planned{
 		Plan: &reconcile.Plan{Changes: doc.Changes, Held: doc.Held, Skipped: doc.Skipped, Gates: doc.Gates, Unchanged: doc.Summary.ByAction["unchanged"],
 			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest, Sources: doc.Source.Selected.Counts()},
@@ -164,7 +179,7 @@ func (t *target) restore(doc *planfile.Document, a *applying) (*run.Planned, err
 	for _, l := range doc.Target.Lists {
 		t.job.Policy.Kinds = append(t.job.Policy.Kinds, l.Kind)
 	}
-	return planned, nil
+	return planned
 }
 
 // locked takes the lock for a command that writes. The context ends when the lock is lost.
@@ -173,7 +188,7 @@ func (p *program) locked(ctx context.Context, t *target, writes bool) (context.C
 		return ctx, func() {}, nil
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	release, err := t.lock(ctx, func(err error) {
+	release, err := t.lock(ctx, p, func(err error) {
 		p.log.Error("stopping: "+err.Error(), "remedy", "run again")
 		cancel(err)
 	})

@@ -91,6 +91,8 @@ func (p *program) explainPatterns(e *explaining) error {
 		opts = patternOptions(cfg, list)
 	} else if p.configPath != "" {
 		return err
+	} else {
+		p.log.Warn("the settings cannot be used, so the built-in defaults answer", "error", err)
 	}
 	out := bufio.NewWriter(p.stdout)
 	each := func(src string) error { return e.print(out, explainPattern(src, e.patternType, opts)) }

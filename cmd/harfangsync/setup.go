@@ -33,6 +33,7 @@ type shaping struct {
 	acceptShrink   int
 	acceptRemovals int
 	takeOver       string
+	check          func(*target) error // of what the command line says, before anything is asked of a platform
 }
 
 func (s *shaping) flags() []cli.Flag {
@@ -77,9 +78,11 @@ type target struct {
 	version          string     // HarfangLab's
 	asOf             *time.Time // the moment at which validity dates are judged, nil for now
 	excluded         *exclude.List
+	ident            opencti.Ident
 	every            run.Source // indicators of our pattern types, whatever the filter says
 	settings         string
 	octiHTTP, hlHTTP *httpclient.Client
+	started          time.Time
 }
 
 // sources is where this program's settings come from.
@@ -134,7 +137,23 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	if err != nil {
 		return nil, err
 	}
-	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg)}
+	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC()}
+	// Slips of the user come first: nothing is asked of the platforms before these are known.
+	if t.excluded, err = exclusions(cfg); err != nil {
+		return nil, err
+	}
+	if s.asOf != "" {
+		at, err := config.ParseTime(s.asOf, t.started)
+		if err != nil {
+			return nil, usagef("--as-of: %v", err)
+		}
+		t.asOf = &at
+	}
+	if s.check != nil {
+		if err := s.check(t); err != nil {
+			return nil, err
+		}
+	}
 	if err := t.connect(p, readOnly); err != nil {
 		return nil, err
 	}
@@ -142,6 +161,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	if err != nil {
 		return nil, err
 	}
+	t.ident = ident
 	for _, w := range ident.Warnings {
 		p.log.Warn(w)
 	}
@@ -174,24 +194,14 @@ func (t *target) connect(p *program, readOnly bool) (err error) {
 // prepare makes the job: what is wanted, what it means, and what may be done about it.
 func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []reconcile.Kind, ident opencti.Ident, readOnly bool) error {
 	cfg := t.cfg
-	excluded, err := exclusions(cfg)
-	if err != nil {
-		return err
-	}
-	t.excluded = excluded
+	excluded := t.excluded
 	stream, need, err := t.stream(ctx, p)
 	if err != nil {
 		return err
 	}
 	selection := reconcile.Selection{Kinds: kinds, NeedDetection: need, MinScore: cfg.Sync.MinScore,
 		Labels: cfg.Sync.Labels, ExcludeLabels: cfg.Sync.ExcludeLabels, MaxTLP: cfg.Sync.MaxTLP}
-	now := time.Now().UTC()
-	if s.asOf != "" {
-		if now, err = config.ParseTime(s.asOf, now); err != nil {
-			return usagef("--as-of: %v", err)
-		}
-		t.asOf = &now
-	}
+	now := t.now()
 	t.every = &openctiSource{client: t.octi, filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), observables: cfg.Sync.ValuesFrom != "pattern"}
 	t.job = &run.Job{
 		Source:   &openctiSource{client: t.octi, filter: opencti.And(stream, serverFilter(&selection, now)), observables: cfg.Sync.ValuesFrom != "pattern"},
@@ -360,12 +370,12 @@ func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, re
 	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, "file:"); {
 	case isFile:
 		store = state.File(path)
+	case t.cfg.Sync.State == "opencti" && readOnly && !ident.Can("MODULES"):
+		p.log.Warn("the account may not read its state in OpenCTI, so this plan is not compared with the last good run", "missing", "MODULES")
+	case t.cfg.Sync.State == "opencti" && !readOnly && !ident.Can("CONNECTORAPI"):
+		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to keep the state (sync.state: file:PATH or none does without)"}
 	case t.cfg.Sync.State == "opencti":
-		if readOnly && !ident.Can("MODULES") || !readOnly && !ident.Can("CONNECTORAPI") {
-			p.log.Warn("the account may not keep state in OpenCTI, so this run remembers nothing", "missing", map[bool]string{true: "MODULES", false: "CONNECTORAPI"}[readOnly])
-			break
-		}
-		store = &connectorState{client: t.octi, id: t.cfg.Connector.ID, name: t.cfg.Connector.Name, scope: []string{t.cfg.Connector.Scope}, readOnly: readOnly}
+		store = t.connectorState(readOnly)
 	}
 	k, err := state.Open(ctx, store)
 	if k != nil {
@@ -378,16 +388,40 @@ func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, re
 	return k, nil
 }
 
-// lock takes the lock of this target (gate G10).
-func (t *target) lock(ctx context.Context, lost func(error)) (release func(), err error) {
-	key := lockKey(t.cfg)
-	switch path, isFile := strings.CutPrefix(t.cfg.Sync.Lock, "file:"); {
+func (t *target) connectorState(readOnly bool) *connectorState {
+	c := &t.cfg.Connector
+	return &connectorState{client: t.octi, id: c.ID, name: c.Name, scope: []string{c.Scope}, readOnly: readOnly}
+}
+
+// lock takes the lock of this target (gate G10). What another run learned while it was waited for is
+// read again.
+func (t *target) lock(ctx context.Context, p *program, lost func(error)) (release func(), err error) {
+	key, timeout := lockKey(t.cfg), t.cfg.Sync.LockTimeout
+	path, isFile := strings.CutPrefix(t.cfg.Sync.Lock, "file:")
+	switch {
 	case isFile:
-		return state.LockFile(ctx, path+".lock", t.cfg.Sync.LockTimeout)
-	case t.cfg.Sync.Lock == "opencti" && t.job.Keeper.Stored():
-		return t.job.Keeper.Lock(ctx, key, t.cfg.Sync.LockTimeout, lost)
+		release, err = state.LockFile(ctx, path+".lock", timeout)
+	case t.cfg.Sync.Lock != "opencti":
+		return func() {}, nil
+	case t.cfg.Sync.State == "opencti":
+		return t.job.Keeper.Lock(ctx, key, timeout, lost)
+	case !t.ident.Can("CONNECTORAPI"):
+		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to take the lock in OpenCTI (sync.lock: file:PATH or none does without)"}
+	default:
+		leases, err2 := state.Open(ctx, t.connectorState(false))
+		if err2 != nil && sideFailed(err2) {
+			return nil, err2
+		}
+		leases.Log = p.log
+		release, err = leases.Lock(ctx, key, timeout, lost)
 	}
-	return func() {}, nil
+	if err != nil {
+		return nil, err
+	}
+	if err := t.job.Keeper.Reload(ctx); err != nil {
+		p.log.Warn("the state cannot be read and counts as empty", "error", err)
+	}
+	return release, nil
 }
 
 // lockKey names what two runs must not work on at once.
@@ -400,5 +434,5 @@ func (t *target) now() time.Time {
 	if t.asOf != nil {
 		return *t.asOf
 	}
-	return time.Now().UTC()
+	return t.started
 }

@@ -21,8 +21,8 @@ const (
 
 // Markdown writes a plan for a pull-request comment: at most MostMarkdown characters, values
 // defanged and escaped. Where it would be longer, creates are left out first, then updates, enables
-// and adopts, last removals, and it says how many. Its last line is that of Text.
-func Markdown(w io.Writer, d *planfile.Document, _ Options) error {
+// and adopts, last removals, and it says how many. With SummaryOnly it lists no changes. Its last line is that of Text.
+func Markdown(w io.Writer, d *planfile.Document, o Options) error {
 	var head, tail strings.Builder
 	fmt.Fprintf(&head, "%s\n### harfangsync plan\n\n**%s**\n\n", Marker, LastLine(d))
 	const mostHead = 20_000
@@ -60,6 +60,9 @@ func Markdown(w io.Writer, d *planfile.Document, _ Options) error {
 		actions []reconcile.Action
 	}{{"Removals", []reconcile.Action{reconcile.Delete, reconcile.Disable}}, {"Changes", []reconcile.Action{reconcile.Adopt, reconcile.Update, reconcile.Enable}}, {"Additions", []reconcile.Action{reconcile.Create}}}
 	var body strings.Builder
+	if o.SummaryOnly {
+		sections = nil
+	}
 	for i, s := range sections {
 		text := section(d, s.title, s.actions, budget-note*(len(sections)-i))
 		budget -= utf8.RuneCountInString(text)

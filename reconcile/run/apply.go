@@ -76,9 +76,13 @@ func (e *BreakerError) Unwrap() error { return e.Last }
 // end every touched row is read again (G8). recheck verifies first that the rows still are what the
 // plan saw. Refused texts and, after a clean run, the last good run are remembered.
 func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, error) {
-	a := &applying{job: j, plan: p, report: &Report{Items: make([]Item, len(p.Plan.Changes))}, breaker: breaker{limit: j.Limits.Failures}}
+	a := &applying{job: j, plan: p, report: &Report{Items: make([]Item, len(p.Plan.Changes))}, removals: map[string]bool{}, breaker: breaker{limit: j.Limits.Failures}}
 	for i := range p.Plan.Changes {
-		a.report.Items[i] = Item{Change: &p.Plan.Changes[i], Outcome: NotAttempted}
+		ch := &p.Plan.Changes[i]
+		a.report.Items[i] = Item{Change: ch, Outcome: NotAttempted}
+		if ch.Action.Removal() {
+			a.removals[ch.Kind.String()+ch.ID] = true
+		}
 	}
 	// An interrupt does not cut requests at once, so that no write is left in doubt.
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -91,13 +95,11 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 		}
 	}
 	if ctx.Err() == nil {
-		if err := a.lists(); err != nil {
-			return nil, err
-		}
+		a.lists()
 	}
 	for n, phase := range [][]reconcile.Action{{reconcile.Create, reconcile.Enable}, {reconcile.Adopt, reconcile.Update}, {reconcile.Disable}, {reconcile.Delete}} {
 		a.phase(ctx, phase)
-		if n == 0 {
+		if n == 1 {
 			a.spare()
 		}
 	}
@@ -116,6 +118,7 @@ type applying struct {
 	report   *Report
 	requests context.Context
 	breaker  breaker
+	removals map[string]bool // rows that the plan removes, by kind and id
 
 	mu      sync.Mutex
 	done    int
@@ -125,8 +128,8 @@ type applying struct {
 	stopped []string // keys of rules that we disabled and could not mark
 }
 
-// lists creates the lists that creates need.
-func (a *applying) lists() error {
+// lists creates the lists that creates need. A kind whose list cannot be made fails alone.
+func (a *applying) lists() {
 	for _, k := range a.job.kinds() {
 		if a.plan.Lists[k] != nil || !a.needs(k) {
 			continue
@@ -135,12 +138,19 @@ func (a *applying) lists() error {
 		if err == nil && l.Found {
 			err = a.mustBeEmpty(k, &l)
 		}
-		if err != nil {
-			return fmt.Errorf("create the %s list %q: %w", k, a.job.Policy.List, err)
+		if err == nil {
+			a.plan.Lists[k] = &l
+			continue
 		}
-		a.plan.Lists[k] = &l
+		if a.job.Classify(err).Side {
+			a.breaker.failure(err)
+		}
+		for i := range a.report.Items {
+			if it := &a.report.Items[i]; it.Change.Kind == k && it.Outcome == NotAttempted {
+				it.Outcome, it.Error = Failed, fmt.Sprintf("its list %q could not be created: %v", a.job.Policy.List, err)
+			}
+		}
 	}
-	return nil
 }
 
 // mustBeEmpty turns the changes of a kind into conflicts when the list that was to be created holds
@@ -188,48 +198,51 @@ func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
 	_ = g.Wait() // attempts report into their items
 }
 
-// spare takes removals out of the plan that the creates have proven wrong or early. A row that a create
-// turned out to be is the wanted rule in the server's spelling. And an indicator whose new value could
-// not be deployed keeps its old one until it can.
+// spare takes removals out of the plan that the writes before them have proven wrong or early: a row
+// that a create turned out to be is the wanted rule in the server's spelling; a twin stays while the row
+// that was to stay is not in force; and an indicator whose new value could not be deployed keeps its old
+// one until the server has said its last word on the new one.
 func (a *applying) spare() {
-	rows, owners := map[string]bool{}, map[string]bool{}
+	rows, owners, pending := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for i := range a.report.Items {
 		it := &a.report.Items[i]
+		ch := it.Change
 		switch {
-		case it.Change.Action != reconcile.Create:
-		case it.Outcome == Applied && a.ids[i] != "":
-			rows[it.Change.Kind.String()+a.ids[i]] = true
-		case it.Outcome == Failed:
-			for _, o := range it.Change.Owners {
+		case ch.Action.Removal():
+		case ch.Action == reconcile.Create && it.Outcome == Applied:
+			rows[ch.Kind.String()+a.ids[i]] = true
+		case it.Outcome != Applied && (ch.Before == nil || !ch.Before.Enabled): // it was to come into force
+			pending[ch.Key] = true
+			for _, o := range ch.Owners {
 				owners[o.ID] = true
 			}
 		}
 	}
 	for i := range a.report.Items {
 		it := &a.report.Items[i]
-		if !it.Change.Action.Removal() || it.Outcome != NotAttempted {
+		ch := it.Change
+		if !ch.Action.Removal() || it.Outcome != NotAttempted {
 			continue
 		}
-		early := slices.ContainsFunc(it.Change.Owners, func(o reconcile.Owner) bool { return owners[o.ID] })
+		early := slices.ContainsFunc(ch.Owners, func(o reconcile.Owner) bool { return owners[o.ID] })
+		why := ""
 		switch {
-		case rows[it.Change.Kind.String()+it.Change.ID]:
-			it.Outcome, it.Error = Conflict, "kept: it is the wanted rule in HarfangLab's spelling; run again"
-		case it.Change.Reason == reconcile.ValueRemoved && early:
-			it.Outcome, it.Error = Conflict, "kept: the new value of its indicator could not be deployed; run again"
+		case rows[ch.Kind.String()+ch.ID]:
+			why = "it is the wanted rule in HarfangLab's spelling"
+		case ch.Reason == reconcile.Duplicate && pending[ch.Key]:
+			why = "the rule that was to stay is not in force"
+		case ch.Reason == reconcile.ValueRemoved && early:
+			why = "the new value of its indicator is not deployed yet"
+		}
+		if why != "" {
+			it.Outcome, it.Error = Conflict, "kept for now: "+why+"; run again"
 		}
 	}
 }
 
 // leaving says whether the plan removes a row of a kind.
 func (a *applying) leaving(k reconcile.Kind) func(id string) bool {
-	return func(id string) bool {
-		for i := range a.report.Items {
-			if ch := a.report.Items[i].Change; ch.Kind == k && ch.ID == id && ch.Action.Removal() {
-				return true
-			}
-		}
-		return false
-	}
+	return func(id string) bool { return a.removals[k.String()+id] }
 }
 
 // attempt carries out one change and files the result.
@@ -322,15 +335,9 @@ func (a *applying) remember(p *Planned) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), saveTimeout)
 	defer cancel()
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
-		for _, key := range a.settled {
-			d.Pardon(key)
-			d.Start(key)
-		}
+		d.Settle(a.settled, a.refused)
 		for _, key := range a.stopped {
 			d.Stop(key)
-		}
-		for _, r := range a.refused {
-			d.Refuse(r)
 		}
 		if clean {
 			d.LastGood = a.job.lastGood(d.LastGood, p)
@@ -353,7 +360,8 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 		filter = j.Filter
 	}
 	markings := j.Markings
-	if p.Plan.Hidden() {
+	whole := len(j.kinds()) == len(reconcile.Kinds) && (j.Policy.Mode == reconcile.SyncMode || j.Policy.Mode == "")
+	if before.Known() && (p.Plan.Hidden() || p.Saved || !whole) { // this run proves nothing about what is not visible
 		markings = before.Markings
 	}
 	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Markings: markings, Sources: map[reconcile.Kind]int{}}

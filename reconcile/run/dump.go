@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"harfangsync/reconcile"
@@ -36,6 +37,7 @@ type Dump struct {
 	Kinds         []reconcile.Kind `json:"kinds"`
 	Count         int              `json:"count"`
 	Rows          []reconcile.Row  `json:"-"`
+	Dir           string           `json:"-"` // that it was read from
 }
 
 // Dump reads the lists completely.
@@ -123,7 +125,7 @@ func ReadDump(dir string) (*Dump, error) {
 	if err != nil {
 		return nil, &DumpError{dir, "no manifest: " + err.Error()}
 	}
-	var d Dump
+	d := Dump{Dir: dir}
 	if err := json.Unmarshal(b, &d); err != nil {
 		return nil, &DumpError{dir, "the manifest is damaged: " + err.Error()}
 	}
@@ -152,6 +154,11 @@ func ReadDump(dir string) (*Dump, error) {
 // PlanRestore decides how the lists come back to what a dump holds.
 func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, error) {
 	started := j.now()
+	// Kinds that the dump does not cover take no part: an exact restore would empty their lists.
+	j.Policy.Kinds = slices.DeleteFunc(slices.Clone(j.kinds()), func(k reconcile.Kind) bool { return !slices.Contains(d.Kinds, k) })
+	if len(j.Policy.Kinds) == 0 {
+		return nil, &DumpError{d.Dir, "it covers none of the kinds asked for"}
+	}
 	rows, lists, err := j.readSink(ctx)
 	if err != nil {
 		return nil, err

@@ -37,6 +37,7 @@ func TestADumpComesBackAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.Dir = dir
 	if diff := cmp.Diff(d, got); diff != "" {
 		t.Errorf("read again (-want +got):\n%s", diff)
 	}

@@ -33,8 +33,9 @@ type Planned struct {
 func (j *Job) Plan(ctx context.Context, asOf time.Time) (*Planned, error) {
 	started := j.now()
 	pol := j.Policy
-	if pol.Now = asOf; asOf.IsZero() {
-		pol.Now = started
+	pol.Now = started
+	if asOf.IsZero() {
+		asOf = started
 	}
 	doc := j.Keeper.Document()
 	pol.Refusals, pol.Stopped = doc.Refusals(), doc.Stops()
@@ -46,7 +47,7 @@ func (j *Job) Plan(ctx context.Context, asOf time.Time) (*Planned, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g.Go(func() (err error) {
-		wanted, err = j.readSource(ctx, started, pol.Now)
+		wanted, err = j.readSource(ctx, started, asOf)
 		if err != nil {
 			cancel()
 		}
@@ -85,10 +86,10 @@ func (j *Job) Plan(ctx context.Context, asOf time.Time) (*Planned, error) {
 	if err != nil {
 		return nil, err
 	}
-	evidence, err := j.evidence(ctx, plan, wanted, started, pol.Now, doc.LastGood)
+	evidence, err := j.evidence(ctx, plan, wanted, started, asOf, doc.LastGood)
 	if err != nil && j.Classify(err).Incomplete {
 		j.Log.Warn("OpenCTI answered incompletely, asking once more", "error", err)
-		if evidence, err = j.evidence(ctx, plan, wanted, started, pol.Now, doc.LastGood); err != nil && j.Classify(err).Incomplete {
+		if evidence, err = j.evidence(ctx, plan, wanted, started, asOf, doc.LastGood); err != nil && j.Classify(err).Incomplete {
 			return j.incomplete(err, started, pol, doc.LastGood), nil
 		}
 	}

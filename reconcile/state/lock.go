@@ -115,7 +115,15 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 			case <-tick.C:
 			}
 			short, cancel := context.WithTimeout(ctx, renewEvery)
-			err := k.renew(short, holder, target)
+			err := k.reload(short)
+			if l, held := k.Document().Leases[target]; err == nil && held && l.Holder != holder {
+				cancel()
+				lost(&LockedError{By: "lease until " + l.Until.UTC().Format(time.RFC3339) + ", taken while this run was held up"})
+				return
+			}
+			if err == nil || damaged(err) {
+				err = k.renew(short, holder, target)
+			}
 			cancel()
 			if err == nil {
 				kept = time.Now()
@@ -130,10 +138,12 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 		done.Wait()
 		short, cancel := context.WithTimeout(ctx, renewEvery)
 		defer cancel()
-		if err := k.Update(short, func(d *Document) { delete(d.Leases, target) }); err != nil {
-			if k.Log != nil {
-				k.Log.Warn("the lock stays until its lease ends", "error", err)
-			}
+		err := k.reload(short)
+		if k.Document().Leases[target].Holder == holder || err != nil {
+			err = k.Update(short, func(d *Document) { delete(d.Leases, target) })
+		}
+		if err != nil && k.Log != nil {
+			k.Log.Warn("the lock stays until its lease ends", "error", err)
 		}
 	})
 }

@@ -81,16 +81,31 @@ func (d Document) Text() string {
 	slices.SortStableFunc(d.Refused, func(a, b Refused) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Key, b.Key))
 	})
+	words := 300
 	for {
 		b, err := json.Marshal(d)
 		if err != nil {
 			panic(err) // strings, numbers and times always encode
 		}
-		if len(b) <= MostBytes || len(d.Refused) == 0 {
+		switch {
+		case len(b) <= MostBytes || len(d.Refused) == 0:
 			return string(b)
+		case words > 0: // a verdict counts without the server's words
+			words -= 100
+			for i := range d.Refused {
+				d.Refused[i].Words = firstRunes(d.Refused[i].Words, words)
+			}
+		default:
+			d.Refused = d.Refused[:len(d.Refused)*9/10]
 		}
-		d.Refused = d.Refused[:len(d.Refused)*9/10]
 	}
+}
+
+func firstRunes(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n])
+	}
+	return s
 }
 
 // Refusals is the memory of refused texts in the form that Compute takes.
@@ -104,12 +119,26 @@ func (d Document) Refusals() map[string]reconcile.Refusal {
 
 // Refuse notes a verdict in place of an earlier one on the same rule.
 func (d *Document) Refuse(r Refused) {
-	const most = 300
-	if runes := []rune(r.Words); len(runes) > most {
-		r.Words = string(runes[:most])
+	d.Settle(nil, []Refused{r})
+}
+
+// Settle forgets what is over for some keys, and notes new verdicts in place of earlier ones.
+func (d *Document) Settle(over []string, refused []Refused) {
+	const mostWords, mostRefused = 300, 1000
+	refused = refused[max(0, len(refused)-mostRefused):]
+	gone := make(map[string]bool, len(over)+len(refused))
+	for _, key := range over {
+		gone[key] = true
 	}
-	d.Pardon(r.Key)
-	d.Refused = append(d.Refused, r)
+	d.Stopped = slices.DeleteFunc(d.Stopped, func(key string) bool { return gone[key] })
+	for _, r := range refused {
+		gone[r.Key] = true
+	}
+	d.Refused = slices.DeleteFunc(d.Refused, func(r Refused) bool { return gone[r.Key] })
+	for _, r := range refused {
+		r.Words = firstRunes(r.Words, mostWords)
+		d.Refused = append(d.Refused, r)
+	}
 }
 
 // Stop notes a rule that we disabled and could not mark; of too many the oldest go.
@@ -135,9 +164,7 @@ func (d Document) Stops() map[string]bool {
 }
 
 // Pardon forgets a verdict.
-func (d *Document) Pardon(key string) {
-	d.Refused = slices.DeleteFunc(d.Refused, func(r Refused) bool { return r.Key == key })
-}
+func (d *Document) Pardon(key string) { d.Settle([]string{key}, nil) }
 
 // Store keeps a document. Save answers ErrReset when somebody emptied the state meanwhile.
 type Store interface {
@@ -189,6 +216,14 @@ func (k *Keeper) reload(ctx context.Context) error {
 		return &DamagedError{err}
 	}
 	return nil
+}
+
+// Reload reads the document again, after a wait in which another run may have changed it.
+func (k *Keeper) Reload(ctx context.Context) error {
+	if k.store == nil {
+		return nil
+	}
+	return k.reload(ctx)
 }
 
 // Document is a copy of what is remembered.

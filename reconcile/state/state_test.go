@@ -237,6 +237,59 @@ func TestLostLeaseIsTold(t *testing.T) {
 	})
 }
 
+// A run that was held up longer than its lease finds another at work: it is told, and leaves the other's
+// lease alone.
+func TestAStolenLeaseIsToldAndLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shared{}
+		lost := make(chan error, 1)
+		release, err := open(t, s).Lock(t.Context(), "target", time.Minute, func(err error) { lost <- err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs := state.Document{Leases: map[string]state.Lease{"target": {Holder: "another", Until: time.Now().Add(time.Hour).UTC()}}}.Text()
+		s.text = theirs
+		time.Sleep(time.Minute)
+		select {
+		case err := <-lost:
+			if !isLocked(err) {
+				t.Errorf("lost: %v", err)
+			}
+		default:
+			t.Error("nobody was told")
+		}
+		release()
+		if s.text != theirs {
+			t.Errorf("the other run's state was changed: %s", s.text)
+		}
+	})
+}
+
+func TestVerdictsOutliveTheirWords(t *testing.T) {
+	var d state.Document
+	for i := range 180 {
+		d.Refuse(state.Refused{Key: fmt.Sprintf("%032x", i), Sent: "0123456789abcdef", Words: strings.Repeat("w", 300), At: time.Unix(int64(i), 0).UTC()})
+	}
+	got, err := state.Parse(d.Text())
+	if err != nil || len(got.Refused) != 180 || len(d.Text()) > state.MostBytes {
+		t.Errorf("%d verdicts in %d bytes, %v; want all 180", len(got.Refused), len(d.Text()), err)
+	}
+}
+
+func TestSettlingManyVerdictsIsQuick(t *testing.T) {
+	var d state.Document
+	var refused []state.Refused
+	var over []string
+	for i := range 200_000 {
+		refused = append(refused, state.Refused{Key: fmt.Sprintf("%032x", i)})
+		over = append(over, fmt.Sprintf("%032x", 100_000+i))
+	}
+	d.Settle(over, refused)
+	if len(d.Refused) != 1000 || d.Refused[999].Key != fmt.Sprintf("%032x", 199_999) {
+		t.Errorf("%d verdicts kept, want the newest thousand", len(d.Refused))
+	}
+}
+
 func TestResetStartsOver(t *testing.T) {
 	s := &shared{}
 	k := open(t, s)

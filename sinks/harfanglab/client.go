@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -145,6 +146,24 @@ func (c *Client) do(ctx context.Context, r call) ([]byte, error) {
 	}
 }
 
+// hide takes our own credentials out of what a server says: a proxy may echo the request.
+func (c *Client) hide(s string) string {
+	token := strings.TrimSpace(c.o.Token.Reveal())
+	if word, bare, ok := strings.Cut(token, " "); ok && strings.EqualFold(word, "Token") {
+		token = strings.TrimSpace(bare)
+	}
+	secrets := []string{token, c.o.Password.Reveal()}
+	if c.o.Password.Set() {
+		secrets = append(secrets, base64.StdEncoding.EncodeToString([]byte(c.o.Login+":"+c.o.Password.Reveal())))
+	}
+	for _, secret := range secrets {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "***")
+		}
+	}
+	return s
+}
+
 // marshal leaves HTML characters alone, so that rules reach the console as they were written.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
@@ -177,7 +196,7 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, agai
 	}
 	status, body := resp.StatusCode(), resp.Body()
 	fail := func(words string) *Error {
-		return &Error{Method: r.method, Path: r.path, Status: status, Words: words}
+		return &Error{Method: r.method, Path: r.path, Status: status, Words: c.hide(words)}
 	}
 	switch {
 	case status >= 200 && status < 300:

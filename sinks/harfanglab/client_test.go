@@ -207,6 +207,23 @@ func TestNothingIsLoggedThatIsSecret(t *testing.T) {
 	}
 }
 
+// A proxy that echoes the request must not bring our credentials into an error.
+func TestEchoedCredentialsAreHidden(t *testing.T) {
+	for _, change := range []func(*harfanglab.Options){
+		func(o *harfanglab.Options) { o.Token = "Token s3cret-token" },
+		func(o *harfanglab.Options) { o.Token, o.Login, o.Password = "", "user", "s3cret pass" },
+	} {
+		m := serve(t, func(w http.ResponseWriter, r request) {
+			w.WriteHeader(400)
+			fmt.Fprintf(w, `{"detail": "you sent %s"}`, r.auth)
+		})
+		_, err := client(t, m.URL, change).Create(t.Context(), "l", reconcile.Row{Kind: reconcile.IOC})
+		if err == nil || strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "dXNlcjpzM2NyZXQ") || !strings.Contains(err.Error(), "***") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func TestWaitsEndWithTheirContext(t *testing.T) {
 	m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(503) })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

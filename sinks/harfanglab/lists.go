@@ -50,6 +50,7 @@ func (c *Client) FindList(ctx context.Context, k reconcile.Kind, name string) (*
 
 func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*List, error) {
 	var found *List
+	var stop error
 	path := sourcePath(k)
 	n, err := each(ctx, c, path, url.Values{"name__exact": {name}}, func(sources []wireSource) error {
 		for _, s := range sources {
@@ -60,12 +61,16 @@ func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*
 				continue
 			}
 			if found != nil && found.ID != string(s.ID) {
-				return fmt.Errorf("two lists are named %q", name)
+				stop = &Error{Method: http.MethodGet, Path: path, Status: http.StatusOK, Words: fmt.Sprintf("two lists are named %q; rename one of them in the console", name)}
+				return stop
 			}
 			found = &List{ID: string(s.ID), Name: name, Enabled: s.Enabled}
 		}
 		return nil
 	})
+	if stop != nil {
+		return nil, stop
+	}
 	if err == nil && (n.first != n.last || n.rows != n.last) {
 		err = &IncompleteError{Path: path, Why: n.why()}
 	}

@@ -1,0 +1,69 @@
+package run_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+)
+
+// Two rows of ours hold one value, the one that stays is out of force: its twin goes only once that one
+// is in force.
+func TestATwinStaysWhileTheRowThatShouldStayIsNotInForce(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
+	j := job(t, src, snk)
+	if r := apply(t, j, plan(t, j), false); !r.Clean() {
+		t.Fatal(brief(r))
+	}
+	src.known = map[string]reconcile.Indicator{}
+	src.read, src.known["a"] = nil, revoked(ind("a", "domain_name x.example"))
+	j.Overrides.AllowEmpty = true
+	apply(t, j, plan(t, j), false)
+	twin := snk.rows[0]
+	twin.ID, twin.Created, twin.Enabled = "twin", "2026-02-01T00:00:00Z", true
+	twin.Comment = strings.Replace(twin.Comment, `"disabled":"revoked",`, "", 1)
+	snk.rows = append(snk.rows, twin)
+	src.read, src.known = []reconcile.Indicator{ind("a", "domain_name x.example")}, nil
+
+	refuse := true
+	snk.fail = func(what, id string) error {
+		if refuse && what == "update" && id != "twin" {
+			return &fault{run.Fault{Verdict: true, Words: "not now"}}
+		}
+		return nil
+	}
+	got := brief(apply(t, j, plan(t, j), false))
+	if !slices.Contains(got, "! domain_name x.example conflict") && !slices.Contains(got, "- domain_name x.example conflict") {
+		t.Errorf("outcomes %q", got)
+	}
+	if i := snk.at("twin"); i < 0 || !snk.rows[i].Enabled {
+		t.Error("the only rule in force is gone")
+	}
+}
+
+func revoked(i reconcile.Indicator) reconcile.Indicator {
+	i.Revoked = true
+	return i
+}
+
+// A list that cannot be made fails its own kind alone.
+func TestAListThatCannotBeMadeStopsNoOther(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example"), yara("y")}}, newSink()
+	snk.fail = func(what, id string) error {
+		if what == "create list" && id == "ioc" {
+			return &fault{run.Fault{Side: true, Words: "down"}}
+		}
+		return nil
+	}
+	r := apply(t, job(t, src, snk), plan(t, job(t, src, snk)), false)
+	if d := cmp.Diff([]string{"+ domain_name x.example failed", "+ yara name of y applied"}, brief(r)); d != "" && r.Count(run.Applied, "") != 1 {
+		t.Errorf("outcomes (-want +got):\n%s", d)
+	}
+	if r.Count(run.Failed, "") != 1 || r.Unreachable != nil {
+		t.Errorf("%d failed, unreachable %v", r.Count(run.Failed, ""), r.Unreachable)
+	}
+}
