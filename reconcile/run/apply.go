@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -56,19 +55,6 @@ func (r *Report) Count(o Outcome, a reconcile.Action) int {
 func (r *Report) Clean() bool {
 	return r.Stopped == nil && len(r.Problems) == 0 && r.Count(Applied, "") == len(r.Items)
 }
-
-// BreakerError says that too many failures in a row stopped the apply (gate G9).
-type BreakerError struct {
-	Limit int
-	Last  error
-}
-
-func (e *BreakerError) Error() string {
-	return fmt.Sprintf("stopped after %d failures in a row: %v", e.Limit, e.Last)
-}
-
-// Unwrap is the last failure.
-func (e *BreakerError) Unwrap() error { return e.Last }
 
 // Apply carries out a plan: missing lists first, then creates and enables, adopts and updates,
 // disables, deletes (gate G7), each change on its own and Job.Parallel at once. When ctx ends it
@@ -198,53 +184,6 @@ func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
 	_ = g.Wait() // attempts report into their items
 }
 
-// spare takes removals out of the plan that the writes before them have proven wrong or early: a row
-// that a create turned out to be is the wanted rule in the server's spelling; a twin stays while the row
-// that was to stay is not in force; and an indicator whose new value could not be deployed keeps its old
-// one until the server has said its last word on the new one.
-func (a *applying) spare() {
-	rows, owners, pending := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for i := range a.report.Items {
-		it := &a.report.Items[i]
-		ch := it.Change
-		switch {
-		case ch.Action.Removal():
-		case ch.Action == reconcile.Create && it.Outcome == Applied:
-			rows[ch.Kind.String()+a.ids[i]] = true
-		case it.Outcome != Applied && (ch.Before == nil || !ch.Before.Enabled): // it was to come into force
-			pending[ch.Key] = true
-			for _, o := range ch.Owners {
-				owners[o.ID] = true
-			}
-		}
-	}
-	for i := range a.report.Items {
-		it := &a.report.Items[i]
-		ch := it.Change
-		if !ch.Action.Removal() || it.Outcome != NotAttempted {
-			continue
-		}
-		early := slices.ContainsFunc(ch.Owners, func(o reconcile.Owner) bool { return owners[o.ID] })
-		why := ""
-		switch {
-		case rows[ch.Kind.String()+ch.ID]:
-			why = "it is the wanted rule in HarfangLab's spelling"
-		case ch.Reason == reconcile.Duplicate && pending[ch.Key]:
-			why = "the rule that was to stay is not in force"
-		case ch.Reason == reconcile.ValueRemoved && early:
-			why = "the new value of its indicator is not deployed yet"
-		}
-		if why != "" {
-			it.Outcome, it.Error = Conflict, "kept for now: "+why+"; run again"
-		}
-	}
-}
-
-// leaving says whether the plan removes a row of a kind.
-func (a *applying) leaving(k reconcile.Kind) func(id string) bool {
-	return func(id string) bool { return a.removals[k.String()+id] }
-}
-
 // attempt carries out one change and files the result.
 func (a *applying) attempt(i int) {
 	it := &a.report.Items[i]
@@ -318,88 +257,4 @@ func (a *applying) settleStop(ctx context.Context) {
 			it.Error = why
 		}
 	}
-}
-
-// remember saves what later runs must know: refused texts, and after a clean run that it was good.
-func (a *applying) remember(p *Planned) {
-	before := a.job.Keeper.Document()
-	refusals := before.Refusals()
-	a.settled = slices.DeleteFunc(a.settled, func(key string) bool {
-		_, known := refusals[key]
-		return !known && !slices.Contains(before.Stopped, key)
-	})
-	clean := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.Started.Before(before.LastGood.At)
-	if len(a.refused) == 0 && len(a.settled) == 0 && len(a.stopped) == 0 && !clean {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), saveTimeout)
-	defer cancel()
-	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
-		d.Settle(a.settled, a.refused)
-		for _, key := range a.stopped {
-			d.Stop(key)
-		}
-		if clean {
-			d.LastGood = a.job.lastGood(d.LastGood, p)
-		}
-	})
-	if err != nil {
-		a.job.Log.Warn("what this run learned could not be saved; the next run works without it", "error", err)
-	}
-}
-
-const (
-	saveTimeout = 30 * time.Second
-	grace       = 20 * time.Second // for what is in flight when a run is interrupted
-)
-
-// lastGood is what this run teaches the next ones. Kinds that took no part keep their counts.
-func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood {
-	filter := p.Filter
-	if filter == "" {
-		filter = j.Filter
-	}
-	markings := j.Markings
-	whole := len(j.kinds()) == len(reconcile.Kinds) && (j.Policy.Mode == reconcile.SyncMode || j.Policy.Mode == "")
-	if before.Known() && (p.Plan.Hidden() || p.Saved || !whole) { // this run proves nothing about what is not visible
-		markings = before.Markings
-	}
-	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Markings: markings, Sources: map[reconcile.Kind]int{}}
-	for k, n := range before.Sources {
-		g.Sources[k] = n
-	}
-	for _, k := range j.kinds() {
-		g.Sources[k] = p.Plan.Sources[k]
-	}
-	return g
-}
-
-// breaker counts failures in a row, in order of completion (gate G9).
-type breaker struct {
-	mu         sync.Mutex
-	limit, row int
-	tripped    bool
-	last       error
-}
-
-func (b *breaker) success() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.row = 0
-}
-
-func (b *breaker) failure(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.row++
-	b.last = err
-	if b.limit > 0 && b.row >= b.limit {
-		b.tripped = true
-	}
-}
-
-func (b *breaker) open() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.tripped
 }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"harfangsync/cmd/config"
+	"harfangsync/reconcile/state"
+	"harfangsync/sources/opencti"
+)
+
+// keeper opens the state. A state that cannot be read is none, with a warning.
+func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, readOnly bool) (*state.Keeper, error) {
+	var store state.Store
+	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, "file:"); {
+	case isFile:
+		store = state.File(path)
+	case t.cfg.Sync.State == "opencti" && readOnly && !ident.Can("MODULES"):
+		p.log.Warn("the account may not read its state in OpenCTI, so this plan is not compared with the last good run", "missing", "MODULES")
+	case t.cfg.Sync.State == "opencti" && !readOnly && !ident.Can("CONNECTORAPI"):
+		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to keep the state (sync.state: file:PATH or none does without)"}
+	case t.cfg.Sync.State == "opencti":
+		store = t.connectorState(readOnly)
+	}
+	k, err := state.Open(ctx, store)
+	if k != nil {
+		k.Log = p.log
+	}
+	if err == nil || ctx.Err() != nil || !readOnly && sideFailed(err) {
+		return k, err // a run that writes needs its lock, and what gates compare with
+	}
+	p.log.Warn("the state cannot be read and counts as empty", "error", err)
+	return k, nil
+}
+
+func (t *target) connectorState(readOnly bool) *connectorState {
+	c := &t.cfg.Connector
+	return &connectorState{client: t.octi, id: c.ID, name: c.Name, scope: []string{c.Scope}, readOnly: readOnly}
+}
+
+// lock takes the lock of this target (gate G10). What another run learned while it was waited for is
+// read again.
+func (t *target) lock(ctx context.Context, p *program, lost func(error)) (release func(), err error) {
+	key, timeout := lockKey(t.cfg), t.cfg.Sync.LockTimeout
+	path, isFile := strings.CutPrefix(t.cfg.Sync.Lock, "file:")
+	switch {
+	case isFile:
+		release, err = state.LockFile(ctx, path+".lock", timeout)
+	case t.cfg.Sync.Lock != "opencti":
+		return func() {}, nil
+	case t.cfg.Sync.State == "opencti":
+		return t.job.Keeper.Lock(ctx, key, timeout, lost)
+	case !t.ident.Can("CONNECTORAPI"):
+		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to take the lock in OpenCTI (sync.lock: file:PATH or none does without)"}
+	default:
+		leases, err2 := state.Open(ctx, t.connectorState(false))
+		if err2 != nil && sideFailed(err2) {
+			return nil, err2
+		}
+		leases.Log = p.log
+		release, err = leases.Lock(ctx, key, timeout, lost)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.job.Keeper.Reload(ctx); err != nil {
+		p.log.Warn("the state cannot be read and counts as empty", "error", err)
+	}
+	return release, nil
+}
+
+// lockKey names what two runs must not work on at once.
+func lockKey(cfg *config.Config) string {
+	h := sha256.Sum256([]byte(cfg.OpenCTI.URL + "\n" + cfg.HarfangLab.URL + "\n" + cfg.HarfangLab.ListName))
+	return hex.EncodeToString(h[:8])
+}

@@ -1,0 +1,49 @@
+package run
+
+import (
+	"fmt"
+	"sync"
+)
+
+// BreakerError says that too many failures in a row stopped the apply (gate G9).
+type BreakerError struct {
+	Limit int
+	Last  error
+}
+
+func (e *BreakerError) Error() string {
+	return fmt.Sprintf("stopped after %d failures in a row: %v", e.Limit, e.Last)
+}
+
+// Unwrap is the last failure.
+func (e *BreakerError) Unwrap() error { return e.Last }
+
+// breaker counts failures in a row, in order of completion (gate G9).
+type breaker struct {
+	mu         sync.Mutex
+	limit, row int
+	tripped    bool
+	last       error
+}
+
+func (b *breaker) success() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.row = 0
+}
+
+func (b *breaker) failure(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.row++
+	b.last = err
+	if b.limit > 0 && b.row >= b.limit {
+		b.tripped = true
+	}
+}
+
+func (b *breaker) open() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.tripped
+}

@@ -1,0 +1,64 @@
+package run
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
+)
+
+// remember saves what later runs must know: refused texts, and after a clean run that it was good.
+func (a *applying) remember(p *Planned) {
+	before := a.job.Keeper.Document()
+	refusals := before.Refusals()
+	a.settled = slices.DeleteFunc(a.settled, func(key string) bool {
+		_, known := refusals[key]
+		return !known && !slices.Contains(before.Stopped, key)
+	})
+	clean := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.Started.Before(before.LastGood.At)
+	if len(a.refused) == 0 && len(a.settled) == 0 && len(a.stopped) == 0 && !clean {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), saveTimeout)
+	defer cancel()
+	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
+		d.Settle(a.settled, a.refused)
+		for _, key := range a.stopped {
+			d.Stop(key)
+		}
+		if clean {
+			d.LastGood = a.job.lastGood(d.LastGood, p)
+		}
+	})
+	if err != nil {
+		a.job.Log.Warn("what this run learned could not be saved; the next run works without it", "error", err)
+	}
+}
+
+const (
+	saveTimeout = 30 * time.Second
+	grace       = 20 * time.Second // for what is in flight when a run is interrupted
+)
+
+// lastGood is what this run teaches the next ones. Kinds that took no part keep their counts.
+func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood {
+	filter := p.Filter
+	if filter == "" {
+		filter = j.Filter
+	}
+	markings := j.Markings
+	whole := len(j.kinds()) == len(reconcile.Kinds) && (j.Policy.Mode == reconcile.SyncMode || j.Policy.Mode == "")
+	if before.Known() && (p.Plan.Hidden() || p.Saved || !whole) { // this run proves nothing about what is not visible
+		markings = before.Markings
+	}
+	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Markings: markings, Sources: map[reconcile.Kind]int{}}
+	for k, n := range before.Sources {
+		g.Sources[k] = n
+	}
+	for _, k := range j.kinds() {
+		g.Sources[k] = p.Plan.Sources[k]
+	}
+	return g
+}
