@@ -173,6 +173,9 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 func (t *target) connect(p *program, readOnly bool) (err error) {
 	cfg := t.cfg
 	common := httpclient.Options{Parallelism: cfg.Sync.Parallelism, RateLimit: cfg.Sync.RateLimit, Timeout: cfg.Sync.RequestTimeout, ReadOnly: readOnly, Log: p.log, Version: version()}
+	if p.retryWait != nil {
+		common.MostGap = p.retryWait(0)
+	}
 	octi, hl := common, common
 	octi.Platform, octi.SSLVerify, octi.CABundle = httpclient.GraphQL, cfg.OpenCTI.SSLVerify, cfg.OpenCTI.CABundle
 	hl.Platform, hl.SSLVerify, hl.CABundle = httpclient.REST, cfg.HarfangLab.SSLVerify, cfg.HarfangLab.CABundle

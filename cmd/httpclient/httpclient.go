@@ -40,8 +40,9 @@ type Options struct {
 	// turn; default 120 s. A request that accepts text/event-stream has it for the header alone, and
 	// takes no place among the requests in flight, since it may last for days.
 	Timeout  time.Duration
-	ReadOnly bool   // refuse writes with a *ReadOnlyError
-	Version  string // of this program, for User-Agent
+	MostGap  time.Duration // between two requests while the other side says that there are too many; default 2 s
+	ReadOnly bool          // refuse writes with a *ReadOnlyError
+	Version  string        // of this program, for User-Agent
 	Log      *slog.Logger
 }
 
@@ -49,6 +50,7 @@ const (
 	defaultParallelism = 8
 	defaultTimeout     = 120 * time.Second
 	connectTimeout     = 10 * time.Second
+	defaultMostGap     = 2 * time.Second
 )
 
 // Client is an *http.Client that counts. The embedded client may be copied and its Transport wrapped.
@@ -67,6 +69,9 @@ func New(o Options) (*Client, error) {
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.MostGap <= 0 {
+		o.MostGap = defaultMostGap
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -87,7 +92,7 @@ func New(o Options) (*Client, error) {
 	if o.RateLimit > 0 {
 		limit = rate.Limit(o.RateLimit)
 	}
-	rt = &pace{next: rt, rate: rate.NewLimiter(limit, 1), turns: newTurns(o.Parallelism), log: o.Log, platform: o.Name}
+	rt = &pace{next: rt, rate: rate.NewLimiter(limit, 1), turns: newTurns(o.Parallelism), spacing: spacing{most: o.MostGap}, log: o.Log, platform: o.Name}
 	if o.ReadOnly {
 		rt = &guard{next: rt, platform: o.Platform, count: count}
 	}

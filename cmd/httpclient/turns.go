@@ -104,6 +104,7 @@ type pace struct {
 	next     http.RoundTripper
 	rate     *rate.Limiter
 	turns    *turns
+	spacing  spacing
 	log      *slog.Logger
 	platform string
 }
@@ -125,7 +126,11 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, refuse(r, err)
 	}
-	if err := p.wait(ctx); err != nil {
+	heard, err := p.spacing.slot(ctx)
+	if err == nil {
+		err = p.wait(ctx)
+	}
+	if err != nil {
 		p.turns.give()
 		return nil, refuse(r, err)
 	}
@@ -141,12 +146,16 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 	if bad {
 		p.overloaded(round)
 	}
+	if resp.StatusCode == http.StatusTooManyRequests {
+		p.spacing.refused(heard, askedFor(resp.Header))
+	}
 	resp.Body = &turn{body: resp.Body, done: func(readErr error) {
 		switch {
 		case readErr != nil && ctx.Err() == nil && !bad:
 			p.overloaded(round)
 		case readErr == nil && !bad:
 			p.turns.succeeded()
+			p.spacing.succeeded()
 		}
 		p.turns.give()
 	}}

@@ -132,7 +132,11 @@ func (c *Client) do(ctx context.Context, r call) ([]byte, error) {
 		if err == nil {
 			return body, nil
 		}
-		if !again.repeat || attempt+1 >= c.o.Attempts || ctx.Err() != nil {
+		most := c.o.Attempts
+		if again.turnedAway {
+			most *= patience
+		}
+		if !again.repeat || attempt+1 >= most || ctx.Err() != nil {
 			return nil, err
 		}
 		wait := c.o.Backoff(attempt)
@@ -175,9 +179,14 @@ func marshal(v any) ([]byte, error) {
 
 // again says whether and when a failed request may be sent once more.
 type again struct {
-	repeat bool
-	after  time.Duration
+	repeat     bool
+	after      time.Duration
+	turnedAway bool // the server has too much to do and did not look at it
 }
+
+// patience is how much longer a server is asked that has too much to do than one that fails: an item is
+// not given up because many are under way.
+const patience = 3
 
 func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, again, error) {
 	req := c.rest.R().SetContext(ctx)
@@ -219,7 +228,7 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, agai
 		return nil, again{}, fail("redirect to " + oneLine(redirectTarget(resp.Header().Get("Location"))))
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
 		e := fail(words(body))
-		return nil, again{repeat: true, after: retryAfter(resp.Header().Get("Retry-After"), time.Now())}, e
+		return nil, again{repeat: true, turnedAway: true, after: retryAfter(resp.Header().Get("Retry-After"), time.Now())}, e
 	case status >= 500:
 		e := fail(words(body))
 		e.Unsure = !r.repeatable

@@ -164,12 +164,12 @@ func TestBrokenAnswersAreErrors(t *testing.T) {
 		{"401", func(w http.ResponseWriter) { w.WriteHeader(401); fmt.Fprint(w, `{"detail": "Invalid token."}`) }, "check the token", 1},
 		{"403", func(w http.ResponseWriter) { w.WriteHeader(403); fmt.Fprint(w, `{"detail": "no"}`) }, "right to view and edit", 1},
 		{"404", func(w http.ResponseWriter) { w.WriteHeader(404); html(w) }, "404 with an HTML page", 1},
-		{"429", func(w http.ResponseWriter) { w.Header().Set("Retry-After", "7200"); w.WriteHeader(429) }, "lower sync.parallelism", 3},
+		{"429", func(w http.ResponseWriter) { w.Header().Set("Retry-After", "7200"); w.WriteHeader(429) }, "lower sync.parallelism", 9},
 		{"502", func(w http.ResponseWriter) { w.WriteHeader(502); html(w) }, "try again later", 3},
 		{"503 with a date", func(w http.ResponseWriter) {
 			w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
 			w.WriteHeader(503)
-		}, "503", 3},
+		}, "503", 9},
 		{"a reset", func(w http.ResponseWriter) { panic(http.ErrAbortHandler) }, "check harfanglab.url", 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

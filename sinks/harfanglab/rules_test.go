@@ -150,7 +150,7 @@ func TestOnlyWhatMayBeRepeatedIs(t *testing.T) {
 		{reconcile.Sigma, func(w http.ResponseWriter) { w.WriteHeader(500) }, 3},
 		{reconcile.YARA, func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, 1},
 		{reconcile.YARA, func(w http.ResponseWriter) { w.WriteHeader(502) }, 1},
-		{reconcile.YARA, func(w http.ResponseWriter) { w.WriteHeader(429) }, 3},
+		{reconcile.YARA, func(w http.ResponseWriter) { w.WriteHeader(429) }, 9},
 		{reconcile.YARA, func(w http.ResponseWriter) { fmt.Fprint(w, "<html>") }, 1},
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { tt.fail(w) })

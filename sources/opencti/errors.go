@@ -183,8 +183,14 @@ func (e *Error) attempts(most int) int {
 	if slices.Contains(onceCodes, e.Code) {
 		return min(most, 2)
 	}
+	if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
+		return most * patience
+	}
 	return most
 }
+
+// patience is how much longer a platform is asked that has too much to do than one that fails.
+const patience = 3
 
 // RightError says that the account lacks a capability (contract opencti-api 1.3).
 type RightError struct{ Capability, For string }

@@ -127,8 +127,8 @@ func TestRetryAfterIsWaitedFor(t *testing.T) {
 }
 
 func TestBackoffGrowsAndEnds(t *testing.T) {
-	p, err := ident(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, opencti.Options{Attempts: 14})
-	says(t, err, "503")
+	p, err := ident(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, opencti.Options{Attempts: 14})
+	says(t, err, "500")
 	waits := p.slept()
 	if len(waits) != 13 {
 		t.Fatalf("%d waits, want 13", len(waits))

@@ -1,0 +1,89 @@
+package httpclient
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// spacing keeps requests apart once the other side has said that there are too many: everybody waits as
+// long as it asked for, and from then on requests start at a distance that grows with each refusal and
+// shrinks with each success. Without it eight workers that were told to come back in a second come back
+// together, and seven are sent away again.
+type spacing struct {
+	most time.Duration // the widest gap
+
+	mu    sync.Mutex
+	gap   time.Duration // between the starts of two requests; 0 at first
+	next  time.Time     // the earliest start of the next request
+	round int           // counts the refusals that were heeded, as in turns
+}
+
+const (
+	firstGap  = 20 * time.Millisecond
+	leastGap  = 4 * time.Millisecond // below it there is none
+	gapShrink = 50                   // a fiftieth less for each success
+	mostHold  = 5 * time.Minute
+)
+
+// slot waits for the start of a request. The caller hands the round back when it is refused.
+func (s *spacing) slot(ctx context.Context) (round int, err error) {
+	s.mu.Lock()
+	now := time.Now()
+	start := now
+	if s.next.After(now) {
+		start = s.next
+	}
+	s.next = start.Add(s.gap)
+	round = s.round
+	s.mu.Unlock()
+	if start == now {
+		return round, nil
+	}
+	t := time.NewTimer(start.Sub(now))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return round, nil
+	case <-ctx.Done():
+		return round, ctx.Err()
+	}
+}
+
+// refused widens the gap and holds everybody back for as long as the answer asks. Refusals of one moment
+// are one.
+func (s *spacing) refused(round int, hold time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if round != s.round {
+		return
+	}
+	s.round++
+	s.gap = min(max(2*s.gap, firstGap), s.most)
+	if until := time.Now().Add(min(hold, mostHold)); until.After(s.next) {
+		s.next = until
+	}
+}
+
+func (s *spacing) succeeded() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gap -= s.gap / gapShrink; s.gap < leastGap {
+		s.gap = 0
+	}
+}
+
+// askedFor is the wait that a refusal asks for, in seconds or as a date; 0 when it says nothing.
+func askedFor(h http.Header) time.Duration {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if n, err := strconv.Atoi(v); err == nil {
+		return time.Duration(min(max(n, 0), int(mostHold/time.Second))) * time.Second
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return max(time.Until(at), 0)
+	}
+	return 0
+}
