@@ -78,6 +78,19 @@ func (p *platform) requests() (octi, hl int, err error) {
 	return o.Count, h.Count, err
 }
 
+// ceiling lets the manager turn away what exceeds so many requests a second.
+func (p *platform) ceiling(perSecond int) error {
+	req, err := http.NewRequest(http.MethodPut, fmt.Sprintf("%s/_sim/rate?n=%d", p.url["HARFANGLAB_URL"], perSecond), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
 func (p *platform) forget() error {
 	for _, k := range []string{"OPENCTI_URL", "HARFANGLAB_URL"} {
 		req, err := http.NewRequest(http.MethodDelete, p.url[k]+"/_sim/requests", nil)

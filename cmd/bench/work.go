@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -55,6 +56,33 @@ func (b *bench) firstLoad(ctx context.Context) error {
 	most = 3*pages(n) + overhead
 	b.add(fmt.Sprintf("run with nothing to do, %d rules: requests", n), fmt.Sprintf("pages, based-on pages, row pages and 20: %d", most),
 		fmt.Sprintf("%d in %s", octi+hl, seconds(u.wall)), octi+hl <= most && u.last == inSync)
+	return nil
+}
+
+// ceiling measures a first load into a manager that takes few requests a second and turns the others
+// away.
+func (b *bench) ceiling(ctx context.Context) error {
+	const perSecond = 20
+	n := b.size(300)
+	p, err := b.serve(ctx, n, false)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	if err := errors.Join(p.ceiling(perSecond), p.forget()); err != nil {
+		return err
+	}
+	u, err := b.exec(ctx, p, "run")
+	if err != nil {
+		return err
+	}
+	_, hl, err := p.requests()
+	if err != nil {
+		return err
+	}
+	most := 3 * n // each rule is written and read back; a third may be turned away
+	b.add(fmt.Sprintf("first load, %d rules, manager takes %d requests a second", n, perSecond), fmt.Sprintf("all applied, at most %d requests", max(most, 2*overhead)),
+		fmt.Sprintf("%d in %s", hl, seconds(u.wall)), hl <= max(most, 2*overhead))
 	return nil
 }
 
