@@ -248,7 +248,9 @@ func TestAStolenLeaseIsToldAndLeftAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		theirs := state.Document{Leases: map[string]state.Lease{"target": {Holder: "another", Until: time.Now().Add(time.Hour).UTC()}}}.Text()
-		s.text = theirs
+		if err := s.Save(t.Context(), theirs); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(time.Minute)
 		select {
 		case err := <-lost:
@@ -259,8 +261,8 @@ func TestAStolenLeaseIsToldAndLeftAlone(t *testing.T) {
 			t.Error("nobody was told")
 		}
 		release()
-		if s.text != theirs {
-			t.Errorf("the other run's state was changed: %s", s.text)
+		if now, err := s.Load(t.Context()); err != nil || now != theirs {
+			t.Errorf("the other run's state was changed: %s, %v", now, err)
 		}
 	})
 }
