@@ -81,12 +81,15 @@ func TestAbsence(t *testing.T) {
 		name    string
 		src     source
 		marks   []string
+		own     bool // no stream's filter was adopted
 		want    []string
 		refused []string
 	}{
 		{name: "gone", src: source{known: map[string]reconcile.Indicator{}}, want: []string{"! domain_name y.example indicator_gone"}, refused: []string{}},
 		{name: "revoked", src: source{known: map[string]reconcile.Indicator{"b": revoked}}, want: []string{"! domain_name y.example revoked"}, refused: []string{}},
 		{name: "out of the filter", src: source{known: map[string]reconcile.Indicator{"b": b}, unfiltered: map[string]bool{"b": true}}, want: []string{"! domain_name y.example out_of_filter"}, refused: []string{}},
+		{name: "out of a filter that is our own, which lets it through", own: true, src: source{known: map[string]reconcile.Indicator{"b": b}, unfiltered: map[string]bool{"b": true}},
+			want: []string{"! domain_name y.example indicator_gone"}, refused: []string{"G3"}},
 		{name: "lost by the read", src: source{known: map[string]reconcile.Indicator{"b": b}}, want: []string{"! domain_name y.example indicator_gone"}, refused: []string{"G3"}},
 		{name: "changed since", src: source{known: map[string]reconcile.Indicator{"b": moved}}, want: []string{"held changed_meanwhile domain_name y.example"}, refused: []string{}},
 		{name: "fewer markings", src: source{known: map[string]reconcile.Indicator{}}, marks: []string{"TLP:GREEN"}, want: []string{"held ambiguous domain_name y.example"}, refused: []string{}},
@@ -94,6 +97,7 @@ func TestAbsence(t *testing.T) {
 		j := job(t, &source{read: []reconcile.Indicator{a, b}}, newSink())
 		syncAll(t, j)
 		j.Limits.SourceShrink = 100
+		j.OwnFilter = tt.own
 		if tt.marks != nil {
 			j.Markings = tt.marks
 		}

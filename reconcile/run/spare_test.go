@@ -67,3 +67,31 @@ func TestAListThatCannotBeMadeStopsNoOther(t *testing.T) {
 		t.Errorf("%d failed, unreachable %v", r.Count(run.Failed, ""), r.Unreachable)
 	}
 }
+
+// Two values that the server takes for one: the second is refused once and then held, and the row of the
+// first stays the first's.
+func TestTwoValuesThatTheServerTakesForOne(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{ind("a", "filename Evil.exe"), ind("b", "filename evil.EXE")}}, newSink()
+	snk.fail = func(what, value string) error {
+		if what == "create" && slices.ContainsFunc(snk.rows, func(r reconcile.Row) bool { return strings.EqualFold(r.Value, value) }) {
+			return &fault{run.Fault{Verdict: true, Exists: true, Words: "already exists"}}
+		}
+		return nil
+	}
+	j := job(t, src, snk)
+	j.Parallel = 1
+	if r := apply(t, j, plan(t, j), false); r.Count(run.Applied, "") != 1 || r.Count(run.Failed, "") != 1 {
+		t.Errorf("first apply: %q", brief(r))
+	}
+	first := snk.rows[0]
+	for range 2 {
+		p := plan(t, j)
+		if len(p.Plan.Changes) != 0 || len(p.Plan.Held) != 1 || p.Plan.Held[0].Reason != reconcile.Refused {
+			t.Errorf("then: %q", changes(p))
+		}
+		apply(t, j, p, false)
+	}
+	if d := cmp.Diff([]reconcile.Row{first}, snk.rows); d != "" {
+		t.Errorf("the first row (-want +got):\n%s", d)
+	}
+}
