@@ -34,6 +34,9 @@ type template struct {
 	indicators []octisim.Indicator
 	rules      map[string][]hlsim.Rule // by kind
 	state      string
+	// fresh is the same life with a stream whose filters are adopted and without a YARA list, which is
+	// to be made.
+	fresh bool
 }
 
 var chaosKinds = []string{"ioc", "sigma", "yara"}
@@ -168,7 +171,15 @@ func (tpl *template) copyOf(t testing.TB) *chaosWorld {
 	for _, i := range tpl.indicators {
 		w.octi.Put(i)
 	}
+	if tpl.fresh {
+		const id = "3d9a1a52-0c6e-4f5e-9d4c-0f7f5a0f7c11"
+		w.octi.PutStream(octisim.Stream{ID: id, Name: "chaos", Live: true, Filters: text(`{"mode":"and","filters":[{"key":["entity_type"],"values":["Indicator"]}],"filterGroups":[]}`)})
+		w.env = append(w.env, "CONNECTOR_LIVE_STREAM_ID="+id)
+	}
 	for _, k := range chaosKinds {
+		if tpl.fresh && k == "yara" {
+			continue
+		}
 		id, err := w.hl.AddSource(k, "from_OpenCTI")
 		if err == nil {
 			err = w.hl.Load(k, id, slices.Clone(tpl.rules[k]))
