@@ -143,7 +143,8 @@ func names(term []leafTest, v pattern.Value) bool {
 	literal, oneRoot, paths := false, true, map[string]string{}
 	for _, l := range distinct {
 		oneRoot = oneRoot && root(l) == root(term[0])
-		if old, ok := paths[l.path]; ok && !strings.EqualFold(old, l.values[0]) {
+		aside := v.Type == "hash" && !strings.Contains(l.path, "hashes") // said of a file that its hash identifies
+		if old, ok := paths[l.path]; ok && !aside && !strings.EqualFold(old, l.values[0]) {
 			return false // one property with two values
 		}
 		paths[l.path] = l.values[0]
