@@ -15,7 +15,7 @@ import (
 func Compute(rows *Rows, w *Wanted, p Policy) (*Plan, error) {
 	c := computation{rows: rows, w: w, p: p, plan: &Plan{
 		Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}, Sources: w.Selected(),
-		Indicators: w.Read(), WantedDigest: w.Digest(), Skipped: slices.Clone(w.skipped),
+		Indicators: w.Read(), WantedDigest: w.Digest(), Skipped: w.skipped(),
 	}}
 	for _, h := range rows.entries {
 		if h.whose.owned() {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"bytes"
 	"cmp"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ type Rows struct {
 	store   *spool.Spool
 	entries []held
 	enc     spool.Encoder
+	sealed  int // how many entries are sorted
 }
 
 // Identity tells which markers are ours.
@@ -58,6 +60,7 @@ type held struct {
 	testing  bool // maturity set at our last write was testing
 	stopped  bool // the marker says that we disabled it, whether or not it still is
 	blind    bool // the server cut our marker before its owners
+	lent     bool // key or owner are what the wanted set says of it, and not the row itself
 	maturity uint8
 }
 
@@ -93,7 +96,7 @@ func (r *Rows) Add(row *Row) error {
 }
 
 // Truncate drops every row but the first n that were added, before a list is read again.
-func (r *Rows) Truncate(n int) { r.entries = r.entries[:n] }
+func (r *Rows) Truncate(n int) { r.entries, r.sealed = r.entries[:n], min(r.sealed, n) }
 
 // judge reduces a row to what is compared of it.
 func (r *Rows) judge(row *Row) held {
@@ -189,18 +192,76 @@ func (r *Rows) read(at int64) (Row, error) {
 	return row, d.Err()
 }
 
+// Moved is a row as it is now, after it was written: nil when it is gone. Key is the rule's, as in
+// Change, and ID the row's before, "" for a new one.
+type Moved struct {
+	Key, ID string
+	Row     *Row
+}
+
+// Replace takes rows out and others in. Seal must follow.
+func (r *Rows) Replace(moved []Moved) error {
+	stale := map[int64]bool{}
+	for _, m := range moved {
+		key, err := hex.DecodeString(m.Key)
+		if err != nil || m.ID == "" {
+			continue
+		}
+		from, _ := slices.BinarySearchFunc(r.entries[:r.sealed], key, func(h held, key []byte) int { return bytes.Compare(h.key[:], key) })
+		for _, h := range r.entries[from:r.sealed] {
+			if !bytes.Equal(h.key[:], key) {
+				break
+			}
+			row, err := r.read(h.at)
+			if err != nil {
+				return err
+			}
+			if row.ID == m.ID {
+				stale[h.at] = true
+			}
+		}
+	}
+	if len(stale) > 0 {
+		r.entries = slices.DeleteFunc(r.entries, func(h held) bool { return stale[h.at] })
+		r.sealed = len(r.entries)
+	}
+	for _, m := range moved {
+		if m.Row == nil {
+			continue
+		}
+		if err := r.Add(m.Row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Seal ends the adding and sorts the rows by rule. names are the wanted Sigma and YARA rules, by
 // which rows of the old connectors are known: those had no marker.
 func (r *Rows) Seal(w *Wanted) error {
+	for i := range r.entries { // of an earlier Seal, with what was wanted then
+		if h := &r.entries[i]; h.lent {
+			row, err := r.read(h.at)
+			if err != nil {
+				return err
+			}
+			at := h.at
+			*h = r.judge(&row)
+			h.at = at
+		}
+	}
 	if err := r.adoptNames(w); err != nil {
 		return err
 	}
 	if err := r.adoptDerived(w); err != nil {
 		return err
 	}
-	slices.SortFunc(r.entries, func(a, b held) int {
-		return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.at, b.at))
-	})
+	byKey := func(a, b held) int { return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.at, b.at)) }
+	if !slices.IsSortedFunc(r.entries[:r.sealed], byKey) { // a name or an id gave a row another key
+		r.sealed = 0
+	}
+	r.entries = mergeTail(r.entries, r.sealed, byKey)
+	r.sealed = len(r.entries)
 	return nil
 }
 
@@ -219,7 +280,7 @@ func (r *Rows) adoptDerived(w *Wanted) error {
 	for i := range r.entries {
 		if h := &r.entries[i]; h.kind == Sigma && (h.whose == ours || h.whose == taken) {
 			if key, ok := byOwner[h.winner]; ok {
-				h.key = key
+				h.key, h.lent = key, true
 			}
 		}
 	}
@@ -285,7 +346,7 @@ func (r *Rows) adoptNames(w *Wanted) error {
 		if m.rows != 1 || h.whose != nobodys {
 			continue
 		}
-		h.whose, h.winner = old, e.owner
+		h.whose, h.winner, h.lent = old, e.owner, true
 		if h.kind == YARA || w.derived[e.at] {
 			h.key = e.key
 		}

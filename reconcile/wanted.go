@@ -29,7 +29,8 @@ type Wanted struct {
 	derived map[int64]bool // Sigma rules whose YAML carries no id
 	enc     spool.Encoder
 	digest  string
-	skipped []Skip
+	next    uint32                      // number of the next call of Add, Pass or Drop
+	sealed  struct{ entries, seen int } // how many of each are sorted
 }
 
 // want is one (rule, owner) pair.
@@ -51,6 +52,7 @@ type seen struct {
 	kind   Kind  // 0 when its pattern type gives no rule
 	passed bool  // selected
 	why    uint8 // index into skipCodes when it was not
+	gone   bool  // not there any more
 }
 
 type numberedSkip struct {
@@ -74,7 +76,7 @@ func (w *Wanted) Close() error { return w.store.Close() }
 
 // Pass adds an indicator that was read and not selected.
 func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
-	seq := uint32(len(w.seen))
+	seq := w.number()
 	code := max(0, slices.Index(skipCodes, why))
 	w.seen = append(w.seen, seen{owner: mark.OwnersDigest(ind.ID), seq: seq, kind: patternKind(ind.PatternType), why: uint8(code)})
 	if why != Revoked && why != OutOfFilter { // the server was asked to leave these out; they are no skips
@@ -82,10 +84,20 @@ func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
 	}
 }
 
+// Drop takes out an indicator that is not there any more.
+func (w *Wanted) Drop(id string) {
+	w.seen = append(w.seen, seen{owner: mark.OwnersDigest(id), seq: w.number(), gone: true})
+}
+
+func (w *Wanted) number() uint32 {
+	w.next++
+	return w.next - 1
+}
+
 // Add adds a selected indicator: its values when it is a STIX pattern, its rule when it is Sigma or
 // YARA. An indicator that is added again replaces what it gave before.
 func (w *Wanted) Add(ind *Indicator, values []Value, skips []Skip) error {
-	seq := uint32(len(w.seen))
+	seq := w.number()
 	kind := patternKind(ind.PatternType)
 	w.seen = append(w.seen, seen{owner: mark.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true})
 	for _, s := range skips {
@@ -227,32 +239,64 @@ func (w *Wanted) read(at int64) (wantRecord, error) {
 }
 
 // Seal ends the adding: earlier versions of indicators that came again are dropped, second Sigma
-// rules with one id become skips, and everything is sorted.
+// rules with one id become skips, and everything is sorted. More may be added afterwards, and is sealed
+// in turn; that costs about one pass over the set.
 func (w *Wanted) Seal() error {
-	slices.SortFunc(w.seen, func(a, b seen) int { return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.seq, b.seq)) })
-	stale := map[uint32]bool{}
-	kept := w.seen[:0]
+	w.seen = mergeTail(w.seen, w.sealed.seen, func(a, b seen) int { return cmp.Or(cmp.Compare(a.owner, b.owner), cmp.Compare(a.seq, b.seq)) })
+	stale, kept := map[uint32]bool{}, w.seen[:0]
 	for i, s := range w.seen {
 		if i+1 < len(w.seen) && w.seen[i+1].owner == s.owner {
 			stale[s.seq] = true
 			continue
 		}
-		kept = append(kept, s)
+		if !s.gone {
+			kept = append(kept, s)
+		}
 	}
 	w.seen = kept
+	sorted := w.sealed.entries
 	if len(stale) > 0 {
-		w.entries = slices.DeleteFunc(w.entries, func(e want) bool { return stale[e.seq] })
+		before := len(w.entries[:sorted])
+		old := func(e want) bool { return stale[e.seq] }
+		kept := slices.DeleteFunc(w.entries[:before], old)
+		sorted = len(kept)
+		added := slices.DeleteFunc(w.entries[before:], old)
+		w.entries = append(kept, added...)
 		w.skips = slices.DeleteFunc(w.skips, func(s numberedSkip) bool { return stale[s.seq] })
 	}
-	slices.SortFunc(w.entries, compareWants)
+	w.entries = mergeTail(w.entries, sorted, compareWants)
 	w.entries = slices.CompactFunc(w.entries, func(a, b want) bool { return a.key == b.key && a.owner == b.owner })
-	w.skipped = make([]Skip, len(w.skips))
-	for i, s := range w.skips {
-		w.skipped[i] = s.Skip
-	}
-	w.skips = nil
+	w.sealed.entries, w.sealed.seen = len(w.entries), len(w.seen)
 	w.digest = digestOf(w.entries)
 	return nil
+}
+
+// skipped are the skips as a plan lists them.
+func (w *Wanted) skipped() []Skip {
+	out := make([]Skip, len(w.skips))
+	for i, s := range w.skips {
+		out[i] = s.Skip
+	}
+	return out
+}
+
+// mergeTail sorts a slice whose first n elements are sorted already.
+func mergeTail[T any](all []T, n int, compare func(a, b T) int) []T {
+	if n == 0 || n < len(all)/2 {
+		slices.SortFunc(all, compare)
+		return all
+	}
+	tail := slices.Clone(all[n:])
+	slices.SortFunc(tail, compare)
+	for to, from := len(all)-1, n-1; len(tail) > 0; to-- {
+		if last := tail[len(tail)-1]; from < 0 || compare(all[from], last) <= 0 {
+			all[to], tail = last, tail[:len(tail)-1]
+			continue
+		}
+		all[to] = all[from]
+		from--
+	}
+	return all
 }
 
 // digestOf covers the rules and their owners. Within a rule owners come by themselves, because the
