@@ -1,5 +1,5 @@
 // Package opencti is the client of OpenCTI's GraphQL API: identity, streams, indicators with their
-// observables, and the connector state.
+// observables, and the connector state; and of its live stream.
 package opencti
 
 import (
@@ -35,6 +35,7 @@ type Options struct {
 // Client talks to one platform. It is safe for concurrent use.
 type Client struct {
 	gql      *graphql.Client
+	live     *http.Client // without a limit on the whole of an answer
 	o        Options
 	pageSize int
 
@@ -79,6 +80,9 @@ func New(o Options) *Client {
 	c.pageSize = min(c.pageSize, mostPage)
 	hc := *o.HTTP
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	live := hc
+	live.Timeout = 0
+	c.live = &live
 	next := hc.Transport
 	if next == nil {
 		next = http.DefaultTransport
