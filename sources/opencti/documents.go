@@ -2,9 +2,9 @@ package opencti
 
 import _ "embed"
 
-// The documents of contract opencti-api 2.1, 2.4, 4, 6 and 12.3, one file each. All of them run on
-// every version from 5.12.24 but two: the full identity check is for 6.0.0 and later, the ping with
-// information for 6.2.12 and later.
+// The documents of contract opencti-api 2.1, 2.4, 4, 5.6, 6 and 12.3, one file each. All of them run on
+// every version from 5.12.24 but three: the full identity check is for 6.0.0 and later, the ping with
+// information for 6.2.12 and later, the position of the stream for 6.8.0 and later.
 var (
 	//go:embed queries/ident.graphql
 	identDoc string
@@ -12,6 +12,8 @@ var (
 	identReducedDoc string
 	//go:embed queries/stream.graphql
 	streamDoc string
+	//go:embed queries/stream_position.graphql
+	streamPositionDoc string
 	//go:embed queries/page.graphql
 	pageDoc string
 	//go:embed queries/find.graphql
