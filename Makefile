@@ -52,7 +52,7 @@ chaos: ## every fault on every request, kills at 50 moments, and the proof that 
 	go test ./cmd/harfangsync -tags harfangsync_fuses -run TestEveryFuseIsMissed
 
 update: ## rewrite the golden files; review the diff
-	go test ./reconcile/render ./cmd/config ./cmd/harfangsync -update
+	go test ./reconcile/render ./cmd/config ./cmd/harfangsync ./sources/stix -update
 
 demo: ## run the whole job against built-in simulators
 	go run ./cmd/harfangsync demo

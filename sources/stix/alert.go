@@ -1,0 +1,102 @@
+package stix
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile/alert"
+)
+
+// Alert makes of an alert its incident, which is the first object, and everything it refers to but the
+// author: the endpoint, what was observed, techniques that the platform lacks, and the relationships, with
+// one to the incident from each of the indicators, which are named by standard id and not sent. An alert is
+// taken with what it has; without an id or without any time it is an error, and so is an indicator whose
+// id is none.
+//
+// The description tells the status in its first line, for Read. Severity is the level, where informational
+// is low, and what nobody knows is medium and said to be.
+func (m *Maker) Alert(a *alert.Alert, indicators []string) ([]alert.Object, error) {
+	if err := checkAlert(a); err != nil {
+		return nil, err
+	}
+	for _, id := range indicators {
+		if !validID(id) || typeOf(id) != "indicator" {
+			return nil, fmt.Errorf("alert %s: %q is not the standard id of an indicator", alertID(a), id)
+		}
+	}
+	incident := m.incident(a)
+	out := []alert.Object{incident}
+	w := m.by(createdAt(a), createdAt(a))
+	var relations []alert.Object
+	for _, id := range indicators {
+		relations = append(relations, m.relate("indicates", id, incident.ID, w))
+	}
+	if name := endpointName(&a.Agent); name != "" {
+		system := m.system(name)
+		out = append(out, system)
+		relations = append(relations, m.relate("targets", incident.ID, system.ID, w))
+	}
+	for _, t := range techniques(a) {
+		id, missing := m.technique(t)
+		if missing != nil {
+			out = append(out, *missing)
+		}
+		relations = append(relations, m.relate("uses", incident.ID, id, w))
+	}
+	for _, o := range m.observe(a) {
+		out = append(out, o)
+		relations = append(relations, m.relate("related-to", o.ID, incident.ID, w))
+	}
+	return unique(append(out, relations...)), nil
+}
+
+func (m *Maker) incident(a *alert.Alert) alert.Object {
+	severity, _, known := gravity(a.Level)
+	seen := stamp(createdAt(a))
+	if dated(a.EventTime) {
+		seen = stamp(a.EventTime)
+	}
+	var page []string
+	if a.ID != "" {
+		page = []string{"security-event", a.ID, "summary"}
+	}
+	v := incident{
+		head: headOf("incident", m.IncidentID(a)), Name: incidentName(a), Description: describeAlert(a, !known),
+		Kind: "alert", Severity: severity, Source: product, FirstSeen: seen, LastSeen: seen,
+		References: m.link(alertID(a), page...), whose: m.by(createdAt(a), a.LastUpdate),
+	}
+	if t := folded(a.Type); slices.Contains(labelled, t) {
+		v.Labels = []string{t}
+	}
+	return object(v.head, v)
+}
+
+// labelled are the types of alert that become a label: those of the rules we deploy. Labels are only ever
+// added to, so nothing that changes is one.
+var labelled = []string{"ioc", "sigma", "yara"}
+
+// gravity is a level as severity of an incident or case and as priority of a case.
+func gravity(level string) (severity, priority string, known bool) {
+	switch strings.ToLower(trim(level)) {
+	case "critical":
+		return "critical", "P1", true
+	case "high":
+		return "high", "P2", true
+	case "medium":
+		return "medium", "P3", true
+	case "low", "informational":
+		return "low", "P4", true
+	}
+	return "medium", "P3", false
+}
+
+var idForm = regexp.MustCompile(`^[a-z][a-z0-9-]*[a-z0-9]--[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+func validID(id string) bool { return idForm.MatchString(id) }
+
+func typeOf(id string) string {
+	typ, _, _ := strings.Cut(id, "--")
+	return typ
+}

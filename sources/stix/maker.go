@@ -1,0 +1,168 @@
+// Package stix makes STIX 2.1 objects of what HarfangLab saw, and finds in an alert which rule fired.
+//
+// Every id is computed from what does not change, so that whatever is made twice is one thing on the
+// platform, and equal input gives equal bytes. What the platform would refuse is left out of a bundle
+// rather than letting the alert fail. No indicator is ever made of an alert, and nothing is attached to
+// one: an indicator is what we were asked to look for, not what was found (contract opencti-api 9 to 11).
+package stix
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/alert"
+)
+
+// product is where everything comes from.
+const product = "HarfangLab"
+
+// Options say how objects are made.
+type Options struct {
+	Author  string // name of the organization; HarfangLab when empty
+	Marking string // TLP:CLEAR to TLP:RED; TLP:AMBER when empty, since alerts are internal
+	Score   int    // x_opencti_score of observables, 1 to 100; 50 when 0
+	Console string // HarfangLab's base URL; without it nothing links there
+}
+
+// Maker makes objects. Its methods may be called at the same time if Known may be.
+type Maker struct {
+	// Known says whether the platform has an object with a standard id. It is asked for techniques only,
+	// with the ids of Techniques: an object that exists would take the name of the incoming one, and we
+	// know no better name than the technique's id. Without it every technique is taken to exist.
+	Known func(id string) bool
+
+	author, authorID, console string
+	markings                  []string
+	score                     int
+}
+
+// New checks the options.
+func New(o Options) (*Maker, error) {
+	rank, ok := reconcile.TLP(cmp.Or(o.Marking, "TLP:AMBER"))
+	if !ok {
+		return nil, fmt.Errorf("marking %q is no TLP marking", o.Marking)
+	}
+	m := &Maker{
+		author:   oneLine(cmp.Or(o.Author, product), maxName),
+		console:  strings.TrimRight(o.Console, "/"),
+		markings: []string{tlpMarkings[rank]},
+		score:    cmp.Or(o.Score, 50),
+	}
+	if !named(m.author) {
+		return nil, fmt.Errorf("author %q: the platform takes no name under two characters", o.Author)
+	}
+	if m.score < 1 || m.score > 100 {
+		return nil, fmt.Errorf("score %d is not from 1 to 100", m.score)
+	}
+	m.authorID = identityID("organization", m.author)
+	return m, nil
+}
+
+// named says whether the platform takes a name.
+func named(s string) bool { return utf8.RuneCountInString(s) >= 2 }
+
+// Author is the organization that all other objects name as their author.
+func (m *Maker) Author() alert.Object {
+	h := headOf("identity", m.authorID)
+	return object(h, identity{head: h, Name: m.author, Class: "organization", whose: whose{Markings: m.markings}})
+}
+
+// IncidentID is the id of the incident made of an alert: of its rule, its host, its own id and the time
+// it was created, none of which ever change. It is "" for an alert without an id or without any time.
+func (m *Maker) IncidentID(a *alert.Alert) string {
+	if err := checkAlert(a); err != nil {
+		return ""
+	}
+	return namedID("incident", incidentName(a), createdAt(a))
+}
+
+func checkAlert(a *alert.Alert) error {
+	switch {
+	case alertID(a) == "":
+		return fmt.Errorf("an alert of the rule %q has no id", oneLine(a.RuleName, maxName))
+	case !dated(createdAt(a)):
+		return fmt.Errorf("alert %s has no time, so that its incident could not be found again", alertID(a))
+	}
+	return nil
+}
+
+func alertID(a *alert.Alert) string { return oneLine(cmp.Or(a.ID, a.UniqueID), maxName) }
+
+// createdAt is alert_time, which is the only time that is always there. The event's, which never changes
+// either, serves where it cannot be read.
+func createdAt(a *alert.Alert) time.Time {
+	if dated(a.Time) {
+		return a.Time
+	}
+	return a.EventTime
+}
+
+// incidentName is unique to the alert: two incidents with one name and one time would be one incident
+// (contract opencti-api 11.1).
+func incidentName(a *alert.Alert) string {
+	name := cmp.Or(oneLine(a.RuleName, maxName), "Alert")
+	if host := endpointName(&a.Agent); host != "" {
+		name += " on " + host
+	}
+	return name + " (" + alertID(a) + ")"
+}
+
+// EndpointID is the id of the system that an alert was raised on, by its host name or else by the id of
+// its agent. It is "" when there is neither.
+func (m *Maker) EndpointID(a *alert.Alert) string { return endpointID(endpointName(&a.Agent)) }
+
+func endpointID(name string) string {
+	if name == "" {
+		return ""
+	}
+	return identityID("system", name)
+}
+
+// endpointName is the host name in lower case and nothing else: threats know no domain of their agents.
+func endpointName(a *alert.Agent) string {
+	for _, s := range []string{a.Hostname, a.ID} {
+		if s = oneLine(lower(s), maxName); named(s) {
+			return s
+		}
+	}
+	return ""
+}
+
+// by is what domain objects and relationships of one alert or threat share.
+func (m *Maker) by(created, modified time.Time) whose {
+	w := whose{Created: stamp(created), CreatedBy: m.authorID, Markings: m.markings}
+	w.Modified = w.Created
+	if dated(modified) && modified.After(created) {
+		w.Modified = stamp(modified)
+	}
+	return w
+}
+
+// system is the identity of an endpoint.
+func (m *Maker) system(name string) alert.Object {
+	h := headOf("identity", endpointID(name))
+	return object(h, identity{head: h, Name: name, Class: "system", whose: whose{CreatedBy: m.authorID, Markings: m.markings}})
+}
+
+func (m *Maker) relate(kind, source, target string, w whose) alert.Object {
+	h := headOf("relationship", relationshipID(kind, source, target))
+	return object(h, relationship{head: h, Kind: kind, Source: source, Target: target, whose: w})
+}
+
+// link is the reference to one thing of HarfangLab by its id, with a page of the console when both are
+// known.
+func (m *Maker) link(id string, path ...string) []reference {
+	r := reference{Source: product, ExternalID: id}
+	if m.console != "" && len(path) > 0 {
+		r.URL = m.console
+		for _, p := range path {
+			r.URL += "/" + url.PathEscape(p)
+		}
+	}
+	return []reference{r}
+}

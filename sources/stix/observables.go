@@ -1,0 +1,228 @@
+package stix
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"harfangsync/reconcile/alert"
+)
+
+// file is a file as an object shows it.
+type file struct {
+	path   path
+	names  []string // base names, the first one shown first
+	hashes hashes
+}
+
+func newFile(f alert.File) (file, bool) {
+	out := file{path: splitPath(f.Path), hashes: hashes{
+		MD5: hash(f.MD5, md5Digits), SHA1: hash(f.SHA1, sha1Digits), SHA256: hash(f.SHA256, sha256Digits),
+	}}
+	if out.path.base != "" {
+		out.names = []string{out.path.base}
+	}
+	return out, out.hashed() || len(out.names) > 0
+}
+
+func (f *file) hashed() bool { return f.hashes != hashes{} }
+
+// same says whether two are one file: they share a hash, or one of them has none and their paths are
+// equal. Two objects for one file would meet on the platform, where the first hash alone makes the id.
+func (f *file) same(o *file) bool {
+	share := func(a, b string) bool { return a != "" && a == b }
+	if share(f.hashes.MD5, o.hashes.MD5) || share(f.hashes.SHA1, o.hashes.SHA1) || share(f.hashes.SHA256, o.hashes.SHA256) {
+		return true
+	}
+	equal := f.path.whole == o.path.whole || f.path.windows && strings.EqualFold(f.path.whole, o.path.whole)
+	return equal && (!f.hashed() || !o.hashed())
+}
+
+// take adds what the same file is also known by.
+func (f *file) take(o *file) {
+	f.hashes.MD5 = cmp.Or(f.hashes.MD5, o.hashes.MD5)
+	f.hashes.SHA1 = cmp.Or(f.hashes.SHA1, o.hashes.SHA1)
+	f.hashes.SHA256 = cmp.Or(f.hashes.SHA256, o.hashes.SHA256)
+	for _, n := range o.names {
+		if !slices.Contains(f.names, n) {
+			f.names = append(f.names, n)
+		}
+	}
+}
+
+// observables are what an alert shows, the most telling first, each once.
+type observables struct {
+	m     *Maker
+	files []file
+	dirs  []string
+	out   []alert.Object
+}
+
+// observe gathers the observables of an alert: the file that matched, the one that was written, the
+// image of the process, the value that matched, the process, the host, the user and the folders. A file
+// alert's process may be another program than the file that matched, so it never lends it its hashes.
+func (m *Maker) observe(a *alert.Alert) []alert.Object {
+	o := &observables{m: m}
+	o.file(a.Detected)
+	o.file(a.Written)
+	o.dirs = append(o.dirs, splitPath(a.Detected.Path).dir, splitPath(a.Written.Path).dir)
+	if p := a.Process; p != nil {
+		image := p.File
+		image.Path = cmp.Or(image.Path, p.Image, p.Name)
+		o.file(image)
+	}
+	matched := o.matched(a)
+	for _, f := range o.files {
+		o.addFile(&f)
+	}
+	o.out = append(o.out, matched...)
+	if p := a.Process; p != nil {
+		o.process(p.CommandLine)
+	}
+	o.value("hostname", hostName(a.Agent.Hostname))
+	if p := a.Process; p != nil {
+		o.add(m.account(p.User, p.UserSID))
+		o.dirs = append(o.dirs, splitPath(p.WorkingDirectory).whole)
+	}
+	for _, dir := range o.dirs {
+		o.directory(dir)
+	}
+	return unique(o.out)
+}
+
+func (o *observables) file(f alert.File) {
+	if f, ok := newFile(f); ok {
+		o.merge(f)
+	}
+}
+
+// merge adds a file, or what is new of it to the one that it is. It may show two to be one.
+func (o *observables) merge(f file) {
+	i := slices.IndexFunc(o.files, func(known file) bool { return known.same(&f) })
+	if i < 0 {
+		o.files = append(o.files, f)
+		return
+	}
+	o.files[i].take(&f)
+	for j := len(o.files) - 1; j > i; j-- {
+		if o.files[j].same(&o.files[i]) {
+			o.files[i].take(&o.files[j])
+			o.files = slices.Delete(o.files, j, j+1)
+		}
+	}
+}
+
+// matched are the values that IOC rules matched: of the network as objects, of files among the files
+// unless a file that is shown anyway has them.
+func (o *observables) matched(a *alert.Alert) []alert.Object {
+	var out []alert.Object
+	for _, v := range firedValues(a) {
+		switch v.Type {
+		case "hash":
+			o.file(alert.File{MD5: v.Value, SHA1: v.Value, SHA256: v.Value}) // of which its length leaves one
+		case "filename", "filepath":
+			f, ok := newFile(alert.File{Path: v.Value})
+			o.dirs = append(o.dirs, f.path.dir)
+			if ok && !slices.ContainsFunc(o.files, func(known file) bool { return known.called(f.names[0]) }) {
+				o.merge(f)
+			}
+		case "ip_src", "ip_dst", "ip_both", "domain_name", "url":
+			if typ, s := networkValue(v.Type, v.Value); typ != "" {
+				out = append(out, o.m.simple(typ, s))
+			}
+		}
+	}
+	return out
+}
+
+func (f *file) called(name string) bool {
+	return slices.ContainsFunc(f.names, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// networkValue is the type and the folded form of what a rule of the network blocks, by the type of the
+// rule. Rules of type url may hold bare hosts and addresses too (contract harfanglab-api 4.2). Type is ""
+// for what the platform would refuse.
+func networkValue(rule, s string) (typ, folded string) {
+	s = value(s)
+	if typ, a := address(s); typ != "" || strings.HasPrefix(rule, "ip_") {
+		return typ, a
+	}
+	if d := domain(s); d != "" {
+		return "domain-name", d
+	}
+	if rule != "url" || strings.IndexAny(s, ":/") < 1 || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", ""
+	}
+	return "url", s
+}
+
+func (o *observables) add(obj alert.Object, ok bool) {
+	if ok {
+		o.out = append(o.out, obj)
+	}
+}
+
+func (o *observables) value(typ, s string) { o.add(o.m.simple(typ, s), s != "") }
+
+func (o *observables) directory(s string) {
+	if s == "" {
+		return
+	}
+	h := headOf("directory", valueID("directory", "path", s))
+	o.add(object(h, o.m.observable(observable{head: h, Path: s})), true)
+}
+
+// process is the process by its command line, without which the platform takes none. Its pid would make
+// another object of each start.
+func (o *observables) process(commandLine string) {
+	const longest = 32767 // the longest that Windows knows
+	s := value(commandLine)
+	if s == "" || utf8.RuneCountInString(s) > longest {
+		return
+	}
+	h := headOf("process", valueID("process", "command_line", s))
+	o.add(object(h, o.m.observable(observable{head: h, CommandLine: s})), true)
+}
+
+func (o *observables) addFile(f *file) {
+	var v observable
+	if f.hashed() {
+		v.Hashes = &f.hashes
+	}
+	if len(f.names) > 0 {
+		v.Name, v.MoreNames = f.names[0], f.names[1:]
+	}
+	v.head = headOf("file", fileID(f.hashes, v.Name))
+	o.add(object(v.head, o.m.observable(v)), true)
+}
+
+// simple is an observable that is one value.
+func (m *Maker) simple(typ, s string) alert.Object {
+	h := headOf(typ, valueID(typ, "value", s))
+	return object(h, m.observable(observable{head: h, Value: s}))
+}
+
+// account is a user account by name and SID; false when neither is known.
+func (m *Maker) account(name, sid string) (alert.Object, bool) {
+	name, sid = value(name), value(sid)
+	h := headOf("user-account", userAccountID(name, sid))
+	return object(h, m.observable(observable{head: h, Login: name, UserID: sid})), name+sid != ""
+}
+
+// observable adds what all observables have.
+func (m *Maker) observable(o observable) observable {
+	o.Score, o.CreatedBy, o.Markings = m.score, m.authorID, m.markings
+	return o
+}
+
+// unique keeps the first object of each id.
+func unique(objects []alert.Object) []alert.Object {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(objects, func(o alert.Object) bool {
+		again := seen[o.ID]
+		seen[o.ID] = true
+		return again
+	})
+}

@@ -1,0 +1,56 @@
+package stix
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile/alert"
+)
+
+// Tags look like attack.t1059.001 and cells of the matrix like execution__t1059.001 (contract
+// harfanglab-api 7.3). Tactics, groups and software are no techniques.
+var (
+	tagForm  = regexp.MustCompile(`(?i)^(?:attack\.)?(t\d{4}(?:\.\d{3})?)$`)
+	cellForm = regexp.MustCompile(`(?i)^(?:.*__)?(t\d{4}(?:\.\d{3})?)$`)
+)
+
+// techniques are the ids of an alert's techniques, as MITRE writes them, sorted.
+func techniques(a *alert.Alert) []string {
+	var out []string
+	find := func(form *regexp.Regexp, texts []string) {
+		for _, s := range texts {
+			if m := form.FindStringSubmatch(trim(s)); m != nil {
+				out = append(out, strings.ToUpper(m[1]))
+			}
+		}
+	}
+	find(tagForm, a.Tags)
+	find(cellForm, a.MitreCells)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Techniques are the standard ids under which the platform may hold the techniques of an alert, two for
+// each, since platforms before 7.260529.0 computed another: those to look up before Alert asks Known.
+func (m *Maker) Techniques(a *alert.Alert) []string {
+	var ids []string
+	for _, t := range techniques(a) {
+		ids = append(ids, attackPatternID(t), oldAttackPatternID(t))
+	}
+	return ids
+}
+
+// technique is the id to refer to a technique by, and the object to send when the platform has none.
+func (m *Maker) technique(t string) (id string, missing *alert.Object) {
+	id = attackPatternID(t)
+	if m.Known == nil || m.Known(id) {
+		return id, nil
+	}
+	if old := oldAttackPatternID(t); m.Known(old) {
+		return old, nil
+	}
+	h := headOf("attack-pattern", id)
+	o := object(h, attackPattern{head: h, Name: t, MitreID: t, whose: whose{CreatedBy: m.authorID, Markings: m.markings}})
+	return id, &o
+}
