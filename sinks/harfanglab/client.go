@@ -1,4 +1,5 @@
-// Package harfanglab is the client of a HarfangLab manager's REST API, as far as lists and rules go.
+// Package harfanglab is the client of a HarfangLab manager's REST API, as far as lists, rules, alerts
+// and threats go.
 //
 // Every request passes Client.do: trailing slash always, no redirect followed, and an answer counts
 // only if it is JSON of the expected shape (contract harfanglab-api 1.3, 1.4).
@@ -44,6 +45,7 @@ type Client struct {
 	rest     *resty.Client
 	o        Options
 	pageSize int
+	index    int // rows that a listing of alerts or threats pages to
 }
 
 // mostBody bounds an answer: a page of 500 large Sigma rules stays far below.
@@ -66,7 +68,7 @@ func New(o Options) *Client {
 	if o.HTTP == nil {
 		o.HTTP = &http.Client{Timeout: 2 * time.Minute}
 	}
-	c := &Client{o: o, pageSize: o.PageSize}
+	c := &Client{o: o, pageSize: o.PageSize, index: indexWindow}
 	if c.pageSize <= 0 {
 		c.pageSize = 500
 	}

@@ -31,7 +31,7 @@ type manager struct {
 	seen []request
 }
 
-func serve(t *testing.T, answer func(w http.ResponseWriter, r request)) *manager {
+func serve(t testing.TB, answer func(w http.ResponseWriter, r request)) *manager {
 	t.Helper()
 	m := &manager{}
 	m.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +52,7 @@ func (m *manager) requests() []request {
 	return append([]request(nil), m.seen...)
 }
 
-func client(t *testing.T, url string, change ...func(*harfanglab.Options)) *harfanglab.Client {
+func client(t testing.TB, url string, change ...func(*harfanglab.Options)) *harfanglab.Client {
 	t.Helper()
 	o := harfanglab.Options{URL: url, Token: secret.Text("s3cret-token"), Backoff: func(int) time.Duration { return 0 }, MaxWait: time.Millisecond, Attempts: 3}
 	for _, c := range change {

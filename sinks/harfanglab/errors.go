@@ -34,6 +34,8 @@ func (e *Error) Error() string {
 	switch {
 	case e.Err != nil:
 		return fmt.Sprintf("%s: %v; check harfanglab.url, the network and ssl_verify or ca_bundle", where, e.Err)
+	case e.Auth() && strings.HasPrefix(e.Path, eventBase):
+		return fmt.Sprintf("%s: %d %s; check the token and its right to view security events and threats", where, e.Status, e.Words)
 	case e.Auth():
 		return fmt.Sprintf("%s: %d %s; check the token and its right to view and edit rules, IOC and rulesets", where, e.Status, e.Words)
 	case e.Status >= 300 && e.Status < 400:
@@ -128,5 +130,9 @@ func oneLine(s string) string {
 type IncompleteError struct{ Path, Why string }
 
 func (e *IncompleteError) Error() string {
-	return fmt.Sprintf("HarfangLab: %s was not read completely: %s; run again, and look for somebody editing the list meanwhile", e.Path, e.Why)
+	meanwhile := "and look for somebody editing the list meanwhile"
+	if strings.HasPrefix(e.Path, eventBase) {
+		meanwhile = "at a time when fewer of them change"
+	}
+	return fmt.Sprintf("HarfangLab: %s was not read completely: %s; run again, %s", e.Path, e.Why, meanwhile)
 }

@@ -1,0 +1,104 @@
+package harfanglab
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"harfangsync/reconcile/alert"
+)
+
+const (
+	eventBase = "/api/data/alert/alert/"
+	alertPath = eventBase + "Alert/"
+)
+
+// AlertQuery says which alerts to read. Members at zero ask for nothing; together they ask for what
+// fulfils all of them. No query asks for a maturity: detections of rules in testing are alerts too.
+type AlertQuery struct {
+	From, To     time.Time // creation on the manager, both included; the start of From's second to the end of To's
+	ChangedSince time.Time // the second of the last change, included; alerts that never changed have none
+	Statuses     []string  // any of them
+	Types        []string  // any of them
+	Threat       string    // id of the threat they belong to
+}
+
+// Alerts visits every alert of a query once, page by page, with the rows that could not be read: those
+// that are no object, or have no id or no time. The manager promises no order: each page is sorted by
+// time and id, by the time of change when ChangedSince is set; the pages come as they come.
+//
+// By creation (contract harfanglab-api 7.5): windows of time, halved while they hold more rows than the
+// manager lists. By change: questions without an upper end, each from the last row of the one before.
+// Filters are checked here again, so a manager that ignores one is only slower. No more than the ids of
+// one window are kept.
+//
+// An error of the manager or of visit ends the read. A *SaturatedError or an *IncompleteError, both
+// perhaps, comes after everything else was visited, and says that alerts may be missing.
+func (c *Client) Alerts(ctx context.Context, q AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
+	f := &feed[alert.Alert]{c: c, path: alertPath, filter: q.filter(), order: "alert_time", read: q.event, visit: visit}
+	window := windowOf(q.From, q.To)
+	switch {
+	case window.from > window.to:
+		return nil
+	case q.ChangedSince.IsZero():
+		if err := f.windows(ctx, window, map[uint64]sighting{}); err != nil {
+			return err
+		}
+	default:
+		f.order = "last_update"
+		for k, v := range window.filter("alert_time") {
+			f.filter[k] = v
+		}
+		if err := f.since(ctx, q.ChangedSince); err != nil {
+			return err
+		}
+	}
+	return f.end()
+}
+
+func (q *AlertQuery) filter() url.Values {
+	f := url.Values{}
+	if len(q.Statuses) > 0 {
+		f.Set("status", strings.Join(q.Statuses, ","))
+	}
+	if len(q.Types) > 0 {
+		f.Set("alert_type", strings.Join(q.Types, ","))
+	}
+	if q.Threat != "" {
+		f.Set("threat_key", q.Threat)
+	}
+	return f
+}
+
+// event reads a row and judges it by everything but the time that the read goes by.
+func (q *AlertQuery) event(raw json.RawMessage) event[alert.Alert] {
+	w, a, err := decodeAlert(raw)
+	e := event[alert.Alert]{id: a.ID, at: a.Time, level: a.Level, bad: err, v: a}
+	if e.id == "" {
+		e.id = a.UniqueID
+	}
+	e.pass = oneOf(q.Statuses, string(a.Status)) && oneOf(q.Types, a.Type) && (q.Threat == "" || strings.EqualFold(a.ThreatKey, q.Threat))
+	if q.ChangedSince.IsZero() {
+		return e
+	}
+	e.at = a.LastUpdate
+	e.pass = e.pass && windowOf(q.From, q.To).holds(a.Time)
+	if e.bad == nil && w.LastUpdate.unread != "" {
+		e.bad = changeUnread("alert", a.ID, w.LastUpdate)
+	}
+	return e
+}
+
+// changeUnread says that nobody can tell when a row changed, which was asked for.
+func changeUnread(what, id string, s stamp) error {
+	return fmt.Errorf("%s %s: its last_update is %.60s, which is no time", what, oneLine(id), s.unread)
+}
+
+// oneOf says whether a word is among those asked for; no words ask for any.
+func oneOf(words []string, word string) bool {
+	return len(words) == 0 || slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, word) })
+}
