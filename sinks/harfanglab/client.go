@@ -113,7 +113,8 @@ type call struct {
 	body         any
 	// repeatable says that the request may be sent again although the first may have been carried out.
 	repeatable bool
-	// noAnswer says that a 200 without a JSON body is fine, as a 204 always is after a change.
+	// noAnswer says that a 200 without a JSON body is fine, as a 204 always is after a change. Read, null
+	// is the same as nothing.
 	noAnswer bool
 	// answer, when set, says what is wrong with the shape of a 2xx answer.
 	answer func(body []byte) string
@@ -213,6 +214,9 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, agai
 	case status >= 200 && status < 300:
 		changed := status == http.StatusNoContent && r.method != http.MethodGet && r.method != http.MethodPost
 		if (r.noAnswer || changed) && len(bytes.TrimSpace(body)) == 0 {
+			return nil, again{}, nil
+		}
+		if r.noAnswer && r.method == http.MethodGet && bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
 			return nil, again{}, nil
 		}
 		why := notJSON(body)
