@@ -1,0 +1,132 @@
+package harfanglab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/mark"
+)
+
+// Rule reads one rule by the id of its path or, of a Sigma rule, by that of its YAML, since managers
+// differ in what they take (contract harfanglab-api 4.3). nil is a rule that is not there, an id of a
+// form that the manager does not take, or a manager that does not serve single rules.
+func (c *Client) Rule(ctx context.Context, k reconcile.Kind, id string) (*LookupRow, error) {
+	path, ok := itemPath(rulePath(k), id)
+	if !ok {
+		return nil, nil
+	}
+	body, err := c.do(ctx, call{method: http.MethodGet, path: path, repeatable: true})
+	if e, failed := errors.AsType[*Error](err); failed && (e.NotFound() || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusBadRequest) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var w wireRule
+	if err := json.Unmarshal(body, &w); err != nil {
+		return nil, shapeError(path, misfit(err))
+	}
+	row, err := w.row(k)
+	if err != nil {
+		return nil, shapeError(path, err.Error())
+	}
+	if id = strings.TrimSpace(id); !strings.EqualFold(row.ID, id) && !strings.EqualFold(row.RuleID, id) {
+		return nil, shapeError(path, "row "+row.ID+", which was not asked for")
+	}
+	return &LookupRow{row, string(w.SourceID)}, nil
+}
+
+// wireYARA is a YARA file with the names of the rules in it, which some managers leave out.
+type wireYARA struct {
+	wireRule
+	RuleNames many[loose] `json:"rule_names"`
+}
+
+// holds says whether a rule is in the file: by the names that the manager read, else by those in the
+// text.
+func (w *wireYARA) holds(rule string) bool {
+	if slices.Contains(texts(w.RuleNames), rule) {
+		return true
+	}
+	names, err := mark.CheckYARA(string(w.Content))
+	if err != nil {
+		// The manager compiled what that check does not understand.
+		for _, m := range yaraRule.FindAllStringSubmatch(string(w.Content), -1) {
+			names = append(names, m[1])
+		}
+	}
+	return slices.Contains(names, rule)
+}
+
+var yaraRule = regexp.MustCompile(`(?m)^[ \t]*(?:(?:private|global)[ \t]+)*rule[ \t]+([A-Za-z_][A-Za-z0-9_]*)`)
+
+// YARAByRule finds the YARA files that hold a rule, in one list or, with an empty list, in all. Alerts
+// name a rule, not its file; the manager's search looks into the files, and a file may be named after
+// its rule (contract harfanglab-api 4.6, 7.4). That the rule is in the file is checked here. A file that
+// cannot be read is an error only when no other holds the rule. ErrFilterIgnored means that only a read
+// of the whole list can tell.
+func (c *Client) YARAByRule(ctx context.Context, list, ruleName string) ([]LookupRow, error) {
+	if ruleName == "" {
+		return nil, nil
+	}
+	var unread, wide error
+	heard := false
+	for _, filter := range []url.Values{{"search": {ruleName}}, {"name__exact": {ruleName}}} {
+		if list != "" {
+			filter.Set("source_id", list)
+		}
+		rows, err := c.filesWith(ctx, list, ruleName, filter)
+		if len(rows) > 0 {
+			return rows, nil
+		}
+		_, bad := errors.AsType[*IncompleteError](err)
+		switch {
+		case err == nil:
+			heard = true
+		case bad && unread == nil:
+			unread = err
+		case errors.Is(err, ErrFilterIgnored):
+			wide = err
+		case !bad:
+			return nil, err
+		}
+	}
+	if unread != nil || heard {
+		return nil, unread
+	}
+	return nil, wide
+}
+
+func (c *Client) filesWith(ctx context.Context, list, ruleName string, filter url.Values) (found []LookupRow, err error) {
+	pages := 0
+	var unread error
+	_, err = each(ctx, c, rulePath(reconcile.YARA), filter, func(files []wireYARA) error {
+		for i := range files {
+			w := &files[i]
+			if list != "" && w.foreign(list) || !w.holds(ruleName) {
+				continue
+			}
+			row, err := w.row(reconcile.YARA)
+			if err != nil {
+				unread = &IncompleteError{Path: rulePath(reconcile.YARA), Why: err.Error()}
+				continue
+			}
+			found = append(found, LookupRow{row, string(w.SourceID)})
+		}
+		if pages++; pages == mostLookupPages && len(files) >= c.pageSize {
+			return errWide
+		}
+		return nil
+	})
+	if err == nil {
+		err = unread
+	}
+	return found, err
+}
