@@ -80,6 +80,10 @@ func ownersOf(row *Row) []Owner {
 	return out
 }
 
+// OwnersOf reads the indicators that a rule of ours names in its marker, the winner first: by internal
+// id, or those of an old connector by standard id.
+func OwnersOf(row *Row) []Owner { return ownersOf(row) }
+
 func ownerIDsOf(owners []Owner) []string {
 	ids := []string{}
 	for _, o := range owners {

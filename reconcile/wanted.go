@@ -348,6 +348,23 @@ func (w *Wanted) WasRead(id string) bool {
 	return ok
 }
 
+// Witnesses are some wanted indicators, at most n, by internal id, that are none of those named.
+func (w *Wanted) Witnesses(n int, but map[string]bool) ([]string, error) {
+	const most = 100 // looked at
+	var ids []string
+	step := max(len(w.entries)/most, 1)
+	for i := 0; i < len(w.entries) && len(ids) < n; i += step {
+		rec, err := w.read(w.entries[i].at)
+		if err != nil {
+			return nil, err
+		}
+		if id := rec.Owner.ID; !but[id] && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
 // Read is the number of indicators read, and Selected how many of each kind are wanted.
 func (w *Wanted) Read() int { return len(w.seen) }
 

@@ -99,11 +99,12 @@ type Threat struct {
 
 	Created, FirstSeen, LastSeen, LastUpdate time.Time
 
-	Count  int // of alerts
-	Agents []Agent
-	Users  []User
-	Rules  []string // their names
-	Note   *Note    // nil when there is none
+	Count    int // of alerts
+	Imported int // of them, those that OpenCTI has
+	Agents   []Agent
+	Users    []User
+	Rules    []string // their names
+	Note     *Note    // nil when there is none
 }
 
 // User is a user whom a threat hit.

@@ -20,6 +20,7 @@ type Report struct {
 	Summary       reconcile.Summary `json:"summary"`
 	Items         []Item            `json:"items"`
 	Gates         []reconcile.Gate  `json:"gates"`
+	Pull          *PullReport       `json:"pull,omitempty"` // of a run that imports alerts
 }
 
 // Item is one change and its result: applied, failed, conflict or not_attempted.

@@ -27,80 +27,121 @@ type Planned struct {
 	Restore bool
 }
 
+// Sides are both platforms as one read found them. They hold a spool each, which Close gives back.
+type Sides struct {
+	wanted *reconcile.Wanted
+	rows   *reconcile.Rows
+	lists  map[reconcile.Kind]*List
+}
+
+// Close gives the spools back. Plans that were made from the sides stay valid.
+func (s *Sides) Close() {
+	if s == nil {
+		return
+	}
+	if s.wanted != nil {
+		_ = s.wanted.Close()
+	}
+	if s.rows != nil {
+		_ = s.rows.Close()
+	}
+}
+
 // Plan reads both sides and decides. asOf moves the moment at which validity dates are judged; zero
 // is now. An incomplete side gives a plan without changes that gate G1 refuses; any other failure of
 // a side is an error. Plan writes nothing.
 func (j *Job) Plan(ctx context.Context, asOf time.Time) (*Planned, error) {
+	planned, sides, err := j.PlanOf(ctx, asOf)
+	sides.Close()
+	return planned, err
+}
+
+// PlanOf is Plan that also gives what it has read, nil when that is not whole. The caller closes it.
+func (j *Job) PlanOf(ctx context.Context, asOf time.Time) (*Planned, *Sides, error) {
 	started := j.now()
-	pol := j.Policy
-	pol.Now = started
 	if asOf.IsZero() {
 		asOf = started
 	}
-	doc := j.Keeper.Document()
-	pol.Refusals, pol.Stopped = doc.Refusals(), doc.Stops()
+	sides, err := j.read(ctx, started, asOf)
+	if err == nil {
+		var planned *Planned
+		if planned, err = j.decide(ctx, sides, started, asOf); err == nil {
+			return planned, sides, nil
+		}
+		sides.Close()
+	}
+	if j.Classify(err).Incomplete {
+		return j.incomplete(err, started, j.policy(started), j.Keeper.Document().LastGood), nil, nil
+	}
+	return nil, nil, err
+}
 
-	var wanted *reconcile.Wanted
-	var rows *reconcile.Rows
-	var lists map[reconcile.Kind]*List
+// policy is the job's, with what a plan made at started must know besides.
+func (j *Job) policy(started time.Time) reconcile.Policy {
+	doc := j.Keeper.Document()
+	pol := j.Policy
+	pol.Now, pol.Refusals, pol.Stopped = started, doc.Refusals(), doc.Stops()
+	return pol
+}
+
+// read reads both sides at once and seals them.
+func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error) {
+	s := &Sides{}
 	var g errgroup.Group
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g.Go(func() (err error) {
-		wanted, err = j.readSource(ctx, started, asOf)
+		s.wanted, err = j.readSource(ctx, started, asOf)
 		if err != nil {
 			cancel()
 		}
 		return err
 	})
 	g.Go(func() (err error) {
-		rows, lists, err = j.readSink(ctx)
+		s.rows, s.lists, err = j.readSink(ctx)
 		if err != nil {
 			cancel()
 		}
 		return err
 	})
 	err := g.Wait()
-	defer func() {
-		if wanted != nil {
-			_ = wanted.Close()
-		}
-		if rows != nil {
-			_ = rows.Close()
-		}
-	}()
+	if err == nil {
+		err = s.seal()
+	}
 	if err != nil {
-		if f := j.Classify(err); f.Incomplete {
-			return j.incomplete(err, started, pol, doc.LastGood), nil
-		}
+		s.Close()
 		return nil, err
 	}
+	return s, nil
+}
 
-	if err := wanted.Seal(); err != nil {
-		return nil, err
+func (s *Sides) seal() error {
+	if err := s.wanted.Seal(); err != nil {
+		return err
 	}
-	if err := rows.Seal(wanted); err != nil {
-		return nil, err
-	}
-	plan, err := reconcile.Compute(rows, wanted, pol)
+	return s.rows.Seal(s.wanted)
+}
+
+// decide makes the plan of two sides.
+func (j *Job) decide(ctx context.Context, s *Sides, started, asOf time.Time) (*Planned, error) {
+	pol, last := j.policy(started), j.Keeper.Document().LastGood
+	plan, err := reconcile.Compute(s.rows, s.wanted, pol)
 	if err != nil {
 		return nil, err
 	}
-	evidence, err := j.evidence(ctx, plan, wanted, started, asOf, doc.LastGood)
+	evidence, err := j.evidence(ctx, plan, s.wanted, started, asOf, last)
 	if err != nil && j.Classify(err).Incomplete {
 		j.Log.Warn("OpenCTI answered incompletely, asking once more", "error", err)
-		if evidence, err = j.evidence(ctx, plan, wanted, started, asOf, doc.LastGood); err != nil && j.Classify(err).Incomplete {
-			return j.incomplete(err, started, pol, doc.LastGood), nil
-		}
+		evidence, err = j.evidence(ctx, plan, s.wanted, started, asOf, last)
 	}
 	if err != nil {
 		return nil, err
 	}
 	absence := plan.Explain(evidence, pol)
-	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: wanted.Read(), Base: rows.Len(),
-		Message: fmt.Sprintf("%d indicators and %d rows, read to the end", wanted.Read(), rows.Len())}
-	plan.Judge(complete, absence, doc.LastGood, j.Filter, pol, j.Limits, j.Overrides)
-	return &Planned{Plan: plan, Lists: lists, Complete: true, Started: started}, nil
+	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.wanted.Read(), Base: s.rows.Len(),
+		Message: fmt.Sprintf("%d indicators and %d rows, read to the end", s.wanted.Read(), s.rows.Len())}
+	plan.Judge(complete, absence, last, j.Filter, pol, j.Limits, j.Overrides)
+	return &Planned{Plan: plan, Lists: s.lists, Complete: true, Started: started}, nil
 }
 
 // incomplete is the plan of a run that could not read a side to the end: nothing in it, and refused.

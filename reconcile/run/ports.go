@@ -64,6 +64,7 @@ type Patch struct {
 // Fault is what a run needs to know of an adapter's error.
 type Fault struct {
 	Incomplete    bool     // the answer was partial: read once more, then refuse
+	Saturated     bool     // rows are there that cannot be listed; all others were read
 	Verdict       bool     // final word of the server on one item
 	Exists        bool     // the server says that the rule is there already
 	Linked        bool     // cannot be deleted while a correlation uses it
@@ -106,6 +107,8 @@ type Job struct {
 	Log      *slog.Logger
 	Progress Progress         // may be nil
 	Clock    func() time.Time // may be nil
+
+	touched func(*reconcile.Change, *reconcile.Row) // is told every row that was read back; may be nil
 }
 
 func (j *Job) kinds() []reconcile.Kind {

@@ -60,6 +60,9 @@ func (a *applying) touched() []int {
 // verify judges one row and says whether it was written once more.
 func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten bool) {
 	it := &a.report.Items[i]
+	if a.job.touched != nil {
+		a.job.touched(it.Change, row)
+	}
 	back := it.Change.Verify(row, a.job.Policy.Own, a.job.Canon, second)
 	if back.Problem != "" {
 		it.Outcome, it.Error = Failed, back.Problem

@@ -3,6 +3,8 @@ package run
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/fuse"
@@ -39,7 +41,7 @@ func (a *applying) recheck(ctx context.Context) error {
 		held := map[int]*reconcile.Row{}
 		if list != nil {
 			a.plan.Lists[k] = list
-			n, err := a.readList(k, byID, byKey, held)
+			n, err := a.recheckRows(k, planned != nil, byID, byKey, held)
 			if err != nil {
 				return err
 			}
@@ -57,6 +59,19 @@ func (a *applying) recheck(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// recheckRows finds the rows of some changes, and in a whole list also how many it has. A tail has few
+// changes and a long list: it asks for single rows, and not for those that it creates, because a
+// creation that meets an equal rule is judged by its marker.
+func (a *applying) recheckRows(k reconcile.Kind, held bool, byID, byKey map[string]int, found map[int]*reconcile.Row) (int, error) {
+	if !held || a.job.touched == nil || len(byID) > narrowReads {
+		return a.readList(k, byID, byKey, found)
+	}
+	items := slices.Sorted(maps.Values(byID))
+	rows, err := a.reread(items)
+	maps.Copy(found, rows)
+	return 0, err
 }
 
 // ErrStale says that a saved plan does not fit its target any more.

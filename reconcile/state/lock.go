@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -105,7 +106,7 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 	stop := make(chan struct{})
 	var done sync.WaitGroup
 	done.Go(func() {
-		tick := time.NewTicker(renewEvery)
+		tick := time.NewTicker(cmp.Or(k.Renew, renewEvery))
 		defer tick.Stop()
 		kept := time.Now()
 		for {

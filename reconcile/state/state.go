@@ -31,6 +31,8 @@ type Document struct {
 	Refused  []Refused          `json:"refused,omitempty"`
 	Stopped  []string           `json:"stopped,omitempty"` // keys of rules that we disabled and could not mark, oldest first
 	Leases   map[string]Lease   `json:"leases,omitempty"`  // by target
+	Pull     Pull               `json:"pull,omitzero"`
+	Stream   Stream             `json:"stream,omitzero"`
 	// RecoverUntil is what an old connector left behind: alerts before it need not be read.
 	RecoverUntil time.Time `json:"-"`
 }
@@ -187,7 +189,8 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // Keeper holds the document while a run lasts. It is safe for concurrent use.
 type Keeper struct {
-	Log   *slog.Logger // set before use; nil says nothing
+	Log   *slog.Logger  // set before use; nil says nothing
+	Renew time.Duration // how often a lease is renewed; default 30 s, and less than the 90 s it holds
 	store Store
 
 	mu  sync.Mutex
@@ -236,6 +239,7 @@ func (k *Keeper) Document() Document {
 func (d Document) clone() Document {
 	d.Refused, d.Stopped = slices.Clone(d.Refused), slices.Clone(d.Stopped)
 	d.Leases = maps.Clone(d.Leases)
+	d.Pull = d.Pull.clone()
 	return d
 }
 

@@ -3,7 +3,9 @@ package harfanglab
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -58,6 +60,34 @@ func (c *Client) Alerts(ctx context.Context, q AlertQuery, visit func([]alert.Al
 		}
 	}
 	return f.end()
+}
+
+// Alert reads one alert, whole; nil when it is not there (contract harfanglab-api 7.2).
+func (c *Client) Alert(ctx context.Context, id string) (*alert.Alert, error) {
+	path, ok := itemPath(alertPath, id)
+	if !ok {
+		return nil, nil
+	}
+	path += "details/"
+	body, err := c.do(ctx, call{method: http.MethodGet, path: path, repeatable: true})
+	if e, failed := errors.AsType[*Error](err); failed && e.NotFound() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var w struct{ Alert json.RawMessage }
+	if json.Unmarshal(body, &w) != nil || !isObject(w.Alert) {
+		return nil, shapeError(path, "no alert")
+	}
+	_, a, err := decodeAlert(w.Alert)
+	if err == nil && a.ID != "" && a.ID != id && a.UniqueID != id {
+		err = errors.New("alert " + oneLine(a.ID) + ", which was not asked for")
+	}
+	if err != nil {
+		return nil, shapeError(path, err.Error())
+	}
+	return &a, nil
 }
 
 func (q *AlertQuery) filter() url.Values {

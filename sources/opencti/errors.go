@@ -200,9 +200,15 @@ func (e *RightError) Error() string {
 }
 
 // VersionError says that the platform is older than what is supported.
-type VersionError struct{ Version Version }
+type VersionError struct {
+	Version    Version
+	Needs, For string // what is needed, and what for; "" is the oldest platform of all
+}
 
 func (e *VersionError) Error() string {
+	if e.For != "" {
+		return fmt.Sprintf("OpenCTI %s is too old for %s: %s or later is needed; update the platform", e.Version, e.For, e.Needs)
+	}
 	return fmt.Sprintf("OpenCTI %s is not supported: %s or later is needed; update the platform", e.Version, oldest)
 }
 

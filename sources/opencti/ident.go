@@ -88,6 +88,13 @@ func (i Ident) Can(capability string) bool {
 	return slices.ContainsFunc(i.Capabilities, func(c string) bool { return c == "BYPASS" || strings.Contains(c, capability) })
 }
 
+// Sees says whether the account may see objects with a marking, such as TLP:AMBER. CLEAR and WHITE are
+// one.
+func (i Ident) Sees(marking string) bool {
+	fold := func(s string) string { return strings.Replace(strings.ToUpper(s), "TLP:WHITE", "TLP:CLEAR", 1) }
+	return slices.ContainsFunc(i.Markings, func(m Marking) bool { return fold(m.Definition) == fold(marking) })
+}
+
 type wireIdent struct {
 	About *struct{ Version string }
 	Me    *struct {
@@ -125,7 +132,7 @@ func (c *Client) Ident(ctx context.Context) (Ident, error) {
 		return Ident{}, misshapen("Ident", err.Error())
 	}
 	if !v.AtLeast(oldest) {
-		return Ident{}, &VersionError{v}
+		return Ident{}, &VersionError{Version: v}
 	}
 	c.mu.Lock()
 	c.version = v

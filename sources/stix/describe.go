@@ -46,6 +46,9 @@ func describeThreat(t *alert.Threat, unknownLevel bool) string {
 	if t.Count > 0 {
 		d.fact("Alerts", strconv.Itoa(t.Count))
 	}
+	if t.Imported > 0 { // a run that finds more of them sends the case again
+		d.fact("Imported alerts", strconv.Itoa(t.Imported))
+	}
 	if dated(t.FirstSeen) {
 		d.fact("First seen", stamp(t.FirstSeen))
 	}

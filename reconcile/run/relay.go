@@ -1,0 +1,308 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/state"
+)
+
+// Relay brings alerts and threats of HarfangLab into OpenCTI: an incident for each alert, a sighting on
+// the indicators whose rule fired, a case for each threat. The platform is its memory: an alert is new
+// if its incident is not there, so that reading twice does no harm. Every member is needed unless it
+// says otherwise.
+type Relay struct {
+	Alerts    Alerts
+	Knowledge Knowledge
+	Scribe    Scribe
+	Classify  func(error) Fault
+
+	Own   reconcile.Identity
+	Canon func(typ, value string) string
+	List  string // name of our lists
+
+	Statuses []string  // of alerts that are imported first
+	Types    []string  // nil is every type
+	Start    time.Time // older alerts are not imported
+	Since    time.Time // read from here on whatever is remembered; zero is what is remembered
+	Threats  bool
+	Again    bool // alerts that were given up are tried again
+	Parallel int  // requests at once
+
+	Keeper *state.Keeper
+	Log    *slog.Logger
+	Clock  func() time.Time                                 // may be nil
+	Wait   func(ctx context.Context, d time.Duration) error // between looks at a work; may be nil
+	// Show makes a dry run: it is given every bundle that would be pushed, and nothing is written.
+	Show func(bundle string) error
+}
+
+// How a pull reads and waits. An alert is visible late, so the cursor stays behind the last one seen,
+// and each read goes back behind the cursor (contract harfanglab-api 7.5).
+const (
+	lateness    = 2 * time.Minute
+	overlap     = 15 * time.Minute
+	mostAlerts  = 50              // of one bundle
+	mostObjects = 900             // likewise
+	mostBytes   = 4 << 20         // likewise
+	patience    = 5 * time.Minute // with a work on which nothing moves
+	mostTries   = 5               // runs in which one alert is tried
+)
+
+// PullResult is what became of one alert or threat.
+type PullResult string
+
+// The results. Unchanged ones are counted and not listed.
+const (
+	Imported     PullResult = "imported"
+	Updated      PullResult = "updated"
+	PullFailed   PullResult = "failed"
+	GivenUp      PullResult = "given_up"
+	Waiting      PullResult = "pending" // handed over, and not known to be imported yet
+	PullUntried  PullResult = "not_attempted"
+	PullUnneeded PullResult = "unchanged"
+)
+
+// PullItem is one alert or threat and what became of it.
+type PullItem struct {
+	Kind       string     `json:"kind"` // alert or threat
+	ID         string     `json:"id"`
+	Name       string     `json:"name,omitempty"`
+	Time       time.Time  `json:"time,omitzero"`
+	Object     string     `json:"object,omitempty"`     // standard id in OpenCTI
+	Indicators []string   `json:"indicators,omitempty"` // sighted, by standard id
+	Result     PullResult `json:"result"`
+	Error      string     `json:"error,omitempty"`
+}
+
+// PullReport is what a pull did.
+type PullReport struct {
+	Items     []PullItem
+	Read      int // alerts
+	Unchanged int // of them
+	Sightings int // written
+	Problems  []string
+	Cursor    time.Time // every alert until then is dealt with
+	Wrote     bool      // something was handed over
+}
+
+// Count is the number of items with a result and, unless kind is empty, of that kind.
+func (r *PullReport) Count(kind string, result PullResult) int {
+	n := 0
+	for i := range r.Items {
+		if r.Items[i].Result == result && (kind == "" || r.Items[i].Kind == kind) {
+			n++
+		}
+	}
+	return n
+}
+
+// Clean says that all of it was done, or was given up in an earlier run.
+func (r *PullReport) Clean() bool {
+	return len(r.Problems) == 0 && r.Count("", PullFailed) == 0 && r.Count("", PullUntried) == 0
+}
+
+// pulling is one pull.
+type pulling struct {
+	*Relay
+	report *PullReport
+	lists  map[reconcile.Kind]*List
+	rules  map[question]firing     // by hint
+	known  map[string]bool         // techniques: whether the platform has them
+	queue  []*entry                // to be imported
+	failed map[string]state.Failed // alerts that OpenCTI did not take, in this run or before, by id
+	filed  map[string]bool         // those that failed in this run
+	blind  int                     // look-ups by rule id in a row that found nothing
+	seen   map[string]alert.Status // alerts taken up in this run
+
+	newest, newestChange time.Time
+	hold                 bool // a read was not whole: the cursors stay
+	holdChanges          bool // a threat failed: its changes are read again
+}
+
+// Pull imports what is new and what changed. It returns what it did also with an error, which is a
+// side's failure or the end of ctx: what was not reached is left to the next run.
+func (r *Relay) Pull(ctx context.Context) (*PullReport, error) {
+	p := &pulling{
+		Relay: r, report: &PullReport{}, lists: map[reconcile.Kind]*List{},
+		rules: map[question]firing{}, known: map[string]bool{}, seen: map[string]alert.Status{},
+		failed: map[string]state.Failed{}, filed: map[string]bool{},
+	}
+	if p.Clock == nil {
+		p.Clock = func() time.Time { return time.Now().UTC() }
+	}
+	err := p.pull(ctx)
+	p.report.Cursor = p.Keeper.Document().Pull.Alerts
+	return p.report, err
+}
+
+func (p *pulling) pull(ctx context.Context) error {
+	for _, k := range reconcile.Kinds {
+		l, err := p.Alerts.FindList(ctx, k, p.List)
+		if err != nil {
+			return err
+		}
+		p.lists[k] = l
+	}
+	if err := p.settlePending(ctx); err != nil {
+		return err
+	}
+	doc := p.Keeper.Document()
+	for _, f := range doc.Pull.Failed {
+		p.failed[f.ID] = f
+	}
+	if err := p.retry(ctx, doc.Pull.Failed); err != nil {
+		return err
+	}
+	if err := p.fresh(ctx, doc.Pull.Alerts); err != nil {
+		return err
+	}
+	if err := p.changed(ctx, doc.Pull.Changes); err != nil {
+		return err
+	}
+	if p.Relay.Threats {
+		if err := p.threats(ctx); err != nil {
+			return err
+		}
+	}
+	return p.save(ctx, p.advance)
+}
+
+// fresh imports the alerts that the manager made since the cursor.
+func (p *pulling) fresh(ctx context.Context, cursor time.Time) error {
+	const skew = 24 * time.Hour // the manager's clock is not ours
+	q := AlertQuery{From: p.from(cursor), To: p.Clock().Add(skew), Statuses: p.Statuses, Types: p.Types}
+	err := p.Alerts.Alerts(ctx, q, func(page []alert.Alert, bad []alert.Bad) error {
+		p.unreadable(bad)
+		for i := range page {
+			if at := page[i].Time; at.After(p.newest) && !at.After(p.Clock()) {
+				p.newest = at
+			}
+		}
+		return p.sift(ctx, page, false)
+	})
+	if err = p.incomplete(err); err != nil {
+		return err
+	}
+	return p.flush(ctx)
+}
+
+// changed follows alerts through their triage: whatever its status is now, an alert that was imported
+// is brought up to date.
+func (p *pulling) changed(ctx context.Context, cursor time.Time) error {
+	q := AlertQuery{ChangedSince: p.from(cursor), Types: p.Types}
+	err := p.Alerts.Alerts(ctx, q, func(page []alert.Alert, bad []alert.Bad) error {
+		p.unreadable(bad)
+		for i := range page {
+			if at := page[i].LastUpdate; at.After(p.newestChange) && !at.After(p.Clock()) {
+				p.newestChange = at
+			}
+		}
+		return p.sift(ctx, page, true)
+	})
+	if err = p.incomplete(err); err != nil {
+		return err
+	}
+	return p.flush(ctx)
+}
+
+// from is where a read begins.
+func (p *pulling) from(cursor time.Time) time.Time {
+	switch {
+	case !p.Since.IsZero():
+		return p.Since
+	case cursor.IsZero() || cursor.Add(-overlap).Before(p.Start):
+		return p.Start
+	}
+	return cursor.Add(-overlap)
+}
+
+// incomplete turns the loss of rows, which a read names after it visited all others, into a problem of
+// the report. What may be there at the next time keeps the cursors where they are.
+func (p *pulling) incomplete(err error) error {
+	if err == nil {
+		return nil
+	}
+	f := p.Classify(err)
+	if !f.Incomplete && !f.Saturated {
+		return err
+	}
+	p.report.Problems = append(p.report.Problems, err.Error())
+	p.hold = p.hold || f.Incomplete
+	return nil
+}
+
+// advance moves the cursors behind what was seen, and notes what failed. More failures than can be
+// remembered keep the cursors where they are.
+func (p *pulling) advance(d *state.Pull) {
+	d.Failed = slices.SortedFunc(maps.Values(p.failed), func(a, b state.Failed) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+	})
+	for i := 0; len(d.Failed) > state.MostFailed && i < len(d.Failed); {
+		if d.Failed[i].Tries < mostTries {
+			i++
+			continue
+		}
+		d.Failed = slices.Delete(d.Failed, i, i+1)
+	}
+	if n := len(d.Failed) - state.MostFailed; n > 0 {
+		d.Failed = d.Failed[:state.MostFailed]
+		return
+	}
+	if p.hold {
+		return
+	}
+	if at := p.newest.Add(-lateness).Truncate(time.Second); !p.newest.IsZero() && at.After(d.Alerts) {
+		d.Alerts = at
+	}
+	if at := p.newestChange.Add(-lateness).Truncate(time.Second); !p.holdChanges && !p.newestChange.IsZero() && at.After(d.Changes) {
+		d.Changes = at
+	}
+}
+
+// save changes what is remembered, which a dry run does not.
+func (p *pulling) save(ctx context.Context, change func(*state.Pull)) error {
+	if p.Show != nil {
+		return nil
+	}
+	before := p.Keeper.Document()
+	after := p.Keeper.Document()
+	change(&after.Pull)
+	if before.Text() == after.Text() {
+		return nil
+	}
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	return p.Keeper.Update(short, func(d *state.Document) { change(&d.Pull) })
+}
+
+// unreadable files rows that could not be read.
+func (p *pulling) unreadable(bad []alert.Bad) {
+	for _, b := range bad {
+		p.fail(PullItem{Kind: "alert", ID: b.ID}, time.Time{}, fmt.Errorf("cannot be read: %w", b.Err))
+	}
+}
+
+// fail files an alert that could not be imported, once a run.
+func (p *pulling) fail(it PullItem, at time.Time, err error) {
+	it.Result, it.Error, it.Time = PullFailed, err.Error(), at
+	if it.ID != "" {
+		f := p.failed[it.ID]
+		if p.filed[it.ID] || f.Tries >= mostTries && !p.Again {
+			return
+		}
+		f.ID, f.At, f.Tries = it.ID, at, f.Tries+1
+		p.failed[it.ID], p.filed[it.ID] = f, true
+		if f.Tries >= mostTries {
+			it.Result = GivenUp
+		}
+	}
+	p.report.Items = append(p.report.Items, it)
+}

@@ -1,0 +1,241 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/state"
+)
+
+// updateAll brings incidents up to date whose triage moved on, and the sightings that hang on them: a
+// sighting is negative while all alerts of its indicator on its endpoint were taken for mistakes.
+func (p *pulling) updateAll(ctx context.Context, entries []*entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	var objects []alert.Object
+	var internal []string
+	for _, e := range entries {
+		of, err := p.Scribe.Alert(&e.a, nil, p.has)
+		if err != nil {
+			p.fail(e.item(), e.a.Time, err)
+			continue
+		}
+		objects = append(objects, of[0]) // the incident alone; the rest does not change
+		internal = append(internal, e.stored.IDs[0])
+	}
+	owners, err := p.Knowledge.IndicatorsOf(ctx, internal)
+	if err != nil {
+		return err
+	}
+	if err := p.name(ctx, entries, owners); err != nil {
+		return err
+	}
+	sights, err := p.turned(ctx, entries)
+	if err != nil {
+		return err
+	}
+	err = p.deliver(ctx, objects, sights, entries)
+	if err == nil {
+		p.accept(entries, Updated)
+		p.report.Sightings += len(sights)
+		return nil
+	}
+	refused, ok := errors.AsType[*importError](err)
+	if !ok {
+		return p.undecided(entries, err)
+	}
+	if len(entries) == 1 {
+		p.fail(entries[0].item(), entries[0].a.Time, refused)
+		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
+	}
+	if err := p.isolate(ctx, entries, refused); err != nil {
+		return err
+	}
+	for i := range entries {
+		if err := p.updateAll(ctx, entries[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// name gives entries their owners with the ids they have now.
+func (p *pulling) name(ctx context.Context, entries []*entry, owners map[string][]string) error {
+	var ids []string
+	for _, list := range owners {
+		for _, id := range list {
+			if !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	slices.Sort(ids)
+	found, err := p.Knowledge.Indicators(ctx, ids)
+	if err != nil {
+		return err
+	}
+	now := map[string]string{}
+	for i := range found {
+		now[found[i].Indicator.ID] = found[i].StandardID
+	}
+	for _, e := range entries {
+		e.owners = e.owners[:0]
+		for _, id := range owners[e.stored.IDs[0]] {
+			if standard, there := now[id]; there {
+				e.owners = append(e.owners, owner{id, standard})
+			}
+		}
+	}
+	return nil
+}
+
+// turned are the sightings whose sign is another now.
+func (p *pulling) turned(ctx context.Context, entries []*entry) ([]*sighting, error) {
+	var ids []string
+	moved := map[pair][]*entry{}
+	refs := map[string]string{}
+	var order []pair
+	for _, e := range entries {
+		if e.endpoint == "" {
+			continue
+		}
+		for _, o := range e.owners {
+			at := pair{o.internal, e.endpoint}
+			if moved[at] == nil {
+				order = append(order, at)
+			}
+			moved[at] = append(moved[at], e)
+			if _, known := refs[o.internal]; !known {
+				ids = append(ids, o.internal)
+			}
+			refs[o.internal] = o.standard
+		}
+	}
+	stored, err := p.stored(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var out []*sighting
+	for _, at := range order {
+		have := stored[at]
+		if have == nil { // an earlier import lost it
+			for _, e := range moved[at] {
+				e.again = true
+			}
+			s, err := p.sighting(ctx, at, refs[at.indicator], moved[at], nil)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, s)
+			continue
+		}
+		negative := allNegative(moved[at])
+		if negative {
+			others, err := p.others(ctx, at, moved[at])
+			if err != nil {
+				return nil, err
+			}
+			negative = !slices.Contains(others, false)
+		}
+		if negative == have.Negative {
+			continue
+		}
+		s := &sighting{pair: at, ref: refs[at.indicator], id: sightingID(have, ""), count: have.Count, increment: have.Count, first: have.First, last: have.Last, negative: negative}
+		if s.first.IsZero() || s.last.IsZero() || s.id == "" {
+			s.first, s.last, s.id = seenAt(&moved[at][0].a), seenAt(&moved[at][0].a), p.Scribe.SightingID(s.ref, at.endpoint)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// settlePending looks after the bundle that an earlier run handed over and did not see imported.
+func (p *pulling) settlePending(ctx context.Context) error {
+	pending := p.Keeper.Document().Pull.Pending
+	if pending == nil || p.Show != nil {
+		return nil
+	}
+	p.Log.Info("an earlier run handed over a bundle, which is waited for first", "alerts", len(pending.Alerts))
+	err := p.settle(ctx, pending)
+	if err == nil {
+		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
+	}
+	_, refused := errors.AsType[*importError](err)
+	if !refused && p.Clock().Sub(pending.At) < patience {
+		for _, a := range pending.Alerts {
+			p.report.Items = append(p.report.Items, PullItem{Kind: "alert", ID: a.ID, Time: a.At, Result: Waiting, Error: err.Error()})
+		}
+		return err
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	p.Log.Warn("a bundle of an earlier run did not get through whole, so its alerts go again, one by one", "alerts", len(pending.Alerts), "error", err)
+	return p.save(ctx, func(d *state.Pull) {
+		d.Pending = nil
+		for _, a := range pending.Alerts {
+			if !slices.ContainsFunc(d.Failed, func(f state.Failed) bool { return f.ID == a.ID }) {
+				d.Failed = append(d.Failed, a)
+			}
+		}
+	})
+}
+
+func (p *pulling) settle(ctx context.Context, pending *state.Pending) error {
+	var must []string
+	if pending.Work == "" {
+		for _, f := range pending.Alerts {
+			a, err := p.Alerts.Alert(ctx, f.ID)
+			if err != nil {
+				return err
+			}
+			if a != nil {
+				must = append(must, p.Scribe.IncidentID(a))
+			}
+		}
+	}
+	if err := p.await(ctx, pending.Work, must); err != nil {
+		return err
+	}
+	var ids []string
+	for _, t := range pending.Totals {
+		if !slices.Contains(ids, t.Indicator) {
+			ids = append(ids, t.Indicator)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	stored, err := p.stored(ctx, ids)
+	if err != nil {
+		return err
+	}
+	found, err := p.Knowledge.Indicators(ctx, ids)
+	if err != nil {
+		return err
+	}
+	refs := map[string]string{}
+	for i := range found {
+		refs[found[i].Indicator.ID] = found[i].StandardID
+	}
+	var sights []*sighting
+	for _, t := range pending.Totals {
+		at := pair{t.Indicator, t.Endpoint}
+		have, ref := stored[at], refs[t.Indicator]
+		switch {
+		case ref == "":
+			continue // the indicator is gone, and its sightings with it
+		case have == nil:
+			return &importError{fmt.Sprintf("the sighting of %s is not there", ref)}
+		}
+		sights = append(sights, &sighting{pair: at, ref: ref, id: sightingID(have, ""), count: t.Count, increment: t.Count, first: have.First, last: have.Last, negative: t.Negative})
+	}
+	return p.verify(ctx, sights)
+}

@@ -1,0 +1,108 @@
+package run
+
+import (
+	"context"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/alert"
+)
+
+// AlertQuery narrows a read of alerts. Zero members do not.
+type AlertQuery struct {
+	From, To     time.Time // alert_time, both inclusive
+	ChangedSince time.Time // last_update
+	Statuses     []string
+	Types        []string
+	Threat       string // id
+}
+
+// ThreatQuery narrows a read of threats. Zero members do not.
+type ThreatQuery struct {
+	CreatedSince, ChangedSince time.Time
+	Statuses                   []string
+}
+
+// Alerts is HarfangLab as a pull needs it. Rows that cannot be read are visited as such and fail
+// nothing else.
+type Alerts interface {
+	Alerts(ctx context.Context, q AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error
+	Alert(ctx context.Context, id string) (*alert.Alert, error) // nil when it is gone
+	Threats(ctx context.Context, q ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error
+	Note(ctx context.Context, threat string) (*alert.Note, error) // nil when there is none
+	FindList(ctx context.Context, k reconcile.Kind, name string) (*List, error)
+	Lookup(ctx context.Context, k reconcile.Kind, list string, q Query) ([]Located, error)
+	Rule(ctx context.Context, k reconcile.Kind, id string) (*Located, error) // nil when there is none
+	YARAByRule(ctx context.Context, list, rule string) ([]Located, error)
+}
+
+// Knowledge is OpenCTI as a pull needs it. Ids are of any kind; what is absent or not visible is not
+// among the answers.
+type Knowledge interface {
+	Indicators(ctx context.Context, ids []string) ([]Found, error)
+	Incidents(ctx context.Context, ids []string) ([]Stored, error)
+	Cases(ctx context.Context, ids []string) ([]Stored, error)
+	Notes(ctx context.Context, ids []string) ([]Stored, error)
+	Techniques(ctx context.Context, ids []string) ([]Stored, error)
+	// Sightings are those of one indicator, on whatever endpoint.
+	Sightings(ctx context.Context, indicator string) ([]Sighted, error)
+	// IncidentsOf are those that an indicator indicates.
+	IncidentsOf(ctx context.Context, indicator string) ([]Stored, error)
+	// IndicatorsOf are those that indicate each of some incidents, by internal ids.
+	IndicatorsOf(ctx context.Context, incidents []string) (map[string][]string, error)
+
+	// Push hands a bundle over for import. work is "" for a platform that ties bundles to none. An error
+	// for which Fault.Unsure holds leaves open whether the bundle was taken.
+	AddWork(ctx context.Context, name string) (work string, err error)
+	Push(ctx context.Context, bundle, work string) error
+	Work(ctx context.Context, id string) (*Work, error) // nil when it was deleted
+	CloseWork(ctx context.Context, id, message string) error
+}
+
+// Stored is an object of OpenCTI: its ids of every kind, the internal one first, and its texts.
+type Stored struct {
+	IDs         []string
+	Name        string
+	Description string // of a note: its content
+}
+
+// Sighted is a stored sighting of an indicator on an endpoint, which is named by all its ids. The first
+// of IDs is the internal one. Dates that mean "unknown" are zero.
+type Sighted struct {
+	IDs, Endpoint []string
+	Count         int
+	First, Last   time.Time
+	Negative      bool
+}
+
+// Work is how far an import is.
+type Work struct {
+	Complete            bool
+	Expected, Processed int
+	Errors              []WorkError
+}
+
+// WorkError is what went wrong with one object of a work.
+type WorkError struct{ Message, Source string }
+
+// Scribe writes STIX. Ids are deterministic: the same alert gives the same objects.
+type Scribe interface {
+	Author() alert.Object
+	IncidentID(a *alert.Alert) string
+	EndpointID(a *alert.Alert) string // "" for an alert without an endpoint
+	SightingID(indicator, endpoint string) string
+	TechniqueIDs(a *alert.Alert) []string
+	// Alert gives the incident first, then all that belongs to it, for indicators by standard id. known
+	// tells which techniques the platform has.
+	Alert(a *alert.Alert, indicators []string, known func(id string) bool) ([]alert.Object, error)
+	Sighting(s alert.Sighting) alert.Object
+	CaseID(t *alert.Threat) string
+	// Threat gives the case first, then what belongs to it.
+	Threat(t *alert.Threat, refs []string) ([]alert.Object, error)
+	Bundle(objects []alert.Object) (string, error)
+	// Read gives back the status that the description of an incident names, and the endpoint's id.
+	Read(description string) (status alert.Status, endpoint string, ours bool)
+	// Description is that of an object; of a note it is the content.
+	Description(o alert.Object) string
+	Fired(a *alert.Alert) []alert.Hint
+}

@@ -1,0 +1,213 @@
+package run
+
+import (
+	"context"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/alert"
+)
+
+// firing is what a hint led to.
+type firing struct {
+	found  bool     // a rule; without owners it is of another list or instance, or nobody's
+	owners []string // indicators by id of any kind
+}
+
+// question is what a hint asks of HarfangLab.
+type question struct {
+	kind                             reconcile.Kind
+	ruleID, typ, value, name, inFile string
+}
+
+func askedBy(h alert.Hint) question {
+	return question{h.Kind, h.RuleID, h.Type, h.Value, h.Name, h.YARARule}
+}
+
+// mostRules is how many look-ups of rules one pull remembers.
+const mostRules = 20_000
+
+// mostBlind is how many rule ids in a row may lead nowhere until they are not asked for any more:
+// whether an alert of an IOC names its rule by id is not settled (contract harfanglab-api 7.4).
+const mostBlind = 20
+
+// attribute finds the owners of the rules that fired, and what they are called now. An owner that is
+// gone gets no sighting.
+func (p *pulling) attribute(ctx context.Context, entries []*entry) error {
+	named := make([][]string, len(entries))
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(max(p.Parallel, 1))
+	for i, e := range entries {
+		g.Go(func() (err error) {
+			named[i], err = p.fired(ctx, &mu, &e.a)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	var ids []string
+	asked := map[string]bool{}
+	for _, list := range named {
+		for _, id := range list {
+			if !asked[id] {
+				ids, asked[id] = append(ids, id), true
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := p.Knowledge.Indicators(ctx, ids)
+	if err != nil {
+		return err
+	}
+	now := map[string]owner{}
+	for i := range found {
+		now[found[i].Asked] = owner{found[i].Indicator.ID, found[i].StandardID}
+	}
+	for i, e := range entries {
+		e.owners = e.owners[:0]
+		has := map[string]bool{}
+		for _, id := range named[i] {
+			if o, there := now[id]; there && !has[o.internal] {
+				e.owners, has[o.internal] = append(e.owners, o), true
+			}
+		}
+	}
+	return nil
+}
+
+// fired goes through what an alert says of its rules, the surest first: all that the first clue leads
+// to. Rules of other lists end the search: the alert is not ours to attribute.
+func (p *pulling) fired(ctx context.Context, mu *sync.Mutex, a *alert.Alert) ([]string, error) {
+	var owners []string
+	var by alert.Clue  // the clue that led to a rule
+	elsewhere := false // the alert names rules, and so far none of our lists
+	for _, h := range p.Scribe.Fired(a) {
+		switch {
+		case by != "" && h.From != by, by == "" && elsewhere && h.From != alert.ByMatch:
+			return owners, nil
+		case h.From == alert.ByMatch && p.otherList(h):
+			elsewhere = true
+			continue
+		}
+		f, err := p.follow(ctx, mu, h)
+		if err != nil {
+			if p.Classify(err).Side || ctx.Err() != nil {
+				return nil, err
+			}
+			p.Log.Debug("a rule cannot be looked up", "alert", a.ID, "error", err)
+			continue
+		}
+		if f.found {
+			owners, by = append(owners, f.owners...), h.From
+		}
+	}
+	return owners, nil
+}
+
+// otherList says that a hint names a list that is not ours.
+func (p *pulling) otherList(h alert.Hint) bool {
+	list := p.lists[h.Kind]
+	return h.SourceID != "" && (list == nil || h.SourceID != list.ID) || h.Source != "" && h.Source != p.List
+}
+
+func (p *pulling) follow(ctx context.Context, mu *sync.Mutex, h alert.Hint) (firing, error) {
+	if h.Direct() {
+		if h.Instance != "" && h.Instance != p.Own.Instance && h.Instance != p.Own.TakeOver {
+			return firing{found: true}, nil
+		}
+		if len(h.Owners) > 0 {
+			return firing{found: true, owners: h.Owners}, nil
+		}
+		return firing{found: true, owners: []string{h.Standard}}, nil
+	}
+	k, list := h.Kind, p.lists[h.Kind]
+	byItem := k == reconcile.IOC && h.RuleID != ""
+	mu.Lock()
+	f, known := p.rules[askedBy(h)]
+	blind := byItem && p.blind >= mostBlind
+	mu.Unlock()
+	switch {
+	case known || blind:
+		return f, nil
+	case list == nil || p.otherList(h):
+		return firing{}, nil
+	}
+	rows, err := p.rows(ctx, k, list, h)
+	if err != nil {
+		return firing{}, err
+	}
+	f = p.judge(rows, list, h)
+	mu.Lock()
+	defer mu.Unlock()
+	if byItem {
+		p.blind++
+		if f.found {
+			p.blind = -mostRules // rule ids are worth asking for
+		}
+	}
+	if len(p.rules) < mostRules {
+		p.rules[askedBy(h)] = f
+	}
+	return f, nil
+}
+
+// rows are the rules that a hint leads to.
+func (p *pulling) rows(ctx context.Context, k reconcile.Kind, list *List, h alert.Hint) ([]Located, error) {
+	switch {
+	case k == reconcile.IOC && h.RuleID != "":
+		row, err := p.Alerts.Rule(ctx, k, h.RuleID)
+		if err != nil || row == nil {
+			return nil, err
+		}
+		return []Located{*row}, nil
+	case k == reconcile.IOC && h.Type == "":
+		return nil, nil
+	case k == reconcile.IOC:
+		return p.Alerts.Lookup(ctx, k, list.ID, Query{Type: h.Type, Value: h.Value})
+	case k == reconcile.Sigma && h.RuleID != "":
+		return p.Alerts.Lookup(ctx, k, "", Query{RuleID: h.RuleID})
+	case k == reconcile.YARA && h.YARARule != "":
+		return p.Alerts.YARAByRule(ctx, list.ID, h.YARARule)
+	case h.Name != "":
+		return p.Alerts.Lookup(ctx, k, list.ID, Query{Name: h.Name})
+	}
+	return nil, nil
+}
+
+// judge reads the owners of the rules that a hint led to. Namesakes that are not one and the same rule
+// prove nothing.
+func (p *pulling) judge(rows []Located, list *List, h alert.Hint) firing {
+	var f firing
+	byName := h.RuleID == "" && h.Value == ""
+	for i := range rows {
+		r := &rows[i]
+		if r.List != "" && r.List != list.ID {
+			f.found = true
+			continue
+		}
+		if len(rows) > 1 && byName {
+			return firing{}
+		}
+		mine, _, _ := reconcile.Whose(&r.Row, p.Own, p.Canon)
+		if !mine {
+			f.found = true
+			continue
+		}
+		f = firing{found: true}
+		for _, o := range reconcile.OwnersOf(&r.Row) {
+			if o.ID != "" {
+				f.owners = append(f.owners, o.ID)
+			} else if o.StandardID != "" {
+				f.owners = append(f.owners, o.StandardID)
+			}
+		}
+		return f
+	}
+	return f
+}

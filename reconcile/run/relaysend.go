@@ -1,0 +1,436 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/state"
+)
+
+// importAll imports alerts: together, as far as they fit one bundle, and each alone if that fails.
+func (p *pulling) importAll(ctx context.Context, entries []*entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	if err := p.attribute(ctx, entries); err != nil {
+		return err
+	}
+	if err := p.techniques(ctx, entries); err != nil {
+		return err
+	}
+	var parts []part
+	for _, e := range entries {
+		objects, err := p.Scribe.Alert(&e.a, standardIDs(e.owners), p.has)
+		if err != nil {
+			p.fail(e.item(), e.a.Time, err)
+			continue
+		}
+		parts = append(parts, part{e, objects})
+	}
+	for len(parts) > 0 {
+		n := fit(parts)
+		if err := p.importParts(ctx, parts[:n]); err != nil {
+			return err
+		}
+		parts = parts[n:]
+	}
+	return nil
+}
+
+// part is what one alert adds to a bundle.
+type part struct {
+	*entry
+	objects []alert.Object
+}
+
+// fit is how many parts go into one bundle, at least one.
+func fit(parts []part) int {
+	objects, bytes := 1, 0
+	for i := range parts {
+		objects += len(parts[i].objects) + len(parts[i].owners)
+		for _, o := range parts[i].objects {
+			bytes += len(o.JSON)
+		}
+		if i > 0 && (objects > mostObjects || bytes > mostBytes || parts[i].single || parts[0].single) {
+			return i
+		}
+	}
+	return len(parts)
+}
+
+// importParts sends one bundle of alerts. If OpenCTI does not take all of it, each alert is tried alone.
+func (p *pulling) importParts(ctx context.Context, parts []part) error {
+	entries := make([]*entry, len(parts))
+	var objects []alert.Object
+	for i := range parts {
+		entries[i] = parts[i].entry
+		objects = append(objects, parts[i].objects...)
+	}
+	sights, err := p.sightings(ctx, entries)
+	if err != nil {
+		return err
+	}
+	err = p.deliver(ctx, objects, sights, entries)
+	if err == nil {
+		p.accept(entries, Imported)
+		p.report.Sightings += len(sights)
+		return nil
+	}
+	refused, ok := errors.AsType[*importError](err)
+	if !ok {
+		return p.undecided(entries, err)
+	}
+	if len(parts) == 1 {
+		e := entries[0]
+		p.fail(e.item(), e.a.Time, refused)
+		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
+	}
+	if err := p.isolate(ctx, entries, refused); err != nil {
+		return err
+	}
+	for i := range parts {
+		parts[i].again = true
+		if err := p.importParts(ctx, parts[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// accept files alerts that OpenCTI has taken.
+func (p *pulling) accept(entries []*entry, result PullResult) {
+	for _, e := range entries {
+		delete(p.failed, e.a.ID)
+		it := e.item()
+		it.Result = result
+		p.report.Items = append(p.report.Items, it)
+	}
+}
+
+// isolate remembers alerts whose bundle failed before each goes alone: a part of each may be there
+// already, which a crash must not make look like all of it.
+func (p *pulling) isolate(ctx context.Context, entries []*entry, why error) error {
+	p.Log.Warn("OpenCTI did not take a bundle whole, so its alerts go one by one", "alerts", len(entries), "error", why)
+	for _, e := range entries {
+		if _, before := p.failed[e.a.ID]; !before {
+			p.failed[e.a.ID] = state.Failed{ID: e.a.ID, At: e.a.Time}
+		}
+	}
+	return p.save(ctx, func(d *state.Pull) {
+		d.Pending = nil
+		for _, e := range entries {
+			if f := p.failed[e.a.ID]; !slices.ContainsFunc(d.Failed, func(o state.Failed) bool { return o.ID == f.ID }) {
+				d.Failed = append(d.Failed, f)
+			}
+		}
+	})
+}
+
+// undecided files alerts whose bundle was handed over and is not through, or was not handed over.
+func (p *pulling) undecided(entries []*entry, err error) error {
+	result := PullUntried
+	if errors.Is(err, ErrPending) {
+		result = Waiting
+	}
+	for _, e := range entries {
+		it := e.item()
+		it.Result, it.Error = result, err.Error()
+		p.report.Items = append(p.report.Items, it)
+	}
+	return err
+}
+
+// importError says that OpenCTI took a bundle only in part, or not at all.
+type importError struct{ words string }
+
+func (e *importError) Error() string { return e.words }
+
+// ErrPending says that a bundle is in OpenCTI's queue and not imported yet. It is no failure: the next
+// run looks after it first.
+var ErrPending = errors.New("handed over to OpenCTI, which has not imported it yet; the next run waits for it")
+
+// deliver hands a bundle over and waits until OpenCTI has all of it, with the sightings' totals as they
+// are to be.
+func (p *pulling) deliver(ctx context.Context, objects []alert.Object, sights []*sighting, entries []*entry) error {
+	all := append([]alert.Object{p.Scribe.Author()}, objects...)
+	for _, s := range sights {
+		all = append(all, s.object(p.Scribe, s.increment))
+	}
+	bundle, err := p.Scribe.Bundle(all)
+	if err != nil {
+		return &importError{err.Error()}
+	}
+	if p.Show != nil {
+		return p.Show(bundle)
+	}
+	pending := &state.Pending{At: p.Clock().Truncate(time.Second)}
+	for _, e := range entries {
+		pending.Alerts = append(pending.Alerts, state.Failed{ID: e.a.ID, At: e.a.Time})
+	}
+	for _, s := range sights {
+		pending.Totals = append(pending.Totals, s.total())
+	}
+	if err := p.push(ctx, bundle, pending, incidentsOf(entries)); err != nil {
+		return err
+	}
+	if err := p.verify(ctx, sights); err != nil {
+		return err
+	}
+	return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
+}
+
+func incidentsOf(entries []*entry) []string {
+	ids := make([]string, len(entries))
+	for i, e := range entries {
+		ids[i] = e.incident
+	}
+	return ids
+}
+
+// push hands a bundle over and waits for its work. What is pending is remembered before, so that a
+// crash at any moment leaves no bundle that nobody looks after.
+func (p *pulling) push(ctx context.Context, bundle string, pending *state.Pending, must []string) error {
+	work, err := p.Knowledge.AddWork(ctx, fmt.Sprintf("HarfangLab, %d alerts", max(len(pending.Alerts), 1)))
+	if err != nil {
+		return p.side(err)
+	}
+	pending.Work = work
+	if err := p.save(ctx, func(d *state.Pull) { d.Pending = pending }); err != nil {
+		return err
+	}
+	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
+		if p.Classify(err).Unsure {
+			return fmt.Errorf("%w (%w)", ErrPending, err)
+		}
+		_ = p.save(ctx, func(d *state.Pull) { d.Pending = nil })
+		_ = p.Knowledge.CloseWork(context.WithoutCancel(ctx), work, "the bundle was not handed over")
+		return p.side(err)
+	}
+	p.report.Wrote = true
+	return p.await(ctx, work, must)
+}
+
+// side is a failure of the platform as it is, and a verdict on the bundle as an importError.
+func (p *pulling) side(err error) error {
+	if f := p.Classify(err); f.Verdict {
+		return &importError{err.Error()}
+	}
+	return err
+}
+
+// await waits until a work is complete and what must be there is there. A work on which nothing moves
+// for long stays pending.
+func (p *pulling) await(ctx context.Context, work string, must []string) error {
+	const first, most = 100 * time.Millisecond, 10 * time.Second
+	deadline, before := p.Clock().Add(patience), -1
+	for delay := first; ; delay = min(delay*3/2, most) {
+		done, moved, err := p.look(ctx, work, must, &before)
+		if err != nil || done {
+			return err
+		}
+		if moved {
+			deadline = p.Clock().Add(patience)
+		}
+		if p.Clock().After(deadline) {
+			return ErrPending
+		}
+		if err := p.wait(ctx, delay); err != nil {
+			return fmt.Errorf("%w (%w)", ErrPending, err)
+		}
+	}
+}
+
+func (p *pulling) wait(ctx context.Context, d time.Duration) error {
+	if p.Wait != nil {
+		return p.Wait(ctx, d)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// look says whether a work is through, or at least moved.
+func (p *pulling) look(ctx context.Context, work string, must []string, before *int) (done, moved bool, err error) {
+	if work == "" {
+		missing, err := p.missing(ctx, must)
+		moved = len(missing) != *before
+		*before = len(missing)
+		return err == nil && len(missing) == 0, moved, p.interrupted(ctx, err)
+	}
+	w, err := p.Knowledge.Work(ctx, work)
+	if err != nil {
+		return false, false, p.interrupted(ctx, err)
+	}
+	if w == nil {
+		return false, false, &importError{"OpenCTI deleted the work before it was complete"}
+	}
+	if !w.Complete {
+		moved = w.Processed != *before
+		*before = w.Processed
+		return false, moved, nil
+	}
+	if len(w.Errors) > 0 {
+		return false, false, &importError{wordsOf(w.Errors)}
+	}
+	missing, err := p.missing(ctx, must)
+	switch {
+	case err != nil:
+		return false, false, p.interrupted(ctx, err)
+	case len(missing) > 0 && w.Processed > 0:
+		return false, false, &importError{fmt.Sprintf("OpenCTI reports success, but %d of %d incidents are not there, such as %s", len(missing), len(must), missing[0])}
+	}
+	return len(missing) == 0, false, nil
+}
+
+// interrupted keeps a bundle pending whose fate cannot be asked for now.
+func (p *pulling) interrupted(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil || p.Classify(err).Side {
+		return fmt.Errorf("%w (%w)", ErrPending, err)
+	}
+	return err
+}
+
+func wordsOf(errs []WorkError) string {
+	const most = 3
+	var words []string
+	for _, e := range errs {
+		if w := strings.TrimSpace(e.Message); !slices.Contains(words, w) && len(words) < most {
+			words = append(words, w)
+		}
+	}
+	return fmt.Sprintf("OpenCTI reports %d errors: %s", len(errs), strings.Join(words, "; "))
+}
+
+// missing are those of some incidents that OpenCTI does not have.
+func (p *pulling) missing(ctx context.Context, ids []string) ([]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	found, err := p.incidents(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return found[id] != nil }), nil
+}
+
+// verify reads the sightings back and sends those once more whose count or sign is not what it is to
+// be: the range does not grow any more then, so the count replaces what is stored (contract opencti-api
+// 9). What still differs after that is a problem of the report.
+func (p *pulling) verify(ctx context.Context, sights []*sighting) error {
+	const rounds = 3
+	for round := 1; len(sights) > 0; round++ {
+		wrong, err := p.differing(ctx, sights)
+		if err != nil {
+			return p.interrupted(ctx, err)
+		}
+		if len(wrong) == 0 {
+			return nil
+		}
+		if round > rounds {
+			for _, s := range wrong {
+				p.report.Problems = append(p.report.Problems, fmt.Sprintf("the sighting of %s on %s should count %d and be %s, which OpenCTI does not take", s.ref, s.endpoint, s.count, signOf(s.negative)))
+			}
+			return nil
+		}
+		objects := []alert.Object{p.Scribe.Author()}
+		for _, s := range wrong {
+			objects = append(objects, s.object(p.Scribe, s.count))
+		}
+		bundle, err := p.Scribe.Bundle(objects)
+		if err != nil {
+			return &importError{err.Error()}
+		}
+		work, err := p.Knowledge.AddWork(ctx, fmt.Sprintf("HarfangLab, %d sightings", len(wrong)))
+		if err == nil {
+			err = p.Knowledge.Push(ctx, bundle, work)
+		}
+		if err == nil {
+			err = p.await(ctx, work, nil)
+		}
+		if err != nil {
+			if p.Classify(err).Unsure {
+				continue // read back what came of it
+			}
+			return p.interrupted(ctx, err)
+		}
+		sights = wrong
+	}
+	return nil
+}
+
+func signOf(negative bool) string {
+	if negative {
+		return "negative"
+	}
+	return "positive"
+}
+
+// differing are the sightings that OpenCTI holds otherwise than they are to be.
+func (p *pulling) differing(ctx context.Context, sights []*sighting) ([]*sighting, error) {
+	var ids []string
+	for _, s := range sights {
+		if !slices.Contains(ids, s.indicator) {
+			ids = append(ids, s.indicator)
+		}
+	}
+	stored, err := p.stored(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var wrong []*sighting
+	for _, s := range sights {
+		have := stored[s.pair]
+		if have == nil || have.Count != s.count || have.Negative != s.negative {
+			wrong = append(wrong, s)
+		}
+	}
+	return wrong, nil
+}
+
+func standardIDs(owners []owner) []string {
+	ids := make([]string, len(owners))
+	for i, o := range owners {
+		ids[i] = o.standard
+	}
+	return ids
+}
+
+// techniques finds out which attack patterns the platform has: those are not sent, because an import
+// would rename them.
+func (p *pulling) techniques(ctx context.Context, entries []*entry) error {
+	var ids []string
+	for _, e := range entries {
+		for _, id := range p.Scribe.TechniqueIDs(&e.a) {
+			if _, asked := p.known[id]; !asked && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := p.Knowledge.Techniques(ctx, ids)
+	if err != nil {
+		return err
+	}
+	there := byID(found)
+	for _, id := range ids {
+		p.known[id] = there[id] != nil
+	}
+	return nil
+}
+
+func (p *pulling) has(technique string) bool { return p.known[technique] }

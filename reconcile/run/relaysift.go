@@ -1,0 +1,171 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/state"
+)
+
+// entry is one alert on its way.
+type entry struct {
+	a        alert.Alert
+	incident string  // standard id
+	stored   *Stored // what OpenCTI has of it; nil for a new one
+	again    bool    // an earlier attempt may have left a part of it
+	single   bool    // goes in a bundle of its own
+	endpoint string
+	owners   []owner
+}
+
+// owner is an indicator whose rule fired.
+type owner struct{ internal, standard string }
+
+func (e *entry) item() PullItem {
+	it := PullItem{Kind: "alert", ID: e.a.ID, Name: e.a.RuleName, Time: e.a.Time, Object: e.incident}
+	for _, o := range e.owners {
+		it.Indicators = append(it.Indicators, o.standard)
+	}
+	return it
+}
+
+// sift finds out which alerts of a page are new and which have changed. Both are queued; the queue is
+// sent when it is long enough.
+func (p *pulling) sift(ctx context.Context, page []alert.Alert, changes bool) error {
+	p.report.Read += len(page)
+	ids := make([]string, 0, len(page))
+	page = slices.DeleteFunc(page, func(a alert.Alert) bool {
+		id := p.Scribe.IncidentID(&a)
+		if id == "" {
+			p.fail(PullItem{Kind: "alert", ID: a.ID, Name: a.RuleName}, a.Time, errNameless)
+			return true
+		}
+		ids = append(ids, id)
+		return false
+	})
+	stored, err := p.incidents(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i := range page {
+		a := &page[i]
+		if status, now := p.seen[a.ID]; now && status == a.Status {
+			continue
+		}
+		if _, bad := p.failed[a.ID]; bad {
+			continue // tried already, or given up
+		}
+		e := &entry{a: *a, incident: ids[i], stored: stored[ids[i]], endpoint: p.Scribe.EndpointID(a)}
+		if e.stored == nil && changes && !p.wanted(a) {
+			continue
+		}
+		if e.stored != nil {
+			if status, _, ours := p.Scribe.Read(e.stored.Description); ours && status == a.Status {
+				p.report.Unchanged++
+				continue
+			}
+		}
+		p.seen[a.ID] = a.Status
+		p.queue = append(p.queue, e)
+		if len(p.queue) == mostAlerts {
+			if err := p.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var errNameless = errors.New("it has no id or no time, so its incident could not be found again")
+
+// wanted says whether an alert is one that is imported, which the manager judges for new ones.
+func (p *pulling) wanted(a *alert.Alert) bool {
+	start := p.Start
+	if !p.Since.IsZero() && p.Since.Before(start) {
+		start = p.Since
+	}
+	return slices.Contains(p.Statuses, string(a.Status)) && (p.Types == nil || slices.Contains(p.Types, a.Type)) && !a.Time.Before(start)
+}
+
+// incidents are those that OpenCTI has, by the id they were asked for with.
+func (p *pulling) incidents(ctx context.Context, ids []string) (map[string]*Stored, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	found, err := p.Knowledge.Incidents(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return byID(found), nil
+}
+
+func byID(found []Stored) map[string]*Stored {
+	m := map[string]*Stored{}
+	for i := range found {
+		for _, id := range found[i].IDs {
+			m[id] = &found[i]
+		}
+	}
+	return m
+}
+
+// flush sends what is queued: new alerts in one bundle, changed ones in another.
+func (p *pulling) flush(ctx context.Context) error {
+	queue := p.queue
+	p.queue = nil
+	var fresh, old []*entry
+	for _, e := range queue {
+		if e.stored == nil || e.again {
+			fresh = append(fresh, e)
+		} else {
+			old = append(old, e)
+		}
+	}
+	if err := p.importAll(ctx, fresh); err != nil {
+		return err
+	}
+	return p.updateAll(ctx, old)
+}
+
+// retry tries the alerts again that failed in earlier runs, each in a bundle of its own.
+func (p *pulling) retry(ctx context.Context, failed []state.Failed) error {
+	for _, f := range failed {
+		if f.Tries >= mostTries && !p.Again {
+			p.report.Items = append(p.report.Items, PullItem{
+				Kind: "alert", ID: f.ID, Time: f.At, Result: GivenUp,
+				Error: "failed in five runs and is not tried any more; pull --retry-failed tries again",
+			})
+			continue
+		}
+		a, err := p.Alerts.Alert(ctx, f.ID)
+		switch {
+		case err != nil && p.Classify(err).Side:
+			return err
+		case err != nil:
+			p.fail(PullItem{Kind: "alert", ID: f.ID}, f.At, err)
+			continue
+		case a == nil:
+			p.Log.Warn("an alert that failed before is gone in HarfangLab", "alert", f.ID)
+			delete(p.failed, f.ID)
+			continue
+		}
+		e := &entry{a: *a, incident: p.Scribe.IncidentID(a), endpoint: p.Scribe.EndpointID(a), again: true, single: true}
+		p.seen[a.ID] = a.Status
+		if err := p.importAll(ctx, []*entry{e}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seenAt is when an alert's event happened: its own time, unless that cannot be.
+func seenAt(a *alert.Alert) time.Time {
+	const far = 365 * 24 * time.Hour
+	if e := a.EventTime; !e.IsZero() && !e.After(a.Time) && a.Time.Sub(e) < far {
+		return e.Truncate(time.Millisecond)
+	}
+	return a.Time.Truncate(time.Millisecond)
+}

@@ -1,0 +1,192 @@
+package run
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/state"
+)
+
+// pair is an indicator on an endpoint: what one sighting is about.
+type pair struct{ indicator, endpoint string } // internal id, standard id
+
+// sighting is what a pair's sighting is to say.
+type sighting struct {
+	pair
+	ref         string // the indicator's standard id
+	id          string
+	count       int // all in all
+	increment   int // what to send while the platform adds counts up; the same as count otherwise
+	first, last time.Time
+	negative    bool
+}
+
+// object is the sighting as it is sent. Once a sighting's range is as wide as it is to be, the platform
+// replaces the count (contract opencti-api 9).
+func (s *sighting) object(sc Scribe, count int) alert.Object {
+	return sc.Sighting(alert.Sighting{
+		ID: s.id, Indicator: s.ref, Endpoint: s.endpoint, First: s.first, Last: s.last, Count: count, Negative: s.negative, Created: s.first,
+	})
+}
+
+func (s *sighting) total() state.Total {
+	return state.Total{Indicator: s.indicator, Endpoint: s.endpoint, Count: s.count, Negative: s.negative}
+}
+
+// stored are the sightings of some indicators as OpenCTI has them.
+func (p *pulling) stored(ctx context.Context, indicators []string) (map[pair]*Sighted, error) {
+	m := map[pair]*Sighted{}
+	var mu sync.Mutex
+	err := p.each(ctx, indicators, func(ctx context.Context, id string) error {
+		found, err := p.Knowledge.Sightings(ctx, id)
+		mu.Lock()
+		defer mu.Unlock()
+		for i := range found {
+			for _, e := range found[i].Endpoint {
+				at := pair{id, e}
+				// Of several between the same ends the widest is the one that grows.
+				if old := m[at]; old == nil || found[i].Count > old.Count {
+					m[at] = &found[i]
+				}
+			}
+		}
+		return err
+	})
+	return m, err
+}
+
+// each does something for several ids, p.Parallel at once.
+func (p *pulling) each(ctx context.Context, ids []string, do func(context.Context, string) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(p.Parallel, 1))
+	for _, id := range ids {
+		g.Go(func() error { return do(ctx, id) })
+	}
+	return g.Wait()
+}
+
+// sightings are those that some new alerts ask for: what is stored and the alerts' own share.
+func (p *pulling) sightings(ctx context.Context, entries []*entry) ([]*sighting, error) {
+	news := map[pair][]*entry{}
+	refs := map[string]string{}
+	var order []pair
+	var indicators []string
+	for _, e := range entries {
+		if e.endpoint == "" {
+			continue
+		}
+		for _, o := range e.owners {
+			at := pair{o.internal, e.endpoint}
+			if news[at] == nil {
+				order = append(order, at)
+			}
+			news[at] = append(news[at], e)
+			if _, known := refs[o.internal]; !known {
+				indicators = append(indicators, o.internal)
+			}
+			refs[o.internal] = o.standard
+		}
+	}
+	if len(order) == 0 {
+		return nil, nil
+	}
+	stored, err := p.stored(ctx, indicators)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*sighting, 0, len(order))
+	for _, at := range order {
+		s, err := p.sighting(ctx, at, refs[at.indicator], news[at], stored[at])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (p *pulling) sighting(ctx context.Context, at pair, ref string, news []*entry, have *Sighted) (*sighting, error) {
+	s := &sighting{pair: at, ref: ref, id: p.Scribe.SightingID(ref, at.endpoint), negative: true}
+	again := false
+	for _, e := range news {
+		seen := seenAt(&e.a)
+		if s.first.IsZero() || seen.Before(s.first) {
+			s.first = seen
+		}
+		if seen.After(s.last) {
+			s.last = seen
+		}
+		s.negative = s.negative && e.a.Status.Negative()
+		again = again || e.again
+	}
+	s.count = len(news)
+	s.increment = s.count
+	if have == nil {
+		return s, nil
+	}
+	s.id = sightingID(have, s.id)
+	wider := have.First.IsZero() || s.first.Before(have.First) || s.last.After(have.Last)
+	if !have.First.IsZero() && have.First.Before(s.first) {
+		s.first = have.First
+	}
+	if have.Last.After(s.last) {
+		s.last = have.Last
+	}
+	s.negative = s.negative && have.Negative
+	s.count += have.Count
+	if again {
+		// Some of these alerts may be counted already: the incidents that are there tell.
+		others, err := p.others(ctx, at, news)
+		if err != nil {
+			return nil, err
+		}
+		s.count = max(have.Count, len(others)+len(news))
+		s.negative = allNegative(news) && !slices.Contains(others, false)
+	}
+	if !wider || again {
+		s.increment = s.count
+	}
+	return s, nil
+}
+
+func allNegative(entries []*entry) bool {
+	return !slices.ContainsFunc(entries, func(e *entry) bool { return !e.a.Status.Negative() })
+}
+
+// others are the further incidents of a pair that OpenCTI has, each with whether it was taken for a
+// mistake.
+func (p *pulling) others(ctx context.Context, at pair, but []*entry) (negative []bool, err error) {
+	found, err := p.Knowledge.IncidentsOf(ctx, at.indicator)
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		status, endpoint, ours := p.Scribe.Read(found[i].Description)
+		if !ours || endpoint != at.endpoint {
+			continue
+		}
+		if !slices.ContainsFunc(but, func(e *entry) bool { return slices.Contains(found[i].IDs, e.incident) }) {
+			negative = append(negative, status.Negative())
+		}
+	}
+	return negative, nil
+}
+
+// sightingID is one under which the platform knows a sighting: ours if it has it.
+func sightingID(have *Sighted, ours string) string {
+	if slices.Contains(have.IDs, ours) {
+		return ours
+	}
+	for _, id := range have.IDs {
+		if strings.HasPrefix(id, "sighting--") {
+			return id
+		}
+	}
+	return ours
+}

@@ -1,0 +1,189 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"harfangsync/reconcile/alert"
+)
+
+// threats imports threats as cases: those that changed, and the open ones, each with the alerts that
+// were imported and its note.
+func (p *pulling) threats(ctx context.Context) error {
+	doc := p.Keeper.Document()
+	since := p.from(doc.Pull.Changes)
+	var all []alert.Threat
+	has := map[string]bool{}
+	gather := func(page []alert.Threat, bad []alert.Bad) error {
+		for _, b := range bad {
+			p.report.Items = append(p.report.Items, PullItem{Kind: "threat", ID: b.ID, Result: PullFailed, Error: "cannot be read: " + b.Err.Error()})
+		}
+		for i := range page {
+			if !has[page[i].ID] {
+				all, has[page[i].ID] = append(all, page[i]), true
+			}
+		}
+		return nil
+	}
+	open := []string{string(alert.New), string(alert.Investigating)}
+	for _, q := range []ThreatQuery{{CreatedSince: p.Start, Statuses: open}, {ChangedSince: since}} {
+		if err := p.incomplete(p.Alerts.Threats(ctx, q, gather)); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(all, func(a, b alert.Threat) int { return a.Created.Compare(b.Created) })
+	for i := range all {
+		if all[i].Created.Before(p.Start) {
+			continue
+		}
+		if err := p.threat(ctx, &all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// threat imports one threat, unless OpenCTI has it as it is.
+func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
+	it := PullItem{Kind: "threat", ID: t.ID, Name: t.Slug, Time: t.Created, Object: p.Scribe.CaseID(t)}
+	file := func(result PullResult, err error) {
+		it.Result = result
+		if err != nil {
+			it.Error = err.Error()
+		}
+		p.report.Items = append(p.report.Items, it)
+	}
+	note, err := p.Alerts.Note(ctx, t.ID)
+	if err != nil {
+		if p.Classify(err).Side || ctx.Err() != nil {
+			return err
+		}
+		p.Log.Warn("the note of a threat cannot be read", "threat", t.ID, "error", err)
+	} else if note != nil {
+		t.Note = note
+	}
+	refs, n, err := p.contents(ctx, t)
+	if err != nil {
+		return err
+	}
+	t.Imported = n
+	objects, err := p.Scribe.Threat(t, refs)
+	if err != nil {
+		file(PullFailed, err)
+		return nil
+	}
+	same, before, err := p.sameCase(ctx, t, objects)
+	if err != nil || same {
+		return err
+	}
+	result := Imported
+	if before {
+		result = Updated
+	}
+	err = p.deliverCase(ctx, objects, it.Object)
+	if err == nil {
+		file(result, nil)
+		return nil
+	}
+	switch {
+	case errors.Is(err, ErrPending):
+		file(Waiting, err)
+		return ctx.Err()
+	case p.Classify(err).Side || ctx.Err() != nil:
+		file(PullUntried, err)
+		return err
+	}
+	file(PullFailed, err)
+	p.holdChanges = true
+	return nil
+}
+
+// contents are the objects that a threat's imported alerts made, and the number of these alerts.
+func (p *pulling) contents(ctx context.Context, t *alert.Threat) (refs []string, n int, err error) {
+	has := map[string]bool{}
+	err = p.Alerts.Alerts(ctx, AlertQuery{Threat: t.ID, From: p.Start, To: p.Clock().Add(24 * time.Hour)}, func(page []alert.Alert, _ []alert.Bad) error {
+		ids := make([]string, len(page))
+		for i := range page {
+			ids[i] = p.Scribe.IncidentID(&page[i])
+		}
+		stored, err := p.incidents(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			if stored[ids[i]] == nil {
+				continue
+			}
+			n++
+			objects, err := p.Scribe.Alert(&page[i], nil, everything)
+			if err != nil {
+				continue // it was imported by an earlier version
+			}
+			for _, o := range objects {
+				if !has[o.ID] && o.Type != "relationship" && o.Type != "attack-pattern" {
+					refs, has[o.ID] = append(refs, o.ID), true
+				}
+			}
+		}
+		return nil
+	})
+	return refs, n, p.incomplete(err)
+}
+
+func everything(string) bool { return true }
+
+// sameCase says whether OpenCTI has a case, and has it as it is to be: its description tells all that
+// changes, but for the note.
+func (p *pulling) sameCase(ctx context.Context, t *alert.Threat, objects []alert.Object) (same, there bool, err error) {
+	found, err := p.Knowledge.Cases(ctx, []string{p.Scribe.CaseID(t)})
+	if err != nil || len(found) == 0 {
+		return false, false, err
+	}
+	if found[0].Description != p.Scribe.Description(objects[0]) {
+		return false, true, nil
+	}
+	for _, o := range objects {
+		if o.Type != "note" {
+			continue
+		}
+		notes, err := p.Knowledge.Notes(ctx, []string{o.ID})
+		if err != nil || len(notes) == 0 || notes[0].Description != p.Scribe.Description(o) {
+			return false, true, err
+		}
+	}
+	return true, true, nil
+}
+
+func (p *pulling) deliverCase(ctx context.Context, objects []alert.Object, id string) error {
+	bundle, err := p.Scribe.Bundle(append([]alert.Object{p.Scribe.Author()}, objects...))
+	if err != nil {
+		return err
+	}
+	if p.Show != nil {
+		return p.Show(bundle)
+	}
+	work, err := p.Knowledge.AddWork(ctx, "HarfangLab, one threat")
+	if err != nil {
+		return err
+	}
+	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
+		return err
+	}
+	p.report.Wrote = true
+	if work != "" {
+		return p.await(ctx, work, nil)
+	}
+	for range 50 {
+		found, err := p.Knowledge.Cases(ctx, []string{id})
+		if err != nil || len(found) > 0 {
+			return err
+		}
+		if err := p.wait(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("case %s: %w", id, ErrPending)
+}

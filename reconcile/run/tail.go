@@ -1,0 +1,296 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"time"
+
+	"harfangsync/reconcile/state"
+)
+
+// Tail keeps HarfangLab close to OpenCTI between full runs. The live stream only marks indicators; what
+// became of them is read by id, folded into the last whole read, and goes through the same decision,
+// gates and apply as a run. Whatever is doubtful leads to a full run.
+type Tail struct {
+	Job *Job
+	// Follow tells what happens in the stream, from a position on, until ctx ends. What ends it for good
+	// is its last error.
+	Follow func(ctx context.Context, from state.Position) iter.Seq2[Signal, error]
+	// Position is where the stream stands now.
+	Position func(ctx context.Context) (state.Position, error)
+	// Refilter looks whether the stream's filter is another one than the Job was made for, and if so
+	// makes the Job follow it.
+	Refilter func(ctx context.Context) (changed bool, err error)
+	// Pull imports alerts; nil for none.
+	Pull func(ctx context.Context) error
+	// Told is given every plan that has changes or is refused, with what became of it; nil before it is
+	// applied.
+	Told func(*Planned, *Report) error
+
+	Quiet     time.Duration // without events, before marked indicators are read
+	FullEvery time.Duration
+	PullEvery time.Duration
+	For       time.Duration // 0 is until ctx ends
+	Stream    string        // id, for the state
+	Log       *slog.Logger
+
+	marks  marks
+	sides  *Sides
+	full   time.Time // when the next full run is due
+	hold   time.Time // no batch before it
+	failed int       // full runs and batches in a row that failed
+	worst  error     // what the last full run or batch ended with
+	saved  time.Time // when the position was saved last
+	from   state.Position
+}
+
+// Signal is one thing that a stream tells. Only one member is set.
+type Signal struct {
+	Dirty []string        // ids of indicators that something happened to
+	Gap   string          // events are missing, and why
+	Safe  *state.Position // everything before it was told
+	Lost  error           // the connection is gone; there will be another
+}
+
+// mostCollecting is how long marks are collected at most while events keep coming.
+const mostCollecting = 10 * time.Second
+
+// RefusedError says that the last plan of a tail was refused by a gate.
+type RefusedError struct{ Gate string }
+
+func (e *RefusedError) Error() string { return "the last plan was refused by gate " + e.Gate }
+
+// Run tails until ctx ends, For has passed, or the stream ends for good. It begins with a full run, and
+// returns nil if the last thing it did ended clean.
+func (t *Tail) Run(ctx context.Context) error {
+	defer func() { t.sides.Close() }()
+	if t.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, t.For, errOver)
+		defer cancel()
+	}
+	err := t.begin(ctx)
+	if err == nil {
+		err = t.follow(ctx)
+	}
+	t.savePosition(ctx, true)
+	switch {
+	case errors.Is(context.Cause(ctx), errOver):
+		return t.worst
+	case ctx.Err() != nil:
+		if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+			return cause // the lock was lost, or the deadline passed
+		}
+		return ErrInterrupted
+	}
+	return err
+}
+
+var errOver = errors.New("the time to tail is over")
+
+// begin notes the stream's position and makes the first full run, in that order: what happens while it
+// reads is told afterwards (contract opencti-api 13).
+func (t *Tail) begin(ctx context.Context) error {
+	from, err := t.Position(ctx)
+	if err != nil {
+		return err
+	}
+	t.from = from
+	t.fullRun(ctx, "at the start")
+	return ctx.Err()
+}
+
+func (t *Tail) now() time.Time { return t.Job.now() }
+
+// follow is the loop: events mark, timers act.
+func (t *Tail) follow(ctx context.Context) error {
+	ended := make(chan error, 1)
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	t.marks.changed = make(chan struct{}, 1)
+	go func() { ended <- t.marks.listen(t.Follow(reading, t.from), t.Log) }()
+	pull := t.PullEvery
+	if t.Pull == nil || pull <= 0 {
+		pull = 365 * 24 * time.Hour
+	}
+	nextPull := t.now().Add(pull)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		now := t.now()
+		due := t.due()
+		next := earliest(due, t.full, nextPull)
+		timer.Reset(max(next.Sub(now), 0))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-ended:
+			return err
+		case <-t.marks.changed:
+			continue
+		case <-timer.C:
+		}
+		now = t.now()
+		switch {
+		case !now.Before(t.full):
+			t.fullRun(ctx, fmt.Sprintf("every %s", t.FullEvery))
+		case !due.IsZero() && !now.Before(due):
+			if why := t.marks.gapped(); why != "" {
+				t.fullRun(ctx, why)
+			} else {
+				t.batch(ctx)
+			}
+		case !now.Before(nextPull):
+			if err := t.Pull(ctx); err != nil && ctx.Err() == nil {
+				t.Log.Error("alerts were not imported whole", "error", err)
+				t.worst = err
+			}
+			nextPull = t.now().Add(pull)
+		}
+	}
+}
+
+// due is when the marks are to be dealt with; zero while there are none, or nothing to fold them into.
+func (t *Tail) due() time.Time {
+	if t.sides == nil {
+		return time.Time{}
+	}
+	due := t.marks.due(t.Quiet)
+	if !due.IsZero() && due.Before(t.hold) {
+		return t.hold
+	}
+	return due
+}
+
+// earliest is the first of some moments; zero ones do not count.
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, at := range times {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+// fullRun reads both sides whole, plans and applies. Marks made before it are settled by it.
+func (t *Tail) fullRun(ctx context.Context, why string) {
+	t.Log.Info("full run", "why", why)
+	if _, err := t.Refilter(ctx); err != nil {
+		t.again(err)
+		return
+	}
+	_, safe := t.marks.take()
+	t.sides.Close() // before the new ones, so that both are never held at once
+	t.sides = nil
+	planned, sides, err := t.Job.PlanOf(ctx, time.Time{})
+	if err != nil {
+		t.again(err)
+		return
+	}
+	t.sides = sides
+	if err := t.carryOut(ctx, planned, false); err != nil {
+		t.again(err)
+		return
+	}
+	t.failed, t.worst = 0, nil
+	t.full = t.now().Add(t.FullEvery)
+	t.marks.settled(safe)
+	t.savePosition(ctx, false)
+}
+
+// again has another full run soon, later each time. A plan that a gate refused waits for the source to
+// change: for events, or for the next full run.
+func (t *Tail) again(err error) {
+	const first, most = 5 * time.Second, 5 * time.Minute
+	t.worst = err
+	wait := min(first<<min(t.failed, 10), most, max(t.FullEvery, first))
+	if e, refused := errors.AsType[*RefusedError](err); refused && e.Gate != "G1" && e.Gate != "G3" {
+		t.full = t.now().Add(t.FullEvery)
+		t.Log.Error("the lists stay as they are", "error", err)
+		return
+	} else if refused { // the read itself is in doubt
+		t.sides.Close()
+		t.sides = nil
+	}
+	t.failed++
+	t.full = t.now().Add(wait)
+	t.Log.Error("the lists may be behind; a full run follows", "error", err, "in", wait)
+}
+
+// later tries a batch again in a while.
+func (t *Tail) later(ids []string, err error) {
+	const first, most = time.Second, time.Minute
+	t.worst = err
+	t.marks.putBack(ids)
+	wait := min(first<<min(t.failed, 10), most)
+	t.failed++
+	t.hold = t.now().Add(wait)
+	t.Log.Error("what changed could not be read; it is tried again", "error", err, "in", wait)
+}
+
+// carryOut applies a plan and brings the rows that are held up to date with it.
+func (t *Tail) carryOut(ctx context.Context, planned *Planned, recheck bool) error {
+	for _, g := range planned.Plan.Gates {
+		if !g.OK {
+			if err := t.Told(planned, nil); err != nil {
+				return err
+			}
+			return &RefusedError{g.ID}
+		}
+	}
+	if len(planned.Plan.Changes) == 0 {
+		return t.Job.rememberGood(ctx, planned)
+	}
+	if err := t.Told(planned, nil); err != nil {
+		return err
+	}
+	moved := moves{}
+	t.Job.touched = moved.note
+	report, err := t.Job.Apply(ctx, planned, recheck)
+	t.Job.touched = nil
+	if err != nil {
+		return err
+	}
+	if err := t.Told(planned, report); err != nil {
+		return err
+	}
+	if t.sides != nil {
+		if err := t.sides.rows.Replace(moved.list()); err != nil {
+			return err
+		}
+		if err := t.sides.seal(); err != nil {
+			return err
+		}
+	}
+	if !report.Clean() {
+		if report.Stopped != nil {
+			return report.Stopped
+		}
+		return fmt.Errorf("%d of %d changes were not done", len(report.Items)-report.Count(Applied, ""), len(report.Items))
+	}
+	return nil
+}
+
+// savePosition notes how far the stream is dealt with: not after every batch, since a lost position
+// costs a full run and nothing else.
+func (t *Tail) savePosition(ctx context.Context, last bool) {
+	const seldom = time.Minute
+	safe := t.marks.dealtWith()
+	if safe.IsZero() || !last && t.now().Sub(t.saved) < seldom {
+		return
+	}
+	stream := state.Stream{Position: safe.String(), ID: t.Stream, Filter: t.Job.Filter}
+	if t.Job.Keeper.Document().Stream == stream {
+		return
+	}
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	if err := t.Job.Keeper.Update(short, func(d *state.Document) { d.Stream = stream }); err != nil {
+		t.Log.Warn("the position in the stream could not be saved", "error", err)
+	}
+	t.saved = t.now()
+}

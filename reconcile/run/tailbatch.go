@@ -1,0 +1,146 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"harfangsync/reconcile"
+)
+
+// batch reads the marked indicators, folds them into the last whole read, and applies what follows.
+func (t *Tail) batch(ctx context.Context) {
+	changed, err := t.Refilter(ctx)
+	if err != nil {
+		t.later(nil, err)
+		return
+	}
+	if changed {
+		t.fullRun(ctx, "the stream's filter is another one now")
+		return
+	}
+	ids, safe := t.marks.take()
+	started := t.now()
+	news, err := t.ask(ctx, ids)
+	if err != nil {
+		t.later(ids, err)
+		return
+	}
+	if err := t.fold(news, started); err != nil { // a spool failed
+		t.sides.Close()
+		t.sides = nil
+		t.again(err)
+		return
+	}
+	planned, err := t.Job.decide(ctx, t.sides, started, started)
+	if err != nil {
+		t.later(ids, err)
+		return
+	}
+	if err := t.carryOut(ctx, planned, true); err != nil {
+		t.again(err)
+		return
+	}
+	t.failed, t.worst = 0, nil
+	t.marks.settled(safe)
+	t.savePosition(ctx, false)
+}
+
+// news are what became of marked indicators.
+type news struct {
+	matching, left []Found
+	gone           []string
+}
+
+// ask reads indicators by id, together with some that are known to pass: an answer that leaves these out
+// proves nothing about the others.
+func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
+	var n news
+	marked := map[string]bool{}
+	for _, id := range ids {
+		marked[id] = true
+	}
+	witnesses, err := t.sides.wanted.Witnesses(2, marked)
+	if err != nil {
+		return n, err
+	}
+	found, err := t.Job.Source.ByIDs(ctx, append(witnesses, ids...), true)
+	if err != nil {
+		return n, err
+	}
+	there := map[string]bool{}
+	for _, f := range found {
+		there[f.Asked] = true
+		if marked[f.Asked] {
+			n.matching = append(n.matching, f)
+		}
+	}
+	absent := func(ids []string) []string {
+		return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] })
+	}
+	missing := absent(ids)
+	if len(missing) == 0 {
+		return n, nil
+	}
+	found, err = t.Job.Source.ByIDs(ctx, append(absent(witnesses), missing...), false)
+	if err != nil {
+		return n, err
+	}
+	for _, f := range found {
+		if !marked[f.Asked] {
+			if why, _ := t.Job.Selection.Judge(&f.Indicator, t.now()); why == "" && f.UpdatedAt.Before(t.now().Add(-time.Minute)) {
+				return n, fmt.Errorf("OpenCTI leaves out indicator %s, which passes the filter: its answers by id cannot be believed", f.Indicator.ID)
+			}
+			continue
+		}
+		there[f.Asked] = true
+		n.left = append(n.left, f)
+	}
+	n.gone = absent(missing)
+	t.Log.Debug("indicators read again", "marked", len(ids), "matching", len(n.matching), "not", len(n.left), "gone", len(n.gone))
+	return n, nil
+}
+
+// fold brings both sides up to date with some indicators.
+func (t *Tail) fold(n news, now time.Time) error {
+	w := t.sides.wanted
+	for i := range n.matching {
+		if err := t.Job.want(w, &n.matching[i].Indicator, now); err != nil {
+			return err
+		}
+	}
+	for i := range n.left {
+		ind := &n.left[i].Indicator
+		why, detail := t.Job.Selection.Judge(ind, now)
+		if why == "" {
+			why, detail = reconcile.OutOfFilter, "the filter does not let it through"
+		}
+		w.Pass(ind, why, detail)
+	}
+	for _, id := range n.gone {
+		w.Drop(id)
+	}
+	return t.sides.seal()
+}
+
+// rememberGood saves that a plan without changes was good, as an apply does.
+func (j *Job) rememberGood(ctx context.Context, p *Planned) error {
+	if j.now().Sub(j.Keeper.Document().LastGood.At) < rememberEvery && sameCounts(j.Keeper.Document().LastGood.Sources, p.Plan.Sources) {
+		return nil
+	}
+	_, err := j.Apply(ctx, p, false)
+	return err
+}
+
+// rememberEvery is how old the note of the last good run may grow while a tail finds nothing to do.
+const rememberEvery = 10 * time.Minute
+
+func sameCounts(a, b map[reconcile.Kind]int) bool {
+	for _, k := range reconcile.Kinds {
+		if a[k] != b[k] {
+			return false
+		}
+	}
+	return true
+}

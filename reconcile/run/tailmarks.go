@@ -1,0 +1,171 @@
+package run
+
+import (
+	"cmp"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
+)
+
+// mostMarks is how many indicators are read by id; beyond it a full run is cheaper.
+const mostMarks = 50_000
+
+// marks are the indicators that events named since they were taken last. The stream is listened to all
+// the time, also while a batch is under way.
+type marks struct {
+	changed chan struct{}
+
+	mu          sync.Mutex
+	ids         map[string]bool
+	first, last time.Time // of the events that made them
+	missing     string    // why events may be missing, "" while none are
+	safe        state.Position
+	done        state.Position // up to here everything is in the lists
+}
+
+// listen takes in what a stream tells until it ends.
+func (m *marks) listen(signals iter.Seq2[Signal, error], log *slog.Logger) error {
+	for s, err := range signals {
+		if err != nil {
+			return err
+		}
+		m.hear(s, log)
+	}
+	return nil
+}
+
+func (m *marks) hear(s Signal, log *slog.Logger) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	switch {
+	case len(s.Dirty) > 0:
+		if m.ids == nil {
+			m.ids = map[string]bool{}
+		}
+		if len(m.ids) == 0 {
+			m.first = now
+		}
+		for _, id := range s.Dirty {
+			m.ids[id] = true
+			if strings.Contains(id, "--") { // what is gone is known by internal ids
+				m.missing = cmp.Or(m.missing, "an event names its indicator by standard id only")
+			}
+		}
+		m.last = now
+		if len(m.ids) > mostMarks && m.missing == "" {
+			m.missing = "more indicators changed than are worth reading one by one"
+		}
+	case s.Gap != "":
+		log.Warn("events of the stream may be missing, so everything is read again", "why", s.Gap)
+		m.missing = cmp.Or(m.missing, s.Gap)
+	case s.Lost != nil:
+		log.Info("the stream's connection ended; it is made again", "why", s.Lost)
+		return
+	case s.Safe != nil:
+		m.safe = *s.Safe
+		return // nothing to do about it
+	default:
+		return
+	}
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+}
+
+// due is when the marks are to be dealt with; zero while there are none. A gap is due at once.
+func (m *marks) due(quiet time.Duration) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.missing != "":
+		return time.Now()
+	case len(m.ids) == 0:
+		return time.Time{}
+	}
+	at := m.last.Add(quiet)
+	if latest := m.first.Add(mostCollecting); at.After(latest) {
+		return latest
+	}
+	return at
+}
+
+// gapped is why everything must be read again, "" when it need not be.
+func (m *marks) gapped() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.missing
+}
+
+// take gives the marks, sorted, and forgets them; safe is the position that they reach.
+func (m *marks) take() (ids []string, safe state.Position) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id := range m.ids {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	m.ids, m.missing = nil, ""
+	return ids, m.safe
+}
+
+// putBack marks indicators again.
+func (m *marks) putBack(ids []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ids == nil {
+		m.ids = map[string]bool{}
+	}
+	for _, id := range ids {
+		m.ids[id] = true
+	}
+}
+
+// settled notes that everything up to a position is in the lists.
+func (m *marks) settled(at state.Position) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.done.Compare(at) < 0 {
+		m.done = at
+	}
+}
+
+// dealtWith is the position up to which everything is in the lists. While nothing is marked that is as
+// far as the stream is known.
+func (m *marks) dealtWith() state.Position {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.ids) == 0 && m.missing == "" && m.done.Compare(m.safe) < 0 && !m.done.IsZero() {
+		return m.safe
+	}
+	return m.done
+}
+
+// moves are the rows that an apply wrote, by change.
+type moves map[*reconcile.Change]reconcile.Moved
+
+// note takes in a row as it was read back; nil is gone.
+func (m moves) note(ch *reconcile.Change, row *reconcile.Row) {
+	moved := reconcile.Moved{Key: ch.Key, ID: ch.ID}
+	if row != nil {
+		now := *row
+		moved.Row = &now
+	}
+	m[ch] = moved
+}
+
+func (m moves) list() []reconcile.Moved {
+	out := make([]reconcile.Moved, 0, len(m))
+	for _, v := range m {
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(a, b reconcile.Moved) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.ID, b.ID)) })
+	return out
+}
