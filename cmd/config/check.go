@@ -29,6 +29,7 @@ func (l *loader) together() {
 	if c.Sync.Lock == "" && !l.invalid["sync.lock"] {
 		c.Sync.Lock = c.Sync.State
 	}
+	l.gateway()
 }
 
 // forgottenImport warns of settings that the alert connector required while nothing is imported.

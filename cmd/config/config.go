@@ -93,6 +93,8 @@ type Sync struct {
 	Lock              string // like State, which it follows unless told otherwise
 	LockTimeout       time.Duration
 	Tail              Tail
+	Metrics           Metrics
+	Notify            Notify
 }
 
 // Limits are the limits of the safety gates.

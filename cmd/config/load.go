@@ -25,6 +25,14 @@ type Sources struct {
 // Load reads and checks the settings. Its error joins every *Problem; there is no Config then.
 // Placeholders such as ChangeMe count as unset, and are problems where Needs or Require ask for them.
 func Load(in Sources) (*Config, error) {
+	c, err := load(in)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func load(in Sources) (*Config, error) {
 	l := loader{in: in, vars: environ(in.Env), c: &Config{origins: map[string]string{}}}
 	if l.in.ReadFile == nil {
 		l.in.ReadFile = os.ReadFile
@@ -38,10 +46,7 @@ func Load(in Sources) (*Config, error) {
 	l.together()
 	l.files()
 	l.problems = append(l.problems, l.c.lacks(in.Needs, l.invalid)...)
-	if err := errors.Join(l.problems...); err != nil {
-		return nil, err
-	}
-	return l.c, nil
+	return l.c, errors.Join(l.problems...)
 }
 
 type loader struct {

@@ -150,6 +150,15 @@ var everySetting = []struct {
 	{"sync.lock_timeout", "HARFANGSYNC_LOCK_TIMEOUT", `"2m"`, tries{{"0", `"0s"`}, {"5m", `"5m"`}}},
 	{"sync.tail.quiet", "HARFANGSYNC_TAIL_QUIET", `"1s"`, tries{{"500ms", `"500ms"`}, {"0", `"0s"`}}},
 	{"sync.tail.full_every", "HARFANGSYNC_TAIL_FULL_EVERY", `"1h"`, tries{{"30m", `"30m"`}, {"0", "!too short"}}},
+	{"sync.metrics.textfile", "HARFANGSYNC_METRICS_TEXTFILE", `""`, tries{{"/var/lib/node_exporter/harfangsync.prom", `"/var/lib/node_exporter/harfangsync.prom"`}}},
+	{"sync.metrics.pushgateway", "HARFANGSYNC_METRICS_PUSHGATEWAY", `""`, tries{{"http://Gateway:9091/", `"http://gateway:9091"`}, {"https://u:hunter2@x", "!user name"}, {"gateway:9091", "!no http or https"}}},
+	{"sync.metrics.pushgateway_login", "HARFANGSYNC_METRICS_PUSHGATEWAY_LOGIN", `""`, tries{{"job", "!its password is not"}}},
+	{"sync.metrics.pushgateway_password", "HARFANGSYNC_METRICS_PUSHGATEWAY_PASSWORD", `""`, tries{{"p w", "!its login is not"}}},
+	{"sync.notify.webhook", "HARFANGSYNC_NOTIFY_WEBHOOK", `""`, tries{
+		{"https://hooks.example/a/b?key=c", `"***"`}, {"http://u:p@[::1]:8080/x", `"***"`}, {"hooks.example/a", "!no http or https"}, {"ftp://hooks.example/a", "!no http or https"},
+		{"https:///a", "!no http or https"}, {"https://hooks.example:port/", "!no http or https"}, {"mailto:soc@example.org", "!no http or https"},
+	}},
+	{"sync.notify.on", "HARFANGSYNC_NOTIFY_ON", `["apply","refusal","failure"]`, tries{{"Failure, refusal", `["refusal","failure"]`}, {"success", `!"success"`}}},
 }
 
 func TestEverySetting(t *testing.T) {
