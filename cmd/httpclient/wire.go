@@ -26,7 +26,11 @@ type Stats struct {
 	Refused      int64 `json:"refused"`       // not sent, because the command only reads
 }
 
-type counters struct{ requests, failed, throttled, serverErrors, refused atomic.Int64 }
+type counters struct {
+	requests, failed, throttled, serverErrors, refused atomic.Int64
+
+	tallies tallies
+}
 
 // Stats are the counts so far.
 func (c *Client) Stats() Stats {
@@ -60,10 +64,12 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		err = w.explain(ctx, r, time.Since(began), err)
 		cancel()
 		w.count.failed.Add(1)
+		w.count.tallies.add(r.Method, 0)
 		w.log.Debug("request failed", "platform", w.platform, "method", r.Method, "path", logPath(r.URL),
 			"took", time.Since(began).Round(time.Millisecond), "error", err)
 		return nil, err
 	}
+	w.count.tallies.add(r.Method, resp.StatusCode)
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
 		w.count.throttled.Add(1)
