@@ -19,6 +19,7 @@ type Planned struct {
 	Lists    map[reconcile.Kind]*List // nil for a list that is to be created
 	Complete bool                     // both sides were read to the end
 	Started  time.Time
+	ReadTime time.Duration // how long both reads took; 0 for a plan that was not made now
 	// Saved marks a plan that comes from a file. It teaches later runs what a good one is like only if
 	// its Plan knows the Sources, and with the Filter it was made with; empty is the job's.
 	Saved  bool
@@ -63,15 +64,19 @@ func (j *Job) PlanOf(ctx context.Context, asOf time.Time) (*Planned, *Sides, err
 		asOf = started
 	}
 	sides, err := j.read(ctx, started, asOf)
+	took := j.now().Sub(started)
 	if err == nil {
 		var planned *Planned
 		if planned, err = j.decide(ctx, sides, started, asOf); err == nil {
+			planned.ReadTime = took
 			return planned, sides, nil
 		}
 		sides.Close()
 	}
 	if j.Classify(err).Incomplete {
-		return j.incomplete(err, started, j.policy(started), j.Keeper.Document().LastGood), nil, nil
+		refused := j.incomplete(err, started, j.policy(started), j.Keeper.Document().LastGood)
+		refused.ReadTime = took
+		return refused, nil, nil
 	}
 	return nil, nil, err
 }

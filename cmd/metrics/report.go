@@ -1,0 +1,106 @@
+// Package metrics turns what one run did into Prometheus metrics: a file for a node exporter's textfile
+// collector, or a push to a Pushgateway. A job that runs for seconds cannot be scraped.
+//
+// Every family but two is there after every run, with zeros where nothing happened, so that no alert
+// depends on a series that may be missing: harfangsync_last_success_timestamp_seconds needs an earlier
+// success, harfangsync_cursor_lag_seconds an import of alerts.
+package metrics
+
+import (
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/run"
+)
+
+// Phase is a part of a run that takes time.
+type Phase string
+
+// The phases: both sides are read, a plan is made of them, it is applied, alerts are brought back.
+const (
+	Read  Phase = "read"
+	Plan  Phase = "plan"
+	Apply Phase = "apply"
+	Pull  Phase = "pull"
+)
+
+var phases = []Phase{Read, Plan, Apply, Pull}
+
+// Sort is what changes are counted by.
+type Sort struct {
+	Action reconcile.Action
+	Kind   reconcile.Kind
+}
+
+// Request is what requests are counted by. Side is opencti or harfanglab, Status a class such as 2xx, or
+// error for those without an answer.
+type Request struct{ Side, Method, Status string }
+
+// Report is what one run has to tell. The zero value is a run that did nothing yet.
+type Report struct {
+	Ended    time.Time // when the run ended
+	ExitCode int
+	InSync   bool // HarfangLab holds what OpenCTI wants, as far as this run looked
+	// LastSuccess is when a run last ended with code 0, this one included; zero when nobody knows.
+	LastSuccess time.Time
+	Planned     map[Sort]int
+	Applied     map[reconcile.Action]int
+	Failed      int // planned changes that were not done, for whatever reason
+	Skipped     map[reconcile.Reason]int
+	Held        map[reconcile.Reason]int
+	Refused     map[string]bool // ids of the gates that refuse the plan, such as G4
+	Requests    map[Request]int64
+	Phases      map[Phase]time.Duration
+	Cursor      time.Time // up to where alerts were brought back; zero when none are
+}
+
+// SetPlan counts a plan, in place of an earlier one.
+func (r *Report) SetPlan(d *planfile.Document) {
+	r.Planned, r.Skipped, r.Held, r.Refused = map[Sort]int{}, map[reconcile.Reason]int{}, map[reconcile.Reason]int{}, map[string]bool{}
+	for i := range d.Changes {
+		r.Planned[Sort{d.Changes[i].Action, d.Changes[i].Kind}]++
+	}
+	for i := range d.Skipped {
+		r.Skipped[d.Skipped[i].Reason]++
+	}
+	for i := range d.Held {
+		r.Held[d.Held[i].Reason]++
+	}
+	for i := range d.Gates {
+		if !d.Gates[i].OK {
+			r.Refused[d.Gates[i].ID] = true
+		}
+	}
+}
+
+// SetApplied counts what became of a plan, in place of an earlier one.
+func (r *Report) SetApplied(done *run.Report) {
+	r.Applied, r.Failed = map[reconcile.Action]int{}, 0
+	for i := range done.Items {
+		if it := &done.Items[i]; it.Outcome == run.Applied {
+			r.Applied[it.Change.Action]++
+		} else {
+			r.Failed++
+		}
+	}
+}
+
+// SetPhase notes how long a phase took, in place of an earlier note.
+func (r *Report) SetPhase(p Phase, took time.Duration) {
+	if r.Phases == nil {
+		r.Phases = map[Phase]time.Duration{}
+	}
+	r.Phases[p] = max(took, 0)
+}
+
+// SetRequests notes how many requests of one sort were sent, in place of an earlier note.
+func (r *Report) SetRequests(q Request, n int64) {
+	if r.Requests == nil {
+		r.Requests = map[Request]int64{}
+	}
+	r.Requests[q] = n
+}
+
+// SetCursor notes up to which moment alerts were brought back.
+func (r *Report) SetCursor(at time.Time) { r.Cursor = at }
