@@ -35,6 +35,7 @@ type program struct {
 	signalled         atomic.Int32                    // the signal that ended the run, 0 for none
 	serving           atomic.Bool                     // a signal is the way to end (simulate)
 	retryWait         func(attempt int) time.Duration // between attempts; nil is the adapters' own
+	reporter          *reporter                       // of a command that writes; nil for the others
 }
 
 // start runs one command line of this process and returns its exit code.

@@ -44,12 +44,12 @@ func (p *program) applyCommand() *cli.Command {
 			p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 1 {
-				return p.applyFile(c.Context, &a, c.Args().First())
+				return p.reported(c.Context, "apply", func() error { return p.applyFile(c.Context, &a, c.Args().First()) })
 			}
 			if a.digest != "" {
 				return usagef("--expect-digest goes with a plan file")
 			}
-			return p.planAndApply(c.Context, &a)
+			return p.reported(c.Context, "apply", func() error { return p.planAndApply(c.Context, &a) })
 		},
 	}
 }
@@ -62,7 +62,7 @@ func (p *program) runCommand() *cli.Command {
 		Flags: append(a.flags(), p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			a.autoApprove = true
-			return p.planAndApply(c.Context, &a)
+			return p.reported(c.Context, "run", func() error { return p.planAndApply(c.Context, &a) })
 		},
 	}
 }
@@ -92,6 +92,7 @@ func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.C
 			return err
 		}
 		doc := t.document(planned)
+		p.reporter.plans(planned, doc)
 		if err := a.showPlan(p, doc); err != nil {
 			return err
 		}
@@ -134,6 +135,7 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 		}
 		defer release()
 		planned := t.restore(doc)
+		p.reporter.plans(planned, doc)
 		if a.json || len(doc.Changes) == 0 {
 			if err := a.showPlan(p, doc); err != nil {
 				return err
@@ -212,10 +214,12 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 			return fmt.Errorf("backup, nothing was applied: %w", err)
 		}
 	}
+	p.reporter.begins()
 	done, err := t.job.Apply(ctx, planned, recheck)
 	if err != nil {
 		return err
 	}
+	p.reporter.applied(done)
 	code := p.applyCode(done)
 	r := planfile.NewReport(doc, code)
 	for i := range done.Items {

@@ -58,11 +58,13 @@ func (p *program) restoreCommand() *cli.Command {
 			if exact && d.Scope != run.ScopeList {
 				return usagef("--exact needs a dump of whole lists; this is a backup of single rows")
 			}
-			return p.withPlan(c.Context, &a, func(ctx context.Context, t *target) (*run.Planned, error) {
-				if d.Target != t.cfg.HarfangLab.URL || d.List != t.cfg.HarfangLab.ListName {
-					return nil, &planfile.ForeignError{What: "the dump", Of: d.Target + " " + d.List, Want: t.cfg.HarfangLab.URL + " " + t.cfg.HarfangLab.ListName}
-				}
-				return t.job.PlanRestore(ctx, d, exact)
+			return p.reported(c.Context, "restore", func() error {
+				return p.withPlan(c.Context, &a, func(ctx context.Context, t *target) (*run.Planned, error) {
+					if d.Target != t.cfg.HarfangLab.URL || d.List != t.cfg.HarfangLab.ListName {
+						return nil, &planfile.ForeignError{What: "the dump", Of: d.Target + " " + d.List, Want: t.cfg.HarfangLab.URL + " " + t.cfg.HarfangLab.ListName}
+					}
+					return t.job.PlanRestore(ctx, d, exact)
+				})
 			})
 		},
 	}

@@ -112,6 +112,7 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 	if err != nil {
 		return err
 	}
+	p.reporter.settings(cfg, readOnly)
 	if limit := cfg.Sync.Deadline; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, run.ErrDeadline)
@@ -186,6 +187,7 @@ func (t *target) connect(p *program, readOnly bool) (err error) {
 		return err
 	}
 	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Backoff: p.retryWait})
+	p.reporter.reaches(t)
 	t.hl = harfanglab.New(harfanglab.Options{URL: cfg.HarfangLab.URL, Token: cfg.HarfangLab.Token, Login: cfg.HarfangLab.Login, Password: cfg.HarfangLab.Password, HTTP: t.hlHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Backoff: p.retryWait})
 	return nil
 }

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"harfangsync/cmd/config"
+	"harfangsync/cmd/httpclient"
+	"harfangsync/cmd/metrics"
+	"harfangsync/cmd/notify"
+	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/render"
+	"harfangsync/reconcile/run"
+)
+
+// reporter gathers what a command that writes does, and tells it when the command ends: as metrics, and
+// in a notice. Commands that only read have none (gate G12), so all methods may be called on nil.
+type reporter struct {
+	p       *program
+	command string
+	cfg     *config.Config // nil until the settings are known, and while nothing may be written
+	t       *target
+	metrics metrics.Report
+	planned *run.Planned
+	doc     *planfile.Document
+	done    *run.Report
+	reached time.Time // when the platforms were about to be asked
+	applies time.Time // when the apply began
+}
+
+// reported carries out a command that writes, and tells what became of it. Whatever goes wrong with that
+// is a warning and never changes the exit code.
+func (p *program) reported(ctx context.Context, command string, work func() error) error {
+	p.reporter = &reporter{p: p, command: command}
+	defer func() { p.reporter = nil }()
+	err := work()
+	p.reporter.tell(context.WithoutCancel(ctx), err)
+	return err
+}
+
+// settings notes where to report. readOnly is a command that turned out to write nothing.
+func (r *reporter) settings(cfg *config.Config, readOnly bool) {
+	if r != nil && !readOnly {
+		r.cfg = cfg
+	}
+}
+
+// reaches notes that both platforms are about to be asked.
+func (r *reporter) reaches(t *target) {
+	if r != nil {
+		r.t, r.reached = t, time.Now()
+	}
+}
+
+// plans notes the plan that was made, or taken from a file.
+func (r *reporter) plans(pl *run.Planned, doc *planfile.Document) {
+	if r == nil {
+		return
+	}
+	r.planned, r.doc = pl, doc
+	r.metrics.SetPlan(doc)
+	if !pl.Saved {
+		took := time.Since(pl.Started)
+		read := cmp.Or(pl.ReadTime, took) // of a restore most is reading
+		r.metrics.SetPhase(metrics.Read, read)
+		r.metrics.SetPhase(metrics.Plan, took-read)
+	}
+}
+
+// begins notes that the plan is being applied.
+func (r *reporter) begins() {
+	if r != nil {
+		r.applies = time.Now()
+	}
+}
+
+// applied notes what became of the plan.
+func (r *reporter) applied(done *run.Report) {
+	if r == nil {
+		return
+	}
+	r.done = done
+	r.metrics.SetApplied(done)
+	r.metrics.SetPhase(metrics.Apply, time.Since(r.applies))
+}
+
+// tell writes the metrics and sends a notice. err is what the command ends with.
+func (r *reporter) tell(ctx context.Context, err error) {
+	if r.cfg == nil {
+		return
+	}
+	code := exitCode(err, int(r.p.signalled.Load()))
+	r.close(code)
+	m := &r.cfg.Sync.Metrics
+	if m.TextFile != "" {
+		if err := r.metrics.WriteFile(m.TextFile); err != nil {
+			r.p.log.Warn("the metrics are not written", "error", render.Escape(err.Error()), "remedy", "let sync.metrics.textfile name a file in a directory that can be written")
+		}
+	}
+	if m.PushGateway != "" {
+		client := httpclient.Plain(notify.Timeout, version(), false)
+		defer client.CloseIdleConnections()
+		to := metrics.Gateway{URL: m.PushGateway, Login: m.Login, Password: m.Password, Instance: r.cfg.Connector.ID, HTTP: client}
+		if err := r.metrics.Push(ctx, to); err != nil {
+			r.p.log.Warn("the metrics are not pushed", "error", render.Escape(err.Error()), "remedy", "check sync.metrics.pushgateway and its credentials")
+		}
+	}
+	r.notify(ctx, code, err)
+}
+
+// close fills in what is known only at the end.
+func (r *reporter) close(code int) {
+	m := &r.metrics
+	m.Ended, m.ExitCode = time.Now().UTC(), code
+	restores := r.planned != nil && r.planned.Restore // says nothing about OpenCTI
+	m.InSync = code == codeOK && r.doc != nil && r.doc.Complete && !restores
+	if m.InSync {
+		m.LastSuccess = m.Ended
+	}
+	if r.t == nil {
+		return
+	}
+	if r.t.job != nil && r.t.job.Keeper != nil {
+		if good := r.t.job.Keeper.Document().LastGood.At; good.After(m.LastSuccess) {
+			m.LastSuccess = good
+		}
+	}
+	if r.doc == nil {
+		m.SetPhase(metrics.Read, time.Since(r.reached)) // and ended there
+	}
+	for side, c := range map[string]*httpclient.Client{"opencti": r.t.octiHTTP, "harfanglab": r.t.hlHTTP} {
+		if c == nil {
+			continue
+		}
+		for _, n := range c.Tallies() {
+			m.SetRequests(metrics.Request{Side: side, Method: n.Method, Status: n.Status}, n.Requests)
+		}
+	}
+}
+
+// event is what a notice is about, "" for none: the first of those asked for that the run was.
+func (r *reporter) event(code int) string {
+	applied := r.done != nil && r.done.Count(run.Applied, "") > 0
+	interrupted := code > codeSignal
+	asked := 0
+	for _, n := range r.metrics.Requests {
+		asked += int(n)
+	}
+	slip := code == codeUsage && (r.doc != nil || asked == 0) // of the command line, or the word no at the terminal
+	var was []string
+	switch {
+	case code == codeRefused:
+		was = append(was, config.OnRefusal)
+	case code == codeLocked, slip, interrupted && !applied, code == codeOK:
+	default:
+		was = append(was, config.OnFailure)
+	}
+	if applied {
+		was = append(was, config.OnApply)
+	}
+	for _, e := range was {
+		if slices.Contains(r.cfg.Sync.Notify.On, e) {
+			return e
+		}
+	}
+	return ""
+}
+
+func (r *reporter) notify(ctx context.Context, code int, err error) {
+	hook := r.cfg.Sync.Notify.Webhook
+	event := r.event(code)
+	if !hook.Set() || event == "" {
+		return
+	}
+	n := notify.New(r.command, r.cfg.OpenCTI.URL, r.cfg.HarfangLab.URL, r.lines(code, err)...)
+	n.Event, n.ExitCode = event, code
+	if r.doc != nil {
+		n.Summary = r.doc.Summary
+		n.Refuse(r.doc.Gates)
+	}
+	if r.done != nil {
+		n.Applied = r.done.Count(run.Applied, "")
+		n.Failed = len(r.done.Items) - n.Applied
+	}
+	client := httpclient.Plain(notify.Timeout, version(), false)
+	defer client.CloseIdleConnections()
+	h := notify.Hook{URL: hook, HTTP: client}
+	if r.p.retryWait != nil {
+		h.Pause = r.p.retryWait(0)
+	}
+	if err := h.Send(ctx, n); err != nil {
+		r.p.log.Warn("no notice was sent", "error", err, "remedy", "check sync.notify.webhook")
+	}
+}
+
+// lines say what happened, the stable summary line first where there is one.
+func (r *reporter) lines(code int, err error) []string {
+	var lines []string
+	switch {
+	case r.done != nil:
+		lines = append(lines, closingLine(r.done))
+		lines = append(lines, r.done.Problems...)
+		if r.done.Stopped != nil {
+			lines = append(lines, "Ended early: "+r.done.Stopped.Error()+".")
+		}
+	case r.doc != nil:
+		lines = append(lines, render.LastLine(r.doc))
+	}
+	if code == codeRefused && r.doc != nil {
+		for i := range r.doc.Gates {
+			if g := &r.doc.Gates[i]; !g.OK {
+				lines = append(lines, "Refused by gate "+g.ID+": "+g.Message+".")
+			}
+		}
+	}
+	if _, said := errors.AsType[*outcome](err); err != nil && !said {
+		lines = append(lines, strings.TrimSuffix(err.Error(), ".")+".")
+	}
+	return lines
+}
