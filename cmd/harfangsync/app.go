@@ -115,7 +115,7 @@ func (p *program) app() *cli.App {
 		Commands: []*cli.Command{
 			p.planCommand(), p.applyCommand(), p.runCommand(), p.showCommand(), p.explainCommand(),
 			p.dumpCommand(), p.restoreCommand(),
-			p.configCommand(), p.simulateCommand(), p.demoCommand(), p.versionCommand(),
+			p.doctorCommand(), p.configCommand(), p.simulateCommand(), p.demoCommand(), p.versionCommand(),
 		},
 	}
 	for _, c := range app.Commands {

@@ -114,6 +114,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exit": cmdExit, "octi": cmdOcti, "hl": cmdHL, "fault": cmdFault, "heal": cmdHeal,
 			"requests": cmdRequests, "noleak": cmdNoLeak, "restart": cmdRestart,
+			"account": cmdAccount, "stopstream": cmdStopStream, "switchoff": cmdSwitchOff,
 		},
 	})
 }
