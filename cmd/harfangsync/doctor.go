@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/httpclient"
 	"harfangsync/reconcile/render"
 	"harfangsync/sources/opencti"
 )
@@ -54,6 +55,7 @@ type doctor struct {
 	checks   []check
 
 	octi, hl *reach
+	clients  []*httpclient.Client
 	ident    *opencti.Ident // nil until the account is known
 	lookup   func(ctx context.Context, host string) ([]string, error)
 	now      func() time.Time
@@ -91,6 +93,11 @@ func (d *doctor) examine(ctx context.Context) error {
 		whole, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	defer func() {
+		for _, c := range d.clients {
+			c.CloseIdleConnections()
+		}
+	}()
 	d.octi, d.hl = d.reachOf("opencti"), d.reachOf("harfanglab")
 	d.examineOpenCTI(whole)
 	d.examineHarfangLab(whole)

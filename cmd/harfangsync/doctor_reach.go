@@ -27,8 +27,7 @@ type reach struct {
 	bundle string
 	usable bool // its settings are right: only then anything secret is sent
 
-	client *httpclient.Client // of the adapter; nil when it cannot be made
-	clock  clock
+	clock clock
 }
 
 // The limits of a doctor: a person is waiting.
@@ -60,15 +59,7 @@ func (d *doctor) checkWay(ctx context.Context, r *reach) (ok bool) {
 		d.skip(r.side, "its address is not known", "proxy", "dns", "connect", "tls")
 		return false
 	}
-	proxy, err := httpproxy.FromEnvironment().ProxyFunc()(r.url)
-	switch {
-	case err != nil:
-		d.note(r.side, "proxy", isFail, "the proxy of the environment is no address", "mend HTTPS_PROXY, HTTP_PROXY or NO_PROXY")
-	case proxy != nil:
-		d.note(r.side, "proxy", isOK, "through the proxy "+proxy.Scheme+"://"+proxy.Host+" of the environment", "")
-	default:
-		d.note(r.side, "proxy", isOK, "no proxy: directly", "")
-	}
+	proxy := d.checkProxy(r)
 	d.checkName(ctx, r, proxy)
 	resp, took, err := d.hello(ctx, r)
 	if err != nil {
@@ -79,6 +70,30 @@ func (d *doctor) checkWay(ctx context.Context, r *reach) (ok bool) {
 	d.note(r.side, "connect", isOK, fmt.Sprintf("%s answers in %s", r.url.Host, max(took.Round(time.Millisecond), time.Millisecond)), "")
 	d.checkCertificate(r, resp)
 	return true
+}
+
+// checkProxy says which proxy of the environment is in effect; nil is none.
+func (d *doctor) checkProxy(r *reach) *url.URL {
+	env := httpproxy.FromEnvironment()
+	set, name := env.HTTPSProxy, "HTTPS_PROXY"
+	if r.url.Scheme == "http" {
+		set, name = env.HTTPProxy, "HTTP_PROXY"
+	}
+	proxy, err := env.ProxyFunc()(r.url)
+	_, wrong := url.Parse(set)
+	switch {
+	case err != nil:
+		d.note(r.side, "proxy", isFail, err.Error(), "unset "+name)
+	case proxy != nil: // without its credentials
+		d.note(r.side, "proxy", isOK, "through the proxy "+proxy.Scheme+"://"+proxy.Host+" of "+name, "")
+	case wrong != nil:
+		d.note(r.side, "proxy", isWarn, name+" is no address and is ignored", "mend or unset it")
+	case set != "":
+		d.note(r.side, "proxy", isOK, "directly: NO_PROXY excepts this address from "+name+", or it is one of this host", "")
+	default:
+		d.note(r.side, "proxy", isOK, "directly: the environment names no proxy", "")
+	}
+	return proxy
 }
 
 // checkName resolves the name of the side, or of the proxy that does so in our place.
@@ -146,7 +161,7 @@ func (d *doctor) dial(r *reach) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.client = c
+	d.clients = append(d.clients, c)
 	hc := *c.Client
 	hc.Transport = r.clock.watch(hc.Transport)
 	return &hc, nil

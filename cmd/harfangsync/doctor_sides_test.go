@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -325,4 +326,31 @@ func TestStateAndLock(t *testing.T) {
 	f = examined(t, w, nil)
 	f.failures(codeSide, "state.memory")
 	f.want("state.lock", skipped)
+}
+
+func TestTheProxyOfTheEnvironmentIsNamed(t *testing.T) {
+	w := healthyWorld(t)
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} {
+		t.Setenv(name, "")
+	}
+	// The simulator is its own proxy: it looks at the path alone.
+	t.Setenv("HTTP_PROXY", strings.Replace(w.octiURL, "http://", "http://user:"+hookSecret+"@", 1))
+	f := examined(t, w, nil, "OPENCTI_URL=http://opencti.example")
+	f.failures(codeOK)
+	f.want("opencti.proxy", isOK, "through the proxy "+w.octiURL+" of HTTP_PROXY")
+	f.want("opencti.dns", isOK, "the proxy 127.0.0.1 is an address")
+	f.want("opencti.tls", isWarn, "plain HTTP")
+	f.want("opencti.account", isOK)
+	f.want("harfanglab.proxy", isOK, "directly: NO_PROXY excepts", "one of this host")
+
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+	f = examined(t, w, nil, "OPENCTI_URL=https://opencti.example")
+	f.failures(codeSide, "opencti.connect")
+	f.want("opencti.connect", isFail, "connection refused", "the proxy")
+	t.Setenv("HTTPS_PROXY", "http://%zz")
+	d := &doctor{}
+	d.checkProxy(&reach{side: "opencti", url: &url.URL{Scheme: "https", Host: "opencti.example"}})
+	if c := d.checks[0]; c.Status != isWarn || c.Detail != "HTTPS_PROXY is no address and is ignored" {
+		t.Errorf("got %+v", c)
+	}
 }
