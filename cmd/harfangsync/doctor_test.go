@@ -200,8 +200,10 @@ func TestWhatAnAccountMayNot(t *testing.T) {
 	f.want("state.memory", skipped, "lacks MODULES")
 
 	// With alerts to import, and a stream, more is needed.
+	_ = w.hl.HTTP.Fail(simhttp.Fault{Path: "/alert/Alert/", Do: simhttp.Answer, Status: 403, Payload: `{"detail": "no"}`})
 	f = examined(t, w, nil, "OPENCTI_TOKEN=reader-token", "HARFANGSYNC_STATE=none", "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true", "CONNECTOR_LIVE_STREAM_ID="+chaosID(9))
 	f.failures(codeSide, "opencti.right.CONNECTORAPI", "opencti.right.MODULES", "opencti.right.KNOWLEDGE_KNUPDATE", "opencti.right.TAXIIAPI", "opencti.confidence", "opencti.stream", "harfanglab.alerts")
+	f.want("harfanglab.alerts", isFail, "403 no", "check the token and its right")
 	f.want("opencti.right.SETTINGS_SETLABELS", isWarn)
 	f.want("opencti.stream", isFail, "lacks the capability TAXIIAPI", "give its role that right")
 	f.want("state.memory", isWarn, "nothing is remembered")
