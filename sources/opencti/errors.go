@@ -1,6 +1,7 @@
 package opencti
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -112,6 +113,8 @@ func (e *Error) remedy() string {
 		return "check opencti.url, the network and ssl_verify or ca_bundle"
 	case e.Redirect:
 		return "set opencti.url to the final address"
+	case e.Status == http.StatusRequestEntityTooLarge && e.Op == "Push":
+		return "raise the largest request (app:max_payload_body_size) of the platform or of what is in front of it"
 	case errors.Is(e.Err, errTooLarge), e.Status == http.StatusRequestEntityTooLarge:
 		return "lower sync.page_size"
 	case e.Code == "IP_FORBIDDEN":
@@ -130,6 +133,10 @@ func (e *Error) remedy() string {
 		return "OpenCTI " + e.Version + " does not take the request"
 	case is(misfitCodes):
 		return "this version of OpenCTI does not take the request"
+	case e.Code == codeWorkGone:
+		return "the next run opens another work"
+	case is(verdictCodes) && e.Op == "Push":
+		return "the platform refuses the bundle for good, or does not know the connector"
 	case is(verdictCodes):
 		return "the platform refuses the request for good; if a stream is configured, check its filters"
 	case is(lockCodes):
@@ -201,15 +208,17 @@ func (e *RightError) Error() string {
 
 // VersionError says that the platform is older than what is supported.
 type VersionError struct {
-	Version    Version
-	Needs, For string // what is needed, and what for; "" is the oldest platform of all
+	Version Version
+	Least   string // what is needed; "" is the oldest version that is supported at all
+	For     string // what it is needed for, such as "for pushing bundles"; "" is anything
 }
 
 func (e *VersionError) Error() string {
+	least := cmp.Or(e.Least, oldest)
 	if e.For != "" {
-		return fmt.Sprintf("OpenCTI %s is too old for %s: %s or later is needed; update the platform", e.Version, e.For, e.Needs)
+		return fmt.Sprintf("OpenCTI %s is too old %s: %s or later is needed; update the platform", e.Version, e.For, least)
 	}
-	return fmt.Sprintf("OpenCTI %s is not supported: %s or later is needed; update the platform", e.Version, oldest)
+	return fmt.Sprintf("OpenCTI %s is not supported: %s or later is needed; update the platform", e.Version, least)
 }
 
 // IncompleteError says that a read could not be proven to be whole (gate G1).

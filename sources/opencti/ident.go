@@ -65,6 +65,7 @@ const (
 	tellStreams  = "6.1.12"  // TAXIIAPI suffices to read a stream
 	firstPush    = "6.2.6"   // stixBundlePush
 	pingWithInfo = "6.2.12"  // pingConnector(connectorInfo:)
+	pushWithWork = "6.5.7"   // stixBundlePush(work_id:)
 	newestMajor  = 7
 )
 

@@ -1,0 +1,170 @@
+package opencti
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+// The documents of contract opencti-api 7 and 8.
+var (
+	//go:embed queries/work_add.graphql
+	workAddDoc string
+	//go:embed queries/work.graphql
+	workDoc string
+	//go:embed queries/work_done.graphql
+	workDoneDoc string
+	//go:embed queries/push.graphql
+	pushDoc string
+	//go:embed queries/push_work.graphql
+	pushWorkDoc string
+)
+
+// ErrWorkGone says that a work was deleted: what is pushed with it would be dropped.
+var ErrWorkGone = errors.New("OpenCTI deleted the work")
+
+// AddWork opens a work of a connector, under which the platform shows what becomes of one bundle
+// (contract opencti-api 7), and returns its id. It is repeated only if the platform turned it away; a work
+// whose answer was lost stays behind empty, which harms nothing.
+func (c *Client) AddWork(ctx context.Context, connector, name string) (id string, err error) {
+	var w struct {
+		Work *struct {
+			ID string `json:"id"`
+		} `json:"workAdd"`
+	}
+	r := request{op: "WorkAdd", document: workAddDoc, variables: map[string]any{"connectorId": connector, "name": name}, right: "CONNECTORAPI"}
+	if err := c.mutate(ctx, r, &w); err != nil {
+		return "", err
+	}
+	if w.Work == nil || w.Work.ID == "" {
+		return "", misshapen("WorkAdd", "no work")
+	}
+	return w.Work.ID, nil
+}
+
+// Push hands over a bundle, as JSON text, to be imported later: when it returns nil the bundle is queued,
+// and only its work tells what comes of it. Bundles need at least two objects, for the work to be counted,
+// and should stay below 5 MB and 1,000 objects (contract opencti-api 7, 8). work is left out when empty,
+// and before 6.5.7, where the platform makes one of its own; before 6.2.6 nothing can be pushed, which is
+// a *VersionError.
+//
+// A push is repeated only if the platform turned it away. One that may have been taken although it failed
+// is an error for which Unsure holds. A deleted work is ErrWorkGone where the platform says so, from 6.9.19
+// on; before, the bundle is lost, and Work answers nil.
+func (c *Client) Push(ctx context.Context, connector, bundle, work string) error {
+	r := request{op: "Push", document: pushDoc, variables: map[string]any{"connectorId": connector, "bundle": bundle}, right: "CONNECTORAPI"}
+	v := c.known()
+	since := func(version string) bool { return len(v.parts) == 0 || v.AtLeast(version) } // unknown is taken for new
+	if !since(firstPush) {
+		return &VersionError{Version: v, Least: firstPush, For: "for pushing bundles"}
+	}
+	if work != "" && since(pushWithWork) {
+		r.document = pushWorkDoc
+		r.variables["workId"] = work
+	}
+	var w struct {
+		Queued *bool `json:"stixBundlePush"`
+	}
+	err := c.mutate(ctx, r, &w)
+	if e, failed := errors.AsType[*Error](err); failed && e.Code == codeWorkGone {
+		return fmt.Errorf("%w: %w", ErrWorkGone, err)
+	}
+	if err != nil {
+		return err
+	}
+	if w.Queued == nil || !*w.Queued {
+		return misshapen("Push", "no word that the bundle was queued")
+	}
+	return nil
+}
+
+const codeWorkGone = "WORK_NOT_ALIVE"
+
+// Unsure says of the error of a change, such as a push, that it may have been carried out all the same:
+// its answer was lost or cut, came from something in between, or was no longer waited for.
+func Unsure(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	case e.TurnedAway():
+		return false
+	case e.Transport:
+		return !e.Permanent // those were never sent
+	}
+	return e.Shape || e.Status == http.StatusRequestTimeout || e.Status >= http.StatusInternalServerError ||
+		slices.Contains(failureCodes, e.Code) || slices.Contains(onceCodes, e.Code)
+}
+
+// WorkState is what a work has come to.
+type WorkState struct {
+	Complete  bool // every object that was counted has been imported or refused
+	Expected  int  // 0 also while nobody has counted yet
+	Processed int
+	Errors    []WorkError // the platform keeps 100 of them
+}
+
+// WorkError is one object that was not imported. Both texts are the platform's own and may be long and of
+// several lines; Source is usually the object.
+type WorkError struct{ Message, Source string }
+
+// Work reads what a work has come to; nil when it was deleted, with which a bundle that still waits is
+// lost (contract opencti-api 7, 8).
+func (c *Client) Work(ctx context.Context, id string) (*WorkState, error) {
+	var w struct {
+		Work *struct {
+			ID       string `json:"id"`
+			Status   string `json:"status"`
+			Tracking *struct {
+				Expected  *int `json:"import_expected_number"`
+				Processed *int `json:"import_processed_number"`
+			} `json:"tracking"`
+			Errors []*struct {
+				Message *string `json:"message"`
+				Source  *string `json:"source"`
+			} `json:"errors"`
+		} `json:"work"`
+	}
+	err := c.query(ctx, request{op: "Work", document: workDoc, variables: map[string]any{"id": id}, right: "MODULES"}, &w)
+	if e, failed := errors.AsType[*Error](err); failed && (e.Absent() || e.Code == codeWorkGone) {
+		return nil, nil
+	}
+	if err != nil || w.Work == nil {
+		return nil, err
+	}
+	if w.Work.ID != id || w.Work.Status == "" {
+		return nil, misshapen("Work", "another work than the one that was asked for, or none")
+	}
+	s := &WorkState{Complete: w.Work.Status == "complete"}
+	if t := w.Work.Tracking; t != nil {
+		s.Expected, s.Processed = number(t.Expected), number(t.Processed)
+	}
+	for _, e := range w.Work.Errors {
+		if e != nil {
+			s.Errors = append(s.Errors, WorkError{Message: value(e.Message), Source: value(e.Source)})
+		}
+	}
+	return s, nil
+}
+
+func number(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
+}
+
+// CloseWork adds a last word to a work that is complete. Before that it must not be called: it would
+// close a work whose objects still wait (contract opencti-api 7). Nothing hangs on it; a work that is gone
+// is fine.
+func (c *Client) CloseWork(ctx context.Context, id, message string) error {
+	var w struct{}
+	err := c.mutate(ctx, request{op: "WorkDone", document: workDoneDoc, variables: map[string]any{"id": id, "message": message}, right: "CONNECTORAPI"}, &w)
+	if e, failed := errors.AsType[*Error](err); failed && (e.Absent() || e.Code == codeWorkGone) {
+		return nil
+	}
+	return err
+}
