@@ -1,0 +1,167 @@
+package opencti
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// The documents of contract opencti-api 12.4 and 14, 11: what was pushed, read back.
+var (
+	//go:embed queries/incidents.graphql
+	incidentsDoc string
+	//go:embed queries/cases.graphql
+	casesDoc string
+	//go:embed queries/notes.graphql
+	notesDoc string
+	//go:embed queries/attack_patterns.graphql
+	attackPatternsDoc string
+	//go:embed queries/there.graphql
+	thereDoc string
+)
+
+// StoredObject is an object as the platform holds it. It may be asked for, and be known elsewhere, by any
+// of its ids. Name and Description of a note are its abstract and its content.
+type StoredObject struct {
+	ID                string   // internal
+	StandardID        string   // of the platform's own making; not always the one that was pushed
+	StixIDs           []string // further ones, such as those that were pushed
+	Name, Description string
+}
+
+// Has says whether id is one of the object's.
+func (o *StoredObject) Has(id string) bool {
+	return id != "" && (o.ID == id || o.StandardID == id || slices.Contains(o.StixIDs, id))
+}
+
+// kind is how objects of one type are asked for.
+type kind struct{ what, op, document, typename string }
+
+// Incidents asks for incidents by ids of any kind, at most 200 at a time. The order is that of their
+// making; one that is asked for by two ids comes once. An id that none of them Has is absent or not
+// visible. That word decides what counts as new, so it has to be proven: of each batch with an absent id
+// one is looked up without the filter, and what was not asked for is an error too.
+func (c *Client) Incidents(ctx context.Context, ids []string) ([]StoredObject, error) {
+	return c.stored(ctx, kind{"incidents", "Incidents", incidentsDoc, "Incident"}, ids)
+}
+
+// Cases asks for incident response cases like Incidents.
+func (c *Client) Cases(ctx context.Context, ids []string) ([]StoredObject, error) {
+	return c.stored(ctx, kind{"cases", "Cases", casesDoc, "CaseIncident"}, ids)
+}
+
+// Notes asks for notes like Incidents.
+func (c *Client) Notes(ctx context.Context, ids []string) ([]StoredObject, error) {
+	return c.stored(ctx, kind{"notes", "Notes", notesDoc, "Note"}, ids)
+}
+
+// AttackPatterns asks for attack patterns like Incidents.
+func (c *Client) AttackPatterns(ctx context.Context, ids []string) ([]StoredObject, error) {
+	return c.stored(ctx, kind{"attack patterns", "AttackPatterns", attackPatternsDoc, "AttackPattern"}, ids)
+}
+
+func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]StoredObject, error) {
+	asked := make([]string, 0, len(ids))
+	known := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if id != "" && !known[id] {
+			known[id] = true
+			asked = append(asked, id)
+		}
+	}
+	var all []StoredObject
+	have := make(idSet) // one object may be asked for in two batches
+	for batch := range slices.Chunk(asked, lookupBatch) {
+		found, err := c.believed(ctx, k, batch)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range found {
+			if have.add(o.ID) {
+				all = append(all, o)
+			}
+		}
+	}
+	return all, nil
+}
+
+// believed asks for a batch until the platform does not contradict itself: an object may be made between
+// the two questions, but not twice.
+func (c *Client) believed(ctx context.Context, k kind, ids []string) ([]StoredObject, error) {
+	for try := 1; ; try++ {
+		found, err := c.byID(ctx, k, ids)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(ids, func(id string) bool {
+			return !slices.ContainsFunc(found, func(o StoredObject) bool { return o.Has(id) })
+		})
+		if i < 0 {
+			return found, nil
+		}
+		there, err := c.there(ctx, k, ids[i])
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			return found, nil
+		}
+		if try == 2 {
+			return nil, &IncompleteError{What: k.what + " asked for by id", Why: oneLine(ids[i]) + " is there and was not found: the filter by id does not work"}
+		}
+	}
+}
+
+type wireStored struct {
+	ID          string    `json:"id"`
+	StandardID  string    `json:"standard_id"`
+	StixIDs     []*string `json:"x_opencti_stix_ids"`
+	Name        *string   `json:"name"`
+	Description *string   `json:"description"`
+}
+
+func (w *wireStored) object() StoredObject {
+	return StoredObject{ID: w.ID, StandardID: w.StandardID, StixIDs: present(w.StixIDs), Name: value(w.Name), Description: value(w.Description)}
+}
+
+func present(list []*string) []string {
+	var out []string
+	for _, s := range list {
+		if s != nil {
+			out = append(out, *s)
+		}
+	}
+	return out
+}
+
+func (c *Client) byID(ctx context.Context, k kind, ids []string) (found []StoredObject, err error) {
+	l := listing{
+		request: request{op: k.op, document: k.document, variables: map[string]any{"filters": Group(Eq("ids", ids...))}, right: "KNOWLEDGE"},
+		what:    k.what + " asked for by id", first: c.pageSize, most: len(ids),
+	}
+	err = list(ctx, c, l, func(w *wireStored) (string, error) {
+		o := w.object()
+		if !slices.ContainsFunc(ids, o.Has) {
+			return "", fmt.Errorf("%s, which was not asked for: the filter by id is ignored", oneLine(o.ID))
+		}
+		found = append(found, o)
+		return o.ID, nil
+	})
+	return found, err
+}
+
+// there looks for one object without a filter.
+func (c *Client) there(ctx context.Context, k kind, id string) (bool, error) {
+	var w struct {
+		Object *struct {
+			Type string `json:"__typename"`
+		} `json:"stixObjectOrStixRelationship"`
+	}
+	err := c.query(ctx, request{op: "There", document: thereDoc, variables: map[string]any{"id": id}, right: "KNOWLEDGE"}, &w)
+	if e, failed := errors.AsType[*Error](err); failed && e.Absent() {
+		return false, nil
+	}
+	return err == nil && w.Object != nil && w.Object.Type == k.typename, err
+}
