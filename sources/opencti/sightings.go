@@ -1,0 +1,138 @@
+package opencti
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// The documents of contract opencti-api 9: what an indicator is tied to.
+var (
+	//go:embed queries/sightings.graphql
+	sightingsDoc string
+	//go:embed queries/indicates.graphql
+	indicatesDoc string
+)
+
+// relationPage is how many relations one request asks for.
+const relationPage = 500
+
+// StoredSighting is one sighting of an indicator on an endpoint, as the platform holds it.
+type StoredSighting struct {
+	ID          string   // internal
+	StandardID  string   // depends on the dates, and so is not the one that was pushed
+	StixIDs     []string // further ones, such as that one
+	EndpointIDs []string // of every kind, the internal one first; that alone where the account may not see the endpoint
+	Count       int
+	First, Last time.Time // zero where nothing is known
+	Negative    bool
+}
+
+// Has says whether id is one of the sighting's.
+func (s *StoredSighting) Has(id string) bool {
+	return id != "" && (s.ID == id || s.StandardID == id || slices.Contains(s.StixIDs, id))
+}
+
+type wireSighting struct {
+	ID         string    `json:"id"`
+	StandardID string    `json:"standard_id"`
+	StixIDs    []*string `json:"x_opencti_stix_ids"`
+	FromID     string    `json:"fromId"`
+	ToID       string    `json:"toId"`
+	ToType     string    `json:"toType"`
+	Count      *int      `json:"attribute_count"`
+	First      moment    `json:"first_seen"`
+	Last       moment    `json:"last_seen"`
+	Negative   *bool     `json:"x_opencti_negative"`
+	To         *struct {
+		ID         string    `json:"id"`
+		StandardID string    `json:"standard_id"`
+		StixIDs    []*string `json:"x_opencti_stix_ids"`
+	} `json:"to"`
+}
+
+// SightingsOf reads the sightings of an indicator, named by its internal id, on systems: those that come
+// of alerts, and those of other sources. All come, or an error does.
+func (c *Client) SightingsOf(ctx context.Context, indicator string) (all []StoredSighting, err error) {
+	l := listing{
+		request: request{op: "Sightings", document: sightingsDoc, variables: map[string]any{"fromId": indicator}, right: "KNOWLEDGE"},
+		what:    "sightings of an indicator", first: min(c.pageSize, relationPage),
+	}
+	err = list(ctx, c, l, func(w *wireSighting) (string, error) {
+		if w.FromID != indicator {
+			return "", notFrom("sighting", w.ID, w.FromID)
+		}
+		if w.ToID == "" || w.Count == nil || w.Negative == nil {
+			return "", fmt.Errorf("sighting %s without an end, a count or a word whether it is negative", oneLine(w.ID))
+		}
+		if w.ToType == "System" {
+			all = append(all, w.sighting())
+		}
+		return w.ID, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+func (w *wireSighting) sighting() StoredSighting {
+	s := StoredSighting{
+		ID: w.ID, StandardID: w.StandardID, StixIDs: present(w.StixIDs), EndpointIDs: []string{w.ToID},
+		Count: *w.Count, First: w.First.Time, Last: w.Last.Time, Negative: *w.Negative,
+	}
+	if w.To != nil {
+		for _, id := range append([]string{w.To.ID, w.To.StandardID}, present(w.To.StixIDs)...) {
+			if id != "" && !slices.Contains(s.EndpointIDs, id) {
+				s.EndpointIDs = append(s.EndpointIDs, id)
+			}
+		}
+	}
+	return s
+}
+
+func notFrom(what, id, from string) error {
+	return fmt.Errorf("%s %s of %s, which was not asked for", what, oneLine(id), oneLine(from))
+}
+
+type wireIndicates struct {
+	ID     string      `json:"id"`
+	FromID string      `json:"fromId"`
+	ToID   string      `json:"toId"`
+	ToType string      `json:"toType"`
+	Type   string      `json:"relationship_type"`
+	To     *wireStored `json:"to"`
+}
+
+// IncidentsOf reads the incidents that an indicator, named by its internal id, indicates, each once. Of
+// one that the account may not see only the internal id comes. All come, or an error does.
+func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []StoredObject, err error) {
+	l := listing{
+		request: request{op: "Indicates", document: indicatesDoc, variables: map[string]any{"fromId": []string{indicator}}, right: "KNOWLEDGE"},
+		what:    "incidents that an indicator indicates", first: min(c.pageSize, relationPage),
+	}
+	have := make(idSet)
+	err = list(ctx, c, l, func(w *wireIndicates) (string, error) {
+		if w.FromID != indicator {
+			return "", notFrom("relationship", w.ID, w.FromID)
+		}
+		if w.ToID == "" {
+			return "", fmt.Errorf("relationship %s without an end", oneLine(w.ID))
+		}
+		if w.ToType != "Incident" || w.Type != "indicates" || !have.add(w.ToID) {
+			return w.ID, nil
+		}
+		o := StoredObject{ID: w.ToID}
+		if w.To != nil && w.To.ID != "" {
+			o = w.To.object()
+		}
+		all = append(all, o)
+		return w.ID, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
