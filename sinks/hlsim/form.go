@@ -136,3 +136,27 @@ func (f *form) texts(name string) *[]string {
 	}
 	return &v
 }
+
+// require refuses a form without a member.
+func (f *form) require(name string) {
+	if f.members[name] == nil {
+		f.refuse(name, "This field is required.")
+	}
+}
+
+// ids is a list of texts and numbers that must be there, each as its text.
+func (f *form) ids(name string) (ids []string) {
+	f.require(name)
+	raw := f.members[name]
+	if raw != nil && raw[0] != '[' {
+		f.refuse(name, "Expected a list of items.")
+	}
+	for _, one := range elements(raw) {
+		id := text(one)
+		if id == "" {
+			f.refuse(name, "Not a valid id.")
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}

@@ -194,3 +194,12 @@ detection:
 
 // titled is the sample rule with another id.
 func titled(id string) string { return strings.Replace(sigmaSample, sigmaID, id, 1) }
+
+// ask gets a path without a server between.
+func ask(s *Sim, path string) (int, []byte) {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Header.Set("Authorization", "Token token")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w.Code, w.Body.Bytes()
+}

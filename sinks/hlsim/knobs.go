@@ -61,8 +61,11 @@ type Knobs struct {
 	DriftKind   string `json:"drift_kind"`   // the kind that all of these hit; every one when empty
 	DriftOnce   bool   `json:"drift_once"`   // what is said for a page happens once, then heals
 
-	// BeforePage is called before each page of rules is read, with its number. It may change the Sim.
+	// BeforePage is called before each page of rules is read, with its number, and before each of alerts
+	// and threats, with the kind "alert" and "threat". It may change the Sim.
 	BeforePage func(kind string, page int) `json:"-"`
+
+	AlertKnobs
 }
 
 // The forms of the answer to a Sigma or YARA creation (contract harfanglab-api 4.4). All are sent

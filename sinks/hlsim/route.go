@@ -116,6 +116,9 @@ func (s *Sim) find(path string) handler {
 	case "/api/auth/users/me/":
 		return show(func(by *user) any { return map[string]any{"id": by.id, "username": by.username} })
 	}
+	if serve := s.findSecurity(path); serve != nil {
+		return serve
+	}
 	below, ok := strings.CutPrefix(path, intelligence)
 	name, id, _ := strings.Cut(below, "/")
 	id = strings.TrimSuffix(id, "/")

@@ -48,10 +48,12 @@ type Sim struct {
 	controls http.Handler
 	knobs    atomic.Pointer[Knobs] // what it points to never changes
 	turning  sync.Mutex            // held by SetKnobs
+	named    atomic.Int64          // ids given to alerts
 
-	mu    sync.RWMutex // guards what follows
-	kinds map[string]*collection
-	clock int64 // the last moment given out, in microseconds
+	mu     sync.RWMutex // guards what follows
+	kinds  map[string]*collection
+	events *events
+	clock  int64 // the last moment given out, in microseconds
 }
 
 // New makes an empty manager.
@@ -65,7 +67,7 @@ func New(o Options) *Sim {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sim{options: o, kinds: map[string]*collection{}}
+	s := &Sim{options: o, kinds: map[string]*collection{}, events: newEvents()}
 	for _, k := range kinds {
 		s.kinds[k] = newCollection(k)
 	}
