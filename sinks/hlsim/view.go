@@ -153,7 +153,7 @@ func (k *Knobs) viewIOC(r *row) iocView {
 func (k *Knobs) viewCommon(r *row) common {
 	f := flagsOf(r.state)
 	c := common{
-		References: list(r.references), Enabled: f.enabled, HLStatus: r.hlStatus, TestStart: stamp(r.created - 9), TestDelay: 7, TestAlerts: 10,
+		References: list(r.references), Enabled: f.enabled, HLStatus: r.hlStatus, TestStart: stamp(r.created - 9), TestCount: r.tested(), TestDelay: 7, TestAlerts: 10,
 		AlertCount: r.alerts, Block: f.block, Quarantine: f.quarantine, Endpoint: f.endpoint, Level: orNull(r.level), Override: orNull(r.override),
 		Modifier: modifier{r.by.id, r.by.username}, Created: stamp(r.created), Updated: stamp(r.moved),
 	}

@@ -1,0 +1,192 @@
+package hlsim
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Saw is the trigger "an agent saw this": every enabled rule of an enabled list that fits makes its
+// alert, and counts it; rules that are disabled or gone make none. It gives the ids of the alerts, in
+// the order of the rules. An error says that the sighting names nothing that could be seen.
+func (s *Sim) Saw(seen Sighting) (ids []string, err error) {
+	fits, err := seen.fits()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.knobs.Load()
+	for _, kind := range kinds {
+		for _, src := range s.kinds[kind].sources {
+			if !src.Enabled {
+				continue
+			}
+			src.rows.walk(0, func(r *row) bool {
+				if r.state != disabled && fits(kind, r) {
+					var id string
+					if id, err = s.fire(k, kind, r, seen); err == nil {
+						ids = append(ids, id)
+					}
+				}
+				return err == nil
+			})
+		}
+	}
+	return ids, err
+}
+
+// fire makes the alert of a rule and counts it.
+func (s *Sim) fire(k *Knobs, kind string, r *row, seen Sighting) (string, error) {
+	id, now := s.nextIndexID(), s.options.Now()
+	x := newScene(seen, newDice(uint64(s.named.Load())), k.AlertForm, now)
+	var d document
+	switch kind {
+	case IOC:
+		d = x.ioc(id, r.rule())
+	case Sigma:
+		d = x.sigma(id, r.rule())
+	case YARA:
+		d = x.yara(id, r.rule(), r.ruleIn(seen.Rule), r.src.Name)
+	}
+	if k.BornUpdated {
+		d["last_update"] = seconds(x.At)
+	}
+	if !k.NoThreats {
+		d["threat_key"] = s.events.threats.keyFor(k, x)
+	}
+	raw, err := encode(d)
+	if err != nil {
+		return "", err
+	}
+	e, all, err := readEvent(raw, s.nextIndexID, now)
+	if err != nil {
+		return "", err
+	}
+	more := *r.rest
+	more.alerts++
+	r.rest = &more
+	return id, s.events.hold([]arrival{{e, all}})[0]
+}
+
+// open says whether further alerts join the threat.
+func (t *threat) open() bool { return t.status == "new" || t.status == "investigating" }
+
+// openOf is the newest open threat of an endpoint, nil when there is none.
+func (l *threats) openOf(agentID string) *threat {
+	for _, t := range slices.Backward(l.ofAgent[agentID]) {
+		if t.open() && t.agents[agentID] {
+			return t
+		}
+	}
+	return nil
+}
+
+// newID is the id of the next threat.
+func (l *threats) newID(k *Knobs, otherwise string) string {
+	if k.ThreatIDs == IDsInt || k.ThreatIDs == IDsMixed && l.made%2 == 0 {
+		return strconv.Itoa(l.numbers + 1)
+	}
+	return otherwise
+}
+
+// keyFor is the threat_key of an alert: that of the host's open threat, or of a new one.
+func (l *threats) keyFor(k *Knobs, x *scene) any {
+	var id string
+	if t := l.openOf(x.agentID()); t != nil {
+		id = t.id
+	} else {
+		id = l.newID(k, x.uuid())
+	}
+	if k.ThreatKeys == KeysText || k.ThreatKeys == KeysMixed && x.IntN(2) == 0 {
+		return id
+	}
+	return ThreatID(id)
+}
+
+// ruleIn is the rule of a YARA file that has a name, else the first.
+func (r *row) ruleIn(name string) string {
+	if slices.Contains(r.ruleNames, name) || len(r.ruleNames) == 0 {
+		return name
+	}
+	return r.ruleNames[0]
+}
+
+// fits is the test for the rules that see what is seen.
+func (seen Sighting) fits() (func(kind string, r *row) bool, error) {
+	switch {
+	case seen.Value != "" && seen.Rule != "":
+		return nil, errors.New("a sighting has a value or a rule, not both")
+	case seen.Rule != "" && slices.Contains([]string{"", Sigma, YARA}, seen.Type):
+		return func(kind string, r *row) bool {
+			return kind != IOC && (seen.Type == "" || seen.Type == kind) && r.named(kind, seen.Rule)
+		}, nil
+	case seen.Rule != "":
+		return nil, fmt.Errorf("type %q of a sighting by rule is neither sigma nor yara", seen.Type)
+	case seen.Value == "":
+		return nil, errors.New("a sighting needs a value or a rule")
+	}
+	types := typesSeen(seen.Type)
+	if types == nil {
+		return nil, fmt.Errorf("type %q is no type of an IOC", seen.Type)
+	}
+	addr, _ := netip.ParseAddr(seen.Value)
+	addr = addr.Unmap()
+	return func(kind string, r *row) bool {
+		return kind == IOC && slices.Contains(types, r.typ) && matches(r.typ, r.value, seen.Value, addr)
+	}, nil
+}
+
+// typesSeen are the types of rules that a type of sighting concerns, nil for an unknown one.
+func typesSeen(typ string) []string {
+	switch typ {
+	case "":
+		return iocTypes
+	case "ip_src", "ip_dst":
+		return []string{typ, "ip_both"}
+	case "ip_both":
+		return []string{"ip_src", "ip_dst", "ip_both"}
+	}
+	if slices.Contains(iocTypes, typ) {
+		return []string{typ}
+	}
+	return nil
+}
+
+var iocTypes = []string{"hash", "filename", "filepath", "ip_src", "ip_dst", "ip_both", "domain_name", "url"}
+
+// matches says whether a rule's value is what is seen: a hash without case, an address in any spelling
+// or in the rule's network, anything else letter by letter.
+func matches(typ, value, seen string, addr netip.Addr) bool {
+	switch typ {
+	case "hash":
+		return strings.EqualFold(value, seen)
+	case "ip_src", "ip_dst", "ip_both":
+		if value == seen {
+			return true
+		}
+		if !addr.IsValid() {
+			return false
+		}
+		if net, err := netip.ParsePrefix(value); err == nil {
+			return net.Contains(addr)
+		}
+		held, err := netip.ParseAddr(value)
+		return err == nil && held.Unmap() == addr
+	}
+	return value == seen
+}
+
+// named says whether a rule has an id or a name.
+func (r *row) named(kind, name string) bool {
+	if r.id == name || r.name == name {
+		return true
+	}
+	if kind == Sigma {
+		return strings.EqualFold(r.ruleID, name) || r.ruleName == name
+	}
+	return slices.Contains(r.ruleNames, name)
+}

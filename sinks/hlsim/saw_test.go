@@ -1,0 +1,396 @@
+package hlsim
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const sampleHash = "3b1f0a6a1d0c9b5e2f7d4c8a9e6b1d3c5f7a9b0c2d4e6f8091a2b3c4d5e6f708"
+
+// armed is a manager with rules of every type, named by their comments or names.
+func armed(t testing.TB, o Options) *manager {
+	t.Helper()
+	m := start(t, o)
+	off, err := m.AddSource(IOC, "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []Rule{
+		{Type: "hash", Value: strings.ToUpper(sampleHash), Comment: "hash", RuleLevelOverride: "high"},
+		{Type: "filename", Value: "a tool.exe", Comment: "filename"},
+		{Type: "filepath", Value: `C:\a=b\a tool.exe`, Comment: "filepath"},
+		{Type: "ip_src", Value: "198.51.100.7", Comment: "src"},
+		{Type: "ip_dst", Value: "198.51.100.7", Comment: "dst"},
+		{Type: "ip_both", Value: "198.51.100.0/24", Comment: "net"},
+		{Type: "ip_both", Value: "2001:DB8::1", Comment: "six"},
+		{Type: "domain_name", Value: "c2.example.org", Comment: "domain", HLStatus: "testing", GlobalState: "quarantine"},
+		{Type: "url", Value: "https://c2.example.org/a?b=c d", Comment: "url"},
+		{Type: "url", Value: "198.51.100.7", Comment: "bare"},
+		{Type: "domain_name", Value: "off.example.org", Comment: "disabled", GlobalState: "disabled"},
+		{Type: "domain_name", Value: "off.example.org", Comment: "of a disabled list", SourceID: off},
+		{Type: "domain_name", Value: "back.example.org", Comment: "backend", GlobalState: "backend_alert"},
+	} {
+		if r.Enabled = r.GlobalState != "disabled"; r.SourceID == "" {
+			r.SourceID = m.list[IOC]
+		}
+		if m.Add(IOC, r) == "" {
+			t.Fatalf("%s is not held", r.Comment)
+		}
+	}
+	for _, src := range m.Sources(IOC) {
+		if src.Name == "off" {
+			m.do("PATCH", iocLists+src.ID+"/", object{"enabled": false}).want(t, 200, "")
+		}
+	}
+	content := strings.Replace(sigmaSample, "status: test", "status: test\ndescription: |\n  Someone hides: a=b.\n  Look.\nreferences: ['https://cti.example.org/42']", 1)
+	m.Add(Sigma, Rule{SourceID: m.list[Sigma], Name: "shown", Content: content, Enabled: true})
+	m.Add(Sigma, Rule{SourceID: m.list[Sigma], Name: "log", Content: strings.Replace(titled(otherID), "category: process_creation", "service: security", 1), Enabled: true})
+	m.Add(YARA, Rule{SourceID: m.list[YARA], Name: "loader.yar", Content: yaraSample + "rule second { condition: true }\n", Enabled: true})
+	m.Add(YARA, Rule{SourceID: m.list[YARA], Name: "off.yar", Content: yaraSample})
+	return m
+}
+
+// fired are the names of the rules whose alerts a sighting made, by what their rule_content says.
+func (m *manager) fired(ids []string) string {
+	m.t.Helper()
+	var out []string
+	for _, id := range ids {
+		d := m.document(id)
+		content, _ := d["rule_content"].(string)
+		switch d["alert_type"] {
+		case IOC:
+			out = append(out, content[strings.LastIndex(content, ",")+1:])
+		case Sigma:
+			out = append(out, d["rule_id"].(string))
+		default:
+			out = append(out, d["rule_name"].(string))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// document is the alert that the API shows.
+func (m *manager) document(id string) object {
+	m.t.Helper()
+	return m.get(alertPath+id+"/details/").want(m.t, 200, "").json["alert"].(object)
+}
+
+// Contract harfanglab-api 12.29.
+func TestSawFiresWhatFits(t *testing.T) {
+	tests := []struct {
+		name string
+		seen Sighting
+		want string
+	}{
+		{"a hash, without case", Sighting{Type: "hash", Value: sampleHash}, "hash"},
+		{"a hash of no type", Sighting{Value: sampleHash}, "hash"},
+		{"another hash", Sighting{Type: "hash", Value: sampleHash[1:] + "0"}, ""},
+		{"a file name", Sighting{Value: "a tool.exe"}, "filename"},
+		{"a file name in another case", Sighting{Value: "A tool.exe"}, ""},
+		{"a path, not its name", Sighting{Value: `C:\a=b\a tool.exe`}, "filepath"},
+		{"a source address", Sighting{Type: "ip_src", Value: "198.51.100.7"}, "src, net"},
+		{"a target address", Sighting{Type: "ip_dst", Value: "198.51.100.7"}, "dst, net"},
+		{"an address of either kind", Sighting{Type: "ip_both", Value: "198.51.100.7"}, "src, dst, net"},
+		{"an address in a network", Sighting{Type: "ip_dst", Value: "198.51.100.200"}, "net"},
+		{"an address of no type", Sighting{Value: "198.51.100.7"}, "src, dst, net, bare"},
+		{"IPv4 within IPv6", Sighting{Type: "ip_src", Value: "::ffff:198.51.100.7"}, "src, net"},
+		{"IPv6 in another spelling", Sighting{Type: "ip_src", Value: "2001:db8:0::1"}, "six"},
+		{"an address that is a URL", Sighting{Type: "url", Value: "198.51.100.7"}, "bare"},
+		{"an address next to it", Sighting{Value: "198.51.101.7"}, ""},
+		{"no address", Sighting{Type: "ip_dst", Value: "198.51.100"}, ""},
+		{"a network as such", Sighting{Type: "ip_dst", Value: "198.51.100.0/24"}, "net"},
+		{"a domain", Sighting{Value: "c2.example.org"}, "domain"},
+		{"a name below it", Sighting{Value: "a.c2.example.org"}, ""},
+		{"a URL", Sighting{Type: "url", Value: "https://c2.example.org/a?b=c d"}, "url"},
+		{"a part of it", Sighting{Type: "url", Value: "https://c2.example.org/a"}, ""},
+		{"what is disabled", Sighting{Value: "off.example.org"}, ""},
+		{"what only the backend judges", Sighting{Value: "back.example.org"}, "backend"},
+		{"a value of another type", Sighting{Type: "filename", Value: "c2.example.org"}, ""},
+		{"a Sigma rule by id", Sighting{Rule: strings.ToUpper(sigmaID)}, sigmaID},
+		{"a Sigma rule by name", Sighting{Rule: "shown"}, sigmaID},
+		{"Sigma rules by title", Sighting{Rule: "Encoded PowerShell", Type: Sigma}, sigmaID + ", " + otherID},
+		{"a YARA rule", Sighting{Rule: "second"}, "YARA binary check: second"},
+		{"a YARA file", Sighting{Rule: "loader.yar"}, "YARA binary check: loader"},
+		{"a YARA rule that is in a disabled file too", Sighting{Rule: "loader", Type: YARA}, "YARA binary check: loader"},
+		{"a YARA file that is disabled", Sighting{Rule: "off.yar"}, ""},
+		{"a rule that is not there", Sighting{Rule: "none"}, ""},
+		{"a Sigma rule as YARA", Sighting{Rule: "shown", Type: YARA}, ""},
+	}
+	m := armed(t, Options{})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ids, err := m.Saw(tt.seen)
+			if got := m.fired(ids); got != tt.want || err != nil {
+				t.Errorf("fired %q, %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+	for _, seen := range []Sighting{{}, {Value: "a", Rule: "b"}, {Type: "ip", Value: "a"}, {Type: "hash", Rule: "a"}} {
+		if ids, err := m.Saw(seen); err == nil || len(ids) > 0 {
+			t.Errorf("%+v made %d alerts", seen, len(ids))
+		}
+	}
+}
+
+// Rules that go, or are disabled by whatever way, fire no more; those that come back do.
+func TestSawFollowsTheRules(t *testing.T) {
+	m := start(t, Options{})
+	path := m.makeIOC("c2.example.org", object{"hl_status": "testing"})
+	seen := Sighting{Type: "domain_name", Value: "c2.example.org"}
+	saw := func(name string, want int) {
+		t.Helper()
+		if ids, err := m.Saw(seen); len(ids) != want || err != nil {
+			t.Errorf("%s: %d alerts, %v, want %d", name, len(ids), err, want)
+		}
+	}
+	saw("made", 1)
+	m.do("PATCH", path, object{"enabled": false}).want(t, 200, "")
+	saw("disabled", 0)
+	m.do("PATCH", path, object{"global_state": "block"}).want(t, 200, "")
+	saw("blocking", 1)
+	m.get(path).want(t, 200, `"alert_count":2`).want(t, 200, `"test_maturity_current_count":2`)
+	m.do("PATCH", path, object{"hl_status": "stable"}).want(t, 200, `"test_maturity_current_count":0`).want(t, 200, `"alert_count":2`)
+	m.do("DELETE", path, nil).want(t, 204, "")
+	saw("deleted", 0)
+	m.get(alertPath+"?alert_type=ioc").want(t, 200, `"count":2`)
+}
+
+// Contract harfanglab-api 7.4: how an alert says what fired, in every form.
+func TestAlertForms(t *testing.T) {
+	comment := `{"indicator_id": "x", "n": 1}`
+	tests := []struct {
+		name  string
+		knobs AlertKnobs
+		want  object // of the members below
+	}{
+		{"plain", AlertKnobs{}, object{}},
+		{"another rule_id", AlertKnobs{AlertForm: AlertForm{RuleIDs: RuleIDRandom}}, object{"rule_id": "another"}},
+		{"without ioc_matches", AlertKnobs{AlertForm: AlertForm{Matches: MatchesAbsent}}, object{"ioc_matches": nil}},
+		{"a colon", AlertKnobs{AlertForm: AlertForm{Message: MessageColon}}, object{"msg": "URL request was found malicious by an IOC: url:https://c2.example.org/a?b=c d,e"}},
+		{"the value alone", AlertKnobs{AlertForm: AlertForm{Message: MessageBare}}, object{"msg": "URL request was found malicious by an IOC: https://c2.example.org/a?b=c d,e"}},
+		{"a bare comment", AlertKnobs{AlertForm: AlertForm{RuleContent: ContentBare}}, object{"rule_content": "url,https://c2.example.org/a?b=c d,e," + comment}},
+		{"a comment in single quotes", AlertKnobs{AlertForm: AlertForm{RuleContent: ContentSingle}}, object{"rule_content": "url,https://c2.example.org/a?b=c d,e,'" + comment + "'"}},
+		{"no rule_content", AlertKnobs{AlertForm: AlertForm{RuleContent: ContentAbsent}}, object{"rule_content": nil}},
+		{"a last_update from the start", AlertKnobs{BornUpdated: true}, object{"last_update": "2026-03-02T08:00:00Z"}},
+		{"in no threat", AlertKnobs{NoThreats: true}, object{"threat_key": nil}},
+		{"a threat by number", AlertKnobs{ThreatIDs: IDsInt}, object{"threat_key": 4201.0}},
+		{"a number as a text", AlertKnobs{ThreatIDs: IDsInt, ThreatKeys: KeysText}, object{"threat_key": "4201"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := start(t, with(Knobs{AlertKnobs: tt.knobs}))
+			path := m.makeIOC("https://c2.example.org/a?b=c d,e", object{"type": "url", "comment": comment})
+			ids, err := m.Saw(Sighting{Value: "https://c2.example.org/a?b=c d,e", At: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)})
+			if err != nil || len(ids) != 1 {
+				t.Fatal(ids, err)
+			}
+			d := m.document(ids[0])
+			rule := strings.TrimSuffix(strings.TrimPrefix(path, iocs), "/")
+			want := merge(object{
+				"msg": "URL request was found malicious by an IOC: url=https://c2.example.org/a?b=c d,e", "rule_name": "IOC URL check", "rule_id": rule,
+				"rule_content": `url,"https://c2.example.org/a?b=c d,e","{""indicator_id"": ""x"", ""n"": 1}"`, "last_update": nil, "threat_key": "a UUID",
+				"ioc_matches": []any{object{"source_id": m.list[IOC], "type": "url", "value": "https://c2.example.org/a?b=c d,e"}},
+				"alert_time":  "2026-03-02T08:00:00.000000Z", "maturity": "stable", "level": "medium", "level_int": 30.0,
+			}, tt.want)
+			got := object{"ioc_matches": d["process"].(object)["ioc_matches"]}
+			for name := range want {
+				if name != "ioc_matches" {
+					got[name] = d[name]
+				}
+			}
+			if id, _ := got["rule_id"].(string); id != rule {
+				got["rule_id"] = "another"
+			}
+			if id, _ := got["threat_key"].(string); len(id) == 36 {
+				got["threat_key"] = "a UUID"
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("alert (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSightingsOfFiles(t *testing.T) {
+	md5 := strings.Repeat("a", 32)
+	file := object{"md5": md5, "sha1": nil, "sha256": sampleHash}
+	tests := []struct {
+		name      string
+		seen      Sighting
+		detection any
+		written   any
+		image     any
+		own       bool // the process is the file
+	}{
+		{"the file ran", Sighting{Path: `D:\x y.exe`}, object{"file_path": `D:\x y.exe`, "file_hashes": file}, nil, `D:\x y.exe`, true},
+		{"the program is the file", Sighting{Process: `D:\x y.exe`}, object{"file_path": `D:\x y.exe`, "file_hashes": file}, nil, `D:\x y.exe`, true},
+		{"another program holds it", Sighting{Path: "/tmp/x", Process: "/bin/sh"}, object{"file_path": "/tmp/x", "file_hashes": file}, nil, "/bin/sh", false},
+		{"another program wrote it", Sighting{Path: `D:\x`, Process: `C:\w.exe`, Written: true}, object{}, file, `C:\w.exe`, false},
+		{"a service wrote it", Sighting{Written: true}, object{}, file, `C:\Windows\System32\svchost.exe`, false},
+		{"no process", Sighting{NoProcess: true, Path: `D:\x`}, object{"file_path": `D:\x`, "file_hashes": file}, nil, nil, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := armed(t, Options{})
+			tt.seen.Value, tt.seen.Hashes.MD5, tt.seen.Host, tt.seen.User = sampleHash, md5, "WKS-9", `EXAMPLE\x`
+			ids, err := m.Saw(tt.seen)
+			if err != nil || len(ids) != 1 {
+				t.Fatal(ids, err)
+			}
+			d := m.document(ids[0])
+			event, _ := d["details_windows_filesystem_event"].(object)
+			process, _ := d["process"].(object)
+			hashes, _ := process["hashes"].(object)
+			got := []any{d["detection"], event["written_file_hashes"], process["image_name"], hashes["sha256"] == sampleHash, d["level"]}
+			if diff := cmp.Diff([]any{tt.detection, tt.written, tt.image, tt.own, "high"}, got); diff != "" {
+				t.Errorf("detection, written, image, own, level (-want +got):\n%s", diff)
+			}
+			if process != nil && (process["username"] != `EXAMPLE\x` || process["process_name"] == "") {
+				t.Errorf("process %v", process)
+			}
+			agent := d["agent"].(object)
+			if system := map[bool]string{true: "linux", false: "windows"}[strings.HasPrefix(tt.seen.Process, "/")]; agent["hostname"] != "WKS-9" || agent["ostype"] != system {
+				t.Errorf("agent %v", agent)
+			}
+			matches, _ := process["ioc_matches"].([]any)
+			if log, _ := d["eventlog"].(object); process == nil {
+				matches, _ = log["ioc_matches"].([]any)
+			}
+			if len(matches) != 1 {
+				t.Errorf("ioc_matches %v", matches)
+			}
+		})
+	}
+}
+
+func TestSightingsByRule(t *testing.T) {
+	m := armed(t, Options{})
+	only := func(seen Sighting, names ...string) object {
+		t.Helper()
+		ids, err := m.Saw(seen)
+		if err != nil || len(ids) != 1 {
+			t.Fatal(ids, err)
+		}
+		d, out := m.document(ids[0]), object{}
+		for _, name := range names {
+			out[name] = d[name]
+		}
+		process, _ := d["process"].(object)
+		out["matched"], out["process"] = process["matched_rules"], process != nil
+		return out
+	}
+	content := map[string]string{}
+	for _, r := range m.Rules(Sigma) {
+		content[r.Name] = r.Content
+	}
+	want := object{
+		"alert_type": "sigma", "rule_name": "Encoded PowerShell", "rule_id": sigmaID, "msg": "Someone hides: a=b.\nLook.\n", "rule_content": content["shown"], "level": "high",
+		"tags": []any{"attack.execution", "attack.t1059.001"}, "mitre_cells": []any{"execution__t1059.001"}, "references": []any{"https://cti.example.org/42"}, "matched": nil, "process": true,
+	}
+	if diff := cmp.Diff(want, only(Sighting{Rule: "shown"}, "alert_type", "rule_name", "rule_id", "msg", "rule_content", "level", "tags", "mitre_cells", "references")); diff != "" {
+		t.Errorf("Sigma (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(object{"alert_subtype": "eventlog", "msg": "", "matched": nil, "process": false}, only(Sighting{Rule: "log"}, "alert_subtype", "msg")); diff != "" {
+		t.Errorf("Sigma of a log (-want +got):\n%s", diff)
+	}
+	m.SetKnobs(func(k *Knobs) { k.YARA = YARA2021 })
+	want = object{
+		"rule_name": "YARA binary check", "rule_id": "YARA binary check", "msg": "Binary was found malicious by 1 rule(s) with a score of 100", "process": true,
+		"matched": []any{object{"namespace": "loader.yar", "rulename": "second", "source": "from_OpenCTI"}},
+	}
+	if diff := cmp.Diff(want, only(Sighting{Rule: "second"}, "rule_name", "rule_id", "msg")); diff != "" {
+		t.Errorf("YARA of 2021 (-want +got):\n%s", diff)
+	}
+	q, err := m.Saw(Sighting{Value: "c2.example.org"})
+	if err != nil || len(q) != 1 {
+		t.Fatal(q, err)
+	}
+	if d := m.document(q[0]); d["quarantine"] != 1.0 || d["maturity"] != "testing" {
+		t.Errorf("quarantine %v, maturity %v", d["quarantine"], d["maturity"])
+	}
+}
+
+// Alerts of one host join its open threat.
+func TestSawGroups(t *testing.T) {
+	m := armed(t, Options{})
+	saw := func(host string) string {
+		t.Helper()
+		ids, err := m.Saw(Sighting{Value: "c2.example.org", Host: host})
+		if err != nil || len(ids) != 1 {
+			t.Fatal(ids, err)
+		}
+		return fmt.Sprint(m.document(ids[0])["threat_key"])
+	}
+	a, b, again := saw("A"), saw("B"), saw("A")
+	m.TriageThreat(a, "investigating", false)
+	investigated := saw("A")
+	m.TriageThreat(a, "closed", false)
+	next, after := saw("A"), saw("A")
+	switch {
+	case a == b:
+		t.Error("two hosts share a threat")
+	case again != a || investigated != a:
+		t.Error("an alert did not join an open threat")
+	case next == a || next != after:
+		t.Error("an alert joined a closed threat, or a new one each time")
+	}
+	for _, ids := range []string{IDsInt, IDsMixed} {
+		m.SetKnobs(func(k *Knobs) { k.ThreatIDs, k.ThreatKeys = ids, KeysMixed })
+		for i := range 12 {
+			saw(fmt.Sprint("host", ids, i))
+		}
+	}
+	numbers, texts := 0, 0
+	for _, raw := range m.Alerts() {
+		var d struct {
+			Key json.RawMessage `json:"threat_key"`
+		}
+		if err := json.Unmarshal(raw, &d); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case d.Key[0] != '"':
+			numbers++
+		case len(d.Key) < 38:
+			texts++
+		}
+		one, there := m.Threat(text(d.Key))
+		if !there || one.Count == 0 {
+			t.Errorf("no threat for %s", d.Key)
+		}
+	}
+	if numbers == 0 || texts == 0 || numbers+texts < 18 || len(m.Threats()) != 27 {
+		t.Errorf("%d numbers, %d texts of numbers, %d threats", numbers, texts, len(m.Threats()))
+	}
+}
+
+// The same history gives the same alerts, but for what is random in the rules.
+func TestSawIsTheSameEachTime(t *testing.T) {
+	run := func() string {
+		at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+		s := New(Options{Now: func() time.Time { return at }, Knobs: Knobs{AlertKnobs: AlertKnobs{AlertForm: AlertForm{RuleIDs: RuleIDRandom, Matches: MatchesAbsent, Times: TimesMixed}}}})
+		list, err := s.AddSource(IOC, "l")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Add(IOC, Rule{SourceID: list, Type: "url", Value: "u", Enabled: true})
+		for range 3 {
+			if _, err := s.Saw(Sighting{Value: "u"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := json.Marshal(s.Alerts())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(all)
+	}
+	if diff := cmp.Diff(run(), run()); diff != "" {
+		t.Errorf("alerts differ:\n%s", diff)
+	}
+}

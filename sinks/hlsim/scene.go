@@ -1,0 +1,164 @@
+package hlsim
+
+import (
+	"hash/fnv"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Sighting is what an agent sees: a value, or something that a Sigma or YARA rule describes.
+type Sighting struct {
+	// Type is an IOC type, with Rule also sigma or yara. An address of ip_src or ip_dst is met by rules of
+	// that type and of ip_both, one of ip_both by all three. Empty is any type that the value fits.
+	Type  string `json:"type,omitempty"`
+	Value string `json:"value,omitempty"`
+	Rule  string `json:"rule,omitempty"` // id or name of a Sigma rule or a YARA file, title of the one, name of a rule in the other
+
+	Host string    `json:"host,omitempty"` // WKS-001 when empty
+	User string    `json:"user,omitempty"` // EXAMPLE\alice when empty
+	At   time.Time `json:"at,omitzero"`    // alert_time; now when zero
+
+	Process   string `json:"process,omitempty"`    // path of the program that is there; one that fits when empty
+	NoProcess bool   `json:"no_process,omitempty"` // the alert has none
+	Path      string `json:"path,omitempty"`       // of the file that is seen; one that fits when empty
+	Hashes    Hashes `json:"hashes,omitzero"`      // of that file, beside the value
+	Written   bool   `json:"written,omitempty"`    // the file was written by the process: detection is empty
+}
+
+// scene is where an alert happens.
+type scene struct {
+	Sighting
+	dice
+	form AlertForm
+}
+
+// newScene fills what a sighting leaves open.
+func newScene(seen Sighting, d dice, form AlertForm, now time.Time) *scene {
+	if seen.Host == "" {
+		seen.Host = "WKS-001"
+	}
+	if seen.User == "" {
+		seen.User = `EXAMPLE\alice`
+	}
+	if seen.At.IsZero() {
+		seen.At = now
+	}
+	return &scene{Sighting: seen, dice: d, form: form}
+}
+
+func (x *scene) time(before time.Duration) string { return x.spell(x.form.Times, x.At.Add(-before)) }
+
+var confidenceInt = map[string]int{"weak": 100, "moderate": 200, "strong": 300}
+
+// base are the members that alerts of all types have (contract harfanglab-api 7.3).
+func (x *scene) base(id, typ, subtype string) document {
+	d := document{
+		"id": id, "alert_unique_id": x.uuid(), "alert_type": typ, "alert_subtype": subtype,
+		"status": "new", "status_history": []any{document{"action": "created", "timestamp": x.time(0)}},
+		"alert_time": x.time(0), "@event_create_date": x.time(1284414 * time.Microsecond), "detection_date": x.time(1180 * time.Millisecond),
+		"ingestion_date": x.time(300 * time.Millisecond), "@timestamp": x.time(290 * time.Millisecond), "detection_timestamp": x.time(1180 * time.Millisecond),
+		"execution": 0, "quarantine": 4, "detection_origin": "agent", "detection": document{}, "agent": x.agent(),
+		"groups":          []any{document{"id": sameAs("group Workstations"), "name": "Workstations"}},
+		"aggregation_key": x.hex(64), "tags": []string{}, "mitre_cells": []string{}, "references": []string{},
+		"tenant": "", "type": "rtlogs", "log_type": "alert", "@version": "1", "job_id": x.uuid(),
+	}
+	d.grade("medium", "moderate", "stable")
+	return d
+}
+
+// grade sets level, confidence and maturity.
+func (d document) grade(level, confidence, maturity string) {
+	d["level"], d["confidence"], d["maturity"] = level, confidence, maturity
+	if n, known := levelInt[level]; known {
+		d["level_int"] = n
+	}
+	if n, known := confidenceInt[confidence]; known {
+		d["confidence_int"] = n
+	}
+}
+
+// add takes over members.
+func (d document) add(more document) document {
+	maps.Copy(d, more)
+	return d
+}
+
+// linux says whether the endpoint is none of Windows: the paths tell.
+func (x *scene) linux() bool {
+	return strings.HasPrefix(x.Process, "/") || strings.HasPrefix(x.Path, "/")
+}
+
+func (x *scene) agentID() string { return sameAs("agent " + x.Host) }
+
+// agent follows from the host's name.
+func (x *scene) agent() document {
+	n := number(x.Host)
+	d := document{
+		"agentid": x.agentID(), "hostname": x.Host, "domainname": "EXAMPLE", "dnsdomainname": "corp.example.org", "domain": nil,
+		"ipaddress": "192.0.2." + strconv.Itoa(1+n%254), "ostype": "windows", "osproducttype": "Windows 11 Pro", "osversion": "10.0.22631",
+		"producttype": "workstation", "distroid": nil, "version": "5.12.30", "additional_info": nil,
+	}
+	if x.linux() {
+		d.add(document{"domainname": nil, "ostype": "linux", "osproducttype": "Debian GNU/Linux 12", "osversion": "6.1.0", "producttype": "server", "distroid": "debian"})
+	}
+	return d
+}
+
+// number is one below 10,000 that follows from a word.
+func number(word string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(word)) // never fails
+	return int(h.Sum32() % 10_000)
+}
+
+// baseName is the last part of a path of either kind.
+func baseName(p string) string { return path.Base(strings.ReplaceAll(p, `\`, "/")) }
+
+// folder is what is before it.
+func folder(p string) string {
+	if i := strings.LastIndexAny(p, `\/`); i >= 0 {
+		return p[:i+1]
+	}
+	return ""
+}
+
+// program is the process of an alert, with the hashes of its image.
+func (x *scene) program(image string, hashes Hashes) document {
+	d := document{
+		"process_name": baseName(image), "image_name": image, "commandline": `"` + image + `" /run`, "current_directory": folder(image),
+		"pid": 1000 + x.IntN(60_000), "ppid": 800, "process_unique_id": x.uuid(), "parent_unique_id": x.uuid(),
+		"username": x.User, "usersid": "S-1-5-21-1-2-3-" + strconv.Itoa(1000+number(x.User)), "integrity_level": "Medium",
+		"hashes": hashes.document(), "size": 10_000 + x.IntN(9_000_000), "signed": true,
+		"create_time":  x.At.UTC().Add(-time.Minute).Format("2006/01/02 15:04:05.000000"),
+		"parent_image": `C:\Windows\explorer.exe`, "parent_commandline": `C:\Windows\explorer.exe`,
+		"grandparent_image": `C:\Windows\System32\userinit.exe`, "grandparent_commandline": "userinit.exe",
+		"session": 1, "logonid": 300_000 + x.IntN(100_000), "status": 0, "status_msg": "", "error_msg": "",
+	}
+	if x.linux() {
+		d.add(document{"commandline": image + " --run", "usersid": strconv.Itoa(1000 + number(x.User)%1000), "integrity_level": "", "signed": false,
+			"parent_image": "/usr/bin/bash", "parent_commandline": "-bash", "grandparent_image": "/usr/sbin/sshd", "grandparent_commandline": "sshd: alice"})
+	}
+	return d
+}
+
+// techniqueCells are the mitre_cells of tags: every tactic with every technique.
+func techniqueCells(tags []string) []string {
+	cells := []string{}
+	for _, tactic := range tags {
+		name, ok := strings.CutPrefix(tactic, "attack.")
+		if !ok || technique.MatchString(name) {
+			continue
+		}
+		for _, t := range tags {
+			if id := technique.FindString(t); id != "" {
+				cells = append(cells, strings.ReplaceAll(name, "-", "_")+"__"+strings.ToLower(id))
+			}
+		}
+	}
+	slices.Sort(cells)
+	return cells
+}
