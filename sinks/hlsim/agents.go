@@ -22,33 +22,56 @@ type agent struct {
 // agents are all endpoints that an alert named.
 type agents struct {
 	byID  map[string]*agent
-	order []*agent // of their first alert's arrival
+	order []*agent                // of their first alert's arrival
+	said  map[string]*description // of the many alerts of one endpoint most say the same
 }
 
-// note is the agent of an alert, nil when it names none by id.
-func (l *agents) note(e *event, all map[string]json.RawMessage) *agent {
-	shown := objectOf(all["agent"])
-	id := text(shown["agentid"])
-	if id == "" {
-		return nil
+// description is what alerts say of an endpoint, read.
+type description struct {
+	agent *agent // nil when it has no id
+	host  string
+	shown map[string]json.RawMessage
+}
+
+// note tells an alert its agent, and the agent of the alert. What the alert says of it holds from now
+// on if it is news.
+func (l *agents) note(e *event, h *head, news bool) {
+	d := l.said[string(h.Agent)]
+	if d == nil {
+		d = l.read(h.Agent)
 	}
-	a := l.byID[id]
+	e.agent, e.host = d.agent, d.host
+	a := d.agent
 	if a == nil {
-		a = &agent{id: id, first: e.at, last: e.at}
-		l.byID[id] = a
-		l.order = append(l.order, a)
+		return
 	}
-	a.shown = shown
-	if groups := all["groups"]; !absent(groups) {
-		a.groups = groups
-	}
-	if e.at.Before(a.first) {
+	if a.first.IsZero() || e.at.Before(a.first) {
 		a.first = e.at
 	}
 	if e.at.After(a.last) {
 		a.last = e.at
 	}
-	return a
+	if news {
+		a.shown = d.shown
+	}
+	if news && !absent(h.Groups) {
+		a.groups = h.Groups
+	}
+}
+
+// read makes the description of an endpoint, and the endpoint if it was not known.
+func (l *agents) read(raw json.RawMessage) *description {
+	d := &description{shown: objectOf(raw)}
+	d.host = text(d.shown["hostname"])
+	if id := text(d.shown["agentid"]); id != "" {
+		if d.agent = l.byID[id]; d.agent == nil {
+			d.agent = &agent{id: id, shown: d.shown}
+			l.byID[id] = d.agent
+			l.order = append(l.order, d.agent)
+		}
+	}
+	l.said[string(raw)] = d
+	return d
 }
 
 // says is a text of the agent, such as its hostname.

@@ -3,6 +3,7 @@ package hlsim
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -66,8 +67,14 @@ type loader struct {
 	ids   []string
 	ready []arrival
 	at    []int // the places of those that are ready
-	bad   []error
-	more  int // errors beyond the most
+	bad   []refusal
+	more  int // refusals beyond the most
+}
+
+// refusal is an alert that was not held.
+type refusal struct {
+	at  int
+	err error
 }
 
 // mostBad bounds the errors that are told one by one.
@@ -78,16 +85,16 @@ func (l *loader) refuse(at int, err error) {
 		l.more++
 		return
 	}
-	l.bad = append(l.bad, fmt.Errorf("%s %d: %w", l.noun, at, err))
+	l.bad = append(l.bad, refusal{at, err})
 }
 
 func (l *loader) add(at int, doc []byte) {
-	e, all, err := readEvent(doc, l.sim.nextIndexID, l.sim.options.Now())
+	e, h, err := readEvent(doc, l.sim.nextIndexID, l.sim.options.Now())
 	if err != nil {
 		l.refuse(at, err)
 		return
 	}
-	l.ready, l.at = append(l.ready, arrival{e, all}), append(l.at, at)
+	l.ready, l.at = append(l.ready, arrival{e, h}), append(l.at, at)
 	if len(l.ready) == batch {
 		l.hold()
 	}
@@ -109,10 +116,15 @@ func (l *loader) hold() {
 
 func (l *loader) end() ([]string, error) {
 	l.hold()
-	if l.more > 0 {
-		l.bad = append(l.bad, fmt.Errorf("and %d more", l.more))
+	slices.SortFunc(l.bad, func(a, b refusal) int { return cmp.Compare(a.at, b.at) })
+	var errs []error
+	for _, r := range l.bad {
+		errs = append(errs, fmt.Errorf("%s %d: %w", l.noun, r.at, r.err))
 	}
-	return slices.Clip(l.ids), errors.Join(l.bad...)
+	if l.more > 0 {
+		errs = append(errs, fmt.Errorf("and %d more", l.more))
+	}
+	return slices.Clip(l.ids), errors.Join(errs...)
 }
 
 // nextIndexID is the id of the next document in the index: 20 letters and digits of base64 (contract

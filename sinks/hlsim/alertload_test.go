@@ -29,7 +29,7 @@ func TestLoadAlerts(t *testing.T) {
 		{"a null id is none", `{"id":null,"alert_time":null}`, 1, nil, `{"alert_time":"2026-03-02T08:00:00.000000Z","id":"`},
 		{"an alert_time that is no time is kept", `{"id":"a","alert_time":"noon"}`, 1, nil, `"alert_time":"noon"`},
 		{"bad lines are named, the others held", "x\n{\"id\":1}\n{\"id\":\"a\"}\n{\"id\":\"a\"}\n[]\nnull\n{\"id\":\"\"}\n{\"id\":\"b\"} {}\n{\"a\":\"\xff\"}", 1,
-			[]string{"line 1: ", "line 2: its id is no text", `line 4: the alert "a" already exists`, "line 5: ", "line 6: null is no object", "line 7: its id is no text", "line 8: ", "line 9: it is not UTF-8"}, `{"count":1,`},
+			[]string{"line 1: ", "line 2: its id is no text", `line 4: the alert "a" already exists`, "line 5: it is no object\nline 6: it is no object", "line 7: its id is no text", "line 8: ", "line 9: it is not UTF-8"}, `{"count":1,`},
 		{"of many bad lines the first are named", strings.Repeat("x\n", 30) + `{"id":"a"}`, 1, []string{"line 20: ", "and 10 more"}, `"id":"a"`},
 		{"members of other shapes are kept", `{"id":"a","agent":[1],"process":"p","mitre_cells":{},"threat_key":{},"level":[],"status":7,"last_update":5}`, 1, nil, `"agent":[1]`},
 		{"nothing", "", 0, nil, `"results":[]`},

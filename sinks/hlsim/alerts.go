@@ -26,7 +26,7 @@ var alertTable = table[*event]{
 		"threat_key":         {text: func(e *event) string { return e.threatKey }},
 		"rule_id":            {text: func(e *event) string { return e.ruleID }},
 		"rule_name":          {text: func(e *event) string { return e.ruleName }},
-		"agent.hostname":     {text: func(e *event) string { return e.hostname }},
+		"agent.hostname":     {text: func(e *event) string { return e.host }},
 		"alert_time":         {moment: func(e *event) time.Time { return e.at }},
 		"last_update":        {moment: func(e *event) time.Time { return e.moved }},
 		"@event_create_date": {moment: func(e *event) time.Time { return moment(objectOf(e.raw)["@event_create_date"]) }},

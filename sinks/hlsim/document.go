@@ -3,10 +3,8 @@ package hlsim
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // document is a JSON object that is being made.
@@ -23,21 +21,7 @@ func encode(v any) (json.RawMessage, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// members are those of a JSON object, as they are spelled. The functions below take what it gave, so
-// that they meet no broken JSON.
-func members(raw []byte) (map[string]json.RawMessage, error) {
-	if !utf8.Valid(raw) {
-		return nil, errors.New("it is not UTF-8")
-	}
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, err
-	}
-	if m == nil {
-		return nil, errors.New("null is no object")
-	}
-	return m, nil
-}
+// The functions below take JSON that was found to be sound before.
 
 // text is what a JSON text, number or boolean says, "" for anything else.
 func text(raw json.RawMessage) string {

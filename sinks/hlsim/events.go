@@ -24,7 +24,7 @@ type events struct {
 }
 
 func newEvents() *events {
-	return &events{byID: map[string]*event{}, threats: newThreats(), agents: agents{byID: map[string]*agent{}}}
+	return &events{byID: map[string]*event{}, threats: newThreats(), agents: agents{byID: map[string]*agent{}, said: map[string]*description{}}}
 }
 
 // before is the order of the index.
@@ -33,7 +33,7 @@ func (e *event) before(o *event) int { return cmp.Or(e.at.Compare(o.at), cmp.Com
 // arrival is a document that is read and not yet held.
 type arrival struct {
 	*event
-	all map[string]json.RawMessage
+	head *head
 }
 
 // hold adds alerts, those whose id is free; the others are errors, at the same place.
@@ -48,7 +48,7 @@ func (s *events) hold(in []arrival) []error {
 		s.arrived++
 		e.seq = s.arrived
 		s.byID[e.id] = e.event
-		e.agent = s.agents.note(e.event, e.all)
+		s.agents.note(e.event, e.head, true)
 		if e.threatKey != "" {
 			s.threats.join(e.event)
 		}
@@ -71,25 +71,24 @@ func (s *events) hold(in []arrival) []error {
 
 // change replaces members of an alert's document. Nothing changes the id.
 func (s *events) change(e *event, by func(all map[string]json.RawMessage)) error {
-	all, err := members(e.raw)
-	if err != nil {
-		return err
-	}
+	all := objectOf(e.raw)
 	agentWas := all["agent"]
 	by(all)
-	if text(all["id"]) != e.id {
-		return errors.New("the id of an alert cannot be changed")
-	}
 	raw, err := encode(all)
 	if err != nil {
 		return err
 	}
+	h, err := readHead(raw)
+	if err != nil {
+		return err
+	}
+	if text(h.ID) != e.id {
+		return errors.New("the id of an alert cannot be changed")
+	}
 	was := *e
 	e.raw = raw
-	e.take(all, e.at)
-	if !bytes.Equal(all["agent"], agentWas) || !e.at.Equal(was.at) {
-		e.agent = s.agents.note(e, all)
-	}
+	e.take(h, e.at)
+	s.agents.note(e, h, !bytes.Equal(h.Agent, agentWas))
 	if e.threatKey != was.threatKey || e.agent != was.agent || e.level != was.level || !e.at.Equal(was.at) {
 		s.threats.move(e, was.threatKey)
 	}

@@ -62,14 +62,14 @@ func (s *Sim) fire(k *Knobs, kind string, r *row, seen Sighting) (string, error)
 	if err != nil {
 		return "", err
 	}
-	e, all, err := readEvent(raw, s.nextIndexID, now)
+	e, h, err := readEvent(raw, s.nextIndexID, now)
 	if err != nil {
 		return "", err
 	}
 	more := *r.rest
 	more.alerts++
 	r.rest = &more
-	return id, s.events.hold([]arrival{{e, all}})[0]
+	return id, s.events.hold([]arrival{{e, h}})[0]
 }
 
 // open says whether further alerts join the threat.

@@ -15,7 +15,7 @@ type threat struct {
 	status string
 	alerts []*event // in the order of their arrival
 
-	agents        map[string]bool // the ids of those that its alerts name
+	agents        map[string]bool // the ids of those that its alerts name, false for those that they named before
 	created, last time.Time       // the first and the last alert_time
 	touched       time.Time       // of the last change by a person; zero when there is none
 	level         string          // the highest
@@ -27,10 +27,10 @@ type threat struct {
 // threats are all of them.
 type threats struct {
 	byID    map[string]*threat
-	order   []*threat // of their making
-	made    int       // how many ever
-	ofAgent map[string][]*threat
-	numbers int // the highest number among the ids
+	order   []*threat            // of their making
+	made    int                  // how many ever
+	ofAgent map[string][]*threat // those that ever had an alert of an agent
+	numbers int                  // the highest number among the ids
 }
 
 func newThreats() threats {
@@ -50,52 +50,52 @@ func (l *threats) join(e *event) {
 		}
 	}
 	e.threat = t
-	if len(t.alerts) == 0 {
+	if t.alerts = append(t.alerts, e); len(t.alerts) == 1 {
 		t.reset()
 	}
-	t.alerts = append(t.alerts, e)
-	if e.agent != nil && !t.agents[e.agent.id] {
-		l.ofAgent[e.agent.id] = append(l.ofAgent[e.agent.id], t)
-	}
-	t.count(e)
+	l.count(t, e)
 }
 
 // move counts an alert anew that changed, in another threat if it names another one. One whose threat
 // was taken away stays without.
 func (l *threats) move(e *event, was string) {
-	left := e.threat != nil
-	if left {
-		l.leave(e)
+	switch t := e.threat; {
+	case t != nil && e.threatKey == was:
+		l.recount(t)
+		return
+	case t != nil: // one that all have left is shown as it was
+		e.threat = nil
+		if t.alerts = slices.DeleteFunc(t.alerts, func(o *event) bool { return o == e }); len(t.alerts) > 0 {
+			l.recount(t)
+		}
 	}
-	if e.threatKey != "" && (left || e.threatKey != was) {
+	if e.threatKey != "" && e.threatKey != was {
 		l.join(e)
 	}
 }
 
-// leave takes an alert out of its threat. A threat that is left by all stays.
-func (l *threats) leave(e *event) {
-	t := e.threat
-	e.threat = nil
-	t.alerts = slices.DeleteFunc(t.alerts, func(o *event) bool { return o == e })
-	if len(t.alerts) == 0 {
-		return // what it was is shown until another joins
-	}
+func (l *threats) recount(t *threat) {
 	t.reset()
-	for _, one := range t.alerts {
-		t.count(one)
+	for _, e := range t.alerts {
+		l.count(t, e)
 	}
 }
 
 // reset forgets what was counted.
 func (t *threat) reset() {
 	t.level, t.created, t.last = "", time.Time{}, time.Time{}
-	clear(t.agents)
+	for id := range t.agents {
+		t.agents[id] = false
+	}
 }
 
 // count takes one alert more into account.
-func (t *threat) count(e *event) {
-	if e.agent != nil {
-		t.agents[e.agent.id] = true
+func (l *threats) count(t *threat, e *event) {
+	if a := e.agent; a != nil {
+		if _, listed := t.agents[a.id]; !listed {
+			l.ofAgent[a.id] = append(l.ofAgent[a.id], t)
+		}
+		t.agents[a.id] = true
 	}
 	if t.created.IsZero() || e.at.Before(t.created) {
 		t.created = e.at
