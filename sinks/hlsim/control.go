@@ -14,6 +14,8 @@ import (
 //	GET                 /_sim/sources/{kind}
 //	GET, PATCH          /_sim/knobs               PATCH takes the members that change
 //	POST                /_sim/promote             what Promote does
+//
+// Those of alerts and threats are alertControls.
 func (s *Sim) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_sim/rules/{kind}", func(w http.ResponseWriter, r *http.Request) {
@@ -49,6 +51,7 @@ func (s *Sim) controlRoutes() http.Handler {
 	mux.HandleFunc("POST /_sim/promote", func(w http.ResponseWriter, _ *http.Request) {
 		respond(w, true, map[string]int{"promoted": s.Promote()})
 	})
+	s.alertControls(mux)
 	return mux
 }
 
