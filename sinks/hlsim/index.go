@@ -56,26 +56,26 @@ func holds[T any](tests []func(T) bool, v T) bool {
 // paged is a page of an index. Pages that reach past its window are refused, and the count ends there
 // (contract harfanglab-api 12.26; status and body are assumed).
 func paged[T any](k *Knobs, r *http.Request, w window, rows []T, view func(T) any) *answer {
-	most := k.indexWindow()
-	if most > 0 && w.offset+w.limit > most {
-		const why = "Result window is too large, offset + limit must be less than or equal to %d."
-		switch k.BeyondWindow {
-		case BeyondEmpty:
-			rows = rows[:0]
-		case BeyondFails:
-			return detail(http.StatusInternalServerError, fmt.Sprintf(why, most))
-		default:
-			return detail(http.StatusBadRequest, fmt.Sprintf(why, most))
-		}
-	}
-	from := min(w.offset, len(rows))
-	views := []any{}
-	for _, row := range rows[from:min(from+w.limit, len(rows))] {
-		views = append(views, view(row))
-	}
-	n := len(rows)
+	n, most := len(rows), k.indexWindow()
+	page := rows[min(w.offset, n):]
+	page = page[:min(w.limit, len(page))]
 	if most > 0 {
 		n = min(n, most)
+	}
+	if most > 0 && w.offset > most-w.limit {
+		why := fmt.Sprintf("Result window is too large, offset + limit must be less than or equal to %d.", most)
+		switch k.BeyondWindow {
+		case BeyondEmpty:
+			page = nil
+		case BeyondFails:
+			return detail(http.StatusInternalServerError, why)
+		default:
+			return detail(http.StatusBadRequest, why)
+		}
+	}
+	views := []any{}
+	for _, row := range page {
+		views = append(views, view(row))
 	}
 	a := k.enclose(r, w, n, views)
 	if k.NextBeyond {

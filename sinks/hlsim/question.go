@@ -9,11 +9,13 @@ import (
 	"time"
 )
 
-// column is what rows of an index can be asked for: a moment, a text, or texts.
+// column is what rows of an index can be asked for: a moment, a text, or one of several texts. One of
+// the functions is there.
 type column[T any] struct {
-	moment func(T) time.Time               // zero where there is none
-	text   func(T) string                  //
-	has    func(T, func(string) bool) bool // any text that matches
+	moment func(T) time.Time // zero where there is none
+	text   func(T) string    // empty where there is none
+	number bool              // texts that are numbers have bounds
+	has    func(T, func(string) bool) bool
 }
 
 // table names the columns of an index.
@@ -86,13 +88,13 @@ func (t *table[T]) condition(k *Knobs, a *asked[T], name, v string, bad map[stri
 		if v != "" {
 			a.tests = append(a.tests, c.among(words(v), not))
 		}
-	case slices.Contains(bounds, lookup) && c.text != nil && field == "id" && !not:
+	case c.number && slices.Contains(bounds, lookup) && !not:
 		limit, err := strconv.Atoi(v)
 		if err != nil {
 			bad[name] = []string{"Enter a number."}
 			return true
 		}
-		a.tests = append(a.tests, func(row T) bool { // numbers only: other ids never match
+		a.tests = append(a.tests, func(row T) bool { // other texts never match
 			n, err := strconv.Atoi(c.text(row))
 			return err == nil && compares(lookup, n-limit)
 		})

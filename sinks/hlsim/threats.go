@@ -14,7 +14,7 @@ var triages = []string{"new", "investigating", "false_positive", "closed"}
 var threatTable = table[*threat]{
 	main: "creation_date",
 	columns: map[string]column[*threat]{
-		"id":            {text: func(t *threat) string { return t.id }},
+		"id":            {text: func(t *threat) string { return t.id }, number: true},
 		"status":        {text: func(t *threat) string { return t.status }},
 		"level":         {text: func(t *threat) string { return t.level }},
 		"creation_date": {moment: func(t *threat) time.Time { return t.created }},
