@@ -37,6 +37,7 @@ type simulators struct {
 
 type simOptions struct {
 	indicators, rules string
+	alerts            string
 	octiAddr, hlAddr  string
 	env               string
 	latency           time.Duration
@@ -52,6 +53,7 @@ func (p *program) simulateCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "indicators", Usage: "JSON lines of OpenCTI indicators (default: the built-in samples)", Destination: &o.indicators},
 			&cli.StringFlag{Name: "rules", Usage: "JSON lines of HarfangLab rules, each with its kind", Destination: &o.rules},
+			&cli.StringFlag{Name: "alerts", Usage: "JSON lines of HarfangLab alerts", Destination: &o.alerts},
 			&cli.StringFlag{Name: "opencti-addr", Value: "127.0.0.1:0", Usage: "where to listen", Destination: &o.octiAddr},
 			&cli.StringFlag{Name: "harfanglab-addr", Value: "127.0.0.1:0", Usage: "where to listen", Destination: &o.hlAddr},
 			&cli.DurationFlag{Name: "latency", Usage: "least time a request takes", Destination: &o.latency},
@@ -108,6 +110,11 @@ func (s *simulators) load(o *simOptions) error {
 	defer indicators.Close()
 	if _, err := s.octi.LoadJSONL(indicators); err != nil {
 		return usagef("--indicators: %v", err)
+	}
+	if o.alerts != "" {
+		if _, err := s.hl.LoadAlertsFile(o.alerts); err != nil {
+			return usagef("--alerts: %v", err)
+		}
 	}
 	if o.rules == "" {
 		return nil
