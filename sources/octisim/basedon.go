@@ -27,7 +27,7 @@ func (s *Sim) Detach(indicatorID, observableID string) bool {
 		return false
 	}
 	for _, r := range s.from[i.id] {
-		if o := s.items[r.to]; o != nil && (o.core().id == observableID || o.core().standard == observableID) {
+		if o := s.items[r.to]; r.entity == basedOn && o != nil && (o.core().id == observableID || o.core().standard == observableID) {
 			s.unrelate(r)
 			return true
 		}
@@ -42,7 +42,7 @@ func (s *Sim) rebase(id string, want []Observable) {
 		kept[s.attach(id, o).id] = true
 	}
 	for _, r := range slices.Clone(s.from[id]) {
-		if !kept[r.to] {
+		if r.entity == basedOn && !kept[r.to] {
 			s.unrelate(r)
 		}
 	}
@@ -51,7 +51,7 @@ func (s *Sim) rebase(id string, want []Observable) {
 func (s *Sim) attach(id string, in Observable) *observable {
 	o := s.observable(in)
 	for _, r := range s.from[id] {
-		if r.to == o.id {
+		if r.entity == basedOn && r.to == o.id {
 			return o
 		}
 	}
@@ -65,18 +65,33 @@ func (s *Sim) attach(id string, in Observable) *observable {
 		}
 	}
 	r := &relation{
-		base: base{id: s.newID(), standard: standard, entity: "based-on", createdAt: at, updatedAt: at}, from: i.id, to: o.id,
+		base: base{id: s.newID(), standard: standard, entity: basedOn, createdAt: at, updatedAt: at}, from: i.id, to: o.id,
 	}
-	s.relations.add(r)
+	s.relate(r)
+	return o
+}
+
+// basedOn joins an indicator to the observables that make it.
+const basedOn = "based-on"
+
+// relate stores a new relation or sighting.
+func (s *store) relate(r *relation) {
+	s.tableOf(r).add(r)
 	s.enter(r)
 	s.from[r.from] = append(s.from[r.from], r)
 	s.to[r.to] = append(s.to[r.to], r)
-	return o
+}
+
+func (s *store) tableOf(r *relation) *table[*relation] {
+	if r.sighting() {
+		return s.sightings
+	}
+	return s.relations
 }
 
 func (s *Sim) unrelate(r *relation) {
 	s.leave(r)
-	s.relations.remove(r)
+	s.tableOf(r).remove(r)
 	is := func(x *relation) bool { return x == r }
 	if s.from[r.from] = slices.DeleteFunc(s.from[r.from], is); len(s.from[r.from]) == 0 {
 		delete(s.from, r.from)

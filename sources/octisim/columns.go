@@ -1,6 +1,10 @@
 package octisim
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // column is one filter key of one kind of object: how its value is read. Exactly one of the
 // functions is set.
@@ -26,8 +30,8 @@ func ids[M item](ms []M) []string {
 	return out
 }
 
-// allColumns are the keys that every kind has.
-func allColumns[T item](more columns[T]) columns[T] {
+// allColumns are the keys that every kind has, and more, of which the first lists win.
+func allColumns[T item](more ...columns[T]) columns[T] {
 	all := columns[T]{
 		"ids": {id: true, texts: func(v T) []string {
 			b := v.core()
@@ -46,8 +50,8 @@ func allColumns[T item](more columns[T]) columns[T] {
 		"modified":      {date: func(v T) moment { return v.core().modified() }},
 		"objectMarking": {id: true, texts: func(v T) []string { return ids(v.core().markings) }},
 	}
-	for key, c := range more {
-		all[key] = c
+	for _, list := range slices.Backward(more) {
+		maps.Copy(all, list)
 	}
 	return all
 }
@@ -85,7 +89,7 @@ var indicatorColumns = allColumns(columns[*indicator]{
 		}
 		return ""
 	}},
-	"creator_id": {id: true, text: func(*indicator) string { return systemUser }},
+	"creator_id": {id: true, text: func(i *indicator) string { return i.creator() }},
 })
 
 func hashColumn(algorithm string) column[*observable] {
@@ -107,8 +111,7 @@ var observableColumns = allColumns(columns[*observable]{
 	"hashes.SHA-1":    hashColumn("SHA-1"),
 	"hashes.SHA-256":  hashColumn("SHA-256"),
 	"hashes.SHA-512":  hashColumn("SHA-512"),
-	"creator_id":      {id: true, text: func(*observable) string { return systemUser }},
-})
+}, attributeColumns[*observable]())
 
 // endTypes are the keys on the types of a relation's ends, which the ends themselves know.
 func (s *store) endTypes() columns[*relation] {
@@ -127,8 +130,8 @@ var relationColumns = allColumns(columns[*relation]{
 	"fromId":            {id: true, text: func(r *relation) string { return r.from }},
 	"toId":              {id: true, text: func(r *relation) string { return r.to }},
 	"fromOrToId":        {id: true, texts: func(r *relation) []string { return []string{r.from, r.to} }},
-	"creator_id":        {id: true, text: func(*relation) string { return systemUser }},
-})
+	"confidence":        {num: func(r *relation) (float64, bool) { return float64(r.level()), true }},
+}, attributeColumns[*relation](relationshipAttributes, sightingAttributes))
 
 var markingColumns = allColumns(columns[*marking]{
 	"definition":      {text: func(m *marking) string { return m.definition }},
@@ -152,6 +155,7 @@ var schemaKeys = func() map[string]bool {
 	keys := map[string]bool{}
 	for _, names := range [][]string{
 		otherKeys, sortedKeys(indicatorColumns), sortedKeys(observableColumns), sortedKeys(relationColumns), sortedKeys(markingColumns),
+		sortedKeys(entityColumns), sortedKeys(identityColumns),
 	} {
 		for _, k := range names {
 			keys[k] = true

@@ -46,9 +46,10 @@ func (s *Sim) SetConnector(id, state string) bool {
 }
 
 // ResetConnector empties the state of a connector as an administrator does: the next ping stores
-// nothing and learns of it (contract opencti-api 6.2). It is false for an unknown id.
+// nothing and learns of it, and bundles that wait for their import are lost (contract opencti-api
+// 6.2). It is false for an unknown id.
 func (s *Sim) ResetConnector(id string) bool {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	c, ok := s.connectors[id]
 	if ok {
@@ -59,6 +60,7 @@ func (s *Sim) ResetConnector(id string) bool {
 
 func (s *Sim) resetState(c *connector) {
 	c.state, c.reset, c.stateAt = new(""), true, momentOf(s.now())
+	s.unqueue(c.id)
 }
 
 func (s *Sim) connectorList() []*connector {
@@ -77,6 +79,7 @@ var mutationFields = map[string]resolver{
 	"workAdd":             workAdd,
 	"workEdit":            workEdit,
 	"workDelete":          workDelete,
+	"stixBundlePush":      push,
 }
 
 func register(c *call) (any, error) {
@@ -152,6 +155,7 @@ func deleteConnector(c *call) (any, error) {
 		return nil, err
 	}
 	delete(c.sim.connectors, con.id)
+	c.sim.unqueue(con.id)
 	return con.id, nil
 }
 

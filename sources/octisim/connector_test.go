@@ -19,7 +19,7 @@ const (
 	conID = "9f6b8f1e-0d1c-4f52-9d5a-3f1f6f7a0c11"
 )
 
-func registered(t *testing.T, o Options) *Sim {
+func registered(t testing.TB, o Options) *Sim {
 	t.Helper()
 	s := five(o)
 	r := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": conID, "name": "HarfangLab", "type": "EXTERNAL_IMPORT", "scope": []string{"harfanglab"}}})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"regexp"
 )
 
 // controls serves what tests and demonstrations turn from outside, below what simhttp serves there:
@@ -67,6 +68,7 @@ func (s *Sim) controls(mux *http.ServeMux) {
 	mux.HandleFunc("POST /_sim/connectors/{id}/reset", func(w http.ResponseWriter, r *http.Request) {
 		found404(w, s.ResetConnector(r.PathValue("id")), nil)
 	})
+	s.heldControls(mux)
 	mux.HandleFunc("GET /_sim/knobs", func(w http.ResponseWriter, _ *http.Request) { show(w, knobs{s.Knobs(), s.Version()}) })
 	mux.HandleFunc("PATCH /_sim/knobs", s.patchKnobs)
 }
@@ -81,6 +83,10 @@ func (s *Sim) patchKnobs(w http.ResponseWriter, r *http.Request) {
 	in := knobs{s.Knobs(), s.Version()}
 	was := in.Version
 	if !take(w, r, &in) {
+		return
+	}
+	if _, err := regexp.Compile(in.FailImport); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	s.SetKnobs(func(k *Knobs) { *k = in.Knobs })

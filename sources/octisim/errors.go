@@ -38,5 +38,7 @@ func invalid(format string, a ...any) *failure {
 
 var (
 	errLogin     = &failure{"AUTH_REQUIRED", "You must be logged in to do this.", "TECHNICAL", 401}
+	errBundle    = &failure{"UNSUPPORTED_ERROR", "Invalid bundle", "TECHNICAL", 500}
+	errDeadWork  = &failure{"WORK_NOT_ALIVE", "Work is not alive", "TECHNICAL", 500}
 	errForbidden = &failure{"FORBIDDEN_ACCESS", "You are not allowed to do this.", "TECHNICAL", 403}
 )

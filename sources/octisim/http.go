@@ -207,7 +207,7 @@ func (s *Sim) document(text string) (*document, []problem) {
 
 // ask answers a question; every failure of GraphQL is part of a good answer.
 func (s *Sim) ask(token string, q question) []byte {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	failed := func(ps ...problem) []byte {
 		return append(appendProblems([]byte(`{"errors":`), ps), '}')

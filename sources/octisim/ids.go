@@ -13,8 +13,8 @@ import (
 // idSpace is the namespace of deterministic ids (contract opencti-api 10.1).
 var idSpace = uuid.MustParse("00abedb4-aa42-466c-9c01-fed23315a9b7")
 
-// contributing holds the properties an id is computed over: texts, whole numbers, and objects of
-// these.
+// contributing holds the properties an id is computed over: texts, lists of texts, whole numbers, and
+// objects of these.
 type contributing map[string]any
 
 // standardID is TYPE--UUIDv5 over the canonical JSON of what contributes.
@@ -29,6 +29,15 @@ func canonical(b []byte, v any) []byte {
 		return appendJSON(b, v)
 	case int:
 		return strconv.AppendInt(b, int64(v), 10)
+	case []string:
+		b = append(b, '[')
+		for i, s := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, s)
+		}
+		return append(b, ']')
 	case contributing:
 		b = append(b, '{')
 		for i, k := range slices.Sorted(maps.Keys(v)) {
@@ -46,10 +55,7 @@ func canonical(b []byte, v any) []byte {
 
 // indicatorID is the standard id of an indicator, from its stored pattern.
 func indicatorID(v version, pattern string) string {
-	if v.atLeast("7.260416.0") {
-		pattern = trim(pattern) // earlier platforms trimmed only names
-	}
-	return standardID("indicator", contributing{"pattern": pattern})
+	return standardID("indicator", contributing{"pattern": v.clean(pattern)})
 }
 
 func labelID(value string) string {
@@ -91,14 +97,17 @@ func hashOrder(v version) []string {
 	return order
 }
 
+// clean is trim since 7.260416.0; earlier platforms trimmed only names.
+func (v version) clean(s string) string {
+	if v.atLeast("7.260416.0") {
+		return trim(s)
+	}
+	return s
+}
+
 // observableID is the standard id of an observable (contract opencti-api 10.2).
 func observableID(v version, o *Observable) string {
-	clean := func(s string) string {
-		if v.atLeast("7.260416.0") {
-			return trim(s)
-		}
-		return s
-	}
+	clean := v.clean
 	t := typeOf(o.EntityType)
 	c := contributing{}
 	switch o.EntityType {

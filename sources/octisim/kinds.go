@@ -53,21 +53,53 @@ func entityOf(stix string) string {
 // parentsOf are the types above an entity type, as parent_types and entity_type filters see them.
 func parentsOf(entity string) []string {
 	switch entity {
-	case "Indicator":
+	case "Indicator", "Incident", "Attack-Pattern":
 		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Domain-Object"}
+	case "Note":
+		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Domain-Object", "Container"}
+	case "Case-Incident":
+		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Domain-Object", "Container", "Case"}
 	case "Organization", "Individual", "System", "Sector", "SecurityPlatform":
 		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Domain-Object", "Identity"}
 	case "Marking-Definition", "Label", "Kill-Chain-Phase", "External-Reference":
 		return []string{"Basic-Object", "Stix-Object", "Stix-Meta-Object"}
-	case "based-on":
-		return []string{"basic-relationship", "stix-relationship", "stix-core-relationship"}
+	case sightingType:
+		return []string{"basic-relationship", "stix-relationship"}
 	case "Connector", "User", "Capability":
 		return []string{"Basic-Object", "Internal-Object"}
 	case "StixFile", "Artifact":
 		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Cyber-Observable", "Hashed-Observable"}
 	default:
+		if allowedEnds[entity] != nil {
+			return []string{"basic-relationship", "stix-relationship", "stix-core-relationship"}
+		}
 		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Cyber-Observable"}
 	}
+}
+
+// allowedEnds says for each kind of relation which type may come from which types; other kinds and
+// other ends are refused (contract opencti-api 9). Ends named Stix-Core-Object are any object.
+var allowedEnds = map[string]map[string][]string{
+	basedOn:         {"Indicator": {"Stix-Cyber-Observable"}},
+	"indicates":     {"Indicator": {"Incident", "Attack-Pattern"}},
+	"uses":          {"Incident": {"Attack-Pattern"}},
+	"targets":       {"Incident": {"System", "Organization", "Individual", "Sector"}},
+	"derived-from":  {"Indicator": {"Indicator"}},
+	"belongs-to":    {"System": {"Organization"}},
+	"related-to":    {"Stix-Core-Object": {"Stix-Core-Object"}},
+	"revoked-by":    {"Stix-Core-Object": {"Stix-Core-Object"}},
+	"attributed-to": {}, // ends of types that are not simulated
+	"compromises":   {},
+}
+
+// mayJoin tells whether a relation of the kind may lead from one entity type to the other.
+func mayJoin(kind, from, to string) bool {
+	for above, below := range allowedEnds[kind] {
+		if isA(from, []string{above}) && isA(to, below) {
+			return true
+		}
+	}
+	return false
 }
 
 // isA tells whether entity is one of the types, or below one of them.

@@ -45,7 +45,7 @@ var errTaken = errors.New("another indicator has this pattern")
 // Put creates an indicator, or replaces the one that has the same internal id or pattern, and gives
 // its internal id. It is empty when the pattern belongs to another indicator than the named id's.
 func (s *Sim) Put(in Indicator) (id string) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	id, _ = s.put(in, true)
 	return id
@@ -123,8 +123,8 @@ func (s *Sim) build(in Indicator) *indicator {
 		score: optional(in.Score), confidence: optional(in.Confidence), detection: -1, revoked: in.Revoked,
 		labels: s.labelsOf(in.Labels),
 	}
-	if len(in.StixIDs) > 0 || !in.Created.Equal(in.CreatedAt) || !in.Modified.Equal(in.UpdatedAt) {
-		i.own = &own{in.StixIDs, momentOf(in.Created), momentOf(in.Modified)}
+	if len(in.StixIDs) > 0 || !in.Created.Equal(in.CreatedAt) || !in.Modified.Equal(in.UpdatedAt) || in.CreatorID != "" {
+		i.own = &own{in.StixIDs, momentOf(in.Created), momentOf(in.Modified), in.CreatorID}
 	}
 	if in.Name == in.Pattern {
 		i.name = i.pattern
@@ -138,8 +138,8 @@ func (s *Sim) build(in Indicator) *indicator {
 	for _, p := range in.Platforms {
 		i.platforms = append(i.platforms, s.shared(p))
 	}
-	if in.PatternVersion != "" || in.IndicatorTypes != nil || in.CreatedBy != nil || in.Phases != nil || in.References != nil {
-		m := &more{patternVersion: in.PatternVersion, types: in.IndicatorTypes, author: s.identity(in.CreatedBy)}
+	if in.PatternVersion != "" || in.IndicatorTypes != nil || in.CreatedBy != nil || in.Phases != nil || in.References != nil || in.DecayBase != nil {
+		m := &more{patternVersion: in.PatternVersion, types: in.IndicatorTypes, author: s.identity(in.CreatedBy), base: optional(in.DecayBase)}
 		for _, p := range in.Phases {
 			m.phases = append(m.phases, s.phase(p))
 		}
@@ -175,6 +175,10 @@ func (s *Sim) public(i *indicator) Indicator {
 		ValidFrom: i.validFrom.time(), ValidUntil: i.validUntil.time(), Created: i.created().time(), Modified: i.modified().time(),
 		CreatedAt: i.createdAt.time(), UpdatedAt: i.updatedAt.time(),
 	}
+	if i.own != nil {
+		out.CreatorID = i.own.creator
+	}
+	out.DecayBase = pointer(i.rare().base)
 	if i.detection >= 0 {
 		out.Detection = new(i.detection == 1)
 	}
@@ -194,7 +198,7 @@ func (s *Sim) public(i *indicator) Indicator {
 		out.References = append(out.References, r.ExternalRef)
 	}
 	for _, r := range s.from[i.id] {
-		if o, ok := s.items[r.to].(*observable); ok {
+		if o, ok := s.items[r.to].(*observable); ok && r.entity == basedOn {
 			out.Observables = append(out.Observables, o.public())
 		}
 	}
@@ -214,7 +218,7 @@ func (o *observable) public() Observable {
 
 // Indicators is every indicator, oldest first.
 func (s *Sim) Indicators() []Indicator {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	out := make([]Indicator, 0, s.indicators.live)
 	for _, i := range s.indicators.byCreation.list() {
@@ -227,7 +231,7 @@ func (s *Sim) Indicators() []Indicator {
 
 // Indicator is the indicator with one of its ids.
 func (s *Sim) Indicator(id string) (Indicator, bool) {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	i, ok := s.items[id].(*indicator)
 	if !ok {
@@ -241,7 +245,7 @@ func (s *Sim) Indicator(id string) (Indicator, bool) {
 // changes, for an unknown id and for a pattern that another indicator has. The internal id and
 // created_at stay.
 func (s *Sim) Edit(id string, change func(*Indicator)) bool {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	old, ok := s.items[id].(*indicator)
 	if !ok {
@@ -275,22 +279,29 @@ func (s *Sim) Edit(id string, change func(*Indicator)) bool {
 	return true
 }
 
-// Delete removes the indicator with one of its ids, and what it was based on as relations, not as
-// observables. It is false for an unknown id.
+// Delete removes the indicator with one of its ids, and its relations and sightings, not what they
+// lead to. It is false for an unknown id.
 func (s *Sim) Delete(id string) bool {
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
 	i, ok := s.items[id].(*indicator)
 	if !ok {
 		return false
 	}
-	for _, r := range slices.Clone(s.from[i.id]) {
-		s.unrelate(r)
-	}
+	s.isolate(i.id)
 	s.leave(i)
 	s.indicators.remove(i)
 	s.log.add(momentOf(s.now()), i, nil)
 	return true
+}
+
+// isolate removes every relation and sighting of the object with an internal id.
+func (s *Sim) isolate(id string) {
+	for _, r := range append(slices.Clone(s.from[id]), s.to[id]...) {
+		if !r.dead { // one that joins the object to itself comes twice
+			s.unrelate(r)
+		}
+	}
 }
 
 // now is the simulator's clock, cut to what the platform stores.

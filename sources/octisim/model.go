@@ -32,6 +32,9 @@ type Indicator struct {
 	CreatedAt  time.Time `json:"created_at,omitzero"` // platform time; now when zero
 	UpdatedAt  time.Time `json:"updated_at,omitzero"` // platform time; CreatedAt when zero
 
+	CreatorID string `json:"creator_id,omitempty"`       // the user who imported it; the platform itself when empty
+	DecayBase *int   `json:"decay_base_score,omitempty"` // the score that decay started from
+
 	CreatedBy   *Identity         `json:"createdBy,omitempty"`
 	Labels      List[Label]       `json:"objectLabel,omitempty"`
 	Markings    List[Marking]     `json:"objectMarking,omitempty"`

@@ -26,6 +26,7 @@ type base struct {
 type own struct {
 	stixIDs           []string
 	created, modified moment
+	creator           string // internal id of the user who imported it; empty is the platform itself
 }
 
 func (b *base) core() *base { return b }
@@ -35,6 +36,13 @@ func (b *base) stixIDs() []string {
 		return nil
 	}
 	return b.own.stixIDs
+}
+
+func (b *base) creator() string {
+	if b.own == nil || b.own.creator == "" {
+		return systemUser
+	}
+	return b.own.creator
 }
 
 func (b *base) created() moment {
@@ -84,11 +92,12 @@ type more struct {
 	author         *identity
 	phases         []*phase
 	references     []*reference
+	base           int32 // the score that decay started from; -1 is null
 }
 
 func (*indicator) typename() string { return "Indicator" }
 
-var nothingMore = &more{}
+var nothingMore = &more{base: -1}
 
 func (i *indicator) rare() *more {
 	if i.more == nil {
@@ -103,6 +112,7 @@ type observable struct {
 	hashes      []Hash
 	score       int32 // -1 is null
 	props       map[string]any
+	*facts      // nil for those that no import brought
 }
 
 func (o *observable) typename() string { return typeOf(o.entity).graphql }
@@ -115,16 +125,49 @@ func (o *observable) shown(v version) string {
 	if o.entity == "StixFile" {
 		return o.name
 	}
+	if o.value == "" { // an account without a login
+		for _, name := range []string{"user_id", "display_name"} {
+			if s, ok := o.props[name].(string); ok {
+				return s
+			}
+		}
+	}
 	return o.value
 }
 
-// relation joins two objects, named by internal id because an edit replaces the object.
+// relation joins two objects, named by internal id because an edit replaces the object. A sighting is
+// one too: of its from in its to.
 type relation struct {
 	base     // its entity type is the kind of relation, such as based-on
 	from, to string
+	*facts   // nil for most
 }
 
-func (*relation) typename() string { return "StixCoreRelationship" }
+// sightingType is the entity type of sightings.
+const sightingType = "stix-sighting-relationship"
+
+func (r *relation) sighting() bool { return r.entity == sightingType }
+
+// level is the confidence; one that no import brought has the highest.
+func (r *relation) level() int {
+	if r.facts == nil {
+		return 100
+	}
+	return int(r.confidence)
+}
+
+// count is how often a sighting was seen.
+func (r *relation) count() int {
+	n, _ := r.told().props["attribute_count"].(int)
+	return n
+}
+
+func (r *relation) typename() string {
+	if r.sighting() {
+		return "StixSightingRelationship"
+	}
+	return "StixCoreRelationship"
+}
 
 type marking struct {
 	base
@@ -144,6 +187,7 @@ func (*label) typename() string { return "Label" }
 type identity struct {
 	base
 	name, class string
+	*facts      // nil for those that no import brought
 }
 
 func (i *identity) typename() string { return i.entity }

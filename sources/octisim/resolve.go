@@ -63,6 +63,7 @@ var resolvers = map[string]map[string]resolver{
 	"HashedObservable":     hashedFields,
 	"StixFile":             fileFields,
 	"StixCoreRelationship": relationFields,
+	"Container":            containerFields,
 	"MarkingDefinition":    markingFields,
 	"Label":                labelFields,
 	"Identity":             identityFields,
@@ -81,9 +82,10 @@ var resolvers = map[string]map[string]resolver{
 	"WorkTracking":         trackingFields,
 	"WorkEditMutations":    workEditFields,
 	"ConnectorQueueDetails": {
-		"messages_number": constant(0.0),
-		"messages_size":   constant(0.0),
+		"messages_number": with(func(c *call, con *connector) any { n, _ := c.sim.queued(con.id); return float64(n) }),
+		"messages_size":   with(func(c *call, con *connector) any { _, n := c.sim.queued(con.id); return float64(n) }),
 	},
+	"StixSightingRelationship": relationFields,
 	"EffectiveConfidenceLevel": {"max_confidence": on(func(n *int) any { return *n })},
 }
 
@@ -108,7 +110,7 @@ func resolverOf(def *ast.Definition, field string) resolver {
 			return property
 		}
 	}
-	return nil
+	return stored
 }
 
 var connectionFields = map[string]resolver{
@@ -125,6 +127,7 @@ var connectionFields = map[string]resolver{
 }
 
 var edgeFields = map[string]resolver{
+	"types":  constant([]string{"manual"}),
 	"cursor": on(func(e *edge) any { return e.of.cursor(e.node) }),
 	"node":   on(func(e *edge) any { return e.node }),
 }
@@ -165,8 +168,10 @@ func property(c *call) (any, error) {
 		return text(o.value), nil
 	}
 	switch v := o.props[c.field].(type) {
-	case string, bool:
+	case string, bool, moment:
 		return v, nil
+	case []string:
+		return texts(v), nil
 	case []any:
 		var l []string
 		for _, e := range v {

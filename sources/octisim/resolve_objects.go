@@ -40,6 +40,8 @@ func nameOf(c *call, v item) string {
 		return "[" + v.Chain + "] " + v.Phase
 	case *reference:
 		return v.Source
+	case *entity:
+		return v.shown()
 	case *relation:
 		return c.name(v.from) + " ➡️ " + c.name(v.to)
 	case *connector:
@@ -85,15 +87,36 @@ var objectFields = map[string]resolver{
 	"x_opencti_modified_at": on(func(v item) any { return v.core().updatedAt }),
 	"created":               on(func(v item) any { return v.core().created() }),
 	"modified":              on(func(v item) any { return v.core().modified() }),
-	"creators":              constant(listOf[creator]{{systemUser, "SYSTEM", "User"}}),
+	"creators":              with(func(c *call, v item) any { return listOf[creator]{c.sim.creator(v.core().creator())} }),
 	"objectMarking":         on(func(v item) any { return listOf[*marking](v.core().markings) }),
 	"objectOrganization":    constant(listOf[any]{}),
-	"objectLabel":           constant(listOf[*label]{}),
-	"externalReferences":    with(func(c *call, _ item) any { return unpaged[*reference](c, nil) }),
-	"killChainPhases":       constant(listOf[*phase]{}),
-	"revoked":               constant(false),
+	"createdBy":             with(func(c *call, v item) any { return c.author(factsOf(v).author) }),
+	"objectLabel":           on(func(v item) any { return listOf[*label](factsOf(v).labels) }),
+	"externalReferences":    with(func(c *call, v item) any { return unpaged(c, factsOf(v).references) }),
+	"killChainPhases":       on(func(v item) any { return listOf[*phase](factsOf(v).phases) }),
+	"confidence":            on(func(v item) any { return optionalInt(factsOf(v).confidence) }),
+	"revoked":               on(func(v item) any { return factsOf(v).props["revoked"] == true }),
 	"lang":                  constant("en"),
 	"workflowEnabled":       constant(false),
+}
+
+// creator is the user with an id, or the platform itself.
+func (s *Sim) creator(id string) creator {
+	for _, u := range s.users {
+		if u.ID == id {
+			return creator{u.ID, u.Name, "User"}
+		}
+	}
+	return creator{systemUser, "SYSTEM", "User"}
+}
+
+// author is the identity with an internal id as it is now; nil when there is none, or none that the
+// user may see.
+func (c *call) author(id string) any {
+	if a, ok := c.see(id).(*identity); ok {
+		return a
+	}
+	return nil
 }
 
 // refreshed is when the object or a relation of it changed.
@@ -124,6 +147,7 @@ var indicatorFields = map[string]resolver{
 	"objectLabel":                    on(func(i *indicator) any { return listOf[*label](i.labels) }),
 	"killChainPhases":                on(func(i *indicator) any { return listOf[*phase](i.rare().phases) }),
 	"externalReferences":             with(func(c *call, i *indicator) any { return unpaged(c, i.rare().references) }),
+	"decay_base_score":               on(func(i *indicator) any { return optionalInt(i.rare().base) }),
 	"x_opencti_observable_values":    on(observableValues),
 	"observables":                    with(attached),
 	"x_opencti_detection": on(func(i *indicator) any {
@@ -133,18 +157,17 @@ var indicatorFields = map[string]resolver{
 		return i.detection == 1
 	}),
 	"createdBy": with(func(c *call, i *indicator) any {
-		a := i.rare().author
-		if a == nil || !a.visible(c.allowed()) {
-			return nil
+		if a := i.rare().author; a != nil {
+			return c.author(a.id)
 		}
-		return a
+		return nil
 	}),
 }
 
 func attached(c *call, i *indicator) any {
 	var nodes []*observable
 	for _, r := range c.sim.from[i.id] {
-		if o, ok := c.see(r.to).(*observable); ok {
+		if o, ok := c.see(r.to).(*observable); ok && r.entity == basedOn {
 			nodes = append(nodes, o)
 		}
 	}
@@ -190,12 +213,12 @@ var observableValueFields = map[string]resolver{
 
 var observableFields = map[string]resolver{
 	"x_opencti_score":       on(func(o *observable) any { return optionalInt(o.score) }),
-	"x_opencti_description": constant(nil),
+	"x_opencti_description": on(func(o *observable) any { return leaf(o.told().props["x_opencti_description"]) }),
 	"observable_value":      with(func(c *call, o *observable) any { return o.shown(c.version) }),
 	"indicators": with(func(c *call, o *observable) any {
 		var nodes []*indicator
 		for _, r := range c.sim.to[o.id] {
-			if i, ok := c.see(r.from).(*indicator); ok {
+			if i, ok := c.see(r.from).(*indicator); ok && r.entity == basedOn {
 				nodes = append(nodes, i)
 			}
 		}
@@ -215,16 +238,18 @@ var hashedFields = map[string]resolver{
 var fileFields = map[string]resolver{"name": on(func(o *observable) any { return text(o.name) })}
 
 var relationFields = map[string]resolver{
-	"from":              with(func(c *call, r *relation) any { return c.see(r.from) }),
-	"to":                with(func(c *call, r *relation) any { return c.see(r.to) }),
-	"fromRole":          on(func(r *relation) any { return r.entity + "_from" }),
-	"toRole":            on(func(r *relation) any { return r.entity + "_to" }),
-	"fromId":            on(func(r *relation) any { return r.from }),
-	"fromType":          with(func(c *call, r *relation) any { return c.sim.typeOfID(r.from) }),
-	"toId":              on(func(r *relation) any { return r.to }),
-	"toType":            with(func(c *call, r *relation) any { return c.sim.typeOfID(r.to) }),
-	"relationship_type": on(func(r *relation) any { return r.entity }),
-	"confidence":        constant(100),
+	"from":               with(func(c *call, r *relation) any { return c.see(r.from) }),
+	"to":                 with(func(c *call, r *relation) any { return c.see(r.to) }),
+	"fromRole":           on(func(r *relation) any { return r.entity + "_from" }),
+	"toRole":             on(func(r *relation) any { return r.entity + "_to" }),
+	"fromId":             on(func(r *relation) any { return r.from }),
+	"fromType":           with(func(c *call, r *relation) any { return c.sim.typeOfID(r.from) }),
+	"toId":               on(func(r *relation) any { return r.to }),
+	"toType":             with(func(c *call, r *relation) any { return c.sim.typeOfID(r.to) }),
+	"relationship_type":  on(func(r *relation) any { return r.entity }),
+	"confidence":         on(func(r *relation) any { return r.level() }),
+	"attribute_count":    on(func(r *relation) any { return r.count() }),
+	"x_opencti_negative": on(func(r *relation) any { return r.told().props["x_opencti_negative"] == true }),
 }
 
 var markingFields = map[string]resolver{

@@ -2,6 +2,7 @@ package octisim
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -29,16 +30,17 @@ var queryFields = map[string]resolver{
 		o, _ := c.see(c.args["id"].(string)).(*observable)
 		return orNil(o), nil
 	},
-	"stixCyberObservables": observables,
-	"stixCoreRelationships": func(c *call) (any, error) {
-		l := listing[*relation]{
-			field: "stixCoreRelationships", args: c.args, rows: c.sim.relations, columns: c.sim.relationKeys,
-			orders: map[string]string{"creator": "creator_id", "_score": ""},
-			search: func(r *relation) []string { return []string{r.entity} },
-		}
-		related(c, &l)
-		return answer(page(c.request, l))
-	},
+	"stixCyberObservables":         observables,
+	"stixCoreRelationships":        relations(false),
+	"stixSightingRelationships":    relations(true),
+	"incident":                     one("Incident"),
+	"incidents":                    entities("Incident"),
+	"caseIncident":                 one("Case-Incident"),
+	"caseIncidents":                entities("Case-Incident"),
+	"note":                         one("Note"),
+	"notes":                        entities("Note"),
+	"attackPatterns":               entities("Attack-Pattern"),
+	"organizations":                organizations,
 	"stixObjectOrStixRelationship": func(c *call) (any, error) { return c.see(c.args["id"].(string)), nil },
 	"markingDefinitions": func(c *call) (any, error) {
 		l := listing[*marking]{
@@ -98,8 +100,12 @@ func observables(c *call) (any, error) {
 	return answer(page(c.request, l))
 }
 
+// textArgs gives the texts of an argument that is a list, or a single one.
 func textArgs(c *call, name string) []string {
 	var out []string
+	if s, ok := c.args[name].(string); ok {
+		return []string{s}
+	}
 	for _, v := range list(c.args[name]) {
 		if s, ok := v.(string); ok {
 			out = append(out, s)
@@ -108,10 +114,11 @@ func textArgs(c *call, name string) []string {
 	return out
 }
 
-// related turns the arguments of stixCoreRelationships into conditions. Ends are named by internal
+// related turns the arguments of stixCoreRelationships, or of stixSightingRelationships, into
+// conditions. Ends are named by internal
 // id; those of fromId are looked up, since clients ask for the relations of a page of indicators.
-func related(c *call, l *listing[*relation]) {
-	var parts []predicate[*relation]
+func related(c *call, l *listing[*relation], sightings bool) {
+	parts := []predicate[*relation]{func(r *relation) bool { return r.sighting() == sightings }}
 	given := func(name string, pass func(r *relation, values []string) bool) {
 		values := textArgs(c, name)
 		if len(values) == 0 {
@@ -151,19 +158,23 @@ func related(c *call, l *listing[*relation]) {
 	ends("fromId", c.sim.from)
 	ends("toId", c.sim.to)
 	ends("fromOrToId", c.sim.from, c.sim.to)
-	for _, name := range []string{"startTimeStart", "startTimeStop", "stopTimeStart", "stopTimeStop"} {
-		if _, ok := c.args[name].(moment); ok {
-			parts = append(parts, func(*relation) bool { return false }) // none here has such times
-			l.told += name + ";"
+	for arg, name := range map[string]string{
+		"startTime": "start_time", "stopTime": "stop_time", "firstSeen": "first_seen", "lastSeen": "last_seen",
+	} {
+		if at, ok := c.args[arg+"Start"].(moment); ok {
+			l.told += arg + ">" + at.String() + ";"
+			parts = append(parts, func(r *relation) bool { return r.told().date(name) > at })
+		}
+		if at, ok := c.args[arg+"Stop"].(moment); ok {
+			l.told += arg + "<" + at.String() + ";"
+			parts = append(parts, func(r *relation) bool { d := r.told().date(name); return d != never && d < at })
 		}
 	}
-	if levels := list(c.args["confidences"]); len(levels) > 0 && !slices.Contains(levels, any(100)) {
-		parts = append(parts, func(*relation) bool { return false })
-		l.told += "confidences;"
+	if levels := list(c.args["confidences"]); len(levels) > 0 {
+		l.told += fmt.Sprint("confidences", levels, ";")
+		parts = append(parts, func(r *relation) bool { return slices.Contains(levels, any(r.level())) })
 	}
-	if len(parts) > 0 {
-		l.extra = join(parts, true)
-	}
+	l.extra = join(parts, true)
 }
 
 // account shows a user to itself.

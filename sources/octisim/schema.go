@@ -13,10 +13,14 @@ import (
 //go:embed schema.graphql
 var schemaText string
 
+//go:embed schema_imported.graphql
+var importedText string
+
 // loadSchema gives the schema that a platform of version v answers with. It panics when the
-// embedded text is broken, which a test of ours finds first.
+// embedded texts are broken, which a test of ours finds first.
 func loadSchema(v version) *ast.Schema {
-	doc, err := parser.ParseSchemas(validator.Prelude, &ast.Source{Name: "schema.graphql", Input: schemaText})
+	doc, err := parser.ParseSchemas(validator.Prelude,
+		&ast.Source{Name: "schema.graphql", Input: schemaText}, &ast.Source{Name: "schema_imported.graphql", Input: importedText})
 	if err != nil {
 		panic(fmt.Sprintf("octisim: %v", err))
 	}

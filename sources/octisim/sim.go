@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -28,15 +29,17 @@ type Options struct {
 	MaxBody  int64  // largest request body in bytes; 50 MB when 0
 	KeepLog  int    // most stream events kept; 2,000,000 when 0
 
-	Latency time.Duration    // of every request
-	Now     func() time.Time // time.Now when nil
+	Latency     time.Duration    // of every request
+	ImportDelay time.Duration    // from the push of a bundle to its import; 0 imports before the push is answered
+	Now         func() time.Time // time.Now when nil
 }
 
 // DefaultVersion is the platform that is simulated when nothing else is asked for.
 const DefaultVersion = "6.9.22"
 
-// Knobs are the ways in which listings go wrong without an error. Pages are counted for each GraphQL
-// field, from 1 at a request without a cursor.
+// Knobs are the ways in which listings and imports go wrong without an error. Pages are counted for
+// each GraphQL field, from 1 at a request without a cursor. Numbers of pushes count down to 0 as pushes
+// come; a negative one stands for every push.
 type Knobs struct {
 	PageCap     int      `json:"page_cap"`     // larger pages are cut without a word
 	CountOff    int      `json:"count_off"`    // added to every globalCount
@@ -46,6 +49,15 @@ type Knobs struct {
 	DriftOnce   bool     `json:"drift_once"`   // they happen once, then heal
 	HideMarking []string `json:"hide_marking"` // definitions that no user may see, whatever the account says
 	IDsFilter   string   `json:"ids_filter"`   // what the filter key ids does: "" works, "ignored" passes everything, "empty" nothing
+
+	ImportDelay time.Duration `json:"import_delay"` // of bundles pushed from now on, nanoseconds
+	FailImport  string        `json:"fail_import"`  // regular expression on an object's JSON as pushed: refused, with an error on the work
+	Exclude     []string      `json:"exclude"`      // values on the platform's exclusion lists
+	DecayOff    bool          `json:"decay_off"`    // a new indicator keeps the valid_until that it brings
+	DropBundles int           `json:"drop_bundles"` // so many pushes are accepted, and neither imported nor counted
+	DropWorks   int           `json:"drop_works"`   // so many pushes lose their work, and so are not imported either
+	StuckWorks  int           `json:"stuck_works"`  // so many pushes are imported, but the last report never comes
+	ImportTwice int           `json:"import_twice"` // so many pushes are delivered twice
 
 	// BeforePage is called before each request that asks for a page, with the GraphQL field and the
 	// number of the page in its listing. It may change the data.
@@ -68,6 +80,8 @@ type Sim struct {
 	streams      map[string]*stream
 	connectors   map[string]*connector
 	works        []*work
+	queue        []*delivery // by the time of import
+	refusing     *regexp.Regexp
 	version      version
 	versionText  string
 	schema       *ast.Schema
@@ -78,6 +92,7 @@ type Sim struct {
 	counted      int // the edition that counts are of
 	orders       map[string]sortedRows
 	relationKeys columns[*relation]
+	realTime     bool // nobody but the system moves the clock
 }
 
 // New makes a platform without knowledge but for the TLP markings.
@@ -90,12 +105,12 @@ func New(o Options) *Sim {
 	s.relationKeys = maps.Clone(relationColumns)
 	maps.Copy(s.relationKeys, s.endTypes())
 	if s.clock == nil {
-		s.clock = time.Now
+		s.clock, s.realTime = time.Now, true
 	}
 	if s.maxBody == 0 {
 		s.maxBody = 50 << 20
 	}
-	s.knobs.PageCap = cmp.Or(o.PageCap, 5000)
+	s.knobs.PageCap, s.knobs.ImportDelay = cmp.Or(o.PageCap, 5000), o.ImportDelay
 	s.log = eventLog{start: position{ms: momentOf(s.now())}, size: cmp.Or(o.KeepLog, 2_000_000)}
 	for _, t := range tlp {
 		s.marking(Marking{Definition: t.definition})
@@ -133,11 +148,15 @@ func (s *Sim) Version() string {
 	return s.versionText
 }
 
-// SetKnobs changes the knobs in a function that gets the present ones.
+// SetKnobs changes the knobs in a function that gets the present ones. FailImport must compile.
 func (s *Sim) SetKnobs(change func(*Knobs)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.knobs)
+	s.refusing = nil
+	if s.knobs.FailImport != "" {
+		s.refusing = regexp.MustCompile(s.knobs.FailImport)
+	}
 	clear(s.pages)
 	clear(s.counts) // what users may see
 }

@@ -50,23 +50,30 @@ type store struct {
 	indicators  *table[*indicator]
 	observables *table[*observable]
 	relations   *table[*relation]
+	sightings   *table[*relation]
+	identities  *table[*identity]
+	entities    map[string]*table[*entity] // by entity type
 	markings    *table[*marking]
 	from, to    map[string][]*relation // by the internal id of an end
 	labels      map[string]*label      // by lower-case text
 	phases      map[KillChain]*phase
 	references  map[ExternalRef]*reference
 	labelSets   map[string][]*label
-	texts       map[string]string // one copy of texts that many objects share
-	edition     int               // moves on every change
-	ids         uint64            // internal ids given out
+	words       map[string]map[string]bool // vocabularies
+	texts       map[string]string          // one copy of texts that many objects share
+	edition     int                        // moves on every change
+	ids         uint64                     // internal ids given out
 }
 
 func newStore() *store {
-	return &store{
+	s := &store{
 		items:       map[string]item{},
 		indicators:  newTable[*indicator](),
 		observables: newTable[*observable](),
 		relations:   newTable[*relation](),
+		sightings:   newTable[*relation](),
+		identities:  newTable[*identity](),
+		entities:    map[string]*table[*entity]{},
 		markings:    newTable[*marking](),
 		from:        map[string][]*relation{},
 		to:          map[string][]*relation{},
@@ -74,8 +81,13 @@ func newStore() *store {
 		phases:      map[KillChain]*phase{},
 		references:  map[ExternalRef]*reference{},
 		labelSets:   map[string][]*label{},
+		words:       vocabularies(),
 		texts:       map[string]string{},
 	}
+	for name := range domainKinds {
+		s.entities[name] = newTable[*entity]()
+	}
+	return s
 }
 
 // newID is the next internal id. It looks random and is the same in every run, so that tests can
@@ -230,7 +242,7 @@ func (s *store) identity(in *Identity) *identity {
 	}
 	made := &identity{base: s.meta(entity, standard), name: in.Name, class: class}
 	made.id = cmp.Or(in.ID, made.id)
-	s.enter(made)
+	insert(s, s.identities, made)
 	return made
 }
 
@@ -245,11 +257,7 @@ func (s *store) phase(in KillChain) *phase {
 
 func (s *store) reference(in ExternalRef) *reference {
 	if s.references[in] == nil {
-		c := contributing{"url": trim(in.URL)}
-		if in.URL == "" {
-			c = contributing{"source_name": trim(in.Source), "external_id": trim(in.ExternalID)}
-		}
-		s.references[in] = &reference{s.meta("External-Reference", standardID("external-reference", c)), in}
+		s.references[in] = &reference{s.meta("External-Reference", referenceID(in)), in}
 		s.enter(s.references[in])
 	}
 	return s.references[in]

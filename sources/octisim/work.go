@@ -101,20 +101,24 @@ func (s *Sim) work(id string) *work {
 }
 
 func workAdd(c *call) (any, error) {
-	con := c.args["connectorId"].(string)
-	now := momentOf(c.sim.now())
-	id := "work_" + con + "_" + now.String()
-	for at := now + 1; c.sim.work(id) != nil; at++ {
-		id = "work_" + con + "_" + at.String()
+	name, _ := c.args["friendlyName"].(string)
+	w := c.sim.newWork(c.args["connectorId"].(string), name, c.user.ID)
+	w.multi, _ = c.args["isMultiPartWork"].(bool)
+	return w, nil
+}
+
+func (s *Sim) newWork(connector, name, user string) *work {
+	now := momentOf(s.now())
+	id := "work_" + connector + "_" + now.String()
+	for at := now + 1; s.work(id) != nil; at++ {
+		id = "work_" + connector + "_" + at.String()
 	}
 	w := &work{
 		base: base{id: id, standard: id, entity: "work", createdAt: now, updatedAt: now},
-		name: "", connector: con, user: c.user.ID, received: now,
+		name: name, connector: connector, user: user, received: now,
 	}
-	w.name, _ = c.args["friendlyName"].(string)
-	w.multi, _ = c.args["isMultiPartWork"].(bool)
-	c.sim.works = append(c.sim.works, w)
-	return w, nil
+	s.works = append(s.works, w)
+	return w
 }
 
 // editing is a work that workEdit names, which need not be there.

@@ -1,0 +1,330 @@
+package octisim
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// importer brings objects into the platform for one user at one moment, as the worker and the
+// platform's writes do (contract opencti-api 9).
+type importer struct {
+	*Sim
+	by  *User
+	may map[*marking]bool // markings that the user may see; nil is all
+	at  moment
+}
+
+func (s *Sim) importer(by *User) *importer {
+	return &importer{Sim: s, by: by, may: s.allowed(by), at: momentOf(s.now())}
+}
+
+// take imports one object. Members that are not known are ignored without notice.
+func (im *importer) take(o *object) *failure {
+	switch {
+	case o.fail != nil:
+		return o.fail
+	case im.refuses(o):
+		return functional("Import refused")
+	case !o.validID(o.id):
+		return &failure{"BAD_USER_INPUT", "StixId cannot represent value " + o.id, "", 0}
+	}
+	if inferred, _ := o.flag("is_inferred"); inferred {
+		return nil
+	}
+	if op := o.text("opencti_operation"); op != "" {
+		return im.command(o, op)
+	}
+	if !im.by.can([]string{"KNOWLEDGE_KNUPDATE"}) {
+		return errForbidden
+	}
+	if im.by.MaxConfidence == nil {
+		return functional("User has no effective max confidence level and cannot create or update this element")
+	}
+	stix := mainID(o.stix)
+	for _, k := range domainKinds {
+		if k.stix == stix {
+			return im.takeEntity(k, o)
+		}
+	}
+	switch stix {
+	case "identity":
+		return im.takeIdentity(o)
+	case "indicator":
+		return im.takeIndicator(o)
+	case "relationship":
+		return im.takeRelationship(o)
+	case "sighting":
+		return im.takeSighting(o)
+	case "marking-definition":
+		return im.takeMarking(o)
+	}
+	if entity := entityOf(stix); entity != "" {
+		return im.takeObservable(typeOf(entity), o)
+	}
+	return unsupported("Objects of type %s are not simulated", o.stix)
+}
+
+// command does what an object with a member opencti_operation asks for instead of being knowledge.
+func (im *importer) command(o *object, op string) *failure {
+	v := im.see(o.id)
+	switch {
+	case op != "delete" && op != "delete_force":
+		return unsupported("Operation %s is not simulated", op)
+	case !im.by.can([]string{"KNOWLEDGE_KNUPDATE_KNDELETE"}):
+		return errForbidden
+	case v == nil:
+		return &failure{"ALREADY_DELETED_ERROR", "Already deleted element " + o.id, "BUSINESS", 404}
+	case isA(v.core().entity, []string{"Stix-Meta-Object"}):
+		return unsupported("Operation %s on a %s is not simulated", op, v.core().entity)
+	}
+	im.erase(v)
+	return nil
+}
+
+// see is the object with one of its ids; nil when the user may not see it.
+func (im *importer) see(id string) item {
+	if v := im.items[id]; v != nil && v.core().visible(im.may) {
+		if m, ok := v.(*marking); ok && im.may != nil && !im.may[m] {
+			return nil
+		}
+		return v
+	}
+	return nil
+}
+
+// confidence is the object's, 100 when it has none, and at most the user's.
+func (im *importer) confidence(o *object) int32 {
+	n, ok := o.number("confidence")
+	if !ok {
+		n = 100
+	}
+	return int32(min(n, 100, *im.by.MaxConfidence))
+}
+
+// known gives the held object that an object of a bundle is: the first that one of its ids names, the
+// standard ids first. It fails when the user may not see it.
+func known[T item](im *importer, o *object, standard ...string) (T, bool, *failure) {
+	for _, id := range append(append(standard, o.id), o.texts("x_opencti_stix_ids")...) {
+		v, ok := im.items[id].(T)
+		switch {
+		case !ok:
+		case !v.core().visible(im.may):
+			return v, false, unsupported("Restricted entity already exists")
+		default:
+			return v, true, nil
+		}
+	}
+	var none T
+	return none, false, nil
+}
+
+// create makes the base of a new object.
+func (im *importer) create(o *object, entity, standard string, markings []*marking) base {
+	b := base{
+		id: im.newID(), standard: standard, entity: entity, createdAt: im.at, updatedAt: im.at, markings: markings,
+		own: &own{created: o.date("created"), modified: o.date("modified"), creator: im.by.ID},
+	}
+	if b.own.created == never {
+		b.own.created = im.at
+	}
+	if b.own.modified == never {
+		b.own.modified = im.at
+	}
+	b.own.stixIDs = im.further(nil, o, standard)
+	return b
+}
+
+// update makes the base that takes the place of was, and tells whether it says anything new: a
+// marking, a further id, another standard id.
+func (im *importer) update(was *base, o *object, standard string, markings []*marking) (now base, changed bool) {
+	now = *was
+	now.markings = grow(was.markings, markings, &changed)
+	further := im.further(was, o, standard)
+	if standard != was.standard || len(further) != len(was.stixIDs()) {
+		changed = true
+	}
+	now.standard, now.updatedAt = standard, im.after(was.updatedAt)
+	now.own = &own{further, was.created(), now.updatedAt, was.creator()}
+	return now, changed
+}
+
+// further are the STIX ids beside the standard one: those there were, and those the object brings, but
+// for ids of version 1 and ids of other objects.
+func (im *importer) further(was *base, o *object, standard string) []string {
+	var out []string
+	if was != nil {
+		out = slices.DeleteFunc(slices.Clone(was.stixIDs()), func(id string) bool { return id == standard })
+	}
+	for _, id := range append([]string{o.id}, o.texts("x_opencti_stix_ids")...) {
+		other := im.items[id]
+		if id == standard || slices.Contains(out, id) || !o.validID(id) || !lasting(id) {
+			continue
+		}
+		if other == nil || was != nil && other.core() == was {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// rename gives the standard id that an object has after a change: the one it had, unless what it is
+// computed over changed. It fails when another object has the new one.
+func (im *importer) rename(was *base, before, after string) (string, *failure) {
+	if before == after || after == was.standard {
+		return was.standard, nil
+	}
+	if other := im.items[after]; other != nil && other.core() != was {
+		return "", functional("This update will produce a duplicate")
+	}
+	return after, nil
+}
+
+// readFacts reads what objects of all kinds may have, and the attributes. Every reference has to lead to
+// something that the user sees.
+func (im *importer) readFacts(o *object, attributes []attribute) (*facts, []*marking, *failure) {
+	f := &facts{confidence: im.confidence(o), labels: im.readLabels(o), references: im.readReferences(o), phases: im.readPhases(o)}
+	var markings []*marking
+	var missing []string
+	author := cmp.Or(o.text("created_by_ref"), o.text("x_opencti_created_by_ref"))
+	if a, ok := im.see(author).(*identity); ok {
+		f.author = a.id
+	} else if author != "" {
+		missing = append(missing, author)
+	}
+	for _, id := range o.texts("object_marking_refs") {
+		if m, ok := im.see(id).(*marking); ok {
+			markings = append(markings, m)
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	for _, id := range o.texts("object_refs") {
+		if v := im.see(id); v != nil {
+			f.objects = append(f.objects, v.core().id)
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	for _, id := range o.texts("x_opencti_granted_refs") {
+		if im.see(id) == nil {
+			missing = append(missing, id)
+		}
+	}
+	f.props = im.readAttributes(o, attributes)
+	o.date("created")
+	o.date("modified")
+	if o.fail != nil {
+		return nil, nil, o.fail
+	}
+	if len(missing) > 0 {
+		return nil, nil, absent(missing...)
+	}
+	f.objects = unique(f.objects)
+	return f, unique(markings), nil
+}
+
+// absent is the error on references that lead nowhere.
+func absent(ids ...string) *failure {
+	return &failure{"MISSING_REFERENCE_ERROR", "Element(s) not found: " + strings.Join(ids, ", "), "BUSINESS", 404}
+}
+
+// unique gives each entry once: two ids may name one object.
+func unique[T comparable](all []T) []T {
+	seen := make(map[T]bool, len(all))
+	return slices.DeleteFunc(all, func(v T) bool {
+		again := seen[v]
+		seen[v] = true
+		return again
+	})
+}
+
+// readAttributes reads the given attributes. Values of a vocabulary that it does not hold are added by a
+// user who may, and else left out.
+func (im *importer) readAttributes(o *object, attributes []attribute) map[string]any {
+	props := make(map[string]any, len(attributes))
+	for _, a := range attributes {
+		switch a.form {
+		case ofText:
+			if s := o.text(a.in()); s != "" && im.word(a.vocabulary, s) {
+				props[a.name] = s
+			}
+		case ofTexts:
+			l := slices.DeleteFunc(o.texts(a.in()), func(s string) bool { return !im.word(a.vocabulary, s) })
+			if len(l) > 0 {
+				props[a.name] = l
+			}
+		case ofDate:
+			if m := o.date(a.in()); m != never {
+				props[a.name] = m
+			}
+		case ofNumber:
+			if n, ok := o.number(a.in()); ok {
+				props[a.name] = n
+			}
+		case ofFlag:
+			if b, ok := o.flag(a.in()); ok {
+				props[a.name] = b
+			}
+		}
+	}
+	return props
+}
+
+// word tells whether a vocabulary holds a value, which it may come to do.
+func (im *importer) word(vocabulary, value string) bool {
+	if vocabulary == "" || im.words[vocabulary][value] {
+		return true
+	}
+	if !im.by.can([]string{"SETTINGS_SETVOCABULARIES"}) {
+		return false
+	}
+	im.words[vocabulary][value] = true
+	return true
+}
+
+// readLabels gives the object's, in any case. Unknown ones are made by a user who may, and else left out.
+func (im *importer) readLabels(o *object) []*label {
+	texts := o.texts("labels")
+	if len(texts) == 0 {
+		texts = o.texts("x_opencti_labels")
+	}
+	var in []Label
+	for _, t := range texts {
+		if text := trim(t); text != "" && (im.labels[strings.ToLower(text)] != nil || im.by.can([]string{"SETTINGS_SETLABELS"})) {
+			in = append(in, Label{text})
+		}
+	}
+	return unique(slices.Clone(im.labelsOf(in))) // equal sets share one list
+}
+
+// readReferences gives the object's external references; those without a URL, or a source and an id, are
+// skipped.
+func (im *importer) readReferences(o *object) []*reference {
+	var out []*reference
+	for _, m := range o.entries("external_references") {
+		part := func(name string) string { s, _ := m[name].(string); return s }
+		in := ExternalRef{part("source_name"), part("external_id"), part("url"), part("description")}
+		if in.URL == "" && (in.Source == "" || in.ExternalID == "") {
+			continue
+		}
+		if have, ok := im.items[referenceID(in)].(*reference); ok {
+			out = append(out, have)
+		} else {
+			out = append(out, im.reference(in))
+		}
+	}
+	return unique(out)
+}
+
+func (im *importer) readPhases(o *object) []*phase {
+	var out []*phase
+	for _, m := range o.entries("kill_chain_phases") {
+		chain, _ := m["kill_chain_name"].(string)
+		name, _ := m["phase_name"].(string)
+		if chain != "" && name != "" {
+			out = append(out, im.phase(KillChain{chain, name}))
+		}
+	}
+	return unique(out)
+}
