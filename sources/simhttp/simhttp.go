@@ -4,6 +4,7 @@ package simhttp
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -173,8 +174,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if f == nil {
 		rec := &status{ResponseWriter: w}
+		rec.note = sync.OnceFunc(func() { h.note(r, body, "", rec.code()) })
 		h.next.ServeHTTP(rec, r)
-		h.note(r, body, "", rec.code())
+		rec.note()
 		return
 	}
 	h.note(r, body, f.Do, f.Status)
@@ -225,16 +227,15 @@ func (h *Handler) act(f *Fault, w http.ResponseWriter, r *http.Request) {
 	case Answer:
 		reply(f, w)
 	case AnswerAfter:
-		h.next.ServeHTTP(newBuffer(), r)
+		h.carryOut(r)
 		reply(f, w)
 	case Reset:
 		hangUp(w)
 	case ResetAfter:
-		h.next.ServeHTTP(newBuffer(), r)
+		h.carryOut(r)
 		hangUp(w)
 	case Cut, Truncate:
-		b := newBuffer()
-		h.next.ServeHTTP(b, r)
+		b := h.carryOut(r)
 		for k, v := range b.header {
 			w.Header()[k] = v
 		}
@@ -331,10 +332,12 @@ func (h *Handler) control(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// status remembers the code of an answer and lets a stream flush through.
+// status remembers the code of an answer and lets a stream flush through. A stream is noted when it
+// begins, anything else when it is answered.
 type status struct {
 	http.ResponseWriter
-	c int
+	c    int
+	note func()
 }
 
 func (s *status) WriteHeader(c int) {
@@ -351,12 +354,32 @@ func (s *status) code() int {
 	return s.c
 }
 
+// Answered tells the status of an answer that the handler is about to write to the connection itself.
+func (s *status) Answered(c int) {
+	s.c = c
+	s.note()
+}
+
 // Unwrap lets http.ResponseController find the connection.
 func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// Flush passes on what a streaming handler has written.
-func (s *status) Flush() {
-	_ = http.NewResponseController(s.ResponseWriter).Flush()
+// FlushError passes on what a streaming handler has written.
+func (s *status) FlushError() error {
+	s.note()
+	return http.NewResponseController(s.ResponseWriter).Flush()
+}
+
+// Flush is FlushError for those who do not want to know.
+func (s *status) Flush() { _ = s.FlushError() }
+
+// carryOut lets the simulator do what r asks, and keeps the answer. A stream has no end to wait for: it
+// is left once it has said something.
+func (h *Handler) carryOut(r *http.Request) *buffer {
+	ctx, leave := context.WithCancel(r.Context())
+	defer leave()
+	b := &buffer{header: http.Header{}, code: http.StatusOK, leave: leave}
+	h.next.ServeHTTP(b, r.WithContext(ctx))
+	return b
 }
 
 // buffer holds an answer back so that it can be cut or thrown away.
@@ -364,10 +387,16 @@ type buffer struct {
 	header http.Header
 	body   bytes.Buffer
 	code   int
+	leave  context.CancelFunc
 }
-
-func newBuffer() *buffer { return &buffer{header: http.Header{}, code: http.StatusOK} }
 
 func (b *buffer) Header() http.Header         { return b.header }
 func (b *buffer) WriteHeader(c int)           { b.code = c }
 func (b *buffer) Write(p []byte) (int, error) { return b.body.Write(p) }
+
+// Flush ends the request of a stream.
+func (b *buffer) Flush() {
+	if b.body.Len() > 0 {
+		b.leave()
+	}
+}
