@@ -7,7 +7,8 @@ import (
 	"regexp"
 )
 
-// controls serves what tests and demonstrations turn from outside, below what simhttp serves there:
+// controls serves what tests and demonstrations turn from outside, below what simhttp serves there
+// and beside streamControls:
 //
 //	GET, PUT            /_sim/indicators                        all; one Indicator or a list, gives their ids
 //	GET, PATCH, DELETE  /_sim/indicators/{id}                   PATCH takes the members that change
@@ -71,6 +72,7 @@ func (s *Sim) controls(mux *http.ServeMux) {
 	s.heldControls(mux)
 	mux.HandleFunc("GET /_sim/knobs", func(w http.ResponseWriter, _ *http.Request) { show(w, knobs{s.Knobs(), s.Version()}) })
 	mux.HandleFunc("PATCH /_sim/knobs", s.patchKnobs)
+	s.streamControls(mux)
 }
 
 // knobs is what /_sim/knobs shows and takes.

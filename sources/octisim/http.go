@@ -15,7 +15,8 @@ import (
 
 func (s *Sim) routes() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.HandleFunc(s.base+"/graphql", s.graphql)
+	mux.HandleFunc(s.base+"/graphql", s.whileUp(s.graphql))
+	mux.HandleFunc("GET "+s.base+"/stream/{id}", s.whileUp(s.stream))
 	s.controls(mux)
 	return mux
 }
@@ -225,10 +226,6 @@ func (s *Sim) ask(token string, q question) []byte {
 		return failed(problem{failure: *f})
 	}
 	x := &execution{request: &request{sim: s, version: s.version}, schema: s.schema, doc: d, vars: vars}
-	for _, u := range s.users {
-		if token != "" && u.Token == token && u.valid(s.version, s.now()) {
-			x.user = u
-		}
-	}
+	x.user = s.holder(token)
 	return x.run(op)
 }

@@ -166,6 +166,8 @@ type Stream struct {
 	OriginFilters *string `json:"origin_filters"`
 	Live          bool    `json:"stream_live"` // false is a stopped stream
 	Public        bool    `json:"stream_public"`
+
+	Members []string `json:"members,omitempty"` // ids of the users who may follow it; empty is all with the capability
 }
 
 // User is an account behind a bearer token.
@@ -178,6 +180,7 @@ type User struct {
 	Markings      []string  `json:"markings"`         // definitions the user may see; nil is all
 	MaxConfidence *int      `json:"max_confidence"`   // nil is none: every write would fail
 	Expires       time.Time `json:"expires,omitzero"` // of the token; counts since 7.260224.0
+	OTPPending    bool      `json:"otp_pending"`      // a one-time password is due: no live stream
 }
 
 // ConnectorRole lists the capabilities of the built-in role Connector.

@@ -21,6 +21,8 @@ import (
 // Options shape a simulated platform. The zero value serves version DefaultVersion to nobody: give a
 // Token or Users.
 type Options struct {
+	StreamPeriods
+
 	Token    string // of an account with the role Connector, every marking and maximum confidence 100
 	Users    []User // further accounts
 	Version  string // DefaultVersion when empty
@@ -41,6 +43,8 @@ const DefaultVersion = "6.9.22"
 // each GraphQL field, from 1 at a request without a cursor. Numbers of pushes count down to 0 as pushes
 // come; a negative one stands for every push.
 type Knobs struct {
+	StreamKnobs
+
 	PageCap     int      `json:"page_cap"`     // larger pages are cut without a word
 	CountOff    int      `json:"count_off"`    // added to every globalCount
 	RepeatPage  int      `json:"repeat_page"`  // this page of a listing, from 1, holds the page before once more
@@ -76,6 +80,7 @@ type Sim struct {
 	mu sync.Mutex // guards all below
 	*store
 	log          eventLog
+	live         live
 	users        []*User
 	streams      map[string]*stream
 	connectors   map[string]*connector
@@ -112,6 +117,7 @@ func New(o Options) *Sim {
 	}
 	s.knobs.PageCap, s.knobs.ImportDelay = cmp.Or(o.PageCap, 5000), o.ImportDelay
 	s.log = eventLog{start: position{ms: momentOf(s.now())}, size: cmp.Or(o.KeepLog, 2_000_000)}
+	s.live, s.knobs.StreamPeriods = newLive(), o.StreamPeriods
 	for _, t := range tlp {
 		s.marking(Marking{Definition: t.definition})
 	}
@@ -159,6 +165,7 @@ func (s *Sim) SetKnobs(change func(*Knobs)) {
 	}
 	clear(s.pages)
 	clear(s.counts) // what users may see
+	s.log.ring()    // streams wait by other times
 }
 
 // Knobs are the present knobs.

@@ -17,6 +17,7 @@ func (s *Sim) PutStream(in Stream) (id string) {
 		in.ID = s.newID()
 	}
 	s.streams[in.ID] = &stream{base{id: in.ID, standard: in.ID, entity: "StreamCollection"}, in}
+	s.log.ring()
 	return in.ID
 }
 
@@ -26,6 +27,7 @@ func (s *Sim) DeleteStream(id string) bool {
 	defer s.mu.Unlock()
 	_, ok := s.streams[id]
 	delete(s.streams, id)
+	s.log.ring()
 	return ok
 }
 

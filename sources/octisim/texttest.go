@@ -34,8 +34,7 @@ func textTest(op, value string) (func(string) bool, error) {
 	case "gte":
 		return folded(func(have string) bool { return have >= want }), nil
 	case "wildcard":
-		glob := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(want))
-		re, err := regexp.Compile(`(?s)^` + glob + `$`)
+		re, err := wildcard(want)
 		if err != nil {
 			return nil, database("bad wildcard [%s]", value)
 		}
@@ -47,6 +46,11 @@ func textTest(op, value string) (func(string) bool, error) {
 		return searches(value), nil
 	}
 	return nil, unsupported("Filter operator %s is not supported", op)
+}
+
+// wildcard compiles a text in which * stands for anything and ? for one character.
+func wildcard(s string) (*regexp.Regexp, error) {
+	return regexp.Compile(`(?s)^` + strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(s)) + `$`)
 }
 
 // words are the parts a full-text search goes by.

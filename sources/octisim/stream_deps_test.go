@@ -1,0 +1,140 @@
+package octisim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// joinObjects joins two objects as an import would.
+func joinObjects(s *Sim, kind, from, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := momentOf(s.now())
+	r := &relation{
+		base: base{id: s.newID(), standard: "relationship--" + s.newID(), entity: kind, createdAt: at, updatedAt: at},
+		from: s.items[from].core().id, to: s.items[to].core().id,
+	}
+	s.enter(r)
+	s.from[r.from], s.to[r.to] = append(s.from[r.from], r), append(s.to[r.to], r)
+}
+
+// full is an indicator with an author, a marking and an observable of its own.
+func full(id string) Indicator {
+	in := deployed(id)
+	in.CreatedBy = &Identity{Name: "ACME"}
+	in.Markings = List[Marking]{{Definition: "TLP:GREEN"}}
+	in.Observables = List[Observable]{{EntityType: "Domain-Name", Value: id + ".example"}}
+	return in
+}
+
+func TestDependenciesGoAhead(t *testing.T) {
+	tests := []struct {
+		name    string
+		options []string
+		make    func(s *Sim)
+		want    []string
+	}{
+		{"references only", []string{"no-dependencies=true"}, func(s *Sim) { s.Put(full("a")) },
+			[]string{"create ACME dependencies", "create TLP:GREEN dependencies", "create create a"}},
+		{"relations and what they lead to", nil, func(s *Sim) { s.Put(full("a")) },
+			[]string{"create ACME dependencies", "create TLP:GREEN dependencies", "create domain-name dependencies", "create relationship dependencies", "create create a"}},
+		{"once per connection", nil, func(s *Sim) {
+			s.Put(full("a"))
+			s.Put(full("b"))
+			s.Edit("a", func(i *Indicator) { i.Score = new(1) })
+		}, []string{
+			"create ACME dependencies", "create TLP:GREEN dependencies", "create domain-name dependencies", "create relationship dependencies", "create create a",
+			"create domain-name dependencies", "create relationship dependencies", "create create b", "update update a",
+		}},
+		{"an indicator that does not match", nil, func(s *Sim) {
+			s.Put(Indicator{ID: "off", Name: "off", Pattern: "x", PatternType: "yara", Markings: List[Marking]{{Definition: "TLP:CLEAR"}}})
+			s.Put(deployed("a"))
+			joinObjects(s, "derived-from", "a", "off")
+		}, []string{"create TLP:CLEAR dependencies", "create off dependencies", "create relationship dependencies", "create create a"}},
+		{"also the other way round, and nothing of its own", nil, func(s *Sim) {
+			in := full("off")
+			in.Revoked, in.CreatedBy, in.Markings = true, nil, nil
+			s.Put(in)
+			s.Put(deployed("a"))
+			joinObjects(s, "derived-from", "off", "a")
+		}, []string{"create off dependencies", "create relationship dependencies", "create create a"}},
+		{"a sighting and where it was", nil, func(s *Sim) {
+			s.Put(deployed("a"))
+			s.mu.Lock()
+			where := s.identity(&Identity{Name: "PC", EntityType: "System"})
+			s.mu.Unlock()
+			joinObjects(s, sightingEntity, "a", where.id)
+		}, []string{"create PC dependencies", "create sighting dependencies", "create create a"}},
+		{"none ahead of a deletion", nil, func(s *Sim) {
+			s.Put(full("a"))
+			s.Delete("a")
+		}, []string{"create ACME dependencies", "create TLP:GREEN dependencies", "create create a", "delete delete a"}},
+		{"none of what is not sent", nil, func(s *Sim) { s.Put(full("a")); s.Edit("a", func(i *Indicator) { i.Revoked = true }) },
+			[]string{"create ACME dependencies", "create TLP:GREEN dependencies", "create domain-name dependencies", "create relationship dependencies", "create create a", "delete update a"}},
+		{"nothing that the user may not see", nil, func(s *Sim) {
+			s.PutUser(User{Token: "t", Capabilities: ConnectorRole(), Markings: []string{"TLP:GREEN"}})
+			in := full("a")
+			in.Observables[0].Markings = List[Marking]{{Definition: "TLP:RED"}}
+			s.Put(in)
+		}, []string{"create ACME dependencies", "create TLP:GREEN dependencies", "create create a"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := streamed(Options{}, wanted()...)
+				tt.make(s)
+				got := follow(t, s, "s", append(tt.options, "from=0")...).take(t)
+				if diff := cmp.Diff(tt.want, briefs(got)); diff != "" {
+					t.Errorf("messages (-want +got):\n%s", diff)
+				}
+				for i, m := range got {
+					if m.get("origin", "referer") == nil {
+						continue
+					}
+					next := got[i+1]
+					if m.Event != "create" || m.ID != next.ID || m.get("type") != nil || m.get("scope") != nil || m.get("version") != "4" {
+						t.Errorf("dependency %s has id %s before %s: %s", m.brief(), m.ID, next.ID, m.Text)
+					}
+				}
+			})
+		})
+	}
+}
+
+// What was sent is forgotten after two hours, or 5000 objects later.
+func TestDependenciesComeAgainOnceForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := streamed(Options{})
+		p := follow(t, s, "s", "no-dependencies=true")
+		touch := func() string {
+			s.Edit("a", func(i *Indicator) { i.Score = new((*i.Score + 1) % 100) })
+			return strings.Join(p.briefs(t), ", ")
+		}
+		in := full("a")
+		in.Score = new(0)
+		s.Put(in)
+		p.take(t)
+		const again = "create ACME dependencies, create TLP:GREEN dependencies, update update a"
+		if got := touch(); got != "update update a" {
+			t.Errorf("at once: %s", got)
+		}
+		seconds(2*3600 - 1)
+		if got := touch(); got != "update update a" {
+			t.Errorf("before two hours: %s", got)
+		}
+		seconds(2)
+		if got := touch(); got != again {
+			t.Errorf("after two hours: %s", got)
+		}
+		for i := range 5000 {
+			s.Put(deployed(fmt.Sprintf("x%d", i)))
+		}
+		p.take(t)
+		if got := touch(); got != again {
+			t.Errorf("after 5000 others: %s", got)
+		}
+	})
+}
