@@ -100,7 +100,7 @@ const (
 	TimesMixed = "mixed" // 0 to 9 digits of fraction, Z and +00:00, within one document
 )
 
-// window is the number of rows that the index shows, 0 when it has no end.
+// indexWindow is the number of rows that the index shows, 0 when it has no end.
 func (k *Knobs) indexWindow() int {
 	if k.IndexWindow < 0 {
 		return 0

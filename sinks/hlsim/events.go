@@ -142,7 +142,11 @@ func (s *events) search(k *Knobs, a *asked[*event], key string, now time.Time) [
 	return c.rows
 }
 
-// triage changes the status of an alert.
+// triage changes the status of an alert. Nothing else that is told from it changes.
 func (s *events) triage(e *event, status string, now time.Time, by *user) {
-	_ = s.change(e, func(all map[string]json.RawMessage) { triage(all, status, now, by) }) // the id stays
+	all := objectOf(e.raw)
+	triage(all, status, now, by)
+	e.raw, _ = encode(all) // parts of what was decoded
+	e.status, e.moved = status, now.UTC().Truncate(time.Second)
+	s.version++
 }

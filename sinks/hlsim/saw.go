@@ -25,7 +25,7 @@ func (s *Sim) Saw(seen Sighting) (ids []string, err error) {
 			if !src.Enabled {
 				continue
 			}
-			src.rows.walk(0, func(r *row) bool {
+			s.kinds[kind].suspects(src, seen, func(r *row) bool {
 				if r.state != disabled && fits(kind, r) {
 					var id string
 					if id, err = s.fire(k, kind, r, seen); err == nil {
@@ -37,6 +37,22 @@ func (s *Sim) Saw(seen Sighting) (ids []string, err error) {
 		}
 	}
 	return ids, err
+}
+
+// suspects visits the rules of a list that may fit, in the order of their making or, where all that
+// fit are equal to the value, by type.
+func (c *collection) suspects(src *source, seen Sighting, visit func(*row) bool) {
+	_, notAddr := netip.ParseAddr(seen.Value)
+	_, notNet := netip.ParsePrefix(seen.Value)
+	if c.kind != IOC || hexDigits.MatchString(seen.Value) || notAddr == nil || notNet == nil {
+		src.rows.walk(0, visit)
+		return
+	}
+	for _, typ := range iocTypes {
+		if r := c.byKey[key{src, typ, seen.Value}]; r != nil && !visit(r) {
+			return
+		}
+	}
 }
 
 // fire makes the alert of a rule and counts it.
