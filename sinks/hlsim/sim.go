@@ -1,6 +1,7 @@
 // Package hlsim is a HarfangLab manager in one process, for tests, demos and measurements. It refuses
 // what the real manager refuses and is as unkind as contract harfanglab-api 12 says; what is not known
-// for sure has a knob. It holds a million rules, and shares no code with the client.
+// for sure has a knob. It holds a million rules and a hundred thousand alerts, and shares no code with
+// the client.
 package hlsim
 
 import (
