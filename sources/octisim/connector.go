@@ -1,7 +1,6 @@
 package octisim
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -235,8 +234,10 @@ var infoFields = func() map[string]resolver {
 
 // purge drops works of a connector, or the finished ones that are older than a week when id is empty.
 func (s *Sim) purge(id string) {
-	week := momentOf(s.now().AddDate(0, 0, -7))
-	s.works = slices.DeleteFunc(s.works, func(w *work) bool {
-		return id != "" && w.connector == id || id == "" && w.completed != 0 && w.completed < week
-	})
+	s.forget(func(w *work) bool { return id != "" && w.connector == id || id == "" && s.over(w) })
+}
+
+// over tells whether a work finished more than a week ago.
+func (s *Sim) over(w *work) bool {
+	return w.completed != 0 && w.completed < momentOf(s.now().AddDate(0, 0, -7))
 }

@@ -188,8 +188,10 @@ func (s *Sim) public(i *indicator) Indicator {
 	for _, m := range i.markings {
 		out.Markings = append(out.Markings, Marking{m.id, m.standard, m.kind, m.definition})
 	}
-	if a := i.rare().author; a != nil {
-		out.CreatedBy = &Identity{a.id, a.standard, a.entity, a.name}
+	if was := i.rare().author; was != nil {
+		if a, ok := s.items[was.id].(*identity); ok { // as it is now
+			out.CreatedBy = &Identity{a.id, a.standard, a.entity, a.name}
+		}
 	}
 	for _, p := range i.rare().phases {
 		out.Phases = append(out.Phases, p.KillChain)

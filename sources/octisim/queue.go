@@ -43,7 +43,7 @@ func push(c *call) (any, error) {
 	}
 	d.stuck = happens(&k.StuckWorks)
 	if happens(&k.DropWorks) {
-		s.works = slices.DeleteFunc(s.works, func(w *work) bool { return w.id == id })
+		s.forget(func(w *work) bool { return w.id == id })
 		return true, nil
 	}
 	if happens(&k.DropBundles) {

@@ -85,6 +85,8 @@ type Sim struct {
 	streams      map[string]*stream
 	connectors   map[string]*connector
 	works        []*work
+	workIDs      map[string]*work
+	lastWork     moment      // in the id of the last one
 	queue        []*delivery // by the time of import
 	refusing     *regexp.Regexp
 	version      version
@@ -105,7 +107,7 @@ func New(o Options) *Sim {
 	s := &Sim{
 		clock: o.Now, maxBody: o.MaxBody, base: o.BasePath, store: newStore(),
 		streams: map[string]*stream{}, connectors: map[string]*connector{},
-		pages: map[string]int{}, counts: map[string]int{}, orders: map[string]sortedRows{},
+		workIDs: map[string]*work{}, pages: map[string]int{}, counts: map[string]int{}, orders: map[string]sortedRows{},
 	}
 	s.relationKeys = maps.Clone(relationColumns)
 	maps.Copy(s.relationKeys, s.endTypes())

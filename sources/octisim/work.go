@@ -93,11 +93,11 @@ func (s *Sim) workList() []*work {
 
 // work is the work with an id; nil when it is not, or no longer, there.
 func (s *Sim) work(id string) *work {
-	all := s.workList()
-	if i := slices.IndexFunc(all, func(w *work) bool { return w.id == id }); i >= 0 {
-		return all[i]
+	w := s.workIDs[id]
+	if w != nil && s.over(w) {
+		return nil
 	}
-	return nil
+	return w
 }
 
 func workAdd(c *call) (any, error) {
@@ -107,18 +107,29 @@ func workAdd(c *call) (any, error) {
 	return w, nil
 }
 
+// newWork adds a work. Its id holds the time, a little later when another one has that already.
 func (s *Sim) newWork(connector, name, user string) *work {
 	now := momentOf(s.now())
-	id := "work_" + connector + "_" + now.String()
-	for at := now + 1; s.work(id) != nil; at++ {
-		id = "work_" + connector + "_" + at.String()
-	}
+	s.lastWork = max(now, s.lastWork+1)
+	id := "work_" + connector + "_" + s.lastWork.String()
 	w := &work{
 		base: base{id: id, standard: id, entity: "work", createdAt: now, updatedAt: now},
 		name: name, connector: connector, user: user, received: now,
 	}
 	s.works = append(s.works, w)
+	s.workIDs[id] = w
 	return w
+}
+
+// forget drops the works that is picks.
+func (s *Sim) forget(is func(*work) bool) {
+	s.works = slices.DeleteFunc(s.works, func(w *work) bool {
+		gone := is(w)
+		if gone {
+			delete(s.workIDs, w.id)
+		}
+		return gone
+	})
 }
 
 // editing is a work that workEdit names, which need not be there.
@@ -150,7 +161,7 @@ func edits(change func(c *call, w *work, now moment)) resolver {
 
 var workEditFields = map[string]resolver{
 	"delete": edits(func(c *call, w *work, _ moment) {
-		c.sim.works = slices.DeleteFunc(c.sim.works, func(x *work) bool { return x == w })
+		c.sim.forget(func(x *work) bool { return x == w })
 	}),
 	"ping": edits(func(_ *call, w *work, now moment) { w.updatedAt = now }),
 	"reportExpectation": edits(func(c *call, w *work, now moment) {

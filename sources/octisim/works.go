@@ -1,7 +1,5 @@
 package octisim
 
-import "slices"
-
 // Work is a work of a connector as it stands.
 type Work struct {
 	ID        string      `json:"id"`
@@ -45,6 +43,6 @@ func (s *Sim) DeleteWork(id string) bool {
 	s.lock()
 	defer s.mu.Unlock()
 	w := s.work(id)
-	s.works = slices.DeleteFunc(s.works, func(x *work) bool { return x == w })
+	s.forget(func(x *work) bool { return x == w })
 	return w != nil
 }
