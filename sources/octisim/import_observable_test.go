@@ -120,7 +120,7 @@ func TestFilesAreFoundByAnyOfTheirHashes(t *testing.T) {
 	const md5, sha1, sha256 = `"MD5": "d41d8cd98f00b204e9800998ecf8427e"`, `"SHA-1": "da39a3ee5e6b4b0d3255bfef95601890afd80709"`, `"SHA-256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
 	tests := []struct {
 		name, first, second string
-		files, hashes       int // and how many hashes the first one has
+		files, hashes       int // and how many hashes the only one has
 	}{
 		{"the same set", md5 + "," + sha256, md5 + "," + sha256, 1, 2},
 		{"a further hash", sha256, sha256 + "," + md5, 1, 2},
@@ -142,8 +142,8 @@ func TestFilesAreFoundByAnyOfTheirHashes(t *testing.T) {
 					t.Errorf("standard id %s, want %s", o.StandardID, want)
 				}
 			}
-			if i := 0; tt.files == 1 && len(all[i].Hashes) != tt.hashes {
-				t.Errorf("hashes %v", all[i].Hashes)
+			if tt.files == 1 && len(all[0].Hashes) != tt.hashes {
+				t.Errorf("hashes %v", all[0].Hashes)
 			}
 		})
 	}

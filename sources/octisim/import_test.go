@@ -164,6 +164,39 @@ func TestObjectsAreFoundByAnyID(t *testing.T) {
 	}
 }
 
+func TestFurtherIDsOfAnotherTypeSayNothing(t *testing.T) {
+	s := registered(t, Options{Version: newest})
+	wants(t, pushed(t, s, corp, alert, plus(technique, `"x_opencti_stix_ids": ["`+alertID+`", "`+domainID+`", "no id", "`+techniqueID+`"]`)), "")
+	if i, a := s.Incidents(), s.AttackPatterns(); len(i) != 1 || i[0].Name != "Alert 4711: beaconing" || len(a) != 1 || len(a[0].StixIDs) != 0 {
+		t.Errorf("incidents %+v, techniques %+v", i, a)
+	}
+}
+
+func TestUnknownMembersAreIgnored(t *testing.T) {
+	s := registered(t, Options{Version: newest})
+	wants(t, pushed(t, s, corp, plus(alert, `"x_opencti_first_seen": "2026-03-01T10:00:00Z", "x_opencti_score": "high", "x_custom": {"a": [1]}, "x_opencti_create_indicator": true`)), "")
+	if i := s.Incidents(); len(i) != 1 || !i[0].FirstSeen.IsZero() || s.Held().Indicators != 5 {
+		t.Errorf("incidents %+v", i)
+	}
+}
+
+func TestWhatRefersToARefusedObjectFailsToo(t *testing.T) {
+	s := registered(t, Options{Version: newest})
+	s.SetKnobs(func(k *Knobs) { k.FailImport = `"type": "incident"` })
+	w := pushed(t, s, alertBundle()...)
+	codes := map[string]int{}
+	for _, e := range w.Errors {
+		code, _, _ := strings.Cut(e.Message, ":")
+		codes[code]++
+	}
+	if want := map[string]int{"FUNCTIONAL_ERROR": 1, "MISSING_REFERENCE_ERROR": 7}; !w.Complete || cmp.Diff(want, codes) != "" {
+		t.Errorf("errors %v of %+v", codes, w.Errors)
+	}
+	if held := s.Held(); held.Sightings != 1 || held.Relations != 0 || held.Cases != 0 {
+		t.Errorf("everything else goes on: %+v", held)
+	}
+}
+
 func TestANameMovesTheStandardID(t *testing.T) {
 	s := registered(t, Options{Version: newest})
 	wants(t, pushed(t, s, corp, alert), "")

@@ -104,7 +104,7 @@ func known[T item](im *importer, o *object, standard ...string) (T, bool, *failu
 	for _, id := range append(append(standard, o.id), o.texts("x_opencti_stix_ids")...) {
 		v, ok := im.items[id].(T)
 		switch {
-		case !ok:
+		case !ok || !o.validID(id): // nor one of another type
 		case !v.core().visible(im.may):
 			return v, false, unsupported("Restricted entity already exists")
 		default:
