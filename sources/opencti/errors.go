@@ -158,6 +158,11 @@ func (e *Error) Auth() bool {
 // Absent says that what was asked for is not there.
 func (e *Error) Absent() bool { return slices.Contains(absentCodes, e.Code) }
 
+// Verdict says that the platform refuses what was sent to it for good.
+func (e *Error) Verdict() bool {
+	return slices.Contains(verdictCodes, e.Code) || e.Status == http.StatusRequestEntityTooLarge
+}
+
 // Temporary says that the same request may succeed later.
 func (e *Error) Temporary() bool {
 	switch {

@@ -23,6 +23,12 @@ var (
 	pushWorkDoc string
 )
 
+// TiesWorks says whether the platform ties bundles to works that Push names.
+func (c *Client) TiesWorks() bool {
+	v := c.known()
+	return len(v.parts) == 0 || v.AtLeast(pushWithWork)
+}
+
 // ErrWorkGone says that a work was deleted: what is pushed with it would be dropped.
 var ErrWorkGone = errors.New("OpenCTI deleted the work")
 
