@@ -61,7 +61,7 @@ type HarfangLab struct {
 	ImportEvents    bool
 	ImportThreats   bool     // only with ImportEvents
 	StatusFilter    []string // of new, investigating, probable_false_positive, false_positive, closed
-	AlertTypes      []string // of ioc, sigma, yara
+	AlertTypes      []string // of ioc, sigma, yara, or all alone, which is every type
 	ImportStart     Start
 	Marking         string // TLP:CLEAR to TLP:RED
 	Score           int    // 1 to 100
@@ -108,6 +108,7 @@ type Limits struct {
 type Tail struct {
 	Quiet     time.Duration // without further events before indicators are read again
 	FullEvery time.Duration // between full runs
+	PullEvery time.Duration // between imports of alerts
 }
 
 // The values of the settings that choose between words. Unmanaged and Policy have types of their own.

@@ -90,7 +90,7 @@ func words(at func(*Config) *[]string, all string, words ...string) kind {
 	}
 	tidy := func(chosen []string) []string {
 		if all != "" && slices.Contains(chosen, all) {
-			return slices.Clone(words)
+			return []string{all}
 		}
 		slices.SortFunc(chosen, func(a, b string) int { return slices.Index(words, a) - slices.Index(words, b) })
 		return chosen

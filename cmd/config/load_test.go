@@ -115,7 +115,7 @@ var everySetting = []struct {
 		{"closed,New ,, false_positive", `["new","false_positive","closed"]`}, {"probable_false_positive", `["probable_false_positive"]`}, {"new,old", `!"old"`},
 	}},
 	{"harfanglab.import_filters_by_alert_type", "HARFANGLAB_IMPORT_FILTERS_BY_ALERT_TYPE", `["ioc","sigma","yara"]`, tries{
-		{"yara, SIGMA", `["sigma","yara"]`}, {"all", `["ioc","sigma","yara"]`}, {"driver", `!"driver"`},
+		{"yara, SIGMA", `["sigma","yara"]`}, {"all", `["all"]`}, {"ioc,ALL", `["all"]`}, {"driver", `!"driver"`},
 	}},
 	{"harfanglab.import_start_date", "HARFANGLAB_IMPORT_START_DATE", `"P7D"`, tries{
 		{"1970-01-01", `"1970-01-01T00:00:00Z"`}, {"2026-01-31T08:00:00+02:00", `"2026-01-31T06:00:00Z"`}, {"2026-01-31 08:00", `"2026-01-31T08:00:00Z"`},
@@ -150,6 +150,7 @@ var everySetting = []struct {
 	{"sync.lock_timeout", "HARFANGSYNC_LOCK_TIMEOUT", `"2m"`, tries{{"0", `"0s"`}, {"5m", `"5m"`}}},
 	{"sync.tail.quiet", "HARFANGSYNC_TAIL_QUIET", `"1s"`, tries{{"500ms", `"500ms"`}, {"0", `"0s"`}}},
 	{"sync.tail.full_every", "HARFANGSYNC_TAIL_FULL_EVERY", `"1h"`, tries{{"30m", `"30m"`}, {"0", "!too short"}}},
+	{"sync.tail.pull_every", "HARFANGSYNC_TAIL_PULL_EVERY", `"5m"`, tries{{"90s", `"1m30s"`}, {"0", "!too short"}}},
 	{"sync.metrics.textfile", "HARFANGSYNC_METRICS_TEXTFILE", `""`, tries{{"/var/lib/node_exporter/harfangsync.prom", `"/var/lib/node_exporter/harfangsync.prom"`}}},
 	{"sync.metrics.pushgateway", "HARFANGSYNC_METRICS_PUSHGATEWAY", `""`, tries{{"http://Gateway:9091/", `"http://gateway:9091"`}, {"https://u:hunter2@x", "!user name"}, {"gateway:9091", "!no http or https"}}},
 	{"sync.metrics.pushgateway_login", "HARFANGSYNC_METRICS_PUSHGATEWAY_LOGIN", `""`, tries{{"job", "!its password is not"}}},

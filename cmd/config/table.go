@@ -141,7 +141,7 @@ var settings = []setting{
 	{path: "harfanglab.import_filters_by_alert_type", former: []string{"harfanglab_incidents.alert_types"},
 		def: "ioc, sigma, yara", need: NeedHarfangLab, unless: importsOff,
 		kind:  words(func(c *Config) *[]string { return &c.HarfangLab.AlertTypes }, "all", "ioc", "sigma", "yara"),
-		about: "Alerts of these types are imported."},
+		about: "Alerts of these types are imported; `all` is every type, also of engines that none of our rules is for."},
 	{path: "harfanglab.import_start_date", def: "7 days ago", need: NeedHarfangLab, unless: importsOff,
 		kind:  start(func(c *Config) *Start { return &c.HarfangLab.ImportStart }),
 		about: "Older alerts are not imported."},
@@ -230,6 +230,9 @@ var settings = []setting{
 	{path: "sync.tail.full_every", def: "1h",
 		kind:  duration(func(c *Config) *time.Duration { return &c.Sync.Tail.FullEvery }, time.Second, false),
 		about: "How often a tail makes a full run."},
+	{path: "sync.tail.pull_every", def: "5m",
+		kind:  duration(func(c *Config) *time.Duration { return &c.Sync.Tail.PullEvery }, time.Second, false),
+		about: "How often a tail imports alerts."},
 
 	{path: "sync.metrics.textfile",
 		kind:  text(func(c *Config) *string { return &c.Sync.Metrics.TextFile }),
