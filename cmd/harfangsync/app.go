@@ -113,7 +113,7 @@ func (p *program) app() *cli.App {
 			return cli.ShowAppHelp(c)
 		},
 		Commands: []*cli.Command{
-			p.planCommand(), p.applyCommand(), p.runCommand(), p.showCommand(), p.explainCommand(),
+			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.showCommand(), p.explainCommand(),
 			p.dumpCommand(), p.restoreCommand(),
 			p.doctorCommand(), p.configCommand(), p.simulateCommand(), p.demoCommand(), p.versionCommand(),
 		},

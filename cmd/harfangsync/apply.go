@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +25,9 @@ type applying struct {
 	backup      string
 	json        bool
 	digest      string
+	pulls       bool          // alerts are imported afterwards, whatever became of the plan
+	tail        time.Duration // the stream is followed afterwards
+	last        *planfile.Report
 }
 
 func (a *applying) flags() []cli.Flag {
@@ -58,10 +63,11 @@ func (p *program) runCommand() *cli.Command {
 	var a applying
 	return &cli.Command{
 		Name:  "run",
-		Usage: "the job: plan, gates, apply; never asks",
-		Flags: append(a.flags(), p.settingFlags()...),
+		Usage: "the job: plan, gates, apply, then pull; never asks",
+		Flags: append(append(a.flags(),
+			&cli.DurationFlag{Name: "tail", Usage: "afterwards follow OpenCTI's live stream for `DURATION`", Destination: &a.tail}), p.settingFlags()...),
 		Action: func(c *cli.Context) error {
-			a.autoApprove = true
+			a.autoApprove, a.pulls = true, true
 			return p.reported(c.Context, "run", func() error { return p.planAndApply(c.Context, &a) })
 		},
 	}
@@ -86,33 +92,46 @@ func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.C
 			return err
 		}
 		defer release()
-		planned, err := plan(ctx, t)
-		t.read()
-		if err != nil {
+		err = p.reconcile(ctx, a, t, plan, ask, writes)
+		if !a.pulls || err != nil && !planEnded(err) {
 			return err
 		}
-		doc := t.document(planned)
-		p.reporter.plans(planned, doc)
-		if err := a.showPlan(p, doc); err != nil {
+		err = a.pullToo(ctx, p, t, err)
+		if a.tail <= 0 || ctx.Err() != nil {
 			return err
 		}
-		if planned.Plan.Refused() {
-			r := planfile.NewReport(doc, codeRefused)
-			for i := range doc.Changes {
-				r.Add(&doc.Changes[i], string(run.NotAttempted), "a gate refused the plan")
-			}
-			return a.finish(p, r, nil)
-		}
-		if ask && len(planned.Plan.Changes) > 0 {
-			if !writes {
-				return usagef("not a terminal: nothing was applied; pass --auto-approve, or save the plan with plan --out and apply the file")
-			}
-			if yes, err := p.confirm(ctx, "Apply this plan? Only 'yes' is taken for an answer: "); err != nil || !yes {
-				return firstError(err, usagef("not approved: nothing was applied"))
-			}
-		}
-		return p.carryOut(ctx, a, t, planned, doc, ask)
+		return p.tailToo(ctx, t, a.tail, err)
 	})
+}
+
+// reconcile makes a plan, prints it, asks where it should, and applies it.
+func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan func(context.Context, *target) (*run.Planned, error), ask, writes bool) error {
+	planned, err := plan(ctx, t)
+	t.read()
+	if err != nil {
+		return err
+	}
+	doc := t.document(planned)
+	p.reporter.plans(planned, doc)
+	if err := a.showPlan(p, doc); err != nil {
+		return err
+	}
+	if planned.Plan.Refused() {
+		r := planfile.NewReport(doc, codeRefused)
+		for i := range doc.Changes {
+			r.Add(&doc.Changes[i], string(run.NotAttempted), "a gate refused the plan")
+		}
+		return a.finish(p, r, nil)
+	}
+	if ask && len(planned.Plan.Changes) > 0 {
+		if !writes {
+			return usagef("not a terminal: nothing was applied; pass --auto-approve, or save the plan with plan --out and apply the file")
+		}
+		if yes, err := p.confirm(ctx, "Apply this plan? Only 'yes' is taken for an answer: "); err != nil || !yes {
+			return firstError(err, usagef("not approved: nothing was applied"))
+		}
+	}
+	return p.carryOut(ctx, a, t, planned, doc, ask)
 }
 
 // applyFile applies a saved plan without asking: it applies what was approved.
@@ -302,12 +321,53 @@ func (a *applying) finish(p *program, r *planfile.Report, done *run.Report) erro
 			return err
 		}
 	}
+	a.last = r
 	if a.report != "" {
 		if err := planfile.WriteReport(a.report, r); err != nil {
 			return err
 		}
 	}
 	return ending(r.ExitCode)
+}
+
+// planEnded says that a plan came to an end of its own: applied, refused by a gate, or in part.
+func planEnded(err error) bool {
+	o, ok := errors.AsType[*outcome](err)
+	return ok && o.code != codeSide && o.code < codeSignal
+}
+
+// pullToo imports alerts after a plan, and ends with the graver of both codes.
+func (a *applying) pullToo(ctx context.Context, p *program, t *target, before error) error {
+	done, err := p.pullAfter(ctx, t)
+	if done == nil && err == nil {
+		return before
+	}
+	code := p.pullCode(done, err)
+	err = p.pullEnd(done, err)
+	if a.report != "" && a.last != nil && done != nil {
+		a.last.Pull = pullReport(done, code)
+		a.last.ExitCode = graver(a.last.ExitCode, code)
+		if err := planfile.WriteReport(a.report, a.last); err != nil {
+			return err
+		}
+	}
+	if before != nil && graver(exitCode(before, 0), code) != code {
+		if _, said := errors.AsType[*outcome](err); err != nil && !said {
+			fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
+		}
+		return before
+	}
+	return firstError(err, before)
+}
+
+// graver is the code that counts if both apply.
+func graver(a, b int) int {
+	order := []int{codeUsage, codeUnexpected, codeSide, codeRefused, codePartly, codeChanges, codeOK}
+	rank := func(code int) int { return slices.Index(order, code) } // others come first of all
+	if rank(b) < rank(a) {
+		return b
+	}
+	return a
 }
 
 // confirm asks a question on the terminal.

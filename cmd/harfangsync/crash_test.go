@@ -21,19 +21,37 @@ import (
 // process starts this program as a process of its own.
 func (w *chaosWorld) process(t testing.TB, dir string, out *bytes.Buffer, args ...string) *exec.Cmd {
 	t.Helper()
+	return w.start(t, dir, out, nil, args...)
+}
+
+// start is process with further settings.
+func (w *chaosWorld) start(t testing.TB, dir string, out *bytes.Buffer, settings []string, args ...string) *exec.Cmd {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self, args...)
 	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
-	cmd.Env = append(s.env(), asProgram+"=1", "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json"))
+	cmd.Env = append(append(s.env(), asProgram+"=1", "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json")), settings...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	return cmd
+}
+
+// exitOf is the code that a process ended with.
+func exitOf(t testing.TB, err error) int {
+	t.Helper()
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		return e.ExitCode()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return 0
 }
 
 // bulk gives OpenCTI n indicators of every kind.

@@ -88,6 +88,17 @@ func (r *reporter) applied(done *run.Report) {
 	r.metrics.SetPhase(metrics.Apply, time.Since(r.applies))
 }
 
+// pulled notes an import of alerts.
+func (r *reporter) pulled(done *run.PullReport, took time.Duration) {
+	if r == nil {
+		return
+	}
+	r.metrics.SetPhase(metrics.Pull, took)
+	if !done.Cursor.IsZero() {
+		r.metrics.SetCursor(done.Cursor)
+	}
+}
+
 // tell writes the metrics and sends a notice. err is what the command ends with.
 func (r *reporter) tell(ctx context.Context, err error) {
 	if r.cfg == nil {

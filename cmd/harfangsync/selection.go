@@ -18,8 +18,8 @@ import (
 )
 
 // stream adopts the filters of the configured stream, or says that there are none. needDetection is
-// our own demand on the detection flag.
-func (t *target) stream(ctx context.Context, p *program) (filter *opencti.FilterGroup, needDetection bool, err error) {
+// our own demand on the detection flag. quietly leaves out warnings that were given before.
+func (t *target) stream(ctx context.Context, p *program, quietly bool) (filter *opencti.FilterGroup, needDetection bool, err error) {
 	builtIn := t.cfg.Sync.Detection != "any"
 	if t.cfg.Connector.LiveStreamID == "" {
 		return nil, builtIn, nil
@@ -31,11 +31,13 @@ func (t *target) stream(ctx context.Context, p *program) (filter *opencti.Filter
 	if err != nil {
 		return nil, false, err
 	}
-	if !c.Live {
+	if !c.Live && !quietly {
 		p.log.Warn("the stream is stopped; its filters are used all the same", "stream", c.Name)
 	}
-	if c.Filters == nil {
+	if c.Filters == nil && !quietly {
 		p.log.Warn("the stream has no filters; the built-in filter is used: not revoked, valid now, flagged for detection", "stream", c.Name)
+	}
+	if c.Filters == nil {
 		return nil, builtIn, nil
 	}
 	return c.Filters, t.cfg.Sync.Detection == "required", nil

@@ -29,6 +29,8 @@ type shaping struct {
 	acceptShrink   int
 	acceptRemovals int
 	takeOver       string
+	endless        bool                // sync.deadline does not hold
+	needs          []config.Need       // beside what every such command needs
 	check          func(*target) error // of what the command line says, before anything is asked of a platform
 }
 
@@ -75,6 +77,7 @@ type target struct {
 	asOf             *time.Time // the moment at which validity dates are judged, nil for now
 	excluded         *exclude.List
 	ident            opencti.Ident
+	source           *openctiSource
 	every            run.Source // indicators of our pattern types, whatever the filter says
 	settings         string
 	octiHTTP, hlHTTP *httpclient.Client
@@ -108,12 +111,12 @@ func (p *program) load(needs ...config.Need) (*config.Config, error) {
 // on reads the settings, reaches both platforms and works on them, all of it within sync.deadline.
 // readOnly makes the HTTP layer refuse every write (gate G12).
 func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(context.Context, *target) error) error {
-	cfg, err := p.load(config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance)
+	cfg, err := p.load(append([]config.Need{config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance}, s.needs...)...)
 	if err != nil {
 		return err
 	}
 	p.reporter.settings(cfg, readOnly)
-	if limit := cfg.Sync.Deadline; limit > 0 {
+	if limit := cfg.Sync.Deadline; limit > 0 && !s.endless {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, run.ErrDeadline)
 		defer cancel()
@@ -196,16 +199,16 @@ func (t *target) connect(p *program, readOnly bool) (err error) {
 func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []reconcile.Kind, ident opencti.Ident, readOnly bool) error {
 	cfg := t.cfg
 	excluded := t.excluded
-	stream, need, err := t.stream(ctx, p)
+	stream, need, err := t.stream(ctx, p, false)
 	if err != nil {
 		return err
 	}
 	selection := reconcile.Selection{Kinds: kinds, NeedDetection: need, MinScore: cfg.Sync.MinScore,
 		Labels: cfg.Sync.Labels, ExcludeLabels: cfg.Sync.ExcludeLabels, MaxTLP: cfg.Sync.MaxTLP}
-	now := t.now()
+	t.source = &openctiSource{client: t.octi, filter: stream, selection: &selection, asOf: t.asOf, observables: cfg.Sync.ValuesFrom != "pattern"}
 	t.every = &openctiSource{client: t.octi, filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), observables: cfg.Sync.ValuesFrom != "pattern"}
 	t.job = &run.Job{
-		Source:   &openctiSource{client: t.octi, filter: opencti.And(stream, serverFilter(&selection, now)), observables: cfg.Sync.ValuesFrom != "pattern"},
+		Source:   t.source,
 		Sink:     &harfanglabSink{t.hl},
 		Classify: classify,
 		Meaning:  meaning(cfg, excluded),

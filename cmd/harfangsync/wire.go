@@ -15,13 +15,30 @@ import (
 // openctiSource lets a run read OpenCTI through one filter.
 type openctiSource struct {
 	client      *opencti.Client
-	filter      *opencti.FilterGroup
+	filter      *opencti.FilterGroup // the stream's; nil is none
+	selection   *reconcile.Selection // our own, as far as the platform can evaluate it; nil is none
+	asOf        *time.Time           // the moment at which validity dates are judged; nil is that of the reading
 	observables bool
+	moving      bool // look-ups judge validity now, and not as the last read did
+
+	now time.Time // of the last read
+}
+
+// at is the whole filter at one moment.
+func (s *openctiSource) at(now time.Time) *opencti.FilterGroup {
+	if s.asOf != nil {
+		now = *s.asOf
+	}
+	if s.selection == nil {
+		return s.filter
+	}
+	return opencti.And(s.filter, serverFilter(s.selection, now))
 }
 
 // Read visits every indicator of the filter.
 func (s *openctiSource) Read(ctx context.Context, start time.Time, visit func([]reconcile.Indicator) error) (int, error) {
-	report, err := s.client.Read(ctx, s.filter, start, s.observables, visit)
+	s.now = start
+	report, err := s.client.Read(ctx, s.at(start), start, s.observables, visit)
 	return report.Count, err
 }
 
@@ -29,7 +46,10 @@ func (s *openctiSource) Read(ctx context.Context, start time.Time, visit func([]
 func (s *openctiSource) ByIDs(ctx context.Context, ids []string, filtered bool) ([]run.Found, error) {
 	var filter *opencti.FilterGroup
 	if filtered {
-		filter = s.filter
+		if s.now.IsZero() || s.moving {
+			s.now = time.Now().UTC()
+		}
+		filter = s.at(s.now)
 	}
 	found, err := s.client.ByIDs(ctx, ids, filter, s.observables)
 	if err != nil {

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/cmd/config"
+	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/render"
+	"harfangsync/reconcile/run"
+	"harfangsync/sources/opencti"
+)
+
+// pullFrom is the first OpenCTI that takes bundles over GraphQL (contract opencti-api 8).
+const pullFrom = "6.2.6"
+
+// importing are the flags of pull.
+type importing struct {
+	since       string
+	dryRun      bool
+	retryFailed bool
+	report      string
+	json        bool
+}
+
+func (p *program) pullCommand() *cli.Command {
+	var im importing
+	s := shaping{needs: []config.Need{config.NeedImports}}
+	return &cli.Command{
+		Name:  "pull",
+		Usage: "import new and changed alerts and threats into OpenCTI",
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "since", Usage: "read alerts from `TIME` on, whatever was read before", Destination: &im.since},
+			&cli.BoolFlag{Name: "dry-run", Usage: "show what would be imported; writes nothing", Destination: &im.dryRun},
+			&cli.BoolFlag{Name: "retry-failed", Usage: "try alerts again that were given up", Destination: &im.retryFailed},
+			&cli.StringFlag{Name: "report", Usage: "write what became of every alert to `FILE`", Destination: &im.report},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON lines only: the bundles of a dry run, or what became of every alert", Destination: &im.json},
+		}, p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			if err := canWrite("--report", im.report); err != nil {
+				return err
+			}
+			work := func() error {
+				return p.on(c.Context, &s, im.dryRun, func(ctx context.Context, t *target) error { return p.pullAlone(ctx, t, &im) })
+			}
+			if im.dryRun {
+				return work()
+			}
+			return p.reported(c.Context, "pull", work)
+		},
+	}
+}
+
+// pullAlone is the command: it takes the lock, imports and reports.
+func (p *program) pullAlone(ctx context.Context, t *target, im *importing) error {
+	ctx, release, err := p.locked(ctx, t, !im.dryRun)
+	if err != nil {
+		return err
+	}
+	defer release()
+	done, err := p.pull(ctx, t, im)
+	if done != nil && im.report != "" {
+		if err := planfile.WritePullReport(im.report, pullReport(done, p.pullCode(done, err))); err != nil {
+			return err
+		}
+	}
+	return p.pullEnd(done, err)
+}
+
+// pull imports what is new, and says so.
+func (p *program) pull(ctx context.Context, t *target, im *importing) (*run.PullReport, error) {
+	r, err := t.relay(p, im)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	done, err := r.Pull(ctx)
+	p.reporter.pulled(done, time.Since(began))
+	return done, firstError(im.tell(p, done), err)
+}
+
+// relay prepares an import.
+func (t *target) relay(p *program, im *importing) (*run.Relay, error) {
+	if !t.ident.Version.AtLeast(pullFrom) {
+		return nil, &opencti.VersionError{Version: t.ident.Version, Least: pullFrom, For: "for pull"}
+	}
+	hl := &t.cfg.HarfangLab
+	for _, right := range []string{"CONNECTORAPI", "MODULES", "KNOWLEDGE_KNUPDATE"} {
+		if !im.dryRun && !t.ident.Can(right) {
+			return nil, &opencti.RightError{Capability: right, For: ", needed to import alerts"}
+		}
+	}
+	if !t.ident.Sees(hl.Marking) {
+		return nil, usagef("harfanglab.default_markings: the account in OpenCTI may not see %s, so it could not tell what it has imported; allow the marking for its group, or choose another", hl.Marking)
+	}
+	doc := t.job.Keeper.Document()
+	start := hl.ImportStart.Time(t.started)
+	if doc.RecoverUntil.After(start) {
+		start = doc.RecoverUntil
+	}
+	scribe, err := newScribe(t.cfg)
+	if err != nil {
+		return nil, err
+	}
+	r := &run.Relay{
+		Alerts:    &alertsSide{harfanglabSink{t.hl}},
+		Knowledge: &knowledgeSide{client: t.octi, state: t.connectorState(im.dryRun)},
+		Scribe:    scribe, Classify: classifyPull,
+		Own: t.job.Policy.Own, Canon: canonical, List: hl.ListName,
+		Statuses: hl.StatusFilter, Start: start, Threats: hl.ImportThreats, Again: im.retryFailed,
+		Parallel: t.cfg.Sync.Parallelism, Keeper: t.job.Keeper, Log: p.log,
+	}
+	if !slices.Contains(hl.AlertTypes, "all") {
+		r.Types = hl.AlertTypes
+	}
+	if im.since != "" {
+		at, err := config.ParseTime(im.since, t.started)
+		if err != nil {
+			return nil, usagef("--since: %v", err)
+		}
+		r.Since, r.Start = at, at
+	}
+	if im.dryRun {
+		r.Show = func(bundle string) error {
+			if !im.json {
+				return nil
+			}
+			_, err := fmt.Fprintln(p.stdout, bundle)
+			return err
+		}
+	}
+	return r, nil
+}
+
+// tell prints what became of the alerts.
+func (im *importing) tell(p *program, r *run.PullReport) error {
+	if im.json && !im.dryRun {
+		for i := range r.Items {
+			if err := writeJSON(p.stdout, &r.Items[i]); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range r.Items {
+		it := &r.Items[i]
+		line := fmt.Sprintf("%s %s (%s): %s", it.Kind, it.ID, it.Name, it.Result)
+		switch {
+		case it.Error != "":
+			fmt.Fprintln(p.stderr, render.Escape(line+": "+it.Error))
+		case im.dryRun && !im.json:
+			for _, id := range it.Indicators {
+				line += "; sighting of " + id
+			}
+			fmt.Fprintln(p.stdout, render.Escape("+ "+line))
+		}
+	}
+	for _, problem := range r.Problems {
+		fmt.Fprintln(p.stderr, render.Escape(problem))
+	}
+	if im.json {
+		return nil
+	}
+	_, err := fmt.Fprintln(p.stdout, pullLine(r, im.dryRun))
+	return err
+}
+
+// pullLine is the stable last line of a pull.
+func pullLine(r *run.PullReport, dry bool) string {
+	word := "Pull complete"
+	if dry {
+		word = "Pull would give"
+	}
+	failed := r.Count("", run.PullFailed) + r.Count("", run.PullUntried) + r.Count("", run.Waiting)
+	return fmt.Sprintf("%s: %d alerts imported, %d updated, %d threats imported, %d updated, %d sightings; %d unchanged, %d failed, %d given up.",
+		word, r.Count("alert", run.Imported), r.Count("alert", run.Updated), r.Count("threat", run.Imported), r.Count("threat", run.Updated),
+		r.Sightings, r.Unchanged, failed, r.Count("", run.GivenUp))
+}
+
+// pullCode is the exit code of a pull.
+func (p *program) pullCode(r *run.PullReport, err error) int {
+	switch {
+	case err == nil && r.Clean():
+		return codeOK
+	case err == nil, errors.Is(err, run.ErrPending):
+		return codePartly
+	case r != nil && r.Wrote && sideFailed(err):
+		return codePartly
+	}
+	return exitCode(err, int(p.signalled.Load()))
+}
+
+// pullEnd ends a command with the code of its pull.
+func (p *program) pullEnd(r *run.PullReport, err error) error {
+	code := p.pullCode(r, err)
+	if err != nil && code == codePartly {
+		fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
+		return ending(code)
+	}
+	if err != nil {
+		return err
+	}
+	return ending(code)
+}
+
+// pullAfter is the pull of a run, after whatever became of its plan.
+func (p *program) pullAfter(ctx context.Context, t *target) (*run.PullReport, error) {
+	hl := &t.cfg.HarfangLab
+	if !hl.ImportEvents {
+		p.log.Info("alerts are not imported: harfanglab.import_security_events_as_incidents is off")
+		return nil, nil
+	}
+	if !t.ident.Version.AtLeast(pullFrom) {
+		p.log.Warn("alerts are not imported: this OpenCTI takes no bundles", "version", t.ident.Version.String(), "needs", pullFrom)
+		return nil, nil
+	}
+	done, err := p.pull(ctx, t, &importing{})
+	return done, err
+}
+
+// pullReport is the stored form of what a pull did.
+func pullReport(r *run.PullReport, code int) *planfile.PullReport {
+	out := &planfile.PullReport{
+		FormatVersion: planfile.FormatVersion, ExitCode: code, Items: make([]planfile.PullItem, 0, len(r.Items)),
+		Summary: planfile.PullSummary{
+			Read: r.Read, Unchanged: r.Unchanged, Sightings: r.Sightings,
+			Imported: r.Count("alert", run.Imported), Updated: r.Count("alert", run.Updated),
+			ThreatsImported: r.Count("threat", run.Imported), ThreatsUpdated: r.Count("threat", run.Updated),
+			Failed: r.Count("", run.PullFailed), GivenUp: r.Count("", run.GivenUp), Pending: r.Count("", run.Waiting), NotAttempted: r.Count("", run.PullUntried),
+		},
+		Problems: append([]string{}, r.Problems...),
+	}
+	if !r.Cursor.IsZero() {
+		out.Cursor = r.Cursor.UTC().Format(time.RFC3339)
+	}
+	for _, it := range r.Items {
+		row := planfile.PullItem{Kind: it.Kind, ID: it.ID, Name: it.Name, Object: it.Object, Indicators: it.Indicators, Result: string(it.Result), Error: it.Error}
+		if !it.Time.IsZero() {
+			row.Time = it.Time.UTC().Format(time.RFC3339Nano)
+		}
+		out.Items = append(out.Items, row)
+	}
+	return out
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sinks/hlsim"
+	"harfangsync/sources/octisim"
+)
+
+// alertWorld is a pair of platforms with rules in force and n alerts of every form.
+func alertWorld(t testing.TB, n int, at time.Time) *chaosWorld {
+	t.Helper()
+	w := newChaosWorld(t)
+	w.bulk(200)
+	var out bytes.Buffer
+	// One write at a time, so that the same alerts come of the same rules in every world.
+	if err := w.start(t, t.TempDir(), &out, []string{"HARFANGSYNC_PARALLELISM=1"}, "apply", "--auto-approve").Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, tail(out.String()))
+	}
+	if _, err := w.hl.Generate(hlsim.Spec{Seed: 7, Count: n, Known: true, From: at.Add(-48 * time.Hour), To: at.Add(-time.Minute), Hosts: 25}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// importing are the settings of a pull that takes everything.
+func (w *chaosWorld) importing(t testing.TB, dir string, out *bytes.Buffer, args ...string) (wait func() error, kill func()) {
+	t.Helper()
+	cmd := w.start(t, dir, out, []string{
+		"HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true", "HARFANGLAB_IMPORT_THREATS_AS_CASE_INCIDENTS=true", "HARFANGLAB_IMPORT_FILTERS_BY_ALERT_TYPE=all",
+		"HARFANGLAB_IMPORT_SECURITY_EVENTS_FILTERS_BY_STATUS=new,investigating,probable_false_positive,false_positive,closed",
+	}, args...)
+	return cmd.Wait, func() { _ = cmd.Process.Kill() }
+}
+
+// Alerts of every form, imported twice with crashes in between, give the graph of one import: none is
+// lost, none is there twice, no count grows.
+func TestAlertsImportedTwiceWithCrashesAreImportedOnce(t *testing.T) {
+	n, crashes := 600, 3
+	if *chaos {
+		n, crashes = 5000, 12
+	}
+	at := time.Now().Truncate(time.Second)
+	once := alertWorld(t, n, at)
+	var out bytes.Buffer
+	began := time.Now()
+	wait, _ := once.importing(t, t.TempDir(), &out, "pull")
+	if err := wait(); err != nil {
+		t.Fatalf("%v\n%s", err, tail(out.String()))
+	}
+	whole := time.Since(began)
+	want := graphOf(once.octi)
+	if got := once.octi.Held().Incidents; got != n {
+		t.Fatalf("%d alerts gave %d incidents\n%s", n, got, tail(out.String()))
+	}
+
+	w := alertWorld(t, n, at)
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.ImportTwice = 3 })
+	dir := t.TempDir()
+	for range crashes {
+		out.Reset()
+		wait, kill := w.importing(t, dir, &out, "pull")
+		time.Sleep(rand.N(whole))
+		kill()
+		_ = wait()
+	}
+	for i := range 2 {
+		out.Reset()
+		wait, _ := w.importing(t, dir, &out, "pull")
+		if err := wait(); err != nil {
+			t.Fatalf("pull %d after the crashes: %v\n%s", i+1, err, tail(out.String()))
+		}
+	}
+	if diff := cmp.Diff(want, graphOf(w.octi)); diff != "" {
+		t.Errorf("graph (-imported once +with crashes):\n%s", diff)
+	}
+}
+
+// An import that OpenCTI takes late, loses or refuses in part leaves nothing out in the end.
+func TestWhateverOpenCTIDoesWithBundlesNothingIsLost(t *testing.T) {
+	at := time.Now().Truncate(time.Second)
+	const n = 120
+	plain := alertWorld(t, n, at)
+	var out bytes.Buffer
+	wait, _ := plain.importing(t, t.TempDir(), &out, "pull")
+	if err := wait(); err != nil {
+		t.Fatalf("%v\n%s", err, tail(out.String()))
+	}
+	want := graphOf(plain.octi)
+	for _, tt := range []struct {
+		name string
+		turn func(*octisim.Knobs)
+	}{
+		{"imported late", func(k *octisim.Knobs) { k.ImportDelay = 300 * time.Millisecond }},
+		{"delivered twice", func(k *octisim.Knobs) { k.ImportTwice = 1000 }},
+		{"its work lost with the bundle", func(k *octisim.Knobs) { k.DropWorks = 1 }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := alertWorld(t, n, at)
+			w.octi.SetKnobs(tt.turn)
+			dir := t.TempDir()
+			for range 2 {
+				var out bytes.Buffer
+				wait, _ := w.importing(t, dir, &out, "pull")
+				if err := wait(); err != nil {
+					t.Fatalf("%v\n%s", err, tail(out.String()))
+				}
+			}
+			if diff := cmp.Diff(want, graphOf(w.octi)); diff != "" {
+				t.Errorf("graph (-plain +this):\n%s", diff)
+			}
+		})
+	}
+}
+
+// One alert that OpenCTI refuses is named, tried again for five runs and then given up; all others are
+// imported.
+func TestOneBadAlertBlocksNoOther(t *testing.T) {
+	at := time.Now().Truncate(time.Second)
+	const n = 60
+	w := alertWorld(t, n, at)
+	// The incident of one alert is refused, whatever bundle it comes in.
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = `"type":"incident".*\(` + w.alertID(t, 30) + `\)` })
+	dir := t.TempDir()
+	for run := 1; run <= 6; run++ {
+		var out bytes.Buffer
+		wait, _ := w.importing(t, dir, &out, "pull")
+		code := exitOf(t, wait())
+		want := codePartly
+		if run >= 5 {
+			want = codeOK
+		}
+		if code != want || !bytes.Contains(out.Bytes(), []byte(w.alertID(t, 30))) {
+			t.Fatalf("run %d ended with %d, want %d\n%s", run, code, want, tail(out.String()))
+		}
+		if got := w.octi.Held().Incidents; got != n-1 {
+			t.Fatalf("run %d: %d incidents, want all but one of %d", run, got, n)
+		}
+	}
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = "" })
+	var out bytes.Buffer
+	wait, _ := w.importing(t, dir, &out, "pull", "--retry-failed")
+	if err := wait(); err != nil || w.octi.Held().Incidents != n {
+		t.Errorf("with --retry-failed: %v, %d incidents\n%s", err, w.octi.Held().Incidents, tail(out.String()))
+	}
+}
+
+// alertID is the id of the i-th alert that HarfangLab holds.
+func (w *chaosWorld) alertID(t testing.TB, i int) string {
+	t.Helper()
+	var a struct{ ID string }
+	if err := json.Unmarshal(w.hl.Alerts()[i], &a); err != nil {
+		t.Fatal(err)
+	}
+	return a.ID
+}

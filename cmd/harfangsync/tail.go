@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/reconcile/render"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/state"
+	"harfangsync/sources/opencti"
+)
+
+// tailRenew is how often a tail renews its lease. Each renewal is two requests, and an idle tail has
+// two a minute to spend.
+const tailRenew = time.Minute
+
+func (p *program) tailCommand() *cli.Command {
+	var a applying
+	return &cli.Command{
+		Name:  "tail",
+		Usage: "follow OpenCTI's live stream until interrupted; full runs at the start and every sync.tail.full_every",
+		Flags: append(a.shaping.flags(), p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			a.endless = true // sync.deadline is for jobs that end
+			return p.reported(c.Context, "tail", func() error { return p.tailAlone(c.Context, &a) })
+		},
+	}
+}
+
+// tailAlone is the command: it takes the lock and follows the stream.
+func (p *program) tailAlone(ctx context.Context, a *applying) error {
+	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
+		if t.cfg.Connector.LiveStreamID == "" {
+			return usagef("connector.live_stream_id: tail follows a stream, and none is named; create one in OpenCTI under Data sharing and set its id")
+		}
+		t.job.Keeper.Renew = tailRenew
+		ctx, release, err := p.locked(ctx, t, true)
+		if err != nil {
+			return err
+		}
+		defer release()
+		return p.tail(ctx, t, 0)
+	})
+}
+
+// tail follows the stream for a while, 0 being until ctx ends.
+func (p *program) tail(ctx context.Context, t *target, span time.Duration) error {
+	t.source.moving = true
+	tail := &run.Tail{
+		Job: t.job, Stream: t.cfg.Connector.LiveStreamID, For: span, Log: p.log,
+		Quiet: t.cfg.Sync.Tail.Quiet, FullEvery: t.cfg.Sync.Tail.FullEvery, PullEvery: t.cfg.Sync.Tail.PullEvery,
+		Position: t.position,
+		Follow:   t.follow,
+		Refilter: func(ctx context.Context) (bool, error) { return t.refilter(ctx, p) },
+		Told:     func(planned *run.Planned, r *run.Report) error { return p.toldTail(t, planned, r) },
+	}
+	if t.cfg.HarfangLab.ImportEvents {
+		tail.Pull = func(ctx context.Context) error {
+			done, err := p.pullAfter(ctx, t)
+			if err == nil && done != nil && !done.Clean() {
+				return errors.New("some alerts failed; see above")
+			}
+			return err
+		}
+	} else {
+		p.log.Info("alerts are not imported: harfanglab.import_security_events_as_incidents is off")
+	}
+	err := tail.Run(ctx)
+	if e, refused := errors.AsType[*run.RefusedError](err); refused {
+		p.log.Error(e.Error())
+		return ending(codeRefused)
+	}
+	return err
+}
+
+// follow is the stream in the form that a tail takes.
+func (t *target) follow(ctx context.Context, from state.Position) iter.Seq2[run.Signal, error] {
+	return func(yield func(run.Signal, error) bool) {
+		for s, err := range t.octi.Follow(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, From: &from}) {
+			if err != nil {
+				yield(run.Signal{}, err)
+				return
+			}
+			var out run.Signal
+			switch s := s.(type) {
+			case opencti.Dirty:
+				out.Dirty = s.IDs
+			case opencti.Gap:
+				out.Gap = s.Reason
+			case opencti.Safe:
+				out.Safe = &s.Position
+			case opencti.Lost:
+				out.Lost = s.Err
+			}
+			if !yield(out, nil) {
+				return
+			}
+		}
+	}
+}
+
+// refilter adopts the stream's filters again, and says whether they are others than before.
+func (t *target) refilter(ctx context.Context, p *program) (changed bool, err error) {
+	stream, need, err := t.stream(ctx, p, true)
+	if err != nil {
+		return false, err
+	}
+	selection := t.job.Selection
+	selection.NeedDetection = need
+	digest := filterDigest(stream, &selection)
+	if digest == t.job.Filter {
+		return false, nil
+	}
+	p.log.Warn("the filters of the stream have changed")
+	t.job.Selection, t.job.Filter, t.job.OwnFilter = selection, digest, stream == nil
+	t.source.filter, t.source.selection = stream, &selection
+	return true, nil
+}
+
+// toldTail prints what a tail does: a plan, and what became of it.
+func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report) error {
+	if r == nil {
+		doc := t.document(planned)
+		return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout)})
+	}
+	var a applying
+	if err := a.tell(p, r); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(p.stdout)
+	return err
+}
+
+// tailToo follows the stream after a run, and ends with the graver of both codes.
+func (p *program) tailToo(ctx context.Context, t *target, span time.Duration, before error) error {
+	if t.cfg.Connector.LiveStreamID == "" {
+		return usagef("connector.live_stream_id: --tail follows a stream, and none is named; the run itself is done")
+	}
+	err := p.tail(ctx, t, span)
+	sig := int(p.signalled.Load())
+	if err == nil || before != nil && graver(exitCode(before, sig), exitCode(err, sig)) == exitCode(before, sig) {
+		return before
+	}
+	return err
+}
+
+// position is where the stream stands now.
+func (t *target) position(ctx context.Context) (state.Position, error) {
+	return t.octi.StreamPosition(ctx, t.cfg.Connector.LiveStreamID)
+}
