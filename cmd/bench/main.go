@@ -52,7 +52,7 @@ func run(ctx context.Context, small bool) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	for _, measure := range []func(context.Context) error{b.firstLoad, b.ceiling, b.plan100k, b.plan1M, b.decision, b.patterns} {
+	for _, measure := range []func(context.Context) error{b.firstLoad, b.ceiling, b.plan100k, b.plan1M, b.stream, b.decision, b.patterns} {
 		if err := measure(ctx); err != nil {
 			return err
 		}

@@ -119,7 +119,7 @@ func (b *bench) plan1M(ctx context.Context) error {
 	}
 	b.add(fmt.Sprintf("plan, %d against %d, nothing to do", n, n), "under 512 MiB, under 90 s CPU", fmt.Sprintf("%d MiB, %s CPU, %s in all", u.peakMiB, seconds(u.cpu), seconds(u.wall)),
 		u.peakMiB < 512 && u.cpu < 90*time.Second && u.last == inSync)
-	return nil
+	return b.tail1M(ctx, p, n)
 }
 
 // decision measures Compute alone, on sets that are read already.
