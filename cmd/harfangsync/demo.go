@@ -15,9 +15,11 @@ import (
 var samples embed.FS
 
 func (p *program) demoCommand() *cli.Command {
+	var tail bool
 	return &cli.Command{
 		Name:  "demo",
 		Usage: "the whole job against built-in simulators; needs no settings and no network",
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "tail", Usage: "show the lists following the live stream instead", Destination: &tail}},
 		Action: func(c *cli.Context) error {
 			s, err := startSimulators(&simOptions{octiAddr: "127.0.0.1:0", hlAddr: "127.0.0.1:0"})
 			if err != nil {
@@ -25,34 +27,42 @@ func (p *program) demoCommand() *cli.Command {
 			}
 			defer s.close()
 			d := demo{p: p, sims: s}
+			if err := d.prepare(); err != nil {
+				return err
+			}
+			if tail {
+				return d.follow(c.Context)
+			}
 			return d.play(c.Context)
 		},
 	}
 }
 
-// demo plays the job's story: a first load, a change on each side, and what the next plan makes of it.
+// demo plays the job's story: a first load, a change on each side and what the next plan makes of it,
+// and an alert that finds its way back.
 type demo struct {
-	p    *program
-	sims *simulators
+	p     *program
+	sims  *simulators
+	alert string // id of the alert that the agent raised
 }
 
 func (d *demo) play(ctx context.Context) error {
-	if err := d.prepare(); err != nil {
-		return err
-	}
 	steps := []struct {
 		title string
 		act   func() error
 		args  []string
+		after func()
 	}{
-		{"The first plan: what HarfangLab would get from OpenCTI. Nothing is written.", nil, []string{"plan"}},
-		{"Apply it.", nil, []string{"apply", "--auto-approve"}},
+		{"The first plan: what HarfangLab would get from OpenCTI. Nothing is written.", nil, []string{"plan"}, nil},
+		{"Apply it.", nil, []string{"apply", "--auto-approve"}, nil},
 		{"A change on each side, then the next plan with its reasons:\n" +
 			"  OpenCTI     a new indicator, one revoked, one of two owners of a domain deleted\n" +
-			"  HarfangLab  somebody edited a rule, somebody else disabled one", d.change, []string{"plan"}},
-		{"Apply that as well.", nil, []string{"run"}},
-		{"And once more: nothing is left to do.", nil, []string{"plan"}},
-		{"Why is half of an AND not blocked?", nil, []string{"explain", "--pattern", "[ipv4-addr:value = '198.51.100.77' AND network-traffic:dst_port = 4444]"}},
+			"  HarfangLab  somebody edited a rule, somebody else disabled one", d.change, []string{"plan"}, nil},
+		{"Apply that as well. The job also brings alerts back; there are none yet.", nil, []string{"run"}, nil},
+		{"An agent sees a domain of OpenCTI's: HarfangLab raises an alert. Bring it back.", d.see, []string{"pull"}, d.showSightings},
+		{"An analyst takes it for a false positive. Bring that back too.", d.triage, []string{"pull"}, d.showSightings},
+		{"And once more: nothing is left to do, and nothing that was imported became a rule.", nil, []string{"plan"}, nil},
+		{"Why is half of an AND not blocked?", nil, []string{"explain", "--pattern", "[ipv4-addr:value = '198.51.100.77' AND network-traffic:dst_port = 4444]"}, nil},
 	}
 	for i, s := range steps {
 		fmt.Fprintf(d.p.stdout, "\n=== %d. %s\n\n", i+1, s.title)
@@ -66,16 +76,60 @@ func (d *demo) play(ctx context.Context) error {
 		if err := d.command(ctx, args); err != nil {
 			return fmt.Errorf("demo step %d: %w", i+1, err)
 		}
+		if s.after != nil {
+			s.after()
+		}
 	}
-	fmt.Fprintf(d.p.stdout, "\nThat was the whole job. `harfangsync simulate --env FILE` serves the same platforms to try things by hand.\n")
+	fmt.Fprintf(d.p.stdout, "\nThat was the whole job. `harfangsync demo --tail` shows the live stream; `harfangsync simulate --env FILE`\nserves the same platforms to try things by hand.\n")
 	return nil
 }
 
 // command runs one command line with the simulators' settings.
 func (d *demo) command(ctx context.Context, args []string) error {
-	q := newProgram(d.p.stdin, d.p.stdout, d.p.stderr, d.sims.env())
+	q := newProgram(d.p.stdin, d.p.stdout, d.p.stderr, append(d.sims.env(), "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true"))
 	q.noColor, q.noConfig = d.p.noColor, true
 	return q.app().RunContext(ctx, append(args[:2:2], append([]string{"--log-level", "warn"}, args[2:]...)...))
+}
+
+// see lets an agent meet a value that is blocked.
+func (d *demo) see() error {
+	ids, err := d.sims.hl.Saw(hlsim.Sighting{Value: "c2.loader.example", Host: "WKS-042", User: `EXAMPLE\mallory`, Process: `C:\Windows\explorer.exe`})
+	if err != nil {
+		return err
+	}
+	if len(ids) != 1 {
+		return fmt.Errorf("the agent raised %d alerts, not one", len(ids))
+	}
+	d.alert = ids[0]
+	return nil
+}
+
+func (d *demo) triage() error {
+	if !d.sims.hl.Triage(d.alert, "false_positive") {
+		return fmt.Errorf("alert %s is gone", d.alert)
+	}
+	return nil
+}
+
+// showSightings prints what OpenCTI knows of the alert now.
+func (d *demo) showSightings() {
+	names := map[string]string{}
+	for _, i := range d.sims.octi.Indicators() {
+		names[i.StandardID] = i.Name
+	}
+	for _, i := range d.sims.octi.Identities() {
+		names[i.StandardID] = i.Name
+	}
+	for _, i := range d.sims.octi.Incidents() {
+		fmt.Fprintf(d.p.stdout, "  in OpenCTI: incident %q, severity %s\n", i.Name, i.Severity)
+	}
+	for _, s := range d.sims.octi.Sightings() {
+		sign := "seen"
+		if s.Negative {
+			sign = "not seen (negative)"
+		}
+		fmt.Fprintf(d.p.stdout, "  in OpenCTI: indicator %q %s on %s, count %d\n", names[s.From], sign, names[s.To], s.Count)
+	}
 }
 
 // prepare gives HarfangLab a past: a rule of the old connector and one made by a person.

@@ -126,6 +126,9 @@ func (t *target) refilter(ctx context.Context, p *program) (changed bool, err er
 func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report) error {
 	if r == nil {
 		doc := t.document(planned)
+		if doc.Applyable { // what is left alone was said by a plan, and would be said again with every event
+			doc.Held, doc.Skipped = nil, nil
+		}
 		return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout)})
 	}
 	var a applying
