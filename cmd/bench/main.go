@@ -30,17 +30,18 @@ type bench struct {
 
 func main() {
 	small := flag.Bool("small", false, "a hundredth of the sizes, to try the bench itself")
+	only := flag.String("only", "", "measure this alone: load, ceiling, plan, million, stream, pull, decision or patterns")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *small); err != nil {
+	if err := run(ctx, *small, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, small bool) error {
+func run(ctx context.Context, small bool, only string) error {
 	dir, err := os.MkdirTemp("", "harfangsync-bench-*")
 	if err != nil {
 		return err
@@ -52,10 +53,22 @@ func run(ctx context.Context, small bool) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	for _, measure := range []func(context.Context) error{b.firstLoad, b.ceiling, b.plan100k, b.plan1M, b.stream, b.decision, b.patterns} {
-		if err := measure(ctx); err != nil {
+	for _, m := range []struct {
+		name    string
+		measure func(context.Context) error
+	}{
+		{"load", b.firstLoad}, {"ceiling", b.ceiling}, {"plan", b.plan100k}, {"million", b.plan1M}, {"stream", b.stream}, {"pull", b.pull},
+		{"decision", b.decision}, {"patterns", b.patterns},
+	} {
+		if only != "" && m.name != only {
+			continue
+		}
+		if err := m.measure(ctx); err != nil {
 			return err
 		}
+	}
+	if len(b.rows) == 0 {
+		return fmt.Errorf("-only %s: there is no such measurement", only)
 	}
 	return b.print()
 }

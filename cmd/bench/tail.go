@@ -95,11 +95,15 @@ func (p *platform) event(from int, more ...int) error {
 }
 
 func (p *platform) put(side, path string, v any) error {
+	return p.send(http.MethodPut, side, path, v)
+}
+
+func (p *platform) send(method, side, path string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequest(http.MethodPut, p.url[side]+path, bytes.NewReader(b))
+	req, err := http.NewRequest(method, p.url[side]+path, bytes.NewReader(b))
 	if err != nil {
 		return err
 	}
@@ -109,7 +113,7 @@ func (p *platform) put(side, path string, v any) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		return fmt.Errorf("PUT %s: %s", path, resp.Status)
+		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
 	}
 	return nil
 }
