@@ -338,7 +338,7 @@ func planEnded(err error) bool {
 
 // pullToo imports alerts after a plan, and ends with the graver of both codes.
 func (a *applying) pullToo(ctx context.Context, p *program, t *target, before error) error {
-	done, err := p.pullAfter(ctx, t)
+	done, err := p.pullAfter(ctx, t, &importing{json: a.json})
 	if done == nil && err == nil {
 		return before
 	}

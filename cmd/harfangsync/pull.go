@@ -26,6 +26,7 @@ type importing struct {
 	retryFailed bool
 	report      string
 	json        bool
+	idly        bool // says nothing where nothing was to be done
 }
 
 func (p *program) pullCommand() *cli.Command {
@@ -162,7 +163,7 @@ func (im *importing) tell(p *program, r *run.PullReport) error {
 	for _, problem := range r.Problems {
 		fmt.Fprintln(p.stderr, render.Escape(problem))
 	}
-	if im.json {
+	if im.json || im.idly && len(r.Items) == 0 {
 		return nil
 	}
 	_, err := fmt.Fprintln(p.stdout, pullLine(r, im.dryRun))
@@ -208,7 +209,7 @@ func (p *program) pullEnd(r *run.PullReport, err error) error {
 }
 
 // pullAfter is the pull of a run, after whatever became of its plan.
-func (p *program) pullAfter(ctx context.Context, t *target) (*run.PullReport, error) {
+func (p *program) pullAfter(ctx context.Context, t *target, im *importing) (*run.PullReport, error) {
 	hl := &t.cfg.HarfangLab
 	if !hl.ImportEvents {
 		p.log.Info("alerts are not imported: harfanglab.import_security_events_as_incidents is off")
@@ -218,8 +219,7 @@ func (p *program) pullAfter(ctx context.Context, t *target) (*run.PullReport, er
 		p.log.Warn("alerts are not imported: this OpenCTI takes no bundles", "version", t.ident.Version.String(), "needs", pullFrom)
 		return nil, nil
 	}
-	done, err := p.pull(ctx, t, &importing{})
-	return done, err
+	return p.pull(ctx, t, im)
 }
 
 // pullReport is the stored form of what a pull did.

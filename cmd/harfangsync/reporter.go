@@ -106,6 +106,21 @@ func (r *reporter) tell(ctx context.Context, err error) {
 	}
 	code := exitCode(err, int(r.p.signalled.Load()))
 	r.close(code)
+	r.writeMetrics(ctx)
+	r.notify(ctx, code, err)
+}
+
+// beat writes the metrics of a command that goes on, not too often.
+func (r *reporter) beat(ctx context.Context, err error) {
+	const seldom = 10 * time.Second
+	if r == nil || r.cfg == nil || err == nil && time.Since(r.metrics.Ended) < seldom {
+		return
+	}
+	r.close(exitCode(err, 0))
+	r.writeMetrics(ctx)
+}
+
+func (r *reporter) writeMetrics(ctx context.Context) {
 	m := &r.cfg.Sync.Metrics
 	if m.TextFile != "" {
 		if err := r.metrics.WriteFile(m.TextFile); err != nil {
@@ -120,7 +135,6 @@ func (r *reporter) tell(ctx context.Context, err error) {
 			r.p.log.Warn("the metrics are not pushed", "error", render.Escape(err.Error()), "remedy", "check sync.metrics.pushgateway and its credentials")
 		}
 	}
-	r.notify(ctx, code, err)
 }
 
 // close fills in what is known only at the end.

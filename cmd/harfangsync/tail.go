@@ -57,11 +57,17 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration) error
 		Position: t.position,
 		Follow:   t.follow,
 		Refilter: func(ctx context.Context) (bool, error) { return t.refilter(ctx, p) },
-		Told:     func(planned *run.Planned, r *run.Report) error { return p.toldTail(t, planned, r) },
+		Beat: func(planned *run.Planned, err error) {
+			if planned != nil {
+				p.reporter.plans(planned, t.document(planned))
+			}
+			p.reporter.beat(ctx, err)
+		},
+		Told: func(planned *run.Planned, r *run.Report) error { return p.toldTail(t, planned, r) },
 	}
 	if t.cfg.HarfangLab.ImportEvents {
 		tail.Pull = func(ctx context.Context) error {
-			done, err := p.pullAfter(ctx, t)
+			done, err := p.pullAfter(ctx, t, &importing{idly: true})
 			if err == nil && done != nil && !done.Clean() {
 				return errors.New("some alerts failed; see above")
 			}
@@ -131,6 +137,7 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report) error
 		}
 		return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout)})
 	}
+	p.reporter.applied(r)
 	var a applying
 	if err := a.tell(p, r); err != nil {
 		return err

@@ -26,6 +26,8 @@ type Tail struct {
 	Refilter func(ctx context.Context) (changed bool, err error)
 	// Pull imports alerts; nil for none.
 	Pull func(ctx context.Context) error
+	// Beat is told, after every full run and batch, what it ended with; may be nil.
+	Beat func(planned *Planned, err error)
 	// Told is given every plan that has changes or is refused, with what became of it; nil before it is
 	// applied.
 	Told func(*Planned, *Report) error
@@ -42,6 +44,7 @@ type Tail struct {
 	full   time.Time // when the next full run is due
 	hold   time.Time // no batch before it
 	failed int       // full runs and batches in a row that failed
+	last   *Planned
 	worst  error     // what the last full run or batch ended with
 	saved  time.Time // when the position was saved last
 	from   state.Position
@@ -142,6 +145,7 @@ func (t *Tail) follow(ctx context.Context) error {
 				t.fullRun(ctx, why)
 			} else {
 				t.batch(ctx)
+				t.beat()
 			}
 		case !now.Before(nextPull):
 			if err := t.Pull(ctx); err != nil && ctx.Err() == nil {
@@ -150,6 +154,12 @@ func (t *Tail) follow(ctx context.Context) error {
 			}
 			nextPull = t.now().Add(pull)
 		}
+	}
+}
+
+func (t *Tail) beat() {
+	if t.Beat != nil {
+		t.Beat(t.last, t.worst)
 	}
 }
 
@@ -178,6 +188,7 @@ func earliest(times ...time.Time) time.Time {
 
 // fullRun reads both sides whole, plans and applies. Marks made before it are settled by it.
 func (t *Tail) fullRun(ctx context.Context, why string) {
+	defer t.beat()
 	t.Log.Info("full run", "why", why)
 	if _, err := t.Refilter(ctx); err != nil {
 		t.again(err)
@@ -234,6 +245,7 @@ func (t *Tail) later(ids []string, err error) {
 
 // carryOut applies a plan and brings the rows that are held up to date with it.
 func (t *Tail) carryOut(ctx context.Context, planned *Planned, recheck bool) error {
+	t.last = planned
 	for _, g := range planned.Plan.Gates {
 		if !g.OK {
 			if err := t.Told(planned, nil); err != nil {
