@@ -131,6 +131,7 @@ func (t *target) refilter(ctx context.Context, p *program) (changed bool, err er
 // toldTail prints what a tail does: a plan, and what became of it.
 func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report) error {
 	if r == nil {
+		p.reporter.begins()
 		doc := t.document(planned)
 		if doc.Applyable { // what is left alone was said by a plan, and would be said again with every event
 			doc.Held, doc.Skipped = nil, nil
