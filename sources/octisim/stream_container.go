@@ -72,10 +72,21 @@ func (s *Sim) DeleteContainer(id string) bool {
 	return ok
 }
 
+// holders are the containers that hold the object with an internal id.
+func (s *Sim) holders(id string) []*container {
+	var out []*container
+	for _, c := range s.live.containers {
+		if slices.Contains(c.objects, id) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // contained tells whether an object is inside a container that the user may see and that passes.
 func (s *Sim) contained(i *indicator, allowed map[*marking]bool, pass livePredicate[*container]) bool {
-	for _, c := range s.live.containers {
-		if slices.Contains(c.objects, i.id) && c.visible(allowed) && pass(c, edit[*container]{before: c, after: c, both: true}) {
+	for _, c := range s.holders(i.id) {
+		if c.visible(allowed) && pass(c, edit[*container]{before: c, after: c, both: true}) {
 			return true
 		}
 	}
