@@ -25,6 +25,7 @@ type event struct {
 	at            position
 	before, after *indicator
 	merged        []*indicator // those that became part of after, and are gone
+	by            string       // internal id of the user who did it; empty is the platform itself
 }
 
 // eventLog is the platform's one log of changes, oldest first, cut at its oldest end.
@@ -33,6 +34,7 @@ type eventLog struct {
 	floor  position // ids that readers have been told of without an event; what comes is later
 	events []event
 	size   int           // most events kept
+	by     string        // whose changes come now, as in event
 	wake   chan struct{} // closed by ring; nil while nobody waits
 }
 
@@ -41,7 +43,7 @@ func (l *eventLog) add(at moment, before, after *indicator) {
 }
 
 func (l *eventLog) append(at moment, e event) {
-	e.at = position{ms: at}
+	e.at, e.by = position{ms: at}, l.by
 	last := l.last()
 	if l.floor.compare(last) > 0 {
 		last = l.floor

@@ -124,6 +124,8 @@ func (s *Sim) deliver(d *delivery) {
 		w.expect(len(objects))
 	}
 	im := s.importer(d.by)
+	s.log.by = d.by.ID
+	defer func() { s.log.by = "" }()
 	for i, o := range objects {
 		fail := im.take(o)
 		switch {

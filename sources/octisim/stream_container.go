@@ -72,9 +72,17 @@ func (s *Sim) DeleteContainer(id string) bool {
 	return ok
 }
 
-// holders are the containers that hold the object with an internal id.
+// holders are the containers that hold the object with an internal id: also cases and notes, which
+// imports bring.
 func (s *Sim) holders(id string) []*container {
 	var out []*container
+	for _, kind := range []string{"Case-Incident", "Note"} {
+		for _, e := range s.entities[kind].byStandard.list() {
+			if !e.dead && slices.Contains(e.objects, id) {
+				out = append(out, &container{base: e.base, name: e.shown(), labels: e.labels, objects: e.objects})
+			}
+		}
+	}
 	for _, c := range s.live.containers {
 		if slices.Contains(c.objects, id) {
 			out = append(out, c)

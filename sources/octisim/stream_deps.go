@@ -1,25 +1,9 @@
 package octisim
 
-import "time"
-
-// link is an object that joins two others, which it names by internal id.
-type link interface {
-	item
-	ends() (from, to string)
-}
-
-func (r *relation) ends() (from, to string) { return r.from, r.to }
-
-// links are the relations and sightings of an object.
-func (s *Sim) links(id string) []link {
-	var out []link
-	for _, rs := range [][]*relation{s.from[id], s.to[id]} {
-		for _, r := range rs {
-			out = append(out, r)
-		}
-	}
-	return out
-}
+import (
+	"slices"
+	"time"
+)
 
 // A connection remembers what it has sent, so that dependencies go out once (contract opencti-api
 // 5.5).
@@ -61,19 +45,18 @@ func (c *sentCache) add(id string, now time.Time) bool {
 // refs are the objects that an object names: its author and markings, and the ends of what joins two.
 func (s *Sim) refs(v item) []item {
 	var out []item
+	author := factsOf(v).author
 	if i, ok := v.(*indicator); ok && i.rare().author != nil {
-		author := item(i.rare().author)
-		if now := s.items[author.core().id]; now != nil {
-			author = now
-		}
-		out = append(out, author)
+		author = i.rare().author.id
+	}
+	if a := s.items[author]; a != nil {
+		out = append(out, a)
 	}
 	for _, m := range v.core().markings {
 		out = append(out, m)
 	}
-	if l, ok := v.(link); ok {
-		from, to := l.ends()
-		for _, id := range []string{from, to} {
+	if r, ok := v.(*relation); ok {
+		for _, id := range []string{r.from, r.to} {
 			if end := s.items[id]; end != nil {
 				out = append(out, end)
 			}
@@ -92,10 +75,10 @@ func (l *listener) depend(v item, at position) {
 	if !l.dependencies {
 		return
 	}
-	for _, k := range l.sim.links(v.core().id) {
-		from, to := k.ends()
-		if l.access(l.sim.items[from]) && l.access(l.sim.items[to]) {
-			l.dependency(k, at)
+	id := v.core().id
+	for _, r := range slices.Concat(l.sim.from[id], l.sim.to[id]) {
+		if l.access(l.sim.items[r.from]) && l.access(l.sim.items[r.to]) {
+			l.dependency(r, at)
 		}
 	}
 }

@@ -17,8 +17,7 @@ func joinObjects(s *Sim, kind, from, to string) {
 		base: base{id: s.newID(), standard: "relationship--" + s.newID(), entity: kind, createdAt: at, updatedAt: at},
 		from: s.items[from].core().id, to: s.items[to].core().id,
 	}
-	s.enter(r)
-	s.from[r.from], s.to[r.to] = append(s.from[r.from], r), append(s.to[r.to], r)
+	s.relate(r)
 }
 
 // full is an indicator with an author, a marking and an observable of its own.
@@ -66,7 +65,7 @@ func TestDependenciesGoAhead(t *testing.T) {
 			s.mu.Lock()
 			where := s.identity(&Identity{Name: "PC", EntityType: "System"})
 			s.mu.Unlock()
-			joinObjects(s, sightingEntity, "a", where.id)
+			joinObjects(s, sightingType, "a", where.id)
 		}, []string{"create PC dependencies", "create sighting dependencies", "create create a"}},
 		{"none ahead of a deletion", nil, func(s *Sim) {
 			s.Put(full("a"))

@@ -1,6 +1,7 @@
 package octisim
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -33,7 +34,7 @@ func (l *listener) sees(i *indicator, e *event) bool {
 
 // event sends what a change of an indicator means to this client (contract opencti-api 5.5).
 func (l *listener) event(e *event) {
-	if !l.origin.who(systemUser) {
+	if !l.origin.who(cmp.Or(e.by, systemUser)) {
 		return
 	}
 	was, is := l.sees(e.before, e), l.sees(e.after, e)
@@ -118,7 +119,7 @@ func (l *listener) main(e *event, state *indicator, inner string, crossing bool)
 	}
 	o := jsonObject{
 		{"version", "4"}, {"type", inner}, {"scope", "external"}, {"message", said},
-		{"origin", jsonObject{{"socket", "query"}, {"ip", "127.0.0.1"}, {"user_id", systemUser}}},
+		{"origin", jsonObject{{"socket", "query"}, {"ip", "127.0.0.1"}, {"user_id", cmp.Or(e.by, systemUser)}}},
 		{"data", data}, {"event_id", uuid.NewSHA1(idSpace, []byte(e.at.String())).String()},
 	}
 	if context != nil {

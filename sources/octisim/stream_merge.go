@@ -3,8 +3,8 @@ package octisim
 import "slices"
 
 // Merge makes indicators part of another one, all named by any of their ids: they vanish without an
-// event of their own, and the target gets their labels, what they were based on, and their standard
-// and further STIX ids. It is false, and nothing changes, for unknown ids, for no sources, and for a
+// event of their own, and the target gets their labels, relations, sightings, and standard and
+// further STIX ids. It is false, and nothing changes, for unknown ids, for no sources, and for a
 // target among its own sources.
 func (s *Sim) Merge(target string, sources ...string) bool {
 	s.mu.Lock()
@@ -35,28 +35,40 @@ func (s *Sim) Merge(target string, sources ...string) bool {
 	for _, i := range gone {
 		from := s.public(i)
 		in.StixIDs = append(append(in.StixIDs, from.StandardID), from.StixIDs...)
-		in.Observables = append(in.Observables, from.Observables...)
 		for _, l := range from.Labels {
 			if !slices.Contains(in.Labels, l) {
 				in.Labels = append(in.Labels, l)
 			}
 		}
-		s.vanish(i)
+		s.leave(i)
+		s.indicators.remove(i)
+		s.rejoin(i.id, old.id)
 	}
 	now := s.build(in)
 	s.replace(old, now, false)
-	s.rebase(now.id, in.Observables)
 	s.log.append(momentOf(s.now()), event{before: old, after: now, merged: gone})
 	return true
 }
 
-// vanish takes an indicator and its relations out, without an event.
-func (s *Sim) vanish(i *indicator) {
-	for _, r := range slices.Concat(s.from[i.id], s.to[i.id]) {
-		if !r.dead { // one that joins the object to itself comes twice
-			s.unrelate(r)
+// rejoin moves the relations and sightings of one object to another, but for those that it has, and
+// those between the two.
+func (s *Sim) rejoin(from, to string) {
+	for _, r := range slices.Concat(s.from[from], s.to[from]) {
+		if r.dead { // one that joins the object to itself comes twice
+			continue
+		}
+		s.unrelate(r)
+		next := *r
+		next.dead = false
+		if next.from == from {
+			next.from = to
+		}
+		if next.to == from {
+			next.to = to
+		}
+		same := func(x *relation) bool { return x.entity == next.entity && x.to == next.to }
+		if next.from != next.to && !slices.ContainsFunc(s.from[next.from], same) {
+			s.relate(&next)
 		}
 	}
-	s.leave(i)
-	s.indicators.remove(i)
 }

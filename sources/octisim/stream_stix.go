@@ -1,14 +1,13 @@
 package octisim
 
+import "strings"
+
 // The extensions that carry what STIX has no member for (contract opencti-api 5.8).
 const (
 	extOCTI  = "extension-definition--ea279b3e-5c71-4632-ac08-831c66a786ba"
 	extSCO   = "extension-definition--f93e2c80-4231-4f9a-af8b-95c9bd566a82"
 	extMITRE = "extension-definition--322b8f77-262a-4cb8-a915-1e441e00329b"
 )
-
-// stixer is an object that knows its own STIX form.
-type stixer interface{ stix(s *Sim) jsonObject }
 
 // stix is the STIX 2.1 form in which the stream shows an object. It wants Sim.mu, since a relation
 // shows what it joins.
@@ -21,13 +20,14 @@ func (s *Sim) stix(v item) jsonObject {
 	case *relation:
 		return s.stixRelation(v)
 	case *identity:
-		return stixIdentity(v)
+		return s.stixIdentity(v)
 	case *marking:
 		return stixMarking(v)
-	case stixer:
-		return v.stix(s)
+	case *entity:
+		return s.stixEntity(v)
 	}
-	o := stixHead(v, "x-opencti-"+v.core().entity)
+	o := stixHead(v, "x-opencti-"+strings.ToLower(v.core().entity)) // nothing refers to others but by chance
+	o.set("name", s.display(v))
 	o.set("extensions", jsonObject{{extOCTI, octi(v, "new-sdo")}})
 	return o
 }
@@ -55,7 +55,7 @@ func octi(v item, kind string) jsonObject {
 	o.set("updated_at", b.updatedAt)
 	o.set("stix_ids", b.stixIDs())
 	o.set("is_inferred", false)
-	o.set("creator_ids", []string{systemUser})
+	o.set("creator_ids", []string{b.creator()})
 	return o
 }
 
@@ -152,15 +152,6 @@ func stixReferences(rs []*reference) []jsonObject {
 		out = append(out, o)
 	}
 	return out
-}
-
-func stixIdentity(i *identity) jsonObject {
-	o := stixHead(i, "identity")
-	o.set("revoked", false)
-	o.set("name", i.name)
-	o.set("identity_class", i.class)
-	o.set("extensions", jsonObject{{extOCTI, octi(i, "property-extension")}})
-	return o
 }
 
 func stixMarking(m *marking) jsonObject {
