@@ -24,8 +24,28 @@ func (p position) compare(q position) int {
 type event struct {
 	at            position
 	before, after *indicator
-	merged        []*indicator // those that became part of after, and are gone
-	by            string       // internal id of the user who did it; empty is the platform itself
+	cause         *cause // nil for most: the platform itself did it
+}
+
+// cause is what few events have. There may be millions.
+type cause struct {
+	by     string       // internal id of the user who did it; empty is the platform itself
+	merged []*indicator // those that became part of after, and are gone
+}
+
+func (e *event) merged() []*indicator {
+	if e.cause == nil {
+		return nil
+	}
+	return e.cause.merged
+}
+
+// by is the internal id of the user who did it.
+func (e *event) by() string {
+	if e.cause == nil {
+		return systemUser
+	}
+	return cmp.Or(e.cause.by, systemUser)
 }
 
 // eventLog is the platform's one log of changes, oldest first, cut at its oldest end.
@@ -34,16 +54,20 @@ type eventLog struct {
 	floor  position // ids that readers have been told of without an event; what comes is later
 	events []event
 	size   int           // most events kept
-	by     string        // whose changes come now, as in event
+	by     string        // whose changes come now, as in cause
 	wake   chan struct{} // closed by ring; nil while nobody waits
 }
 
 func (l *eventLog) add(at moment, before, after *indicator) {
-	l.append(at, event{before: before, after: after})
+	e := event{before: before, after: after}
+	if l.by != "" {
+		e.cause = &cause{by: l.by}
+	}
+	l.append(at, e)
 }
 
 func (l *eventLog) append(at moment, e event) {
-	e.at, e.by = position{ms: at}, l.by
+	e.at = position{ms: at}
 	last := l.last()
 	if l.floor.compare(last) > 0 {
 		last = l.floor

@@ -1,7 +1,7 @@
 // Package octisim is an OpenCTI platform in one process, for tests, demonstrations and benchmarks: a
-// real HTTP server with state that answers GraphQL as the platform does, the unkind parts included
-// (contract opencti-api 14). It shares no code with the client, so that the two cannot share a
-// misreading of the API.
+// real HTTP server with state that answers GraphQL and serves the live stream as the platform does, the
+// unkind parts included (contract opencti-api 14). It shares no code with the client, so that the two
+// cannot share a misreading of the API.
 package octisim
 
 import (

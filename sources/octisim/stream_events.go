@@ -1,7 +1,6 @@
 package octisim
 
 import (
-	"cmp"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -34,13 +33,13 @@ func (l *listener) sees(i *indicator, e *event) bool {
 
 // event sends what a change of an indicator means to this client (contract opencti-api 5.5).
 func (l *listener) event(e *event) {
-	if !l.origin.who(cmp.Or(e.by, systemUser)) {
+	if !l.origin.who(e.by()) {
 		return
 	}
 	was, is := l.sees(e.before, e), l.sees(e.after, e)
 	state, name, inner := e.after, "", "update"
 	switch {
-	case e.merged != nil:
+	case e.merged() != nil:
 		if is {
 			name, inner = "merge", "merge"
 		}
@@ -101,7 +100,7 @@ func (l *listener) main(e *event, state *indicator, inner string, crossing bool)
 	case "merge":
 		forth, back := patches()
 		var sources []jsonObject
-		for _, m := range e.merged {
+		for _, m := range e.merged() {
 			sources = append(sources, l.sim.stix(m))
 		}
 		said = "Merge " + strconv.Itoa(len(sources)) + " Indicators into " + state.name
@@ -119,7 +118,7 @@ func (l *listener) main(e *event, state *indicator, inner string, crossing bool)
 	}
 	o := jsonObject{
 		{"version", "4"}, {"type", inner}, {"scope", "external"}, {"message", said},
-		{"origin", jsonObject{{"socket", "query"}, {"ip", "127.0.0.1"}, {"user_id", cmp.Or(e.by, systemUser)}}},
+		{"origin", jsonObject{{"socket", "query"}, {"ip", "127.0.0.1"}, {"user_id", e.by()}}},
 		{"data", data}, {"event_id", uuid.NewSHA1(idSpace, []byte(e.at.String())).String()},
 	}
 	if context != nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -133,6 +134,9 @@ func TestStreamControls(t *testing.T) {
 				t.Errorf("%s: %s, want %s", step.name, got, step.want)
 			}
 			synctest.Wait()
+		}
+		if k := s.Knobs(); k.StreamHeartbeat != time.Second {
+			t.Errorf("heartbeats every %v", k.StreamHeartbeat)
 		}
 		want := []string{"merge merge a", "delete update c", "unheard_of", "delete delete a"}
 		if diff := cmp.Diff(want, p.briefs(t)); diff != "" || p.end() != "cut" {

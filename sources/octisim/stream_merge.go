@@ -46,7 +46,7 @@ func (s *Sim) Merge(target string, sources ...string) bool {
 	}
 	now := s.build(in)
 	s.replace(old, now, false)
-	s.log.append(momentOf(s.now()), event{before: old, after: now, merged: gone})
+	s.log.append(momentOf(s.now()), event{before: old, after: now, cause: &cause{s.log.by, gone}})
 	return true
 }
 
