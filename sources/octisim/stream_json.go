@@ -91,6 +91,9 @@ func appendList[T any](b []byte, l []T) []byte {
 	return append(b, ']')
 }
 
+// pointerEscape writes a member's name as part of a JSON pointer.
+var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
+
 // diff gives the JSON patches from was to now and back. Objects are compared member by member, lists
 // as a whole.
 func diff(was, now jsonObject) (forth, back []jsonObject) { return diffAt("", was, now) }
@@ -103,9 +106,8 @@ func diffAt(path string, was, now jsonObject) (forth, back []jsonObject) {
 		}
 		return o
 	}
-	escape := strings.NewReplacer("~", "~0", "/", "~1")
 	for _, m := range was {
-		at := path + "/" + escape.Replace(m.name)
+		at := path + "/" + pointerEscape.Replace(m.name)
 		next, ok := now.get(m.name)
 		if !ok {
 			forth, back = append(forth, op("remove", at, nil)), append(back, op("add", at, m.value))
@@ -123,7 +125,7 @@ func diffAt(path string, was, now jsonObject) (forth, back []jsonObject) {
 	}
 	for _, m := range now {
 		if _, ok := was.get(m.name); !ok {
-			at := path + "/" + escape.Replace(m.name)
+			at := path + "/" + pointerEscape.Replace(m.name)
 			forth, back = append(forth, op("add", at, m.value)), append(back, op("remove", at, nil))
 		}
 	}
