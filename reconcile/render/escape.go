@@ -47,9 +47,31 @@ func plain(s string) bool {
 	return true
 }
 
-// hidden says whether a character does something other than show itself.
+// hidden says whether a character does something other than show itself: controls, directions, line
+// ends, private and forbidden ones, and those that a screen leaves out.
 func hidden(r rune) bool {
-	return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || unicode.Is(unicode.Co, r)
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co,
+		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
+}
+
+// escapeLines is Escape for a text of several lines: line ends and tabs stay.
+func escapeLines(s string) string {
+	if plain(s) {
+		return s
+	}
+	var b strings.Builder
+	for i, line := range strings.Split(s, "\n") {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for j, part := range strings.Split(line, "\t") {
+			if j > 0 {
+				b.WriteByte('\t')
+			}
+			b.WriteString(Escape(part))
+		}
+	}
+	return b.String()
 }
 
 // Defang makes a value unclickable: hxxp for http, [.] for the dots of names and addresses.

@@ -35,14 +35,21 @@ func fieldText(b *reconcile.Body, name string) string {
 	return ""
 }
 
-type memberChange struct{ name, from, to string }
+// memberChange is one changed member of a comment. From and To are JSON, or the whole comment if Text;
+// nil stands for none.
+type memberChange struct {
+	Name     string
+	From, To *string
+	Text     bool
+}
 
-// members are the changed members of two comments; a comment that is no JSON object is one member.
+// members are the changed members of two comments, by name; a comment that is no JSON object is one
+// member.
 func members(from, to string) []memberChange {
 	a, b := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	errA, errB := json.Unmarshal([]byte(from), &a), json.Unmarshal([]byte(to), &b)
 	if errB != nil {
-		return []memberChange{{"text", quote(shorten(from)), quote(shorten(to))}}
+		return []memberChange{{Name: "text", From: &from, To: &to, Text: true}}
 	}
 	names := []string{}
 	for n := range b {
@@ -56,19 +63,30 @@ func members(from, to string) []memberChange {
 	slices.Sort(names)
 	var out []memberChange
 	if errA != nil && from != "" {
-		out = append(out, memberChange{"text", quote(shorten(from)), "JSON"})
+		out = append(out, memberChange{Name: "text", From: &from, Text: true})
+	}
+	value := func(m map[string]json.RawMessage, name string) *string {
+		if raw, ok := m[name]; ok {
+			return new(string(raw))
+		}
+		return nil
 	}
 	for _, n := range names {
-		if x, y := string(a[n]), string(b[n]); x != y {
-			out = append(out, memberChange{Escape(n), orNone(x), orNone(y)})
+		if x, y := value(a, n), value(b, n); (x == nil) != (y == nil) || x != nil && *x != *y {
+			out = append(out, memberChange{Name: n, From: x, To: y})
 		}
 	}
 	return out
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "(none)"
+// bookkeeping says whether a member is one by which the program knows its own rules, which tells a
+// person nothing: its digests, and its name where none stood before.
+func (m memberChange) bookkeeping() bool {
+	switch m.Name {
+	case "applied", "owners_digest":
+		return true
+	case "instance", "managed_by":
+		return m.From == nil
 	}
-	return Escape(shorten(s))
+	return false
 }

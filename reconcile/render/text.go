@@ -35,6 +35,7 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 	if !o.SummaryOnly {
 		p.changes()
 	}
+	p.counts()
 	p.aside()
 	p.refusals()
 	p.line("%s", LastLine(d))
@@ -113,10 +114,19 @@ func (p *printer) changes() {
 			size[groupOf(c)]++
 		}
 	}
+	heads := map[head]int{}
+	for i := range p.d.Changes {
+		heads[headOf(&p.d.Changes[i])]++
+	}
 	folded := map[group]bool{}
+	var under head
 	for i := range p.d.Changes {
 		c := &p.d.Changes[i]
 		g := groupOf(c)
+		if h := headOf(c); h != under {
+			p.head(h, heads[h], i > 0)
+			under = h
+		}
 		if c.Action != reconcile.Create || p.o.Full || size[g] <= foldOver {
 			p.change(c)
 			continue
@@ -129,6 +139,41 @@ func (p *printer) changes() {
 	if p.o.Full && p.d.Summary.ByAction["unchanged"] > 0 {
 		p.line("= %d rules unchanged", p.d.Summary.ByAction["unchanged"])
 	}
+}
+
+// head is what the changes of one part of a plan have in common.
+type head struct {
+	action reconcile.Action
+	kind   reconcile.Kind
+}
+
+func headOf(c *reconcile.Change) head { return head{c.Action, c.Kind} }
+
+// head prints the line above n changes.
+func (p *printer) head(h head, n int, below bool) {
+	if below {
+		p.line("")
+	}
+	text := fmt.Sprintf("%s %d %s %s:", title(string(h.action)), n, h.kind, plural(n, "rule"))
+	if p.o.Color {
+		text = "\x1b[1m" + text + "\x1b[0m"
+	}
+	p.line("%s", text)
+}
+
+// title begins a word with a capital.
+func title(word string) string {
+	if word == "" || word[0] < 'a' || word[0] > 'z' {
+		return Escape(word)
+	}
+	return strings.ToUpper(word[:1]) + Escape(word[1:])
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return word
+	}
+	return word + "s"
 }
 
 func groupOf(c *reconcile.Change) group { return group{c.Kind, c.Type, c.Reason} }
@@ -191,19 +236,46 @@ func (p *printer) field(c *reconcile.Change, name string) {
 	from, to := fieldText(c.Before, name), fieldText(c.After, name)
 	switch name {
 	case "comment":
-		for _, m := range members(from, to) {
-			p.line("      comment.%s: %s -> %s", m.name, m.from, m.to)
-		}
+		p.comment(members(from, to))
 	case "content":
 		if c.Kind == reconcile.Sigma { // the manager writes rules anew: what it only spells otherwise is no change
 			from, to = mark.PlainSigma(from), mark.PlainSigma(to)
 		}
-		for _, l := range Diff(from, to) {
+		diff := Diff(from, to)
+		if len(diff) == 0 {
+			p.line("      content: only its spelling changes")
+		}
+		for _, l := range diff {
 			p.line("      %s", p.diffLine(l))
 		}
 	default:
 		p.line("      %s: %s -> %s", Escape(name), quote(shorten(from)), quote(shorten(to)))
 	}
+}
+
+// comment prints what changes in a comment; what only the program reads is named in one line.
+func (p *printer) comment(list []memberChange) {
+	var ours []string
+	for _, m := range list {
+		if !p.o.Full && m.bookkeeping() {
+			ours = append(ours, m.Name)
+			continue
+		}
+		p.line("      comment.%s: %s -> %s", Escape(m.Name), m.show(m.From), m.show(m.To))
+	}
+	if len(ours) > 0 {
+		p.line("      comment: our marker (%s)", strings.Join(ours, ", "))
+	}
+}
+
+func (m memberChange) show(s *string) string {
+	switch {
+	case s == nil:
+		return "(none)"
+	case m.Text:
+		return quote(shorten(*s))
+	}
+	return Escape(shorten(*s))
 }
 
 func (p *printer) diffLine(l string) string {
@@ -217,66 +289,4 @@ func (p *printer) diffLine(l string) string {
 		return "\x1b[31m" + Escape(l) + "\x1b[0m"
 	}
 	return Escape(l)
-}
-
-// aside counts what is left alone, by reason, and names the first few.
-func (p *printer) aside() {
-	held := map[string][]string{}
-	for i := range p.d.Held {
-		h := &p.d.Held[i]
-		text := h.Label()
-		if h.Detail != "" {
-			text += ": " + h.Detail
-		}
-		held[string(h.Reason)] = append(held[string(h.Reason)], text)
-	}
-	p.tally("held", len(p.d.Held), held)
-	skipped := map[string][]string{}
-	for _, s := range p.d.Skipped {
-		skipped[string(s.Reason)] = append(skipped[string(s.Reason)], s.Indicator+": "+s.Detail)
-	}
-	p.tally("skipped", len(p.d.Skipped), skipped)
-}
-
-func (p *printer) tally(what string, n int, byReason map[string][]string) {
-	if n == 0 {
-		return
-	}
-	reasons := make([]string, 0, len(byReason))
-	counts := make([]string, 0, len(byReason))
-	for r := range byReason {
-		reasons = append(reasons, r)
-	}
-	slices.Sort(reasons)
-	for _, r := range reasons {
-		counts = append(counts, fmt.Sprintf("%d %s", len(byReason[r]), Escape(r)))
-	}
-	p.line("%d %s: %s", n, what, strings.Join(counts, ", "))
-	if p.o.SummaryOnly {
-		return
-	}
-	for _, r := range reasons {
-		for i, text := range byReason[r] {
-			if i == fewNamed && !p.o.Full {
-				p.line("  ? %s: and %d more (--full lists them)", Escape(r), len(byReason[r])-i)
-				break
-			}
-			p.line("  ? %s: %s", Escape(r), Escape(shorten(text)))
-		}
-	}
-}
-
-// refusals prints every gate that stands against the plan.
-func (p *printer) refusals() {
-	for _, g := range p.d.Gates {
-		if g.OK {
-			continue
-		}
-		p.line("Refused by gate %s (%s): %s", Escape(g.ID), Escape(g.Name), Escape(g.Message))
-		way := "there is no override"
-		if g.Override != "" {
-			way = "override: " + Escape(g.Override)
-		}
-		p.line("  value %d, base %d, limit %d; %s", g.Value, g.Base, g.Limit, way)
-	}
 }

@@ -1,0 +1,112 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile"
+)
+
+// counts is the plan in a few lines: by action and kind where the changes themselves do not fit a
+// screen, and the removals by reason.
+func (p *printer) counts() {
+	if len(p.d.Changes) == 0 {
+		return
+	}
+	if !p.o.SummaryOnly {
+		p.line("")
+	}
+	if p.o.SummaryOnly || len(p.d.Changes) > foldOver {
+		n := map[head]int{}
+		for i := range p.d.Changes {
+			n[headOf(&p.d.Changes[i])]++
+		}
+		p.line("  %-7s%8s%8s%8s", "", reconcile.IOC, reconcile.Sigma, reconcile.YARA)
+		for _, a := range reconcile.Actions {
+			ioc, sigma, yara := n[head{a, reconcile.IOC}], n[head{a, reconcile.Sigma}], n[head{a, reconcile.YARA}]
+			if ioc+sigma+yara > 0 {
+				p.line("  %-7s%8d%8d%8d", a, ioc, sigma, yara)
+			}
+		}
+	}
+	removals, byReason := 0, map[string]int{}
+	for i := range p.d.Changes {
+		if c := &p.d.Changes[i]; c.Action.Removal() {
+			removals++
+			byReason[string(c.Reason)]++
+		}
+	}
+	p.byReason("removals", removals, byReason)
+}
+
+// byReason prints a number and what it is made of, the most first.
+func (p *printer) byReason(what string, n int, by map[string]int) {
+	if n == 0 {
+		return
+	}
+	reasons := slices.SortedFunc(maps.Keys(by), func(a, b string) int { return cmp.Or(by[b]-by[a], cmp.Compare(a, b)) })
+	for i, r := range reasons {
+		reasons[i] = fmt.Sprintf("%d %s", by[r], Escape(r))
+	}
+	p.line("%d %s: %s", n, what, strings.Join(reasons, ", "))
+}
+
+// aside counts what is left alone, by reason, and names the first few.
+func (p *printer) aside() {
+	held := map[string][]string{}
+	for i := range p.d.Held {
+		h := &p.d.Held[i]
+		text := h.Label()
+		if h.Detail != "" {
+			text += ": " + h.Detail
+		}
+		held[string(h.Reason)] = append(held[string(h.Reason)], text)
+	}
+	p.tally("held", len(p.d.Held), held)
+	skipped := map[string][]string{}
+	for _, s := range p.d.Skipped {
+		skipped[string(s.Reason)] = append(skipped[string(s.Reason)], s.Indicator+": "+s.Detail)
+	}
+	p.tally("skipped", len(p.d.Skipped), skipped)
+}
+
+func (p *printer) tally(what string, n int, byReason map[string][]string) {
+	if n == 0 {
+		return
+	}
+	by := map[string]int{}
+	for r, list := range byReason {
+		by[r] = len(list)
+	}
+	p.byReason(what, n, by)
+	if p.o.SummaryOnly {
+		return
+	}
+	for _, r := range slices.Sorted(maps.Keys(byReason)) {
+		for i, text := range byReason[r] {
+			if i == fewNamed && !p.o.Full {
+				p.line("  ? %s: and %d more (--full lists them)", Escape(r), len(byReason[r])-i)
+				break
+			}
+			p.line("  ? %s: %s", Escape(r), Escape(shorten(text)))
+		}
+	}
+}
+
+// refusals prints every gate that stands against the plan.
+func (p *printer) refusals() {
+	for _, g := range p.d.Gates {
+		if g.OK {
+			continue
+		}
+		p.line("Refused by gate %s (%s): %s", Escape(g.ID), Escape(g.Name), Escape(g.Message))
+		way := "there is no override"
+		if g.Override != "" {
+			way = "override: " + Escape(g.Override)
+		}
+		p.line("  value %d, base %d, limit %d; %s", g.Value, g.Base, g.Limit, way)
+	}
+}
