@@ -25,7 +25,7 @@ type viewing struct {
 
 func (v *viewing) flags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json or markdown", Destination: &v.format},
+		&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json, markdown or html", Destination: &v.format},
 		&cli.BoolFlag{Name: "full", Usage: "list everything: folded creates, held and skipped items", Destination: &v.full},
 		&cli.BoolFlag{Name: "summary", Usage: "only counts, refused gates and the last line", Destination: &v.summary},
 	}
@@ -33,10 +33,10 @@ func (v *viewing) flags() []cli.Flag {
 
 func (v *viewing) check() error {
 	switch v.format {
-	case "text", "json", "markdown":
+	case "text", "json", "markdown", "html":
 		return nil
 	}
-	return usagef("--format %q: want text, json or markdown", v.format)
+	return usagef("--format %q: want text, json, markdown or html", v.format)
 }
 
 // show prints a plan.
@@ -47,6 +47,8 @@ func (v *viewing) show(p *program, w io.Writer, d *planfile.Document) error {
 		return render.JSON(w, d)
 	case "markdown":
 		return render.Markdown(w, d, o)
+	case "html":
+		return render.HTML(w, d, o)
 	}
 	return render.Text(w, d, o)
 }

@@ -6,33 +6,46 @@ import (
 	"slices"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/mark"
 )
 
-func fieldText(b *reconcile.Body, name string) string {
+// fieldOf is one field of a rule as a text, nil where it has none.
+func fieldOf(b *reconcile.Body, name string) *string {
 	if b == nil {
-		return ""
-	}
-	text := func(s *string) string {
-		if s == nil {
-			return ""
-		}
-		return *s
+		return nil
 	}
 	switch name {
 	case "name":
-		return text(b.Name)
+		return b.Name
 	case "enabled":
-		return fmt.Sprint(b.Enabled)
+		return new(fmt.Sprint(b.Enabled))
 	case "hl_status":
-		return b.HLStatus
+		return &b.HLStatus
 	case "description":
-		return text(b.Description)
+		return b.Description
 	case "comment":
-		return text(b.Comment)
+		return b.Comment
 	case "content":
-		return text(b.Content)
+		return b.Content
 	}
-	return ""
+	return nil
+}
+
+// textOf is a text, or nothing for none.
+func textOf(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// contentDiff is the diff of a rule's text; it is empty where only the spelling changes.
+func contentDiff(c *reconcile.Change) []string {
+	from, to := textOf(fieldOf(c.Before, "content")), textOf(fieldOf(c.After, "content"))
+	if c.Kind == reconcile.Sigma { // the manager writes rules anew: what it only spells otherwise is no change
+		from, to = mark.PlainSigma(from), mark.PlainSigma(to)
+	}
+	return Diff(from, to)
 }
 
 // memberChange is one changed member of a comment. From and To are JSON, or the whole comment if Text;

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/mark"
 	"harfangsync/reconcile/planfile"
 )
 
@@ -233,15 +232,12 @@ func shorten(s string) string {
 }
 
 func (p *printer) field(c *reconcile.Change, name string) {
-	from, to := fieldText(c.Before, name), fieldText(c.After, name)
+	from, to := textOf(fieldOf(c.Before, name)), textOf(fieldOf(c.After, name))
 	switch name {
 	case "comment":
 		p.comment(members(from, to))
 	case "content":
-		if c.Kind == reconcile.Sigma { // the manager writes rules anew: what it only spells otherwise is no change
-			from, to = mark.PlainSigma(from), mark.PlainSigma(to)
-		}
-		diff := Diff(from, to)
+		diff := contentDiff(c)
 		if len(diff) == 0 {
 			p.line("      content: only its spelling changes")
 		}

@@ -1,0 +1,167 @@
+package render
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+)
+
+// blockRows is how many rows of a list are laid out together; the page's script counts on it.
+const blockRows = 100
+
+// pageSection is one list of the page. Only removals have their rows in it.
+type pageSection struct {
+	ID, Title, Lead string
+	Count           string
+	Types, Reasons  []tally
+	Blocks          [][]rowView
+}
+
+// tally is how often a word stands in a list.
+type tally struct{ Word, Count, Meaning string }
+
+// rowView is one removal as HTML.
+type rowView struct {
+	Action, Symbol string
+	Type, Value    string
+	Long           int // characters of the whole value, where only its beginning is shown
+	Reason, Cause  string
+	Owners         []ownerView
+	More           int // owners left out
+}
+
+type ownerView struct{ Text, Link, Score string }
+
+// parts are the lists of changes on a page, in printed order.
+var parts = []struct {
+	id, title, lead string
+	actions         []reconcile.Action
+}{
+	{"removals", "Removals", "These rules go. Each is listed with its reason and with who wanted it.", []reconcile.Action{reconcile.Delete, reconcile.Disable}},
+	{"adopt", "Adopts", "Existing rules that get our marker; nothing else changes unless shown.", []reconcile.Action{reconcile.Adopt}},
+	{"update", "Updates", "Rules whose shown fields change.", []reconcile.Action{reconcile.Update}},
+	{"enable", "Enables", "Rules that come back into force.", []reconcile.Action{reconcile.Enable}},
+	{"create", "Creates", "Rules that are made.", []reconcile.Action{reconcile.Create}},
+}
+
+func (v *pageView) sections() {
+	for _, part := range parts {
+		s := pageSection{ID: part.id, Title: part.title, Lead: part.lead}
+		var rows []*pageChange
+		for i := range v.Data.Changes {
+			if c := &v.Data.Changes[i]; slices.Contains(part.actions, reconcile.Action(c.Action)) {
+				rows = append(rows, c)
+			}
+		}
+		if part.actions[0].Removal() {
+			v.Removals = len(rows)
+			for some := range slices.Chunk(rows, blockRows) {
+				block := make([]rowView, len(some))
+				for i, c := range some {
+					block[i] = v.row(c)
+				}
+				s.Blocks = append(s.Blocks, block)
+			}
+		}
+		v.add(s, rows)
+	}
+	v.add(pageSection{ID: "held", Title: "Held", Lead: "Considered, and left as they are."}, pointers(v.Data.Held))
+	v.add(pageSection{ID: "skipped", Title: "Skipped", Lead: "What no rule can say, or the settings leave out."}, pointers(v.Data.Skipped))
+}
+
+func pointers(list []pageChange) []*pageChange {
+	out := make([]*pageChange, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
+
+// add puts a section on the page if it has rows.
+func (v *pageView) add(s pageSection, rows []*pageChange) {
+	if len(rows) == 0 {
+		return
+	}
+	types, reasons := map[string]int{}, map[string]int{}
+	for _, c := range rows {
+		if c.Kind != "" {
+			types[strings.TrimSpace(c.Kind+" "+c.Type)]++
+		}
+		reasons[c.Reason]++
+	}
+	s.Count, s.Types, s.Reasons = thousands(len(rows)), v.tallies(types), v.tallies(reasons)
+	v.Sections = append(v.Sections, s)
+}
+
+// tallies are counted words, the most frequent first.
+func (v *pageView) tallies(n map[string]int) []tally {
+	words := slices.SortedFunc(maps.Keys(n), func(a, b string) int { return cmp.Or(n[b]-n[a], cmp.Compare(a, b)) })
+	out := make([]tally, len(words))
+	for i, w := range words {
+		out[i] = tally{Word: w, Count: thousands(n[w]), Meaning: v.Data.Meanings[w]}
+	}
+	return out
+}
+
+func (v *pageView) row(c *pageChange) rowView {
+	const most = 3
+	r := rowView{Action: c.Action, Symbol: reconcile.Action(c.Action).Symbol(), Type: cmp.Or(c.Type, c.Kind), Value: shorten(c.Value), Reason: c.Reason, Cause: c.Cause}
+	if r.Value != c.Value {
+		r.Long = len([]rune(c.Value))
+	}
+	for i, at := range c.Owners {
+		if i == most {
+			r.More = len(c.Owners) - most
+			break
+		}
+		o := v.Data.Owners[at]
+		view := ownerView{Text: shorten(cmp.Or(o.Name, o.ID, o.Standard))}
+		if o.Link {
+			view.Link = v.Data.Base + o.ID
+		}
+		if o.Score != nil {
+			view.Score = strconv.Itoa(*o.Score)
+		}
+		r.Owners = append(r.Owners, view)
+	}
+	return r
+}
+
+func (v *pageView) tiles(d *planfile.Document) {
+	listed := func(id string) string {
+		if slices.ContainsFunc(v.Sections, func(s pageSection) bool { return s.ID == id }) {
+			return id
+		}
+		return ""
+	}
+	for _, a := range reconcile.Actions {
+		id := string(a)
+		if a.Removal() {
+			id = "removals"
+		}
+		n := d.Summary.ByAction[string(a)]
+		v.Tiles = append(v.Tiles, tile{Action: string(a), Symbol: a.Symbol(), Count: thousands(n), ID: listed(id), Zero: n == 0})
+	}
+	for _, word := range []string{"unchanged", "held", "skipped"} {
+		symbol := "?"
+		if word == "unchanged" {
+			symbol = "="
+		}
+		n := d.Summary.ByAction[word]
+		v.Tiles = append(v.Tiles, tile{Action: word, Symbol: symbol, Count: thousands(n), ID: listed(word), Zero: n == 0})
+	}
+}
+
+// thousands is a number with a comma after every third digit from the right.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

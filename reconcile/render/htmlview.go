@@ -1,0 +1,148 @@
+package render
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+)
+
+// pageView is what the template shows. Its texts are escaped by Escape already, and by the template
+// again.
+type pageView struct {
+	Policy   string
+	Style    template.CSS
+	Script   template.JS
+	Data     *pageData
+	Title    string
+	Verdict  verdict
+	LastLine string
+	Facts    []fact
+	Tiles    []tile
+	NewLists []string
+	Refused  []gateView
+	Passed   []gateView
+	Sections []pageSection
+	Summary  bool // nothing is listed
+	Removals int
+	Blank    rowView // the row that the script copies
+}
+
+// verdict is what a plan comes to. Class is refused, idle, ready or unfit.
+type verdict struct{ Class, Symbol, Text, Detail string }
+
+// fact is one thing that is known of a plan.
+type fact struct {
+	Name, Text string
+	Time       string // for machines
+	Code       bool
+}
+
+// tile is one number of the summary. ID is the section that lists it, empty if there is none.
+type tile struct {
+	Action, Symbol string
+	Count          string
+	ID             string
+	Zero           bool
+}
+
+type gateView struct {
+	reconcile.Gate
+	Bar  bool // value and limit are parts of base
+	Fill int  // of 1000
+	Mark int  // likewise
+}
+
+func newPageView(d *planfile.Document, o Options) *pageView {
+	if o.SummaryOnly {
+		bare := *d
+		bare.Changes, bare.Held, bare.Skipped = nil, nil, nil
+		v := pageOf(&bare, d)
+		v.Summary = true
+		return v
+	}
+	return pageOf(d, d)
+}
+
+// pageOf shows the changes of one document under the head of another.
+func pageOf(d, whole *planfile.Document) *pageView {
+	p := page()
+	v := &pageView{Policy: p.policy, Style: p.style, Script: p.script, Data: dataOf(d), Verdict: verdictOf(whole), LastLine: LastLine(whole), Facts: factsOf(whole)}
+	v.Title = fmt.Sprintf("%s: harfangsync plan for %s", v.Verdict.Text, Escape(whole.Target.URL))
+	for _, g := range whole.Gates {
+		view := viewOfGate(g)
+		if g.OK {
+			v.Passed = append(v.Passed, view)
+		} else {
+			v.Refused = append(v.Refused, view)
+		}
+	}
+	for _, l := range whole.Target.Lists {
+		if l.ID == nil && slices.ContainsFunc(whole.Changes, func(c reconcile.Change) bool { return c.Kind == l.Kind && c.Action == reconcile.Create }) {
+			v.NewLists = append(v.NewLists, fmt.Sprintf("the %s list “%s”", l.Kind, Escape(l.Name)))
+		}
+	}
+	v.sections()
+	v.tiles(whole)
+	return v
+}
+
+func verdictOf(d *planfile.Document) verdict {
+	refused := 0
+	for _, g := range d.Gates {
+		if !g.OK {
+			refused++
+		}
+	}
+	switch {
+	case refused > 0:
+		return verdict{"refused", "✕", fmt.Sprintf("Refused by %d %s", refused, plural(refused, "gate")), "Nothing is written until every gate below passes or is overridden."}
+	case d.AsOf != nil:
+		return verdict{"unfit", "◷", "A look at another day", "Validity dates were judged as of " + d.AsOf.UTC().Format(time.RFC3339) + "; such a plan cannot be applied."}
+	case !d.Complete:
+		return verdict{"unfit", "?", "Not proven complete", "A side was not read to its end; such a plan cannot be applied."}
+	case len(d.Changes) == 0:
+		return verdict{"idle", "=", "Nothing to do", ""}
+	case !d.Applyable:
+		return verdict{"unfit", "?", "Cannot be applied", "The plan is marked as not to be applied."}
+	}
+	return verdict{"ready", "✓", "Ready for review", "Every gate passes. Applying this plan makes exactly these changes."}
+}
+
+func factsOf(d *planfile.Document) []fact {
+	to := Escape(d.Target.URL)
+	if d.Target.Version != "" {
+		to += " (" + Escape(d.Target.Version) + ")"
+	}
+	names := []string{}
+	for _, l := range d.Target.Lists {
+		if name := Escape(l.Name); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	s := d.Source.Selected
+	return []fact{
+		{Name: "From", Text: Escape(d.Source.URL)},
+		{Name: "To", Text: to},
+		{Name: "Made", Text: d.Timestamp.UTC().Format("2 January 2006, 15:04 UTC"), Time: d.Timestamp.UTC().Format(time.RFC3339)},
+		{Name: "Lists", Text: strings.Join(names, ", ")},
+		{Name: "Read", Text: fmt.Sprintf("%s indicators; wanted: %s ioc, %s sigma, %s yara", thousands(d.Source.Count), thousands(s.IOC), thousands(s.Sigma), thousands(s.YARA))},
+		{Name: "Policy", Text: Escape(d.Policy)},
+		{Name: "Digest", Text: Escape(d.Digest), Code: true},
+		{Name: "Version", Text: Escape(d.ToolVersion)},
+	}
+}
+
+// viewOfGate is a gate with a bar where its numbers allow one: those of G4 are all counts of rules.
+func viewOfGate(g reconcile.Gate) gateView {
+	v := gateView{Gate: g}
+	v.ID, v.Name, v.Message, v.Override = Escape(g.ID), Escape(g.Name), Escape(g.Message), Escape(g.Override)
+	if g.ID == "G4" && g.Base > 0 && g.Value >= 0 && g.Value <= g.Base && g.Limit >= 0 && g.Limit <= g.Base {
+		v.Bar, v.Fill, v.Mark = true, int(1000*float64(g.Value)/float64(g.Base)), int(1000*float64(g.Limit)/float64(g.Base))
+	}
+	return v
+}

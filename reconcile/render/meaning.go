@@ -1,0 +1,59 @@
+package render
+
+import "harfangsync/reconcile"
+
+// meanings says in one sentence what a reason means, for people who do not know the words. A reason
+// that is not here is shown alone.
+var meanings = map[reconcile.Reason]string{
+	reconcile.NewIndicator:  "its indicator has no rule yet",
+	reconcile.ValueAdded:    "its indicator has other rules already",
+	reconcile.FieldsChanged: "the text of the rule changed",
+	reconcile.OwnersChanged: "an indicator joined or left; the value stays blocked",
+	reconcile.IndicatorBack: "we had disabled it, and its indicator wants it again",
+	reconcile.DriftFound:    "somebody disabled it in the console, and analyst_disable is set to revert",
+	reconcile.OldConnector:  "the rule was made by an old connector",
+
+	reconcile.IndicatorGone:  "OpenCTI, asked by id, does not know the indicator any more, or not for this account",
+	reconcile.Revoked:        "the indicator is revoked",
+	reconcile.OutOfFilter:    "the indicator is there, and the stream's filter does not let it through",
+	reconcile.ValueRemoved:   "the indicator is wanted and does not give this value any more",
+	reconcile.PatternSkipped: "the indicator is wanted, and no rule can say its pattern any more",
+	reconcile.Duplicate:      "another rule of ours says the same",
+
+	reconcile.Expired:        "the indicator is past its valid_until",
+	reconcile.DetectionOff:   "detection is switched off on the indicator",
+	reconcile.BelowThreshold: "the indicator's score is below min_score",
+	reconcile.LabelFiltered:  "the settings leave the indicator out by its labels",
+	reconcile.MarkingDenied:  "the indicator's marking is above max_tlp",
+	reconcile.Excluded:       "the exclusion list names the value",
+
+	reconcile.PatternSyntax:   "the pattern does not follow STIX 2.1",
+	reconcile.PatternAnd:      "an AND that no single value stands for; half of one is never deployed",
+	reconcile.PatternNegation: "NOT or !=, which name what is not bad",
+	reconcile.PatternOperator: "no exact value: <, >, LIKE with a wildcard, MATCHES or EXISTS",
+	reconcile.PatternTemporal: "FOLLOWEDBY, WITHIN, REPEATS or START: a rule knows no time",
+	reconcile.UnsupportedType: "no rule type says this",
+	reconcile.UnsupportedHash: "only MD5, SHA-1 and SHA-256 can be deployed",
+	reconcile.InvalidValue:    "HarfangLab would refuse the value",
+	reconcile.InvalidRule:     "HarfangLab would refuse the rule",
+	reconcile.TooLong:         "the pattern has over 1,000 terms",
+	reconcile.TooBroad:        "a network wider than /16 (IPv4) or /32 (IPv6)",
+	reconcile.NotYetValid:     "the indicator's valid_from is still to come",
+	reconcile.ExistsElsewhere: "another list holds a rule with this Sigma id",
+	reconcile.DuplicateMerged: "another indicator with the same Sigma id has the rule",
+
+	reconcile.Pinned:           "a person disabled it",
+	reconcile.Refused:          "HarfangLab refused this very text; it is not sent again until it changes",
+	reconcile.Unmanaged:        "the rule carries no marker of ours",
+	reconcile.ForeignOwner:     "the rule belongs to another instance",
+	reconcile.Ambiguous:        "fewer markings are visible than before, so absence proves nothing",
+	reconcile.ChangedMeanwhile: "it changed while OpenCTI was read; the next run settles it",
+	reconcile.PolicyHeld:       "the policy forbids it",
+}
+
+// causes says who made a rule differ.
+var causes = map[reconcile.Cause]string{
+	reconcile.SourceChanged:  "OpenCTI changed",
+	reconcile.Drifted:        "the rule was edited in the console",
+	reconcile.MappingChanged: "our settings changed",
+}
