@@ -4,7 +4,7 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos update demo
+.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos browser update demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ bench: ## measure the budgets; exits non-zero over budget
 chaos: ## every fault on every request, kills at 50 moments, and the proof that a missing safety rule is noticed
 	go test ./cmd/harfangsync -run 'TestFaultMatrix|TestLies|TestAnyFaultsConverge|TestKilledAtAnyMoment' -chaos -v -timeout 60m
 	go test ./cmd/harfangsync -tags harfangsync_fuses -run TestEveryFuseIsMissed
+
+browser: ## open plans as pages in Chromium, which must be installed; what it saw goes to BROWSER_ARTIFACTS
+	go vet -tags browser ./reconcile/render
+	go test -tags browser ./reconcile/render -run TestBrowser -count=1
 
 update: ## rewrite the golden files; review the diff
 	go test ./reconcile/render ./cmd/config ./cmd/harfangsync ./sources/stix -update

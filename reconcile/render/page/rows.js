@@ -48,6 +48,7 @@ function ownerLink(owner, text) {
 class PageRows {
   constructor(box, list) {
     this.items = this.shown = list;
+    this.box = box;
     this.rows = Array.from(box.querySelectorAll(".row"));
     this.blocks = Array.from(box.querySelectorAll(".block"));
     this.rows.forEach((row, i) => { row.item = list[i]; });

@@ -40,6 +40,7 @@ function refresh() {
     list.section.hidden = narrowed && list.shown.length === 0;
     list.count.textContent = list.shown.length === list.items.length ? number(list.items.length) : `${number(list.shown.length)} of ${number(list.items.length)}`;
   }
+  for (const list of lists) list.box.classList.remove("laid");
   document.body.classList.toggle("narrowed", narrowed);
   byId("reset").hidden = !narrowed;
   byId("nothing").hidden = shown > 0 || items.length === 0;
@@ -92,6 +93,10 @@ function stepList(by) {
   else go(all[at + by] || current.list, 0);
 }
 
+// LAID is how many removals are laid out whole when they are shown alone, so that every one of them is on
+// the page as it will be seen; that takes a moment for thousands.
+const LAID = 5000;
+
 // removals shows the removals alone, all of them, and goes to the first; when they are shown it goes on
 // to the next.
 function removals() {
@@ -104,6 +109,7 @@ function removals() {
   const alone = filter.action === "removals" && !filter.kind && !filter.type && !filter.reason && !tools.query.value;
   if (alone && current) return void go(list, current.place + 1);
   if (!alone) set({ action: "removals" });
+  list.box.classList.toggle("laid", list.shown.length <= LAID);
   go(list, 0);
 }
 
