@@ -90,7 +90,7 @@ func defangScheme(s string) string {
 	})
 }
 
-var innerDot = regexp.MustCompile(`(\w)\.(\w)`)
+var innerDot = regexp.MustCompile(`([\pL\pN_-])\.([\pL\pN_-])`)
 
 // defangWords makes the values in a sentence unclickable and leaves its full stops.
 func defangWords(s string) string {
@@ -110,7 +110,13 @@ func markdown(s string) string {
 				continue
 			}
 			b.WriteString(`\#`)
-		case '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '+', '!', '|', '~', '-':
+		case '-':
+			if i >= 2 && strings.EqualFold(s[i-2:i], "gh") && i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9' { // another
+				b.WriteString(`\[\-\]`)
+				continue
+			}
+			b.WriteString(`\-`)
+		case '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '+', '!', '|', '~', '$':
 			b.WriteByte('\\')
 			b.WriteRune(r)
 		case '<':
@@ -124,6 +130,20 @@ func markdown(s string) string {
 		case ':':
 			b.WriteString("&#58;")
 		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// markup escapes a text for a preformatted block of HTML inside Markdown, where nothing but HTML counts;
+// what Markdown and its readers look for is escaped all the same.
+func markup(s string) string {
+	var b strings.Builder
+	for _, r := range escapeLines(defangScheme(s)) {
+		if strings.ContainsRune("&<>\"'`|@#*_~[]\\:$", r) {
+			fmt.Fprintf(&b, "&#%d;", r)
+		} else {
 			b.WriteRune(r)
 		}
 	}

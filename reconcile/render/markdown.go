@@ -3,8 +3,8 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
@@ -12,130 +12,172 @@ import (
 
 const (
 	// Marker is the hidden first line by which a comment made by an earlier plan is found again.
-	Marker = "<!-- harfangsync:plan -->"
+	Marker = "<!-- harfangsync plan -->"
 	// MostMarkdown is the greatest length of a Markdown plan, in characters: a pull-request comment
 	// holds 65,536.
 	MostMarkdown = 60_000
 	nameLength   = 100
+	mostHead     = 20_000
+	// noteLength is kept free for each line that says what was left out.
+	noteLength = 400
 )
 
-// Markdown writes a plan for a pull-request comment: at most MostMarkdown characters, values
-// defanged and escaped. Where it would be longer, creates are left out first, then updates, enables
-// and adopts, last removals, and it says how many. With SummaryOnly it lists no changes. Its last line is that of Text.
+// Markdown writes a plan for a pull-request comment: at most MostMarkdown characters, counted as UTF-16
+// does, values defanged and escaped. Where it would be longer, creates are left out first, then diffs,
+// updates, enables and adopts, last removals, and it says how many. Removals are never folded; long lists
+// of other changes are folded to what their reader may open. With SummaryOnly it lists no changes. Its
+// first line is Marker, its last line that of Text.
 func Markdown(w io.Writer, d *planfile.Document, o Options) error {
-	var head, tail strings.Builder
-	fmt.Fprintf(&head, "%s\n### harfangsync plan\n\n**%s**\n\n", Marker, LastLine(d))
-	const mostHead = 20_000
-	left := 0
+	head, tail := markdownHead(d), markdownTail(d)
+	budget := MostMarkdown - units(head) - units(tail)
+	var body strings.Builder
+	if !o.SummaryOnly {
+		// Each part may take what those before it left, but for the notes of those after it. Once something
+		// of a list is left out, so is all of the lists after it.
+		notes, whole := 4, true
+		room := func() int {
+			left := budget - units(body.String()) - notes*noteLength
+			notes--
+			if !whole {
+				return 0
+			}
+			return left
+		}
+		list := func(title string, actions ...reconcile.Action) {
+			text, all := markdownList(d, title, actions, room())
+			body.WriteString(text)
+			whole = whole && all
+		}
+		list("Removals", removalActions...)
+		list("Changes", changeActions...)
+		body.WriteString(markdownDiffs(d, room()))
+		list("Additions", reconcile.Create)
+	}
+	_, err := io.WriteString(w, head+body.String()+tail)
+	return err
+}
+
+var (
+	removalActions = []reconcile.Action{reconcile.Delete, reconcile.Disable}
+	changeActions  = []reconcile.Action{reconcile.Adopt, reconcile.Update, reconcile.Enable}
+)
+
+// markdownHead is what a plan comes to, its counts, and what stands against it.
+func markdownHead(d *planfile.Document) string {
+	var b strings.Builder
+	v := verdictOf(d)
+	fmt.Fprintf(&b, "%s\n### harfangsync plan: %s\n\n**%s**\n\n", Marker, v.Text, LastLine(d))
+	b.WriteString(countsTable(d))
+	left, used := 0, units(b.String())
 	add := func(text string) {
-		if utf8.RuneCountInString(head.String())+utf8.RuneCountInString(text) > mostHead {
+		if used+units(text) > mostHead {
 			left++
 			return
 		}
-		head.WriteString(text)
+		used += units(text)
+		b.WriteString(text)
 	}
 	for _, g := range d.Gates {
 		if !g.OK {
-			add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", markdown(cutRunes(g.ID, nameLength)), markdown(cutRunes(g.Name, nameLength)),
-				markdown(defangWords(cutRunes(g.Message, 500))), g.Value, g.Base, g.Limit, markdown(cutRunes(orWord(g.Override, "none"), nameLength))))
+			add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", markdownName(orWord(strings.TrimSpace(g.ID), "?")), markdownName(g.Name),
+				markdown(defangWords(cutRunes(g.Message, 500))), g.Value, g.Base, g.Limit, markdownName(orWord(g.Override, "there is none"))))
 		}
 	}
 	for _, l := range d.Target.Lists {
 		if l.ID == nil {
-			add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdown(cutRunes(l.Name, nameLength))))
+			add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdownName(l.Name)))
 		}
 	}
 	if left > 0 {
-		fmt.Fprintf(&head, "%d more notes of this kind are left out here; `harfangsync show` prints them.\n\n", left)
+		fmt.Fprintf(&b, "%d more notes of this kind are left out here; `harfangsync show` prints them.\n\n", left)
 	}
-	if n := len(d.Held) + len(d.Skipped); n > 0 {
-		fmt.Fprintf(&tail, "\n%d held, %d skipped; `harfangsync show --full` lists them.\n", len(d.Held), len(d.Skipped))
-	}
-	fmt.Fprintf(&tail, "\n<sub>plan digest %s</sub>\n\n%s\n", markdown(cutRunes(d.Digest, nameLength)), LastLine(d))
-
-	budget := MostMarkdown - utf8.RuneCountInString(head.String()) - utf8.RuneCountInString(tail.String())
-	const note = 200 // for each line that says what was left out
-	sections := []struct {
-		title   string
-		actions []reconcile.Action
-	}{{"Removals", []reconcile.Action{reconcile.Delete, reconcile.Disable}}, {"Changes", []reconcile.Action{reconcile.Adopt, reconcile.Update, reconcile.Enable}}, {"Additions", []reconcile.Action{reconcile.Create}}}
-	var body strings.Builder
-	if o.SummaryOnly {
-		sections = nil
-	}
-	for i, s := range sections {
-		text := section(d, s.title, s.actions, budget-note*(len(sections)-i))
-		budget -= utf8.RuneCountInString(text)
-		body.WriteString(text)
-	}
-	_, err := io.WriteString(w, head.String()+body.String()+tail.String())
-	return err
-}
-
-// section lists the changes with some actions in at most budget characters.
-func section(d *planfile.Document, title string, actions []reconcile.Action, budget int) string {
-	var rows []*reconcile.Change
-	for i := range d.Changes {
-		for _, a := range actions {
-			if d.Changes[i].Action == a {
-				rows = append(rows, &d.Changes[i])
-			}
-		}
-	}
-	if len(rows) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "#### %s (%d)\n\n| | rule | reason | owners |\n| --- | --- | --- | --- |\n", title, len(rows))
-	used := utf8.RuneCountInString(b.String())
-	for i, c := range rows {
-		line := markdownRow(c)
-		n := utf8.RuneCountInString(line)
-		if used+n > budget {
-			fmt.Fprintf(&b, "\n%d of %d are left out here; `harfangsync show` prints the whole plan.\n", len(rows)-i, len(rows))
-			break
-		}
-		b.WriteString(line)
-		used += n
-	}
-	b.WriteString("\n")
 	return b.String()
 }
 
-func markdownRow(c *reconcile.Change) string {
-	what := Defang(c.Name)
-	if c.Kind == reconcile.IOC {
-		what = Defang(c.Value)
+// countsTable is how many rules of each kind each action touches.
+func countsTable(d *planfile.Document) string {
+	if len(d.Changes) == 0 {
+		return ""
 	}
-	why := string(c.Reason)
-	if c.Cause != "" && string(c.Cause) != why {
-		why += ", " + string(c.Cause)
+	n := map[head]int{}
+	for i := range d.Changes {
+		n[headOf(&d.Changes[i])]++
 	}
-	if len(c.Fields) > 0 && !c.Action.Removal() {
-		why += ": " + strings.Join(c.Fields, ", ")
+	var b strings.Builder
+	b.WriteString("| |")
+	for _, k := range reconcile.Kinds {
+		fmt.Fprintf(&b, " %s |", k)
 	}
-	names := []string{}
-	for i, o := range c.Owners {
-		if i == 2 {
-			names = append(names, fmt.Sprintf("and %d more", len(c.Owners)-i))
+	b.WriteString("\n| --- |" + strings.Repeat(" ---: |", len(reconcile.Kinds)) + "\n")
+	for _, a := range reconcile.Actions {
+		row, sum := fmt.Sprintf("| `%s` %s |", a.Symbol(), a), 0
+		for _, k := range reconcile.Kinds {
+			row += fmt.Sprintf(" %d |", n[head{a, k}])
+			sum += n[head{a, k}]
+		}
+		if sum > 0 {
+			b.WriteString(row + "\n")
+		}
+	}
+	return b.String() + "\n"
+}
+
+func markdownTail(d *planfile.Document) string {
+	var b strings.Builder
+	if n := len(d.Held) + len(d.Skipped); n > 0 {
+		fmt.Fprintf(&b, "%d held, %d skipped; `harfangsync show --full` lists them.\n\n", len(d.Held), len(d.Skipped))
+	}
+	fmt.Fprintf(&b, "<sub>plan digest %s</sub>\n\n%s\n", markdownName(d.Digest), LastLine(d))
+	return b.String()
+}
+
+// markdownList lists the changes with some actions in at most budget characters and a note, and says
+// whether it lists all.
+func markdownList(d *planfile.Document, title string, actions []reconcile.Action, budget int) (string, bool) {
+	var rows []*reconcile.Change
+	for i := range d.Changes {
+		if slices.Contains(actions, d.Changes[i].Action) {
+			rows = append(rows, &d.Changes[i])
+		}
+	}
+	if len(rows) == 0 {
+		return "", true
+	}
+	removals := actions[0].Removal()
+	folded := !removals && len(rows) > foldOver
+	var b strings.Builder
+	fmt.Fprintf(&b, "#### %s (%d)\n\n", title, len(rows))
+	if reasons := reasonsLine(rows, removals) + "\n\n"; units(b.String())+units(reasons) <= max(budget, noteLength/2) {
+		b.WriteString(reasons)
+	}
+	open, end := "", "\n"
+	if folded {
+		open, end = "<details><summary>"+title+"</summary>\n\n", "\n</details>\n\n"
+	}
+	open += "| | rule | reason | owners |\n| --- | --- | --- | --- |\n"
+	if actions[0] == reconcile.Adopt {
+		open = strings.Replace(open, "reason |", "reason | what changes |", 1)
+		open = strings.Replace(open, "| --- |\n", "| --- | --- |\n", 1)
+	}
+	used, listed := units(b.String())+units(open)+units(end), 0
+	for _, c := range rows {
+		line := markdownRow(c)
+		n := units(line)
+		if used+n > budget {
 			break
 		}
-		names = append(names, orWord(o.Name, orWord(o.ID, o.StandardID)))
+		if listed == 0 {
+			b.WriteString(open)
+		}
+		b.WriteString(line)
+		used += n
+		listed++
 	}
-	return fmt.Sprintf("| `%s` | %s %s | %s | %s |\n", c.Action.Symbol(), markdown(cutRunes(strings.TrimSpace(c.Kind.String()+" "+c.Type), nameLength)), markdown(cutRunes(what, longValue)),
-		markdown(cutRunes(why, longValue)), markdown(cutRunes(Defang(strings.Join(names, "; ")), longValue)))
-}
-
-func cutRunes(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n]) + "…"
+	if listed > 0 {
+		b.WriteString(end)
 	}
-	return s
-}
-
-func orWord(s, other string) string {
-	if s == "" {
-		return other
+	if listed < len(rows) {
+		fmt.Fprintf(&b, "%d of %d are left out here; `harfangsync show` prints the whole plan.\n\n", len(rows)-listed, len(rows))
 	}
-	return s
+	return b.String(), listed == len(rows)
 }

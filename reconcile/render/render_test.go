@@ -109,79 +109,20 @@ func genDocument(t *rapid.T) *planfile.Document {
 	return planfile.New(&p, planfile.Header{Complete: true, Target: planfile.Target{Lists: []planfile.List{{Kind: reconcile.IOC, Name: word("list")}}}})
 }
 
-var (
-	badInText     = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f-\x{9f}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{e0000}-\x{e007f}]`)
-	cellEnd       = regexp.MustCompile(`[^\\]\|`)
-	badInMarkdown = regexp.MustCompile("(^|[^\\\\])[`<>*_\\[\\]~!]|@|https?://")
-)
+var badInText = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f-\x{9f}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{e0000}-\x{e007f}]`)
 
-// TestHostileValues holds what comes from outside to one line, and Markdown to its length.
+// TestHostileValues holds what comes from outside to one line.
 func TestHostileValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := genDocument(t)
-		var b, md bytes.Buffer
+		var b bytes.Buffer
 		if err := render.Text(&b, d, render.Options{Full: true}); err != nil {
 			t.Fatal(err)
 		}
 		if !utf8.Valid(b.Bytes()) || badInText.Match(b.Bytes()) {
 			t.Fatalf("text %q", badInText.Find(b.Bytes()))
 		}
-		if err := render.Markdown(&md, d, render.Options{}); err != nil {
-			t.Fatal(err)
-		}
-		if n := utf8.RuneCount(md.Bytes()); n > render.MostMarkdown || badInText.Match(md.Bytes()) {
-			t.Fatalf("%d characters of Markdown", n)
-		}
-		if lastLine(md.String()) != render.LastLine(d) {
-			t.Fatalf("last line %q", lastLine(md.String()))
-		}
-		for line := range strings.Lines(md.String()) {
-			if !strings.HasPrefix(line, "| `") {
-				continue
-			}
-			cells := strings.TrimSuffix(line, "|\n")[len("| `+` "):]
-			if m := badInMarkdown.FindString(cells); m != "" {
-				t.Fatalf("%q in row %q", m, line)
-			}
-			if n := len(cellEnd.FindAllString(line, -1)); n != 4 {
-				t.Fatalf("%d cells in row %q", n, line)
-			}
-		}
 	})
-}
-
-func TestMarkdownCutsCreatesFirstAndRemovalsLast(t *testing.T) {
-	p := reconcile.Plan{}
-	for i := range 3000 {
-		a := []reconcile.Action{reconcile.Create, reconcile.Update, reconcile.Delete}[i%3]
-		p.Changes = append(p.Changes, reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprintf("%064x", i), Action: a, Reason: "x", Before: &reconcile.Body{}, After: &reconcile.Body{}})
-	}
-	for _, tt := range []struct {
-		keep func(i int) bool
-		want []string // what must be said
-	}{
-		{func(int) bool { return true }, []string{"of 1000 are left out"}},
-		{func(i int) bool { return i%3 != 2 || i < 300 }, []string{"#### Removals (100)", "#### Changes (1000)", "1000 of 1000 are left out"}},
-	} {
-		q := reconcile.Plan{}
-		for i := range p.Changes {
-			if tt.keep(i) {
-				q.Changes = append(q.Changes, p.Changes[i])
-			}
-		}
-		var b bytes.Buffer
-		if err := render.Markdown(&b, planfile.New(&q, planfile.Header{Complete: true}), render.Options{}); err != nil {
-			t.Fatal(err)
-		}
-		for _, want := range tt.want {
-			if !strings.Contains(b.String(), want) {
-				t.Errorf("no %q", want)
-			}
-		}
-		if n := utf8.RuneCount(b.Bytes()); n > render.MostMarkdown || n < render.MostMarkdown*9/10 {
-			t.Errorf("%d characters", n)
-		}
-	}
 }
 
 func TestDefang(t *testing.T) {
