@@ -36,7 +36,6 @@ var (
 	lookedFor       = regexp.MustCompile(`(?i)(^|[^0-9a-z])(@[0-9a-z]|#[0-9]|gh-[0-9])|https?://|ftp://|www\\.`)
 	rowSource       = regexp.MustCompile("(?m)^\\| `[-+~*!<]` \\| .*$")
 	unescaped       = regexp.MustCompile("(^|[^\\\\])[`<>*_\\[\\]~!]|@|://")
-	cellEnd         = regexp.MustCompile(`[^\\]\|`)
 )
 
 // seenComment is what the readers of a pull request see of a comment.

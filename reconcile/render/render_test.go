@@ -95,7 +95,7 @@ func genDocument(t *rapid.T) *planfile.Document {
 	proto.Owners = []reconcile.Owner{{ID: word("owner"), Name: word("owner name")}}
 	s := word("text")
 	body := &reconcile.Body{Description: &s, Comment: &s}
-	for i := range rapid.SampledFrom([]int{0, 1, 2, 6, 6, 30, 300}).Draw(t, "changes") {
+	for i := range rapid.SampledFrom([]int{0, 1, 2, 6, 6, 30, 120}).Draw(t, "changes") {
 		c := proto
 		c.Action = reconcile.Actions[i%len(reconcile.Actions)]
 		c.Before, c.After = body, &reconcile.Body{Description: &proto.Value, Comment: &proto.Value}
