@@ -1,5 +1,5 @@
-// Package render shows plans and reports: as text for a terminal, as JSON, as JSON lines, and as
-// Markdown for a pull request. Whatever comes from outside is escaped where it is shown.
+// Package render shows plans and reports: as text for a terminal, as JSON, as JSON lines, as Markdown for
+// a pull request, and as a page for a browser. Whatever comes from outside is escaped where it is shown.
 package render
 
 import (
