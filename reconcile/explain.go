@@ -21,6 +21,9 @@ type Evidence struct {
 	// OwnFilter says that the run's filter is our own selection alone, which judges every finding as
 	// well: a platform that then leaves out what passes contradicts itself.
 	OwnFilter bool
+	// Unasked says why OpenCTI could not be asked, so that Found knows no more than the read itself; "" when it
+	// was asked. Every removal but that of a twin then counts as absence (gate G4).
+	Unasked string
 }
 
 // Finding is one owner that exists.
@@ -66,6 +69,9 @@ func (o Owner) ask() string {
 // where an unchanged owner still wants the rule, the read was incomplete and the gate refuses all.
 func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 	gate := Gate{ID: "G3", Name: "absence", OK: true, Message: "every absent owner was asked for by id"}
+	if p.unasked = e.Unasked != ""; p.unasked {
+		gate.Message = "no owner could be asked for by id, so every removal counts as absence: " + e.Unasked
+	}
 	var contradicted []string
 	kept := p.Changes[:0]
 	for _, ch := range p.Changes {
@@ -227,10 +233,12 @@ func (e *Evidence) describe(ch *Change) {
 type basis struct {
 	sameFilter, otherFilter bool // both false when there was no good run
 	otherMeaning            bool // settings that decide which values an indicator gives have changed
+	unasked                 bool // nothing that a removal says of its owners was asked for
 }
 
-func basisOf(last LastGood, filter string, pol Policy) basis {
+func (p *Plan) basis(last LastGood, filter string, pol Policy) basis {
 	return basis{
+		unasked:    p.unasked,
 		sameFilter: last.Known() && last.Filter == filter, otherFilter: last.Known() && last.Filter != filter,
 		otherMeaning: last.Known() && last.Meaning != "" && last.Meaning != pol.Meaning,
 	}
@@ -239,6 +247,12 @@ func basisOf(last LastGood, filter string, pol Policy) basis {
 // evidences says whether a removal's reason is evidence, and not mere absence. What a filter or a
 // setting leaves out is evidence only while these are the last good run's.
 func (b basis) evidences(why Reason) bool {
+	switch {
+	case why == Duplicate: // the rows themselves say so
+		return true
+	case b.unasked:
+		return false
+	}
 	switch why {
 	case IndicatorGone:
 		return false

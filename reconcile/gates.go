@@ -40,7 +40,7 @@ func (p *Plan) Judge(complete, absence Gate, last LastGood, filter string, pol P
 	p.Gates = []Gate{complete}
 	p.Gates = append(p.Gates, p.sourceGates(last, filter, pol, lim, over)...)
 	p.Gates = append(p.Gates, absence)
-	p.Gates = append(p.Gates, p.removalGates(basisOf(last, filter, pol), over)...)
+	p.Gates = append(p.Gates, p.removalGates(p.basis(last, filter, pol), over)...)
 	backup := "rows are written to a directory before they change only with --backup"
 	p.Gates = append(p.Gates,
 		Gate{ID: "G5", Name: "ownership", OK: true, Base: len(p.Changes), Message: "only rows with our marker, or an old connector's, in the configured lists"},
@@ -79,7 +79,7 @@ func (p *Plan) sourceGates(last LastGood, filter string, pol Policy, lim Limits,
 		if !last.Known() || p.Enabled[k] > 0 && p.Sources[k] == 0 { // an empty source has a gate of its own
 			continue
 		}
-		gap := last.Sources[k] - p.Sources[k] - p.explained(k, basisOf(last, filter, pol))
+		gap := last.Sources[k] - p.Sources[k] - p.explained(k, p.basis(last, filter, pol))
 		if limit := last.Sources[k] * lim.SourceShrink / 100; gap > limit {
 			lost += gap
 			lostLine = append(lostLine, fmt.Sprintf("%s %d of %d (limit %d)", k, gap, last.Sources[k], limit))

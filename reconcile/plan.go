@@ -156,7 +156,8 @@ type Plan struct {
 
 	// lost is the indicators that Explain found out of the selection, with the reason. Gate G2 does not
 	// count them when the reason is evidence.
-	lost map[Kind]map[string]Reason
+	lost    map[Kind]map[string]Reason
+	unasked bool // Explain had no evidence but the read itself
 }
 
 // sortAll brings everything into printed order.

@@ -43,6 +43,14 @@ type Source struct {
 	Count        int      `json:"count"` // indicators read
 	Selected     Selected `json:"selected"`
 	Digest       string   `json:"digest"`
+	// Snapshot is set when OpenCTI was read from a file.
+	Snapshot *Snapshot `json:"snapshot,omitempty"`
+}
+
+// Snapshot is the file that stood in for OpenCTI: when its read began, and the digest of its content.
+type Snapshot struct {
+	Time   time.Time `json:"time"`
+	Digest string    `json:"digest"`
 }
 
 // Selected counts the wanted indicators of each kind.

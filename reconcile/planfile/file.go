@@ -180,8 +180,12 @@ func (d *Document) Check(want Expect) error {
 	if d.SettingsDigest != want.SettingsDigest {
 		return &StaleError{"settings that shape plans have changed since it was made"}
 	}
-	if age := want.Now.Sub(d.Timestamp); want.MaxAge > 0 && age > want.MaxAge {
-		return &StaleError{fmt.Sprintf("it is %s old, at most %s is allowed", age.Round(time.Second), want.MaxAge)}
+	what, at := "it", d.Timestamp
+	if s := d.Source.Snapshot; s != nil {
+		what, at = "its snapshot", s.Time // a plan knows nothing newer
+	}
+	if age := want.Now.Sub(at); want.MaxAge > 0 && age > want.MaxAge {
+		return &StaleError{fmt.Sprintf("%s is %s old, at most %s is allowed", what, age.Round(time.Second), want.MaxAge)}
 	}
 	if d.AsOf != nil {
 		return &RefusedError{"it was made with --as-of"}

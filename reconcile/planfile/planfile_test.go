@@ -215,6 +215,12 @@ func TestCheck(t *testing.T) {
 		{name: "other settings", want: func(w *planfile.Expect) { w.SettingsDigest = "other" }, error: "settings"},
 		{name: "an old plan", want: func(w *planfile.Expect) { w.Now = noon.Add(25 * time.Hour) }, error: "25h0m0s old"},
 		{name: "a plan of a day", want: func(w *planfile.Expect) { w.Now = noon.Add(24 * time.Hour) }},
+		{name: "a plan from an old snapshot", alter: func(d *planfile.Document) {
+			d.Source.Snapshot = &planfile.Snapshot{Time: noon.Add(-24 * time.Hour), Digest: "x"}
+		}, error: "its snapshot is 25h0m0s old"},
+		{name: "a plan from a snapshot of the day", alter: func(d *planfile.Document) {
+			d.Source.Snapshot = &planfile.Snapshot{Time: noon.Add(-23 * time.Hour), Digest: "x"}
+		}},
 		{name: "a plan for another day", alter: func(d *planfile.Document) { d.AsOf = &noon }, error: "--as-of"},
 		{name: "half a read", alter: func(d *planfile.Document) { d.Complete = false }, error: "not read to the end"},
 		{name: "a plan that says no", alter: func(d *planfile.Document) { d.Applyable = false }, error: "says so itself"},

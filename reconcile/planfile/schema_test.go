@@ -34,7 +34,7 @@ func schema(t testing.TB) *jsonschema.Schema {
 
 func TestPlansFitTheSchema(t *testing.T) {
 	s := schema(t)
-	for name, d := range map[string]*planfile.Document{"everything": doc(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Header{Policy: "create-only", AsOf: &noon})} {
+	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Header{Policy: "create-only", AsOf: &noon})} {
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded(t, d)))
 		if err != nil {
 			t.Fatal(err)
@@ -65,6 +65,13 @@ func TestPlansFitTheSchema(t *testing.T) {
 			t.Errorf("%s passes the schema", name)
 		}
 	}
+}
+
+func fromSnapshot(t testing.TB) *planfile.Document {
+	d := doc(t)
+	d.Source.Snapshot = &planfile.Snapshot{Time: noon, Digest: "x"}
+	d.Seal()
+	return d
 }
 
 // TestMembers holds the names of spec 7, "JSON plan".

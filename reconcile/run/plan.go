@@ -26,6 +26,7 @@ type Planned struct {
 	Filter string
 	// Restore marks a plan that comes from a dump: it says nothing of what a good run is like.
 	Restore bool
+	ReadAt  time.Time // when the source was read, if not at Started
 }
 
 // Sides are both platforms as one read found them. They hold a spool each, which Close gives back.
@@ -130,6 +131,9 @@ func (s *Sides) seal() error {
 // decide makes the plan of two sides.
 func (j *Job) decide(ctx context.Context, s *Sides, started, asOf time.Time) (*Planned, error) {
 	pol, last := j.policy(started), j.Keeper.Document().LastGood
+	if !j.ReadAt.IsZero() && j.ReadAt.Before(last.At) {
+		j.Log.Warn("the last good run saw OpenCTI later than this snapshot, so what came since looks gone", "snapshot", j.ReadAt, "run", last.At)
+	}
 	plan, err := reconcile.Compute(s.rows, s.wanted, pol)
 	if err != nil {
 		return nil, err
@@ -144,9 +148,16 @@ func (j *Job) decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 	}
 	absence := plan.Explain(evidence, pol)
 	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.wanted.Read(), Base: s.rows.Len(),
-		Message: fmt.Sprintf("%d indicators and %d rows, read to the end", s.wanted.Read(), s.rows.Len())}
+		Message: fmt.Sprintf("%d indicators%s and %d rows, read to the end", s.wanted.Read(), j.snapshotWords(), s.rows.Len())}
 	plan.Judge(complete, absence, last, j.Filter, pol, j.Limits, j.Overrides)
-	return &Planned{Plan: plan, Lists: s.lists, Complete: true, Started: started}, nil
+	return &Planned{Plan: plan, Lists: s.lists, Complete: true, Started: started, ReadAt: j.ReadAt}, nil
+}
+
+func (j *Job) snapshotWords() string {
+	if j.ReadAt.IsZero() {
+		return ""
+	}
+	return " of the snapshot of " + j.ReadAt.Format(time.RFC3339)
 }
 
 // incomplete is the plan of a run that could not read a side to the end: nothing in it, and refused.
@@ -251,7 +262,10 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *List, rows *
 // evidence asks for the owners of everything that is to be removed.
 func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.Wanted, started, now time.Time, last reconcile.LastGood) (reconcile.Evidence, error) {
 	const slack = time.Minute // the platform's clock is not ours
-	e := reconcile.Evidence{Started: started.Add(-slack), Found: map[string]reconcile.Finding{}, Excluded: j.Excluded, OwnFilter: j.OwnFilter}
+	e := reconcile.Evidence{Started: started.Add(-slack), Found: map[string]reconcile.Finding{}, Excluded: j.Excluded, OwnFilter: j.OwnFilter, Unasked: j.Unasked}
+	if !j.ReadAt.IsZero() {
+		e.Started = j.ReadAt.Add(-slack)
+	}
 	for _, m := range last.Markings {
 		e.FewerMarkings = e.FewerMarkings || !slices.Contains(j.Markings, m)
 	}

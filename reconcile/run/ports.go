@@ -102,6 +102,10 @@ type Job struct {
 	Markings  []string // visible to the account
 	Parallel  int      // writes at once
 	Expect    int      // likely size of a side, 0 when unknown
+	// ReadAt is when a Source that was read before began to be read; zero is when the plan begins. Unasked
+	// says why such a Source cannot ask OpenCTI for single indicators, "" when it can.
+	ReadAt  time.Time
+	Unasked string
 
 	Keeper   *state.Keeper
 	Log      *slog.Logger

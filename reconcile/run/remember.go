@@ -17,7 +17,7 @@ func (a *applying) remember(p *Planned) {
 		_, known := refusals[key]
 		return !known && !slices.Contains(before.Stopped, key)
 	})
-	clean := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.Started.Before(before.LastGood.At)
+	clean := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.seen().Before(before.LastGood.At)
 	if len(a.refused) == 0 && len(a.settled) == 0 && len(a.stopped) == 0 && !clean {
 		return
 	}
@@ -42,6 +42,14 @@ const (
 	grace       = 20 * time.Second // for what is in flight when a run is interrupted
 )
 
+// seen is when the source was as the plan saw it.
+func (p *Planned) seen() time.Time {
+	if !p.ReadAt.IsZero() {
+		return p.ReadAt
+	}
+	return p.Started
+}
+
 // lastGood is what this run teaches the next ones. Kinds that took no part keep their counts.
 func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood {
 	filter := p.Filter
@@ -53,7 +61,7 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 	if before.Known() && (p.Plan.Hidden() || p.Saved || !whole) { // this run proves nothing about what is not visible
 		markings = before.Markings
 	}
-	g := reconcile.LastGood{At: p.Started.Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Markings: markings, Sources: map[reconcile.Kind]int{}}
+	g := reconcile.LastGood{At: p.seen().Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Markings: markings, Sources: map[reconcile.Kind]int{}}
 	for k, n := range before.Sources {
 		g.Sources[k] = n
 	}

@@ -74,6 +74,9 @@ func streamWords(id string) string {
 	return "the stream " + id
 }
 
+// Refuse is an error that says why the file cannot be used, for what a caller finds out.
+func (f *File) Refuse(why string) error { return f.unusable("%s", why) }
+
 func (f *File) unusable(format string, args ...any) error {
 	return &UnusableError{f.path, fmt.Sprintf(format, args...)}
 }
