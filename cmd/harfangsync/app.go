@@ -114,7 +114,7 @@ func (p *program) app() *cli.App {
 		},
 		Commands: []*cli.Command{
 			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.showCommand(), p.explainCommand(),
-			p.dumpCommand(), p.restoreCommand(),
+			p.snapshotCommand(), p.dumpCommand(), p.restoreCommand(),
 			p.doctorCommand(), p.configCommand(), p.simulateCommand(), p.demoCommand(), p.versionCommand(),
 		},
 	}

@@ -45,6 +45,7 @@ func (p *program) applyCommand() *cli.Command {
 		ArgsUsage: "[PLANFILE]",
 		Flags: append(append(a.flags(),
 			&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &a.autoApprove},
+			fromFlag(&a.shaping),
 			&cli.StringFlag{Name: "expect-digest", Usage: "apply PLANFILE only if its digest is `D`", Destination: &a.digest}),
 			p.settingFlags()...),
 		Action: func(c *cli.Context) error {
@@ -65,8 +66,11 @@ func (p *program) runCommand() *cli.Command {
 		Name:  "run",
 		Usage: "the job: plan, gates, apply, then pull; never asks",
 		Flags: append(append(a.flags(),
-			&cli.DurationFlag{Name: "tail", Usage: "afterwards follow OpenCTI's live stream for `DURATION`", Destination: &a.tail}), p.settingFlags()...),
+			&cli.DurationFlag{Name: "tail", Usage: "afterwards follow OpenCTI's live stream for `DURATION`", Destination: &a.tail}, fromFlag(&a.shaping)), p.settingFlags()...),
 		Action: func(c *cli.Context) error {
+			if a.from != "" && a.tail > 0 {
+				return usagef("--tail follows OpenCTI's stream, and --from reads a file in its place")
+			}
 			a.autoApprove, a.pulls = true, true
 			return p.reported(c.Context, "run", func() error { return p.planAndApply(c.Context, &a) })
 		},
@@ -146,6 +150,10 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 	if a.only != "" || a.takeOver != "" {
 		return usagef("--only and --take-over shape a plan; a saved one is applied as it was approved")
 	}
+	if a.from != "" {
+		return usagef("--from is for making a plan; a saved one knows its snapshot")
+	}
+	a.saved = doc
 	a.check = func(t *target) error { return t.accept(doc, a) }
 	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
 		ctx, release, err := p.locked(ctx, t, true)
@@ -167,8 +175,12 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 // accept says whether a document is whole, recent, meant for this target, and let through by every gate
 // or by the flags given now (gate G6).
 func (t *target) accept(doc *planfile.Document, a *applying) error {
+	source := t.cfg.OpenCTI.URL
+	if source == "" && doc.Source.Snapshot != nil {
+		source = doc.Source.URL // settings that name no OpenCTI take a snapshot of any
+	}
 	err := doc.Check(planfile.Expect{
-		SourceURL: t.cfg.OpenCTI.URL, TargetURL: t.cfg.HarfangLab.URL, ListName: t.cfg.HarfangLab.ListName,
+		SourceURL: source, TargetURL: t.cfg.HarfangLab.URL, ListName: t.cfg.HarfangLab.ListName,
 		SettingsDigest: t.settings, Now: t.started, MaxAge: t.cfg.Sync.Limits.PlanAge, Digest: a.digest,
 		Overrides: reconcile.Overrides{AllowEmpty: a.allowEmpty, AcceptShrink: a.acceptShrink, AcceptRemovals: a.acceptRemovals},
 	})
@@ -190,6 +202,9 @@ func (t *target) restore(doc *planfile.Document) *run.Planned {
 			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest, Sources: doc.Source.Selected.Counts()},
 		Filter: doc.Source.FilterDigest,
 		Lists:  map[reconcile.Kind]*run.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true,
+	}
+	if s := doc.Source.Snapshot; s != nil {
+		planned.ReadAt = s.Time
 	}
 	for _, l := range doc.Target.Lists {
 		if l.ID != nil {

@@ -9,6 +9,7 @@ import (
 	"harfangsync/cmd/config"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/snapshot"
 	"harfangsync/reconcile/state"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/opencti"
@@ -74,7 +75,7 @@ func exitCode(err error, signal int) int {
 	if errors.Is(err, run.ErrDeadline) {
 		return codeSide
 	}
-	if planfile.Unusable(err) || errors.Is(err, run.ErrStale) {
+	if planfile.Unusable(err) || snapshot.Unusable(err) || errors.Is(err, run.ErrStale) {
 		return codeStale
 	}
 	if _, ok := errors.AsType[*opencti.FilterError](err); ok || errors.Is(err, opencti.ErrUnknownStream) {

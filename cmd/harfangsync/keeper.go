@@ -17,6 +17,8 @@ func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, re
 	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, "file:"); {
 	case isFile:
 		store = state.File(path)
+	case t.cfg.Sync.State == "opencti" && t.away != nil:
+		p.log.Warn("the state is kept in OpenCTI, so this run knows nothing of earlier ones, and later ones nothing of it; sync.state: file:PATH does without OpenCTI")
 	case t.cfg.Sync.State == "opencti" && readOnly && !ident.Can("MODULES"):
 		p.log.Warn("the account may not read its state in OpenCTI, so this plan is not compared with the last good run", "missing", "MODULES")
 	case t.cfg.Sync.State == "opencti" && !readOnly && !ident.Can("CONNECTORAPI"):
@@ -49,6 +51,9 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 	case isFile:
 		release, err = state.LockFile(ctx, path+".lock", timeout)
 	case t.cfg.Sync.Lock != "opencti":
+		return func() {}, nil
+	case t.away != nil:
+		p.log.Warn("the lock is kept in OpenCTI, so nothing keeps another run away from this one; sync.lock: file:PATH does without OpenCTI")
 		return func() {}, nil
 	case t.cfg.Sync.State == "opencti":
 		return t.job.Keeper.Lock(ctx, key, timeout, lost)

@@ -64,7 +64,7 @@ func (p *program) planCommand() *cli.Command {
 		Flags: append(append(append(s.flags(), v.flags()...),
 			&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE`, for apply", Destination: &out},
 			&cli.BoolFlag{Name: "detailed-exitcode", Usage: "end with 2 when changes are pending", Destination: &detailed},
-			&cli.StringFlag{Name: "as-of", Usage: "judge validity dates at `TIME`; such a plan cannot be applied", Destination: &s.asOf}),
+			&cli.StringFlag{Name: "as-of", Usage: "judge validity dates at `TIME`; such a plan cannot be applied", Destination: &s.asOf}, fromFlag(&s)),
 			p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := v.check(); err != nil {
@@ -72,6 +72,9 @@ func (p *program) planCommand() *cli.Command {
 			}
 			if err := canWrite("--out", out); err != nil {
 				return err
+			}
+			if s.from != "" && s.asOf != "" {
+				return usagef("--as-of needs OpenCTI: a snapshot holds what was valid when it was made")
 			}
 			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
 				var asOf time.Time
@@ -106,10 +109,14 @@ func (p *program) planCommand() *cli.Command {
 
 // document is the stored form of a plan.
 func (t *target) document(pl *run.Planned) *planfile.Document {
+	source := planfile.Source{URL: t.cfg.OpenCTI.URL, FilterDigest: t.job.Filter, Count: pl.Plan.Indicators, Digest: pl.Plan.WantedDigest}
+	if t.snap != nil {
+		source.Snapshot = &planfile.Snapshot{Time: t.snap.Header.Time, Digest: t.snap.Digest}
+	}
 	h := planfile.Header{
 		ToolVersion: version(), Timestamp: pl.Started, Complete: pl.Complete, AsOf: t.asOf,
 		Applyable:      pl.Complete && t.asOf == nil && !pl.Plan.Refused(),
-		Source:         planfile.Source{URL: t.cfg.OpenCTI.URL, FilterDigest: t.job.Filter, Count: pl.Plan.Indicators, Digest: pl.Plan.WantedDigest},
+		Source:         source,
 		Target:         planfile.Target{URL: t.cfg.HarfangLab.URL, Version: t.version},
 		Policy:         string(t.job.Policy.Mode),
 		SettingsDigest: t.settings,
@@ -162,10 +169,15 @@ func (p *program) showCommand() *cli.Command {
 // readPlan reads a saved plan. A file that cannot be opened is a slip of the command line.
 func readPlan(path string) (*planfile.Document, error) {
 	d, err := planfile.Read(path)
+	return d, slip("plan file", err)
+}
+
+// slip is a file that cannot be opened as a mistake in the command line; other errors stay as they are.
+func slip(what string, err error) error {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return nil, usagef("plan file: %v", err)
+		return usagef("%s: %v", what, err)
 	}
-	return d, err
+	return err
 }
 
 func (p *program) versionCommand() *cli.Command {

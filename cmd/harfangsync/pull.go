@@ -215,6 +215,10 @@ func (p *program) pullAfter(ctx context.Context, t *target, im *importing) (*run
 		p.log.Info("alerts are not imported: harfanglab.import_security_events_as_incidents is off")
 		return nil, nil
 	}
+	if t.away != nil {
+		p.log.Warn("alerts are not imported: OpenCTI is not asked")
+		return nil, nil
+	}
 	if !t.ident.Version.AtLeast(pullFrom) {
 		p.log.Warn("alerts are not imported: this OpenCTI takes no bundles", "version", t.ident.Version.String(), "needs", pullFrom)
 		return nil, nil

@@ -20,13 +20,19 @@ import (
 // stream adopts the filters of the configured stream, or says that there are none. needDetection is
 // our own demand on the detection flag. quietly leaves out warnings that were given before.
 func (t *target) stream(ctx context.Context, p *program, quietly bool) (filter *opencti.FilterGroup, needDetection bool, err error) {
-	builtIn := t.cfg.Sync.Detection != "any"
+	if t.away != nil { // the filters were those of the snapshot's read
+		return nil, t.snap != nil && t.needDetection(t.snap.Header.Source.OwnFilter), nil
+	}
+	builtIn := t.needDetection(true)
 	if t.cfg.Connector.LiveStreamID == "" {
 		return nil, builtIn, nil
 	}
 	c, err := t.octi.Stream(ctx, t.cfg.Connector.LiveStreamID)
 	if errors.Is(err, opencti.ErrUnknownStream) {
 		return nil, false, usagef("connector.live_stream_id: OpenCTI knows no stream %s; create it under Data sharing, or leave the setting empty for the built-in filter", t.cfg.Connector.LiveStreamID)
+	}
+	if err != nil && t.leave(ctx, p, err) {
+		return t.stream(ctx, p, quietly)
 	}
 	if err != nil {
 		return nil, false, err
@@ -40,7 +46,12 @@ func (t *target) stream(ctx context.Context, p *program, quietly bool) (filter *
 	if c.Filters == nil {
 		return nil, builtIn, nil
 	}
-	return c.Filters, t.cfg.Sync.Detection == "required", nil
+	return c.Filters, t.needDetection(false), nil
+}
+
+// needDetection is our own demand on the detection flag beside a stream's filters, or without any.
+func (t *target) needDetection(ownFilter bool) bool {
+	return t.cfg.Sync.Detection == config.DetectionRequired || ownFilter && t.cfg.Sync.Detection != config.DetectionAny
 }
 
 // serverFilter is what OpenCTI can evaluate of our own selection. Nulls pass as they do here.
@@ -70,13 +81,18 @@ func serverFilter(s *reconcile.Selection, now time.Time) *opencti.FilterGroup {
 
 // filterDigest covers the stream's filters and our selection, but no moment and no choice of kinds.
 func filterDigest(stream *opencti.FilterGroup, s *reconcile.Selection) string {
+	return digestOver(stream.Digest(), s)
+}
+
+// digestOver is filterDigest where of the stream's filters only their digest is known.
+func digestOver(stream string, s *reconcile.Selection) string {
 	own := *s
 	own.Kinds = nil
 	b, err := json.Marshal(own)
 	if err != nil {
 		panic(err) // texts and numbers always encode
 	}
-	h := sha256.Sum256([]byte(stream.Digest() + "\n" + string(b)))
+	h := sha256.Sum256([]byte(stream + "\n" + string(b)))
 	return hex.EncodeToString(h[:])
 }
 

@@ -14,7 +14,9 @@ import (
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/httpclient"
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/snapshot"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/exclude"
 	"harfangsync/sources/opencti"
@@ -31,6 +33,8 @@ type shaping struct {
 	takeOver       string
 	endless        bool                // sync.deadline does not hold
 	needs          []config.Need       // beside what every such command needs
+	from           string              // a snapshot to read in place of OpenCTI
+	saved          *planfile.Document  // a plan that is applied as it is; OpenCTI need not be there if it was made from a snapshot
 	check          func(*target) error // of what the command line says, before anything is asked of a platform
 }
 
@@ -42,6 +46,10 @@ func (s *shaping) flags() []cli.Flag {
 		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, N being the message's number (gate G4)", Destination: &s.acceptRemovals},
 		&cli.StringFlag{Name: "take-over", Usage: "take the rules of another `INSTANCE` (its connector.id) for ours, once", Destination: &s.takeOver},
 	}
+}
+
+func fromFlag(s *shaping) cli.Flag {
+	return &cli.StringFlag{Name: "from", Usage: "read the snapshot `FILE` in place of OpenCTI, which is then asked for single indicators only, if at all", Destination: &s.from}
 }
 
 func onlyFlag(s *shaping) cli.Flag {
@@ -82,6 +90,9 @@ type target struct {
 	settings         string
 	octiHTTP, hlHTTP *httpclient.Client
 	started          time.Time
+	snap             *snapshot.File // read in place of OpenCTI; nil for none
+	optional         bool           // a command can do without OpenCTI
+	away             error          // why OpenCTI is not asked, nil when it is
 }
 
 // sources is where this program's settings come from.
@@ -91,6 +102,18 @@ func (p *program) sources(needs ...config.Need) config.Sources {
 		path = os.DevNull
 	}
 	return config.Sources{Path: path, Env: p.env, Flags: p.flags, Needs: needs}
+}
+
+// fromSnapshot says whether a saved plan was made without OpenCTI.
+func (s *shaping) fromSnapshot() bool { return s.saved != nil && s.saved.Source.Snapshot != nil }
+
+// required is what the settings must hold.
+func (s *shaping) required() []config.Need {
+	needs := append([]config.Need{config.NeedHarfangLab, config.NeedInstance}, s.needs...)
+	if s.from == "" && !s.fromSnapshot() {
+		needs = append(needs, config.NeedOpenCTI)
+	}
+	return needs
 }
 
 // load reads the settings and sets up logging.
@@ -111,7 +134,7 @@ func (p *program) load(needs ...config.Need) (*config.Config, error) {
 // on reads the settings, reaches both platforms and works on them, all of it within sync.deadline.
 // readOnly makes the HTTP layer refuse every write (gate G12).
 func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(context.Context, *target) error) error {
-	cfg, err := p.load(append([]config.Need{config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance}, s.needs...)...)
+	cfg, err := p.load(s.required()...)
 	if err != nil {
 		return err
 	}
@@ -122,6 +145,9 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 		defer cancel()
 	}
 	t, err := p.open(ctx, cfg, s, readOnly)
+	if t != nil && t.snap != nil {
+		defer t.snap.Close()
+	}
 	if err == nil {
 		err = work(ctx, t)
 	}
@@ -154,24 +180,24 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 			return nil, err
 		}
 	}
+	switch {
+	case s.from != "":
+		if err := t.openSnapshot(s.from); err != nil {
+			return t, err
+		}
+	case s.fromSnapshot():
+		t.standIn(s.saved.Source.URL)
+	}
 	if err := t.connect(p, readOnly); err != nil {
-		return nil, err
+		return t, err
 	}
-	ident, err := t.octi.Ident(ctx)
-	if err != nil {
-		return nil, err
-	}
-	t.ident = ident
-	for _, w := range ident.Warnings {
-		p.log.Warn(w)
-	}
-	if !ident.Can("KNOWLEDGE") {
-		return nil, &opencti.RightError{Capability: "KNOWLEDGE"}
+	if err := t.meet(ctx, p); err != nil {
+		return t, err
 	}
 	if t.version, err = t.hl.Version(ctx); err != nil {
-		return nil, err
+		return t, err
 	}
-	return t, t.prepare(ctx, p, s, kinds, ident, readOnly)
+	return t, t.prepare(ctx, p, s, kinds, t.ident, readOnly)
 }
 
 func (t *target) connect(p *program, readOnly bool) (err error) {
@@ -237,6 +263,11 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		t.job.Markings = append(t.job.Markings, m.Definition)
 	}
 	slices.Sort(t.job.Markings)
+	if t.snap != nil {
+		if err := t.planFrom(t.now()); err != nil {
+			return err
+		}
+	}
 	t.job.Keeper, err = t.keeper(ctx, p, ident, readOnly)
 	return err
 }

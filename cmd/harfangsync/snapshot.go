@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/cmd/config"
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/snapshot"
+)
+
+func (p *program) snapshotCommand() *cli.Command {
+	var out string
+	return &cli.Command{
+		Name:  "snapshot",
+		Usage: "write what OpenCTI holds to a file, for plan --from where OpenCTI cannot be reached",
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "out", Usage: "the `FILE` to write", Destination: &out},
+		}, p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			if out == "" {
+				return usagef("snapshot needs --out, the file to write")
+			}
+			if err := canWrite("--out", out); err != nil {
+				return err
+			}
+			return p.takeSnapshot(c.Context, out)
+		},
+	}
+}
+
+// takeSnapshot reads OpenCTI alone. HarfangLab and the state take no part, and nothing is written but the file.
+func (p *program) takeSnapshot(ctx context.Context, out string) error {
+	cfg, err := p.load(config.NeedOpenCTI)
+	if err != nil {
+		return err
+	}
+	cfg.Sync.State, cfg.Sync.Lock = config.Nowhere, config.Nowhere
+	if limit := cfg.Sync.Deadline; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, run.ErrDeadline)
+		defer cancel()
+	}
+	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC()}
+	if t.excluded, err = exclusions(cfg); err != nil {
+		return err
+	}
+	if err := t.connect(p, true); err != nil {
+		return err
+	}
+	if err := t.meet(ctx, p); err != nil {
+		return err
+	}
+	if err := t.prepare(ctx, p, &shaping{}, nil, t.ident, true); err != nil {
+		return err
+	}
+	h, err := t.writeSnapshot(ctx, p, out)
+	t.read()
+	if errors.Is(context.Cause(ctx), run.ErrDeadline) && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w (sync.deadline, %s): %w", run.ErrDeadline, cfg.Sync.Deadline, err)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "Wrote a snapshot of %d indicators, read from %s on, to %s.\n", h.Count, h.Time.Format(time.RFC3339), out)
+	return err
+}
+
+// writeSnapshot reads OpenCTI into a file, once more if the first read was incomplete. A read that stays
+// incomplete gives no file.
+func (t *target) writeSnapshot(ctx context.Context, p *program, out string) (snapshot.Header, error) {
+	w, err := snapshot.Create(out)
+	if err != nil {
+		return snapshot.Header{}, err
+	}
+	defer w.Close()
+	for attempt := 1; ; attempt++ {
+		h := t.snapshotHeader()
+		h.Count, err = t.job.Source.Read(ctx, h.Time, func(page []reconcile.Indicator) error {
+			h.Records += len(page)
+			if t.job.Progress != nil {
+				t.job.Progress.Reading("indicators", h.Records, 0)
+			}
+			return w.Add(page)
+		})
+		if err == nil {
+			h.Complete = true
+			return h, w.Commit(h)
+		}
+		if attempt > 1 || !classify(err).Incomplete {
+			return h, err
+		}
+		p.log.Warn("OpenCTI was read incompletely, reading once more", "error", err)
+		if err := w.Reset(); err != nil {
+			return h, err
+		}
+	}
+}
+
+// snapshotHeader is what the settings say of a read that begins now.
+func (t *target) snapshotHeader() snapshot.Header {
+	return snapshot.Header{
+		ToolVersion: version(), Time: time.Now().UTC(), Markings: t.job.Markings,
+		Source: snapshot.Source{URL: t.cfg.OpenCTI.URL, Stream: t.cfg.Connector.LiveStreamID, StreamDigest: t.source.filter.Digest(),
+			FilterDigest: t.job.Filter, OwnFilter: t.job.OwnFilter},
+		Selection: snapshotSelection(&t.job.Selection, t.cfg),
+	}
+}
+
+// snapshotSelection is what of a selection OpenCTI evaluates, so that it keeps indicators out of a read.
+func snapshotSelection(s *reconcile.Selection, cfg *config.Config) snapshot.Selection {
+	return snapshot.Selection{Detection: s.NeedDetection, MinScore: s.MinScore, Observables: cfg.Sync.ValuesFrom != config.FromPattern}
+}
