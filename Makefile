@@ -1,6 +1,7 @@
 # The tools run as modules at pinned versions, so nothing but Go (and a C compiler for the race
 # detector) has to be installed.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10 -shellcheck= -pyflakes=
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
@@ -25,6 +26,7 @@ vet:
 
 lint:
 	$(STATICCHECK) ./...
+	$(ACTIONLINT) $(wildcard .github/workflows/*.yml) $(filter-out %/gitlab-ci.yml,$(wildcard .github/examples/*.yml))
 
 test: ## run all tests
 	go test ./...

@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		impatient()
 	}
+	if tool := os.Getenv(asTool); tool != "" {
+		os.Exit(standIn(tool, os.Args[1:]))
+	}
 	testscript.Main(m, map[string]func(){"harfangsync": impatient})
 }
 
