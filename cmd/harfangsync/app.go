@@ -35,6 +35,9 @@ type program struct {
 	signalled         atomic.Int32                    // the signal that ended the run, 0 for none
 	serving           atomic.Bool                     // a signal is the way to end (simulate)
 	retryWait         func(attempt int) time.Duration // between attempts; nil is the adapters' own
+	silence           time.Duration                   // of a live stream, after which its connection is given up; 0 is the adapter's own
+	tailWait          func(failed int) time.Duration  // of a tail after a failure; nil is its own
+	patience          time.Duration                   // of an import on which nothing moves; 0 is its own
 	reporter          *reporter                       // of a command that writes; nil for the others
 }
 

@@ -114,7 +114,7 @@ func (t *target) relay(p *program, im *importing) (*run.Relay, error) {
 		Scribe:    scribe, Classify: classifyPull,
 		Own: t.job.Policy.Own, Canon: canonical, List: hl.ListName,
 		Statuses: hl.StatusFilter, Start: start, Threats: hl.ImportThreats, Again: im.retryFailed,
-		Parallel: t.cfg.Sync.Parallelism, Keeper: t.job.Keeper, Log: p.log,
+		Parallel: t.cfg.Sync.Parallelism, Patience: p.patience, Keeper: t.job.Keeper, Log: p.log,
 	}
 	if !slices.Contains(hl.AlertTypes, "all") {
 		r.Types = hl.AlertTypes

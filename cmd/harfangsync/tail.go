@@ -55,7 +55,10 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration) error
 		Job: t.job, Stream: t.cfg.Connector.LiveStreamID, For: span, Log: p.log,
 		Quiet: t.cfg.Sync.Tail.Quiet, FullEvery: t.cfg.Sync.Tail.FullEvery, PullEvery: t.cfg.Sync.Tail.PullEvery,
 		Position: t.position,
-		Follow:   t.follow,
+		Follow: func(ctx context.Context, from state.Position) iter.Seq2[run.Signal, error] {
+			return t.follow(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, From: &from, Silence: p.silence})
+		},
+		Wait:     p.tailWait,
 		Refilter: func(ctx context.Context) (bool, error) { return t.refilter(ctx, p) },
 		Beat: func(planned *run.Planned, err error) {
 			if planned != nil {
@@ -85,9 +88,9 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration) error
 }
 
 // follow is the stream in the form that a tail takes.
-func (t *target) follow(ctx context.Context, from state.Position) iter.Seq2[run.Signal, error] {
+func (t *target) follow(ctx context.Context, o opencti.FollowOptions) iter.Seq2[run.Signal, error] {
 	return func(yield func(run.Signal, error) bool) {
-		for s, err := range t.octi.Follow(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, From: &from}) {
+		for s, err := range t.octi.Follow(ctx, o) {
 			if err != nil {
 				yield(run.Signal{}, err)
 				return

@@ -33,8 +33,9 @@ type Relay struct {
 	Start    time.Time // older alerts are not imported
 	Since    time.Time // read from here on whatever is remembered; zero is what is remembered
 	Threats  bool
-	Again    bool // alerts that were given up are tried again
-	Parallel int  // requests at once
+	Again    bool          // alerts that were given up are tried again
+	Parallel int           // requests at once
+	Patience time.Duration // with a work on which nothing moves; 0 is 5 minutes
 
 	Keeper *state.Keeper
 	Log    *slog.Logger
@@ -52,7 +53,7 @@ const (
 	mostAlerts  = 50              // of one bundle
 	mostObjects = 900             // likewise
 	mostBytes   = 4 << 20         // likewise
-	patience    = 5 * time.Minute // with a work on which nothing moves
+	mostWaiting = 5 * time.Minute // with a work on which nothing moves
 	mostTries   = 5               // runs in which one alert is tried
 )
 
@@ -122,6 +123,7 @@ type pulling struct {
 	blind  int                     // look-ups by rule id in a row that found nothing
 	seen   map[string]alert.Status // alerts taken up in this run
 
+	patience             time.Duration
 	newest, newestChange time.Time
 	hold                 bool // a read was not whole: the cursors stay
 	holdChanges          bool // a threat failed: its changes are read again
@@ -135,6 +137,7 @@ func (r *Relay) Pull(ctx context.Context) (*PullReport, error) {
 		rules: map[question]firing{}, known: map[string]bool{}, seen: map[string]alert.Status{},
 		failed: map[string]state.Failed{}, filed: map[string]bool{},
 	}
+	p.patience = cmp.Or(r.Patience, mostWaiting)
 	if p.Clock == nil {
 		p.Clock = func() time.Time { return time.Now().UTC() }
 	}

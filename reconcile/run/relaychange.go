@@ -168,7 +168,7 @@ func (p *pulling) settlePending(ctx context.Context) error {
 		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
 	}
 	_, refused := errors.AsType[*importError](err)
-	if !refused && p.Clock().Sub(pending.At) < patience {
+	if !refused && p.Clock().Sub(pending.At) < p.patience {
 		for _, a := range pending.Alerts {
 			p.report.Items = append(p.report.Items, PullItem{Kind: "alert", ID: a.ID, Time: a.At, Result: Waiting, Error: err.Error()})
 		}

@@ -227,14 +227,14 @@ func (p *pulling) side(err error) error {
 // for long stays pending.
 func (p *pulling) await(ctx context.Context, work string, must []string) error {
 	const first, most = 100 * time.Millisecond, 10 * time.Second
-	deadline, before := p.Clock().Add(patience), -1
+	deadline, before := p.Clock().Add(p.patience), -1
 	for delay := first; ; delay = min(delay*3/2, most) {
 		done, moved, err := p.look(ctx, work, must, &before)
 		if err != nil || done {
 			return err
 		}
 		if moved {
-			deadline = p.Clock().Add(patience)
+			deadline = p.Clock().Add(p.patience)
 		}
 		if p.Clock().After(deadline) {
 			return ErrPending

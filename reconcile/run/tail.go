@@ -32,6 +32,10 @@ type Tail struct {
 	// applied.
 	Told func(*Planned, *Report) error
 
+	// Wait is for how long a full run or a batch waits after that many failures in a row; nil grows from
+	// seconds to minutes.
+	Wait func(failed int) time.Duration
+
 	Quiet     time.Duration // without events, before marked indicators are read
 	FullEvery time.Duration
 	PullEvery time.Duration
@@ -218,7 +222,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 func (t *Tail) again(err error) {
 	const first, most = 5 * time.Second, 5 * time.Minute
 	t.worst = err
-	wait := min(first<<min(t.failed, 10), most, max(t.FullEvery, first))
+	wait := min(t.wait(first, most), max(t.FullEvery, first))
 	if e, refused := errors.AsType[*RefusedError](err); refused && e.Gate != "G1" && e.Gate != "G3" {
 		t.full = t.now().Add(t.FullEvery)
 		t.Log.Error("the lists stay as they are", "error", err)
@@ -232,12 +236,20 @@ func (t *Tail) again(err error) {
 	t.Log.Error("the lists may be behind; a full run follows", "error", err, "in", wait)
 }
 
+// wait is how long to wait after a failure, longer after each.
+func (t *Tail) wait(first, most time.Duration) time.Duration {
+	if t.Wait != nil {
+		return t.Wait(t.failed)
+	}
+	return min(first<<min(t.failed, 10), most)
+}
+
 // later tries a batch again in a while.
 func (t *Tail) later(ids []string, err error) {
 	const first, most = time.Second, time.Minute
 	t.worst = err
 	t.marks.putBack(ids)
-	wait := min(first<<min(t.failed, 10), most)
+	wait := t.wait(first, most)
 	t.failed++
 	t.hold = t.now().Add(wait)
 	t.Log.Error("what changed could not be read; it is tried again", "error", err, "in", wait)
