@@ -18,14 +18,18 @@ func (p *pulling) updateAll(ctx context.Context, entries []*entry) error {
 	}
 	var objects []alert.Object
 	var internal []string
-	for _, e := range entries {
+	entries = slices.DeleteFunc(slices.Clone(entries), func(e *entry) bool {
 		of, err := p.Scribe.Alert(&e.a, nil, p.has)
 		if err != nil {
 			p.fail(e.item(), e.a.Time, err)
-			continue
+			return true
 		}
 		objects = append(objects, of[0]) // the incident alone; the rest does not change
 		internal = append(internal, e.stored.IDs[0])
+		return false
+	})
+	if len(entries) == 0 {
+		return nil
 	}
 	owners, err := p.Knowledge.IndicatorsOf(ctx, internal)
 	if err != nil {

@@ -126,11 +126,26 @@ func (p *pulling) sighting(ctx context.Context, at pair, ref string, news []*ent
 		again = again || e.again
 	}
 	s.count = len(news)
+	if have != nil {
+		s.id = sightingID(have, s.id)
+		s.negative = s.negative && have.Negative
+		s.count += have.Count
+	}
+	if again || have == nil && s.negative {
+		// Some of these alerts may be counted already, or the sighting of others was lost: the incidents that
+		// are there tell.
+		others, err := p.others(ctx, at, news)
+		if err != nil {
+			return nil, err
+		}
+		s.count = len(others) + len(news)
+		s.negative = allNegative(news) && !slices.Contains(others, false)
+	}
 	s.increment = s.count
 	if have == nil {
 		return s, nil
 	}
-	s.id = sightingID(have, s.id)
+	s.count = max(s.count, have.Count)
 	wider := have.First.IsZero() || s.first.Before(have.First) || s.last.After(have.Last)
 	if !have.First.IsZero() && have.First.Before(s.first) {
 		s.first = have.First
@@ -138,19 +153,9 @@ func (p *pulling) sighting(ctx context.Context, at pair, ref string, news []*ent
 	if have.Last.After(s.last) {
 		s.last = have.Last
 	}
-	s.negative = s.negative && have.Negative
-	s.count += have.Count
-	if again {
-		// Some of these alerts may be counted already: the incidents that are there tell.
-		others, err := p.others(ctx, at, news)
-		if err != nil {
-			return nil, err
-		}
-		s.count = max(have.Count, len(others)+len(news))
-		s.negative = allNegative(news) && !slices.Contains(others, false)
-	}
-	if !wider || again {
-		s.increment = s.count
+	s.increment = s.count
+	if wider && !again { // the platform adds up
+		s.increment = len(news)
 	}
 	return s, nil
 }
