@@ -101,6 +101,7 @@ func (t *target) relay(p *program, im *importing) (*run.Relay, error) {
 	}
 	doc := t.job.Keeper.Document()
 	start := hl.ImportStart.Time(t.started)
+	rolling := hl.ImportStart.At.IsZero()
 	if doc.RecoverUntil.After(start) {
 		start = doc.RecoverUntil
 	}
@@ -113,7 +114,7 @@ func (t *target) relay(p *program, im *importing) (*run.Relay, error) {
 		Knowledge: &knowledgeSide{client: t.octi, state: t.connectorState(im.dryRun)},
 		Scribe:    scribe, Classify: classifyPull,
 		Own: t.job.Policy.Own, Canon: canonical, List: hl.ListName,
-		Statuses: hl.StatusFilter, Start: start, Threats: hl.ImportThreats, Again: im.retryFailed,
+		Statuses: hl.StatusFilter, Start: start, Rolling: rolling, Threats: hl.ImportThreats, Again: im.retryFailed,
 		Parallel: t.cfg.Sync.Parallelism, Patience: p.patience, Keeper: t.job.Keeper, Log: p.log,
 	}
 	if !slices.Contains(hl.AlertTypes, "all") {
@@ -124,7 +125,10 @@ func (t *target) relay(p *program, im *importing) (*run.Relay, error) {
 		if err != nil {
 			return nil, usagef("--since: %v", err)
 		}
-		r.Since, r.Start = at, at
+		r.Since = at
+		if at.Before(start) {
+			r.Start = at
+		}
 	}
 	if im.dryRun {
 		r.Show = func(bundle string) error {

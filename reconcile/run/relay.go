@@ -31,6 +31,7 @@ type Relay struct {
 	Statuses []string  // of alerts that are imported first
 	Types    []string  // nil is every type
 	Start    time.Time // older alerts are not imported
+	Rolling  bool      // Start moves with the clock: after a pause, reading goes on where it stopped before it
 	Since    time.Time // read from here on whatever is remembered; zero is what is remembered
 	Threats  bool
 	Again    bool          // alerts that were given up are tried again
@@ -53,6 +54,7 @@ const (
 	mostAlerts  = 50              // of one bundle
 	mostObjects = 900             // likewise
 	mostBytes   = 4 << 20         // likewise
+	mostSights  = 100             // likewise: what they are to be is remembered until they are
 	mostWaiting = 5 * time.Minute // with a work on which nothing moves
 	mostTries   = 5               // runs in which one alert is tried
 )
@@ -121,7 +123,8 @@ type pulling struct {
 	failed map[string]state.Failed // alerts that OpenCTI did not take, in this run or before, by id
 	filed  map[string]bool         // those that failed in this run
 	blind  int                     // look-ups by rule id in a row that found nothing
-	seen   map[string]alert.Status // alerts taken up in this run
+	seen   map[uint64]bool         // alerts judged in this run, by id and status
+	began  state.Pull              // what was remembered when reading began
 
 	patience             time.Duration
 	newest, newestChange time.Time
@@ -134,7 +137,7 @@ type pulling struct {
 func (r *Relay) Pull(ctx context.Context) (*PullReport, error) {
 	p := &pulling{
 		Relay: r, report: &PullReport{}, lists: map[reconcile.Kind]*List{},
-		rules: map[question]firing{}, known: map[string]bool{}, seen: map[string]alert.Status{},
+		rules: map[question]firing{}, known: map[string]bool{}, seen: map[uint64]bool{},
 		failed: map[string]state.Failed{}, filed: map[string]bool{},
 	}
 	p.patience = cmp.Or(r.Patience, mostWaiting)
@@ -157,17 +160,17 @@ func (p *pulling) pull(ctx context.Context) error {
 	if err := p.settlePending(ctx); err != nil {
 		return err
 	}
-	doc := p.Keeper.Document()
-	for _, f := range doc.Pull.Failed {
+	p.began = p.Keeper.Document().Pull
+	for _, f := range p.began.Failed {
 		p.failed[f.ID] = f
 	}
-	if err := p.retry(ctx, doc.Pull.Failed); err != nil {
+	if err := p.retry(ctx, p.began.Failed); err != nil {
 		return err
 	}
-	if err := p.fresh(ctx, doc.Pull.Alerts); err != nil {
+	if err := p.fresh(ctx, p.began.Alerts); err != nil {
 		return err
 	}
-	if err := p.changed(ctx, doc.Pull.Changes); err != nil {
+	if err := p.changed(ctx, p.began.Changes); err != nil {
 		return err
 	}
 	if p.Relay.Threats {
@@ -218,10 +221,15 @@ func (p *pulling) changed(ctx context.Context, cursor time.Time) error {
 
 // from is where a read begins.
 func (p *pulling) from(cursor time.Time) time.Time {
-	switch {
-	case !p.Since.IsZero():
+	if !p.Since.IsZero() {
 		return p.Since
-	case cursor.IsZero() || cursor.Add(-overlap).Before(p.Start):
+	}
+	return p.due(cursor)
+}
+
+// due is where a read has to begin to leave nothing out.
+func (p *pulling) due(cursor time.Time) time.Time {
+	if cursor.IsZero() || !p.Rolling && cursor.Add(-overlap).Before(p.Start) {
 		return p.Start
 	}
 	return cursor.Add(-overlap)
@@ -259,14 +267,22 @@ func (p *pulling) advance(d *state.Pull) {
 		d.Failed = d.Failed[:state.MostFailed]
 		return
 	}
-	if p.hold {
+	if p.hold || d.Alerts.Before(p.began.Alerts) || d.Changes.Before(p.began.Changes) {
+		return // a reset came meanwhile, and means that reading starts over
+	}
+	p.move(&d.Alerts, p.newest)
+	if !p.holdChanges {
+		p.move(&d.Changes, p.newestChange)
+	}
+}
+
+// move moves a cursor behind the newest that was read, unless something before it was left out.
+func (p *pulling) move(cursor *time.Time, newest time.Time) {
+	if newest.IsZero() || p.Since.After(p.due(*cursor)) {
 		return
 	}
-	if at := p.newest.Add(-lateness).Truncate(time.Second); !p.newest.IsZero() && at.After(d.Alerts) {
-		d.Alerts = at
-	}
-	if at := p.newestChange.Add(-lateness).Truncate(time.Second); !p.holdChanges && !p.newestChange.IsZero() && at.After(d.Changes) {
-		d.Changes = at
+	if at := newest.Add(-lateness).Truncate(time.Second); at.After(*cursor) {
+		*cursor = at
 	}
 }
 

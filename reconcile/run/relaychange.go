@@ -42,6 +42,13 @@ func (p *pulling) updateAll(ctx context.Context, entries []*entry) error {
 	if err != nil {
 		return err
 	}
+	if len(sights) > mostSights && len(entries) > 1 {
+		half := len(entries) / 2
+		if err := p.updateAll(ctx, entries[:half]); err != nil {
+			return err
+		}
+		return p.updateAll(ctx, entries[half:])
+	}
 	err = p.deliver(ctx, objects, sights, entries)
 	if err == nil {
 		p.accept(entries, Updated)

@@ -50,13 +50,14 @@ type part struct {
 
 // fit is how many parts go into one bundle, at least one.
 func fit(parts []part) int {
-	objects, bytes := 1, 0
+	objects, bytes, sights := 1, 0, 0
 	for i := range parts {
 		objects += len(parts[i].objects) + len(parts[i].owners)
+		sights += len(parts[i].owners)
 		for _, o := range parts[i].objects {
 			bytes += len(o.JSON)
 		}
-		if i > 0 && (objects > mostObjects || bytes > mostBytes || parts[i].single || parts[0].single) {
+		if i > 0 && (objects > mostObjects || bytes > mostBytes || sights > mostSights || parts[i].single || parts[0].single) {
 			return i
 		}
 	}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -35,9 +36,12 @@ func (e *entry) item() PullItem {
 // sift finds out which alerts of a page are new and which have changed. Both are queued; the queue is
 // sent when it is long enough.
 func (p *pulling) sift(ctx context.Context, page []alert.Alert, changes bool) error {
-	p.report.Read += len(page)
 	ids := make([]string, 0, len(page))
 	page = slices.DeleteFunc(page, func(a alert.Alert) bool {
+		if p.judged(&a) {
+			return true
+		}
+		p.report.Read++
 		id := p.Scribe.IncidentID(&a)
 		if id == "" {
 			p.fail(PullItem{Kind: "alert", ID: a.ID, Name: a.RuleName}, a.Time, errNameless)
@@ -52,9 +56,6 @@ func (p *pulling) sift(ctx context.Context, page []alert.Alert, changes bool) er
 	}
 	for i := range page {
 		a := &page[i]
-		if status, now := p.seen[a.ID]; now && status == a.Status {
-			continue
-		}
 		if _, bad := p.failed[a.ID]; bad {
 			continue // tried already, or given up
 		}
@@ -68,7 +69,6 @@ func (p *pulling) sift(ctx context.Context, page []alert.Alert, changes bool) er
 				continue
 			}
 		}
-		p.seen[a.ID] = a.Status
 		p.queue = append(p.queue, e)
 		if len(p.queue) == mostAlerts {
 			if err := p.flush(ctx); err != nil {
@@ -78,6 +78,17 @@ func (p *pulling) sift(ctx context.Context, page []alert.Alert, changes bool) er
 	}
 	return nil
 }
+
+// judged says that an alert came before in this run with the status it has. An alert whose status
+// changed meanwhile comes again.
+func (p *pulling) judged(a *alert.Alert) bool {
+	key := maphash.String(alertSeed, a.ID+"\x00"+string(a.Status))
+	was := p.seen[key]
+	p.seen[key] = true
+	return was
+}
+
+var alertSeed = maphash.MakeSeed()
 
 var errNameless = errors.New("it has no id or no time, so its incident could not be found again")
 
@@ -153,7 +164,8 @@ func (p *pulling) retry(ctx context.Context, failed []state.Failed) error {
 			continue
 		}
 		e := &entry{a: *a, incident: p.Scribe.IncidentID(a), endpoint: p.Scribe.EndpointID(a), again: true, single: true}
-		p.seen[a.ID] = a.Status
+		p.judged(a)
+		p.report.Read++
 		if err := p.importAll(ctx, []*entry{e}); err != nil {
 			return err
 		}

@@ -33,8 +33,9 @@ type Document struct {
 	Leases   map[string]Lease   `json:"leases,omitempty"`  // by target
 	Pull     Pull               `json:"pull,omitzero"`
 	Stream   Stream             `json:"stream,omitzero"`
-	// RecoverUntil is what an old connector left behind: alerts before it need not be read.
-	RecoverUntil time.Time `json:"-"`
+	// RecoverUntil is what an old connector left behind: alerts before it need not be read. It stays, since
+	// the lock alone writes the document before the first alert is read.
+	RecoverUntil time.Time `json:"recover_until,omitzero"`
 }
 
 // Refused is a text that the server refused for good. It is not sent again until it changes.
