@@ -109,7 +109,7 @@ func (r *PullReport) Count(kind string, result PullResult) int {
 
 // Clean says that all of it was done, or was given up in an earlier run.
 func (r *PullReport) Clean() bool {
-	return len(r.Problems) == 0 && r.Count("", PullFailed) == 0 && r.Count("", PullUntried) == 0
+	return len(r.Problems) == 0 && r.Count("", PullFailed) == 0 && r.Count("", PullUntried) == 0 && r.Count("", Waiting) == 0
 }
 
 // pulling is one pull.
@@ -173,12 +173,15 @@ func (p *pulling) pull(ctx context.Context) error {
 	if err := p.changed(ctx, p.began.Changes); err != nil {
 		return err
 	}
+	var err error
 	if p.Relay.Threats {
-		if err := p.threats(ctx); err != nil {
-			return err
-		}
+		err = p.threats(ctx)
+		p.holdChanges = p.holdChanges || err != nil
 	}
-	return p.save(ctx, p.advance)
+	if saved := p.save(ctx, p.advance); err == nil {
+		err = saved
+	}
+	return err
 }
 
 // fresh imports the alerts that the manager made since the cursor.

@@ -11,39 +11,67 @@ import (
 )
 
 // threats imports threats as cases: those that changed, and the open ones, each with the alerts that
-// were imported and its note.
+// were imported and its note. One from before the start is followed if it has a case.
 func (p *pulling) threats(ctx context.Context) error {
-	doc := p.Keeper.Document()
-	since := p.from(doc.Pull.Changes)
+	since := p.from(p.began.Changes)
 	var all []alert.Threat
 	has := map[string]bool{}
 	gather := func(page []alert.Threat, bad []alert.Bad) error {
 		for _, b := range bad {
-			p.report.Items = append(p.report.Items, PullItem{Kind: "threat", ID: b.ID, Result: PullFailed, Error: "cannot be read: " + b.Err.Error()})
+			if key := "unreadable " + b.ID; !has[key] || b.ID == "" {
+				has[key] = true
+				p.report.Items = append(p.report.Items, PullItem{Kind: "threat", ID: b.ID, Result: PullFailed, Error: "cannot be read: " + b.Err.Error()})
+			}
+		}
+		page = slices.DeleteFunc(page, func(t alert.Threat) bool { return has[t.ID] })
+		followed, err := p.followed(ctx, page)
+		if err != nil {
+			return err
 		}
 		for i := range page {
-			if !has[page[i].ID] {
-				all, has[page[i].ID] = append(all, page[i]), true
+			if t := &page[i]; !t.Created.Before(p.Start) || followed[p.Scribe.CaseID(t)] {
+				all, has[t.ID] = append(all, *t), true
 			}
 		}
 		return nil
 	}
 	open := []string{string(alert.New), string(alert.Investigating)}
-	for _, q := range []ThreatQuery{{CreatedSince: p.Start, Statuses: open}, {ChangedSince: since}} {
+	for _, q := range []ThreatQuery{{Statuses: open}, {ChangedSince: since}} {
 		if err := p.incomplete(p.Alerts.Threats(ctx, q, gather)); err != nil {
 			return err
 		}
 	}
 	slices.SortFunc(all, func(a, b alert.Threat) int { return a.Created.Compare(b.Created) })
 	for i := range all {
-		if all[i].Created.Before(p.Start) {
-			continue
-		}
 		if err := p.threat(ctx, &all[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// followed are the cases that OpenCTI has of threats from before the start, by id.
+func (p *pulling) followed(ctx context.Context, page []alert.Threat) (map[string]bool, error) {
+	var ids []string
+	for i := range page {
+		if id := p.Scribe.CaseID(&page[i]); id != "" && page[i].Created.Before(p.Start) {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	found, err := p.Knowledge.Cases(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	for i := range found {
+		for _, id := range found[i].IDs {
+			there[id] = true
+		}
+	}
+	return there, nil
 }
 
 // threat imports one threat, unless OpenCTI has it as it is.
@@ -91,7 +119,7 @@ func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
 	switch {
 	case errors.Is(err, ErrPending):
 		file(Waiting, err)
-		return ctx.Err()
+		return err
 	case p.Classify(err).Side || ctx.Err() != nil:
 		file(PullUntried, err)
 		return err
@@ -103,8 +131,13 @@ func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
 
 // contents are the objects that a threat's imported alerts made, and the number of these alerts.
 func (p *pulling) contents(ctx context.Context, t *alert.Threat) (refs []string, n int, err error) {
+	const before = 24 * time.Hour // a threat is made of alerts that are there
+	from := t.Created
+	if !t.FirstSeen.IsZero() && t.FirstSeen.Before(from) {
+		from = t.FirstSeen
+	}
 	has := map[string]bool{}
-	err = p.Alerts.Alerts(ctx, AlertQuery{Threat: t.ID, From: p.Start, To: p.Clock().Add(24 * time.Hour)}, func(page []alert.Alert, _ []alert.Bad) error {
+	err = p.Alerts.Alerts(ctx, AlertQuery{Threat: t.ID, From: from.Add(-before), To: p.Clock().Add(24 * time.Hour)}, func(page []alert.Alert, _ []alert.Bad) error {
 		ids := make([]string, len(page))
 		for i := range page {
 			ids[i] = p.Scribe.IncidentID(&page[i])
@@ -170,6 +203,10 @@ func (p *pulling) deliverCase(ctx context.Context, objects []alert.Object, id st
 		return err
 	}
 	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
+		if p.Classify(err).Unsure {
+			p.report.Wrote = true
+			return fmt.Errorf("%w (%w)", ErrPending, err)
+		}
 		return err
 	}
 	p.report.Wrote = true
@@ -179,11 +216,11 @@ func (p *pulling) deliverCase(ctx context.Context, objects []alert.Object, id st
 	for range 50 {
 		found, err := p.Knowledge.Cases(ctx, []string{id})
 		if err != nil || len(found) > 0 {
-			return err
+			return p.interrupted(ctx, err)
 		}
 		if err := p.wait(ctx, time.Second); err != nil {
-			return err
+			return fmt.Errorf("%w (%w)", ErrPending, err)
 		}
 	}
-	return fmt.Errorf("case %s: %w", id, ErrPending)
+	return ErrPending
 }

@@ -1,0 +1,170 @@
+package run_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/run"
+)
+
+// threat adds one, made so long after t0, with its alerts.
+func (r *relayed) threat(id string, made time.Duration, alerts ...*alert.Alert) *alert.Threat {
+	at := t0.Add(made)
+	r.threats = append(r.threats, alert.Threat{ID: id, Slug: id, Status: alert.New, Created: at, FirstSeen: at, LastUpdate: at, Count: len(alerts)})
+	for _, a := range alerts {
+		a.ThreatKey = id
+	}
+	return &r.threats[len(r.threats)-1]
+}
+
+func (r *relayed) withThreats(t *testing.T, store *memStore) *run.Relay {
+	relay := r.relay(t, store)
+	relay.Threats = true
+	return relay
+}
+
+func cases(r *relayed) string {
+	var out []string
+	for _, l := range r.graph() {
+		if strings.HasPrefix(l, "case") || strings.HasPrefix(l, "note") {
+			out = append(out, l)
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// An open threat is followed for as long as it is open, however old it is.
+func TestOldThreatsAreFollowed(t *testing.T) {
+	r := newRelayed()
+	r.saw(10, "h", "a")
+	r.threat("old", 20*time.Second, &r.alerts[0])
+	store := &memStore{}
+	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cases(r), "case-incident--old new, 1 of 1 alerts, 1 objects"; got != want {
+		t.Fatalf("%s, want %s", got, want)
+	}
+	r.threat("older, and never imported", -48*time.Hour)
+	r.notes["old"] = &alert.Note{Content: "isolated the host"}
+	r.now = r.now.Add(30 * 24 * time.Hour) // the default start has long passed it
+	later := func() {
+		t.Helper()
+		relay := r.withThreats(t, store)
+		relay.Start, relay.Rolling = r.now.Add(-7*24*time.Hour), true
+		if _, err := relay.Pull(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	later()
+	if got, want := cases(r), "case-incident--old new, 1 of 1 alerts, 1 objects; note--old isolated the host"; got != want {
+		t.Errorf("after a month: %s, want %s", got, want)
+	}
+	pushed := len(r.pushes)
+	later()
+	if len(r.pushes) != pushed {
+		t.Errorf("with nothing new, pushed %s", r.pushes[pushed:])
+	}
+	r.threats[0].Status, r.threats[0].LastUpdate = alert.Closed, r.now.Add(-time.Hour)
+	later()
+	if got, want := cases(r), "case-incident--old closed, 1 of 1 alerts, 1 objects; note--old isolated the host"; got != want {
+		t.Errorf("closed: %s, want %s", got, want)
+	}
+}
+
+// What a case counts does not depend on where reading began.
+func TestACaseCountsTheSameWhereverReadingBegins(t *testing.T) {
+	r := newRelayed()
+	r.saw(10, "h", "a")
+	r.saw(600, "h", "a")
+	r.threat("one", 20*time.Second, &r.alerts[0], &r.alerts[1])
+	store := &memStore{}
+	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	relay := r.withThreats(t, store)
+	relay.Since = t0.Add(300 * time.Second)
+	if _, err := relay.Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cases(r), "case-incident--one new, 2 of 2 alerts, 2 objects"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// While OpenCTI imports nothing, a pull waits for one case, not for each; what was read of the alerts
+// is remembered, and the changes of threats are read again.
+func TestAStuckImportIsWaitedForOnce(t *testing.T) {
+	r := newRelayed()
+	r.saw(600, "h", "a")
+	r.triage(600, alert.Investigating)
+	for _, id := range []string{"one", "two", "three"} {
+		r.threat(id, 20*time.Second)
+	}
+	r.take = func(r *relayed, bundle, work string) error {
+		if !strings.Contains(bundle, "case-incident") {
+			r.importBundle(bundle, work)
+		}
+		return nil
+	}
+	began, store := r.now, &memStore{}
+	report, err := r.withThreats(t, store).Pull(t.Context())
+	if !errors.Is(err, run.ErrPending) || report.Count("threat", run.Waiting) != 1 || report.Clean() {
+		t.Errorf("%v, %+v", err, report.Items)
+	}
+	if waited := r.now.Sub(began); waited > 10*time.Minute {
+		t.Errorf("waited %s", waited)
+	}
+	if p := store.doc(t).Pull; p.Alerts.IsZero() || !p.Changes.IsZero() {
+		t.Errorf("cursors: alerts %v, changes %v", p.Alerts, p.Changes)
+	}
+	r.take = nil
+	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil || strings.Count(cases(r), "case-incident") != 3 {
+		t.Errorf("then: %v, %s", err, cases(r))
+	}
+}
+
+// A threat that OpenCTI refuses is named, and its changes are read again.
+func TestARefusedThreatBlocksNoOther(t *testing.T) {
+	r := newRelayed()
+	r.threat("one", 20*time.Second)
+	r.threat("two", 30*time.Second)
+	r.refuse = func(o memObject) bool { return o.ID == "case-incident--one" }
+	store := &memStore{}
+	report, err := r.withThreats(t, store).Pull(t.Context())
+	if err != nil || report.Count("threat", run.PullFailed) != 1 || report.Count("threat", run.Imported) != 1 {
+		t.Errorf("%v, %+v", err, report.Items)
+	}
+	if !strings.Contains(report.Items[0].Error, "case-incident refused") {
+		t.Errorf("it is not said why: %q", report.Items[0].Error)
+	}
+}
+
+// Where a case's import is tied to no work, the case itself is waited for.
+func TestCasesWithoutWorks(t *testing.T) {
+	r := newRelayed()
+	r.workless = true
+	r.threat("one", 20*time.Second)
+	var late []string
+	r.take = func(_ *relayed, bundle, _ string) error { late = append(late, bundle); return nil }
+	r.waited = func(r *relayed) {
+		if len(late) > 0 && r.now.After(t0.Add(time.Hour+5*time.Second)) {
+			r.importBundle(late[0], "")
+			late = late[1:]
+		}
+	}
+	if report, err := r.withThreats(t, &memStore{}).Pull(t.Context()); err != nil || report.Count("threat", run.Imported) != 1 {
+		t.Errorf("%v, %+v", err, report.Items)
+	}
+	r.threat("two", 30*time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
+	r.waited = func(*relayed) { cancel() }
+	report, err := r.withThreats(t, &memStore{}).Pull(ctx)
+	if !errors.Is(err, run.ErrPending) || !errors.Is(err, context.Canceled) || report.Count("threat", run.Waiting) != 1 {
+		t.Errorf("interrupted: %v, %+v", err, report.Items)
+	}
+}
