@@ -109,13 +109,15 @@ func TestMoreAlertsThanTheManagerLists(t *testing.T) {
 		rows   []*row
 		window int
 		q      harfanglab.AlertQuery
+		deaf   []string
 	}{
-		{"over an hour", quick, 10_000, harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour)}},
-		{"over all time", quick[:4000], 1000, harfanglab.AlertQuery{}},
-		{"with a filter", quick[:4000], 1000, harfanglab.AlertQuery{To: noon.Add(time.Hour), Statuses: []string{"new"}}},
-		{"in one second", crowd, 1000, harfanglab.AlertQuery{From: noon.Add(-time.Hour), To: noon.Add(time.Hour)}},
+		{"over an hour", quick, 10_000, harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour)}, nil},
+		{"over all time", quick[:4000], 1000, harfanglab.AlertQuery{}, nil},
+		{"with a filter", quick[:4000], 1000, harfanglab.AlertQuery{To: noon.Add(time.Hour), Statuses: []string{"new"}}, nil},
+		{"in one second", crowd, 1000, harfanglab.AlertQuery{From: noon.Add(-time.Hour), To: noon.Add(time.Hour)}, nil},
+		{"in one second, as many as are listed, and levels are ignored", crowd[:1000], 1000, harfanglab.AlertQuery{From: noon}, []string{"level"}},
 	} {
-		x := &index{rows: tt.rows, window: tt.window}
+		x := &index{rows: tt.rows, window: tt.window, deaf: tt.deaf}
 		var g got
 		if err := x.serve(t).Alerts(t.Context(), tt.q, g.alerts); err != nil {
 			t.Errorf("%s: %v", tt.name, err)

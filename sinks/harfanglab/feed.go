@@ -62,10 +62,11 @@ type span struct {
 	seen   map[uint64]sighting
 }
 
-// sighting tells the walk that last met a row, and the row's second.
+// sighting tells the walk that last met a row, the row's second, and whether it was visited.
 type sighting struct {
-	at   int64
-	walk int32
+	at      int64
+	walk    int32
+	visited bool
 }
 
 // walked is what came of one walk.
@@ -154,13 +155,13 @@ func (f *feed[T]) take(s *span, w *walked, raw []json.RawMessage, events []event
 			w.unsorted = w.unsorted || e.at.Before(w.last)
 			w.last = e.at
 		}
-		was, known := s.seen[key]
+		was := s.seen[key]
 		if e.id == "" || was.walk != f.walks {
 			w.distinct++
 		}
-		s.seen[key] = sighting{e.at.Unix(), f.walks}
+		now := sighting{at: e.at.Unix(), walk: f.walks, visited: was.visited}
 		switch {
-		case known:
+		case was.visited:
 		case e.bad != nil:
 			if (e.at.IsZero() || s.holds(e.at)) && f.tell(key) {
 				bad = append(bad, alert.Bad{ID: e.id, Err: e.bad})
@@ -168,7 +169,9 @@ func (f *feed[T]) take(s *span, w *walked, raw []json.RawMessage, events []event
 		case e.pass && s.holds(e.at) && (s.level == "" || strings.EqualFold(e.level, s.level)):
 			w.odd = w.odd || !slices.Contains(levels, strings.ToLower(e.level))
 			fresh = append(fresh, e)
+			now.visited = true
 		}
+		s.seen[key] = now
 	}
 	if len(fresh)+len(bad) == 0 {
 		return nil
