@@ -197,6 +197,40 @@ func TestAWindowThatIsIgnored(t *testing.T) {
 	}
 }
 
+// A manager may leave out what is on a bound: nothing is lost on the seam of two questions.
+func TestBoundsThatAreLeftOut(t *testing.T) {
+	rows := spread(3000, time.Second)
+	for i, r := range rows {
+		r.changed = noon.Add(time.Duration(i) * time.Second)
+	}
+	before, behind := noon.Add(-time.Second), noon.Add(time.Hour)
+	for _, q := range []harfanglab.AlertQuery{{From: before, To: behind}, {ChangedSince: before}} {
+		x := &index{rows: rows, window: 1000, exclusive: true}
+		var g got
+		if err := x.serve(t).Alerts(t.Context(), q, g.alerts); err != nil {
+			t.Error(err)
+		}
+		g.once(t, idsOf(rows))
+	}
+}
+
+// A crowded second does not spoil the one behind it.
+func TestACrowdedSecondAlone(t *testing.T) {
+	var rows []*row
+	for i := range 1200 {
+		at := noon.Add(time.Duration(i/600)*time.Second + time.Duration(i)*time.Microsecond)
+		rows = append(rows, &row{id: fmt.Sprintf("r%04d", i), at: at, changed: at, level: "high"})
+	}
+	for _, q := range []harfanglab.AlertQuery{{From: noon, To: noon.Add(time.Minute)}, {ChangedSince: noon}} {
+		x := &index{rows: rows, window: 1000}
+		var g got
+		if err := x.serve(t).Alerts(t.Context(), q, g.alerts); err != nil {
+			t.Error(err)
+		}
+		g.once(t, idsOf(rows))
+	}
+}
+
 // A manager may page less far than is known of it.
 func TestAManagerThatPagesLessFar(t *testing.T) {
 	rows := spread(3000, time.Second)

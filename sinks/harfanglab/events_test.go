@@ -53,6 +53,8 @@ type index struct {
 	most   int      // rows a page that it serves; 0 is as many as asked for
 	deaf   []string // parameters that it ignores
 	before func(page int)
+	// exclusive leaves out what is on a bound (contract harfanglab-api 13, 17).
+	exclusive bool
 
 	mu    sync.Mutex
 	pages int
@@ -123,7 +125,7 @@ func (x *index) matching(q url.Values) []*row {
 	any := func(name, value string) bool {
 		return q.Get(name) == "" || slices.Contains(strings.Split(q.Get(name), ","), value)
 	}
-	atBounds, changeBounds := append(bounds(q, "alert_time"), bounds(q, "creation_date")...), bounds(q, "last_update")
+	atBounds, changeBounds := append(x.bounds(q, "alert_time"), x.bounds(q, "creation_date")...), x.bounds(q, "last_update")
 	outside := func(list []func(time.Time) bool, t time.Time) bool {
 		return slices.ContainsFunc(list, func(in func(time.Time) bool) bool { return !in(t) })
 	}
@@ -150,7 +152,7 @@ func (x *index) matching(q url.Values) []*row {
 
 // bounds are the filters of one time, which hold to the fraction. Fractions in them are refused (contract
 // harfanglab-api 1.6).
-func bounds(q url.Values, member string) (in []func(time.Time) bool) {
+func (x *index) bounds(q url.Values, member string) (in []func(time.Time) bool) {
 	for _, end := range []string{"__gte", "__lte"} {
 		if !q.Has(member + end) {
 			continue
@@ -159,10 +161,11 @@ func bounds(q url.Values, member string) (in []func(time.Time) bool) {
 		if err != nil {
 			panic(err)
 		}
+		on := !x.exclusive
 		if end == "__gte" {
-			in = append(in, func(t time.Time) bool { return !t.Before(bound) })
+			in = append(in, func(t time.Time) bool { return t.After(bound) || on && t.Equal(bound) })
 		} else {
-			in = append(in, func(t time.Time) bool { return !t.After(bound) })
+			in = append(in, func(t time.Time) bool { return t.Before(bound) || on && t.Equal(bound) })
 		}
 	}
 	return in

@@ -219,12 +219,13 @@ func (f *feed[T]) settle(ctx context.Context, s *span) (walked, error) {
 // asks for all rows.
 func (f *feed[T]) since(ctx context.Context, from time.Time) error {
 	at, open := from.Unix(), from.IsZero()
+	ask := at // as with windows, every question but the first asks from a second before
 	seen := map[uint64]sighting{}
 	for {
 		s := &span{filter: url.Values{}, seen: seen, holds: func(t time.Time) bool { return open || t.Unix() >= at }}
 		if !open {
-			s.filter.Set(f.order+"__gte", second(at))
-			s.stray = func(t time.Time) bool { return t.Unix() < at }
+			s.filter.Set(f.order+"__gte", second(ask))
+			s.stray = func(t time.Time) bool { return t.Unix() < ask }
 		}
 		w, err := f.settle(ctx, s)
 		if err != nil || !w.cut {
@@ -235,14 +236,19 @@ func (f *feed[T]) since(ctx context.Context, from time.Time) error {
 		case w.unsorted || w.last.IsZero():
 			f.saturate(time.Time{}, w.count, "it does not sort them by "+f.order)
 			return nil
-		case w.stray || !open && last < at:
+		case w.stray || !open && last < ask:
 			f.saturate(time.Time{}, w.count, "it does not heed "+f.order+"__gte")
 			return nil
-		case !open && last == at:
+		case !open && last <= at && ask < at:
+			ask = at // the second before may be what is too full
+			continue
+		case !open && last <= at:
 			f.saturate(time.Unix(at, 0).UTC(), w.count, "")
-			last++ // the rest of that second cannot be reached, what comes after it can
+			at++ // the rest of that second cannot be reached, what comes after it can
+			ask = at
+		default:
+			at, ask, open = last, last-1, false
 		}
-		at, open = last, false
 		for key, was := range seen {
 			if was.at < at {
 				delete(seen, key)

@@ -16,13 +16,13 @@ var levels = []string{"critical", "high", "medium", "low", "informational"}
 type window struct {
 	from, to         int64
 	openFrom, openTo bool
-	last             bool
+	first, last      bool
 }
 
 // windowOf is the window of a query whose ends may be zero, which is open. Where the window has to be
 // halved, an open start counts as 1970 and an open end as a day from now.
 func windowOf(from, to time.Time) window {
-	w := window{from: from.Unix(), to: to.Unix(), openFrom: from.IsZero(), openTo: to.IsZero(), last: true}
+	w := window{from: from.Unix(), to: to.Unix(), openFrom: from.IsZero(), openTo: to.IsZero(), first: true, last: true}
 	if to.Nanosecond() > 0 {
 		w.to++
 	}
@@ -51,10 +51,17 @@ func (w window) stray(t time.Time) bool {
 	return !w.openFrom && t.Unix() < w.from-1 || !w.openTo && t.Unix() > w.to+1
 }
 
+// filter asks for the window. Whether managers count a bound in is not certain (contract harfanglab-api
+// 13, 17), and a row on the seam of two windows must be in one of them, so each but the first asks from a
+// second before; not a single second, whose neighbour may be what is too full.
 func (w window) filter(member string) url.Values {
 	f := url.Values{}
-	if !w.openFrom {
+	switch {
+	case w.openFrom:
+	case w.first || w.to-w.from < 2:
 		f.Set(member+"__gte", second(w.from))
+	default:
+		f.Set(member+"__gte", second(w.from-1))
 	}
 	if !w.openTo {
 		f.Set(member+"__lte", second(w.to))
@@ -70,7 +77,7 @@ func (w window) halves() []window {
 	early, late := w, w
 	mid := w.from + (w.to-w.from)/2
 	early.to, early.openTo, early.last = mid, false, false
-	late.from, late.openFrom = mid, false
+	late.from, late.openFrom, late.first = mid, false, false
 	return []window{early, late}
 }
 
