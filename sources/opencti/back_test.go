@@ -1,0 +1,112 @@
+package opencti_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/octisim"
+	"harfangsync/sources/opencti"
+)
+
+// pushed is a bundle of everything that an alert may bring.
+const pushed = `{"type": "bundle", "id": "bundle--7f0c9a52-6a3e-4a41-9c0e-2f4f5b6f1c11", "objects": [
+	{"type": "identity", "spec_version": "2.1", "id": "identity--5291661f-02f8-509d-9f7b-34bf85259b21", "name": "Example EDR Bridge", "identity_class": "organization"},
+	{"type": "identity", "spec_version": "2.1", "id": "identity--81f298e7-4bb5-5459-8451-8bca41e52c14", "name": "srv-db-01.corp.example", "identity_class": "system"},
+	{"type": "incident", "spec_version": "2.1", "id": "incident--9eb63999-f423-53f5-b72d-d7088abf4cb8", "name": "Alert 4711", "created": "2026-03-01T10:00:00.000Z", "modified": "2026-03-01T10:00:00.000Z", "description": "First"},
+	{"type": "attack-pattern", "spec_version": "2.1", "id": "attack-pattern--b4d20430-6a7e-59fd-b2e4-8d3f6be56a6a", "name": "PowerShell", "x_mitre_id": "T1059.001"},
+	{"type": "note", "spec_version": "2.1", "id": "note--36a9d9af-b9da-5e63-8fee-686f8ae5397f", "abstract": "Alert 4711", "content": "Triage: true positive", "created": "2026-03-01T10:00:00.000Z", "modified": "2026-03-01T10:00:00.000Z", "object_refs": ["incident--9eb63999-f423-53f5-b72d-d7088abf4cb8"]},
+	{"type": "case-incident", "spec_version": "2.1", "id": "case-incident--e994cb4f-62a4-56ef-b122-6e37c37f933e", "name": "Case 99", "created": "2026-03-01T10:00:00.000Z", "modified": "2026-03-01T10:00:00.000Z", "description": "Opened", "object_refs": ["incident--9eb63999-f423-53f5-b72d-d7088abf4cb8"]},
+	{"type": "relationship", "spec_version": "2.1", "id": "relationship--b0e12c50-7a4f-5c0e-9a6d-0a4f5c7e8d10", "relationship_type": "indicates", "source_ref": "INDICATOR", "target_ref": "incident--9eb63999-f423-53f5-b72d-d7088abf4cb8", "created": "2026-03-01T10:00:00.000Z", "modified": "2026-03-01T10:00:00.000Z"},
+	{"type": "sighting", "spec_version": "2.1", "id": "sighting--d95c25fe-4908-518f-b549-603dc6b97c46", "sighting_of_ref": "INDICATOR", "where_sighted_refs": ["identity--81f298e7-4bb5-5459-8451-8bca41e52c14"], "first_seen": "2026-03-01T10:00:00.000Z", "last_seen": "2026-03-01T10:05:00.000Z", "count": 3, "created": "2026-03-01T10:00:00.000Z", "modified": "2026-03-01T10:00:00.000Z"}
+]}`
+
+// What is pushed is read back by the ids under which it was pushed.
+func TestWhatIsPushedIsReadBack(t *testing.T) {
+	ctx := context.Background()
+	for _, version := range []string{"6.2.6", "6.5.7", "6.9.22", "7.260817.0"} {
+		s, p := simulated(t, octisim.Options{Version: version}, opencti.Options{})
+		fill(s, 1)
+		indicator, _ := s.Indicator("i00")
+		if _, err := p.Ident(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Register(ctx, connectorID, "HarfangLab", nil); err != nil {
+			t.Fatal(err)
+		}
+		work, err := p.AddWork(ctx, connectorID, "alerts")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Push(ctx, connectorID, strings.ReplaceAll(pushed, "INDICATOR", indicator.StandardID), work); err != nil {
+			t.Fatalf("%s: %v", version, err)
+		}
+		state, err := p.Work(ctx, work)
+		want := &opencti.WorkState{Complete: true, Expected: 8, Processed: 8}
+		if version == "6.2.6" {
+			want = &opencti.WorkState{} // the work is another one, which the platform made
+		}
+		if d := cmp.Diff(want, state); d != "" || err != nil {
+			t.Errorf("%s: %v, work (-want +got):\n%s", version, err, d)
+		}
+		if err := p.CloseWork(ctx, work, "done"); err != nil {
+			t.Errorf("%s: %v", version, err)
+		}
+		for _, tt := range []struct {
+			id, want string
+			ask      func(context.Context, []string) ([]opencti.StoredObject, error)
+		}{
+			{"incident--9eb63999-f423-53f5-b72d-d7088abf4cb8", "Alert 4711: First", p.Incidents},
+			{"case-incident--e994cb4f-62a4-56ef-b122-6e37c37f933e", "Case 99: Opened", p.Cases},
+			{"note--36a9d9af-b9da-5e63-8fee-686f8ae5397f", "Alert 4711: Triage: true positive", p.Notes},
+			{"attack-pattern--b4d20430-6a7e-59fd-b2e4-8d3f6be56a6a", "PowerShell: ", p.AttackPatterns},
+		} {
+			got, err := tt.ask(ctx, []string{tt.id, strings.Replace(tt.id, "--", "--0", 1)[:len(tt.id)]})
+			if err != nil || len(got) != 1 || !got[0].Has(tt.id) || got[0].Name+": "+got[0].Description != tt.want {
+				t.Errorf("%s, %s: %+v, %v", version, tt.id, got, err)
+			}
+		}
+		sightings, err := p.SightingsOf(ctx, "i00")
+		brief := ""
+		for _, x := range sightings {
+			brief += fmt.Sprintf("%d %s to %s negative=%t own=%t", x.Count, x.First.Format(time.RFC3339), x.Last.Format(time.RFC3339), x.Negative, x.Has("sighting--d95c25fe-4908-518f-b549-603dc6b97c46"))
+			if len(x.EndpointIDs) < 2 || x.EndpointIDs[1] != "identity--81f298e7-4bb5-5459-8451-8bca41e52c14" {
+				t.Errorf("%s: endpoint %q", version, x.EndpointIDs)
+			}
+		}
+		if d := cmp.Diff("3 2026-03-01T10:00:00Z to 2026-03-01T10:05:00Z negative=false own=true", brief); d != "" || err != nil {
+			t.Errorf("%s: %v, sightings (-want +got):\n%s", version, err, d)
+		}
+		incidents, err := p.IncidentsOf(ctx, "i00")
+		if err != nil || len(incidents) != 1 || !incidents[0].Has("incident--9eb63999-f423-53f5-b72d-d7088abf4cb8") || incidents[0].Name != "Alert 4711" {
+			t.Errorf("%s: indicates %+v, %v", version, incidents, err)
+		}
+	}
+}
+
+// A filter by id that a simulated platform ignores or empties is found out.
+func TestReadingBackDistrustsTheFilter(t *testing.T) {
+	ctx := context.Background()
+	for filter, want := range map[string]string{"ignored": "the filter by id is ignored", "empty": "the filter by id does not work"} {
+		s, p := simulated(t, octisim.Options{}, opencti.Options{})
+		fill(s, 1)
+		indicator, _ := s.Indicator("i00")
+		if _, err := p.Register(ctx, connectorID, "HarfangLab", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Push(ctx, connectorID, strings.ReplaceAll(pushed, "INDICATOR", indicator.StandardID), ""); err != nil {
+			t.Fatal(err)
+		}
+		s.SetKnobs(func(k *octisim.Knobs) { k.IDsFilter = filter })
+		id := "incident--9eb63999-f423-53f5-b72d-d7088abf4cb8"
+		if filter == "ignored" {
+			id = "incident--00000000-0000-5000-8000-000000000000"
+		}
+		_, err := p.Incidents(ctx, []string{id})
+		says(t, err, want)
+	}
+}
