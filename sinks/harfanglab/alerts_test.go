@@ -109,15 +109,13 @@ func TestMoreAlertsThanTheManagerLists(t *testing.T) {
 		rows   []*row
 		window int
 		q      harfanglab.AlertQuery
-		deaf   []string
 	}{
-		{"over an hour", quick, 10_000, harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour)}, nil},
-		{"over all time", quick[:4000], 1000, harfanglab.AlertQuery{}, nil},
-		{"with a filter", quick[:4000], 1000, harfanglab.AlertQuery{To: noon.Add(time.Hour), Statuses: []string{"new"}}, nil},
-		{"in one second", crowd, 1000, harfanglab.AlertQuery{From: noon.Add(-time.Hour), To: noon.Add(time.Hour)}, nil},
-		{"in one second, as many as are listed, and levels are ignored", crowd[:1000], 1000, harfanglab.AlertQuery{From: noon}, []string{"level"}},
+		{"over an hour", quick, 10_000, harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour)}},
+		{"over all time", quick[:4000], 1000, harfanglab.AlertQuery{}},
+		{"with a filter", quick[:4000], 1000, harfanglab.AlertQuery{To: noon.Add(time.Hour), Statuses: []string{"new"}}},
+		{"in one second", crowd, 1000, harfanglab.AlertQuery{From: noon.Add(-time.Hour), To: noon.Add(time.Hour)}},
 	} {
-		x := &index{rows: tt.rows, window: tt.window, deaf: tt.deaf}
+		x := &index{rows: tt.rows, window: tt.window}
 		var g got
 		if err := x.serve(t).Alerts(t.Context(), tt.q, g.alerts); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
@@ -167,6 +165,19 @@ func TestTooManyAlertsInOneSecond(t *testing.T) {
 			}
 		}
 	}
+}
+
+// As many rows as are listed may be more, and levels that are ignored bring the same ones again: all of
+// them are visited, and the doubt is told.
+func TestLevelsThatAreIgnored(t *testing.T) {
+	rows := spread(1000, time.Microsecond)
+	x := &index{rows: rows, window: 1000, deaf: []string{"level"}}
+	var g got
+	err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{From: noon}, g.alerts)
+	if _, ok := errors.AsType[*harfanglab.SaturatedError](err); !ok {
+		t.Errorf("got %v", err)
+	}
+	g.once(t, idsOf(rows))
 }
 
 // A manager that does not heed the window cannot be asked narrower questions, which is found out at once.
@@ -258,19 +269,21 @@ func TestChangedAlertsPastTheLimit(t *testing.T) {
 	for i, r := range rows {
 		r.changed = noon.Add(time.Duration(len(rows)-i) * 300 * time.Millisecond)
 	}
-	x := &index{rows: rows, window: 1000}
-	var g got
-	if err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{ChangedSince: noon}, g.alerts); err != nil {
-		t.Fatal(err)
-	}
-	g.once(t, idsOf(rows))
-	for _, q := range x.asked {
-		if q.Has("last_update__lte") {
-			t.Fatal("an end was asked for, which hides what changes meanwhile")
+	for _, ends := range []bool{false, true} {
+		x := &index{rows: rows, window: 1000, ends: ends}
+		var g got
+		if err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{ChangedSince: noon}, g.alerts); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if len(x.asked) > 30 {
-		t.Errorf("%d requests", len(x.asked))
+		g.once(t, idsOf(rows))
+		for _, q := range x.asked {
+			if q.Has("last_update__lte") {
+				t.Fatal("an end was asked for, which hides what changes meanwhile")
+			}
+		}
+		if len(x.asked) > 30 {
+			t.Errorf("%d requests", len(x.asked))
+		}
 	}
 }
 
@@ -515,7 +528,7 @@ func TestAlertsThatCannotBeRead(t *testing.T) {
 func TestAlertsAreReadWhollyOrTold(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		x := &index{
-			window: rapid.IntRange(6, 20).Draw(rt, "window"), most: rapid.IntRange(0, 5).Draw(rt, "most"),
+			window: rapid.IntRange(6, 20).Draw(rt, "window"), ends: rapid.Bool().Draw(rt, "ends"), most: rapid.IntRange(0, 5).Draw(rt, "most"),
 			deaf: rapid.SliceOfDistinct(rapid.SampledFrom([]string{"alert_time__gte", "alert_time__lte", "last_update__gte", "status", "level", "ordering"}), rapid.ID[string]).Draw(rt, "deaf"),
 		}
 		for i := range rapid.IntRange(0, 60).Draw(rt, "rows") {

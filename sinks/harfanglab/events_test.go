@@ -48,13 +48,13 @@ func stamped(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.99
 // index is a manager's listing of alerts or threats behind a search index (contract harfanglab-api 1.5,
 // 7.1), which can be told to misbehave.
 type index struct {
-	rows   []*row
-	window int      // rows that it pages to, and where its count stops; 10,000 when 0
-	most   int      // rows a page that it serves; 0 is as many as asked for
-	deaf   []string // parameters that it ignores
-	before func(page int)
-	// exclusive leaves out what is on a bound (contract harfanglab-api 13, 17).
-	exclusive bool
+	rows      []*row
+	window    int      // rows that it pages to, and where its count stops; 10,000 when 0
+	most      int      // rows a page that it serves; 0 is as many as asked for
+	deaf      []string // parameters that it ignores
+	before    func(page int)
+	exclusive bool // it leaves out what is on a bound (contract harfanglab-api 13, 17)
+	ends      bool // next leads no further than the window
 
 	mu    sync.Mutex
 	pages int
@@ -115,7 +115,7 @@ func (x *index) answer(w http.ResponseWriter, query string) {
 		texts = append(texts, r.json())
 	}
 	next := "null"
-	if offset+len(page) < len(rows) {
+	if offset+len(page) < len(rows) && !(x.ends && offset+limit >= x.window) {
 		next = `"/api/data/alert/alert/Alert/?limit=1"`
 	}
 	fmt.Fprintf(w, `{"count": %d, "next": %s, "previous": null, "results": [%s]}`, min(len(rows), x.window), next, strings.Join(texts, ","))

@@ -120,6 +120,8 @@ func (f *feed[T]) walk(ctx context.Context, s *span) (w walked, err error) {
 		}
 		offset += rows
 		if !p.more() || rows == 0 {
+			// A manager may end the list where the index does. Then the count has stopped there too.
+			w.cut = w.count >= f.c.index && offset+limit > f.c.index
 			return w, nil
 		}
 	}
