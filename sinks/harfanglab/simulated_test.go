@@ -19,34 +19,33 @@ import (
 )
 
 // simulated is a manager in this process at a time of its own, and a client of it.
-func simulated(t testing.TB, k hlsim.Knobs, now *time.Time) (*hlsim.Sim, *harfanglab.Client) {
+func simulated(t testing.TB, k hlsim.Knobs, now *time.Time, change ...func(*harfanglab.Options)) (*hlsim.Sim, *harfanglab.Client) {
 	t.Helper()
 	s := hlsim.New(hlsim.Options{Token: "s3cret-token", Knobs: k, Now: func() time.Time { return *now }})
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
-	return s, client(t, srv.URL)
+	return s, client(t, srv.URL, change...)
 }
 
 // The ways in which managers may differ, none of which may cost an alert.
 func TestEveryAlertOfASimulatedManager(t *testing.T) {
 	for name, k := range map[string]hlsim.AlertKnobs{
-		"as documented":                 {},
-		"bounds are left out":           {ExclusiveBounds: true},
-		"the oldest come first":         {OldestFirst: true},
-		"next leads past the window":    {NextBeyond: true},
-		"a limit is required":           {LimitRequired: true},
-		"unknown parameters are errors": {RefuseUnknown: true},
-		"lists are short":               {ShortAlerts: true},
-		"another window is an error":    {BeyondWindow: hlsim.BeyondFails},
-		"another window is empty":       {BeyondWindow: hlsim.BeyondEmpty, NextBeyond: true},
-		"counting has no end":           {IndexWindow: -1},
-		"threats by number":             {ThreatIDs: hlsim.IDsInt, ThreatKeys: hlsim.KeysMixed, EmptyTops: 1},
-		"times by turns":                {AlertForm: hlsim.AlertForm{Times: hlsim.TimesMixed}},
+		"as documented":              {},
+		"bounds are left out":        {ExclusiveBounds: true},
+		"next leads past the window": {NextBeyond: true},
+		"strict, and short":          {LimitRequired: true, RefuseUnknown: true, ShortAlerts: true, BeyondWindow: hlsim.BeyondFails},
+		"another window is empty":    {BeyondWindow: hlsim.BeyondEmpty, NextBeyond: true},
+		"counting has no end":        {IndexWindow: -1},
+		"old, and mixed":             {ThreatIDs: hlsim.IDsInt, ThreatKeys: hlsim.KeysMixed, EmptyTops: 1, OldestFirst: true, AlertForm: hlsim.AlertForm{Times: hlsim.TimesMixed}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := noon.Add(48 * time.Hour)
-			s, c := simulated(t, hlsim.Knobs{AlertKnobs: k}, &now)
-			ids, err := s.Generate(hlsim.Spec{Seed: 7, Count: 700, From: noon, To: noon.Add(time.Hour)})
+			if k.IndexWindow == 0 {
+				k.IndexWindow = 100
+			}
+			s, c := simulated(t, hlsim.Knobs{AlertKnobs: k}, &now, func(o *harfanglab.Options) { o.PageSize = 50 })
+			c.ShrinkIndex(100)
+			ids, err := s.Generate(hlsim.Spec{Seed: 7, Count: 230, From: noon, To: noon.Add(time.Hour)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +61,7 @@ func TestEveryAlertOfASimulatedManager(t *testing.T) {
 			// What is triaged comes by its change, whatever its time.
 			now = now.Add(time.Hour)
 			since := now
-			for _, id := range ids[:150] {
+			for _, id := range ids[:130] {
 				if !s.Triage(id, "false_positive") {
 					t.Fatalf("no alert %s", id)
 				}
@@ -72,7 +71,7 @@ func TestEveryAlertOfASimulatedManager(t *testing.T) {
 			if err := c.Alerts(t.Context(), harfanglab.AlertQuery{ChangedSince: since.Add(-time.Second)}, changed.alerts); err != nil {
 				t.Fatal(err)
 			}
-			changed.once(t, ids[:150])
+			changed.once(t, ids[:130])
 
 			var threats got
 			if err := c.Threats(t.Context(), harfanglab.ThreatQuery{}, threats.threats); err != nil {
@@ -98,9 +97,9 @@ func TestEveryAlertOfASimulatedManager(t *testing.T) {
 
 func TestManyAlertsOfASimulatedManager(t *testing.T) {
 	now := noon.Add(48 * time.Hour)
-	s, c := simulated(t, hlsim.Knobs{}, &now)
-	s.HTTP.SetLog(false)
-	ids, err := s.Generate(hlsim.Spec{Seed: 3, Count: 12_000, From: noon, To: noon.Add(time.Hour), Plain: true})
+	s, c := simulated(t, hlsim.Knobs{AlertKnobs: hlsim.AlertKnobs{IndexWindow: 1000}}, &now)
+	c.ShrinkIndex(1000)
+	ids, err := s.Generate(hlsim.Spec{Seed: 3, Count: 2500, From: noon, To: noon.Add(time.Hour), Plain: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +108,7 @@ func TestManyAlertsOfASimulatedManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.once(t, ids)
-	if n := s.HTTP.Count(); n > 12_000/100+20 {
+	if n := s.HTTP.Count(); n > 2500/100+20 {
 		t.Errorf("%d requests", n)
 	}
 }
