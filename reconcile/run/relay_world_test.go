@@ -334,20 +334,28 @@ func (r *relayed) CloseWork(_ context.Context, id, _ string) error {
 	return nil
 }
 
+// memObjects are the objects of a bundle.
+func memObjects(bundle string) (out []memObject) {
+	for line := range strings.Lines(bundle) {
+		var o memObject
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			panic(err)
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
 // importBundle is what the workers do.
 func (r *relayed) importBundle(bundle, work string) {
 	w := r.works[work]
 	if w == nil {
 		w = &run.Work{}
 	}
-	for line := range strings.Lines(bundle) {
-		var o memObject
-		if err := json.Unmarshal([]byte(line), &o); err != nil {
-			panic(err)
-		}
+	for _, o := range memObjects(bundle) {
 		w.Expected, w.Processed, w.Complete = w.Expected+1, w.Processed+1, true
 		if r.refuse != nil && r.refuse(o) {
-			w.Errors = append(w.Errors, run.WorkError{Message: o.Type + " refused", Source: line})
+			w.Errors = append(w.Errors, run.WorkError{Message: o.Type + " refused", Source: o.ID})
 			continue
 		}
 		r.importObject(o)

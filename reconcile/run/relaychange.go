@@ -179,7 +179,7 @@ func (p *pulling) settlePending(ctx context.Context) error {
 		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
 	}
 	_, refused := errors.AsType[*importError](err)
-	if !refused && p.Clock().Sub(pending.At) < p.patience {
+	if !refused && (p.Clock().Sub(pending.At) < p.patience || p.Classify(err).Side) {
 		for _, a := range pending.Alerts {
 			p.report.Items = append(p.report.Items, PullItem{Kind: "alert", ID: a.ID, Time: a.At, Result: Waiting, Error: err.Error()})
 		}
@@ -200,15 +200,17 @@ func (p *pulling) settlePending(ctx context.Context) error {
 }
 
 func (p *pulling) settle(ctx context.Context, pending *state.Pending) error {
-	var must []string
+	var must []due
 	if pending.Work == "" {
 		for _, f := range pending.Alerts {
 			a, err := p.Alerts.Alert(ctx, f.ID)
-			if err != nil {
+			switch {
+			case err != nil && (p.Classify(err).Side || ctx.Err() != nil):
 				return err
-			}
-			if a != nil {
-				must = append(must, p.Scribe.IncidentID(a))
+			case err != nil:
+				p.Log.Warn("an alert that was handed over cannot be read, so it is not known whether it came in", "alert", f.ID, "error", err)
+			case a != nil:
+				must = append(must, due{incident: p.Scribe.IncidentID(a)})
 			}
 		}
 	}
@@ -248,5 +250,5 @@ func (p *pulling) settle(ctx context.Context, pending *state.Pending) error {
 		}
 		sights = append(sights, &sighting{pair: at, ref: ref, id: sightingID(have, ""), count: t.Count, increment: t.Count, first: have.First, last: have.Last, negative: t.Negative})
 	}
-	return p.verify(ctx, sights)
+	return p.verify(ctx, sights, pending.Work != "")
 }

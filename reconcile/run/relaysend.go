@@ -176,26 +176,32 @@ func (p *pulling) deliver(ctx context.Context, objects []alert.Object, sights []
 	for _, s := range sights {
 		pending.Totals = append(pending.Totals, s.total())
 	}
-	if err := p.push(ctx, bundle, pending, incidentsOf(entries)); err != nil {
+	if err := p.push(ctx, bundle, pending, dueOf(entries)); err != nil {
 		return err
 	}
-	if err := p.verify(ctx, sights); err != nil {
+	if err := p.verify(ctx, sights, pending.Work != ""); err != nil {
 		return err
 	}
 	return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
 }
 
-func incidentsOf(entries []*entry) []string {
-	ids := make([]string, len(entries))
+// due is an incident that has to be there, and the status that it has to show; "" is any.
+type due struct {
+	incident string
+	status   alert.Status
+}
+
+func dueOf(entries []*entry) []due {
+	out := make([]due, len(entries))
 	for i, e := range entries {
-		ids[i] = e.incident
+		out[i] = due{e.incident, e.a.Status}
 	}
-	return ids
+	return out
 }
 
 // push hands a bundle over and waits for its work. What is pending is remembered before, so that a
 // crash at any moment leaves no bundle that nobody looks after.
-func (p *pulling) push(ctx context.Context, bundle string, pending *state.Pending, must []string) error {
+func (p *pulling) push(ctx context.Context, bundle string, pending *state.Pending, must []due) error {
 	work, err := p.Knowledge.AddWork(ctx, fmt.Sprintf("HarfangLab, %d alerts", max(len(pending.Alerts), 1)))
 	if err != nil {
 		return p.side(err)
@@ -206,14 +212,22 @@ func (p *pulling) push(ctx context.Context, bundle string, pending *state.Pendin
 	}
 	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
 		if p.Classify(err).Unsure {
+			p.report.Wrote = true
 			return fmt.Errorf("%w (%w)", ErrPending, err)
 		}
 		_ = p.save(ctx, func(d *state.Pull) { d.Pending = nil })
-		_ = p.Knowledge.CloseWork(context.WithoutCancel(ctx), work, "the bundle was not handed over")
+		p.drop(ctx, work)
 		return p.side(err)
 	}
 	p.report.Wrote = true
 	return p.await(ctx, work, must)
+}
+
+// drop ends a work whose bundle was not handed over.
+func (p *pulling) drop(ctx context.Context, work string) {
+	if work != "" {
+		_ = p.Knowledge.CloseWork(context.WithoutCancel(ctx), work, "the bundle was not handed over")
+	}
 }
 
 // side is a failure of the platform as it is, and a verdict on the bundle as an importError.
@@ -226,7 +240,7 @@ func (p *pulling) side(err error) error {
 
 // await waits until a work is complete and what must be there is there. A work on which nothing moves
 // for long stays pending.
-func (p *pulling) await(ctx context.Context, work string, must []string) error {
+func (p *pulling) await(ctx context.Context, work string, must []due) error {
 	const first, most = 100 * time.Millisecond, 10 * time.Second
 	deadline, before := p.Clock().Add(p.patience), -1
 	for delay := first; ; delay = min(delay*3/2, most) {
@@ -261,9 +275,9 @@ func (p *pulling) wait(ctx context.Context, d time.Duration) error {
 }
 
 // look says whether a work is through, or at least moved.
-func (p *pulling) look(ctx context.Context, work string, must []string, before *int) (done, moved bool, err error) {
+func (p *pulling) look(ctx context.Context, work string, must []due, before *int) (done, moved bool, err error) {
 	if work == "" {
-		missing, err := p.missing(ctx, must)
+		missing, err := p.missing(ctx, must, true)
 		moved = len(missing) != *before
 		*before = len(missing)
 		return err == nil && len(missing) == 0, moved, p.interrupted(ctx, err)
@@ -283,7 +297,7 @@ func (p *pulling) look(ctx context.Context, work string, must []string, before *
 	if len(w.Errors) > 0 {
 		return false, false, &importError{wordsOf(w.Errors)}
 	}
-	missing, err := p.missing(ctx, must)
+	missing, err := p.missing(ctx, must, false)
 	switch {
 	case err != nil:
 		return false, false, p.interrupted(ctx, err)
@@ -315,90 +329,27 @@ func wordsOf(errs []WorkError) string {
 	return fmt.Sprintf("OpenCTI reports %d errors: %s", len(errs), strings.Join(words, "; "))
 }
 
-// missing are those of some incidents that OpenCTI does not have.
-func (p *pulling) missing(ctx context.Context, ids []string) ([]string, error) {
-	if len(ids) == 0 {
-		return nil, nil
+// missing are those of some incidents that OpenCTI does not have; exact takes those for missing too that
+// show another status, where no work tells whether a change came in.
+func (p *pulling) missing(ctx context.Context, must []due, exact bool) ([]string, error) {
+	ids := make([]string, len(must))
+	for i, d := range must {
+		ids[i] = d.incident
 	}
 	found, err := p.incidents(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return found[id] != nil }), nil
-}
-
-// verify reads the sightings back and sends those once more whose count or sign is not what it is to
-// be: the range does not grow any more then, so the count replaces what is stored (contract opencti-api
-// 9). What still differs after that is a problem of the report.
-func (p *pulling) verify(ctx context.Context, sights []*sighting) error {
-	const rounds = 3
-	for round := 1; len(sights) > 0; round++ {
-		wrong, err := p.differing(ctx, sights)
-		if err != nil {
-			return p.interrupted(ctx, err)
-		}
-		if len(wrong) == 0 {
-			return nil
-		}
-		if round > rounds {
-			for _, s := range wrong {
-				p.report.Problems = append(p.report.Problems, fmt.Sprintf("the sighting of %s on %s should count %d and be %s, which OpenCTI does not take", s.ref, s.endpoint, s.count, signOf(s.negative)))
-			}
-			return nil
-		}
-		objects := []alert.Object{p.Scribe.Author()}
-		for _, s := range wrong {
-			objects = append(objects, s.object(p.Scribe, s.count))
-		}
-		bundle, err := p.Scribe.Bundle(objects)
-		if err != nil {
-			return &importError{err.Error()}
-		}
-		work, err := p.Knowledge.AddWork(ctx, fmt.Sprintf("HarfangLab, %d sightings", len(wrong)))
-		if err == nil {
-			err = p.Knowledge.Push(ctx, bundle, work)
-		}
-		if err == nil {
-			err = p.await(ctx, work, nil)
-		}
-		if err != nil {
-			if p.Classify(err).Unsure {
-				continue // read back what came of it
-			}
-			return p.interrupted(ctx, err)
-		}
-		sights = wrong
-	}
-	return nil
-}
-
-func signOf(negative bool) string {
-	if negative {
-		return "negative"
-	}
-	return "positive"
-}
-
-// differing are the sightings that OpenCTI holds otherwise than they are to be.
-func (p *pulling) differing(ctx context.Context, sights []*sighting) ([]*sighting, error) {
-	var ids []string
-	for _, s := range sights {
-		if !slices.Contains(ids, s.indicator) {
-			ids = append(ids, s.indicator)
+	var missing []string
+	for _, d := range must {
+		have := found[d.incident]
+		if have == nil {
+			missing = append(missing, d.incident)
+		} else if status, _, _ := p.Scribe.Read(have.Description); exact && d.status != "" && status != d.status {
+			missing = append(missing, d.incident)
 		}
 	}
-	stored, err := p.stored(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	var wrong []*sighting
-	for _, s := range sights {
-		have := stored[s.pair]
-		if have == nil || have.Count != s.count || have.Negative != s.negative {
-			wrong = append(wrong, s)
-		}
-	}
-	return wrong, nil
+	return missing, nil
 }
 
 func standardIDs(owners []owner) []string {

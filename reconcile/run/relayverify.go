@@ -1,0 +1,107 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"harfangsync/reconcile/alert"
+)
+
+// verify reads the sightings back and sends those once more whose count or sign is not what it is to
+// be: the range does not grow any more then, so the count replaces what is stored (contract opencti-api
+// 9). What still differs after that is a problem of the report. Where bundles are tied to no work, what
+// was pushed is given time to come in first: it would overwrite a correction that overtakes it.
+func (p *pulling) verify(ctx context.Context, sights []*sighting, tied bool) error {
+	const rounds = 3
+	for round := 1; len(sights) > 0; round++ {
+		wrong, err := p.wrong(ctx, sights, tied)
+		if err != nil {
+			return p.interrupted(ctx, err)
+		}
+		if len(wrong) == 0 {
+			return nil
+		}
+		if round > rounds {
+			for _, s := range wrong {
+				p.report.Problems = append(p.report.Problems, fmt.Sprintf("the sighting of %s on %s should count %d and be %s, which OpenCTI does not take", s.ref, s.endpoint, s.count, signOf(s.negative)))
+			}
+			return nil
+		}
+		if err := p.correct(ctx, wrong); err != nil {
+			return err
+		}
+		sights = wrong
+	}
+	return nil
+}
+
+// correct sends sightings with the count that they are to have. A push of which nobody knows whether it
+// was taken is no failure: the sightings are read again.
+func (p *pulling) correct(ctx context.Context, sights []*sighting) error {
+	objects := []alert.Object{p.Scribe.Author()}
+	for _, s := range sights {
+		objects = append(objects, s.object(p.Scribe, s.count))
+	}
+	bundle, err := p.Scribe.Bundle(objects)
+	if err != nil {
+		return &importError{err.Error()}
+	}
+	work, err := p.Knowledge.AddWork(ctx, fmt.Sprintf("HarfangLab, %d sightings", len(sights)))
+	if err != nil {
+		return p.interrupted(ctx, p.side(err))
+	}
+	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
+		if p.Classify(err).Unsure && ctx.Err() == nil {
+			return nil
+		}
+		p.drop(ctx, work)
+		return p.interrupted(ctx, p.side(err))
+	}
+	return p.await(ctx, work, nil)
+}
+
+// wrong are the sightings that differ, after some time where nothing tells when they are imported.
+func (p *pulling) wrong(ctx context.Context, sights []*sighting, tied bool) ([]*sighting, error) {
+	const most, longest = 30 * time.Second, 5 * time.Second
+	deadline := p.Clock().Add(most)
+	for delay := 200 * time.Millisecond; ; delay = min(delay*2, longest) {
+		wrong, err := p.differing(ctx, sights)
+		if err != nil || len(wrong) == 0 || tied || p.Clock().After(deadline) {
+			return wrong, err
+		}
+		if err := p.wait(ctx, delay); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func signOf(negative bool) string {
+	if negative {
+		return "negative"
+	}
+	return "positive"
+}
+
+// differing are the sightings that OpenCTI holds otherwise than they are to be.
+func (p *pulling) differing(ctx context.Context, sights []*sighting) ([]*sighting, error) {
+	var ids []string
+	for _, s := range sights {
+		if !slices.Contains(ids, s.indicator) {
+			ids = append(ids, s.indicator)
+		}
+	}
+	stored, err := p.stored(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var wrong []*sighting
+	for _, s := range sights {
+		have := stored[s.pair]
+		if have == nil || have.Count != s.count || have.Negative != s.negative {
+			wrong = append(wrong, s)
+		}
+	}
+	return wrong, nil
+}
