@@ -1,0 +1,44 @@
+package render
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+
+	"harfangsync/reconcile/planfile"
+)
+
+// PullEvent is one line of the --json output of an import of alerts. Type is pull_item, with what became
+// of one alert or threat; diagnostic, with what is wrong with the import as a whole; or pull_complete, the
+// last one, with the counts, the exit code and the line that a person gets.
+type PullEvent struct {
+	Type    string                `json:"type"`
+	Item    *planfile.PullItem    `json:"item,omitempty"`
+	Summary *planfile.PullSummary `json:"summary,omitempty"`
+	Cursor  string                `json:"cursor,omitempty"`    // every alert until then is dealt with
+	DryRun  bool                  `json:"dry_run,omitempty"`   // nothing was written
+	Code    *int                  `json:"exit_code,omitempty"` // of the import alone
+	Level   string                `json:"level,omitempty"`     // of a diagnostic: warning
+	Message string                `json:"message,omitempty"`
+}
+
+// PullEvents writes what became of every alert and threat, one JSON object a line, and the end.
+func PullEvents(w io.Writer, r *planfile.PullReport, dryRun bool, message string) error {
+	b := bufio.NewWriter(w)
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	for i := range r.Items {
+		if err := enc.Encode(&PullEvent{Type: "pull_item", Item: &r.Items[i]}); err != nil {
+			return err
+		}
+	}
+	for _, problem := range r.Problems {
+		if err := enc.Encode(&PullEvent{Type: "diagnostic", Level: "warning", Message: problem}); err != nil {
+			return err
+		}
+	}
+	if err := enc.Encode(&PullEvent{Type: "pull_complete", Summary: &r.Summary, Cursor: r.Cursor, DryRun: dryRun, Code: &r.ExitCode, Message: message}); err != nil {
+		return err
+	}
+	return b.Flush()
+}
