@@ -62,7 +62,8 @@ func (c *Client) Alerts(ctx context.Context, q AlertQuery, visit func([]alert.Al
 	return f.end()
 }
 
-// Alert reads one alert, whole; nil when it is not there (contract harfanglab-api 7.2).
+// Alert reads one alert, whole; nil when it is not there (contract harfanglab-api 7.2). One that cannot be
+// read is an error of its own, and no *Error: the manager does answer.
 func (c *Client) Alert(ctx context.Context, id string) (*alert.Alert, error) {
 	path, ok := itemPath(alertPath, id)
 	if !ok {
@@ -81,11 +82,11 @@ func (c *Client) Alert(ctx context.Context, id string) (*alert.Alert, error) {
 		return nil, shapeError(path, "no alert")
 	}
 	_, a, err := decodeAlert(w.Alert)
-	if err == nil && a.ID != "" && a.ID != id && a.UniqueID != id {
-		err = errors.New("alert " + oneLine(a.ID) + ", which was not asked for")
-	}
-	if err != nil {
-		return nil, shapeError(path, err.Error())
+	switch {
+	case a.ID != "" && a.ID != id && a.UniqueID != id:
+		return nil, shapeError(path, "alert "+oneLine(a.ID)+", which was not asked for")
+	case err != nil:
+		return nil, fmt.Errorf("HarfangLab: GET %s: %w", path, err)
 	}
 	return &a, nil
 }

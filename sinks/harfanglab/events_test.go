@@ -2,7 +2,9 @@ package harfanglab_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -250,4 +252,22 @@ func idsOf(rows []*row) []string {
 		out = append(out, r.id)
 	}
 	return out
+}
+
+// One alert that cannot be read is its own failure, not the manager's: whoever asked goes on.
+func TestAnAlertThatCannotBeReadIsNoFailureOfTheManager(t *testing.T) {
+	for name, body := range map[string]string{
+		"no time":  `{"alert": {"id": "a", "alert_time": "yesterday"}}`,
+		"time off": `{"alert": {"id": "a"}}`,
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, body)
+		}))
+		a, err := client(t, srv.URL).Alert(t.Context(), "a")
+		srv.Close()
+		if _, side := errors.AsType[*harfanglab.Error](err); a != nil || err == nil || side || !strings.Contains(err.Error(), "/Alert/a/details/") {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
 }
