@@ -5,13 +5,22 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10 -shellch
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos browser update demo
+.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos browser update demo release reproducible
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build one static binary, bin/harfangsync
 	CGO_ENABLED=0 go build -trimpath -o bin/harfangsync ./cmd/harfangsync
+
+release: ## build what a release of the checked-out commit consists of into dist/
+	.ci/release dist
+
+reproducible: ## build a release's binary twice, in two places and from nothing, and compare the bytes
+	@set -e; dir=$$(mktemp -d); trap 'chmod -R u+w "$$dir"; rm -rf "$$dir"' EXIT; mkdir "$$dir/elsewhere"; \
+	WITHOUT_SBOM=1 .ci/release "$$dir/one" linux/amd64; \
+	WITHOUT_SBOM=1 TMPDIR="$$dir/elsewhere" GOCACHE="$$dir/cache" .ci/release "$$dir/two" linux/amd64; \
+	diff -r "$$dir/one" "$$dir/two" && echo "the bytes are the same"
 
 check: fmt tidy vet lint race ## what CI runs: format, tidy, vet, staticcheck, race tests
 
