@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -99,12 +98,4 @@ func cmdAlerts(ts *testscript.TestScript, _ bool, args []string) {
 // cmdGraph: graph FILE writes what OpenCTI has imported, in an order of its own, one object a line.
 func cmdGraph(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Join(graphOf(of(ts).octi), "\n")+"\n"), 0o600))
-}
-
-func asLine(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // plain data
-	}
-	return string(b)
 }
