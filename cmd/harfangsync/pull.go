@@ -40,7 +40,7 @@ func (p *program) pullCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Usage: "show what would be imported; writes nothing", Destination: &im.dryRun},
 			&cli.BoolFlag{Name: "retry-failed", Usage: "try alerts again that were given up", Destination: &im.retryFailed},
 			&cli.StringFlag{Name: "report", Usage: "write what became of every alert to `FILE`", Destination: &im.report},
-			&cli.BoolFlag{Name: "json", Usage: "print JSON lines only: the bundles of a dry run, or what became of every alert", Destination: &im.json},
+			&cli.BoolFlag{Name: "json", Usage: "print JSON lines only: what became of every alert, and the bundles of a dry run before", Destination: &im.json},
 		}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if err := canWrite("--report", im.report); err != nil {
@@ -82,7 +82,7 @@ func (p *program) pull(ctx context.Context, t *target, im *importing) (*run.Pull
 	began := time.Now()
 	done, err := r.Pull(ctx)
 	p.reporter.pulled(done, time.Since(began))
-	return done, firstError(im.tell(p, done), err)
+	return done, firstError(im.tell(p, done, p.pullCode(done, err)), err)
 }
 
 // relay prepares an import.
@@ -143,35 +143,54 @@ func (t *target) relay(p *program, im *importing) (*run.Relay, error) {
 }
 
 // tell prints what became of the alerts.
-func (im *importing) tell(p *program, r *run.PullReport) error {
-	if im.json && !im.dryRun {
-		for i := range r.Items {
-			if err := writeJSON(p.stdout, &r.Items[i]); err != nil {
+func (im *importing) tell(p *program, r *run.PullReport, code int) error {
+	for i := range r.Items {
+		switch it := &r.Items[i]; {
+		case it.Error != "":
+			fmt.Fprintln(p.stderr, render.Escape(itemLine(it)+": "+it.Error))
+		case im.dryRun && !im.json:
+			if _, err := fmt.Fprintln(p.stdout, render.Escape(previewLine(it))); err != nil {
 				return err
 			}
-		}
-	}
-	for i := range r.Items {
-		it := &r.Items[i]
-		line := fmt.Sprintf("%s %s (%s): %s", it.Kind, it.ID, it.Name, it.Result)
-		switch {
-		case it.Error != "":
-			fmt.Fprintln(p.stderr, render.Escape(line+": "+it.Error))
-		case im.dryRun && !im.json:
-			for _, id := range it.Indicators {
-				line += "; sighting of " + id
-			}
-			fmt.Fprintln(p.stdout, render.Escape("+ "+line))
 		}
 	}
 	for _, problem := range r.Problems {
 		fmt.Fprintln(p.stderr, render.Escape(problem))
 	}
-	if im.json || im.idly && len(r.Items) == 0 {
+	line := pullLine(r, im.dryRun)
+	switch {
+	case im.json:
+		return render.PullEvents(p.stdout, pullReport(r, code), im.dryRun, line)
+	case im.idly && len(r.Items) == 0:
 		return nil
 	}
-	_, err := fmt.Fprintln(p.stdout, pullLine(r, im.dryRun))
+	_, err := fmt.Fprintln(p.stdout, line)
 	return err
+}
+
+// itemLine is what became of one alert or threat.
+func itemLine(it *run.PullItem) string {
+	name := ""
+	if it.Name != "" {
+		name = " (" + it.Name + ")"
+	}
+	return fmt.Sprintf("%s %s%s: %s", it.Kind, it.ID, name, it.Result)
+}
+
+// previewLine is what would be made of one alert or threat.
+func previewLine(it *run.PullItem) string {
+	symbol := "+ "
+	if it.Result == run.Updated {
+		symbol = "~ "
+	}
+	line := symbol + itemLine(it)
+	for _, id := range it.Indicators {
+		line += "; sighting of " + id
+	}
+	if it.Object != "" {
+		line += "; " + it.Object
+	}
+	return line
 }
 
 // pullLine is the stable last line of a pull.
@@ -188,15 +207,20 @@ func pullLine(r *run.PullReport, dry bool) string {
 
 // pullCode is the exit code of a pull.
 func (p *program) pullCode(r *run.PullReport, err error) int {
+	signal := int(p.signalled.Load())
 	switch {
 	case err == nil && r.Clean():
 		return codeOK
-	case err == nil, errors.Is(err, run.ErrPending):
+	case err == nil:
+		return codePartly
+	case signal != 0 && errors.Is(err, context.Canceled):
+		return exitCode(err, signal)
+	case errors.Is(err, run.ErrPending) && (r != nil && r.Wrote || !sideFailed(err)):
 		return codePartly
 	case r != nil && r.Wrote && sideFailed(err):
 		return codePartly
 	}
-	return exitCode(err, int(p.signalled.Load()))
+	return exitCode(err, signal)
 }
 
 // pullEnd ends a command with the code of its pull.

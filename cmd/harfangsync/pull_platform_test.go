@@ -1,0 +1,62 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"harfangsync/sources/octisim"
+)
+
+// cmdPlatform changes OpenCTI as its administrators and time do: knobs JSON; reset (of our connector's
+// state); upgrade VERSION; deleteworks; account TOKEN MARKING... (an account with the Connector role that
+// sees these markings alone).
+func cmdPlatform(ts *testscript.TestScript, _ bool, args []string) {
+	octi := of(ts).octi
+	switch args[0] {
+	case "knobs":
+		octi.SetKnobs(func(k *octisim.Knobs) { ts.Check(strictJSON(args[1], k)) })
+	case "reset":
+		if !octi.ResetConnector(simConnectorID) {
+			ts.Fatalf("no connector was registered")
+		}
+	case "upgrade":
+		octi.SetVersion(args[1])
+	case "deleteworks":
+		for _, w := range octi.Works() {
+			octi.DeleteWork(w.ID)
+		}
+	case "account":
+		most := 100
+		octi.PutUser(octisim.User{Name: "Scripted", Token: args[1], Capabilities: octisim.ConnectorRole(), Markings: args[2:], MaxConfidence: &most})
+	default:
+		ts.Fatalf("platform %s: unknown", args[0])
+	}
+}
+
+// cmdJSONLines: jsonlines FILE finds nothing in a file (or stdout) but JSON objects that have a type, one
+// a line, and at least one.
+func cmdJSONLines(ts *testscript.TestScript, _ bool, args []string) {
+	n := 0
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		var o struct{ Type string }
+		if err := json.Unmarshal([]byte(line), &o); err != nil || o.Type == "" {
+			ts.Fatalf("%s: %q is no event: %v", args[0], strings.TrimSpace(line), err)
+		}
+		n++
+	}
+	if n == 0 {
+		ts.Fatalf("%s holds nothing", args[0])
+	}
+}
+
+// cmdCount: count N WHAT requires that OpenCTI holds so many incidents, cases, notes, sightings or works.
+func cmdCount(ts *testscript.TestScript, _ bool, args []string) {
+	held := of(ts).octi.Held()
+	n := map[string]int{"incidents": held.Incidents, "cases": held.Cases, "notes": held.Notes, "sightings": held.Sightings, "works": held.Works}[args[1]]
+	if fmt.Sprint(n) != args[0] {
+		ts.Fatalf("OpenCTI holds %d %s, want %s", n, args[1], args[0])
+	}
+}
