@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -12,7 +13,8 @@ type Flag struct {
 	Name    string // without dashes
 	Setting string // the key in Sources.Flags
 	Usage   string
-	Bool    bool // may stand alone, for true
+	Bool    bool     // may stand alone, for true
+	Values  []string // the words that may be given, for completion; nil if any text may
 }
 
 // Flags are all flags that stand for settings, in the order of the settings. No secret has one.
@@ -30,9 +32,23 @@ func Flags() []Flag {
 		if s.def != "" {
 			usage += fmt.Sprintf(" (default %s)", s.def)
 		}
-		flags = append(flags, Flag{Name: s.flagName(), Setting: s.path, Usage: strings.ReplaceAll(usage, "`", ""), Bool: s.kind.isBool})
+		flags = append(flags, Flag{Name: s.flagName(), Setting: s.path, Usage: strings.ReplaceAll(usage, "`", ""), Bool: s.kind.isBool, Values: s.kind.choices()})
 	}
 	return flags
+}
+
+var inCode = regexp.MustCompile("`([^`]+)`")
+
+// choices are the words of a kind's form. A place for text in one, as in file:PATH, is left out.
+func (k *kind) choices() []string {
+	if k.isBool {
+		return []string{"true", "false"}
+	}
+	var out []string
+	for _, m := range inCode.FindAllStringSubmatch(k.form, -1) {
+		out = append(out, strings.TrimSuffix(m[1], "PATH"))
+	}
+	return out
 }
 
 func lowerFirst(s string) string {

@@ -408,3 +408,22 @@ func TestAllProblemsAtOnce(t *testing.T) {
 		t.Errorf("settings with problems (-want +got):\n%s", diff)
 	}
 }
+
+// What completion offers is taken.
+func TestFlagsTakeTheirValues(t *testing.T) {
+	offered := 0
+	for _, f := range config.Flags() {
+		for _, v := range f.Values {
+			offered++
+			if v == "file:" {
+				v += "/var/lib/harfangsync/state.json"
+			}
+			if _, err := config.Load(config.Sources{Flags: map[string]string{f.Setting: v}, ReadFile: files{}.read}); err != nil {
+				t.Errorf("--%s %s: %v", f.Name, v, err)
+			}
+		}
+	}
+	if offered < 30 {
+		t.Errorf("%d values are offered; the test looks at too little", offered)
+	}
+}

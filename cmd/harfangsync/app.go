@@ -57,6 +57,9 @@ func newProgram(stdin io.Reader, stdout, stderr io.Writer, env []string) *progra
 // run runs one command line and returns its exit code.
 func (p *program) run(ctx context.Context, args []string) int {
 	app := p.app()
+	if len(args) > 1 && args[1] == askComplete {
+		return p.complete(app, args[2:])
+	}
 	err := app.RunContext(ctx, flagsFirst(app, args))
 	if _, said := errors.AsType[*outcome](err); err != nil && !said {
 		fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
@@ -107,7 +110,6 @@ func (p *program) app() *cli.App {
 		OnUsageError:              onUsageError,
 		DisableSliceFlagSeparator: true,
 		Flags:                     p.globalFlags(),
-		EnableBashCompletion:      true,
 		Before:                    func(*cli.Context) error { return p.setLog("", "") },
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
@@ -118,7 +120,7 @@ func (p *program) app() *cli.App {
 		Commands: []*cli.Command{
 			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.showCommand(), p.explainCommand(),
 			p.snapshotCommand(), p.dumpCommand(), p.restoreCommand(),
-			p.doctorCommand(), p.configCommand(), p.simulateCommand(), p.demoCommand(), p.versionCommand(),
+			p.doctorCommand(), p.configCommand(), p.simulateCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
 		},
 	}
 	for _, c := range app.Commands {
