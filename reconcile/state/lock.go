@@ -26,6 +26,7 @@ const (
 	renewEvery = 30 * time.Second
 	settle     = 250 * time.Millisecond
 	retryEvery = 2 * time.Second
+	leastLeft  = 15 * time.Second // of a lease that cannot be renewed, before its run stops
 )
 
 // LockFile takes a lock on path and waits up to timeout for it. The lock is the kernel's: it ends
@@ -106,16 +107,17 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 	stop := make(chan struct{})
 	var done sync.WaitGroup
 	done.Go(func() {
-		tick := time.NewTicker(cmp.Or(k.Renew, renewEvery))
-		defer tick.Stop()
+		every := cmp.Or(k.Renew, renewEvery)
+		next := time.NewTimer(every)
+		defer next.Stop()
 		kept := time.Now()
 		for {
 			select {
 			case <-stop:
 				return
-			case <-tick.C:
+			case <-next.C:
 			}
-			short, cancel := context.WithTimeout(ctx, renewEvery)
+			short, cancel := context.WithTimeout(ctx, leastLeft)
 			err := k.reload(short)
 			if l, held := k.Document().Leases[target]; err == nil && held && l.Holder != holder {
 				cancel()
@@ -126,11 +128,15 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 				err = k.renew(short, holder, target)
 			}
 			cancel()
-			if err == nil {
+			switch {
+			case err == nil:
 				kept = time.Now()
-			} else if time.Since(kept) > leaseFor-renewEvery {
+				next.Reset(every)
+			case time.Since(kept) > leaseFor-leastLeft:
 				lost(fmt.Errorf("the lock could not be kept: %w", err))
 				return
+			default:
+				next.Reset(retryEvery)
 			}
 		}
 	})
