@@ -2,20 +2,22 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"harfangsync/reconcile/mark"
 )
 
 // after is the wanted state of a rule, with the winner's record and all owners. row is what holds the
-// rule now, or nil.
-func (c *computation) after(group []want, win want, row *Row) (*Body, wantRecord, []Owner, error) {
+// rule now, and h the same as Compute knows it; both are nil when none does.
+func (c *computation) after(group []want, win want, row *Row, h *held) (*Body, wantRecord, []Owner, error) {
 	rec, owners, err := c.describe(group, win)
 	if err != nil {
 		return nil, rec, nil, err
 	}
-	applied := mark.Applied{Known: true, Sent: win.text, Maturity: c.p.Maturity}
+	applied := mark.Applied{Known: true, Sent: win.text, Maturity: c.maturity(win)}
 	b := &Body{Enabled: true}
+	c.ask(b, &applied, win, h)
 	switch win.kind {
 	case IOC:
 		ids := ownerIDsOf(owners)
@@ -45,6 +47,70 @@ func (c *computation) after(group []want, win want, row *Row) (*Body, wantRecord
 		b.Content = ptr(mark.MarkYARA(rec.Body, mark.YARALine{Owners: []string{rec.Owner.ID}, Instance: c.p.Own.Instance, Applied: applied}))
 	}
 	return b, rec, owners, nil
+}
+
+// ask fills in what a mapping asks for: in the body what has to be sent, in the marker's note all of it, with
+// what the server is known to hold instead.
+func (c *computation) ask(b *Body, applied *mark.Applied, win want, h *held) {
+	m := c.w.mapped(win)
+	applied.Asked = m.fields()
+	send := applied.Asked
+	if h != nil {
+		send = c.pending(h, win)
+		for i := range send {
+			if applied.Asked.Has(i) && !send.Has(i) && h.has[i] != applied.Asked[i] {
+				applied.Kept[i] = h.has[i]
+			}
+		}
+		applied.Kept = whole(applied.Kept)
+	}
+	for i, word := range []string{mark.Level: m.Level, mark.Confidence: m.Confidence, mark.State: m.State} {
+		if send.Has(i) {
+			*b.field(i) = &word
+		}
+	}
+}
+
+// whole is f with letters everywhere, or nothing at all.
+func whole(f mark.Fields) mark.Fields {
+	if f == (mark.Fields{}) {
+		return f
+	}
+	for i := range f {
+		if f[i] == 0 {
+			f[i] = mark.Unset
+		}
+	}
+	return f
+}
+
+// field is where a body holds a field of a mapping.
+func (b *Body) field(at int) **string {
+	return []**string{mark.Level: &b.Level, mark.Confidence: &b.Confidence, mark.State: &b.State}[at]
+}
+
+// Asked is what a body says of a field of a mapping, by the API's name; nil where it says nothing.
+func (b *Body) Asked(name string) *string {
+	if i := slices.Index(fieldNames[:], name); i >= 0 {
+		return *b.field(i)
+	}
+	return nil
+}
+
+// field is where a row holds a field of a mapping.
+func (r *Row) field(at int) *string {
+	return []*string{mark.Level: &r.Level, mark.Confidence: &r.Confidence, mark.State: &r.State}[at]
+}
+
+// beside is the body of a row with the fields that another body has.
+func beside(row *Row, other *Body) *Body {
+	b := bodyOf(row)
+	for i := range fieldNames {
+		if *other.field(i) != nil {
+			*b.field(i) = row.field(i)
+		}
+	}
+	return b
 }
 
 // sigmaID is the id to set in a rule's YAML; a rule that has one keeps it as it is written.
@@ -139,6 +205,9 @@ func differing(k Kind, a, b *Body) []string {
 	}
 	add("enabled", a.Enabled != b.Enabled)
 	add("hl_status", a.HLStatus != b.HLStatus)
+	for i, name := range fieldNames {
+		add(name, deref(*a.field(i)) != deref(*b.field(i)))
+	}
 	if k == IOC {
 		add("description", mark.Normal(deref(a.Description)) != mark.Normal(deref(b.Description)))
 		add("comment", deref(a.Comment) != deref(b.Comment))

@@ -87,7 +87,13 @@ func valuesOf(i *reconcile.Indicator) []reconcile.Value {
 
 func wantedOf(t tb, inds ...reconcile.Indicator) *reconcile.Wanted {
 	t.Helper()
+	return wantedBy(t, nil, inds...)
+}
+
+func wantedBy(t tb, m reconcile.Mapping, inds ...reconcile.Indicator) *reconcile.Wanted {
+	t.Helper()
 	w := reconcile.NewWanted(len(inds))
+	w.Map(m)
 	for i := range inds {
 		if inds[i].Revoked {
 			w.Pass(&inds[i], reconcile.Revoked, "revoked")
@@ -122,7 +128,7 @@ func rowsOf(t tb, p reconcile.Policy, w *reconcile.Wanted, rows ...reconcile.Row
 // decide is Compute on plain slices.
 func decide(t tb, p reconcile.Policy, rows []reconcile.Row, inds ...reconcile.Indicator) *reconcile.Plan {
 	t.Helper()
-	w := wantedOf(t, inds...)
+	w := wantedBy(t, p.Mapping, inds...)
 	plan, err := reconcile.Compute(rowsOf(t, p, w, rows...), w, p)
 	if err != nil {
 		t.Fatal(err)
@@ -192,6 +198,7 @@ func oldRow(id, typ, value, standardID string) reconcile.Row {
 // server is a model of what a manager does to what it is sent.
 type server struct {
 	munge       func(*reconcile.Row) // what it makes of a stored row
+	stateless   bool                 // it is of a generation without states and overrides
 	mostComment int                  // longer comments are refused; 0 takes any
 	made        int
 }
@@ -236,8 +243,30 @@ func (s *server) apply(t tb, plan *reconcile.Plan, p reconcile.Policy, rows []re
 	return rows
 }
 
+// state derives the flag and the global state from each other.
+func (s *server) state(row *reconcile.Row, b *reconcile.Body) {
+	row.Enabled = b.Enabled
+	if s.stateless {
+		return
+	}
+	switch {
+	case b.State != nil:
+		row.State = *b.State
+	case !b.Enabled:
+		row.State = "disabled"
+	case row.State == "disabled" || row.State == "":
+		row.State = "alert"
+	}
+	for _, f := range []struct{ to, from *string }{{&row.Level, b.Level}, {&row.Confidence, b.Confidence}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+}
+
 func (s *server) store(row *reconcile.Row, b *reconcile.Body, ch *reconcile.Change) {
-	row.Enabled, row.HLStatus = b.Enabled, b.HLStatus
+	s.state(row, b)
+	row.HLStatus = b.HLStatus
 	for _, f := range []struct{ to, from *string }{{&row.Description, b.Description}, {&row.Comment, b.Comment}, {&row.Name, b.Name}, {&row.Content, b.Content}} {
 		if f.from != nil {
 			*f.to = *f.from

@@ -149,7 +149,7 @@ func (c *computation) order(group []want, rows []held) ([]want, error) {
 // same says whether a row of ours needs nothing at all.
 func (c *computation) same(h *held, group []want) bool {
 	win, ok := winner(h, group)
-	return ok && h.enabled && !h.stopped && c.sameText(h, win) && c.sameOwners(h, group) && !c.maturityMoved(h)
+	return ok && h.enabled && !h.stopped && c.sameText(h, win) && c.sameOwners(h, group) && !c.maturityMoved(h, win) && c.pending(h, win).None()
 }
 
 // winner is the owner named first in the row while it still owns the value, otherwise the best.
@@ -194,13 +194,52 @@ func (c *computation) ownerIDs(group []want) ([]string, error) {
 	return ids, nil
 }
 
+// maturity is what a rule with this winner is to be created with.
+func (c *computation) maturity(win want) string {
+	return cmp.Or(c.w.mapped(win).Maturity, c.p.Maturity)
+}
+
 // maturityMoved says whether our setting changed since the row was written. The server moves rules
 // out of testing by itself, so the row's own maturity alone says nothing.
-func (c *computation) maturityMoved(h *held) bool {
-	if !h.known || h.testing == (c.p.Maturity == "testing") {
+func (c *computation) maturityMoved(h *held, win want) bool {
+	wanted := c.maturity(win)
+	if !h.known || h.testing == (wanted == "testing") {
 		return false
 	}
-	return h.maturity != maturityCode(c.p.Maturity)
+	return h.maturity != maturityCode(wanted)
+}
+
+// pending are the fields that a mapping asks for and the row does not have. What the server holds instead of what
+// was sent last, as the marker notes, is its own word and is not sent again.
+func (c *computation) pending(h *held, win want) mark.Fields {
+	asked := c.w.mapped(win).fields()
+	if asked.None() {
+		return mark.Fields{}
+	}
+	var out mark.Fields
+	for i := range asked {
+		out[i] = mark.Unset
+		if asked.Has(i) && h.has[i] != asked[i] && !(h.asked[i] == asked[i] && h.noted[i] == h.has[i]) {
+			out[i] = asked[i]
+		}
+	}
+	return out
+}
+
+// remapped tells who made a row differ in what a mapping asks for: somebody in the console, our settings, or the
+// indicator, for which another entry counts now.
+func (c *computation) remapped(h *held, win want, pending mark.Fields) Cause {
+	asked := c.w.mapped(win).fields()
+	for i := range pending {
+		switch {
+		case !pending.Has(i) || h.asked[i] == asked[i]:
+		case c.p.Remapped:
+			return MappingChanged
+		default:
+			return SourceChanged
+		}
+	}
+	return Drifted
 }
 
 // split parts our rows, best first, from those of others. Of several owned rows the one in canonical

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"encoding/hex"
-	"fmt"
 	"slices"
 
 	"harfangsync/reconcile/mark"
@@ -40,13 +39,13 @@ func (c *computation) creates() error {
 }
 
 func (c *computation) create(group []want, known map[uint64]bool) error {
-	after, rec, owners, err := c.after(group, group[0], nil)
+	after, rec, owners, err := c.after(group, group[0], nil, nil)
 	if err != nil {
 		return err
 	}
-	after.HLStatus = c.p.Maturity
+	after.HLStatus = c.maturity(group[0])
 	ch := Change{Kind: group[0].kind, List: c.p.List, Action: Create, Reason: NewIndicator, After: after,
-		Key: hex.EncodeToString(group[0].key[:]), Sent: fmt.Sprintf("%016x", group[0].text),
+		Key: hex.EncodeToString(group[0].key[:]), Sent: c.sent(group[0]),
 		Fields: []string{}, Owners: owners}
 	if ch.Name = rec.Name; ch.Kind == IOC {
 		ch.Type, ch.Value = rec.Type, rec.Value

@@ -14,6 +14,7 @@ type LastGood struct {
 	At       time.Time    `json:"at"`
 	Filter   string       `json:"filter"`            // digest of the stream's filter and our selection
 	Meaning  string       `json:"meaning,omitempty"` // Policy.Meaning of that run
+	Mapping  string       `json:"mapping,omitempty"` // digest of its mapping
 	Markings []string     `json:"markings"`          // visible to the account then
 	Sources  map[Kind]int `json:"sources"`           // wanted indicators of each kind
 }

@@ -52,4 +52,6 @@ type Row struct {
 	Content     string // Sigma, YARA
 	Enabled     bool
 	HLStatus    string // stable, testing, experimental or whatever the server says
+	// The fields of Mapped, "" where there is no override, and on managers that do not know them.
+	Level, Confidence, State string `json:",omitempty"`
 }

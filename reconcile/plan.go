@@ -75,6 +75,10 @@ type Body struct {
 	Description *string `json:"description,omitempty"`
 	Comment     *string `json:"comment,omitempty"`
 	Content     *string `json:"content,omitempty"`
+	// What a mapping asks for and the row does not have: nil where there is nothing to send.
+	Level      *string `json:"rule_level_override,omitempty"`
+	Confidence *string `json:"rule_confidence_override,omitempty"`
+	State      *string `json:"global_state,omitempty"`
 }
 
 // Change is one step of a plan. Before is nil for a create, After for a delete.
@@ -92,8 +96,8 @@ type Change struct {
 	After  *Body    `json:"after"`
 	Fields []string `json:"fields"`
 	Owners []Owner  `json:"owners"`
-	// Key is the identity of the rule, and Sent the digest of the wanted text: together they are what
-	// is remembered of a refused rule.
+	// Key is the identity of the rule, and Sent the digest of the wanted text with the fields that a mapping asks
+	// for: together they are what is remembered of a refused rule.
 	Key  string `json:"key"`
 	Sent string `json:"sent,omitempty"`
 }

@@ -15,6 +15,8 @@ type Policy struct {
 	Mode     Mode
 	Meaning  string // digest of the settings that decide which values an indicator gives
 	Kinds    []Kind // kinds that take part; empty means all
+	Mapping  Mapping
+	Remapped bool // the mapping is another one than at the last good run
 	// Refusals are rules that the server refused, by key (Change.Key) and digest of the refused text.
 	Refusals map[string]Refusal
 	// Stopped are rules that we disabled and could not mark, by key.

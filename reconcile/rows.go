@@ -62,6 +62,9 @@ type held struct {
 	blind    bool // the server cut our marker before its owners
 	lent     bool // key or owner are what the wanted set says of it, and not the row itself
 	maturity uint8
+	has      mark.Fields // that the row holds
+	asked    mark.Fields // that a mapping asked for at our last write, and what the server held of them then
+	noted    mark.Fields
 }
 
 // NewRows makes an empty set. canon folds the spellings of an IOC value; expect is how many rows
@@ -86,6 +89,9 @@ func (r *Rows) Add(row *Row) error {
 		e.String(s)
 	}
 	e.Bool(row.Enabled)
+	for _, s := range []string{row.Level, row.Confidence, row.State} {
+		e.String(s)
+	}
 	at, err := r.store.Put(e.Bytes())
 	if err != nil {
 		return fmt.Errorf("keep %s row %s: %w", row.Kind, row.ID, err)
@@ -100,7 +106,7 @@ func (r *Rows) Truncate(n int) { r.entries, r.sealed = r.entries[:n], min(r.seal
 
 // judge reduces a row to what is compared of it.
 func (r *Rows) judge(row *Row) held {
-	h := held{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus)}
+	h := held{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus), has: mark.FieldsOf(row.Level, row.Confidence, row.State)}
 	var instance string
 	var applied mark.Applied
 	class := mark.None
@@ -153,6 +159,7 @@ func (r *Rows) judge(row *Row) held {
 		bare = h.text
 	}
 	h.known, h.sent, h.testing = applied.Known, applied.Sent, applied.Maturity == "testing"
+	h.asked, h.noted = applied.Asked, applied.Kept
 	h.kept = applied.Known && applied.Stored != 0 && applied.Stored == bare
 	switch {
 	case class == mark.Old:
@@ -189,6 +196,7 @@ func (r *Rows) read(at int64) (Row, error) {
 		*p = d.String()
 	}
 	row.Enabled = d.Bool()
+	row.Level, row.Confidence, row.State = d.String(), d.String(), d.String()
 	return row, d.Err()
 }
 

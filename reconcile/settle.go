@@ -152,13 +152,16 @@ func (c *computation) compare(h held, group []want) error {
 	default:
 		win, named := winner(&h, group)
 		text, owners := c.sameText(&h, win), named && c.sameOwners(&h, group)
-		moved := c.maturityMoved(&h)
+		moved, pending := c.maturityMoved(&h, win), c.pending(&h, win)
 		switch {
-		case text && owners && !moved && !h.stopped:
+		case text && owners && !moved && pending.None() && !h.stopped:
 			c.plan.Unchanged++
 			return nil
-		case text && moved:
+		case text && moved && (c.p.Remapped || c.w.mapped(win).Maturity == ""):
 			cause = MappingChanged
+		case text && moved:
+		case text && owners && !pending.None():
+			cause = c.remapped(&h, win, pending)
 		case !owners && (text || !named):
 			why = OwnersChanged
 		case h.known && h.sent == win.text:
@@ -196,16 +199,16 @@ func (c *computation) change(h held, group []want, a Action, why Reason, cause C
 	if err != nil {
 		return err
 	}
-	after, rec, owners, err := c.after(group, win, &row)
+	after, rec, owners, err := c.after(group, win, &row, &h)
 	if err != nil {
 		return err
 	}
 	after.HLStatus = row.HLStatus
-	if a != Adopt && c.maturityMoved(&h) {
-		after.HLStatus = c.p.Maturity
+	if a != Adopt && c.maturityMoved(&h, win) {
+		after.HLStatus = c.maturity(win)
 	}
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: a, Reason: why, Cause: cause, ID: row.ID,
-		Before: bodyOf(&row), After: after, Key: hex.EncodeToString(h.key[:]), Sent: fmt.Sprintf("%016x", win.text)}
+		Before: beside(&row, after), After: after, Key: hex.EncodeToString(h.key[:]), Sent: c.sent(win)}
 	ch.nameFrom(&row, c.rows.canon)
 	if row.Kind != IOC {
 		ch.Name = rec.Name
@@ -219,6 +222,15 @@ func (c *computation) change(h held, group []want, a Action, why Reason, cause C
 	}
 	c.add(ch)
 	return nil
+}
+
+// sent names what a rule with this winner says, for the memory of refusals and for Verify.
+func (c *computation) sent(win want) string {
+	s := fmt.Sprintf("%016x", win.text)
+	if asked := c.w.mapped(win).fields(); !asked.None() {
+		s += "-" + asked.String()
+	}
+	return s
 }
 
 // best is the winner of a group for a row, which the row of an old connector names by standard id.

@@ -16,10 +16,15 @@ type Readback struct {
 	Problem string // why the write cannot be counted as done; empty when it can
 	Note    *Body  // when set, one more write that notes what the server made of our text
 	Status  bool   // the maturity came back otherwise and is to be patched once
+	Enable  bool   // a global state was sent alone, by a manager that knows none, and the rule is out of force
+	Unkept  []Unkept
 	// Unmarked says that the server does not keep our marker: the rule is there and cannot be managed,
 	// and trying again changes nothing.
 	Unmarked bool
 }
+
+// Unkept is a field of a mapping that the server does not hold as it was asked to. It is noted, and not sent again.
+type Unkept struct{ Field, Asked, Held string }
 
 // Verify compares a row read after a change with what the change wanted. row is nil when it is not
 // there; canon folds the spellings of an IOC value. second is true after the Note was written.
@@ -33,7 +38,9 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 	if row == nil {
 		return Readback{Problem: "HarfangLab does not hold it when read again"}
 	}
-	if row.Enabled != ch.After.Enabled {
+	wanted, asked, ok := parseSent(ch.Sent)
+	inState := !second && asked.Has(mark.State) && ch.After.Enabled && !row.Enabled
+	if row.Enabled != ch.After.Enabled && !inState {
 		return Readback{Problem: fmt.Sprintf("HarfangLab holds it with enabled %t when read again, wanted %t", row.Enabled, ch.After.Enabled)}
 	}
 	if ch.Action == Disable {
@@ -54,28 +61,55 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 	if h.whose != ours {
 		return Readback{Unmarked: true, Problem: "HarfangLab did not keep our marker, so the rule could not be managed; look at its limits for comments and contents"}
 	}
-	wanted, err := strconv.ParseUint(ch.Sent, 16, 64)
-	if err != nil {
+	if !ok {
 		return Readback{Problem: "the plan names no digest for it"}
 	}
-	back := Readback{Status: !second && (ch.Action == Create || slices.Contains(ch.Fields, "hl_status")) && row.HLStatus != ch.After.HLStatus}
+	back := Readback{Enable: inState, Status: !second && (ch.Action == Create || slices.Contains(ch.Fields, "hl_status")) && row.HLStatus != ch.After.HLStatus}
 	respelled := ch.Kind == IOC && hex.EncodeToString(h.key[:]) != ch.Key
-	if !respelled && (h.text == wanted || h.kept && h.sent == wanted) {
+	text := h.text == wanted || h.kept && h.sent == wanted
+	kept := back.compare(row, &h, asked)
+	if !respelled && text && len(back.Unkept) == 0 {
 		return back
 	}
 	if second {
 		return Readback{Problem: "HarfangLab holds other content than was sent when read again"}
 	}
-	stored := h.text
+	stored := h.text // also of a text that was kept: a longer note may be cut where this one was not
 	if ch.Kind == IOC {
 		m, _ := mark.ParseIOC(row.Comment)
 		stored = mark.IOCText(row.Description, m.StandardID, nil)
 	}
-	back.Note, err = ch.noted(row, stored, respelled)
-	if err != nil {
+	var err error
+	if back.Note, err = ch.noted(row, stored, kept, respelled); err != nil {
 		return Readback{Problem: err.Error()}
 	}
 	return back
+}
+
+// parseSent reads what sent wrote.
+func parseSent(s string) (text uint64, asked mark.Fields, ok bool) {
+	digits, letters, mapped := strings.Cut(s, "-")
+	text, err := strconv.ParseUint(digits, 16, 64)
+	if err != nil || !mapped {
+		return text, asked, err == nil
+	}
+	asked, ok = mark.ParseFields(letters)
+	return text, asked, ok
+}
+
+// compare notes the fields that the row does not hold as asked, but for those that its marker knows already. kept is
+// what the marker is to know from now on.
+func (r *Readback) compare(row *Row, h *held, asked mark.Fields) (kept mark.Fields) {
+	for i := range asked {
+		if !asked.Has(i) || h.has[i] == asked[i] {
+			continue
+		}
+		kept[i] = h.has[i]
+		if h.asked[i] != asked[i] || h.noted[i] != h.has[i] {
+			r.Unkept = append(r.Unkept, Unkept{fieldNames[i], mark.Word(i, asked[i]), *row.field(i)})
+		}
+	}
+	return whole(kept)
 }
 
 // restored says whether a row says what a restore wrote, in the server's own form or in ours.
@@ -99,12 +133,12 @@ func (ch *Change) restored(row *Row) bool {
 }
 
 // noted is the change's wanted state with a marker that knows what the server made of it in row.
-func (ch *Change) noted(row *Row, stored uint64, respelled bool) (*Body, error) {
+func (ch *Change) noted(row *Row, stored uint64, kept mark.Fields, respelled bool) (*Body, error) {
 	b := *ch.After
 	switch ch.Kind {
 	case IOC:
 		m, _ := mark.ParseIOC(deref(b.Comment))
-		m.Applied.Stored = stored
+		m.Applied.Stored, m.Applied.Kept = stored, kept
 		if key, err := hex.DecodeString(ch.Key); respelled && err == nil && len(key) == len(m.Key) {
 			m.Key, m.Held = [16]byte(key), mark.HeldAs(row.Type, row.Value)
 		}
@@ -115,7 +149,7 @@ func (ch *Change) noted(row *Row, stored uint64, respelled bool) (*Body, error) 
 			return nil, err
 		}
 		ref := rule.Ref
-		ref.Applied.Stored = stored
+		ref.Applied.Stored, ref.Applied.Kept = stored, kept
 		text, err := rule.Render("", ref)
 		if err != nil {
 			return nil, err
@@ -123,7 +157,7 @@ func (ch *Change) noted(row *Row, stored uint64, respelled bool) (*Body, error) 
 		b.Content = &text
 	case YARA:
 		l, _, _ := mark.SplitYARA(deref(b.Content))
-		l.Applied.Stored = stored
+		l.Applied.Stored, l.Applied.Kept = stored, kept
 		b.Content = ptr(mark.MarkYARA(deref(b.Content), l))
 	}
 	return &b, nil
@@ -162,7 +196,12 @@ func ShortDescription(description, words string) (string, bool) {
 
 // SameAs says whether a row still looks as it did when the change was planned.
 func (b *Body) SameAs(row *Row) bool {
-	now := bodyOf(row)
+	now := beside(row, b)
+	for i := range fieldNames {
+		if deref(*b.field(i)) != deref(*now.field(i)) {
+			return false
+		}
+	}
 	return b.Enabled == now.Enabled && b.HLStatus == now.HLStatus &&
 		mark.Normal(deref(b.Description)) == mark.Normal(deref(now.Description)) &&
 		deref(b.Comment) == deref(now.Comment) && deref(b.Content) == deref(now.Content) &&
@@ -179,6 +218,9 @@ func Whose(row *Row, own Identity, canon func(typ, value string) string) (mine, 
 // Row is the rule that a change wants to exist, ready to be created.
 func (ch *Change) Row() Row {
 	r := Row{Kind: ch.Kind, ID: ch.ID, Type: ch.Type, Value: ch.Value, Enabled: ch.After.Enabled, HLStatus: ch.After.HLStatus}
+	for i := range fieldNames {
+		*r.field(i) = deref(*ch.After.field(i))
+	}
 	if ch.Kind == IOC {
 		r.Description, r.Comment = deref(ch.After.Description), deref(ch.After.Comment)
 		return r

@@ -29,6 +29,7 @@ type Wanted struct {
 	derived map[int64]bool // Sigma rules whose YAML carries no id
 	enc     spool.Encoder
 	digest  string
+	mapping Mapping
 	next    uint32                      // number of the next call of Add, Pass or Drop
 	sealed  struct{ entries, seen int } // how many of each are sorted
 }
@@ -43,6 +44,7 @@ type want struct {
 	seq     uint32 // the Add call that made it
 	score   int8   // -1 when null
 	kind    Kind
+	entry   uint16 // of the mapping, counted from 1; 0 when none matches
 }
 
 // seen is one indicator that was read.
@@ -69,6 +71,17 @@ func NewWanted(expect int) *Wanted {
 		store: spool.New(), entries: make([]want, 0, expect), seen: make([]seen, 0, expect),
 		derived: map[int64]bool{},
 	}
+}
+
+// Map sets what rules are asked to be beside what their indicators say, for all that is added afterwards.
+func (w *Wanted) Map(m Mapping) { w.mapping = m }
+
+// mapped is what a mapping asks of a rule with this winner.
+func (w *Wanted) mapped(win want) Mapped {
+	if win.entry == 0 {
+		return Mapped{}
+	}
+	return w.mapping[win.entry-1].Mapped
 }
 
 // Close gives back the spool. Plans made from w stay valid.
@@ -209,9 +222,10 @@ func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, b
 	if err != nil {
 		return fmt.Errorf("keep indicator %s: %w", ind.ID, err)
 	}
+	_, entry := w.mapping.Match(ind, k, v.Type)
 	w.entries = append(w.entries, want{
 		key: KeyOf(k, v.Type, v.Value), owner: w.seen[len(w.seen)-1].owner, text: text, at: at,
-		created: ind.CreatedAt.Unix(), seq: seq, score: score, kind: k,
+		created: ind.CreatedAt.Unix(), seq: seq, score: score, kind: k, entry: uint16(entry + 1),
 	})
 	return nil
 }
@@ -267,7 +281,7 @@ func (w *Wanted) Seal() error {
 	w.entries = mergeTail(w.entries, sorted, compareWants)
 	w.entries = slices.CompactFunc(w.entries, func(a, b want) bool { return a.key == b.key && a.owner == b.owner })
 	w.sealed.entries, w.sealed.seen = len(w.entries), len(w.seen)
-	w.digest = digestOf(w.entries)
+	w.digest = w.digestOf(w.entries)
 	return nil
 }
 
@@ -301,7 +315,7 @@ func mergeTail[T any](all []T, n int, compare func(a, b T) int) []T {
 
 // digestOf covers the rules and their owners. Within a rule owners come by themselves, because the
 // order of the entries knows scores and times.
-func digestOf(entries []want) string {
+func (w *Wanted) digestOf(entries []want) string {
 	h := sha256.New()
 	var buf [33]byte
 	var group []want
@@ -320,6 +334,9 @@ func digestOf(entries []want) string {
 			binary.BigEndian.PutUint64(buf[24:], e.text)
 			buf[32] = byte(e.kind)
 			h.Write(buf[:])
+			if m := w.mapped(e); m != (Mapped{}) {
+				fmt.Fprintf(h, "%q", m)
+			}
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))

@@ -31,7 +31,8 @@ const (
 // Product is the word by which every marker is recognised.
 const Product = "harfangsync"
 
-// Applied is what a marker notes about our last write, written "1:<sent>-<maturity>[-<stored>]".
+// Applied is what a marker notes about our last write, written
+// "1:<sent>-<maturity>[-<stored>][-m<asked>[<kept>]]".
 // The number is the version of the digest algorithm; a note of another version is not Known, and
 // what is not known is never a difference.
 type Applied struct {
@@ -39,6 +40,8 @@ type Applied struct {
 	Sent     uint64 // digest of the text that was wanted then
 	Maturity string // rule maturity that was set then
 	Stored   uint64 // digest of what the server made of that text, an IOC's without platforms; 0 when it kept it
+	Asked    Fields // that a mapping asked for; zero for none
+	Kept     Fields // what the server holds of these instead, where it did not take them; zero when it took all
 }
 
 const appliedVersion = "1"
@@ -48,6 +51,12 @@ func (a Applied) String() string {
 	s := fmt.Sprintf("%s:%016x-%s", appliedVersion, a.Sent, a.Maturity)
 	if a.Stored != 0 {
 		s += fmt.Sprintf("-%016x", a.Stored)
+	}
+	if !a.Asked.None() {
+		s += "-m" + a.Asked.String()
+		if a.Kept != (Fields{}) {
+			s += a.Kept.String()
+		}
 	}
 	return s
 }
@@ -59,7 +68,7 @@ func ParseApplied(s string) Applied {
 		return Applied{}
 	}
 	parts := strings.Split(rest, "-")
-	if len(parts) != 2 && len(parts) != 3 {
+	if len(parts) < 2 {
 		return Applied{}
 	}
 	sent, err := strconv.ParseUint(parts[0], 16, 64)
@@ -67,12 +76,30 @@ func ParseApplied(s string) Applied {
 		return Applied{}
 	}
 	a := Applied{Known: true, Sent: sent, Maturity: parts[1]}
-	if len(parts) == 3 {
-		if a.Stored, err = strconv.ParseUint(parts[2], 16, 64); err != nil {
+	parts = parts[2:]
+	if len(parts) > 0 && !strings.HasPrefix(parts[0], "m") {
+		if a.Stored, err = strconv.ParseUint(parts[0], 16, 64); err != nil {
 			return Applied{}
 		}
+		parts = parts[1:]
+	}
+	if len(parts) > 0 && !a.parseFields(parts[0]) || len(parts) > 1 {
+		return Applied{}
 	}
 	return a
+}
+
+// parseFields reads "m<asked>[<kept>]".
+func (a *Applied) parseFields(s string) (ok bool) {
+	s, ok = strings.CutPrefix(s, "m")
+	if !ok || len(s) < len(a.Asked) {
+		return false
+	}
+	if a.Asked, ok = ParseFields(s[:len(a.Asked)]); !ok || len(s) == len(a.Asked) {
+		return ok
+	}
+	a.Kept, ok = ParseFields(s[len(a.Asked):])
+	return ok
 }
 
 // Hash is a digest of parts that tells ("ab","c") from ("a","bc"). It is never 0.

@@ -3,6 +3,7 @@ package planfile_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func schema(t testing.TB) *jsonschema.Schema {
 
 func TestPlansFitTheSchema(t *testing.T) {
 	s := schema(t)
-	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Header{Policy: "create-only", AsOf: &noon})} {
+	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "with a mapping": mapped(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Header{Policy: "create-only", AsOf: &noon})} {
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded(t, d)))
 		if err != nil {
 			t.Fatal(err)
@@ -66,6 +67,50 @@ func TestPlansFitTheSchema(t *testing.T) {
 		}
 	}
 }
+
+// mapped is a plan that creates and changes rules with what a mapping asks for.
+func mapped(t testing.TB) *planfile.Document {
+	t.Helper()
+	inds := []reconcile.Indicator{ind("a", "stix", "domain_name a.example"), ind("s", "sigma", sigmaRule), ind("y", "yara", yaraRule)}
+	w, empty, rows := reconcile.NewWanted(0), reconcile.NewRows(pol().Own, same, 0), reconcile.NewRows(pol().Own, same, 0)
+	w.Map(reconcile.Mapping{{Mapped: reconcile.Mapped{Level: "high", Confidence: "strong", State: "block"}}})
+	for i := range inds {
+		values := []reconcile.Value{{Type: "domain_name", Value: "a.example"}}
+		if err := w.Add(&inds[i], values, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Seal(), empty.Seal(w)); err != nil {
+		t.Fatal(err)
+	}
+	created, err := reconcile.Compute(empty, w, pol())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range created.Changes {
+		row := created.Changes[i].Row()
+		row.ID, row.State, row.Level, row.Confidence = "row", "alert", "", "weak"
+		if row.Kind != reconcile.Sigma { // one is created
+			if err := rows.Add(&row); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := rows.Seal(w); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := reconcile.Compute(rows, w, pol())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := planfile.New(plan, planfile.Header{Policy: "sync"})
+	if plan.Count(reconcile.Update) != 2 || plan.Count(reconcile.Create) != 1 || d.Changes[0].Before.State == nil {
+		t.Fatalf("%d changes, of which the first is %+v", len(plan.Changes), d.Changes[0])
+	}
+	return d
+}
+
+func same(_, v string) string { return v }
 
 func fromSnapshot(t testing.TB) *planfile.Document {
 	d := doc(t)

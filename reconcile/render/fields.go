@@ -28,7 +28,7 @@ func fieldOf(b *reconcile.Body, name string) *string {
 	case "content":
 		return b.Content
 	}
-	return nil
+	return b.Asked(name)
 }
 
 // textOf is a text, or nothing for none.

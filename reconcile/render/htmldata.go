@@ -103,7 +103,7 @@ func (row *pageChange) body(c *reconcile.Change) {
 	both := c.Before != nil && c.After != nil
 	names := c.Fields
 	if !both {
-		names = []string{"name", "enabled", "hl_status", "description", "comment", "content"}
+		names = []string{"name", "enabled", "hl_status", "rule_level_override", "rule_confidence_override", "global_state", "description", "comment", "content"}
 	}
 	for _, name := range names {
 		from, to := fieldOf(c.Before, name), fieldOf(c.After, name)

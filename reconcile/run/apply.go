@@ -112,6 +112,7 @@ type applying struct {
 	refused []state.Refused
 	settled []string // keys whose earlier refusal is over
 	stopped []string // keys of rules that we disabled and could not mark
+	unkept  map[reconcile.Unkept]int
 }
 
 // lists creates the lists that creates need. A kind whose list cannot be made fails alone.

@@ -79,11 +79,14 @@ func (s *source) ByIDs(_ context.Context, ids []string, filtered bool) ([]run.Fo
 
 // sink is a HarfangLab with state.
 type sink struct {
-	mu       sync.Mutex
-	lists    map[reconcile.Kind]*run.List
-	rows     []reconcile.Row
-	made     int
-	munge    func(*reconcile.Row)
+	mu    sync.Mutex
+	lists map[reconcile.Kind]*run.List
+	rows  []reconcile.Row
+	made  int
+	munge func(*reconcile.Row)
+	// take is what it makes of the flag, the state and the overrides of a request; nil knows them all. sent has
+	// the others, too.
+	take     func(r *reconcile.Row, sent run.Patch) error
 	comments int                         // longest comment taken
 	fail     func(what, id string) error // before a write or a look-up; nil passes
 	log      []string
@@ -157,6 +160,18 @@ func (s *sink) Create(_ context.Context, _ string, r reconcile.Row) (string, err
 	}) {
 		return "", &fault{run.Fault{Verdict: true, Exists: true, Words: "already exists"}}
 	}
+	sent := run.Patch{Level: &r.Level, Confidence: &r.Confidence}
+	if r.State != "" {
+		sent.State = &r.State
+	} else {
+		sent.Enabled = &r.Enabled
+	}
+	stored := r
+	stored.Enabled, stored.Level, stored.Confidence, stored.State = false, "", "", ""
+	if err := s.taken(&stored, sent); err != nil {
+		return "", err
+	}
+	r = stored
 	s.made++
 	r.ID, r.Created = fmt.Sprintf("row-%03d", s.made), fmt.Sprintf("2026-01-01T00:00:00.%06dZ", s.made)
 	s.store(&r)
@@ -198,10 +213,31 @@ func (s *sink) Update(_ context.Context, _ reconcile.Kind, id string, p run.Patc
 			*f.to = *f.from
 		}
 	}
-	if p.Enabled != nil {
-		r.Enabled = *p.Enabled
+	before := *r
+	if err := s.taken(r, p); err != nil {
+		*r = before
+		return err
 	}
 	s.store(r)
+	return nil
+}
+
+func (s *sink) taken(r *reconcile.Row, sent run.Patch) error {
+	if s.take != nil {
+		return s.take(r, sent)
+	}
+	switch {
+	case sent.State != nil:
+		r.State, r.Enabled = *sent.State, *sent.State != "disabled"
+	case sent.Enabled != nil && *sent.Enabled != r.Enabled || r.State == "":
+		r.Enabled = *sent.Enabled
+		r.State = map[bool]string{true: "alert", false: "disabled"}[r.Enabled]
+	}
+	for _, f := range []struct{ to, from *string }{{&r.Level, sent.Level}, {&r.Confidence, sent.Confidence}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
 	return nil
 }
 

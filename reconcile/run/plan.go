@@ -87,6 +87,7 @@ func (j *Job) policy(started time.Time) reconcile.Policy {
 	doc := j.Keeper.Document()
 	pol := j.Policy
 	pol.Now, pol.Refusals, pol.Stopped = started, doc.Refusals(), doc.Stops()
+	pol.Remapped = doc.LastGood.Mapping != pol.Mapping.Digest()
 	return pol
 }
 
@@ -174,6 +175,7 @@ func (j *Job) incomplete(err error, started time.Time, pol reconcile.Policy, las
 func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcile.Wanted, error) {
 	for attempt := 1; ; attempt++ {
 		w := reconcile.NewWanted(j.Expect)
+		w.Map(j.Policy.Mapping)
 		n := 0
 		_, err := j.Source.Read(ctx, started, func(page []reconcile.Indicator) error {
 			for i := range page {

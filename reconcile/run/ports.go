@@ -59,6 +59,7 @@ type Located struct {
 type Patch struct {
 	Enabled                                       *bool
 	Description, Comment, HLStatus, Name, Content *string
+	Level, Confidence, State                      *string // what a mapping asks for; State carries Enabled
 }
 
 // Fault is what a run needs to know of an adapter's error.

@@ -1,9 +1,11 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -27,6 +29,7 @@ func (a *applying) readBack() {
 		a.report.Problems = append(a.report.Problems, "the written rules could not be read back: "+err.Error())
 		return
 	}
+	defer a.tellUnkept()
 	var again []int
 	for _, i := range touched {
 		if a.verify(i, rows[i], false) {
@@ -44,6 +47,17 @@ func (a *applying) readBack() {
 		if a.report.Items[i].Outcome == Applied {
 			a.verify(i, rows[i], true)
 		}
+	}
+}
+
+// tellUnkept says what HarfangLab made of a mapping, once for all rules of which it made the same.
+func (a *applying) tellUnkept() {
+	all := slices.SortedFunc(maps.Keys(a.unkept), func(x, y reconcile.Unkept) int {
+		return cmp.Or(cmp.Compare(x.Field, y.Field), cmp.Compare(x.Asked, y.Asked), cmp.Compare(x.Held, y.Held))
+	})
+	for _, u := range all {
+		a.job.Log.Warn("HarfangLab holds something else than the mapping asks for; that is noted, and not sent again",
+			"field", u.Field, "asked", u.Asked, "held", u.Held, "rules", a.unkept[u])
 	}
 }
 
@@ -78,15 +92,24 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 	if back.Status {
 		p.HLStatus = &it.Change.After.HLStatus
 	}
-	if back.Note == nil && !back.Status {
+	if back.Enable {
+		p.Enabled = &it.Change.After.Enabled
+	}
+	for _, u := range back.Unkept {
+		if a.unkept == nil {
+			a.unkept = map[reconcile.Unkept]int{}
+		}
+		a.unkept[u]++
+	}
+	if back.Note == nil && !back.Status && !back.Enable {
 		return false
 	}
 	err := a.job.patch(a.requests, it.Change.Kind, row.ID, p)
 	f := a.job.Classify(err)
 	switch {
 	case err == nil:
-		return back.Note != nil
-	case f.Verdict && back.Note == nil: // the server keeps its own maturity, which is not compared again
+		return back.Note != nil || back.Enable
+	case f.Verdict && back.Note == nil && !back.Enable: // the server keeps its own maturity, which is not compared again
 		return false
 	}
 	it.Outcome, it.Error = Failed, err.Error()

@@ -61,7 +61,7 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 	if before.Known() && (p.Plan.Hidden() || p.Saved || !whole) { // this run proves nothing about what is not visible
 		markings = before.Markings
 	}
-	g := reconcile.LastGood{At: p.seen().Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Markings: markings, Sources: map[reconcile.Kind]int{}}
+	g := reconcile.LastGood{At: p.seen().Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Mapping: j.Policy.Mapping.Digest(), Markings: markings, Sources: map[reconcile.Kind]int{}}
 	for k, n := range before.Sources {
 		g.Sources[k] = n
 	}

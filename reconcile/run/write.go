@@ -55,16 +55,33 @@ func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List, leav
 
 // post sends a new rule, with shorter texts where the server names one as too long.
 func (j *Job) post(ctx context.Context, list *List, row reconcile.Row) (id string, err error) {
-	texts := Patch{Description: &row.Description, Comment: &row.Comment}
-	if row.Kind != reconcile.IOC {
-		texts = Patch{}
+	less := Patch{Level: orNil(row.Level), Confidence: orNil(row.Confidence), State: orNil(row.State)}
+	if row.Kind == reconcile.IOC {
+		less.Description, less.Comment = &row.Description, &row.Comment
 	}
 	for {
-		if id, err = j.Sink.Create(ctx, list.ID, row); err == nil || !j.shorten(&texts, err) {
+		if id, err = j.Sink.Create(ctx, list.ID, row); err == nil || !j.shorten(&less, err) {
 			return id, err
 		}
-		row.Description, row.Comment = *texts.Description, *texts.Comment
+		if row.Kind == reconcile.IOC {
+			row.Description, row.Comment = *less.Description, *less.Comment
+		}
+		row.Level, row.Confidence, row.State = orEmpty(less.Level), orEmpty(less.Confidence), orEmpty(less.State)
 	}
+}
+
+func orNil(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 // patch changes a rule, with shorter texts where the server names one as too long.
@@ -77,7 +94,8 @@ func (j *Job) patch(ctx context.Context, k reconcile.Kind, id string, p Patch) (
 }
 
 // shorten cuts the text that a refusal names, and says whether there was one that could be cut: a
-// comment to its winner, a description to the length that the server's words allow.
+// comment to its winner, a description to the length that the server's words allow. A field of a mapping that
+// this manager does not take is left out; what the row holds instead is then read back and noted.
 func (j *Job) shorten(p *Patch, refused error) bool {
 	f := j.Classify(refused)
 	if !f.Verdict || f.Exists {
@@ -95,7 +113,17 @@ func (j *Job) shorten(p *Patch, refused error) bool {
 			return true
 		}
 	}
-	return false
+	cut := false
+	for name, field := range map[string]**string{"rule_level_override": &p.Level, "rule_confidence_override": &p.Confidence, "global_state": &p.State} {
+		if *field != nil && slices.Contains(f.Fields, name) {
+			*field, cut = nil, true
+		}
+	}
+	if cut && p.State == nil && slices.Contains(f.Fields, "global_state") {
+		on := true // which the state would have said
+		p.Enabled = &on
+	}
+	return cut
 }
 
 // existsElsewhere is the server's verdict on a Sigma id that another list holds. It unwraps to the
@@ -185,7 +213,11 @@ func (j *Job) update(ctx context.Context, ch *reconcile.Change, id string) error
 func patchOf(ch *reconcile.Change) Patch {
 	var p Patch
 	b := ch.After
-	if ch.Before == nil || ch.Before.Enabled != b.Enabled {
+	p.Level, p.Confidence, p.State = b.Level, b.Confidence, b.State
+	// A state says whether the rule is enabled, to a manager that knows states: one whose rows have them, or one
+	// of which nothing is known yet; there the read-back finds out.
+	state := b.State != nil && (ch.Before == nil || orEmpty(ch.Before.State) != "")
+	if !state && (ch.Before == nil || ch.Before.Enabled != b.Enabled) {
 		p.Enabled = &b.Enabled
 	}
 	if ch.Before == nil || slices.Contains(ch.Fields, "hl_status") {

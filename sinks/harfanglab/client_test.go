@@ -319,15 +319,15 @@ func TestRowsAreProvenComplete(t *testing.T) {
 func TestRowsKeepWhatIsCompared(t *testing.T) {
 	m := serve(t, pages([]string{
 		`{"id": "a", "source_id": "l", "name": "N", "rule_id": "R", "content": "title: x\n", "enabled": false, "hl_status": "brand_new", "global_state": "disabled", "creation_date": "2026-01-01T00:00:00Z", "errors": ["e"]}`,
-		`{"id": "b", "source_id": "l", "name": null, "rule_id": null, "content": null, "global_state": "block"}`,
+		`{"id": "b", "source_id": "l", "name": null, "rule_id": null, "content": null, "global_state": "block", "rule_level_override": "high", "rule_confidence_override": "strong"}`,
 	}, 10, nil))
 	var got []reconcile.Row
 	if _, err := client(t, m.URL).Rows(t.Context(), reconcile.Sigma, "l", func(p []reconcile.Row) error { got = append(got, p...); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	want := []reconcile.Row{
-		{Kind: reconcile.Sigma, ID: "a", Created: "2026-01-01T00:00:00Z", Name: "N", RuleID: "R", Content: "title: x\n", HLStatus: "brand_new"},
-		{Kind: reconcile.Sigma, ID: "b", Enabled: true},
+		{Kind: reconcile.Sigma, ID: "a", Created: "2026-01-01T00:00:00Z", Name: "N", RuleID: "R", Content: "title: x\n", HLStatus: "brand_new", State: "disabled"},
+		{Kind: reconcile.Sigma, ID: "b", Enabled: true, Level: "high", Confidence: "strong", State: "block"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("rows (-want +got):\n%s", d)

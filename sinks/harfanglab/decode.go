@@ -98,6 +98,8 @@ type wireRule struct {
 	Enabled     *bool `json:"enabled"`
 	GlobalState loose `json:"global_state"`
 	HLStatus    loose `json:"hl_status"`
+	Level       loose `json:"rule_level_override"`
+	Confidence  loose `json:"rule_confidence_override"`
 }
 
 // foreign says that the rule belongs to another list. A rule that does not name its list is taken to
@@ -109,7 +111,8 @@ func (w *wireRule) foreign(list string) bool {
 // row checks a rule's shape. A row that cannot be understood is an error of the whole read: leaving
 // it out would make its rule look absent.
 func (w *wireRule) row(k reconcile.Kind) (reconcile.Row, error) {
-	r := reconcile.Row{Kind: k, ID: string(w.ID), Created: string(w.Created), HLStatus: string(w.HLStatus)}
+	r := reconcile.Row{Kind: k, ID: string(w.ID), Created: string(w.Created), HLStatus: string(w.HLStatus),
+		Level: string(w.Level), Confidence: string(w.Confidence), State: string(w.GlobalState)}
 	if r.ID == "" {
 		return r, fmt.Errorf("a row without an id")
 	}

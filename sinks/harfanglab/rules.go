@@ -109,7 +109,17 @@ func (q Query) names(r *reconcile.Row) bool {
 // repeated after any failure, because the manager refuses twins; that of a YARA file only when it was
 // turned away, and a lost answer is an *Error with Unsure.
 func (c *Client) Create(ctx context.Context, list string, r reconcile.Row) (id string, err error) {
-	body := map[string]any{"source_id": list, "enabled": r.Enabled, "hl_status": r.HLStatus}
+	body := map[string]any{"source_id": list, "hl_status": r.HLStatus}
+	// The flag and the global state are two spellings of one thing, and which wins is unknown (contract
+	// harfanglab-api 4.5), so one alone is sent.
+	if r.State == "" {
+		body["enabled"] = r.Enabled
+	}
+	for name, v := range map[string]string{"global_state": r.State, "rule_level_override": r.Level, "rule_confidence_override": r.Confidence} {
+		if v != "" {
+			body[name] = v
+		}
+	}
 	if r.Kind == reconcile.IOC {
 		body["type"], body["value"] = r.Type, r.Value
 		body["description"], body["comment"] = r.Description, r.Comment
@@ -175,6 +185,7 @@ func created(body []byte, method, path string) (string, error) {
 type Patch struct {
 	Enabled                                       *bool
 	Description, Comment, HLStatus, Name, Content *string
+	Level, Confidence, State                      *string // the overrides, and the global state
 }
 
 // Update changes a rule. An answer that is not the rule is a failure: a proxy that says yes to
@@ -184,7 +195,8 @@ func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p Patc
 	if p.Enabled != nil {
 		body["enabled"] = *p.Enabled
 	}
-	for name, v := range map[string]*string{"description": p.Description, "comment": p.Comment, "hl_status": p.HLStatus, "name": p.Name, "content": p.Content} {
+	for name, v := range map[string]*string{"description": p.Description, "comment": p.Comment, "hl_status": p.HLStatus, "name": p.Name, "content": p.Content,
+		"rule_level_override": p.Level, "rule_confidence_override": p.Confidence, "global_state": p.State} {
 		if v != nil {
 			body[name] = *v
 		}
