@@ -17,7 +17,7 @@ const addressForm = "write it as https://host, https://host:port or https://host
 func parseAddress(s string) (string, error) {
 	// Whatever is wrong with the rest: what may hold a password or a key is not repeated.
 	wrong := func(message, remedy string) (string, error) {
-		return "", &fault{message, remedy, strings.ContainsAny(s, "@?#")}
+		return "", &fault{message: message, remedy: remedy, hide: strings.ContainsAny(s, "@?#")}
 	}
 	u, err := url.Parse(s)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"strings"
 )
 
@@ -59,8 +60,25 @@ func (l *loader) files() {
 	if len(l.c.Sync.Exclusions) > 0 {
 		l.c.Sync.ExclusionsDigest = hex.EncodeToString(h.Sum(nil))
 	}
+	if path := l.c.Sync.MappingFile; path != "" {
+		l.mapping(path)
+	}
 	l.authorities("opencti.ca_bundle", l.c.OpenCTI.CABundle, l.c.OpenCTI.SSLVerify)
 	l.authorities("harfanglab.ca_bundle", l.c.HarfangLab.CABundle, l.c.HarfangLab.SSLVerify)
+}
+
+// mapping reads the file that holds the mapping.
+func (l *loader) mapping(path string) {
+	g := given{origin: l.c.origins["sync.mapping"]}
+	content, err := l.in.ReadFile(path)
+	if err != nil {
+		l.problem(problemOf(row("sync.mapping"), g, &fault{message: "its file cannot be read: " + reason(err, path)}))
+		return
+	}
+	r := mapReader{file: path}
+	r.text(content)
+	l.faulty(row("sync.mapping"), g, errors.Join(r.faults...))
+	l.c.Sync.Mapping = r.mapping
 }
 
 func (l *loader) authorities(path, bundle string, verify bool) {

@@ -85,6 +85,8 @@ type Sync struct {
 	// ExclusionsDigest covers the content of these files, because it shapes the plan like a setting.
 	ExclusionsDigest  string
 	BuiltinExclusions bool
+	Mapping           reconcile.Mapping
+	MappingFile       string // that Mapping was read from; "" for one that stands in the settings
 	AnalystDisable    string // Respect or Revert
 	Unmanaged         reconcile.Strays
 	Policy            reconcile.Mode

@@ -166,6 +166,13 @@ func (f *file) value(path string, key, n *yaml.Node) {
 		g.text = n.Value
 	case yaml.SequenceNode:
 		g.list = true
+		if f.known[path].kind.nested {
+			g.node, g.file = n, f.name
+			if len(n.Content) == 0 {
+				return
+			}
+			break
+		}
 		for _, item := range n.Content {
 			if item = resolve(item); item == nil || item.Kind != yaml.ScalarNode {
 				f.problem(path, f.where(key), "holds something else than single values in its list", "write one value an entry")

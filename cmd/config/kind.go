@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // given is one value as a source spelled it.
@@ -12,6 +14,8 @@ type given struct {
 	text   string
 	items  []string // of a YAML list
 	list   bool
+	node   *yaml.Node // of a nested kind: a YAML list that is not only of texts
+	file   string     // that holds node
 }
 
 func (g given) shown() string {
@@ -28,6 +32,7 @@ type kind struct {
 	isBool   bool
 	isList   bool
 	verbatim bool // outer blanks belong to the value
+	nested   bool // a YAML list of it may hold more than single values
 	set      func(*Config, given) error
 	// value is the field in a form that JSON and YAML print, equal for two spellings of one value. It
 	// shows secrets: who prints, masks.

@@ -135,7 +135,7 @@ func (l *loader) setting(s *setting) {
 		return
 	}
 	if err := s.read(l.c, values[0]); err != nil {
-		l.problem(problemOf(s, values[0], err))
+		l.faulty(s, values[0], err)
 		return
 	}
 	l.c.origins[s.path] = values[0].origin
@@ -168,12 +168,30 @@ func isPlaceholder(s *setting, g given) bool {
 	return placeholderText(g.text, s.secret)
 }
 
+// faulty notes everything that is wrong with one value.
+func (l *loader) faulty(s *setting, g given, err error) {
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for _, one := range all {
+		if p, ok := errors.AsType[*Problem](one); ok {
+			l.problem(p)
+		} else if one != nil {
+			l.problem(problemOf(s, g, one))
+		}
+	}
+}
+
 func problemOf(s *setting, g given, err error) *Problem {
 	p := &Problem{Setting: s.path, Origin: g.origin, Value: g.shown(), Message: err.Error()}
 	if f, ok := errors.AsType[*fault](err); ok {
 		p.Remedy = f.remedy
 		if f.hide {
 			p.Value = ""
+		}
+		if f.where != "" {
+			p.Origin = f.where
 		}
 	}
 	if s.secret {
@@ -237,7 +255,7 @@ func (l *loader) some(s *setting, g given) []given {
 	} else {
 		g.text = strings.TrimSpace(g.text)
 	}
-	if g.text == "" && len(g.items) == 0 {
+	if g.text == "" && len(g.items) == 0 && g.node == nil {
 		return nil
 	}
 	return []given{g}

@@ -139,6 +139,10 @@ var everySetting = []struct {
 	{"sync.max_tlp", "HARFANGSYNC_MAX_TLP", `"none"`, tries{{"amber+strict", `"TLP:AMBER+STRICT"`}, {"WHITE", `"TLP:CLEAR"`}, {"none", `"none"`}, {"blue", "!no TLP marking"}}},
 	{"sync.exclusions", "HARFANGSYNC_EXCLUSIONS", `[]`, tries{{"/none.txt", "!cannot be read"}}},
 	{"sync.builtin_exclusions", "HARFANGSYNC_BUILTIN_EXCLUSIONS", `true`, tries{{"off", `false`}}},
+	{"sync.mapping", "HARFANGSYNC_MAPPING", `""`, tries{
+		{"[{level: HIGH, match: {min_score: 80, kind: [yara, stix], label: Apt}}, {maturity: testing}]", `[{"match":{"min_score":80,"kind":["ioc","yara"],"label":["apt"]},"level":"high"},{"maturity":"testing"}]`},
+		{"/none.yml", "!cannot be read"}, {"[{level: hihg}]", "!did you mean high?"}, {"[{]", "!no valid YAML"},
+	}},
 	{"sync.analyst_disable", "HARFANGSYNC_ANALYST_DISABLE", `"respect"`, tries{{"revert", `"revert"`}, {"ignore", "!none of its values"}}},
 	{"sync.unmanaged", "HARFANGSYNC_UNMANAGED", `"report"`, tries{{"adopt", `"adopt"`}, {"remove", `"remove"`}, {"delete", "!none of its values"}}},
 	{"sync.policy", "HARFANGSYNC_POLICY", `"sync"`, tries{{"upsert-only", `"upsert-only"`}, {"create-only", `"create-only"`}, {"delete-only", "!none of its values"}}},

@@ -16,7 +16,7 @@ import (
 // Effective is one setting as it is in effect.
 type Effective struct {
 	Setting string `json:"setting"`
-	Value   any    `json:"value"` // *** for a secret; text, number, truth value or list
+	Value   any    `json:"value"` // *** for a secret; text, number, truth value, or list of texts or of entries
 	Origin  string `json:"origin"`
 }
 
@@ -104,6 +104,9 @@ func SettingsDigest(c *Config) string {
 		}
 	}
 	shaping = append(shaping, [2]any{"sync.exclusions", c.Sync.ExclusionsDigest})
+	if d := c.Sync.Mapping.Digest(); d != "" {
+		shaping = append(shaping, [2]any{"sync.mapping", d})
+	}
 	b, err := json.Marshal(shaping)
 	if err != nil {
 		panic(err) // texts, numbers, truth values and lists of texts always encode

@@ -291,6 +291,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add("a: &a\n  <<: *a\n", "HARFANGSYNC_STATE=file:x")
 	f.Add("sync: &s\n  limits: *s\n  tail: {quiet: 1.5}\n", "HARFANGLAB_IMPORT_START_DATE=2026-01-01T00:00")
 	f.Add("harfanglab: {token: !!binary aGk=, default_score: 0x10}\n", "HARFANGSYNC_RATE_LIMIT=1e3\nHARFANGSYNC_MIN_SCORE=5")
+	f.Add("sync:\n  mapping: [{match: {min_score: 8, label: a}, level: high}, {maturity: testing}]\n", "HARFANGSYNC_MAPPING=[{level: low}]")
 	f.Add(firstConnector, intelConnector)
 	f.Fuzz(func(t *testing.T, yml, env string) {
 		c, err := load(yml, env)

@@ -36,7 +36,8 @@ func (p *Problem) Error() string {
 // fault is what is wrong with one value, before it is known whose value it is.
 type fault struct {
 	message, remedy string
-	hide            bool // the value may hold a secret although the setting is none
+	hide            bool   // the value may hold a secret although the setting is none
+	where           string // a line, where the value has several
 }
 
 func (f *fault) Error() string { return f.message }

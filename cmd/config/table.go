@@ -195,6 +195,9 @@ var settings = []setting{
 	{path: "sync.builtin_exclusions", def: "true", shapes: true,
 		kind:  boolean(func(c *Config) *bool { return &c.Sync.BuiltinExclusions }),
 		about: "Whether the built-in list of values that are never deployed is used."},
+	{path: "sync.mapping", // what it does shapes the plan, not where it stands
+		kind:  mapping(func(c *Config) *Sync { return &c.Sync }),
+		about: "What the score, the kind and the labels of an indicator make of its rules: level, confidence, blocking, maturity. Without it none of these is sent."},
 	{path: "sync.analyst_disable", def: Respect, shapes: true,
 		kind:  word(func(c *Config) *string { return &c.Sync.AnalystDisable }, Respect, Revert),
 		about: "Whether a rule that a person disabled stays disabled."},
