@@ -71,6 +71,8 @@ type explainedRule struct {
 	Value string `json:"value,omitempty"`
 	Name  string `json:"name,omitempty"`
 	ID    string `json:"id,omitempty"`
+	// Mapping is the entry of sync.mapping that counts for it; nil where none does, or no indicator is known.
+	Mapping *explainedMapping `json:"mapping,omitempty"`
 }
 
 type explainedSkip struct {

@@ -118,7 +118,7 @@ func TestScripts(t *testing.T) {
 			"exit": cmdExit, "octi": cmdOcti, "hl": cmdHL, "fault": cmdFault, "heal": cmdHeal,
 			"requests": cmdRequests, "noleak": cmdNoLeak, "restart": cmdRestart,
 			"account": cmdAccount, "stopstream": cmdStopStream, "switchoff": cmdSwitchOff,
-			"age": cmdAge, "saw": cmdSaw, "alerts": cmdAlerts, "graph": cmdGraph, "platform": cmdPlatform, "jsonlines": cmdJSONLines, "count": cmdCount,
+			"age": cmdAge, "mapped": cmdMapped, "saw": cmdSaw, "alerts": cmdAlerts, "graph": cmdGraph, "platform": cmdPlatform, "jsonlines": cmdJSONLines, "count": cmdCount,
 		},
 	})
 }

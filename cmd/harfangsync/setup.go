@@ -249,7 +249,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 			List: cfg.HarfangLab.ListName, Base: cfg.OpenCTI.URL, Remove: cfg.HarfangLab.RemoveIndicator,
 			Maturity: cfg.HarfangLab.Maturity, Revert: cfg.Sync.AnalystDisable == "revert",
 			Strays: reconcile.Strays(cfg.Sync.Unmanaged), Mode: reconcile.Mode(cfg.Sync.Policy), Kinds: kinds,
-			Meaning: meaningDigest(cfg),
+			Meaning: meaningDigest(cfg), Mapping: cfg.Sync.Mapping,
 		},
 		Limits:    reconcile.Limits{SourceShrink: cfg.Sync.Limits.SourceShrink, Failures: cfg.Sync.Limits.Failures},
 		Overrides: reconcile.Overrides{AllowEmpty: s.allowEmpty, AcceptShrink: s.acceptShrink, AcceptRemovals: s.acceptRemovals},

@@ -156,7 +156,7 @@ func (t *target) stand(ind *reconcile.Indicator, matches bool) indicatorStanding
 	st.Wanted = st.Reason == ""
 	if !strings.EqualFold(ind.PatternType, "stix") {
 		if r, err := reconcile.CheckRule(ind); err == nil {
-			st.Rules = append(st.Rules, explainedRule{Kind: ind.PatternType, Name: r.Name, ID: r.ID})
+			st.Rules = append(st.Rules, explainedRule{Kind: ind.PatternType, Name: r.Name, ID: r.ID, Mapping: explainMapping(t.cfg.Sync.Mapping, ind, strings.ToLower(ind.PatternType), "")})
 		} else {
 			st.Skipped = append(st.Skipped, explainedSkip{reconcile.InvalidRule, err.Error()})
 		}
@@ -164,7 +164,7 @@ func (t *target) stand(ind *reconcile.Indicator, matches bool) indicatorStanding
 	}
 	values, skips := t.job.Meaning(ind)
 	for _, v := range values {
-		st.Rules = append(st.Rules, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value})
+		st.Rules = append(st.Rules, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value, Mapping: explainMapping(t.cfg.Sync.Mapping, ind, "ioc", v.Type)})
 	}
 	for _, s := range skips {
 		st.Skipped = append(st.Skipped, explainedSkip{s.Reason, s.Detail})
@@ -219,6 +219,9 @@ func (e *explaining) printStanding(w io.Writer, s standing) error {
 		fmt.Fprintln(w, "  "+render.Escape(fmt.Sprintf("%s %s (%s)", word, st.Name, st.ID)))
 		for _, r := range st.Rules {
 			fmt.Fprintln(w, "    + "+render.Escape(strings.Join(nonEmpty(r.Kind, r.Type, r.Value, r.Name, r.ID), " ")))
+			if words := r.Mapping.words(); words != "" {
+				fmt.Fprintln(w, "      "+words)
+			}
 		}
 		for _, sk := range st.Skipped {
 			fmt.Fprintf(w, "    ? %s: %s\n", sk.Reason, render.Escape(sk.Detail))
