@@ -53,6 +53,9 @@ func mapping(at func(*Config) *Sync) kind {
 	return k.described("file, or list of entries (below)", mappingSchema())
 }
 
+// mostEntries bounds what is looked through for every value of every indicator.
+const mostEntries = 1000
+
 // mapReader reads entries and gathers all that is wrong with them.
 type mapReader struct {
 	file    string // for people: where the entries stand
@@ -97,8 +100,12 @@ func (r *mapReader) list(n *yaml.Node) {
 		r.bad(n, "is no list of entries", "begin each entry with a dash")
 		return
 	}
-	if len(n.Content) == 0 {
+	switch {
+	case len(n.Content) == 0:
 		r.bad(n, "holds no entry", "write entries, or remove the setting")
+	case len(n.Content) > mostEntries:
+		r.bad(n, fmt.Sprintf("holds %d entries, of which at most %d are read for every value", len(n.Content), mostEntries), "match labels with lists, or ranges of scores")
+		return
 	}
 	all := 0 // the entry that leaves nothing to those behind it
 	for i, item := range n.Content {

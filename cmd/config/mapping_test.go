@@ -128,7 +128,11 @@ func TestWrongMappings(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
 	}
-	_, err := load("sync:\n  mapping:\n    - level: hihg\n", "")
+	_, err := load("sync:\n  mapping:\n"+strings.Repeat("    - {match: {label: a}, level: high}\n", 1001), "")
+	if err == nil || !strings.Contains(err.Error(), "holds 1001 entries, of which at most 1000") {
+		t.Errorf("too many: %v", err)
+	}
+	_, err = load("sync:\n  mapping:\n    - level: hihg\n", "")
 	if err == nil || err.Error() != `sync.mapping: entry 1: "hihg" is none of its values (config.yml line 3); did you mean high?` {
 		t.Errorf("in the settings: %v", err)
 	}
