@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,45 @@ func TestTheCronJobsCommandDoesTheJob(t *testing.T) {
 			if !json.Valid([]byte(line)) {
 				t.Errorf("no JSON on stderr: %s", line)
 			}
+		}
+	}
+}
+
+// What tenants.yaml runs brings one read of OpenCTI to managers whose pods cannot reach it, and each tenant
+// has a state of its own.
+func TestOneSnapshotFeedsEveryTenant(t *testing.T) {
+	w := newChaosWorld(t)
+	w.put(0, "one", "stix", domainPattern("one.example"), "")
+	shared := t.TempDir()
+	command := func(args []string, env ...string) (code int, out string) {
+		t.Helper()
+		var b strings.Builder
+		p := newProgram(strings.NewReader(""), &b, &b, env)
+		p.noConfig = true
+		words := []string{"harfangsync"}
+		for _, a := range args {
+			words = append(words, strings.ReplaceAll(a, "/shared/", shared+"/"))
+		}
+		return p.run(t.Context(), words), b.String()
+	}
+	commands := commandsOf(t, "deploy/tenants.yaml")
+	if len(commands) != 2 {
+		t.Fatalf("commands %q", commands)
+	}
+	if code, out := command(commands[0], "OPENCTI_URL="+w.octiURL, "OPENCTI_TOKEN="+simOpenCTIToken); code != codeOK {
+		t.Fatalf("%q ended with %d\n%s", commands[0], code, out)
+	}
+	for tenant := range 2 {
+		h := newChaosWorld(t)
+		for _, last := range []string{"Apply complete: 1 added", render.NoChanges} {
+			code, out := command(commands[1], "HARFANGLAB_URL="+h.hlURL, "HARFANGLAB_TOKEN="+simHarfangLabToken, "CONNECTOR_ID="+simConnectorID,
+				fmt.Sprintf("HARFANGSYNC_STATE=file:%s/tenant-%d.json", shared, tenant))
+			if code != codeOK || !strings.Contains(out, last) {
+				t.Fatalf("tenant %d: %q ended with %d\n%s", tenant, commands[1], code, out)
+			}
+		}
+		if _, err := os.Stat(fmt.Sprintf("%s/tenant-%d.json", shared, tenant)); err != nil {
+			t.Error(err)
 		}
 	}
 }
