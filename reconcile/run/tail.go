@@ -198,7 +198,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 		t.again(err)
 		return
 	}
-	_, safe := t.marks.take()
+	_, _, safe := t.marks.take()
 	t.sides.Close() // before the new ones, so that both are never held at once
 	t.sides = nil
 	planned, sides, err := t.Job.PlanOf(ctx, time.Time{})

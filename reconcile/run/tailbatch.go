@@ -20,7 +20,11 @@ func (t *Tail) batch(ctx context.Context) {
 		t.fullRun(ctx, "the stream's filter is another one now")
 		return
 	}
-	ids, safe := t.marks.take()
+	ids, why, safe := t.marks.take()
+	if why != "" { // since the batch began
+		t.fullRun(ctx, why)
+		return
+	}
 	started := t.now()
 	news, err := t.ask(ctx, ids)
 	if err != nil {

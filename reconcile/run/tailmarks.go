@@ -104,16 +104,18 @@ func (m *marks) gapped() string {
 	return m.missing
 }
 
-// take gives the marks, sorted, and forgets them; safe is the position that they reach.
-func (m *marks) take() (ids []string, safe state.Position) {
+// take gives the marks, sorted, and why events may be missing, and forgets both; safe is the position
+// that they reach.
+func (m *marks) take() (ids []string, missing string, safe state.Position) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id := range m.ids {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
+	missing = m.missing
 	m.ids, m.missing = nil, ""
-	return ids, m.safe
+	return ids, missing, m.safe
 }
 
 // putBack marks indicators again.

@@ -1,0 +1,68 @@
+package run_test
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/state"
+)
+
+// stream tells a tail what is put into it.
+type stream chan run.Signal
+
+func (s stream) follow(ctx context.Context, _ state.Position) iter.Seq2[run.Signal, error] {
+	return func(yield func(run.Signal, error) bool) {
+		for {
+			select {
+			case signal := <-s:
+				if !yield(signal, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(run.Signal{}, ctx.Err())
+				return
+			}
+		}
+	}
+}
+
+// tailed is a tail on a stream, in the time of the bubble.
+func tailed(t *testing.T, src *source, snk *sink, s stream, refilter func(context.Context) (bool, error)) *run.Tail {
+	j := job(t, src, snk)
+	j.Clock = nil
+	return &run.Tail{
+		Job: j, Follow: s.follow, Refilter: refilter,
+		Position: func(context.Context) (state.Position, error) { return state.Position{}, nil },
+		Told:     func(*run.Planned, *run.Report) error { return nil },
+		Quiet:    time.Second, FullEvery: time.Hour, For: 10 * time.Minute, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// A gap that is told after a batch has begun is not forgotten with the marks that the batch takes.
+func TestAGapThatComesWhileABatchBeginsLeadsToAFullRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
+		s, asked := make(stream), 0
+		tail := tailed(t, src, snk, s, func(context.Context) (bool, error) {
+			if asked++; asked == 2 { // the batch begins
+				src.read = append(src.read, ind("b", "domain_name y.example"))
+				s <- run.Signal{Gap: "the platform keeps no events any more"}
+				synctest.Wait()
+			}
+			return false, nil
+		})
+		go func() { s <- run.Signal{Dirty: []string{"a"}} }()
+		if err := tail.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(snk.rows) != 2 {
+			t.Errorf("%d rules, want 2: the full run that the gap asks for never came", len(snk.rows))
+		}
+	})
+}
