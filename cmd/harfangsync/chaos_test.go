@@ -32,6 +32,8 @@ type trouble struct {
 	alike string
 }
 
+const slowAnswer = "answer slower than the timeout"
+
 func answer(status int, payload string, header ...string) func(simhttp.Fault) simhttp.Fault {
 	return func(f simhttp.Fault) simhttp.Fault {
 		f.Do, f.Status, f.Payload = simhttp.Answer, status, payload
@@ -51,7 +53,7 @@ var troubles = []trouble{
 	{"connection reset after the work", "", act(simhttp.ResetAfter), "stored"},
 	{"body cut under its length", "", act(simhttp.Cut), "stored"},
 	{"body cut in silence", "", act(simhttp.Truncate), "stored"},
-	{"answer slower than the timeout", "", func(f simhttp.Fault) simhttp.Fault {
+	{slowAnswer, "", func(f simhttp.Fault) simhttp.Fault {
 		f.Do, f.Delay = simhttp.Slow, 600*time.Millisecond
 		return f
 	}, "down"},
@@ -76,7 +78,7 @@ var troubles = []trouble{
 	{"FORBIDDEN_ACCESS with partial data", "octi", answer(200, `{"errors":[{"message":"You are not allowed to do this.","extensions":{"code":"FORBIDDEN_ACCESS"}}],"data":{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]},"stixCoreRelationships":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`), "final"},
 	{"DATABASE_ERROR with data", "octi", answer(200, `{"errors":[{"message":"down","extensions":{"code":"DATABASE_ERROR"}}],"data":{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`), "down"},
 	{"data null", "octi", answer(200, `{"data": null}`), "down"},
-	{"nulls for answers", "octi", answer(200, `{"data": {"indicators": null, "stixCoreRelationships": null, "about": null, "me": null, "connector": null, "registerConnector": null, "pingConnector": null}}`), "shape"},
+	{"nulls for answers", "octi", answer(200, `{"data": {"indicators": null, "stixCoreRelationships": null, "about": null, "me": null, "connector": null, "registerConnector": null, "pingConnector": null, "incidents": null, "caseIncidents": null, "notes": null, "attackPatterns": null, "stixSightingRelationships": null, "indicator": null, "stixDomainObject": null, "workAdd": null, "work": null, "stixBundlePush": null}}`), "shape"},
 	{"another service's message", "octi", answer(200, `{"message": "boom"}`), "down"},
 	{"HTML in front of JSON", "octi", answer(200, "<!-- proxy -->{\"data\": {}}"), "down"},
 }
@@ -325,7 +327,11 @@ func TestFaultMatrix(t *testing.T) {
 	fresh := *ref.tpl
 	fresh.fresh = true
 	other := referenceOf(t, &fresh)
-	cells := chaosCells()
+	pulls, tails := newPullReference(t), newTailTemplate(t)
+	cells := slices.Concat(chaosCells(), pullCells(), tailCells())
+	if only := os.Getenv("CHAOS_ONLY"); only != "" {
+		cells = slices.DeleteFunc(cells, func(c chaosCell) bool { return !strings.Contains(c.String(), only) })
+	}
 	if !*chaos {
 		const every = 29 // prime to the sizes of the matrix, so that the sample meets all of its rows
 		sample := cells[:0:0]
@@ -344,9 +350,14 @@ func TestFaultMatrix(t *testing.T) {
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots; wait.Done() }()
-			if c.ask.fresh {
+			switch {
+			case c.command == "pull":
+				results[i] = pulls.try(t, c)
+			case c.command == "tail":
+				results[i] = tails.try(t, c)
+			case c.ask.fresh:
 				results[i] = other.try(t, c)
-			} else {
+			default:
 				results[i] = ref.try(t, c)
 			}
 		}()
@@ -367,10 +378,12 @@ func printChaos(cells []chaosCell, results []verdict) {
 	}
 	type line struct{ tried, survived, removed, lost int }
 	by := map[string]*line{}
+	var names []string
 	total := &line{}
 	for i, c := range cells {
 		if by[c.trouble.name] == nil {
 			by[c.trouble.name] = &line{}
+			names = append(names, c.trouble.name)
 		}
 		for _, l := range []*line{by[c.trouble.name], total} {
 			l.tried++
@@ -382,10 +395,9 @@ func printChaos(cells []chaosCell, results []verdict) {
 		}
 	}
 	fmt.Fprintln(os.Stdout, "| fault | tried | survived | wrong removals | lost items |\n| --- | --- | --- | --- | --- |")
-	for _, tr := range troubles {
-		if l := by[tr.name]; l != nil {
-			fmt.Fprintf(os.Stdout, "| %s | %d | %d | %d | %d |\n", tr.name, l.tried, l.survived, l.removed, l.lost)
-		}
+	for _, name := range names {
+		l := by[name]
+		fmt.Fprintf(os.Stdout, "| %s | %d | %d | %d | %d |\n", name, l.tried, l.survived, l.removed, l.lost)
 	}
 	fmt.Fprintf(os.Stdout, "| all | %d | %d | %d | %d |\n", total.tried, total.survived, total.removed, total.lost)
 }

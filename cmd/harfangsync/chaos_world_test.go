@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -26,6 +28,7 @@ type chaosWorld struct {
 	octiURL string
 	hlURL   string
 	env     []string // beside that of the simulators
+	timeout string   // of a request; 400ms when empty
 	close   func()
 }
 
@@ -54,13 +57,19 @@ func newChaosWorld(t testing.TB) *chaosWorld {
 // command runs one command line in this process, with retries that do not wait.
 func (w *chaosWorld) command(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
+	code = w.program(&out, &errs).run(ctx, append([]string{"harfangsync"}, args...))
+	return code, out.String(), errs.String()
+}
+
+// program is one command line to be, with waits as short as tests need them.
+func (w *chaosWorld) program(out, errs io.Writer) *program {
 	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
-	p := newProgram(strings.NewReader(""), &out, &errs, append(s.env(), "HARFANGSYNC_REQUEST_TIMEOUT=400ms", "HARFANGLAB_REMOVE_INDICATOR=true"))
+	p := newProgram(strings.NewReader(""), out, errs, append(s.env(), "HARFANGSYNC_REQUEST_TIMEOUT="+cmp.Or(w.timeout, "400ms"), "HARFANGLAB_REMOVE_INDICATOR=true"))
 	p.env = append(p.env, w.env...)
 	p.noConfig = true
 	p.retryWait = func(int) time.Duration { return time.Millisecond }
-	code = p.run(ctx, append([]string{"harfangsync"}, args...))
-	return code, out.String(), errs.String()
+	p.patience = 300 * time.Millisecond
+	return p
 }
 
 const chaosSigma = "title: %s\nid: %s\nlogsource:\n  category: process_creation\n  product: windows\ndetection:\n  sel:\n    CommandLine|contains: '%s'\n  condition: sel\n"

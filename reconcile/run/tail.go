@@ -233,6 +233,7 @@ func (t *Tail) again(err error) {
 	}
 	t.failed++
 	t.full = t.now().Add(wait)
+	t.hold = t.full // a gap that is still open would be due at once
 	t.Log.Error("the lists may be behind; a full run follows", "error", err, "in", wait)
 }
 

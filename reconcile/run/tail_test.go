@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"log/slog"
 	"testing"
@@ -63,6 +64,27 @@ func TestAGapThatComesWhileABatchBeginsLeadsToAFullRun(t *testing.T) {
 		}
 		if len(snk.rows) != 2 {
 			t.Errorf("%d rules, want 2: the full run that the gap asks for never came", len(snk.rows))
+		}
+	})
+}
+
+// A gap that cannot be closed is tried again later and later, not again at once.
+func TestAGapThatCannotBeClosedIsTriedAgainInAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 20 // of ten minutes, the waits growing from 5 s to 5 min
+		s, asked := make(stream), 0
+		tail := tailed(t, &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink(), s, func(context.Context) (bool, error) {
+			if asked++; asked == 1 || asked > most {
+				return false, nil
+			}
+			return false, errors.New("no right to read the stream's filters")
+		})
+		go func() { s <- run.Signal{Gap: "the platform keeps no events any more"} }()
+		if err := tail.Run(t.Context()); err == nil {
+			t.Error("no error although the last full run failed")
+		}
+		if asked > most {
+			t.Errorf("asked more than %d times in ten minutes", most)
 		}
 	})
 }
