@@ -1,9 +1,7 @@
 package main
 
 import (
-	"flag"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -15,15 +13,7 @@ import (
 // Whatever goes wrong, on whichever requests of both sides at once: nothing wanted goes out of force,
 // nothing that is not ours changes, and enough runs without faults end with the wanted set.
 func TestAnyFaultsConverge(t *testing.T) {
-	checks := 8
-	if *chaos {
-		checks = 150
-	}
-	old := flag.Lookup("rapid.checks").Value.String()
-	if err := flag.Set("rapid.checks", strconv.Itoa(checks)); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = flag.Set("rapid.checks", old) }()
+	checks(t, 8, 150)
 	ref := newReference(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		w := ref.tpl.copyOf(t)
