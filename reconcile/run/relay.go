@@ -129,7 +129,7 @@ type pulling struct {
 	patience             time.Duration
 	newest, newestChange time.Time
 	hold                 bool // a read was not whole: the cursors stay
-	holdChanges          bool // a threat failed: its changes are read again
+	holdChanges          bool // a threat failed or is pending: its changes are read again
 }
 
 // Pull imports what is new and what changed. It returns what it did also with an error, which is a

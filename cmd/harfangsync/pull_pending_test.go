@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"harfangsync/reconcile/state"
+	"harfangsync/sources/octisim"
+)
+
+// A threat whose bundle OpenCTI took and never imported is no success: the code says so, and its changes
+// are read again however long the next import is away.
+func TestAThreatThatOpenCTISwallowsIsPending(t *testing.T) {
+	w := newPullReference(t).world(t)
+	for range 2 {
+		if code, out, errs := w.command(t.Context(), "pull"); code != codeOK {
+			t.Fatalf("pull: %d\n%s%s", code, out, errs)
+		}
+	}
+	document := func() state.Document {
+		text, _ := w.octi.Connector(simConnectorID)
+		doc, err := state.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return doc
+	}
+	threat := w.hl.Threats()[1]
+	if !w.hl.TriageThreat(fmt.Sprint(threat.ID), "closed", false) || !w.hl.WriteNote(fmt.Sprint(threat.ID), "Closed", "Nothing was found.") {
+		t.Fatal("no such threat")
+	}
+	doc := document()
+	doc.Pull.Changes = doc.Pull.Changes.Add(-time.Hour) // as if nothing had changed since
+	w.octi.SetConnector(simConnectorID, doc.Text())
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.DropBundles = -1 })
+	code, out, errs := w.command(t.Context(), "pull")
+	if code != codePartly {
+		t.Errorf("code %d, want 5\n%s%s", code, out, errs)
+	}
+	if now := document().Pull.Changes; !now.Equal(doc.Pull.Changes) {
+		t.Errorf("changes are read from %s on, were from %s: what was swallowed is not read again", now, doc.Pull.Changes)
+	}
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.DropBundles = 0 })
+	for range 2 {
+		code, out, errs = w.command(t.Context(), "pull")
+	}
+	noted := func(n octisim.Note) bool { return n.Abstract == "Closed" }
+	if code != codeOK || !slices.ContainsFunc(w.octi.Notes(), noted) {
+		t.Errorf("afterwards: code %d, notes %v\n%s%s", code, w.octi.Notes(), out, errs)
+	}
+}
