@@ -8,6 +8,7 @@ import (
 
 	"harfangsync/reconcile/state"
 	"harfangsync/sources/octisim"
+	"harfangsync/sources/simhttp"
 )
 
 // A threat whose bundle OpenCTI took and never imported is no success: the code says so, and its changes
@@ -49,5 +50,25 @@ func TestAThreatThatOpenCTISwallowsIsPending(t *testing.T) {
 	noted := func(n octisim.Note) bool { return n.Abstract == "Closed" }
 	if code != codeOK || !slices.ContainsFunc(w.octi.Notes(), noted) {
 		t.Errorf("afterwards: code %d, notes %v\n%s%s", code, w.octi.Notes(), out, errs)
+	}
+}
+
+// A sighting that was counted twice, and whose correction never reached OpenCTI, is corrected by the
+// next import.
+func TestACorrectionThatIsInDoubtIsMadeLater(t *testing.T) {
+	ref := newPullReference(t)
+	w := ref.world(t)
+	exact := w.exact()
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.ImportTwice = 2 })
+	if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "mutation Push", Skip: 2, Times: 3, Do: simhttp.Reset}); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := w.command(t.Context(), "pull"); code != codePartly {
+		t.Errorf("code %d, want 5\n%s%s", code, out, errs)
+	}
+	var v verdict
+	ref.converge(t, w, exact, &v)
+	for _, why := range v.bad() {
+		t.Error(why)
 	}
 }

@@ -11,10 +11,12 @@ import (
 
 // verify reads the sightings back and sends those once more whose count or sign is not what it is to
 // be: the range does not grow any more then, so the count replaces what is stored (contract opencti-api
-// 9). What still differs after that is a problem of the report. Where bundles are tied to no work, what
+// 9). What still differs after that is a problem of the report, unless nobody knows whether it was sent:
+// then the bundle stays pending. Where bundles are tied to no work, what
 // was pushed is given time to come in first: it would overwrite a correction that overtakes it.
 func (p *pulling) verify(ctx context.Context, sights []*sighting, tied bool) error {
 	const rounds = 3
+	var doubt error // of the last round
 	for round := 1; len(sights) > 0; round++ {
 		wrong, err := p.wrong(ctx, sights, tied)
 		if err != nil {
@@ -23,13 +25,16 @@ func (p *pulling) verify(ctx context.Context, sights []*sighting, tied bool) err
 		if len(wrong) == 0 {
 			return nil
 		}
+		if round > rounds && doubt != nil {
+			return fmt.Errorf("%w (%w)", ErrPending, doubt)
+		}
 		if round > rounds {
 			for _, s := range wrong {
 				p.report.Problems = append(p.report.Problems, fmt.Sprintf("the sighting of %s on %s should count %d and be %s, which OpenCTI does not take", s.ref, s.endpoint, s.count, signOf(s.negative)))
 			}
 			return nil
 		}
-		if err := p.correct(ctx, wrong); err != nil {
+		if doubt, err = p.correct(ctx, wrong); err != nil {
 			return err
 		}
 		sights = wrong
@@ -38,28 +43,28 @@ func (p *pulling) verify(ctx context.Context, sights []*sighting, tied bool) err
 }
 
 // correct sends sightings with the count that they are to have. A push of which nobody knows whether it
-// was taken is no failure: the sightings are read again.
-func (p *pulling) correct(ctx context.Context, sights []*sighting) error {
+// was taken is a doubt and no failure: the sightings are read again.
+func (p *pulling) correct(ctx context.Context, sights []*sighting) (doubt, err error) {
 	objects := []alert.Object{p.Scribe.Author()}
 	for _, s := range sights {
 		objects = append(objects, s.object(p.Scribe, s.count))
 	}
 	bundle, err := p.Scribe.Bundle(objects)
 	if err != nil {
-		return &importError{err.Error()}
+		return nil, &importError{err.Error()}
 	}
 	work, err := p.Knowledge.AddWork(ctx, fmt.Sprintf("HarfangLab, %d sightings", len(sights)))
 	if err != nil {
-		return p.interrupted(ctx, p.side(err))
+		return nil, p.interrupted(ctx, p.side(err))
 	}
 	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
 		if p.Classify(err).Unsure && ctx.Err() == nil {
-			return nil
+			return err, nil
 		}
 		p.drop(ctx, work)
-		return p.interrupted(ctx, p.side(err))
+		return nil, p.interrupted(ctx, p.side(err))
 	}
-	return p.await(ctx, work, nil)
+	return nil, p.await(ctx, work, nil)
 }
 
 // wrong are the sightings that differ, after some time where nothing tells when they are imported.
