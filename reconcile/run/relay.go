@@ -128,8 +128,10 @@ type pulling struct {
 
 	patience             time.Duration
 	newest, newestChange time.Time
-	hold                 bool // a read was not whole: the cursors stay
-	holdChanges          bool // a threat failed or is pending: its changes are read again
+	indicated            map[string][]Stored // incidents of an indicator, while one bundle is prepared
+
+	hold        bool // a read was not whole: the cursors stay
+	holdChanges bool // a threat failed or is pending: its changes are read again
 }
 
 // Pull imports what is new and what changed. It returns what it did also with an error, which is a

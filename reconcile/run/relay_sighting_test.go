@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -111,6 +112,28 @@ func TestSightings(t *testing.T) {
 				t.Errorf("sightings (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// An indicator that many endpoints saw is asked for its incidents once a bundle, not once an endpoint.
+func TestTheIncidentsOfAnIndicatorAreReadOnceABundle(t *testing.T) {
+	r, store := newRelayed(), &memStore{}
+	for i := range 40 {
+		r.saw(i, fmt.Sprintf("host-%d", i), "a")
+	}
+	r.pull(t, store)
+	for i := range 40 {
+		r.triage(i, alert.FalsePositive)
+	}
+	r.reads["IncidentsOf"] = 0
+	r.pull(t, store)
+	if n := r.reads["IncidentsOf"]; n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	for _, s := range r.sights {
+		if !s.Negative {
+			t.Fatalf("%+v", s)
+		}
 	}
 }
 

@@ -133,6 +133,7 @@ func (p *pulling) turned(ctx context.Context, entries []*entry) ([]*sighting, er
 	if err != nil {
 		return nil, err
 	}
+	p.indicated = map[string][]Stored{}
 	var out []*sighting
 	for _, at := range order {
 		have := stored[at]

@@ -100,6 +100,7 @@ func (p *pulling) sightings(ctx context.Context, entries []*entry) ([]*sighting,
 	if err != nil {
 		return nil, err
 	}
+	p.indicated = map[string][]Stored{}
 	out := make([]*sighting, 0, len(order))
 	for _, at := range order {
 		s, err := p.sighting(ctx, at, refs[at.indicator], news[at], stored[at])
@@ -167,9 +168,12 @@ func allNegative(entries []*entry) bool {
 // others are the further incidents of a pair that OpenCTI has, each with whether it was taken for a
 // mistake.
 func (p *pulling) others(ctx context.Context, at pair, but []*entry) (negative []bool, err error) {
-	found, err := p.Knowledge.IncidentsOf(ctx, at.indicator)
-	if err != nil {
-		return nil, err
+	found, known := p.indicated[at.indicator]
+	if !known {
+		if found, err = p.Knowledge.IncidentsOf(ctx, at.indicator); err != nil {
+			return nil, err
+		}
+		p.indicated[at.indicator] = found
 	}
 	for i := range found {
 		status, endpoint, ours := p.Scribe.Read(found[i].Description)
