@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"syscall"
+	"testing"
+	"time"
+
+	"harfangsync/sinks/hlsim"
+	"harfangsync/sources/octisim"
+	"harfangsync/sources/simhttp"
+)
+
+// An import that is interrupted while OpenCTI works on its bundle ends with the signal's code, and the
+// next one finds each alert counted once.
+func TestAnInterruptedImportEndsWithTheSignal(t *testing.T) {
+	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
+		w := newChaosWorld(t)
+		w.stix(1, domainPattern("c2.example"))
+		w.pulls(t)
+		w.sees(t, hlsim.Sighting{Value: "c2.example"})
+		w.octi.SetKnobs(func(k *octisim.Knobs) { k.ImportDelay = 3 * time.Second })
+		dir, imports := t.TempDir(), []string{"HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true"}
+		var out bytes.Buffer
+		cmd := w.start(t, dir, &out, imports, "pull", "--report", "report.json")
+		for w.octi.Held().Queued == 0 {
+			time.Sleep(5 * time.Millisecond)
+		}
+		_ = cmd.Process.Signal(sig)
+		if got := exitOf(t, cmd.Wait()); got != code {
+			t.Errorf("%v: code %d, want %d\n%s", sig, got, code, tail(out.String()))
+		}
+		if !bytes.Contains(out.Bytes(), []byte("pending: handed over to OpenCTI")) {
+			t.Errorf("%v: it is not said what is pending\n%s", sig, tail(out.String()))
+		}
+		out.Reset()
+		if err := w.start(t, dir, &out, imports, "pull").Wait(); err != nil {
+			t.Errorf("%v\n%s", err, tail(out.String()))
+		}
+		w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")
+	}
+}
+
+// A pull that finds OpenCTI down while an earlier bundle waits has written nothing: 8, and the bundle
+// waits on.
+func TestAnImportThatFindsOpenCTIDownIsNotPartlyDone(t *testing.T) {
+	w := newChaosWorld(t)
+	w.stix(1, domainPattern("c2.example"))
+	w.pulls(t)
+	w.sees(t, hlsim.Sighting{Value: "c2.example"})
+	if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "stixBundlePush", Times: 1, Do: simhttp.ResetAfter}); err != nil {
+		t.Fatal(err)
+	}
+	w.must(t, codePartly, "pull")
+	if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "query WorkState|query Work", Do: simhttp.Answer, Status: 500}); err != nil {
+		t.Fatal(err)
+	}
+	w.must(t, codeSide, "pull")
+	w.octi.HTTP.Heal()
+	w.must(t, 0, "pull")
+	w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")
+}
