@@ -2,12 +2,10 @@ package run_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +30,8 @@ type relayed struct {
 	asked   []run.AlertQuery       // in order
 	changed func(*run.ThreatQuery) // is told of each read of threats; may be nil
 
+	rows       []run.Located     // rules of HarfangLab
+	looked     []string          // look-ups of rules
 	indicators map[string]string // standard ids by internal id
 	things     map[string]*thing // incidents, cases and notes by id
 	owned      map[string][]string
@@ -232,273 +232,32 @@ func (r *relayed) FindList(_ context.Context, k reconcile.Kind, name string) (*r
 	return &run.List{ID: k.String(), Name: name}, nil
 }
 
-func (r *relayed) Lookup(context.Context, reconcile.Kind, string, run.Query) ([]run.Located, error) {
+func (r *relayed) Lookup(_ context.Context, k reconcile.Kind, list string, q run.Query) (out []run.Located, err error) {
+	r.looked = append(r.looked, fmt.Sprint(k, " ", q.Type, " ", q.Value, q.RuleID, q.Name))
+	for _, l := range r.rows {
+		if l.Kind == k && (list == "" || l.List == list) && l.Type == q.Type && l.Value == q.Value && (q.RuleID == "" || l.RuleID == q.RuleID) && (q.Name == "" || l.Name == q.Name) {
+			out = append(out, l)
+		}
+	}
+	return out, r.failing["Lookup"]
+}
+
+func (r *relayed) Rule(_ context.Context, k reconcile.Kind, id string) (*run.Located, error) {
+	r.looked = append(r.looked, "rule "+id)
+	for _, l := range r.rows {
+		if l.Kind == k && l.ID == id {
+			return &l, nil
+		}
+	}
 	return nil, nil
 }
 
-func (r *relayed) Rule(context.Context, reconcile.Kind, string) (*run.Located, error) {
-	return nil, nil
-}
-
-func (r *relayed) YARAByRule(context.Context, string, string) ([]run.Located, error) { return nil, nil }
-
-// read counts a call, and gives the error that is due.
-func (r *relayed) read(method string) error {
-	r.reads[method]++
-	return r.failing[method]
-}
-
-func (r *relayed) Indicators(_ context.Context, ids []string) (out []run.Found, err error) {
-	for _, id := range ids {
-		if standard, there := r.indicators[id]; there {
-			out = append(out, run.Found{Asked: id, Indicator: reconcile.Indicator{ID: id, StandardID: standard}})
+func (r *relayed) YARAByRule(_ context.Context, list, rule string) (out []run.Located, err error) {
+	r.looked = append(r.looked, "yara rule "+rule)
+	for _, l := range r.rows {
+		if l.Kind == reconcile.YARA && l.List == list && strings.Contains(l.Content, "rule "+rule+" ") {
+			out = append(out, l)
 		}
-	}
-	return out, r.read("Indicators")
-}
-
-func (r *relayed) found(method string, ids []string) (out []run.Stored, err error) {
-	for _, id := range ids {
-		if o := r.things[id]; o != nil {
-			out = append(out, run.Stored{IDs: []string{"internal-" + id, id}, Description: o.text})
-		}
-	}
-	return out, r.read(method)
-}
-
-func (r *relayed) Incidents(_ context.Context, ids []string) ([]run.Stored, error) {
-	return r.found("Incidents", ids)
-}
-func (r *relayed) Cases(_ context.Context, ids []string) ([]run.Stored, error) {
-	return r.found("Cases", ids)
-}
-func (r *relayed) Notes(_ context.Context, ids []string) ([]run.Stored, error) {
-	return r.found("Notes", ids)
-}
-func (r *relayed) Techniques(context.Context, []string) ([]run.Stored, error) { return nil, nil }
-
-func (r *relayed) Sightings(_ context.Context, indicator string) (out []run.Sighted, err error) {
-	for _, s := range r.sights {
-		if slices.Contains(r.owned["of "+s.IDs[0]], indicator) {
-			out = append(out, *s)
-		}
-	}
-	return out, r.read("Sightings")
-}
-
-func (r *relayed) IncidentsOf(_ context.Context, indicator string) ([]run.Stored, error) {
-	var ids []string
-	for _, id := range slices.Sorted(maps.Keys(r.things)) {
-		if slices.Contains(r.owned[id], indicator) {
-			ids = append(ids, id)
-		}
-	}
-	return r.found("IncidentsOf", ids)
-}
-
-func (r *relayed) IndicatorsOf(_ context.Context, incidents []string) (map[string][]string, error) {
-	out := map[string][]string{}
-	for _, id := range incidents {
-		out[id] = r.owned[strings.TrimPrefix(id, "internal-")]
-	}
-	return out, r.read("IndicatorsOf")
-}
-
-func (r *relayed) AddWork(context.Context, string) (string, error) {
-	if r.workless {
-		return "", r.read("AddWork")
-	}
-	id := fmt.Sprintf("work-%d", len(r.works)+1)
-	r.works[id] = &run.Work{}
-	return id, r.read("AddWork")
-}
-
-func (r *relayed) Push(_ context.Context, bundle, work string) error {
-	r.pushes = append(r.pushes, bundle)
-	if r.take != nil {
-		return r.take(r, bundle, work)
-	}
-	r.importBundle(bundle, work)
-	return nil
-}
-
-func (r *relayed) Work(_ context.Context, id string) (*run.Work, error) {
-	if err := r.read("Work"); err != nil {
-		return nil, err
-	}
-	return r.works[id], nil
-}
-
-func (r *relayed) CloseWork(_ context.Context, id, _ string) error {
-	r.closed = append(r.closed, id)
-	return nil
-}
-
-// memObjects are the objects of a bundle.
-func memObjects(bundle string) (out []memObject) {
-	for line := range strings.Lines(bundle) {
-		var o memObject
-		if err := json.Unmarshal([]byte(line), &o); err != nil {
-			panic(err)
-		}
-		out = append(out, o)
-	}
-	return out
-}
-
-// importBundle is what the workers do.
-func (r *relayed) importBundle(bundle, work string) {
-	w := r.works[work]
-	if w == nil {
-		w = &run.Work{}
-	}
-	for _, o := range memObjects(bundle) {
-		w.Expected, w.Processed, w.Complete = w.Expected+1, w.Processed+1, true
-		if r.refuse != nil && r.refuse(o) {
-			w.Errors = append(w.Errors, run.WorkError{Message: o.Type + " refused", Source: o.ID})
-			continue
-		}
-		r.importObject(o)
-	}
-}
-
-func (r *relayed) importObject(o memObject) {
-	switch o.Type {
-	case "incident", "case-incident", "note":
-		if r.things[o.ID] == nil {
-			r.things[o.ID] = &thing{id: o.ID}
-		}
-		r.things[o.ID].text = o.Text
-	case "relationship":
-		for internal, standard := range r.indicators {
-			if standard == o.From && !slices.Contains(r.owned[o.To], internal) {
-				r.owned[o.To] = append(r.owned[o.To], internal)
-			}
-		}
-	case "sighting":
-		r.importSighting(o)
-	}
-}
-
-// importSighting adds counts up where the range grows, and replaces the count otherwise (contract
-// opencti-api 9).
-func (r *relayed) importSighting(o memObject) {
-	var internal string
-	for id, standard := range r.indicators {
-		if standard == o.Seen.Indicator {
-			internal = id
-		}
-	}
-	if internal == "" {
-		return
-	}
-	for _, s := range r.sights {
-		if !slices.Contains(s.IDs, o.Seen.ID) {
-			continue
-		}
-		if o.Seen.First.Before(s.First) || o.Seen.Last.After(s.Last) {
-			s.Count += o.Seen.Count
-		} else {
-			s.Count = o.Seen.Count
-		}
-		if o.Seen.First.Before(s.First) {
-			s.First = o.Seen.First
-		}
-		if o.Seen.Last.After(s.Last) {
-			s.Last = o.Seen.Last
-		}
-		s.Negative = o.Seen.Negative
-		return
-	}
-	s := &run.Sighted{IDs: []string{"internal-" + o.Seen.ID, o.Seen.ID}, Endpoint: []string{o.Seen.Endpoint}, Count: o.Seen.Count, First: o.Seen.First, Last: o.Seen.Last, Negative: o.Seen.Negative}
-	r.sights = append(r.sights, s)
-	r.owned["of "+s.IDs[0]] = []string{internal}
-}
-
-// memScribe writes objects as lines. An alert whose level is "unwritable" cannot be written.
-type memScribe struct{}
-
-func memLine(o memObject) alert.Object {
-	b, err := json.Marshal(o)
-	if err != nil {
-		panic(err)
-	}
-	return alert.Object{ID: o.ID, Type: o.Type, JSON: b}
-}
-
-func (memScribe) Author() alert.Object {
-	return memLine(memObject{Type: "identity", ID: "identity--author"})
-}
-
-func (memScribe) IncidentID(a *alert.Alert) string {
-	if a.ID == "" {
-		return ""
-	}
-	return "incident--" + a.ID
-}
-
-func (memScribe) EndpointID(a *alert.Alert) string {
-	if a.Agent.Hostname == "" {
-		return ""
-	}
-	return "identity--" + a.Agent.Hostname
-}
-
-func (memScribe) SightingID(indicator, endpoint string) string {
-	return "sighting--" + indicator + "-" + endpoint
-}
-func (memScribe) TechniqueIDs(*alert.Alert) []string { return nil }
-
-func (s memScribe) Alert(a *alert.Alert, indicators []string, _ func(string) bool) ([]alert.Object, error) {
-	if a.Level == "unwritable" {
-		return nil, errors.New("it cannot be written")
-	}
-	out := []alert.Object{memLine(memObject{Type: "incident", ID: s.IncidentID(a), Text: string(a.Status) + " " + s.EndpointID(a)})}
-	for _, id := range indicators {
-		out = append(out, memLine(memObject{Type: "relationship", ID: "relationship--" + id + a.ID, From: id, To: s.IncidentID(a)}))
 	}
 	return out, nil
-}
-
-func (memScribe) Sighting(s alert.Sighting) alert.Object {
-	o := memObject{Type: "sighting", ID: s.ID, Seen: s}
-	return memLine(o)
-}
-
-func (memScribe) CaseID(t *alert.Threat) string { return "case-incident--" + t.ID }
-
-func (s memScribe) Threat(t *alert.Threat, refs []string) ([]alert.Object, error) {
-	out := []alert.Object{memLine(memObject{Type: "case-incident", ID: s.CaseID(t), Text: fmt.Sprintf("%s, %d of %d alerts, %d objects", t.Status, t.Imported, t.Count, len(refs))})}
-	if t.Note != nil {
-		out = append(out, memLine(memObject{Type: "note", ID: "note--" + t.ID, Text: t.Note.Content}))
-	}
-	return out, nil
-}
-
-func (memScribe) Bundle(objects []alert.Object) (string, error) {
-	lines := make([]string, len(objects))
-	for i, o := range objects {
-		lines[i] = string(o.JSON)
-	}
-	return strings.Join(lines, "\n"), nil
-}
-
-func (memScribe) Read(description string) (alert.Status, string, bool) {
-	status, endpoint, ok := strings.Cut(description, " ")
-	return alert.Status(status), endpoint, ok
-}
-
-func (memScribe) Description(o alert.Object) string {
-	var m memObject
-	if json.Unmarshal(o.JSON, &m) != nil {
-		return ""
-	}
-	return m.Text
-}
-
-func (memScribe) Fired(a *alert.Alert) []alert.Hint {
-	if a.RuleContent == "" {
-		return nil
-	}
-	return []alert.Hint{{From: alert.ByContent, Kind: reconcile.IOC, Owners: strings.Fields(a.RuleContent)}}
 }

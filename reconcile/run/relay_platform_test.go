@@ -1,0 +1,186 @@
+package run_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+)
+
+// read counts a call, and gives the error that is due.
+func (r *relayed) read(method string) error {
+	r.reads[method]++
+	return r.failing[method]
+}
+
+func (r *relayed) Indicators(_ context.Context, ids []string) (out []run.Found, err error) {
+	for _, id := range ids {
+		if standard, there := r.indicators[id]; there {
+			out = append(out, run.Found{Asked: id, Indicator: reconcile.Indicator{ID: id, StandardID: standard}})
+		}
+	}
+	return out, r.read("Indicators")
+}
+
+func (r *relayed) found(method string, ids []string) (out []run.Stored, err error) {
+	for _, id := range ids {
+		if o := r.things[id]; o != nil {
+			out = append(out, run.Stored{IDs: []string{"internal-" + id, id}, Description: o.text})
+		}
+	}
+	return out, r.read(method)
+}
+
+func (r *relayed) Incidents(_ context.Context, ids []string) ([]run.Stored, error) {
+	return r.found("Incidents", ids)
+}
+func (r *relayed) Cases(_ context.Context, ids []string) ([]run.Stored, error) {
+	return r.found("Cases", ids)
+}
+func (r *relayed) Notes(_ context.Context, ids []string) ([]run.Stored, error) {
+	return r.found("Notes", ids)
+}
+func (r *relayed) Techniques(context.Context, []string) ([]run.Stored, error) { return nil, nil }
+
+func (r *relayed) Sightings(_ context.Context, indicator string) (out []run.Sighted, err error) {
+	for _, s := range r.sights {
+		if slices.Contains(r.owned["of "+s.IDs[0]], indicator) {
+			out = append(out, *s)
+		}
+	}
+	return out, r.read("Sightings")
+}
+
+func (r *relayed) IncidentsOf(_ context.Context, indicator string) ([]run.Stored, error) {
+	var ids []string
+	for _, id := range slices.Sorted(maps.Keys(r.things)) {
+		if slices.Contains(r.owned[id], indicator) {
+			ids = append(ids, id)
+		}
+	}
+	return r.found("IncidentsOf", ids)
+}
+
+func (r *relayed) IndicatorsOf(_ context.Context, incidents []string) (map[string][]string, error) {
+	out := map[string][]string{}
+	for _, id := range incidents {
+		out[id] = r.owned[strings.TrimPrefix(id, "internal-")]
+	}
+	return out, r.read("IndicatorsOf")
+}
+
+func (r *relayed) AddWork(context.Context, string) (string, error) {
+	if r.workless {
+		return "", r.read("AddWork")
+	}
+	id := fmt.Sprintf("work-%d", len(r.works)+1)
+	r.works[id] = &run.Work{}
+	return id, r.read("AddWork")
+}
+
+func (r *relayed) Push(_ context.Context, bundle, work string) error {
+	r.pushes = append(r.pushes, bundle)
+	if r.take != nil {
+		return r.take(r, bundle, work)
+	}
+	r.importBundle(bundle, work)
+	return nil
+}
+
+func (r *relayed) Work(_ context.Context, id string) (*run.Work, error) {
+	if err := r.read("Work"); err != nil {
+		return nil, err
+	}
+	return r.works[id], nil
+}
+
+func (r *relayed) CloseWork(_ context.Context, id, _ string) error {
+	r.closed = append(r.closed, id)
+	return nil
+}
+
+// memObjects are the objects of a bundle.
+func memObjects(bundle string) (out []memObject) {
+	for line := range strings.Lines(bundle) {
+		var o memObject
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			panic(err)
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// importBundle is what the workers do.
+func (r *relayed) importBundle(bundle, work string) {
+	w := r.works[work]
+	if w == nil {
+		w = &run.Work{}
+	}
+	for _, o := range memObjects(bundle) {
+		w.Expected, w.Processed, w.Complete = w.Expected+1, w.Processed+1, true
+		if r.refuse != nil && r.refuse(o) {
+			w.Errors = append(w.Errors, run.WorkError{Message: o.Type + " refused", Source: o.ID})
+			continue
+		}
+		r.importObject(o)
+	}
+}
+
+func (r *relayed) importObject(o memObject) {
+	switch o.Type {
+	case "incident", "case-incident", "note":
+		if r.things[o.ID] == nil {
+			r.things[o.ID] = &thing{id: o.ID}
+		}
+		r.things[o.ID].text = o.Text
+	case "relationship":
+		for internal, standard := range r.indicators {
+			if standard == o.From && !slices.Contains(r.owned[o.To], internal) {
+				r.owned[o.To] = append(r.owned[o.To], internal)
+			}
+		}
+	case "sighting":
+		r.importSighting(o)
+	}
+}
+
+// importSighting adds counts up where the range grows, and replaces the count otherwise (contract
+// opencti-api 9).
+func (r *relayed) importSighting(o memObject) {
+	var internal string
+	for id, standard := range r.indicators {
+		if standard == o.Seen.Indicator {
+			internal = id
+		}
+	}
+	if internal == "" {
+		return
+	}
+	for _, s := range r.sights {
+		if !slices.Contains(s.IDs, o.Seen.ID) {
+			continue
+		}
+		if o.Seen.First.Before(s.First) || o.Seen.Last.After(s.Last) {
+			s.Count += o.Seen.Count
+		} else {
+			s.Count = o.Seen.Count
+		}
+		if o.Seen.First.Before(s.First) {
+			s.First = o.Seen.First
+		}
+		if o.Seen.Last.After(s.Last) {
+			s.Last = o.Seen.Last
+		}
+		s.Negative = o.Seen.Negative
+		return
+	}
+	s := &run.Sighted{IDs: []string{"internal-" + o.Seen.ID, o.Seen.ID}, Endpoint: []string{o.Seen.Endpoint}, Count: o.Seen.Count, First: o.Seen.First, Last: o.Seen.Last, Negative: o.Seen.Negative}
+	r.sights = append(r.sights, s)
+	r.owned["of "+s.IDs[0]] = []string{internal}
+}
