@@ -194,13 +194,14 @@ func (p *pulling) judge(rows []Located, list *List, h alert.Hint) firing {
 		if len(rows) > 1 && byName {
 			return firing{}
 		}
-		mine, _, _ := reconcile.Whose(&r.Row, p.Own, p.Canon)
-		if !mine {
+		mine, foreign, _ := reconcile.Whose(&r.Row, p.Own, p.Canon)
+		owners := reconcile.OwnersOf(&r.Row)
+		if foreign || !mine && len(owners) == 0 { // an old connector's rule is ours before it is adopted
 			f.found = true
 			continue
 		}
 		f = firing{found: true}
-		for _, o := range reconcile.OwnersOf(&r.Row) {
+		for _, o := range owners {
 			if o.ID != "" {
 				f.owners = append(f.owners, o.ID)
 			} else if o.StandardID != "" {
