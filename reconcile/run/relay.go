@@ -164,7 +164,7 @@ func (p *pulling) pull(ctx context.Context) error {
 	}
 	p.began = p.Keeper.Document().Pull
 	for _, f := range p.began.Failed {
-		p.failed[f.ID] = f
+		p.failed[failedKey(f.Threat, f.ID)] = f
 	}
 	if err := p.retry(ctx, p.began.Failed); err != nil {
 		return err
@@ -314,16 +314,26 @@ func (p *pulling) unreadable(bad []alert.Bad) {
 	}
 }
 
-// fail files an alert that could not be imported, once a run.
+// failedKey is unique to an alert or a threat.
+func failedKey(threat bool, id string) string {
+	if threat {
+		return "threat " + id
+	}
+	return id
+}
+
+// fail files an alert or a threat that could not be imported, once a run.
 func (p *pulling) fail(it PullItem, at time.Time, err error) {
 	it.Result, it.Error, it.Time = PullFailed, err.Error(), at
 	if it.ID != "" {
-		f := p.failed[it.ID]
-		if p.filed[it.ID] || f.Tries >= mostTries && !p.Again {
+		threat := it.Kind == "threat"
+		key := failedKey(threat, it.ID)
+		f := p.failed[key]
+		if p.filed[key] || f.Tries >= mostTries && !p.Again {
 			return
 		}
-		f.ID, f.At, f.Tries = it.ID, at, f.Tries+1
-		p.failed[it.ID], p.filed[it.ID] = f, true
+		f.ID, f.At, f.Tries, f.Threat = it.ID, at, f.Tries+1, threat
+		p.failed[key], p.filed[key] = f, true
 		if f.Tries >= mostTries {
 			it.Result = GivenUp
 		}

@@ -128,7 +128,7 @@ func TestAStuckImportIsWaitedForOnce(t *testing.T) {
 	}
 }
 
-// A threat that OpenCTI refuses is named, and its changes are read again.
+// A threat that OpenCTI refuses is named, tried again in the next runs, and given up after five.
 func TestARefusedThreatBlocksNoOther(t *testing.T) {
 	r := newRelayed()
 	r.threat("one", 20*time.Second)
@@ -141,6 +141,22 @@ func TestARefusedThreatBlocksNoOther(t *testing.T) {
 	}
 	if !strings.Contains(report.Items[0].Error, "case-incident refused") {
 		t.Errorf("it is not said why: %q", report.Items[0].Error)
+	}
+	for n := 2; n <= 6; n++ {
+		report, err = r.withThreats(t, store).Pull(t.Context())
+		want := run.PullFailed
+		if n >= 5 {
+			want = run.GivenUp
+		}
+		if err != nil || report.Count("threat", want) != 1 || report.Clean() != (n >= 5) {
+			t.Errorf("run %d: %v, %+v", n, err, report.Items)
+		}
+	}
+	r.refuse = nil
+	relay := r.withThreats(t, store)
+	relay.Again = true
+	if report, err = relay.Pull(t.Context()); err != nil || report.Count("threat", run.Imported) != 1 || len(store.doc(t).Pull.Failed) != 0 {
+		t.Errorf("when asked for: %v, %+v, %s", err, report.Items, store.text)
 	}
 }
 

@@ -144,12 +144,19 @@ func (p *pulling) flush(ctx context.Context) error {
 // retry tries the alerts again that failed in earlier runs, each in a bundle of its own.
 func (p *pulling) retry(ctx context.Context, failed []state.Failed) error {
 	for _, f := range failed {
+		kind := "alert"
+		if f.Threat {
+			kind = "threat"
+		}
 		if f.Tries >= mostTries && !p.Again {
 			p.report.Items = append(p.report.Items, PullItem{
-				Kind: "alert", ID: f.ID, Time: f.At, Result: GivenUp,
+				Kind: kind, ID: f.ID, Time: f.At, Result: GivenUp,
 				Error: "failed in five runs and is not tried any more; pull --retry-failed tries again",
 			})
 			continue
+		}
+		if f.Threat {
+			continue // it is read with the others
 		}
 		a, err := p.Alerts.Alert(ctx, f.ID)
 		switch {

@@ -18,10 +18,7 @@ func (p *pulling) threats(ctx context.Context) error {
 	has := map[string]bool{}
 	gather := func(page []alert.Threat, bad []alert.Bad) error {
 		for _, b := range bad {
-			if key := "unreadable " + b.ID; !has[key] || b.ID == "" {
-				has[key] = true
-				p.report.Items = append(p.report.Items, PullItem{Kind: "threat", ID: b.ID, Result: PullFailed, Error: "cannot be read: " + b.Err.Error()})
-			}
+			p.fail(PullItem{Kind: "threat", ID: b.ID}, time.Time{}, fmt.Errorf("cannot be read: %w", b.Err))
 		}
 		page = slices.DeleteFunc(page, func(t alert.Threat) bool { return has[t.ID] })
 		followed, err := p.followed(ctx, page)
@@ -76,6 +73,10 @@ func (p *pulling) followed(ctx context.Context, page []alert.Threat) (map[string
 
 // threat imports one threat, unless OpenCTI has it as it is.
 func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
+	key := failedKey(true, t.ID)
+	if p.failed[key].Tries >= mostTries && !p.Again {
+		return nil
+	}
 	it := PullItem{Kind: "threat", ID: t.ID, Name: t.Slug, Time: t.Created, Object: p.Scribe.CaseID(t)}
 	file := func(result PullResult, err error) {
 		it.Result = result
@@ -100,12 +101,16 @@ func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
 	t.Imported = n
 	objects, err := p.Scribe.Threat(t, refs)
 	if err != nil {
-		file(PullFailed, err)
+		p.fail(it, t.Created, err)
 		return nil
 	}
 	same, before, err := p.sameCase(ctx, t, objects)
-	if err != nil || same {
+	if err != nil {
 		return err
+	}
+	if same {
+		delete(p.failed, key)
+		return nil
 	}
 	result := Imported
 	if before {
@@ -113,6 +118,7 @@ func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
 	}
 	err = p.deliverCase(ctx, objects, it.Object)
 	if err == nil {
+		delete(p.failed, key)
 		file(result, nil)
 		return nil
 	}
@@ -124,8 +130,8 @@ func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
 		file(PullUntried, err)
 		return err
 	}
-	file(PullFailed, err)
-	p.holdChanges = true
+	p.fail(it, t.Created, err)
+	p.holdChanges = p.holdChanges || p.failed[key].Tries < mostTries
 	return nil
 }
 

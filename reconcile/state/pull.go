@@ -29,11 +29,12 @@ type Total struct {
 	Negative  bool   `json:"x,omitempty"`
 }
 
-// Failed is an alert that OpenCTI did not take, so far.
+// Failed is an alert or a threat that OpenCTI did not take, so far.
 type Failed struct {
-	ID    string    `json:"id"`
-	At    time.Time `json:"at"` // its alert_time
-	Tries int       `json:"tries,omitempty"`
+	ID     string    `json:"id"`
+	At     time.Time `json:"at"` // its alert_time, or when the threat was made
+	Tries  int       `json:"tries,omitempty"`
+	Threat bool      `json:"threat,omitempty"`
 }
 
 // MostFailed is how many alerts that failed are remembered.
