@@ -139,6 +139,26 @@ func TestAYoungBundleIsNotSentTwice(t *testing.T) {
 	}
 }
 
+// A bundle that was lost does not hold up runs that have less time than a work may stand still.
+func TestRunsWithADeadlineGetPastALostBundle(t *testing.T) {
+	for _, workless := range []bool{false, true} {
+		r, store, _ := handed(t, workless)
+		r.now = r.now.Add(10 * time.Minute)
+		began := r.now
+		ctx, cancel := context.WithCancel(t.Context())
+		r.waited = func(r *relayed) {
+			if r.now.Sub(began) > 2*time.Minute {
+				cancel()
+			}
+		}
+		report, err := r.relay(t, store).Pull(ctx)
+		if err != nil || report.Count("alert", run.Imported) != 1 || store.doc(t).Pull.Pending != nil {
+			t.Errorf("workless %t: %v, %+v, remembered %s", workless, err, report.Items, store.text)
+		}
+		cancel()
+	}
+}
+
 // A work that moves is waited for however long it takes, without asking all the time.
 func TestAWorkThatMovesIsWaitedFor(t *testing.T) {
 	r, store := newRelayed(), &memStore{}

@@ -215,7 +215,7 @@ func (p *pulling) settle(ctx context.Context, pending *state.Pending) error {
 			}
 		}
 	}
-	if err := p.await(ctx, pending.Work, must); err != nil {
+	if err := p.await(ctx, pending.At, pending.Work, must); err != nil {
 		return err
 	}
 	var ids []string

@@ -220,7 +220,7 @@ func (p *pulling) push(ctx context.Context, bundle string, pending *state.Pendin
 		return p.side(err)
 	}
 	p.report.Wrote = true
-	return p.await(ctx, work, must)
+	return p.await(ctx, p.Clock(), work, must)
 }
 
 // drop ends a work whose bundle was not handed over.
@@ -238,17 +238,23 @@ func (p *pulling) side(err error) error {
 	return err
 }
 
-// await waits until a work is complete and what must be there is there. A work on which nothing moves
-// for long stays pending.
-func (p *pulling) await(ctx context.Context, work string, must []due) error {
-	const first, most = 100 * time.Millisecond, 10 * time.Second
-	deadline, before := p.Clock().Add(p.patience), -1
+// await waits until a work that was handed over at some time is complete and what must be there is there.
+// A work on which nothing moves for long stays pending. One that is old already gets a short look: were
+// it given the whole of that again, runs with a deadline would never get past a bundle that was lost.
+func (p *pulling) await(ctx context.Context, since time.Time, work string, must []due) error {
+	const first, most, look = 100 * time.Millisecond, 10 * time.Second, time.Minute
+	now := p.Clock()
+	deadline, before := since.Add(p.patience), -1
+	if soon := now.Add(min(look, p.patience)); deadline.Before(soon) {
+		deadline = soon
+	}
 	for delay := first; ; delay = min(delay*3/2, most) {
+		seen := before >= 0
 		done, moved, err := p.look(ctx, work, must, &before)
 		if err != nil || done {
 			return err
 		}
-		if moved {
+		if moved && seen {
 			deadline = p.Clock().Add(p.patience)
 		}
 		if p.Clock().After(deadline) {

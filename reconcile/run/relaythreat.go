@@ -217,7 +217,7 @@ func (p *pulling) deliverCase(ctx context.Context, objects []alert.Object, id st
 	}
 	p.report.Wrote = true
 	if work != "" {
-		return p.await(ctx, work, nil)
+		return p.await(ctx, p.Clock(), work, nil)
 	}
 	for range 50 {
 		found, err := p.Knowledge.Cases(ctx, []string{id})

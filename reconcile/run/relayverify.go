@@ -64,7 +64,7 @@ func (p *pulling) correct(ctx context.Context, sights []*sighting) (doubt, err e
 		p.drop(ctx, work)
 		return nil, p.interrupted(ctx, p.side(err))
 	}
-	return nil, p.await(ctx, work, nil)
+	return nil, p.await(ctx, p.Clock(), work, nil)
 }
 
 // wrong are the sightings that differ, after some time where nothing tells when they are imported.
