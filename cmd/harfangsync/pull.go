@@ -75,14 +75,22 @@ func (p *program) pullAlone(ctx context.Context, t *target, im *importing) error
 
 // pull imports what is new, and says so.
 func (p *program) pull(ctx context.Context, t *target, im *importing) (*run.PullReport, error) {
+	return p.pullBeside(ctx, t, im)()
+}
+
+// pullBeside imports what is new while the program does other things, and returns what says so.
+func (p *program) pullBeside(ctx context.Context, t *target, im *importing) func() (*run.PullReport, error) {
 	r, err := t.relay(p, im)
 	if err != nil {
-		return nil, err
+		return func() (*run.PullReport, error) { return nil, err }
 	}
 	began := time.Now()
 	done, err := r.Pull(ctx)
-	p.reporter.pulled(done, time.Since(began))
-	return done, firstError(im.tell(p, done, p.pullCode(done, err)), err)
+	took := time.Since(began)
+	return func() (*run.PullReport, error) {
+		p.reporter.pulled(done, took)
+		return done, firstError(im.tell(p, done, p.pullCode(done, err)), err)
+	}
 }
 
 // relay prepares an import.
@@ -238,20 +246,25 @@ func (p *program) pullEnd(r *run.PullReport, err error) error {
 
 // pullAfter is the pull of a run, after whatever became of its plan.
 func (p *program) pullAfter(ctx context.Context, t *target, im *importing) (*run.PullReport, error) {
-	hl := &t.cfg.HarfangLab
-	if !hl.ImportEvents {
-		p.log.Info("alerts are not imported: harfanglab.import_security_events_as_incidents is off")
-		return nil, nil
-	}
-	if t.away != nil {
-		p.log.Warn("alerts are not imported: OpenCTI is not asked")
-		return nil, nil
-	}
-	if !t.ident.Version.AtLeast(pullFrom) {
-		p.log.Warn("alerts are not imported: this OpenCTI takes no bundles", "version", t.ident.Version.String(), "needs", pullFrom)
+	if !p.mayPull(t) {
 		return nil, nil
 	}
 	return p.pull(ctx, t, im)
+}
+
+// mayPull says whether a run or a tail imports alerts, and if not, why.
+func (p *program) mayPull(t *target) bool {
+	switch {
+	case !t.cfg.HarfangLab.ImportEvents:
+		p.log.Info("alerts are not imported: harfanglab.import_security_events_as_incidents is off")
+	case t.away != nil:
+		p.log.Warn("alerts are not imported: OpenCTI is not asked")
+	case !t.ident.Version.AtLeast(pullFrom):
+		p.log.Warn("alerts are not imported: this OpenCTI takes no bundles", "version", t.ident.Version.String(), "needs", pullFrom)
+	default:
+		return true
+	}
+	return false
 }
 
 // pullReport is the stored form of what a pull did.

@@ -68,16 +68,18 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration) error
 		},
 		Told: func(planned *run.Planned, r *run.Report) error { return p.toldTail(t, planned, r) },
 	}
-	if t.cfg.HarfangLab.ImportEvents {
-		tail.Pull = func(ctx context.Context) error {
-			done, err := p.pullAfter(ctx, t, &importing{idly: true})
-			if err == nil && done != nil && !done.Clean() {
-				return errors.New("some alerts failed; see above")
+	if p.mayPull(t) {
+		tail.Pull = func(ctx context.Context) func() error {
+			tell := p.pullBeside(ctx, t, &importing{idly: true})
+			return func() error {
+				done, err := tell()
+				if err == nil && done != nil && !done.Clean() {
+					return errors.New("some alerts failed; see above")
+				}
+				return err
 			}
-			return err
 		}
-	} else {
-		p.log.Info("alerts are not imported: harfanglab.import_security_events_as_incidents is off")
+		tail.Pulled = span > 0 // by the run that it follows
 	}
 	err := tail.Run(ctx)
 	if e, refused := errors.AsType[*run.RefusedError](err); refused {

@@ -24,8 +24,11 @@ type Tail struct {
 	// Refilter looks whether the stream's filter is another one than the Job was made for, and if so
 	// makes the Job follow it.
 	Refilter func(ctx context.Context) (changed bool, err error)
-	// Pull imports alerts; nil for none.
-	Pull func(ctx context.Context) error
+	// Pull imports alerts, beside what the stream brings, and returns what tells of it and what it ended
+	// with, which is called alone; nil for none.
+	Pull func(ctx context.Context) (told func() error)
+	// Pulled says that alerts were imported just before.
+	Pulled bool
 	// Beat is told, after every full run and batch, what it ended with; may be nil.
 	Beat func(planned *Planned, err error)
 	// Told is given every plan that has changes or is refused, with what became of it; nil before it is
@@ -119,17 +122,14 @@ func (t *Tail) follow(ctx context.Context) error {
 	defer stop()
 	t.marks.changed = make(chan struct{}, 1)
 	go func() { ended <- t.marks.listen(t.Follow(reading, t.from), t.Log) }()
-	pull := t.PullEvery
-	if t.Pull == nil || pull <= 0 {
-		pull = 365 * 24 * time.Hour
-	}
-	nextPull := t.now().Add(pull)
+	pulls := t.pulls()
+	defer func() { stop(); pulls.end() }()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		now := t.now()
 		due := t.due()
-		next := earliest(due, t.full, nextPull)
+		next := earliest(due, t.full, pulls.next)
 		timer.Reset(max(next.Sub(now), 0))
 		select {
 		case <-ctx.Done():
@@ -137,6 +137,9 @@ func (t *Tail) follow(ctx context.Context) error {
 		case err := <-ended:
 			return err
 		case <-t.marks.changed:
+			continue
+		case told := <-pulls.done:
+			t.pulled(ctx, pulls, told)
 			continue
 		case <-timer.C:
 		}
@@ -151,12 +154,8 @@ func (t *Tail) follow(ctx context.Context) error {
 				t.batch(ctx)
 				t.beat()
 			}
-		case !now.Before(nextPull):
-			if err := t.Pull(ctx); err != nil && ctx.Err() == nil {
-				t.Log.Error("alerts were not imported whole", "error", err)
-				t.worst = err
-			}
-			nextPull = t.now().Add(pull)
+		case pulls.due(now):
+			pulls.begin(reading)
 		}
 	}
 }

@@ -1,0 +1,50 @@
+package run
+
+import (
+	"context"
+	"time"
+)
+
+// pulls are the imports of a tail, one at a time. They go on beside the stream: an import waits for
+// OpenCTI's workers, which may take minutes, and the lists are not to stay behind for that.
+type pulls struct {
+	pull    func(context.Context) func() error
+	next    time.Time // zero while one goes on, and for none at all
+	running bool
+	done    chan func() error
+}
+
+func (t *Tail) pulls() *pulls {
+	p := &pulls{pull: t.Pull, done: make(chan func() error, 1)}
+	if t.Pull == nil || t.PullEvery <= 0 {
+		return p
+	}
+	p.next = t.now()
+	if t.Pulled {
+		p.next = p.next.Add(t.PullEvery)
+	}
+	return p
+}
+
+func (p *pulls) due(now time.Time) bool { return !p.next.IsZero() && !now.Before(p.next) }
+
+func (p *pulls) begin(ctx context.Context) {
+	p.running, p.next = true, time.Time{}
+	go func() { p.done <- p.pull(ctx) }()
+}
+
+// end tells of an import that still goes on, and whose context has ended.
+func (p *pulls) end() {
+	if p.running {
+		_ = (<-p.done)()
+	}
+}
+
+// pulled tells of an import, and sets the time of the next.
+func (t *Tail) pulled(ctx context.Context, p *pulls, told func() error) {
+	p.running, p.next = false, t.now().Add(t.PullEvery)
+	if err := told(); err != nil && ctx.Err() == nil {
+		t.Log.Error("alerts were not imported whole", "error", err)
+		t.worst = err
+	}
+}
