@@ -104,7 +104,7 @@ func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.C
 		if a.tail <= 0 || ctx.Err() != nil {
 			return err
 		}
-		return p.tailToo(ctx, t, a.tail, err)
+		return p.tailToo(ctx, t, a.tail, a.json, err)
 	})
 }
 
@@ -255,15 +255,21 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 	}
 	p.reporter.applied(done)
 	code := p.applyCode(done)
+	r := reportOf(doc, done, code)
+	if err := a.tell(p, done); err != nil {
+		return err
+	}
+	return a.finish(p, r, done)
+}
+
+// reportOf is the stored form of what became of a plan.
+func reportOf(doc *planfile.Document, done *run.Report, code int) *planfile.Report {
 	r := planfile.NewReport(doc, code)
 	for i := range done.Items {
 		it := &done.Items[i]
 		r.Add(it.Change, string(it.Outcome), it.Error)
 	}
-	if err := a.tell(p, done); err != nil {
-		return err
-	}
-	return a.finish(p, r, done)
+	return r
 }
 
 // applyCode is the exit code of an apply that ran.

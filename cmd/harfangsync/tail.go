@@ -44,12 +44,13 @@ func (p *program) tailAlone(ctx context.Context, a *applying) error {
 			return err
 		}
 		defer release()
-		return p.tail(ctx, t, 0)
+		return p.tail(ctx, t, 0, false)
 	})
 }
 
-// tail follows the stream for a while, 0 being until ctx ends.
-func (p *program) tail(ctx context.Context, t *target, span time.Duration) error {
+// tail follows the stream for a while, 0 being until ctx ends, and prints what it does as text or as JSON
+// lines.
+func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSON bool) error {
 	t.source.moving = true
 	tail := &run.Tail{
 		Job: t.job, Stream: t.cfg.Connector.LiveStreamID, For: span, Log: p.log,
@@ -66,11 +67,11 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration) error
 			}
 			p.reporter.beat(ctx, err)
 		},
-		Told: func(planned *run.Planned, r *run.Report) error { return p.toldTail(t, planned, r) },
+		Told: func(planned *run.Planned, r *run.Report) error { return p.toldTail(t, planned, r, asJSON) },
 	}
 	if p.mayPull(t) {
 		tail.Pull = func(ctx context.Context) func() error {
-			tell := p.pullBeside(ctx, t, &importing{idly: true})
+			tell := p.pullBeside(ctx, t, &importing{idly: true, json: asJSON})
 			return func() error {
 				done, err := tell()
 				if err == nil && done != nil && !done.Clean() {
@@ -134,30 +135,36 @@ func (t *target) refilter(ctx context.Context, p *program) (changed bool, err er
 }
 
 // toldTail prints what a tail does: a plan, and what became of it.
-func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report) error {
+func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSON bool) error {
+	doc := t.document(planned)
 	if r == nil {
 		p.reporter.begins()
-		doc := t.document(planned)
 		if doc.Applyable { // what is left alone was said by a plan, and would be said again with every event
 			doc.Held, doc.Skipped = nil, nil
+		}
+		if asJSON {
+			return render.PlanEvents(p.stdout, doc)
 		}
 		return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout)})
 	}
 	p.reporter.applied(r)
-	var a applying
+	a := applying{json: asJSON}
 	if err := a.tell(p, r); err != nil {
 		return err
+	}
+	if asJSON {
+		return render.ReportEvents(p.stdout, reportOf(doc, r, p.applyCode(r)), closingLine(r))
 	}
 	_, err := fmt.Fprintln(p.stdout)
 	return err
 }
 
 // tailToo follows the stream after a run, and ends with the graver of both codes.
-func (p *program) tailToo(ctx context.Context, t *target, span time.Duration, before error) error {
+func (p *program) tailToo(ctx context.Context, t *target, span time.Duration, asJSON bool, before error) error {
 	if t.cfg.Connector.LiveStreamID == "" {
 		return usagef("connector.live_stream_id: --tail follows a stream, and none is named; the run itself is done")
 	}
-	err := p.tail(ctx, t, span)
+	err := p.tail(ctx, t, span, asJSON)
 	sig := int(p.signalled.Load())
 	if err == nil || before != nil && graver(exitCode(before, sig), exitCode(err, sig)) == exitCode(before, sig) {
 		return before
