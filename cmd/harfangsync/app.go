@@ -64,7 +64,11 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if _, said := errors.AsType[*outcome](err); err != nil && !said {
 		fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
 	}
-	return exitCode(err, int(p.signalled.Load()))
+	code := exitCode(err, int(p.signalled.Load()))
+	if code == codeUnexpected {
+		fmt.Fprintln(p.stderr, "harfangsync: nothing is claimed about what was done; run again, with --log-level debug if it stays")
+	}
+	return code
 }
 
 // tuneMemory trades a little CPU for a smaller heap: a plan of a million rules holds its digests for
@@ -113,7 +117,7 @@ func (p *program) app() *cli.App {
 		Before:                    func(*cli.Context) error { return p.setLog("", "") },
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return usagef("unknown command %q; harfangsync --help lists them", c.Args().First())
+				return unknownCommand(c.Args().First(), "", c.App.Commands)
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -138,6 +142,12 @@ func (p *program) prepare(c *cli.Command) {
 	}
 	if len(c.Subcommands) > 0 {
 		c.Flags = append(c.Flags, helpFlag())
+		c.Action = func(ctx *cli.Context) error {
+			if ctx.NArg() > 0 {
+				return unknownCommand(ctx.Args().First(), c.Name, c.Subcommands)
+			}
+			return cli.ShowSubcommandHelp(ctx)
+		}
 		return
 	}
 	c.Flags = append(c.Flags, p.globalFlags()...)
@@ -146,10 +156,10 @@ func (p *program) prepare(c *cli.Command) {
 	c.SkipFlagParsing = false
 	c.Action = func(ctx *cli.Context) error {
 		if most == "" && ctx.NArg() > 0 {
-			return usagef("%s takes no arguments, got %q", c.Name, ctx.Args().First())
+			return usagef("%s takes no arguments, got %q; see its --help", c.Name, ctx.Args().First())
 		}
 		if most != "" && ctx.NArg() > 1 {
-			return usagef("%s takes one argument, got %d", c.Name, ctx.NArg())
+			return usagef("%s takes one argument, got %d; see its --help", c.Name, ctx.NArg())
 		}
 		return action(ctx)
 	}
@@ -250,8 +260,4 @@ func firstOf(values ...string) string {
 		}
 	}
 	return ""
-}
-
-func onUsageError(_ *cli.Context, err error, _ bool) error {
-	return usagef("%v; see --help", err)
 }

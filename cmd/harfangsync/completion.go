@@ -26,7 +26,7 @@ func (p *program) completionCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			shell := c.Args().First()
 			if !slices.Contains(shells, shell) {
-				return usagef("completion %q: want %s", shell, strings.Join(shells, ", "))
+				return usagef("completion needs the name of a shell: %s", strings.Join(shells, ", "))
 			}
 			script, err := completionScripts.ReadFile("completion/" + shell)
 			if err != nil {

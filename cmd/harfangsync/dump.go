@@ -19,7 +19,7 @@ func (p *program) dumpCommand() *cli.Command {
 		Flags:     append([]cli.Flag{onlyFlag(&s)}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usagef("dump needs the directory to write")
+				return usagef("dump needs the directory to write, as in harfangsync dump lists")
 			}
 			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
 				d, err := t.job.Dump(ctx, t.cfg.HarfangLab.URL)
@@ -49,7 +49,7 @@ func (p *program) restoreCommand() *cli.Command {
 			p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usagef("restore needs the directory of the dump")
+				return usagef("restore needs the directory that dump or --backup wrote")
 			}
 			d, err := run.ReadDump(c.Args().First())
 			if err != nil {

@@ -155,7 +155,7 @@ func (p *program) showCommand() *cli.Command {
 				return err
 			}
 			if c.NArg() != 1 {
-				return usagef("show needs the plan file")
+				return usagef("show needs the plan file, as plan --out writes it")
 			}
 			d, err := readPlan(c.Args().First())
 			if err != nil {

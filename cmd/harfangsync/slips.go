@@ -1,0 +1,57 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/urfave/cli/v2"
+)
+
+// What a slip of the command line is answered with: one line that says what to write instead.
+
+// unknownCommand answers a word where a command is due. parent is empty, or the name of the command whose
+// commands are meant.
+func unknownCommand(word, parent string, commands []*cli.Command) error {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.Name)
+	}
+	full := strings.TrimPrefix(parent+" ", " ")
+	if near := nearest(word, names); near != "" {
+		return usagef("unknown command %q; did you mean %s%s?", full+word, full, near)
+	}
+	return usagef("unknown command %q; harfangsync %s--help lists them", full+word, full)
+}
+
+// onUsageError answers flags that are unknown, lack their value, or have one that is none.
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	const undefined = "flag provided but not defined: -"
+	word, ok := strings.CutPrefix(err.Error(), undefined)
+	if !ok {
+		return usagef("%v; see --help", err)
+	}
+	word = strings.TrimPrefix(word, "-")
+	flags := c.App.Flags
+	if c.Command != nil && len(c.Command.Flags) > 0 {
+		flags = c.Command.Flags
+	}
+	var names []string
+	for _, f := range flags {
+		names = append(names, f.Names()[0])
+	}
+	if near := nearest(word, names); near != "" {
+		return usagef("unknown flag --%s; did you mean --%s?", word, near)
+	}
+	return usagef("unknown flag --%s; --help lists them", word)
+}
+
+// nearest is the one of some words that another was probably meant to be, or "".
+func nearest(word string, words []string) string {
+	best, least := "", len(word)/3+1
+	for _, w := range words {
+		if d := levenshtein.ComputeDistance(word, w); d <= least && d < len(w) {
+			best, least = w, d-1
+		}
+	}
+	return best
+}
