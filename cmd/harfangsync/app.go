@@ -130,6 +130,7 @@ func (p *program) app() *cli.App {
 	for _, c := range app.Commands {
 		p.prepare(c)
 	}
+	teach(app)
 	return app
 }
 

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// exitMeanings are the exit codes in the words of the README's table.
+var exitMeanings = []struct {
+	codes   string
+	first   int
+	meaning string
+}{
+	{"0", codeOK, "in sync, or applied completely"},
+	{"1", codeUnexpected, "unexpected error, nothing is claimed"},
+	{"2", codeChanges, "plan --detailed-exitcode: changes pending"},
+	{"3", codeUsage, "configuration or usage error"},
+	{"4", codeRefused, "a gate refused: the data contradict each other, or a limit; nothing written"},
+	{"5", codePartly, "partly done: something was written and some items failed, conflicted or were not attempted"},
+	{"6", codeStale, "the saved plan or snapshot is stale, damaged, not applyable, or not for this target"},
+	{"7", codeLocked, "another run holds the lock"},
+	{"8", codeSide, "a side unreachable, not answering as its API, or refusing the account; nothing written"},
+	{"130, 143", codeSignal + 2, "interrupted; what was in flight finished"},
+}
+
+// lesson is what the help of a command teaches.
+type lesson struct {
+	about    string
+	examples []string // command lines; a comment that begins with "exit N" names a code that is not 0
+	codes    []int    // beside 0 and 1
+}
+
+// teach gives every command its description, and its flags their groups.
+func teach(app *cli.App) {
+	app.Description = "Start with demo, which needs nothing. Then set the addresses and tokens of both platforms (config validate says what\n" +
+		"is missing), let doctor try them, and read a plan: it writes nothing.\n\n" + exitCodesText(slices.Collect(everyCode))
+	for _, c := range app.Commands {
+		teachCommand(c, c.Name)
+	}
+}
+
+func teachCommand(c *cli.Command, name string) {
+	for _, sub := range c.Subcommands {
+		teachCommand(sub, name+" "+sub.Name)
+	}
+	for _, f := range c.Flags {
+		group(f)
+	}
+	if l, ok := lessons[name]; ok {
+		c.Description = l.text()
+	}
+}
+
+func (l *lesson) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\nExamples:\n", l.about)
+	width := 0
+	for _, e := range l.examples {
+		if command, _, commented := strings.Cut(e, "  # "); commented {
+			width = max(width, len(command))
+		}
+	}
+	for _, e := range l.examples {
+		command, comment, commented := strings.Cut(e, "  # ")
+		if commented {
+			command = fmt.Sprintf("%-*s  # %s", width, command, comment)
+		}
+		fmt.Fprintf(&b, "  %s\n", command)
+	}
+	codes := exitCodesText(append([]int{codeOK, codeUnexpected}, l.codes...))
+	if !slices.Contains(l.codes, codeRefused) { // it makes no plan
+		codes = strings.Replace(codes, exitMeanings[0].meaning, "done", 1)
+	}
+	b.WriteString("\n" + codes)
+	return b.String()
+}
+
+func everyCode(yield func(int) bool) {
+	for _, m := range exitMeanings {
+		if !yield(m.first) {
+			return
+		}
+	}
+}
+
+func exitCodesText(codes []int) string {
+	lines := []string{"Exit codes:"}
+	for _, m := range exitMeanings {
+		if slices.Contains(codes, m.first) {
+			lines = append(lines, fmt.Sprintf("  %-8s  %s", m.codes, m.meaning))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// The groups of flags stand in the order of their names, a command's own flags first.
+var flagGroups = map[string]string{
+	"allow-empty": "gates", "accept-shrink": "gates", "accept-removals": "gates", "take-over": "gates",
+	"config": "global", "log-level": "global", "log-format": "global", "quiet": "global", "no-color": "global", "help": "global",
+}
+
+func group(f cli.Flag) {
+	g := flagGroups[f.Names()[0]]
+	if g == "" {
+		return
+	}
+	switch f := f.(type) {
+	case *cli.BoolFlag:
+		f.Category = g
+	case *cli.IntFlag:
+		f.Category = g
+	case *cli.StringFlag:
+		f.Category = g
+	}
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+)
+
+// everyCommand visits the commands that do something, by their full names.
+func everyCommand(visit func(name string, c *cli.Command)) {
+	var walk func(prefix string, commands []*cli.Command)
+	walk = func(prefix string, commands []*cli.Command) {
+		for _, c := range commands {
+			if len(c.Subcommands) > 0 {
+				walk(prefix+c.Name+" ", c.Subcommands)
+			} else if !c.Hidden {
+				visit(prefix+c.Name, c)
+			}
+		}
+	}
+	walk("", newProgram(nil, nil, nil, nil).app().Commands)
+}
+
+func TestEveryCommandTeaches(t *testing.T) {
+	known := map[string]bool{}
+	everyCommand(func(name string, c *cli.Command) {
+		known[name] = true
+		l := lessons[name]
+		if l == nil || l.about == "" || len(l.examples) == 0 {
+			t.Errorf("%s teaches nothing", name)
+			return
+		}
+		var out bytes.Buffer
+		p := newProgram(strings.NewReader(""), &out, &out, nil)
+		if code := p.run(t.Context(), append(append([]string{"harfangsync"}, strings.Fields(name)...), "--help")); code != codeOK {
+			t.Errorf("%s --help ended with %d", name, code)
+		}
+		for _, want := range []string{"Examples:\n", "Exit codes:\n", "   --help, -h"} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s --help lacks %q", name, want)
+			}
+		}
+		if len(l.examples) > 3 {
+			t.Errorf("%s: %d examples, two or three are read", name, len(l.examples))
+		}
+		for _, e := range l.examples {
+			if !slices.ContainsFunc(l.examples, func(e string) bool { return strings.Contains(e, "harfangsync "+name) }) {
+				t.Errorf("%s: no example shows it: %s", name, e)
+			}
+		}
+	})
+	for name := range lessons {
+		if !known[name] {
+			t.Errorf("a lesson about %s, which is no command", name)
+		}
+	}
+}
+
+// Every example does what it says, in a directory with a saved plan, a snapshot, a dump and whatever else
+// one needs at hand, against platforms with changes pending.
+func TestExamplesOfHelpWork(t *testing.T) {
+	everyCommand(func(name string, _ *cli.Command) {
+		for _, e := range lessons[name].examples {
+			t.Run(e, func(t *testing.T) {
+				t.Parallel()
+				c := newConsole(t)
+				c.provide()
+				commands := commandsIn([]string{e}, 1)
+				if code := commands[0].code; code != 0 && !slices.Contains(lessons[name].codes, code) {
+					t.Errorf("%s does not name its code %d", name, code)
+				}
+				c.run("help of "+name, commands)
+			})
+		}
+	})
+}
+
+// provide makes the files that examples read.
+func (c *console) provide() {
+	c.t.Helper()
+	samples, err := samples.ReadFile("samples/indicators.jsonl")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"patterns.txt": "[domain-name:value = 'a.example']\n", "indicators.jsonl": string(samples),
+		"config.yml": "connector:\n  name: HarfangLab\n",
+	} {
+		if err := os.WriteFile(filepath.Join(c.dir, name), []byte(content), 0o600); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	c.run("provide", commandsIn([]string{"harfangsync plan --out plan.json", "harfangsync snapshot --out wanted.gz", "harfangsync dump lists"}, 1))
+}
+
+// Flags stand in their groups, so that the settings do not hide a command's own.
+func TestFlagsAreGrouped(t *testing.T) {
+	own := regexp.MustCompile(`(?s)OPTIONS:\n(.*?)\n\n`)
+	everyCommand(func(name string, c *cli.Command) {
+		var out bytes.Buffer
+		p := newProgram(strings.NewReader(""), &out, &out, nil)
+		p.run(t.Context(), append(append([]string{"harfangsync"}, strings.Fields(name)...), "--help"))
+		first := own.FindStringSubmatch(out.String())
+		if first == nil {
+			t.Fatalf("%s --help has no options", name)
+		}
+		for _, foreign := range []string{"--log-level", "--accept-removals", "--parallelism"} {
+			if strings.Contains(first[1], foreign) && !strings.Contains(first[1], "global") {
+				t.Errorf("%s: %s stands among its own flags", name, foreign)
+			}
+		}
+	})
+}
+
+// The README's table of exit codes is the program's.
+func TestReadmeTellsTheExitCodes(t *testing.T) {
+	for _, page := range []string{"../../README.md"} {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range exitMeanings {
+			row := regexp.MustCompile(`(?m)^\| ` + m.codes + ` \| ([^|]*) \|`).FindStringSubmatch(string(b))
+			if row == nil || strings.ReplaceAll(row[1], "`", "") != m.meaning {
+				t.Errorf("%s, code %s: %q, want %q", page, m.codes, row, m.meaning)
+			}
+		}
+	}
+}

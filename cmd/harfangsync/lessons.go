@@ -1,0 +1,161 @@
+package main
+
+// interrupted stands for 130 and 143 in the codes of a lesson.
+const interrupted = codeSignal + 2
+
+// lessons are what the help of each command teaches, by its full name.
+var lessons = map[string]*lesson{
+	"plan": {
+		"Reads OpenCTI and HarfangLab completely and prints what would change, with a reason for every line. Removals come first.\n" +
+			"What is skipped or left alone is in the plan too. It writes nothing to either side.",
+		[]string{
+			"harfangsync plan",
+			"harfangsync plan --out plan.json --detailed-exitcode  # exit 2: changes are pending; apply plan.json makes these very changes",
+			"harfangsync plan --summary --only ioc --min-score 60  # only counts, of one kind, with another setting for once",
+		},
+		[]int{codeChanges, codeUsage, codeRefused, codeStale, codeSide, interrupted},
+	},
+	"apply": {
+		"Applies a saved plan as it was approved, without asking; or makes a plan, shows it and asks. A rule that changed since the\n" +
+			"plan was made is a conflict: it is left alone and named, and the rest is done.",
+		[]string{
+			"harfangsync apply  # shows the plan and takes only yes for an answer",
+			"harfangsync apply plan.json --report report.json",
+			"harfangsync apply --auto-approve --backup before  # restore before puts the rows back",
+		},
+		[]int{codeUsage, codeRefused, codePartly, codeStale, codeLocked, codeSide, interrupted},
+	},
+	"run": {
+		"Does the whole job and never asks: plan, gates, apply, then alerts and threats back into OpenCTI, where their import is\n" +
+			"on. It pulls even if a gate refused the plan.",
+		[]string{
+			"harfangsync run --log-format json",
+			"harfangsync run --tail 10m  # and follows the live stream for ten minutes",
+			"harfangsync run --from wanted.gz  # from a snapshot, where OpenCTI cannot be reached",
+		},
+		[]int{codeUsage, codeRefused, codePartly, codeStale, codeLocked, codeSide, interrupted},
+	},
+	"pull": {
+		"Makes an incident of each new alert and a sighting on the indicators whose rule fired, and follows those it has made.\n" +
+			"Needs harfanglab.import_security_events_as_incidents. An alert that OpenCTI has already is not imported again.",
+		[]string{
+			"harfangsync pull --dry-run  # what would be imported; writes nothing",
+			"harfangsync pull --since 2026-01-01 --report alerts.json",
+		},
+		[]int{codeUsage, codePartly, codeLocked, codeSide, interrupted},
+	},
+	"tail": {
+		"Follows the stream that connector.live_stream_id names and brings each change to HarfangLab within seconds, through the\n" +
+			"same plan and gates. Makes full runs and pulls by itself; whatever is doubtful leads to a full run. Ctrl-C ends it.",
+		[]string{
+			"harfangsync tail",
+			"harfangsync tail --only ioc --tail-quiet 5s",
+		},
+		[]int{codeUsage, codeRefused, codeLocked, codeSide, interrupted},
+	},
+	"show": {
+		"Prints a saved plan in any form. Needs no settings and no network.",
+		[]string{
+			"harfangsync show plan.json",
+			"harfangsync show plan.json --format markdown  # for a pull request",
+			"harfangsync show plan.json --format html >plan.html  # for a browser: search and filter",
+		},
+		[]int{codeUsage, codeStale},
+	},
+	"explain": {
+		"Answers why something is blocked, or why not. A value or an indicator is looked up on both sides; patterns need no\n" +
+			"settings and no network.",
+		[]string{
+			"harfangsync explain --value c2.loader.example",
+			`harfangsync explain --pattern "[ipv4-addr:value = '198.51.100.7' AND network-traffic:dst_port = 443]"`,
+			"harfangsync explain --patterns patterns.txt --json  # one pattern a line; - is stdin",
+		},
+		[]int{codeUsage, codeSide, interrupted},
+	},
+	"snapshot": {
+		"Writes what OpenCTI's filter lets through to a file, from which plan, apply and run work where OpenCTI cannot be reached,\n" +
+			"or for many managers. Needs the settings of OpenCTI alone.",
+		[]string{
+			"harfangsync snapshot --out wanted.gz",
+			"harfangsync plan --from wanted.gz",
+		},
+		[]int{codeUsage, codeSide, interrupted},
+	},
+	"dump": {
+		"Writes the rules of the lists to files that restore reads, whoever made them.",
+		[]string{
+			"harfangsync dump lists-of-today",
+			"harfangsync dump rules --only sigma,yara",
+		},
+		[]int{codeUsage, codeSide, interrupted},
+	},
+	"restore": {
+		"Makes rules again, and sets them back, as a dump or a backup holds them: with a plan, gates and a question, like apply.\n" +
+			"Removes nothing, unless --exact says so.",
+		[]string{
+			"harfangsync restore lists  # shows the plan and asks",
+			"harfangsync restore lists --exact --auto-approve  # also removes our rules that the dump lacks",
+		},
+		[]int{codeUsage, codeRefused, codePartly, codeStale, codeLocked, codeSide, interrupted},
+	},
+	"doctor": {
+		"Tries everything that a run needs: settings, names, certificates, versions, rights, lists, stream, clocks, state and lock.\n" +
+			"Each failure names its remedy. It writes nothing.",
+		[]string{
+			"harfangsync doctor",
+			"harfangsync doctor --json",
+		},
+		[]int{codeUsage, codeSide, interrupted},
+	},
+	"config validate": {
+		"Reports every problem of the settings at once, each with where it comes from and what to do. Asks no platform.",
+		[]string{
+			"harfangsync config validate",
+			"harfangsync config validate --config config.yml",
+		},
+		[]int{codeUsage},
+	},
+	"config print": {
+		"Prints the settings that are in effect and where each comes from. Secrets are masked.",
+		[]string{
+			"harfangsync config print",
+			"harfangsync config print --policy upsert-only  # as they would be with this flag",
+		},
+		[]int{codeUsage},
+	},
+	"config schema": {
+		"Prints a JSON Schema, by which editors complete and check config.yml.",
+		[]string{"harfangsync config schema >config.schema.json"},
+		nil,
+	},
+	"simulate": {
+		"Serves an OpenCTI and a HarfangLab with sample data on this machine, to try things against. Ctrl-C ends it.",
+		[]string{
+			"harfangsync simulate --env sim.env  # then, elsewhere: set -a; . ./sim.env; harfangsync plan",
+			"harfangsync simulate --indicators indicators.jsonl --latency 50ms",
+		},
+		[]int{codeUsage},
+	},
+	"demo": {
+		"Plays the job against simulators: a first load, a change on each side, and what the next plan makes of it.",
+		[]string{
+			"harfangsync demo",
+			"harfangsync demo --tail  # the lists following the live stream",
+		},
+		nil,
+	},
+	"completion": {
+		"Prints a script by which a shell completes commands, flags and the values of flags.",
+		[]string{
+			"source <(harfangsync completion bash)  # in ~/.bashrc",
+			"harfangsync completion zsh >_harfangsync  # into a directory of $fpath",
+			"harfangsync completion fish >harfangsync.fish  # into ~/.config/fish/completions",
+		},
+		[]int{codeUsage},
+	},
+	"version": {
+		"Prints the version, the commit and the Go that built it, and the format of the plans it reads.",
+		[]string{"harfangsync version"},
+		nil,
+	},
+}
