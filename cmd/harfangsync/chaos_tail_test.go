@@ -180,7 +180,10 @@ func (w *tailWorld) upset(t *testing.T, u upset, v *verdict) {
 	if !u.ends {
 		return
 	}
-	w.until(t, "the tail ends", w.over)
+	if !w.until(t, "the tail ends", w.over) {
+		v.other = append(v.other, "the tail goes on although the stream is refused")
+		return
+	}
 	if code := <-w.ended; code != codeSide || !strings.Contains(w.err.String(), "OpenCTI") {
 		v.other = append(v.other, fmt.Sprintf("the tail ended with %d: %s", code, lastLine(w.err.String())))
 	}
