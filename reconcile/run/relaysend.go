@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"harfangsync/reconcile/alert"
@@ -236,126 +235,6 @@ func (p *pulling) side(err error) error {
 		return &importError{err.Error()}
 	}
 	return err
-}
-
-// await waits until a work that was handed over at some time is complete and what must be there is there.
-// A work on which nothing moves for long stays pending. One that is old already gets a short look: were
-// it given the whole of that again, runs with a deadline would never get past a bundle that was lost.
-func (p *pulling) await(ctx context.Context, since time.Time, work string, must []due) error {
-	const first, most, look = 100 * time.Millisecond, 10 * time.Second, time.Minute
-	now := p.Clock()
-	deadline, before := since.Add(p.patience), -1
-	if soon := now.Add(min(look, p.patience)); deadline.Before(soon) {
-		deadline = soon
-	}
-	for delay := first; ; delay = min(delay*3/2, most) {
-		seen := before >= 0
-		done, moved, err := p.look(ctx, work, must, &before)
-		if err != nil || done {
-			return err
-		}
-		if moved && seen {
-			deadline = p.Clock().Add(p.patience)
-		}
-		if p.Clock().After(deadline) {
-			return ErrPending
-		}
-		if err := p.wait(ctx, delay); err != nil {
-			return fmt.Errorf("%w (%w)", ErrPending, err)
-		}
-	}
-}
-
-func (p *pulling) wait(ctx context.Context, d time.Duration) error {
-	if p.Wait != nil {
-		return p.Wait(ctx, d)
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// look says whether a work is through, or at least moved.
-func (p *pulling) look(ctx context.Context, work string, must []due, before *int) (done, moved bool, err error) {
-	if work == "" {
-		missing, err := p.missing(ctx, must, true)
-		moved = len(missing) != *before
-		*before = len(missing)
-		return err == nil && len(missing) == 0, moved, p.interrupted(ctx, err)
-	}
-	w, err := p.Knowledge.Work(ctx, work)
-	if err != nil {
-		return false, false, p.interrupted(ctx, err)
-	}
-	if w == nil {
-		return false, false, &importError{"OpenCTI deleted the work before it was complete"}
-	}
-	if !w.Complete {
-		moved = w.Processed != *before
-		*before = w.Processed
-		return false, moved, nil
-	}
-	if len(w.Errors) > 0 {
-		return false, false, &importError{wordsOf(w.Errors)}
-	}
-	missing, err := p.missing(ctx, must, false)
-	switch {
-	case err != nil:
-		return false, false, p.interrupted(ctx, err)
-	case len(missing) > 0 && w.Processed > 0:
-		return false, false, &importError{fmt.Sprintf("OpenCTI reports success, but %d of %d incidents are not there, such as %s", len(missing), len(must), missing[0])}
-	}
-	return len(missing) == 0, false, nil
-}
-
-// interrupted keeps a bundle pending whose fate cannot be asked for now.
-func (p *pulling) interrupted(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil || p.Classify(err).Side {
-		return fmt.Errorf("%w (%w)", ErrPending, err)
-	}
-	return err
-}
-
-func wordsOf(errs []WorkError) string {
-	const most = 3
-	var words []string
-	for _, e := range errs {
-		if w := strings.TrimSpace(e.Message); !slices.Contains(words, w) && len(words) < most {
-			words = append(words, w)
-		}
-	}
-	return fmt.Sprintf("OpenCTI reports %d errors: %s", len(errs), strings.Join(words, "; "))
-}
-
-// missing are those of some incidents that OpenCTI does not have; exact takes those for missing too that
-// show another status, where no work tells whether a change came in.
-func (p *pulling) missing(ctx context.Context, must []due, exact bool) ([]string, error) {
-	ids := make([]string, len(must))
-	for i, d := range must {
-		ids[i] = d.incident
-	}
-	found, err := p.incidents(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	var missing []string
-	for _, d := range must {
-		have := found[d.incident]
-		if have == nil {
-			missing = append(missing, d.incident)
-		} else if status, _, _ := p.Scribe.Read(have.Description); exact && d.status != "" && status != d.status {
-			missing = append(missing, d.incident)
-		}
-	}
-	return missing, nil
 }
 
 func standardIDs(owners []owner) []string {
