@@ -118,9 +118,9 @@ func TestFlagsAreGrouped(t *testing.T) {
 	})
 }
 
-// The README's table of exit codes is the program's.
-func TestReadmeTellsTheExitCodes(t *testing.T) {
-	for _, page := range []string{"../../README.md"} {
+// The tables of exit codes are the program's.
+func TestPagesTellTheExitCodes(t *testing.T) {
+	for _, page := range []string{"../../README.md", "docs/exitcodes.md"} {
 		b, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Every command of the guides does what its page says. A guide is one story: its blocks go on where the
+// last one ended.
+func TestGuidesWork(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			b, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			blocks := consoleBlocks(b)
+			if len(blocks) == 0 {
+				t.Error("no block is marked console")
+			}
+			var all []consoleCommand
+			for _, block := range blocks {
+				all = append(all, block...)
+			}
+			newConsole(t).run(page, all)
+		})
+	}
+}
+
+// So does every block of the README, each by itself, in an empty directory; those that need the source
+// are run in it.
+func TestReadmeWorks(t *testing.T) {
+	const page = "../../README.md"
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections := map[string]int{"## Try it": 0, "## Use it": 0}
+	for _, block := range consoleBlocks(b) {
+		c := newConsole(t)
+		if strings.HasPrefix(block[0].text, "go ") {
+			c.dir = "../.."
+		}
+		c.run(page, block)
+		before := strings.Join(strings.Split(string(b), "\n")[:block[0].line], "\n")
+		sections[before[strings.LastIndex(before, "\n## ")+1:][:len("## Try it")]]++
+	}
+	for name, n := range sections {
+		if n == 0 {
+			t.Errorf("nothing of %q is run", name)
+		}
+	}
+}
+
+// Links inside the repository lead somewhere.
+func TestLinksOfTheGuides(t *testing.T) {
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+	for _, page := range append(pages, "../../README.md", "../../reconcile/render/README.md") {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+		}
+	}
+}
+
+// Every setting of the old connectors has its place in the migration guide, and the guide says of each
+// rightly whether it is read.
+func TestMigrationNamesEverySetting(t *testing.T) {
+	text := func(path string) string {
+		t.Helper()
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	guide, settings := text("docs/migration.md"), text("../config/README.md")
+	name := regexp.MustCompile("`([A-Z]+_[A-Z_]+)`")
+	told := map[string]bool{} // whether it is read
+	for line := range strings.Lines(guide) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 4 {
+			continue
+		}
+		for _, m := range name.FindAllStringSubmatch(cells[1], -1) {
+			told[m[1]] = !strings.Contains(cells[2], "not read")
+		}
+	}
+	for n, read := range told {
+		current := strings.NewReplacer("HARFANGLAB_INTEL_", "HARFANGLAB_", "HARFANGLAB_INCIDENTS_", "HARFANGLAB_").Replace(n)
+		is := strings.Contains(settings, "`"+n+"`") || strings.Contains(settings, "`"+current+"`") || strings.HasSuffix(n, "_PROXY")
+		if is != read {
+			t.Errorf("%s: the guide says that it is read: %t; it is: %t", n, read, is)
+		}
+	}
+	old := regexp.MustCompile(`(?m)^\t\t([A-Z][A-Z_]+)=`)
+	seen := 0
+	for _, m := range old.FindAllStringSubmatch(text("../config/connectors_test.go"), -1) {
+		seen++
+		if _, ok := told[m[1]]; !ok {
+			t.Errorf("the guide does not name %s", m[1])
+		}
+	}
+	if seen < 50 {
+		t.Errorf("found %d settings of old connectors; the test looks at too little", seen)
+	}
+}
