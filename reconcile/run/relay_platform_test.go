@@ -50,7 +50,11 @@ func (r *relayed) Techniques(context.Context, []string) ([]run.Stored, error) { 
 func (r *relayed) Sightings(_ context.Context, indicator string) (out []run.Sighted, err error) {
 	for _, s := range r.sights {
 		if slices.Contains(r.owned["of "+s.IDs[0]], indicator) {
-			out = append(out, *s)
+			told := *s
+			if r.blind {
+				told.Endpoint = []string{"internal-" + s.Endpoint[0]}
+			}
+			out = append(out, told)
 		}
 	}
 	return out, r.read("Sightings")

@@ -49,6 +49,12 @@ func TestSightings(t *testing.T) {
 			r.indicators["a"] = "indicator--a2"
 			r.saw(30, "h", "a")
 		}, "sighting--of-the-old-pattern on identity--h +2"},
+		{"an endpoint that the account may not see keeps its count", func(t *testing.T, r *relayed, store state.Store) {
+			r.blind = true
+			r.saw(1, "h", "a")
+			r.pull(t, store)
+			r.saw(2, "h", "a")
+		}, "sighting--indicator--a-identity--h on identity--h +2"},
 		{"a mistake does not turn what somebody saw", func(_ *testing.T, r *relayed, _ state.Store) {
 			r.sight("a", "h", 1, false)
 			r.saw(30, "h", "a").Status = alert.FalsePositive

@@ -38,6 +38,7 @@ type relayed struct {
 	sights     []*run.Sighted
 
 	workless bool // bundles are tied to no work
+	blind    bool // the account may not see endpoints
 	works    map[string]*run.Work
 	pushes   []string
 	// take is told of every push; what it gives is the answer, and import does the import, at once or

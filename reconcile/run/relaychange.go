@@ -136,7 +136,7 @@ func (p *pulling) turned(ctx context.Context, entries []*entry) ([]*sighting, er
 	p.indicated = map[string][]Stored{}
 	var out []*sighting
 	for _, at := range order {
-		have := stored[at]
+		have := stored.of(p.Scribe, at, refs[at.indicator])
 		if have == nil { // an earlier import lost it
 			for _, e := range moved[at] {
 				e.again = true
@@ -242,7 +242,8 @@ func (p *pulling) settle(ctx context.Context, pending *state.Pending) error {
 	var sights []*sighting
 	for _, t := range pending.Totals {
 		at := pair{t.Indicator, t.Endpoint}
-		have, ref := stored[at], refs[t.Indicator]
+		ref := refs[t.Indicator]
+		have := stored.of(p.Scribe, at, ref)
 		switch {
 		case ref == "":
 			continue // the indicator is gone, and its sightings with it

@@ -39,16 +39,29 @@ func (s *sighting) total() state.Total {
 	return state.Total{Indicator: s.indicator, Endpoint: s.endpoint, Count: s.count, Negative: s.negative}
 }
 
+// storedSightings are sightings as OpenCTI has them, by each id of their endpoint and each of their own.
+type storedSightings map[pair]*Sighted
+
+// of is the sighting of a pair; ref is the indicator's standard id. Where the account may not see the
+// endpoint, the platform tells only its internal id: the sighting is known by the id that it was pushed
+// with.
+func (m storedSightings) of(sc Scribe, at pair, ref string) *Sighted {
+	if have := m[at]; have != nil {
+		return have
+	}
+	return m[pair{at.indicator, sc.SightingID(ref, at.endpoint)}]
+}
+
 // stored are the sightings of some indicators as OpenCTI has them.
-func (p *pulling) stored(ctx context.Context, indicators []string) (map[pair]*Sighted, error) {
-	m := map[pair]*Sighted{}
+func (p *pulling) stored(ctx context.Context, indicators []string) (storedSightings, error) {
+	m := storedSightings{}
 	var mu sync.Mutex
 	err := p.each(ctx, indicators, func(ctx context.Context, id string) error {
 		found, err := p.Knowledge.Sightings(ctx, id)
 		mu.Lock()
 		defer mu.Unlock()
 		for i := range found {
-			for _, e := range found[i].Endpoint {
+			for _, e := range slices.Concat(found[i].Endpoint, found[i].IDs) {
 				at := pair{id, e}
 				// Of several between the same ends the widest is the one that grows.
 				if old := m[at]; old == nil || found[i].Count > old.Count {
@@ -103,7 +116,7 @@ func (p *pulling) sightings(ctx context.Context, entries []*entry) ([]*sighting,
 	p.indicated = map[string][]Stored{}
 	out := make([]*sighting, 0, len(order))
 	for _, at := range order {
-		s, err := p.sighting(ctx, at, refs[at.indicator], news[at], stored[at])
+		s, err := p.sighting(ctx, at, refs[at.indicator], news[at], stored.of(p.Scribe, at, refs[at.indicator]))
 		if err != nil {
 			return nil, err
 		}

@@ -103,7 +103,7 @@ func (p *pulling) differing(ctx context.Context, sights []*sighting) ([]*sightin
 	}
 	var wrong []*sighting
 	for _, s := range sights {
-		have := stored[s.pair]
+		have := stored.of(p.Scribe, s.pair, s.ref)
 		if have == nil || have.Count != s.count || have.Negative != s.negative {
 			wrong = append(wrong, s)
 		}
