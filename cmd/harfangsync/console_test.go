@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -127,8 +126,12 @@ func newConsole(t testing.TB) *console {
 			t.Fatal(err)
 		}
 	}
+	goTool, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
 	c.env = []string{
-		"PATH=" + tools + ":" + filepath.Join(runtime.GOROOT(), "bin") + ":/usr/local/bin:/usr/bin:/bin",
+		"PATH=" + tools + ":" + filepath.Dir(goTool) + ":/usr/local/bin:/usr/bin:/bin",
 		"OPENCTI_URL=" + s.octiURL, "OPENCTI_TOKEN_FILE=" + filepath.Join(secrets, "opencti"),
 		"HARFANGLAB_URL=" + s.hlURL, "HARFANGLAB_TOKEN_FILE=" + filepath.Join(secrets, "harfanglab"),
 		"CONNECTOR_ID=" + simConnectorID, "CONNECTOR_LIVE_STREAM_ID=" + demoStream,
