@@ -334,9 +334,6 @@ func (p *pulling) fail(it PullItem, at time.Time, err error) {
 		}
 		f.ID, f.At, f.Tries, f.Threat = it.ID, at, f.Tries+1, threat
 		p.failed[key], p.filed[key] = f, true
-		if f.Tries >= mostTries {
-			it.Result = GivenUp
-		}
 	}
 	p.report.Items = append(p.report.Items, it)
 }

@@ -169,7 +169,7 @@ func TestAnAlertThatCannotBeReadStopsNoOther(t *testing.T) {
 	if report.Count("alert", run.PullFailed) != 1 || report.Count("alert", run.Imported) != 1 {
 		t.Errorf("%+v", report.Items)
 	}
-	for range 4 {
+	for range 5 {
 		report = r.pull(t, store)
 	}
 	if report.Count("alert", run.GivenUp) != 1 || !report.Clean() {
