@@ -107,3 +107,14 @@ func (m Mapped) fields() mark.Fields {
 
 // fieldNames are the API's names of what a mark.Fields holds, by place.
 var fieldNames = [3]string{mark.Level: "rule_level_override", mark.Confidence: "rule_confidence_override", mark.State: "global_state"}
+
+// Map sets what rules are asked to be beside what their indicators say, for all that is added afterwards.
+func (w *Wanted) Map(m Mapping) { w.mapping = m }
+
+// mapped is what a mapping asks of a rule with this winner.
+func (w *Wanted) mapped(win want) Mapped {
+	if win.entry == 0 {
+		return Mapped{}
+	}
+	return w.mapping[win.entry-1].Mapped
+}

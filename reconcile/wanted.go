@@ -73,17 +73,6 @@ func NewWanted(expect int) *Wanted {
 	}
 }
 
-// Map sets what rules are asked to be beside what their indicators say, for all that is added afterwards.
-func (w *Wanted) Map(m Mapping) { w.mapping = m }
-
-// mapped is what a mapping asks of a rule with this winner.
-func (w *Wanted) mapped(win want) Mapped {
-	if win.entry == 0 {
-		return Mapped{}
-	}
-	return w.mapping[win.entry-1].Mapped
-}
-
 // Close gives back the spool. Plans made from w stay valid.
 func (w *Wanted) Close() error { return w.store.Close() }
 
