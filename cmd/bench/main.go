@@ -31,7 +31,16 @@ type bench struct {
 func main() {
 	small := flag.Bool("small", false, "a hundredth of the sizes, to try the bench itself")
 	only := flag.String("only", "", "measure this alone: load, ceiling, plan, million, stream, pull, decision or patterns")
+	folder := flag.String("generate", "", "write sample data to this folder and do nothing else: what the bench asks itself to do, so that its own memory stays small")
+	n, held := flag.Int("n", 0, "with -generate: so many indicators"), flag.Bool("held", false, "with -generate: and rows that equal them")
 	flag.Parse()
+	if *folder != "" {
+		if err := generate(filepath.Join(*folder, indicatorsFile), filepath.Join(*folder, rulesFile), *n, *held); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := run(ctx, *small, *only); err != nil {
