@@ -212,7 +212,7 @@ func (b *bench) stream(ctx context.Context) error {
 	if err := b.flood(ctx, p, t); err != nil {
 		return err
 	}
-	return b.idle(p, t)
+	return b.idle(ctx, p, t)
 }
 
 func (b *bench) latency(ctx context.Context, p *platform, t *tailing, what string, n, at, per int) error {
@@ -289,11 +289,27 @@ func (b *bench) flood(ctx context.Context, p *platform, t *tailing) error {
 	return nil
 }
 
+// settle waits until nothing was asked for some seconds: rules are there before they are read back.
+func (p *platform) settle(ctx context.Context) error {
+	const still = 5 * time.Second
+	before, since := -1, time.Now()
+	return p.until(ctx, func() (bool, error) {
+		octi, hl, err := p.requests()
+		if octi+hl != before {
+			before, since = octi+hl, time.Now()
+		}
+		return time.Since(since) > still, err
+	})
+}
+
 // idle measures a tail while nothing happens.
-func (b *bench) idle(p *platform, t *tailing) error {
+func (b *bench) idle(ctx context.Context, p *platform, t *tailing) error {
 	span := 2 * time.Minute
 	if b.small {
 		span = 10 * time.Second
+	}
+	if err := p.settle(ctx); err != nil {
+		return err
 	}
 	before, err := t.cpuTime()
 	if err != nil {
