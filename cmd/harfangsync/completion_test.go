@@ -120,7 +120,7 @@ func TestCompletionScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", asProgram, self)
+	program := fmt.Sprintf("#!/bin/sh\n%s %s=1 exec '%s' \"$@\"\n", promptly, asProgram, self)
 	if err := os.WriteFile(filepath.Join(dir, "harfangsync"), []byte(program), 0o755); err != nil {
 		t.Fatal(err)
 	}

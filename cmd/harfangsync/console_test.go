@@ -120,7 +120,7 @@ func newConsole(t testing.TB) *console {
 	for path, content := range map[string]string{
 		filepath.Join(secrets, "opencti"):    simOpenCTIToken + "\n",
 		filepath.Join(secrets, "harfanglab"): simHarfangLabToken + "\n",
-		filepath.Join(tools, "harfangsync"):  fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", asProgram, self),
+		filepath.Join(tools, "harfangsync"):  fmt.Sprintf("#!/bin/sh\n%s %s=1 exec '%s' \"$@\"\n", promptly, asProgram, self),
 	} {
 		if err := os.WriteFile(path, []byte(content), 0o700); err != nil {
 			t.Fatal(err)

@@ -33,7 +33,7 @@ func (w *chaosWorld) start(t testing.TB, dir string, out *bytes.Buffer, settings
 	}
 	cmd := exec.Command(self, args...)
 	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
-	cmd.Env = append(append(s.env(), asProgram+"=1", "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json")), settings...)
+	cmd.Env = append(append(s.env(), asProgram+"=1", promptly, "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json")), settings...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
@@ -231,7 +231,7 @@ func (w *chaosWorld) limited(t testing.TB, dir string, out *bytes.Buffer, args .
 	}
 	cmd := exec.Command("sh", append([]string{"-c", `ulimit -f 0; exec "$0" "$@"`, self}, args...)...)
 	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
-	cmd.Env = append(s.env(), asProgram+"=1", "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json"))
+	cmd.Env = append(s.env(), asProgram+"=1", promptly, "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json"))
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {

@@ -30,6 +30,10 @@ var update = flag.Bool("update", false, "rewrite the golden parts of the scripts
 // asProgram makes this test binary be the program, so that a test can kill it.
 const asProgram = "HARFANGSYNC_TEST_BE_THE_PROGRAM"
 
+// promptly keeps this binary, where it is built with the race detector and started by a test, from
+// waiting a second at its end for races that other threads might still report.
+const promptly = "GORACE=atexit_sleep_ms=0"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		impatient()
@@ -137,6 +141,7 @@ func newWorld(e *testscript.Env) error {
 	w.start(octisim.Options{Token: simOpenCTIToken}, hlsim.Options{Token: simHarfangLabToken})
 	e.Values[worldKey] = w
 	e.Defer(w.stop)
+	e.Vars = append(e.Vars, promptly)
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		e.Setenv(name, "")
 	}

@@ -80,9 +80,9 @@ func newRunner(t testing.TB, f *forge, run string) *runner {
 		t.Fatal(err)
 	}
 	for _, tool := range []string{"curl", "gh", "jq"} {
-		r.file(filepath.Join(r.tools, tool), fmt.Sprintf("#!/bin/sh\n%s=%s exec '%s' \"$@\"\n", asTool, tool, self))
+		r.file(filepath.Join(r.tools, tool), fmt.Sprintf("#!/bin/sh\n%s %s=%s exec '%s' \"$@\"\n", promptly, asTool, tool, self))
 	}
-	r.file(filepath.Join(r.release, releaseBinary), fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", asProgram, self))
+	r.file(filepath.Join(r.release, releaseBinary), fmt.Sprintf("#!/bin/sh\n%s %s=1 exec '%s' \"$@\"\n", promptly, asProgram, self))
 	r.file(filepath.Join(r.temp, "work", ".keep"), "")
 	return r
 }
