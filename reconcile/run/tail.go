@@ -194,7 +194,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 	defer t.beat()
 	t.Log.Info("full run", "why", why)
 	if _, err := t.Refilter(ctx); err != nil {
-		t.again(err)
+		t.again(ctx, err)
 		return
 	}
 	_, _, safe := t.marks.take()
@@ -202,12 +202,12 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 	t.sides = nil
 	planned, sides, err := t.Job.PlanOf(ctx, time.Time{})
 	if err != nil {
-		t.again(err)
+		t.again(ctx, err)
 		return
 	}
 	t.sides = sides
 	if err := t.carryOut(ctx, planned, false); err != nil {
-		t.again(err)
+		t.again(ctx, err)
 		return
 	}
 	t.failed, t.worst = 0, nil
@@ -218,8 +218,11 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 
 // again has another full run soon, later each time. A plan that a gate refused waits for the source to
 // change: for events, or for the next full run.
-func (t *Tail) again(err error) {
+func (t *Tail) again(ctx context.Context, err error) {
 	const first, most = 5 * time.Second, 5 * time.Minute
+	if ctx.Err() != nil {
+		return // the tail ends, and that broke it off
+	}
 	t.worst = err
 	wait := min(t.wait(first, most), max(t.FullEvery, first))
 	if e, refused := errors.AsType[*RefusedError](err); refused && e.Gate != "G1" && e.Gate != "G3" {
@@ -245,8 +248,11 @@ func (t *Tail) wait(first, most time.Duration) time.Duration {
 }
 
 // later tries a batch again in a while.
-func (t *Tail) later(ids []string, err error) {
+func (t *Tail) later(ctx context.Context, ids []string, err error) {
 	const first, most = time.Second, time.Minute
+	if ctx.Err() != nil {
+		return // the tail ends, and that broke it off
+	}
 	t.worst = err
 	t.marks.putBack(ids)
 	wait := t.wait(first, most)

@@ -13,7 +13,7 @@ import (
 func (t *Tail) batch(ctx context.Context) {
 	changed, err := t.Refilter(ctx)
 	if err != nil {
-		t.later(nil, err)
+		t.later(ctx, nil, err)
 		return
 	}
 	if changed {
@@ -28,22 +28,22 @@ func (t *Tail) batch(ctx context.Context) {
 	started := t.now()
 	news, err := t.ask(ctx, ids)
 	if err != nil {
-		t.later(ids, err)
+		t.later(ctx, ids, err)
 		return
 	}
 	if err := t.fold(news, started); err != nil { // a spool failed
 		t.sides.Close()
 		t.sides = nil
-		t.again(err)
+		t.again(ctx, err)
 		return
 	}
 	planned, err := t.Job.decide(ctx, t.sides, started, started)
 	if err != nil {
-		t.later(ids, err)
+		t.later(ctx, ids, err)
 		return
 	}
 	if err := t.carryOut(ctx, planned, true); err != nil {
-		t.again(err)
+		t.again(ctx, err)
 		return
 	}
 	t.failed, t.worst = 0, nil
