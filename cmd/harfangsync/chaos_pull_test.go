@@ -50,7 +50,6 @@ type pullReference struct {
 	rules map[string][]hlsim.Rule // by kind
 	inds  []octisim.Indicator
 	at    time.Time
-	odd   string // id of the alert that OpenCTI refused at first
 	graph []string
 }
 
@@ -73,9 +72,6 @@ func newPullReference(t testing.TB) *pullReference {
 	}
 	calm := ref.world(t)
 	defer calm.close()
-	if ref.odd == "" {
-		t.Fatal("no alert failed before")
-	}
 	calm.octi.HTTP.Forget()
 	calm.hl.HTTP.Forget()
 	before := graphOf(calm.octi)
@@ -126,8 +122,8 @@ func (ref *pullReference) world(t testing.TB) *chaosWorld {
 	saw(hlsim.Sighting{Value: "steady-1.example", Host: "WKS-001"})
 	turned := saw(hlsim.Sighting{Value: "steady-2.example", Host: "WKS-002"})
 	saw(hlsim.Sighting{Rule: chaosID(900), Host: "WKS-001"})
-	ref.odd = saw(hlsim.Sighting{Value: "steady-3.example", Host: "WKS-003"})
-	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = `"type":"incident".*\(` + ref.odd + `\)` })
+	odd := saw(hlsim.Sighting{Value: "steady-3.example", Host: "WKS-003"})
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = `"type":"incident".*\(` + odd + `\)` })
 	if code, out, errs := w.command(t.Context(), "pull"); code != codePartly {
 		t.Fatalf("the import before: code %d, want that one alert failed\n%s%s", code, out, errs)
 	}
