@@ -56,9 +56,8 @@ func TestPingKeepsTheState(t *testing.T) {
 
 func TestResetReachesTheNextPingOnce(t *testing.T) {
 	resets := map[string]func(*testing.T, *Sim){
-		"by the simulator":     func(_ *testing.T, s *Sim) { s.ResetConnector(conID) },
-		"by an administrator":  func(t *testing.T, s *Sim) { ask(t, s, `mutation { resetStateConnector(id: "`+conID+`") { id } }`, nil) },
-		"by the control paths": func(t *testing.T, s *Sim) { send(t, s, "POST", "/_sim/connectors/"+conID+"/reset", nil, "") },
+		"by the simulator":    func(_ *testing.T, s *Sim) { s.ResetConnector(conID) },
+		"by an administrator": func(t *testing.T, s *Sim) { ask(t, s, `mutation { resetStateConnector(id: "`+conID+`") { id } }`, nil) },
 	}
 	for name, reset := range resets {
 		t.Run(name, func(t *testing.T) {

@@ -201,45 +201,6 @@ func TestObservableValuesComeFromThePattern(t *testing.T) {
 	}
 }
 
-func TestControlPaths(t *testing.T) {
-	s := New(Options{Token: "t", Now: func() time.Time { return day(0) }})
-	steps := []struct {
-		method, path, body string
-		status             int
-		says               string
-	}{
-		{"PUT", "/_sim/indicators", `[{"id": "a", "pattern": "[url:value = 'a']", "x_opencti_score": 5}, {"id": "b", "pattern": "[url:value = 'b']"}]`, 200, `{"ids":["a","b"]}`},
-		{"PUT", "/_sim/indicators", `{"id": "a", "pattern": "[url:value = 'b']"}`, 409, "another indicator"},
-		{"PUT", "/_sim/indicators", `{"id": 5}`, 400, "cannot unmarshal"},
-		{"PATCH", "/_sim/indicators/a", `{"revoked": true, "x_opencti_score": null}`, 204, ""},
-		{"PATCH", "/_sim/indicators/a", `{"revoked": 1}`, 400, "cannot unmarshal"},
-		{"PATCH", "/_sim/indicators/nobody", `{}`, 404, ""},
-		{"GET", "/_sim/indicators/a", ``, 200, `"revoked":true,"x_opencti_detection":null,"x_opencti_score":null`},
-		{"POST", "/_sim/indicators/a/observables", `{"id": "o", "entity_type": "Url", "value": "a"}`, 200, `{"id":"o"}`},
-		{"DELETE", "/_sim/indicators/a/observables/o", ``, 204, ""},
-		{"DELETE", "/_sim/indicators/b", ``, 204, ""},
-		{"DELETE", "/_sim/indicators/b", ``, 404, ""},
-		{"PUT", "/_sim/streams", `{"id": "s", "name": "n", "filters": null}`, 200, `{"id":"s"}`},
-		{"DELETE", "/_sim/streams/s", ``, 204, ""},
-		{"PUT", "/_sim/users", `{"token": "x", "capabilities": ["KNOWLEDGE"], "markings": []}`, 200, ""},
-		{"POST", "/_sim/connectors/x/reset", ``, 404, ""},
-		{"PATCH", "/_sim/knobs", `{"page_cap": 7, "version": "7.260817.0"}`, 200, `"page_cap":7`},
-		{"GET", "/_sim/knobs", ``, 200, `"version":"7.260817.0"`},
-		{"GET", "/_sim/requests", ``, 200, `"count":0`},
-	}
-	for _, st := range steps {
-		if w := send(t, s, st.method, st.path, nil, st.body); w.Code != st.status || !strings.Contains(w.Body.String(), st.says) {
-			t.Errorf("%s %s: status %d: %s", st.method, st.path, w.Code, w.Body)
-		}
-	}
-	if got := s.Indicators(); len(got) != 1 || got[0].ID != "a" || !got[0].Revoked || got[0].Score != nil || len(got[0].Observables) != 0 {
-		t.Errorf("left: %+v", got)
-	}
-	if r := ask(t, s, `{ about { version } }`, nil); r.get("about", "version") != "7.260817.0" {
-		t.Errorf("version: %s", r.Text)
-	}
-}
-
 // What the simulator gives away can be loaded into another one.
 func TestIndicatorsSurviveJSON(t *testing.T) {
 	s := zoo("")

@@ -2,7 +2,6 @@ package octisim
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -255,20 +254,5 @@ func TestImportsGoWrong(t *testing.T) {
 		if w := pushed(t, s, corp, hostUnit); w.Expected != 0 {
 			t.Errorf("work %+v", w)
 		}
-	}
-}
-
-func TestKnobsOfImportsByTheControlPaths(t *testing.T) {
-	s := registered(t, Options{})
-	if w := send(t, s, "PATCH", "/_sim/knobs", nil, `{"fail_import": "("}`); w.Code != 400 {
-		t.Errorf("a broken expression: status %d", w.Code)
-	}
-	if w := send(t, s, "PATCH", "/_sim/knobs", nil, `{"fail_import": "Corp", "import_delay": 0, "exclude": ["evil.example"]}`); w.Code != 200 {
-		t.Errorf("status %d, %s", w.Code, w.Body)
-	}
-	wants(t, pushed(t, s, corp, hostUnit), "Import refused")
-	wants(t, pushed(t, s, hostUnit, domain), "INDICATOR_PATTERN_EXCLUDED")
-	if w := send(t, s, "GET", "/_sim/works", nil, ""); !strings.Contains(w.Body.String(), `"message":"FUNCTIONAL_ERROR: Import refused"`) {
-		t.Errorf("works %s", w.Body)
 	}
 }

@@ -175,32 +175,3 @@ func TestEndsOfAnyKind(t *testing.T) {
 		t.Errorf("sighting (-want +got):\n%s", diff)
 	}
 }
-
-func TestWhatIsHeldByTheControlPaths(t *testing.T) {
-	s := filledByImports(t)
-	for path, want := range map[string]int{
-		"incidents": 5, "cases": 1, "notes": 1, "attack-patterns": 1, "identities": 2, "observables": 3, "relations": 5, "sightings": 1, "works": 1,
-	} {
-		if w := send(t, s, "GET", "/_sim/"+path+"?count", nil, ""); w.Body.String() != fmt.Sprintf("{\"count\":%d}\n", want) {
-			t.Errorf("%s: count %s", path, w.Body)
-		}
-		if w := send(t, s, "GET", "/_sim/"+path, nil, ""); strings.Count(w.Body.String(), `"id":`) < want {
-			t.Errorf("%s: %s", path, w.Body)
-		}
-	}
-	if w := send(t, s, "GET", "/_sim/held", nil, ""); !strings.Contains(w.Body.String(), `"incidents":5,"cases":1`) {
-		t.Errorf("held %s", w.Body)
-	}
-	if w := send(t, s, "POST", "/_sim/import", nil, bundleOf(edr, alert, `{}`)); !strings.Contains(w.Body.String(), `{"errors":[{"message":"BAD_USER_INPUT`) || s.Held().Identities != 3 {
-		t.Errorf("import: %s", w.Body)
-	}
-	if w := send(t, s, "POST", "/_sim/import", nil, `{}`); w.Code != 400 {
-		t.Errorf("no bundle: status %d", w.Code)
-	}
-	if w := send(t, s, "DELETE", "/_sim/works/"+s.Works()[0].ID, nil, ""); w.Code != 204 || len(s.Works()) != 0 {
-		t.Errorf("delete: status %d", w.Code)
-	}
-	if w := send(t, s, "DELETE", "/_sim/works/unknown", nil, ""); w.Code != 404 {
-		t.Errorf("delete: status %d", w.Code)
-	}
-}

@@ -54,7 +54,7 @@ type Knobs struct {
 	HideMarking []string `json:"hide_marking"` // definitions that no user may see, whatever the account says
 	IDsFilter   string   `json:"ids_filter"`   // what the filter key ids does: "" works, "ignored" passes everything, "empty" nothing
 
-	ImportDelay time.Duration `json:"import_delay"` // of bundles pushed from now on, nanoseconds
+	ImportDelay time.Duration `json:"import_delay"` // of bundles pushed from now on
 	FailImport  string        `json:"fail_import"`  // regular expression on an object's JSON as pushed: refused, with an error on the work
 	Exclude     []string      `json:"exclude"`      // values on the platform's exclusion lists
 	DecayOff    bool          `json:"decay_off"`    // a new indicator keeps the valid_until that it brings
@@ -149,13 +149,6 @@ func (s *Sim) SetVersion(text string) {
 	s.documents = map[string]*document{}
 }
 
-// Version is the version the platform says it is.
-func (s *Sim) Version() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.versionText
-}
-
 // SetKnobs changes the knobs in a function that gets the present ones. FailImport must compile.
 func (s *Sim) SetKnobs(change func(*Knobs)) {
 	s.mu.Lock()
@@ -168,13 +161,6 @@ func (s *Sim) SetKnobs(change func(*Knobs)) {
 	clear(s.pages)
 	clear(s.counts) // what users may see
 	s.log.ring()    // streams wait by other times
-}
-
-// Knobs are the present knobs.
-func (s *Sim) Knobs() Knobs {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.knobs
 }
 
 // PutUser adds an account, or replaces the one with the same token.

@@ -10,7 +10,7 @@ import (
 // happened (contract opencti-api 5.3, 5.6).
 const streamPeriod = 5 * time.Second
 
-// StreamPeriods are how long a live stream waits. In JSON they are nanoseconds.
+// StreamPeriods are how long a live stream waits.
 type StreamPeriods struct {
 	StreamHeartbeat time.Duration `json:"stream_heartbeat"` // between heartbeats; 5 s when 0
 	StreamIdle      time.Duration `json:"stream_idle"`      // without events, until the position is the clock's; 5 s when 0
@@ -25,16 +25,16 @@ func (p *StreamPeriods) idle() time.Duration { return cmp.Or(max(p.StreamIdle, 0
 // StreamKnobs are what can be turned of live streams beside their faults.
 type StreamKnobs struct {
 	StreamPeriods
-	StreamSkew      time.Duration `json:"stream_skew"`       // the platform's clock against the log's, ahead when positive; nanoseconds in JSON
+	StreamSkew      time.Duration `json:"stream_skew"`       // the platform's clock against the log's, ahead when positive
 	NullFilterFails bool          `json:"null_filter_fails"` // a stream without a filter is an internal failure, unless it is public
 }
 
 // StreamState is where the log of events stands, and who listens.
 type StreamState struct {
-	First       string `json:"first"` // id of the oldest event kept
-	Last        string `json:"last"`  // id of the newest
-	Size        int    `json:"size"`  // events kept
-	Connections int    `json:"connections"`
+	First       string // id of the oldest event kept
+	Last        string // id of the newest
+	Size        int    // events kept
+	Connections int
 }
 
 // Stream tells where the live stream stands.
@@ -89,64 +89,4 @@ func (s *Sim) whileUp(next http.HandlerFunc) http.HandlerFunc {
 		}
 		next(w, r)
 	}
-}
-
-// streamControls serves what turns the live stream:
-//
-//	GET          /_sim/stream                  a StreamState
-//	POST, DELETE /_sim/stream/faults           a StreamFault; all of them
-//	POST         /_sim/stream/trim             {"keep": n}, the newest events that stay
-//	POST         /_sim/stream/cut              breaks all connections
-//	POST         /_sim/stream/down, /up        takes the platform down and up again
-//	POST         /_sim/indicators/{id}/merge   {"sources": [ids]}
-//	POST         /_sim/indicators/{id}/expire
-//	PUT          /_sim/containers              a Container, gives its id
-//	DELETE       /_sim/containers/{id}
-func (s *Sim) streamControls(mux *http.ServeMux) {
-	mux.HandleFunc("GET /_sim/stream", func(w http.ResponseWriter, _ *http.Request) { show(w, s.Stream()) })
-	mux.HandleFunc("POST /_sim/stream/faults", func(w http.ResponseWriter, r *http.Request) {
-		var f StreamFault
-		if !take(w, r, &f) {
-			return
-		}
-		if !s.FailStream(f) {
-			http.Error(w, "unknown action", http.StatusBadRequest)
-			return
-		}
-		w.WriteHeader(http.StatusNoContent)
-	})
-	mux.HandleFunc("POST /_sim/stream/trim", func(w http.ResponseWriter, r *http.Request) {
-		var in struct{ Keep int }
-		if take(w, r, &in) {
-			s.TrimLog(in.Keep)
-			show(w, s.Stream())
-		}
-	})
-	for pattern, do := range map[string]func(){
-		"DELETE /_sim/stream/faults": s.HealStream, "POST /_sim/stream/cut": s.CutStreams,
-		"POST /_sim/stream/down": s.Down, "POST /_sim/stream/up": s.Up,
-	} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
-			do()
-			w.WriteHeader(http.StatusNoContent)
-		})
-	}
-	mux.HandleFunc("POST /_sim/indicators/{id}/merge", func(w http.ResponseWriter, r *http.Request) {
-		var in struct{ Sources []string }
-		if take(w, r, &in) {
-			found404(w, s.Merge(r.PathValue("id"), in.Sources...), nil)
-		}
-	})
-	mux.HandleFunc("POST /_sim/indicators/{id}/expire", func(w http.ResponseWriter, r *http.Request) {
-		found404(w, s.Expire(r.PathValue("id")) > 0, nil)
-	})
-	mux.HandleFunc("PUT /_sim/containers", func(w http.ResponseWriter, r *http.Request) {
-		var c Container
-		if take(w, r, &c) {
-			show(w, map[string]string{"id": s.PutContainer(c)})
-		}
-	})
-	mux.HandleFunc("DELETE /_sim/containers/{id}", func(w http.ResponseWriter, r *http.Request) {
-		found404(w, s.DeleteContainer(r.PathValue("id")), nil)
-	})
 }

@@ -11,11 +11,11 @@ import (
 type StreamFault struct {
 	// Event is the name of the message, such as create or heartbeat; dependency is what goes ahead of
 	// an event, main the events themselves, and empty both.
-	Event string       `json:"event,omitempty"`
-	Skip  int          `json:"skip,omitempty"`  // matching messages let through first
-	Times int          `json:"times,omitempty"` // then so many are hit; 0 means every one
-	Do    StreamAction `json:"do"`
-	Size  int          `json:"size,omitempty"` // for StreamLong: bytes added to the line
+	Event string
+	Skip  int // matching messages let through first
+	Times int // then so many are hit; 0 means every one
+	Do    StreamAction
+	Size  int // for StreamLong: bytes added to the line
 }
 
 // StreamAction is what a fault does to a message of a stream.

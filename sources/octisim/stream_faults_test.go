@@ -1,10 +1,7 @@
 package octisim
 
 import (
-	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -92,55 +89,6 @@ func TestAVeryLongLine(t *testing.T) {
 		got := p.take(t)[1]
 		if len(got.Text) < 5<<20 || got.brief() != "create create a" || got.octi("id") != "a" {
 			t.Errorf("%d bytes: %s", len(got.Text), got.brief())
-		}
-	})
-}
-
-func TestStreamControls(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := streamed(Options{}, wanted()...)
-		ask := func(method, path, body string) string {
-			t.Helper()
-			w := send(t, s, method, path, nil, body)
-			return strings.TrimSpace(w.Result().Status[:3] + " " + w.Body.String())
-		}
-		for _, id := range []string{"a", "b", "c"} {
-			s.Put(deployed(id))
-		}
-		p := follow(t, s, "s")
-		p.take(t)
-		steps := []struct{ name, method, path, body, want string }{
-			{"state", "GET", "/_sim/stream", "", `200 {"first":"946684800000-1","last":"946684800000-3","size":3,"connections":1}`},
-			{"merge", "POST", "/_sim/indicators/a/merge", `{"sources":["b"]}`, "204"},
-			{"merge of what is gone", "POST", "/_sim/indicators/a/merge", `{"sources":["b"]}`, "404 not found"},
-			{"merge of nothing", "POST", "/_sim/indicators/a/merge", `{`, "400 unexpected end of JSON input"},
-			{"expire", "POST", "/_sim/indicators/c/expire", "", "204"},
-			{"expire of nobody", "POST", "/_sim/indicators/x/expire", "", "404 not found"},
-			{"trim", "POST", "/_sim/stream/trim", `{"keep":1}`, `200 {"first":"946684800000-5","last":"946684800000-5","size":1,"connections":1}`},
-			{"a fault", "POST", "/_sim/stream/faults", `{"event":"main","do":"unknown","times":1}`, "204"},
-			{"no fault", "POST", "/_sim/stream/faults", `{"do":"explode"}`, "400 unknown action"},
-			{"a container", "PUT", "/_sim/containers", `{"id":"box","objects":["a"]}`, `200 {"id":"box"}`},
-			{"none any more", "DELETE", "/_sim/containers/box", "", "204"},
-			{"nor again", "DELETE", "/_sim/containers/box", "", "404 not found"},
-			{"periods", "PATCH", "/_sim/knobs", `{"stream_heartbeat":1000000000}`, ""},
-			{"delete", "DELETE", "/_sim/indicators/a", "", "204"},
-			{"heal", "DELETE", "/_sim/stream/faults", "", "204"},
-			{"cut", "POST", "/_sim/stream/cut", "", "204"},
-			{"down", "POST", "/_sim/stream/down", "", "204"},
-			{"up", "POST", "/_sim/stream/up", "", "204"},
-		}
-		for _, step := range steps {
-			if got := ask(step.method, step.path, step.body); got != step.want && step.want != "" {
-				t.Errorf("%s: %s, want %s", step.name, got, step.want)
-			}
-			synctest.Wait()
-		}
-		if k := s.Knobs(); k.StreamHeartbeat != time.Second {
-			t.Errorf("heartbeats every %v", k.StreamHeartbeat)
-		}
-		want := []string{"merge merge a", "delete update c", "unheard_of", "delete delete a"}
-		if diff := cmp.Diff(want, p.briefs(t)); diff != "" || p.end() != "cut" {
-			t.Errorf("over %q, messages (-want +got):\n%s", p.end(), diff)
 		}
 	})
 }

@@ -295,7 +295,7 @@ func TestADownPlatformRefuses(t *testing.T) {
 		if p := follow(t, s, "s"); p.end() != "cut" || p.status != 0 {
 			t.Errorf("down: status %d, over %q", p.status, p.end())
 		}
-		if w := send(t, s, "GET", "/_sim/stream", nil, ""); w.Code != 200 {
+		if w := send(t, s, "GET", "/_sim/held", nil, ""); w.Code != 200 {
 			t.Errorf("controls while down: status %d", w.Code)
 		}
 		s.Up()

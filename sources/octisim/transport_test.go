@@ -201,3 +201,27 @@ func TestUnderABasePath(t *testing.T) {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
 }
+
+func TestControls(t *testing.T) {
+	s := New(Options{Token: "t"})
+	for _, st := range []struct {
+		method, path, body string
+		status             int
+		says               string
+	}{
+		{"PUT", "/_sim/indicators", `[{"id": "a", "pattern": "[url:value = 'a']"}, {"pattern": "[url:value = 'b']"}]`, 200, ""},
+		{"PUT", "/_sim/indicators", `[{"id": "a", "pattern": "[url:value = 'b']"}]`, 409, "another indicator"},
+		{"PUT", "/_sim/indicators", `{"id": 5}`, 400, "cannot unmarshal"},
+		{"PUT", "/_sim/streams", `{"id": "s", "name": "n"}`, 200, ""},
+		{"PUT", "/_sim/streams", `{"id": `, 400, "unexpected EOF"},
+		{"GET", "/_sim/held", "", 200, `{"indicators":2,"incidents":0`},
+		{"GET", "/_sim/requests", "", 200, `"count":0`},
+	} {
+		if w := send(t, s, st.method, st.path, nil, st.body); w.Code != st.status || !strings.Contains(w.Body.String(), st.says) {
+			t.Errorf("%s %s: status %d: %s", st.method, st.path, w.Code, w.Body)
+		}
+	}
+	if r := ask(t, s, streamQuery, map[string]any{"id": "s"}); r.get("streamCollection", "stream_live") != true {
+		t.Errorf("stream %s", r.Text)
+	}
+}
