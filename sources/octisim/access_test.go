@@ -27,9 +27,9 @@ func TestAccess(t *testing.T) {
 		code        string
 	}{
 		{"a capability that contains the one asked for", "u", user(User{Capabilities: []string{"KNOWLEDGE_KNUPDATE"}}), `{ indicators { pageInfo { globalCount } } }`, ""},
-		{"BYPASS is every capability", "u", user(User{Capabilities: []string{"BYPASS"}}), `{ connectors { id } }`, ""},
-		{"MODULES is met by MODULES_MODMANAGE", "u", user(User{Capabilities: []string{"MODULES_MODMANAGE"}}), `{ works { pageInfo { globalCount } } }`, ""},
-		{"but not the other way round", "u", user(User{Capabilities: []string{"MODULES"}}), `mutation { resetStateConnector(id: "x") { id } }`, "FORBIDDEN_ACCESS"},
+		{"BYPASS is every capability", "u", user(User{Capabilities: []string{"BYPASS"}}), `{ connector(id: "x") { id } }`, ""},
+		{"MODULES is met by MODULES_MODMANAGE", "u", user(User{Capabilities: []string{"MODULES_MODMANAGE"}}), `{ work(id: "x") { id } }`, ""},
+		{"but not the other way round", "u", user(User{Capabilities: []string{"MODULES"}}), `mutation { workAdd(connectorId: "x") { id } }`, "FORBIDDEN_ACCESS"},
 		{"no capability", "u", user(User{}), `{ indicators { pageInfo { globalCount } } }`, "FORBIDDEN_ACCESS"},
 		{"any login may ask who it is", "u", user(User{}), `{ me { id } about { version } }`, ""},
 		{"nobody may not", "no", user(User{}), `{ me { id } }`, "AUTH_REQUIRED"},
@@ -102,11 +102,7 @@ func TestMarkingsHide(t *testing.T) {
 		{"by any id", `{ stixObjectOrStixRelationship(id: "secret") { __typename } }`, []any{"stixObjectOrStixRelationship", "__typename"}, "Indicator", nil},
 		{"by ids filter", `{ indicators(filters: {mode: and, filterGroups: [], filters: [{key: "ids", values: "secret"}]}) { pageInfo { globalCount } } }`, []any{"indicators", "pageInfo", "globalCount"}, 1.0, 0.0},
 		{"observables of an indicator", `{ indicator(id: "open") { observables { pageInfo { globalCount } } } }`, []any{"indicator", "observables", "pageInfo", "globalCount"}, 2.0, 1.0},
-		{"an observable", `{ stixCyberObservable(id: "o2") { observable_value } }`, []any{"stixCyberObservable", "observable_value"}, "b", nil},
-		{"observables", `{ stixCyberObservables { pageInfo { globalCount } } }`, []any{"stixCyberObservables", "pageInfo", "globalCount"}, 3.0, 2.0},
-		{"indicators of an observable", `{ stixCyberObservable(id: "o1") { indicators { pageInfo { globalCount } } } }`, []any{"stixCyberObservable", "indicators", "pageInfo", "globalCount"}, 1.0, 0.0},
 		{"a relation stays, its hidden end is null", `{ stixCoreRelationships(toId: "o2") { edges { node { toId to { ... on BasicObject { id } } } } } }`, []any{"stixCoreRelationships", "edges", 0, "node", "to"}, map[string]any{"id": "o2"}, nil},
-		{"markings", `{ markingDefinitions { pageInfo { globalCount } } }`, []any{"markingDefinitions", "pageInfo", "globalCount"}, 5.0, 1.0},
 	}
 	for _, q := range questions {
 		t.Run(q.name, func(t *testing.T) {
@@ -144,13 +140,6 @@ func TestStreams(t *testing.T) {
 	}
 	if r := askAs(t, s, "low", streamQuery, map[string]any{"id": "nobody"}); r.code() != "FORBIDDEN_ACCESS" {
 		t.Errorf("without TAXIIAPI: %s", r.Text)
-	}
-	list := `{ streamCollections(orderBy: name) { edges { node { name } } } }`
-	for token, want := range map[string]string{"t": "abcd", "low": "d", "nobody": "d"} {
-		r := askAs(t, s, token, list, nil)
-		if got := strings.Join(r.each([]any{"streamCollections", "edges"}, "node", "name"), ""); got != want {
-			t.Errorf("token %s lists %q, want %q: %s", token, got, want, r.Text)
-		}
 	}
 }
 

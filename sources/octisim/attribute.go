@@ -110,20 +110,6 @@ func vocabularies() map[string]map[string]bool {
 	return all
 }
 
-// leaf is an attribute as GraphQL writes it.
-func leaf(v any) any {
-	switch v := v.(type) {
-	case string:
-		return text(v)
-	case []string:
-		return texts(v)
-	}
-	return v
-}
-
-// stored reads an attribute that has no resolver of its own.
-func stored(c *call) (any, error) { return leaf(factsOf(c.source).props[c.field]), nil }
-
 // attributeColumns are the filter keys of attributes.
 func attributeColumns[T interface {
 	item

@@ -163,3 +163,19 @@ var schemaKeys = func() map[string]bool {
 	}
 	return keys
 }()
+
+// The keys of kinds that are made of attributes alone.
+var entityColumns = allColumns(attributeColumns[*entity](domainAttributes()...))
+
+var identityColumns = allColumns(columns[*identity]{
+	"name":           {text: func(i *identity) string { return i.name }},
+	"identity_class": {text: func(i *identity) string { return i.class }},
+}, attributeColumns[*identity](identityAttributes))
+
+func domainAttributes() [][]attribute {
+	var all [][]attribute
+	for _, name := range sortedKeys(domainKinds) {
+		all = append(all, domainKinds[name].attributes)
+	}
+	return all
+}

@@ -1,7 +1,6 @@
 package octisim
 
 import (
-	"strings"
 	"time"
 )
 
@@ -11,7 +10,6 @@ type connector struct {
 	name, kind    string
 	scope         []string
 	auto, context bool
-	playbook      bool
 	state         *string
 	reset         bool // an administrator's reset that no ping has seen yet
 	stateAt       moment
@@ -62,23 +60,12 @@ func (s *Sim) resetState(c *connector) {
 	s.unqueue(c.id)
 }
 
-func (s *Sim) connectorList() []*connector {
-	var all []*connector
-	for _, id := range sortedKeys(s.connectors) {
-		all = append(all, s.connectors[id])
-	}
-	return all
-}
-
 var mutationFields = map[string]resolver{
-	"registerConnector":   register,
-	"pingConnector":       ping,
-	"resetStateConnector": resetStateConnector,
-	"deleteConnector":     deleteConnector,
-	"workAdd":             workAdd,
-	"workEdit":            workEdit,
-	"workDelete":          workDelete,
-	"stixBundlePush":      push,
+	"registerConnector": register,
+	"pingConnector":     ping,
+	"workAdd":           workAdd,
+	"workEdit":          workEdit,
+	"stixBundlePush":    push,
 }
 
 func register(c *call) (any, error) {
@@ -106,7 +93,6 @@ func register(c *call) (any, error) {
 	}
 	con.auto, _ = in["auto"].(bool)
 	con.context, _ = in["only_contextual"].(bool)
-	con.playbook, _ = in["playbook_compatible"].(bool)
 	return con, nil
 }
 
@@ -139,102 +125,23 @@ func ping(c *call) (any, error) {
 	return con, nil
 }
 
-func resetStateConnector(c *call) (any, error) {
-	con, err := c.connector()
-	if err != nil {
-		return nil, err
-	}
-	c.sim.resetState(con)
-	return con, nil
-}
-
-func deleteConnector(c *call) (any, error) {
-	con, err := c.connector()
-	if err != nil {
-		return nil, err
-	}
-	delete(c.sim.connectors, con.id)
-	c.sim.unqueue(con.id)
-	return con.id, nil
-}
-
 var connectorFields = map[string]resolver{
-	"name":  on(func(c *connector) any { return c.name }),
-	"title": on(func(c *connector) any { return c.name }),
-	"active": with(func(x *call, c *connector) any {
-		return x.sim.now().Sub(c.updatedAt.time()) < 5*time.Minute
-	}),
+	"name":                      on(func(c *connector) any { return c.name }),
+	"active":                    with(func(x *call, c *connector) any { return x.sim.now().Sub(c.updatedAt.time()) < 5*time.Minute }),
 	"auto":                      on(func(c *connector) any { return c.auto }),
-	"auto_update":               constant(false),
 	"only_contextual":           on(func(c *connector) any { return c.context }),
-	"playbook_compatible":       on(func(c *connector) any { return c.playbook }),
 	"connector_type":            on(func(c *connector) any { return c.kind }),
 	"connector_scope":           on(func(c *connector) any { return listOf[string](c.scope) }),
-	"connector_state":           on(func(c *connector) any { return optionalText(c.state) }),
+	"connector_state":           on(func(c *connector) any { return valueOf(c.state) }),
 	"connector_state_reset":     on(func(c *connector) any { return c.reset }),
 	"connector_state_timestamp": on(func(c *connector) any { return orNever(c.stateAt) }),
 	"connector_user_id":         on(func(c *connector) any { return text(c.user) }),
-	"connector_queue_details":   on(func(c *connector) any { return c }),
 	"connector_info": on(func(c *connector) any {
 		if c.info == nil {
 			return nil
 		}
 		return c.info
 	}),
-	"config":     on(func(c *connector) any { return c }),
-	"is_managed": constant(false),
-	"built_in":   constant(false),
-	"works": with(func(x *call, c *connector) any {
-		status, _ := x.args["status"].(string)
-		l := listOf[*work]{}
-		for _, w := range x.sim.workList() {
-			if w.connector == c.id && (status == "" || status == w.status()) {
-				l = append(l, w)
-			}
-		}
-		return l
-	}),
-}
-
-// orNever makes the zero of a moment that was never set null.
-func orNever(m moment) any {
-	if m == 0 {
-		return nil
-	}
-	return m
-}
-
-func configField(prefix string) resolver {
-	return on(func(c *connector) any {
-		if strings.HasSuffix(prefix, "_") {
-			return prefix + c.id
-		}
-		return prefix
-	})
-}
-
-var configFields = map[string]resolver{
-	"push":            configField("push_"),
-	"push_routing":    configField("push_routing_"),
-	"push_exchange":   configField("amqp.worker.exchange"),
-	"listen":          configField("listen_"),
-	"listen_routing":  configField("listen_routing_"),
-	"listen_exchange": configField("amqp.connector.exchange"),
-}
-
-var infoFields = func() map[string]resolver {
-	fields := map[string]resolver{}
-	for _, name := range []string{
-		"run_and_terminate", "buffering", "queue_threshold", "queue_messages_size", "next_run_datetime", "last_run_datetime",
-	} {
-		fields[name] = on(func(m map[string]any) any { return m[name] })
-	}
-	return fields
-}()
-
-// purge drops works of a connector, or the finished ones that are older than a week when id is empty.
-func (s *Sim) purge(id string) {
-	s.forget(func(w *work) bool { return id != "" && w.connector == id || id == "" && s.over(w) })
 }
 
 // over tells whether a work finished more than a week ago.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -209,7 +210,7 @@ func appendLeaf(b []byte, v any) ([]byte, bool) {
 		if math.IsInf(v, 0) || math.IsNaN(v) {
 			return append(b, "null"...), true
 		}
-		return strconv.AppendFloat(b, v, 'g', -1, 64), true
+		return strconv.AppendFloat(b, v, 'f', -1, 64), true
 	case moment:
 		b = append(b, '"')
 		return append(v.append(b), '"'), true
@@ -277,7 +278,7 @@ func (u *User) can(any []string) bool {
 		return true
 	}
 	return slices.ContainsFunc(u.Capabilities, func(have string) bool {
-		return have == "BYPASS" || slices.ContainsFunc(any, func(asked string) bool { return contains(have, asked) })
+		return have == "BYPASS" || slices.ContainsFunc(any, func(asked string) bool { return strings.Contains(have, asked) })
 	})
 }
 

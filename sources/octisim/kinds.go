@@ -1,6 +1,9 @@
 package octisim
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // kindOf says how one entity type is called in GraphQL and STIX, and which field holds its value
 // (contract opencti-api 2.4).
@@ -114,3 +117,9 @@ func isA(entity string, types []string) bool {
 	}
 	return false
 }
+
+// systemUser is who the platform says made what nobody else did.
+const systemUser = "6a4b11e1-90ca-4e42-ba42-db7bc7f7d505"
+
+// cutHashes reads the algorithm of a path such as hashes.SHA-256.
+func cutHashes(path string) (string, bool) { return strings.CutPrefix(path, "hashes.") }

@@ -20,17 +20,25 @@ func (o *order[T]) remove(T) { o.dead++ }
 // swap puts a new state in the place of an old one, which the caller marks dead.
 func (o *order[T]) swap(old, now T) {
 	if o.compare(old, now) == 0 {
-		o.settle()
-		i, _ := slices.BinarySearchFunc(o.sorted, old, o.compare)
-		for ; i < len(o.sorted) && o.compare(o.sorted[i], old) == 0; i++ {
-			if o.sorted[i].core() == old.core() {
-				o.sorted[i] = now
-				return
-			}
+		if i := o.find(old); i >= 0 {
+			o.sorted[i] = now
+			return
 		}
 	}
 	o.remove(old)
 	o.add(now)
+}
+
+// find gives the index of an item; -1 is not here.
+func (o *order[T]) find(t T) int {
+	o.settle()
+	i, _ := slices.BinarySearchFunc(o.sorted, t, o.compare)
+	for ; i < len(o.sorted) && o.compare(o.sorted[i], t) == 0; i++ {
+		if o.sorted[i].core() == t.core() {
+			return i
+		}
+	}
+	return -1
 }
 
 // list is every item in order, dead ones among them; it holds until the next change.

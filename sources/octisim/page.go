@@ -3,6 +3,7 @@ package octisim
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -13,12 +14,12 @@ type listing[T item] struct {
 	args    args
 	rows    *table[T]
 	columns columns[T]
-	orders  map[string]string // orderBy values that are not a filter key themselves
-	only    []T               // the rows to choose from, when already known; nil is all of them
-	extra   predicate[T]      // further conditions of arguments; nil is none
-	told    string            // what extra depends on, for the count's memory
-	search  func(T) []string
+	only    []T          // the rows to choose from, when already known; nil is all of them
+	extra   predicate[T] // further conditions of arguments; nil is none
 }
+
+// orders are the values of orderBy that are not a filter key themselves.
+var orders = map[string]string{"creator": "creator_id", "_score": ""}
 
 // connection is one page, as every connection of the schema shows it.
 type connection struct {
@@ -27,6 +28,14 @@ type connection struct {
 	total    int
 	hasNext  bool
 	hasPrior bool
+}
+
+// end is the cursor of one of the nodes; empty when there are none.
+func (c *connection) end(i int) string {
+	if len(c.nodes) == 0 {
+		return ""
+	}
+	return c.cursor(c.nodes[i])
 }
 
 // edge is one entry of a connection.
@@ -44,7 +53,7 @@ func page[T item](r *request, l listing[T]) (*connection, error) {
 		return nil, err
 	}
 	by, _ := l.args["orderBy"].(string)
-	if to, ok := l.orders[by]; ok {
+	if to, ok := orders[by]; ok {
 		by = to
 	}
 	order := sorting[T]{by: by, desc: l.args["orderMode"] == "desc", col: l.columns[by]}
@@ -123,15 +132,11 @@ func (l *listing[T]) conditions(r *request) (predicate[T], error) {
 		}
 		parts = append(parts, p)
 		if named := idsOf(g); named != nil && l.only == nil && f.ids == "" {
-			l.only = found[T](r.sim, named)
+			l.only = found(r.sim, l.rows, named)
 		}
 	}
 	if l.extra != nil {
 		parts = append(parts, l.extra)
-	}
-	if text, _ := l.args["search"].(string); text != "" {
-		is := searches(text)
-		parts = append(parts, func(v T) bool { return slices.ContainsFunc(l.search(v), is) })
 	}
 	if allowed := r.allowed(); allowed != nil {
 		parts = append(parts, func(v T) bool { return v.core().visible(allowed) })
@@ -161,11 +166,12 @@ func idsOf(g map[string]any) []string {
 	return nil
 }
 
-func found[T item](s *Sim, named []string) []T {
+// found are the objects of a table that ids name.
+func found[T item](s *Sim, rows *table[T], named []string) []T {
 	out := []T{}
 	seen := map[string]bool{}
 	for _, id := range named {
-		if v, ok := s.items[id].(T); ok && !seen[v.core().id] {
+		if v, ok := s.items[id].(T); ok && !seen[v.core().id] && rows.byStandard.find(v) >= 0 {
 			seen[v.core().id] = true
 			out = append(out, v)
 		}
@@ -207,12 +213,15 @@ func (l *listing[T]) count(r *request, rows []T, pass predicate[T]) int {
 	s := r.sim
 	var name string
 	if l.only == nil {
-		filter, _ := json.Marshal(l.args["filters"])
-		if bytes.Contains(filter, []byte(`"now`)) {
-			filter = append(filter, s.now().Format(" 15:04")...)
+		asked := maps.Clone(l.args)
+		for _, arg := range []string{"first", "after", "orderBy", "orderMode"} {
+			delete(asked, arg)
 		}
-		text, _ := l.args["search"].(string)
-		name = l.field + "\x00" + r.user.ID + "\x00" + l.told + "\x00" + text + "\x00" + string(filter)
+		what, _ := json.Marshal(asked)
+		if bytes.Contains(what, []byte(`"now`)) {
+			what = append(what, s.now().Format(" 15:04")...)
+		}
+		name = l.field + "\x00" + r.user.ID + "\x00" + string(what)
 		if s.counted != s.edition || len(s.counts) > 1000 {
 			s.counted = s.edition
 			clear(s.counts)

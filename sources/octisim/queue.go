@@ -13,7 +13,6 @@ type delivery struct {
 	work      string // id; it may be gone by then
 	by        *User
 	objects   []json.RawMessage
-	size      int
 	times     int  // it is delivered
 	stuck     bool // the last report never comes
 }
@@ -37,7 +36,7 @@ func push(c *call) (any, error) {
 		id = s.newWork(con.id, con.name+" run @ "+momentOf(s.now()).String(), c.user.ID).id
 	}
 	k := &s.knobs
-	d := &delivery{due: s.now().Add(k.ImportDelay), connector: con.id, work: id, by: c.user, objects: objects, size: len(text), times: 1}
+	d := &delivery{due: s.now().Add(k.ImportDelay), connector: con.id, work: id, by: c.user, objects: objects, times: 1}
 	if happens(&k.ImportTwice) {
 		d.times = 2
 	}
@@ -143,15 +142,4 @@ func (im *importer) refuses(o *object) bool { return im.refusing != nil && im.re
 // unqueue loses the bundles of a connector that wait for their import.
 func (s *Sim) unqueue(connector string) {
 	s.queue = slices.DeleteFunc(s.queue, func(d *delivery) bool { return d.connector == connector })
-}
-
-// queued is the number and the size in bytes of the bundles of a connector that wait.
-func (s *Sim) queued(connector string) (bundles, bytes int) {
-	for _, d := range s.queue {
-		if d.connector == connector {
-			bundles++
-			bytes += d.size
-		}
-	}
-	return bundles, bytes
 }

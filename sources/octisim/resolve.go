@@ -1,6 +1,8 @@
 package octisim
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,19 +21,43 @@ func with[T any](get func(*call, T) any) resolver {
 
 func constant(v any) resolver { return func(*call) (any, error) { return v, nil } }
 
-// text is null when empty: the platform stores no empty texts.
+// fields are the resolvers of a type: of every filter key that is no list of ids, and of others. As a
+// filter key an entity type is a list, of those above it too.
+func fields[T item](keys columns[T], others map[string]resolver) map[string]resolver {
+	for name, key := range keys {
+		if !key.id && name != "entity_type" && others[name] == nil {
+			others[name] = on(func(v T) any { return key.value(v) })
+		}
+	}
+	return others
+}
+
+// value is the column's value as GraphQL shows it; nothing empty is stored.
+func (c column[T]) value(v T) any {
+	switch {
+	case c.text != nil:
+		return text(c.text(v))
+	case c.texts != nil:
+		return texts(c.texts(v))
+	case c.date != nil:
+		return c.date(v)
+	case c.num != nil:
+		if n, ok := c.num(v); ok {
+			return n
+		}
+	case c.flag != nil:
+		if f := c.flag(v); f >= 0 {
+			return f == 1
+		}
+	}
+	return nil
+}
+
 func text(s string) any {
 	if s == "" {
 		return nil
 	}
 	return s
-}
-
-func optionalInt(n int32) any {
-	if n < 0 {
-		return nil
-	}
-	return n
 }
 
 func texts(l []string) any {
@@ -41,76 +67,369 @@ func texts(l []string) any {
 	return l
 }
 
-// resolvers by type or interface, then field. A field that stands nowhere is null.
-var resolvers = map[string]map[string]resolver{
-	"Query":                queryFields,
-	"Mutation":             mutationFields,
-	"PageInfo":             pageInfoFields,
-	"BasicObject":          objectFields,
-	"InternalObject":       objectFields,
-	"StixObject":           objectFields,
-	"StixMetaObject":       objectFields,
-	"StixDomainObject":     objectFields,
-	"BasicRelationship":    objectFields,
-	"StixRelationship":     objectFields,
-	"StixCoreObject":       objectFields,
-	"Creator":              creatorFields,
-	"Representative":       representativeFields,
-	"Hash":                 hashFields,
-	"Indicator":            indicatorFields,
-	"ObservablesValues":    observableValueFields,
-	"StixCyberObservable":  observableFields,
-	"HashedObservable":     hashedFields,
-	"StixFile":             fileFields,
-	"StixCoreRelationship": relationFields,
-	"Container":            containerFields,
-	"MarkingDefinition":    markingFields,
-	"Label":                labelFields,
-	"Identity":             identityFields,
-	"KillChainPhase":       phaseFields,
-	"ExternalReference":    referenceFields,
-	"AppInfo":              {"version": on(func(v string) any { return v })},
-	"MeUser":               meFields,
-	"Capability":           capabilityFields,
-	"StreamCollection":     streamFields,
-	"RedisStreamInfo":      streamInfoFields,
-	"Connector":            connectorFields,
-	"ConnectorConfig":      configFields,
-	"ConnectorInfo":        infoFields,
-	"Work":                 workFields,
-	"WorkMessage":          workMessageFields,
-	"WorkTracking":         trackingFields,
-	"WorkEditMutations":    workEditFields,
-	"ConnectorQueueDetails": {
-		"messages_number": with(func(c *call, con *connector) any { n, _ := c.sim.queued(con.id); return float64(n) }),
-		"messages_size":   with(func(c *call, con *connector) any { _, n := c.sim.queued(con.id); return float64(n) }),
-	},
-	"StixSightingRelationship": relationFields,
-	"EffectiveConfidenceLevel": {"max_confidence": on(func(n *int) any { return *n })},
+func optionalInt(n int32) any {
+	if n < 0 {
+		return nil
+	}
+	return n
 }
 
-// resolverOf looks at the type, then at its interfaces, then at what all connections share.
-func resolverOf(def *ast.Definition, field string) resolver {
-	if r := resolvers[def.Name][field]; r != nil {
-		return r
+// orNil keeps a nil pointer from becoming a value.
+func orNil[T any](p *T) any {
+	if p == nil {
+		return nil
 	}
-	for _, name := range def.Interfaces {
+	return p
+}
+
+// valueOf is what a pointer leads to, or null.
+func valueOf[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+// orNever makes the zero of a moment that was never set null.
+func orNever(m moment) any {
+	if m == 0 {
+		return nil
+	}
+	return m
+}
+
+// resolvers by type or interface, then field. A field that stands nowhere is null.
+var resolvers = map[string]map[string]resolver{
+	"Query":                    queryFields,
+	"Mutation":                 mutationFields,
+	"PageInfo":                 pageInfoFields,
+	"Indicator":                indicatorFields,
+	"StixCyberObservable":      observableFields,
+	"Identity":                 fields(identityColumns, map[string]resolver{}),
+	"Incident":                 entityFields,
+	"CaseIncident":             entityFields,
+	"Note":                     entityFields,
+	"AttackPattern":            entityFields,
+	"StixCoreRelationship":     relationFields,
+	"StixSightingRelationship": relationFields,
+	"MarkingDefinition":        fields(markingColumns, map[string]resolver{"x_opencti_color": constant("#2e7d32")}),
+	"StreamCollection":         streamFields,
+	"RedisStreamInfo":          streamInfoFields,
+	"Connector":                connectorFields,
+	"Work":                     workFields,
+	"WorkMessage":              workMessageFields,
+	"WorkTracking":             trackingFields,
+	"WorkEditMutations":        workEditFields,
+	"AppInfo":                  {"version": on(func(v string) any { return v })},
+	"Capability":               {"name": on(func(v string) any { return v })},
+	"EffectiveConfidenceLevel": {"max_confidence": on(func(n *int) any { return *n })},
+	"ObservablesValues": {
+		"type":   on(func(v shownValue) any { return v.entity }),
+		"value":  on(func(v shownValue) any { return text(v.value) }),
+		"hashes": on(func(v shownValue) any { return hashList(v.hashes) }),
+	},
+	"Hash": {
+		"algorithm": on(func(h Hash) any { return h.Algorithm }),
+		"hash":      on(func(h Hash) any { return h.Hash }),
+	},
+	"Label": {
+		"value": on(func(l *label) any { return l.value }),
+		"color": constant("#546e7a"),
+	},
+	"KillChainPhase": {
+		"kill_chain_name": on(func(p *phase) any { return p.Chain }),
+		"phase_name":      on(func(p *phase) any { return p.Phase }),
+		"x_opencti_order": constant(0),
+	},
+	"ExternalReference": {
+		"source_name": on(func(r *reference) any { return r.Source }),
+		"description": on(func(r *reference) any { return text(r.Description) }),
+		"url":         on(func(r *reference) any { return text(r.URL) }),
+		"external_id": on(func(r *reference) any { return text(r.ExternalID) }),
+	},
+	"MeUser": {
+		"id":                         on(func(u *User) any { return u.ID }),
+		"user_email":                 on(func(u *User) any { return u.Email }),
+		"name":                       on(func(u *User) any { return u.Name }),
+		"capabilities":               on(func(u *User) any { return listOf[string](u.Capabilities) }),
+		"effective_confidence_level": on(func(u *User) any { return orNil(u.MaxConfidence) }),
+		"allowed_marking":            with(func(c *call, _ *User) any { return c.allowedMarkings() }),
+	},
+}
+
+// resolverOf looks at the type, then at its interfaces, then at what all objects, connections or
+// members of an input have.
+func resolverOf(def *ast.Definition, field string) resolver {
+	if strings.HasSuffix(def.Name, "Edge") {
+		return edgeFields[field]
+	}
+	for _, name := range append([]string{def.Name}, def.Interfaces...) {
 		if r := resolvers[name][field]; r != nil {
 			return r
 		}
 	}
 	switch {
+	case objectFields[field] != nil:
+		return objectFields[field]
+	case slices.Contains(def.Interfaces, "StixCyberObservable"):
+		return property
 	case strings.HasSuffix(def.Name, "Connection"):
 		return connectionFields[field]
-	case strings.HasSuffix(def.Name, "Edge"):
-		return edgeFields[field]
+	case strings.HasSuffix(def.Name, "Info"):
+		return on(func(m map[string]any) any { return m[field] })
 	}
-	for _, name := range def.Interfaces {
-		if name == "StixCyberObservable" {
-			return property
+	return nil
+}
+
+// objectFields are common to all objects.
+var objectFields = fields(allColumns[item](), map[string]resolver{
+	"id":                 on(func(v item) any { return v.core().id }),
+	"standard_id":        on(func(v item) any { return v.core().standard }),
+	"entity_type":        on(func(v item) any { return v.core().entity }),
+	"x_opencti_stix_ids": on(func(v item) any { return listOf[string](v.core().stixIDs()) }),
+	"is_inferred":        constant(false),
+	"spec_version":       constant("2.1"),
+	"objectMarking":      on(func(v item) any { return listOf[*marking](v.core().markings) }),
+	"createdBy":          with(func(c *call, v item) any { return c.author(factsOf(v).author) }),
+	"objectLabel":        on(func(v item) any { return listOf[*label](factsOf(v).labels) }),
+	"externalReferences": with(func(c *call, v item) any { return unpaged(c, factsOf(v).references) }),
+	"killChainPhases":    on(func(v item) any { return listOf[*phase](factsOf(v).phases) }),
+	"revoked":            on(func(v item) any { return factsOf(v).props["revoked"] == true }),
+})
+
+var indicatorFields = fields(indicatorColumns, map[string]resolver{
+	"objectLabel":                 on(func(i *indicator) any { return listOf[*label](i.labels) }),
+	"killChainPhases":             on(func(i *indicator) any { return listOf[*phase](i.rare().phases) }),
+	"externalReferences":          with(func(c *call, i *indicator) any { return unpaged(c, i.rare().references) }),
+	"decay_base_score":            on(func(i *indicator) any { return optionalInt(i.rare().base) }),
+	"x_opencti_observable_values": on(observableValues),
+	"observables": with(func(c *call, i *indicator) any {
+		var nodes []*observable
+		for _, r := range c.sim.from[i.id] {
+			if o, ok := c.see(r.to).(*observable); ok && r.entity == basedOn {
+				nodes = append(nodes, o)
+			}
+		}
+		return unpaged(c, nodes)
+	}),
+	"createdBy": with(func(c *call, i *indicator) any {
+		if a := i.rare().author; a != nil {
+			return c.author(a.id)
+		}
+		return nil
+	}),
+})
+
+// shownValue is one entry of x_opencti_observable_values.
+type shownValue struct {
+	entity, value string
+	hashes        []Hash
+}
+
+// observableValues is what the platform parses of a pattern: one entry a value, and one a hash.
+func observableValues(i *indicator) any {
+	out := listOf[shownValue]{}
+	if i.patternType != "stix" {
+		return out
+	}
+	for _, t := range equalities(i.pattern) {
+		entity := entityOf(t.object)
+		if entity == "" {
+			continue
+		}
+		if alg, ok := cutHashes(t.path); ok {
+			out = append(out, shownValue{entity: entity, hashes: []Hash{{alg, t.value}}})
+		} else if t.path == typeOf(entity).value {
+			out = append(out, shownValue{entity: entity, value: t.value})
 		}
 	}
-	return stored
+	return out
+}
+
+var observableFields = map[string]resolver{
+	"x_opencti_score":       on(func(o *observable) any { return optionalInt(o.score) }),
+	"x_opencti_description": on(func(o *observable) any { return text(o.told().text("x_opencti_description")) }),
+	"observable_value":      with(func(c *call, o *observable) any { return o.shown(c.version) }),
+	"hashes":                on(func(o *observable) any { return hashList(o.hashes) }),
+}
+
+func hashList(hs []Hash) any {
+	if len(hs) == 0 {
+		return nil
+	}
+	return listOf[Hash](hs)
+}
+
+// property reads a field that only some observables have.
+func property(c *call) (any, error) {
+	o := c.source.(*observable)
+	if n, ok := whole(o.props[c.field]); ok {
+		return n, nil
+	}
+	switch {
+	case c.field == "name" && o.entity == "StixFile":
+		return text(o.name), nil
+	case c.field != typeOf(o.entity).value:
+	case c.field == "number":
+		n, err := strconv.Atoi(strings.TrimPrefix(o.value, "AS"))
+		if err != nil {
+			return nil, nil
+		}
+		return n, nil
+	default:
+		return text(o.value), nil
+	}
+	switch v := o.props[c.field].(type) {
+	case string, bool, moment:
+		return v, nil
+	case []string:
+		return texts(v), nil
+	}
+	return nil, nil
+}
+
+var entityFields = fields(entityColumns, map[string]resolver{})
+
+var relationFields = fields(relationColumns, map[string]resolver{
+	"from":     with(func(c *call, r *relation) any { return c.see(r.from) }),
+	"to":       with(func(c *call, r *relation) any { return c.see(r.to) }),
+	"fromRole": on(func(r *relation) any { return r.entity + "_from" }),
+	"toRole":   on(func(r *relation) any { return r.entity + "_to" }),
+	"fromId":   on(func(r *relation) any { return r.from }),
+	"toId":     on(func(r *relation) any { return r.to }),
+	"fromType": with(func(c *call, r *relation) any { return c.sim.typeOfID(r.from) }),
+	"toType":   with(func(c *call, r *relation) any { return c.sim.typeOfID(r.to) }),
+})
+
+// see is the object with one of its ids, or nil when the user may not see it.
+func (c *call) see(id string) any {
+	v := c.sim.items[id]
+	if v == nil || !v.core().visible(c.allowed()) {
+		return nil
+	}
+	return v
+}
+
+// author is the identity with an internal id as it is now; nil when there is none, or none that the
+// user may see.
+func (c *call) author(id string) any {
+	if a, ok := c.see(id).(*identity); ok {
+		return a
+	}
+	return nil
+}
+
+func (c *call) allowedMarkings() any {
+	allowed := c.allowed()
+	l := listOf[*marking]{}
+	for _, m := range c.sim.markings.byStandard.list() {
+		if allowed == nil || allowed[m] {
+			l = append(l, m)
+		}
+	}
+	slices.SortStableFunc(l, func(a, b *marking) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.order, b.order))
+	})
+	return l
+}
+
+var queryFields = map[string]resolver{
+	"about":                        func(c *call) (any, error) { return c.sim.versionText, nil },
+	"me":                           func(c *call) (any, error) { return c.user, nil },
+	"indicator":                    one("Indicator"),
+	"incident":                     one("Incident"),
+	"caseIncident":                 one("Case-Incident"),
+	"note":                         one("Note"),
+	"stixObjectOrStixRelationship": one(""),
+	"indicators":                   pages("indicators", indicatorColumns, func(s *Sim) *table[*indicator] { return s.indicators }),
+	"incidents":                    entities("incidents", "Incident"),
+	"caseIncidents":                entities("caseIncidents", "Case-Incident"),
+	"notes":                        entities("notes", "Note"),
+	"attackPatterns":               entities("attackPatterns", "Attack-Pattern"),
+	"stixCoreRelationships":        relations("stixCoreRelationships", func(s *Sim) *table[*relation] { return s.relations }),
+	"stixSightingRelationships":    relations("stixSightingRelationships", func(s *Sim) *table[*relation] { return s.sightings }),
+	"streamCollection":             func(c *call) (any, error) { return orNil(c.sim.streams[c.args["id"].(string)]), nil },
+	"redisStreamInfo":              func(c *call) (any, error) { return &c.sim.log, nil },
+	"connector":                    func(c *call) (any, error) { return orNil(c.sim.connectors[c.args["id"].(string)]), nil },
+	"work":                         func(c *call) (any, error) { return orNil(c.sim.work(c.args["id"].(string))), nil },
+}
+
+// one makes the resolver of the query for one object of an entity type, or of any, by any of its ids.
+func one(entity string) resolver {
+	return func(c *call) (any, error) {
+		id, _ := c.args["id"].(string)
+		if v, ok := c.see(id).(item); ok && (entity == "" || v.core().entity == entity) {
+			return v, nil
+		}
+		return nil, nil
+	}
+}
+
+// pages makes the resolver of the query for pages of a table.
+func pages[T item](field string, keys columns[T], rows func(*Sim) *table[T]) resolver {
+	return func(c *call) (any, error) {
+		return answer(page(c.request, listing[T]{field: field, args: c.args, rows: rows(c.sim), columns: keys}))
+	}
+}
+
+func entities(field, kind string) resolver {
+	return pages(field, entityColumns, func(s *Sim) *table[*entity] { return s.entities[kind] })
+}
+
+// relations makes the resolver of the query for pages of relations, or of sightings. Ends are named by
+// internal id and looked up, since clients ask for the relations of a page of indicators.
+func relations(field string, rows func(*Sim) *table[*relation]) resolver {
+	return func(c *call) (any, error) {
+		l := listing[*relation]{field: field, args: c.args, rows: rows(c.sim), columns: c.sim.relationKeys}
+		var parts []predicate[*relation]
+		given := func(name string, of func(*relation) string) {
+			if types := textArgs(c, name); len(types) > 0 {
+				parts = append(parts, func(r *relation) bool { return isA(of(r), types) })
+			}
+		}
+		given("relationship_type", func(r *relation) string { return r.entity })
+		given("fromTypes", func(r *relation) string { return c.sim.typeOfID(r.from) })
+		given("toTypes", func(r *relation) string { return c.sim.typeOfID(r.to) })
+		for name, of := range map[string]map[string][]*relation{"fromId": c.sim.from, "toId": c.sim.to} {
+			values := textArgs(c, name)
+			if len(values) == 0 {
+				continue
+			}
+			ends := []*relation{}
+			slices.Sort(values)
+			for _, id := range slices.Compact(values) {
+				ends = append(ends, of[id]...)
+			}
+			if l.only != nil {
+				ends = slices.DeleteFunc(ends, func(r *relation) bool { return !slices.Contains(l.only, r) })
+			}
+			l.only = ends
+		}
+		l.only = slices.DeleteFunc(l.only, func(r *relation) bool { return l.rows != c.sim.tableOf(r) })
+		l.extra = join(parts, true)
+		return answer(page(c.request, l))
+	}
+}
+
+// textArgs gives the texts of an argument that is a list, or a single one.
+func textArgs(c *call, name string) []string {
+	var out []string
+	if s, ok := c.args[name].(string); ok {
+		return []string{s}
+	}
+	for _, v := range list(c.args[name]) {
+		if s, ok := v.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func answer(c *connection, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 var connectionFields = map[string]resolver{
@@ -127,7 +446,6 @@ var connectionFields = map[string]resolver{
 }
 
 var edgeFields = map[string]resolver{
-	"types":  constant([]string{"manual"}),
 	"cursor": on(func(e *edge) any { return e.of.cursor(e.node) }),
 	"node":   on(func(e *edge) any { return e.node }),
 }
@@ -136,52 +454,8 @@ var pageInfoFields = map[string]resolver{
 	"hasNextPage":     on(func(c *connection) any { return c.hasNext }),
 	"hasPreviousPage": on(func(c *connection) any { return c.hasPrior }),
 	"globalCount":     on(func(c *connection) any { return c.total }),
-	"startCursor": on(func(c *connection) any {
-		if len(c.nodes) == 0 {
-			return ""
-		}
-		return c.cursor(c.nodes[0])
-	}),
-	"endCursor": on(func(c *connection) any {
-		if len(c.nodes) == 0 {
-			return ""
-		}
-		return c.cursor(c.nodes[len(c.nodes)-1])
-	}),
-}
-
-// property reads a field that only some observables have.
-func property(c *call) (any, error) {
-	o := c.source.(*observable)
-	if n, ok := whole(o.props[c.field]); ok {
-		return n, nil
-	}
-	switch {
-	case c.field != typeOf(o.entity).value:
-	case c.field == "number":
-		n, err := strconv.Atoi(strings.TrimPrefix(o.value, "AS"))
-		if err != nil {
-			return nil, nil
-		}
-		return n, nil
-	default:
-		return text(o.value), nil
-	}
-	switch v := o.props[c.field].(type) {
-	case string, bool, moment:
-		return v, nil
-	case []string:
-		return texts(v), nil
-	case []any:
-		var l []string
-		for _, e := range v {
-			if s, ok := e.(string); ok {
-				l = append(l, s)
-			}
-		}
-		return texts(l), nil
-	}
-	return nil, nil
+	"startCursor":     on(func(c *connection) any { return c.end(0) }),
+	"endCursor":       on(func(c *connection) any { return c.end(len(c.nodes) - 1) }),
 }
 
 // unpaged is a connection that comes whole, at most first of it.

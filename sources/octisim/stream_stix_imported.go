@@ -137,5 +137,15 @@ func (s *Sim) stixSighting(r *relation) jsonObject {
 
 // display is what the platform calls an object.
 func (s *Sim) display(v item) string {
-	return nameOf(&call{request: &request{sim: s, version: s.version}}, v)
+	switch v := v.(type) {
+	case *indicator:
+		return v.name
+	case *observable:
+		return v.shown(s.version)
+	case *identity:
+		return v.name
+	case *entity:
+		return v.shown()
+	}
+	return v.core().entity
 }

@@ -87,7 +87,7 @@ func (w *work) process(v version, now moment, message string, failed bool) {
 }
 
 func (s *Sim) workList() []*work {
-	s.purge("")
+	s.forget(s.over)
 	return s.works
 }
 
@@ -143,11 +143,6 @@ func workEdit(c *call) (any, error) {
 	return editing{id, c.sim.work(id)}, nil
 }
 
-func workDelete(c *call) (any, error) {
-	c.sim.purge(c.args["connectorId"].(string))
-	return true, nil
-}
-
 // edits makes a resolver of a change to a work; of one that is gone nothing is left to change.
 func edits(change func(c *call, w *work, now moment)) resolver {
 	return func(c *call) (any, error) {
@@ -163,7 +158,6 @@ var workEditFields = map[string]resolver{
 	"delete": edits(func(c *call, w *work, _ moment) {
 		c.sim.forget(func(x *work) bool { return x == w })
 	}),
-	"ping": edits(func(_ *call, w *work, now moment) { w.updatedAt = now }),
 	"reportExpectation": edits(func(c *call, w *work, now moment) {
 		in, failed := c.args["error"].(map[string]any)
 		message, _ := in["error"].(string)
@@ -174,11 +168,6 @@ var workEditFields = map[string]resolver{
 		n, _ := c.args["expectations"].(int)
 		w.expect(n)
 	}),
-	"toReceived": edits(func(c *call, w *work, now moment) {
-		message, _ := c.args["message"].(string)
-		w.received = now
-		w.messages = append(w.messages, workMessage{now, message, "", len(w.messages)})
-	}),
 	"toProcessed": edits(func(c *call, w *work, now moment) {
 		message, _ := c.args["message"].(string)
 		failed, _ := c.args["inError"].(bool)
@@ -187,23 +176,12 @@ var workEditFields = map[string]resolver{
 }
 
 var workFields = map[string]resolver{
-	"id":   on(func(w *work) any { return w.id }),
-	"name": on(func(w *work) any { return text(w.name) }),
-	"user": with(func(c *call, w *work) any {
-		for _, u := range c.sim.users {
-			if u.ID == w.user {
-				return creator{u.ID, u.Name, "User"}
-			}
-		}
-		return nil
-	}),
-	"connector":       with(func(c *call, w *work) any { return orNil(c.sim.connectors[w.connector]) }),
-	"timestamp":       on(func(w *work) any { return w.createdAt }),
-	"status":          on(func(w *work) any { return w.status() }),
-	"event_source_id": on(func(w *work) any { return w.connector }),
-	"received_time":   on(func(w *work) any { return orNever(w.received) }),
-	"processed_time":  on(func(w *work) any { return orNever(w.processed) }),
-	"completed_time":  on(func(w *work) any { return orNever(w.completed) }),
+	"id":             on(func(w *work) any { return w.id }),
+	"name":           on(func(w *work) any { return text(w.name) }),
+	"status":         on(func(w *work) any { return w.status() }),
+	"received_time":  on(func(w *work) any { return orNever(w.received) }),
+	"processed_time": on(func(w *work) any { return orNever(w.processed) }),
+	"completed_time": on(func(w *work) any { return orNever(w.completed) }),
 	"completed_number": on(func(w *work) any {
 		if w.completed == 0 {
 			return nil
@@ -217,35 +195,13 @@ var workFields = map[string]resolver{
 
 var workMessageFields = map[string]resolver{
 	"timestamp": on(func(m workMessage) any { return m.at }),
-	"message":   on(func(m workMessage) any { return text(m.text) }),
-	"source":    on(func(m workMessage) any { return text(m.source) }),
-	"sequence":  on(func(m workMessage) any { return m.sequence }),
+	"message":  on(func(m workMessage) any { return text(m.text) }),
+	"source":   on(func(m workMessage) any { return text(m.source) }),
+	"sequence": on(func(m workMessage) any { return m.sequence }),
 }
 
 var trackingFields = map[string]resolver{
-	"import_expected_number":  on(func(w *work) any { return optionalCount(w.expected) }),
-	"import_processed_number": on(func(w *work) any { return optionalCount(w.done) }),
+	"import_expected_number":  on(func(w *work) any { return valueOf(w.expected) }),
+	"import_processed_number": on(func(w *work) any { return valueOf(w.done) }),
 	"import_last_processed":   on(func(w *work) any { return orNever(w.reported) }),
-}
-
-func optionalCount(p *int) any {
-	if p == nil {
-		return nil
-	}
-	return *p
-}
-
-func works(c *call) (any, error) {
-	rows := newTable[*work]()
-	for _, w := range c.sim.workList() {
-		rows.add(w)
-	}
-	return answer(page(c.request, listing[*work]{
-		field: "works", args: c.args, rows: rows, only: rows.byStandard.list(), orders: map[string]string{"_score": "", "timestamp": "created_at"},
-		search: func(w *work) []string { return []string{w.name} },
-		columns: allColumns(columns[*work]{
-			"name":   {text: func(w *work) string { return w.name }},
-			"status": {text: func(w *work) string { return w.status() }},
-		}),
-	}))
 }

@@ -57,7 +57,7 @@ func TestAWorkFromItsBeginningToItsEnd(t *testing.T) {
 			edit string
 			want *opencti.WorkState
 		}{
-			{"ping", &opencti.WorkState{}},
+			{"addExpectations(expectations: 0)", &opencti.WorkState{}},
 			{"addExpectations(expectations: 2)", &opencti.WorkState{Expected: 2}},
 			{`reportExpectation(error: {error: "MISSING_REFERENCE_ERROR:\nElement(s) not found", source: "{\"id\": \"incident--1\"}"})`,
 				&opencti.WorkState{Expected: 2, Processed: 1, Errors: []opencti.WorkError{{Message: "MISSING_REFERENCE_ERROR:\nElement(s) not found", Source: `{"id": "incident--1"}`}}}},
