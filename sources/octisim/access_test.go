@@ -11,7 +11,7 @@ import (
 func TestAuthErrorInFull(t *testing.T) {
 	r := askAs(t, five(Options{}), "wrong", "query {\n  indicators { edges { node { id } } }\n}", nil)
 	want := `{"errors":[{"message":"You must be logged in to do this.","locations":[{"line":2,"column":3}],"path":["indicators"],` +
-		`"extensions":{"code":"AUTH_REQUIRED","data":{"http_status":401,"genre":"TECHNICAL"}},"name":"AUTH_REQUIRED"}],"data":{"indicators":null}}`
+		`"extensions":{"code":"AUTH_REQUIRED","data":{"genre":"TECHNICAL","http_status":401}},"name":"AUTH_REQUIRED"}],"data":{"indicators":null}}`
 	if r.Text != want || r.Status != 200 {
 		t.Errorf("status %d\ngot  %s\nwant %s", r.Status, r.Text, want)
 	}

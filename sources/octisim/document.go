@@ -14,17 +14,16 @@ import (
 // document is a parsed and valid GraphQL document. It is kept for the next request with the same
 // text, as clients send the same few documents over and over.
 type document struct {
-	query       *ast.QueryDocument
-	conditional bool // has @skip or @include: its fields depend on variables
-	roots       map[*ast.OperationDefinition]*selection
-	size        int // of the last answer
+	query *ast.QueryDocument
+	roots map[*ast.OperationDefinition]*selection
+	size  int // of the last answer
 }
 
 // selection is what one place of a document asks for: sets that are merged, since two fields with
 // one name at one place are one field.
 type selection struct {
 	sets   []ast.SelectionSet
-	fields map[string][]*field // by concrete type; nil entries are not worked out yet
+	fields map[string][]*field // by concrete type, once worked out
 }
 
 // field is one field of an answer.
@@ -40,51 +39,45 @@ type field struct {
 	sub     *selection
 }
 
-// problem is one entry of errors.
-type problem struct {
-	failure
-	locations []gqlerror.Location
-	path      []any // string or int
-}
-
-func problems(code string, list gqlerror.List) []problem {
-	var out []problem
-	for _, e := range list {
-		out = append(out, problem{failure: failure{code: code, message: e.Message}, locations: e.Locations})
-	}
-	return out
-}
-
 // parseDocument parses, validates and counts aliases, for a platform of version v. Introspection is
-// refused where the platform refuses it, and otherwise valid but without answers.
+// refused where the platform refuses it, and otherwise valid but without answers; conditional fields
+// are not simulated.
 func parseDocument(schema *ast.Schema, v version, text string) (*document, []problem) {
 	if strings.Contains(text, "__schema") && v.atLeast("6.1.0") {
-		refused := failure{"FORBIDDEN_ACCESS", "GraphQL introspection not authorized!", "TECHNICAL", 403}
+		closed := failure{"FORBIDDEN_ACCESS", "GraphQL introspection not authorized!", "TECHNICAL", 403}
 		if v.atLeast("7") {
-			refused = failure{"RESOURCE_NOT_FOUND", "GraphQL introspection not authorized!", "TECHNICAL", 404}
+			closed = failure{"RESOURCE_NOT_FOUND", "GraphQL introspection not authorized!", "TECHNICAL", 404}
 		}
-		return nil, []problem{{failure: refused}}
+		return nil, []problem{closed.problem()}
 	}
 	query, err := parser.ParseQuery(&ast.Source{Input: text})
-	if err != nil {
-		var e *gqlerror.Error
-		if !errors.As(err, &e) {
-			e = gqlerror.Wrap(err)
-		}
+	if e, ok := errors.AsType[*gqlerror.Error](err); ok {
 		return nil, problems("GRAPHQL_PARSE_FAILED", gqlerror.List{{Message: "Syntax Error: " + e.Message, Locations: e.Locations}})
 	}
 	if list := validator.ValidateWithRules(schema, query, nil); len(list) > 0 {
 		return nil, problems("GRAPHQL_VALIDATION_FAILED", list)
 	}
+	if strings.Contains(text, "@skip") || strings.Contains(text, "@include") {
+		return nil, []problem{invalid("@skip and @include are not simulated").problem()}
+	}
 	d := &document{query: query, roots: map[*ast.OperationDefinition]*selection{}}
-	d.conditional = strings.Contains(text, "@skip") || strings.Contains(text, "@include")
 	for _, op := range query.Operations {
 		if f := tooMany(v, op); f != nil {
-			return nil, []problem{{failure: *f}}
+			return nil, []problem{f.problem()}
 		}
 		d.roots[op] = newSelection(op.SelectionSet)
 	}
 	return d, nil
+}
+
+func problems(code string, list gqlerror.List) []problem {
+	var out []problem
+	for _, e := range list {
+		p := (&failure{code: code, message: e.Message}).problem()
+		p.Locations = e.Locations
+		out = append(out, p)
+	}
+	return out
 }
 
 // tooMany applies the limit of 6.1.0 on how often one root field is asked for in a document.
@@ -93,30 +86,29 @@ func tooMany(v version, op *ast.OperationDefinition) *failure {
 	if op.Operation == ast.Mutation {
 		root, most = "Mutation", 1
 	}
-	if !v.atLeast("6.1.0") {
-		return nil
-	}
 	calls := map[string]int{}
-	var count func(ast.SelectionSet)
-	count = func(set ast.SelectionSet) {
-		for _, s := range set {
-			switch s := s.(type) {
-			case *ast.Field:
-				calls[s.Name]++
-			case *ast.InlineFragment:
-				count(s.SelectionSet)
-			case *ast.FragmentSpread:
-				count(s.Definition.SelectionSet)
-			}
-		}
-	}
-	count(op.SelectionSet)
-	for _, name := range sortedKeys(calls) {
-		if calls[name] > most && name != "__typename" {
-			return invalid("Allowed number of calls for %s->%s has been exceeded (max: %d)", root, name, most)
+	for _, f := range fieldsIn(op.SelectionSet) {
+		if calls[f.Name]++; calls[f.Name] > most && f.Name != "__typename" && v.atLeast("6.1.0") {
+			return invalid("Allowed number of calls for %s->%s has been exceeded (max: %d)", root, f.Name, most)
 		}
 	}
 	return nil
+}
+
+// fieldsIn are the fields of a set and of the fragments in it.
+func fieldsIn(set ast.SelectionSet) []*ast.Field {
+	var out []*ast.Field
+	for _, s := range set {
+		switch s := s.(type) {
+		case *ast.Field:
+			out = append(out, s)
+		case *ast.InlineFragment:
+			out = append(out, fieldsIn(s.SelectionSet)...)
+		case *ast.FragmentSpread:
+			out = append(out, fieldsIn(s.Definition.SelectionSet)...)
+		}
+	}
+	return out
 }
 
 // operation picks the operation to run; name may be empty when there is one.
@@ -139,7 +131,7 @@ func newSelection(sets ...ast.SelectionSet) *selection {
 
 // of gives the fields that the selection asks of one concrete type, in order of first appearance.
 func (s *selection) of(x *execution, typ string) []*field {
-	if fs, ok := s.fields[typ]; ok && !x.doc.conditional {
+	if fs, ok := s.fields[typ]; ok {
 		return fs
 	}
 	def := x.schema.Types[typ]
@@ -149,9 +141,6 @@ func (s *selection) of(x *execution, typ string) []*field {
 		for _, sel := range set {
 			switch sel := sel.(type) {
 			case *ast.Field:
-				if x.left(sel.Directives) {
-					continue
-				}
 				i := slices.IndexFunc(fs, func(f *field) bool { return f.alias == sel.Alias })
 				if i < 0 {
 					fs = append(fs, x.field(def, sel))
@@ -159,11 +148,11 @@ func (s *selection) of(x *execution, typ string) []*field {
 					fs[i].sub.sets = append(fs[i].sub.sets, sel.SelectionSet)
 				}
 			case *ast.InlineFragment:
-				if !x.left(sel.Directives) && x.applies(sel.TypeCondition, def) {
+				if x.applies(sel.TypeCondition, def) {
 					collect(sel.SelectionSet)
 				}
 			case *ast.FragmentSpread:
-				if !x.left(sel.Directives) && x.applies(sel.Definition.TypeCondition, def) {
+				if x.applies(sel.Definition.TypeCondition, def) {
 					collect(sel.Definition.SelectionSet)
 				}
 			}
@@ -191,24 +180,6 @@ func (x *execution) field(def *ast.Definition, sel *ast.Field) *field {
 	f.need = needOf(x.version, f.def)
 	f.resolve = resolverOf(def, sel.Name)
 	return f
-}
-
-// left tells whether @skip or @include leave a selection out.
-func (x *execution) left(ds ast.DirectiveList) bool {
-	is := func(name string) (bool, bool) {
-		d := ds.ForName(name)
-		if d == nil {
-			return false, false
-		}
-		v, _ := d.Arguments.ForName("if").Value.Value(x.vars)
-		b, _ := v.(bool)
-		return b, true
-	}
-	if skip, there := is("skip"); there && skip {
-		return true
-	}
-	include, there := is("include")
-	return there && !include
 }
 
 // applies tells whether a fragment on a type or abstract type covers def.

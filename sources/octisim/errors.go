@@ -1,6 +1,12 @@
 package octisim
 
-import "fmt"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
 
 // failure is a GraphQL error with the code that clients go by (contract opencti-api 1.4).
 type failure struct {
@@ -42,3 +48,37 @@ var (
 	errDeadWork  = &failure{"WORK_NOT_ALIVE", "Work is not alive", "TECHNICAL", 500}
 	errForbidden = &failure{"FORBIDDEN_ACCESS", "You are not allowed to do this.", "TECHNICAL", 403}
 )
+
+// problem is one entry of errors, as the platform writes it.
+type problem struct {
+	Message    string              `json:"message"`
+	Locations  []gqlerror.Location `json:"locations,omitempty"`
+	Path       []any               `json:"path,omitempty"` // string or int
+	Extensions struct {
+		Code string         `json:"code"`
+		Data map[string]any `json:"data,omitempty"`
+	} `json:"extensions"`
+	Name string `json:"name"` // the code once more
+}
+
+func (f *failure) problem() problem {
+	p := problem{Message: f.message, Name: f.code}
+	p.Extensions.Code = f.code
+	if f.genre != "" {
+		p.Extensions.Data = map[string]any{"http_status": f.status, "genre": f.genre}
+	}
+	return p
+}
+
+// refused is an answer that has errors and no data.
+func refused(ps ...problem) []byte {
+	return append(appendProblems([]byte("{"), ps), '}')
+}
+
+func appendProblems(b []byte, ps []problem) []byte {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(ps) // of texts and numbers
+	return append(append(b, `"errors":`...), bytes.TrimSpace(text.Bytes())...)
+}

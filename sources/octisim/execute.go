@@ -76,8 +76,7 @@ func (x *execution) run(op *ast.OperationDefinition) []byte {
 	x.doc.size = len(b)
 	if len(x.problems) > 0 {
 		data := b[1:]
-		b = append(appendProblems([]byte(`{"errors":`), x.problems), ',')
-		b = append(b, data...)
+		b = append(append(appendProblems([]byte("{"), x.problems), ','), data...)
 	}
 	return append(b, '}')
 }
@@ -127,9 +126,9 @@ func (x *execution) resolve(f *field, source any) (any, error) {
 	}
 	c := call{request: x.request, source: source, field: f.node.Name}
 	if len(f.def.Arguments) > 0 {
-		var fail *failure
-		if c.args, fail = arguments(x.schema, f.def, f.node.Arguments, x.vars); fail != nil {
-			return nil, fail
+		var err error
+		if c.args, err = arguments(x.schema, f.def, f.node.ArgumentMap(x.vars)); err != nil {
+			return nil, err
 		}
 	}
 	if f.resolve == nil {
@@ -224,51 +223,10 @@ func (x *execution) report(f *field, err error) {
 	if !errors.As(err, &fail) {
 		fail = internal("%v", err)
 	}
-	p := problem{failure: *fail, path: slices.Clone(x.path)}
-	if at := f.node.Position; at != nil {
-		p.locations = []gqlerror.Location{{Line: at.Line, Column: at.Column}}
-	}
+	p := fail.problem()
+	p.Path = slices.Clone(x.path)
+	p.Locations = []gqlerror.Location{{Line: f.node.Position.Line, Column: f.node.Position.Column}}
 	x.problems = append(x.problems, p)
-}
-
-// appendProblems writes the list of errors in the platform's form.
-func appendProblems(b []byte, ps []problem) []byte {
-	b = append(b, '[')
-	for i, p := range ps {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendJSON(append(b, `{"message":`...), p.message)
-		if len(p.locations) > 0 {
-			b = append(b, `,"locations":[`...)
-			for j, l := range p.locations {
-				if j > 0 {
-					b = append(b, ',')
-				}
-				b = strconv.AppendInt(append(b, `{"line":`...), int64(l.Line), 10)
-				b = strconv.AppendInt(append(b, `,"column":`...), int64(l.Column), 10)
-				b = append(b, '}')
-			}
-			b = append(b, ']')
-		}
-		if len(p.path) > 0 {
-			b = append(b, `,"path":[`...)
-			for j, e := range p.path {
-				if j > 0 {
-					b = append(b, ',')
-				}
-				b, _ = appendLeaf(b, e)
-			}
-			b = append(b, ']')
-		}
-		b = appendJSON(append(b, `,"extensions":{"code":`...), p.code)
-		if p.genre != "" {
-			b = strconv.AppendInt(append(b, `,"data":{"http_status":`...), int64(p.status), 10)
-			b = append(appendJSON(append(b, `,"genre":`...), p.genre), '}')
-		}
-		b = append(appendJSON(append(b, `},"name":`...), p.code), '}')
-	}
-	return append(b, ']')
 }
 
 // can tells whether the user has one of the capabilities. A capability meets another whose name it

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/vektah/gqlparser/v2/ast"
 )
 
 func (s *Sim) routes() *http.ServeMux {
@@ -129,8 +127,7 @@ func page413(w http.ResponseWriter) {
 }
 
 func refuse(w http.ResponseWriter, status int, code, message string) {
-	b := append([]byte(`{"errors":`), appendProblems(nil, []problem{{failure: failure{code: code, message: message}}})...)
-	writeJSON(w, status, append(b, '}'))
+	writeJSON(w, status, refused((&failure{code: code, message: message}).problem()))
 }
 
 func writeJSON(w http.ResponseWriter, status int, b []byte) {
@@ -156,7 +153,11 @@ func (s *Sim) hooks(q question) {
 	if hook != nil {
 		if d, ps := s.document(q.Query); ps == nil {
 			if op, f := d.operation(q.OperationName); f == nil {
-				asked = listings(op.SelectionSet, nil)
+				for _, f := range fieldsIn(op.SelectionSet) {
+					if strings.HasSuffix(f.Definition.Type.Name(), "Connection") {
+						asked = append(asked, f.Name)
+					}
+				}
 			}
 		}
 	}
@@ -172,23 +173,6 @@ func (s *Sim) hooks(q question) {
 	for i, field := range asked {
 		hook(field, pages[i])
 	}
-}
-
-// listings are the root fields that are pages.
-func listings(set ast.SelectionSet, out []string) []string {
-	for _, sel := range set {
-		switch sel := sel.(type) {
-		case *ast.Field:
-			if sel.Definition != nil && strings.HasSuffix(sel.Definition.Type.Name(), "Connection") {
-				out = append(out, sel.Name)
-			}
-		case *ast.InlineFragment:
-			out = listings(sel.SelectionSet, out)
-		case *ast.FragmentSpread:
-			out = listings(sel.Definition.SelectionSet, out)
-		}
-	}
-	return out
 }
 
 // document parses a text, or finds it parsed.
@@ -210,20 +194,17 @@ func (s *Sim) document(text string) (*document, []problem) {
 func (s *Sim) ask(token string, q question) []byte {
 	s.lock()
 	defer s.mu.Unlock()
-	failed := func(ps ...problem) []byte {
-		return append(appendProblems([]byte(`{"errors":`), ps), '}')
-	}
 	d, ps := s.document(q.Query)
 	if ps != nil {
-		return failed(ps...)
+		return refused(ps...)
 	}
 	op, f := d.operation(q.OperationName)
 	if f != nil {
-		return failed(problem{failure: *f})
+		return refused(f.problem())
 	}
 	vars, f := coerceVariables(s.schema, op, q.Variables)
 	if f != nil {
-		return failed(problem{failure: *f})
+		return refused(f.problem())
 	}
 	x := &execution{request: &request{sim: s, version: s.version}, schema: s.schema, doc: d, vars: vars}
 	x.user = s.holder(token)

@@ -128,13 +128,14 @@ func TestFailuresOfGraphQLAreStatus200(t *testing.T) {
 		{"a member that filters do not have", "", indicatorPage, map[string]any{"first": 1, "filters": map[string]any{
 			"mode": "and", "filterGroups": []any{}, "filters": []any{map[string]any{"id": "1", "key": []string{"name"}, "values": []string{"a"}}}}},
 			"BAD_USER_INPUT", `Field "id" is not defined by type "Filter"`},
-		{"a group without its mode", "", indicatorPage, map[string]any{"first": 1, "filters": map[string]any{"filters": []any{}, "filterGroups": []any{}}}, "BAD_USER_INPUT", `"mode"`},
+		{"a group without its mode", "", indicatorPage, map[string]any{"first": 1, "filters": map[string]any{"filters": []any{}, "filterGroups": []any{}}}, "BAD_USER_INPUT", "filters.mode"},
 		{"a bare date", "", pingQuery, map[string]any{"id": "x", "info": map[string]any{"run_and_terminate": true, "buffering": false, "queue_threshold": 1, "queue_messages_size": 1, "last_run_datetime": "2026-03-01"}}, "BAD_USER_INPUT", "DateTime"},
 		{"one field three times", "", `{ a: about { version } b: about { version } c: about { version } }`, nil, "GRAPHQL_VALIDATION_FAILED", "Allowed number of calls for Query->about has been exceeded (max: 2)"},
 		{"one mutation twice", "", `mutation { a: workAdd(connectorId: "1") { id } b: workAdd(connectorId: "1") { id } }`, nil, "GRAPHQL_VALIDATION_FAILED", "Mutation->workAdd has been exceeded (max: 1)"},
 		{"one field three times through a fragment", "", `{ a: about { version } b: about { version } ...F } fragment F on Query { c: about { version } }`, nil, "GRAPHQL_VALIDATION_FAILED", "max: 2"},
 		{"introspection in 6.x", "6.9.22", `{ __schema { queryType { name } } }`, nil, "FORBIDDEN_ACCESS", "not authorized"},
 		{"introspection in 7.x", "7.260817.0", `{ __schema { queryType { name } } }`, nil, "RESOURCE_NOT_FOUND", "GraphQL introspection not authorized!"},
+		{"a condition", "", `{ about { version @skip(if: true) } }`, nil, "GRAPHQL_VALIDATION_FAILED", "not simulated"},
 		{"several operations and no name", "", `query A { about { version } } query B { about { version } }`, page, "BAD_REQUEST", "operation name"},
 	}
 	for _, tt := range tests {
@@ -184,10 +185,10 @@ func TestFaultsGoThrough(t *testing.T) {
 
 func TestOneNameMergesItsSelections(t *testing.T) {
 	s := five(Options{})
-	r := ask(t, s, `query($yes: Boolean!) {
-		indicator(id: "a") { __typename ...A kind: entity_type ... on StixObject @skip(if: $yes) { spec_version } ... on StixDomainObject { revoked } }
-		indicator(id: "a") { standard_id @include(if: $yes) }
-	} fragment A on BasicObject { id }`, map[string]any{"yes": true})
+	r := ask(t, s, `{
+		indicator(id: "a") { __typename ...A kind: entity_type ... on StixDomainObject { revoked } }
+		indicator(id: "a") { standard_id }
+	} fragment A on BasicObject { id }`, nil)
 	want := `{"data":{"indicator":{"__typename":"Indicator","id":"a","kind":"Indicator","revoked":false,"standard_id":"` + s.Indicators()[0].StandardID + `"}}}`
 	if r.Text != want {
 		t.Errorf("got  %s\nwant %s", r.Text, want)

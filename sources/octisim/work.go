@@ -195,9 +195,9 @@ var workFields = map[string]resolver{
 
 var workMessageFields = map[string]resolver{
 	"timestamp": on(func(m workMessage) any { return m.at }),
-	"message":  on(func(m workMessage) any { return text(m.text) }),
-	"source":   on(func(m workMessage) any { return text(m.source) }),
-	"sequence": on(func(m workMessage) any { return m.sequence }),
+	"message":   on(func(m workMessage) any { return text(m.text) }),
+	"source":    on(func(m workMessage) any { return text(m.source) }),
+	"sequence":  on(func(m workMessage) any { return m.sequence }),
 }
 
 var trackingFields = map[string]resolver{
