@@ -36,32 +36,8 @@ func (m moment) unknown() bool {
 
 func (m moment) String() string { return string(m.append(nil)) }
 
-// append writes m as the platform does: UTC, three digits of a fraction, Z. It spells the digits out
-// because a page holds thousands of times.
-func (m moment) append(b []byte) []byte {
-	t := m.time()
-	year, month, day := t.Date()
-	hour, minute, second := t.Clock()
-	digits := func(n int, width ...int) {
-		for _, w := range width {
-			b = append(b, byte('0'+n/w%10))
-		}
-	}
-	digits(year, 1000, 100, 10, 1)
-	b = append(b, '-')
-	digits(int(month), 10, 1)
-	b = append(b, '-')
-	digits(day, 10, 1)
-	b = append(b, 'T')
-	digits(hour, 10, 1)
-	b = append(b, ':')
-	digits(minute, 10, 1)
-	b = append(b, ':')
-	digits(second, 10, 1)
-	b = append(b, '.')
-	digits(t.Nanosecond()/1e6, 100, 10, 1)
-	return append(b, 'Z')
-}
+// append writes m as the platform does: UTC, three digits of a fraction, Z.
+func (m moment) append(b []byte) []byte { return m.time().AppendFormat(b, "2006-01-02T15:04:05.000Z") }
 
 // parseMoment reads a DateTime input: an RFC 3339 time with a zone; finer fractions are cut.
 func parseMoment(s string) (moment, error) {

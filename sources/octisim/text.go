@@ -1,6 +1,8 @@
 package octisim
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,40 +24,19 @@ func keyword(s string) string {
 
 // fold takes case and accents off.
 func fold(s string) string {
-	plain := true
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
-			plain = false
-			break
-		}
-	}
-	if plain {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf || 'A' <= r && r <= 'Z' }) {
 		return s
 	}
 	var b strings.Builder
-	b.Grow(len(s))
-	for _, r := range norm.NFKD.String(s) {
-		switch r {
-		case 'ß':
-			b.WriteString("ss")
-		case 'æ', 'Æ':
-			b.WriteString("ae")
-		case 'œ', 'Œ':
-			b.WriteString("oe")
-		case 'ø', 'Ø':
-			b.WriteByte('o')
-		case 'đ', 'Đ':
-			b.WriteByte('d')
-		case 'ł', 'Ł':
-			b.WriteByte('l')
-		default:
-			if !unicode.Is(unicode.Mn, r) {
-				b.WriteRune(unicode.ToLower(r))
-			}
+	for _, r := range norm.NFKD.String(strings.ToLower(s)) {
+		if !unicode.Is(unicode.Mn, r) {
+			b.WriteRune(r)
 		}
 	}
-	return b.String()
+	return ligatures.Replace(b.String())
 }
+
+var ligatures = strings.NewReplacer("ß", "ss", "æ", "ae", "œ", "oe", "ø", "o", "đ", "d", "ł", "l")
 
 // trim removes what JavaScript's trim removes, which is not what strings.TrimSpace removes
 // (contract opencti-api 10.1).
@@ -69,50 +50,18 @@ func trim(s string) string {
 	})
 }
 
-const hexDigits = "0123456789abcdef"
-
 // appendJSON writes s as a JSON string the way JavaScript does: escaped only where it must be. It is
 // also RFC 8785's form, which ids are computed over.
 func appendJSON(b []byte, s string) []byte {
-	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
-				b = append(b, s[start:i]...)
-				b = utf8.AppendRune(b, utf8.RuneError)
-				start = i + 1
-			}
-			i += n
-			continue
-		}
-		b = append(b, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\b':
-			b = append(b, `\b`...)
-		case '\t':
-			b = append(b, `\t`...)
-		case '\n':
-			b = append(b, `\n`...)
-		case '\f':
-			b = append(b, `\f`...)
-		case '\r':
-			b = append(b, `\r`...)
-		default:
-			b = append(b, `\u00`...)
-			b = append(b, hexDigits[c>>4], hexDigits[c&15])
-		}
-		i++
-		start = i
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r >= utf8.RuneSelf }) {
+		return append(append(append(b, '"'), s...), '"')
 	}
-	b = append(b, s[start:]...)
-	return append(b, '"')
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s)
+	return append(b, goEscapes.Replace(strings.TrimSuffix(text.String(), "\n"))...)
 }
+
+// goEscapes undoes the escapes that only Go makes, and knows an escaped backslash before one.
+var goEscapes = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029", `\ufffd`, "\ufffd")
