@@ -65,11 +65,14 @@ func (s *Sim) attach(id string, in Observable) *observable {
 		}
 	}
 	r := &relation{
-		base: base{id: s.newID(), standard: standard, entity: basedOn, createdAt: at, updatedAt: at}, from: i.id, to: o.id,
+		base: base{id: s.newID(), standard: standard, entity: basedOn, createdAt: at, updatedAt: at, facts: certain}, from: i.id, to: o.id,
 	}
 	s.relate(r)
 	return o
 }
+
+// certain are the facts of a relation that no import brought.
+var certain = &facts{confidence: 100}
 
 // basedOn joins an indicator to the observables that make it.
 const basedOn = "based-on"
@@ -103,7 +106,7 @@ func (s *Sim) unrelate(r *relation) {
 
 // observable finds an observable by one of its ids, or makes it.
 func (s *Sim) observable(in Observable) *observable {
-	k := typeOf(in.EntityType)
+	k := observableKind(in.EntityType)
 	in.EntityType = k.entity
 	in.StandardID = cmp.Or(in.StandardID, observableID(s.version, &in))
 	for _, id := range []string{in.ID, in.StandardID} {
@@ -114,7 +117,10 @@ func (s *Sim) observable(in Observable) *observable {
 	at := momentOf(s.now())
 	o := &observable{
 		base:  base{id: in.ID, standard: in.StandardID, entity: k.entity, createdAt: at, updatedAt: at, markings: s.markingsOf(in.Markings)},
-		value: in.Value, name: in.Name, hashes: in.Hashes, score: optional(in.Score), props: in.Props,
+		value: in.Value, name: in.Name, hashes: in.Hashes, score: optional(in.Score),
+	}
+	if in.Props != nil {
+		o.facts = &facts{confidence: -1, props: in.Props}
 	}
 	if o.id == "" {
 		o.id = s.newID()

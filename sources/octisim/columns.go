@@ -2,7 +2,6 @@ package octisim
 
 import (
 	"maps"
-	"slices"
 	"strings"
 )
 
@@ -20,18 +19,16 @@ type column[T item] struct {
 type columns[T item] map[string]column[T]
 
 func ids[M item](ms []M) []string {
-	if len(ms) == 0 {
-		return nil
-	}
-	out := make([]string, len(ms))
-	for i, m := range ms {
-		out[i] = m.core().id
+	var out []string
+	for _, m := range ms {
+		out = append(out, m.core().id)
 	}
 	return out
 }
 
-// allColumns are the keys that every kind has, and more, of which the first lists win.
-func allColumns[T item](more ...columns[T]) columns[T] {
+// allColumns are the keys that every kind has, those of the attributes of types in GraphQL, and more,
+// which win.
+func allColumns[T item](more columns[T], types ...string) columns[T] {
 	all := columns[T]{
 		"ids": {id: true, texts: func(v T) []string {
 			b := v.core()
@@ -40,20 +37,42 @@ func allColumns[T item](more ...columns[T]) columns[T] {
 		"internal_id":        {id: true, text: func(v T) string { return v.core().id }},
 		"standard_id":        {id: true, text: func(v T) string { return v.core().standard }},
 		"x_opencti_stix_ids": {id: true, texts: func(v T) []string { return v.core().stixIDs() }},
-		"entity_type": {texts: func(v T) []string {
-			e := v.core().entity
-			return append([]string{e}, parentsOf(e)...)
-		}},
-		"created_at":    {date: func(v T) moment { return v.core().createdAt }},
-		"updated_at":    {date: func(v T) moment { return v.core().updatedAt }},
-		"created":       {date: func(v T) moment { return v.core().created() }},
-		"modified":      {date: func(v T) moment { return v.core().modified() }},
-		"objectMarking": {id: true, texts: func(v T) []string { return ids(v.core().markings) }},
+		"entity_type":        {texts: func(v T) []string { return ancestry[v.core().entity] }},
+		"created_at":         {date: func(v T) moment { return v.core().createdAt }},
+		"updated_at":         {date: func(v T) moment { return v.core().updatedAt }},
+		"created":            {date: func(v T) moment { return v.core().created() }},
+		"modified":           {date: func(v T) moment { return v.core().modified() }},
+		"objectMarking":      {id: true, texts: func(v T) []string { return ids(v.core().markings) }},
+		"creator_id":         {id: true, text: func(v T) string { return v.core().creator() }},
+		"confidence":         {num: func(v T) (float64, bool) { return number(v.core().told().confidence) }},
+		"createdBy":          {id: true, text: func(v T) string { return v.core().told().author }},
+		"objectLabel":        {id: true, texts: func(v T) []string { return ids(v.core().told().labels) }},
+		"externalReferences": {id: true, texts: func(v T) []string { return ids(v.core().told().references) }},
+		"killChainPhases":    {id: true, texts: func(v T) []string { return ids(v.core().told().phases) }},
+		"objects":            {id: true, texts: func(v T) []string { return v.core().told().objects }},
 	}
-	for _, list := range slices.Backward(more) {
-		maps.Copy(all, list)
+	for _, name := range types {
+		for _, a := range attributes[name] {
+			all[a.name] = attributeColumn[T](a)
+		}
 	}
+	maps.Copy(all, more)
 	return all
+}
+
+func attributeColumn[T item](a attribute) column[T] {
+	switch a.form {
+	case ofTexts:
+		return column[T]{texts: func(v T) []string { return v.core().told().texts(a.name) }}
+	case ofDate:
+		return column[T]{date: func(v T) moment { return v.core().told().date(a.name) }}
+	case ofNumber:
+		return column[T]{num: func(v T) (float64, bool) { n, ok := v.core().told().props[a.name].(int); return float64(n), ok }}
+	case ofFlag:
+		return column[T]{flag: func(v T) int8 { return flag(v.core().told().props[a.name] == true) }}
+	default:
+		return column[T]{text: func(v T) string { return v.core().told().text(a.name) }}
+	}
 }
 
 func number(n int32) (float64, bool) { return float64(n), n >= 0 }
@@ -70,58 +89,23 @@ var indicatorColumns = allColumns(columns[*indicator]{
 	"description":                    {text: func(i *indicator) string { return i.description }},
 	"pattern":                        {text: func(i *indicator) string { return i.pattern }},
 	"pattern_type":                   {text: func(i *indicator) string { return i.patternType }},
-	"pattern_version":                {text: func(i *indicator) string { return i.rare().patternVersion }},
-	"indicator_types":                {texts: func(i *indicator) []string { return i.rare().types }},
 	"x_opencti_main_observable_type": {text: func(i *indicator) string { return i.mainType }},
 	"x_mitre_platforms":              {texts: func(i *indicator) []string { return i.platforms }},
 	"revoked":                        {flag: func(i *indicator) int8 { return flag(i.revoked) }},
 	"x_opencti_detection":            {flag: func(i *indicator) int8 { return i.detection }},
 	"x_opencti_score":                {num: func(i *indicator) (float64, bool) { return number(i.score) }},
-	"confidence":                     {num: func(i *indicator) (float64, bool) { return number(i.confidence) }},
 	"valid_from":                     {date: func(i *indicator) moment { return i.validFrom }},
 	"valid_until":                    {date: func(i *indicator) moment { return i.validUntil }},
-	"objectLabel":                    {id: true, texts: func(i *indicator) []string { return ids(i.labels) }},
-	"killChainPhases":                {id: true, texts: func(i *indicator) []string { return ids(i.rare().phases) }},
-	"externalReferences":             {id: true, texts: func(i *indicator) []string { return ids(i.rare().references) }},
-	"createdBy": {id: true, text: func(i *indicator) string {
-		if a := i.rare().author; a != nil {
-			return a.id
-		}
-		return ""
-	}},
-	"creator_id": {id: true, text: func(i *indicator) string { return i.creator() }},
-})
+}, "Indicator")
 
-func hashColumn(algorithm string) column[*observable] {
-	return column[*observable]{text: func(o *observable) string {
-		for _, h := range o.hashes {
-			if strings.EqualFold(h.Algorithm, algorithm) {
-				return h.Hash
-			}
-		}
-		return ""
-	}}
-}
-
-var observableColumns = allColumns(columns[*observable]{
-	"value":           {text: func(o *observable) string { return o.value }},
-	"name":            {text: func(o *observable) string { return o.name }},
-	"x_opencti_score": {num: func(o *observable) (float64, bool) { return number(o.score) }},
-	"hashes.MD5":      hashColumn("MD5"),
-	"hashes.SHA-1":    hashColumn("SHA-1"),
-	"hashes.SHA-256":  hashColumn("SHA-256"),
-	"hashes.SHA-512":  hashColumn("SHA-512"),
-}, attributeColumns[*observable]())
+var entityColumns = allColumns(columns[*entity]{},
+	"Incident", "CaseIncident", "Note", "AttackPattern", "Organization", "Individual", "System", "Sector", "SecurityPlatform")
 
 // endTypes are the keys on the types of a relation's ends, which the ends themselves know.
 func (s *store) endTypes() columns[*relation] {
-	of := func(id string) []string {
-		e := s.typeOfID(id)
-		return append([]string{e}, parentsOf(e)...)
-	}
 	return columns[*relation]{
-		"fromTypes": {texts: func(r *relation) []string { return of(r.from) }},
-		"toTypes":   {texts: func(r *relation) []string { return of(r.to) }},
+		"fromTypes": {texts: func(r *relation) []string { return ancestry[s.typeOfID(r.from)] }},
+		"toTypes":   {texts: func(r *relation) []string { return ancestry[s.typeOfID(r.to)] }},
 	}
 }
 
@@ -130,52 +114,28 @@ var relationColumns = allColumns(columns[*relation]{
 	"fromId":            {id: true, text: func(r *relation) string { return r.from }},
 	"toId":              {id: true, text: func(r *relation) string { return r.to }},
 	"fromOrToId":        {id: true, texts: func(r *relation) []string { return []string{r.from, r.to} }},
-	"confidence":        {num: func(r *relation) (float64, bool) { return float64(r.level()), true }},
-}, attributeColumns[*relation](relationshipAttributes, sightingAttributes))
-
-var markingColumns = allColumns(columns[*marking]{
-	"definition":      {text: func(m *marking) string { return m.definition }},
-	"definition_type": {text: func(m *marking) string { return m.kind }},
-	"x_opencti_order": {num: func(m *marking) (float64, bool) { return float64(m.order), true }},
-})
+}, "StixCoreRelationship", "StixSightingRelationship")
 
 // otherKeys exist in the platform's schema, on objects of other kinds or without a value here. A
 // filter may name them; they are missing on what it is asked about.
 var otherKeys = strings.Fields(`
 	objectAssignee objectParticipant objectAuthorized objectOrganization objects workflow_id x_opencti_workflow_id
-	severity priority incident_type report_types note_types response_types information_types takedown_types
-	representative connectedToId aliases lang x_opencti_reliability decay_base_score start_time stop_time
-	first_seen last_seen published content attribute_abstract likelihood x_mitre_id path command_line
-	account_login user_id account_type display_name url hashes.SHA3-256 hashes.SHA3-512 hashes.SSDEEP
-	observable_value size mime_type x_opencti_aliases identity_class x_opencti_organization_type
-	attribute_count fromTypes toTypes x_opencti_negative refreshed_at x_opencti_modified_at is_inferred spec_version
-	x_opencti_cisa_kev pir_score number vendor version cpe attribute_key`)
+	report_types information_types takedown_types representative connectedToId lang published
+	hashes.MD5 hashes.SHA-1 hashes.SHA-256 hashes.SHA-512 hashes.SHA3-256 hashes.SHA3-512 hashes.SSDEEP
+	value observable_value x_opencti_organization_type fromTypes toTypes refreshed_at x_opencti_modified_at
+	is_inferred spec_version definition definition_type x_opencti_order x_opencti_cisa_kev pir_score`)
 
 var schemaKeys = func() map[string]bool {
 	keys := map[string]bool{}
-	for _, names := range [][]string{
-		otherKeys, sortedKeys(indicatorColumns), sortedKeys(observableColumns), sortedKeys(relationColumns), sortedKeys(markingColumns),
-		sortedKeys(entityColumns), sortedKeys(identityColumns),
-	} {
+	for _, names := range [][]string{otherKeys, sortedKeys(indicatorColumns), sortedKeys(entityColumns), sortedKeys(relationColumns)} {
 		for _, k := range names {
 			keys[k] = true
 		}
 	}
+	for _, list := range attributes {
+		for _, a := range list {
+			keys[a.name] = true
+		}
+	}
 	return keys
 }()
-
-// The keys of kinds that are made of attributes alone.
-var entityColumns = allColumns(attributeColumns[*entity](domainAttributes()...))
-
-var identityColumns = allColumns(columns[*identity]{
-	"name":           {text: func(i *identity) string { return i.name }},
-	"identity_class": {text: func(i *identity) string { return i.class }},
-}, attributeColumns[*identity](identityAttributes))
-
-func domainAttributes() [][]attribute {
-	var all [][]attribute
-	for _, name := range sortedKeys(domainKinds) {
-		all = append(all, domainKinds[name].attributes)
-	}
-	return all
-}

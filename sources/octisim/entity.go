@@ -1,17 +1,14 @@
 package octisim
 
-// entity is an object of one of the domainKinds: an incident, a case, a note, an attack pattern.
-type entity struct {
-	base
-	*facts // never nil
-}
+// entity is an object that is its facts: an incident, a case, a note, an attack pattern, an identity.
+type entity struct{ base }
 
-func (e *entity) typename() string { return domainKinds[e.entity].graphql }
+func (e *entity) typename() string { return kindOf(e.entity).graphql }
 
 // shown is the name that the platform displays; of a note it is the abstract, or the content.
 func (e *entity) shown() string {
 	for _, name := range []string{"name", "attribute_abstract", "content"} {
-		if s := e.text(name); s != "" {
+		if s := e.told().text(name); s != "" {
 			return s
 		}
 	}
@@ -61,9 +58,7 @@ func (s *Sim) erase(v item) {
 		s.log.add(momentOf(s.now()), v, nil)
 	case *observable:
 		s.observables.remove(v)
-	case *identity:
-		s.identities.remove(v)
 	case *entity:
-		s.entities[v.entity].remove(v)
+		s.entityTable(v.entity).remove(v)
 	}
 }

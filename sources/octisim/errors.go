@@ -1,8 +1,6 @@
 package octisim
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -76,9 +74,5 @@ func refused(ps ...problem) []byte {
 }
 
 func appendProblems(b []byte, ps []problem) []byte {
-	var text bytes.Buffer
-	e := json.NewEncoder(&text)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(ps) // of texts and numbers
-	return append(append(b, `"errors":`...), bytes.TrimSpace(text.Bytes())...)
+	return append(append(b, `"errors":`...), jsonText(ps)...)
 }

@@ -120,7 +120,7 @@ func (x *execution) resolve(f *field, source any) (any, error) {
 		if x.user == nil {
 			return nil, errLogin
 		}
-		if !x.user.can(f.need.any) {
+		if !x.user.can(f.need.any...) {
 			return nil, errForbidden
 		}
 	}
@@ -231,7 +231,7 @@ func (x *execution) report(f *field, err error) {
 
 // can tells whether the user has one of the capabilities. A capability meets another whose name it
 // contains (contract opencti-api 1.3); none asked for is met by any login.
-func (u *User) can(any []string) bool {
+func (u *User) can(any ...string) bool {
 	if len(any) == 0 {
 		return true
 	}
@@ -246,5 +246,5 @@ func (u *User) valid(v version, now time.Time) bool {
 	if !v.atLeast("7.260224.0") {
 		return true
 	}
-	return (u.Expires.IsZero() || now.Before(u.Expires)) && u.can([]string{"APIACCESS_USETOKEN"})
+	return (u.Expires.IsZero() || now.Before(u.Expires)) && u.can("APIACCESS_USETOKEN")
 }

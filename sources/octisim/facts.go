@@ -1,9 +1,12 @@
 package octisim
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
-// facts are what an import tells of an object beside its base. They never change: a later import
-// makes others.
+// facts are what few objects have beside their base, and all that an import brings. They never change:
+// a later import makes others.
 type facts struct {
 	author     string // internal id of an identity; empty is none
 	labels     []*label
@@ -16,24 +19,14 @@ type facts struct {
 
 var noFacts = &facts{confidence: -1}
 
-// told are the facts; none for an object that no import brought.
-func (f *facts) told() *facts {
-	if f == nil {
-		return noFacts
-	}
-	return f
-}
-
-func factsOf(v any) *facts {
-	if t, ok := v.(interface{ told() *facts }); ok {
-		return t.told()
-	}
-	return noFacts
-}
-
 func (f *facts) text(name string) string {
 	s, _ := f.props[name].(string)
 	return s
+}
+
+func (f *facts) texts(name string) []string {
+	l, _ := f.props[name].([]string)
+	return l
 }
 
 // date is never for an attribute that is not there.
@@ -58,33 +51,17 @@ func (f *facts) merge(in *facts, strong bool) (out *facts, changed bool) {
 	if strong && in.confidence >= 0 && in.confidence != f.confidence {
 		now.confidence, changed = in.confidence, true
 	}
-	now.props = mergeProps(f.props, in.props, strong, &changed)
-	return &now, changed
-}
-
-// mergeProps does for attributes what merge does for facts.
-func mergeProps(have, in map[string]any, strong bool, changed *bool) map[string]any {
-	now := map[string]any{}
-	for name, v := range in {
+	now.props = map[string]any{}
+	maps.Copy(now.props, f.props)
+	for name, v := range in.props {
 		if words, ok := v.([]string); ok {
-			old, _ := have[name].([]string)
-			if all := grow(old, words, changed); len(all) > len(old) {
-				now[name] = all
-			}
-		} else if strong && have[name] != v {
-			now[name] = v
+			old, _ := f.props[name].([]string)
+			now.props[name] = grow(old, words, &changed)
+		} else if strong && f.props[name] != v {
+			now.props[name], changed = v, true
 		}
 	}
-	if len(now) == 0 {
-		return have
-	}
-	*changed = true
-	for name, v := range have {
-		if _, newer := now[name]; !newer {
-			now[name] = v
-		}
-	}
-	return now
+	return &now, changed
 }
 
 // grow gives have with what more adds to it, as another list when that is anything.

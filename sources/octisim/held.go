@@ -1,7 +1,7 @@
 package octisim
 
 import (
-	"slices"
+	"encoding/json"
 	"time"
 )
 
@@ -115,129 +115,101 @@ type Held struct {
 func (s *Sim) Held() Held {
 	s.lock()
 	defer s.mu.Unlock()
+	count := func(stix string) int { return s.entities[stix].live }
 	return Held{
-		Indicators: s.indicators.live, Incidents: s.entities["Incident"].live, Cases: s.entities["Case-Incident"].live,
-		Notes: s.entities["Note"].live, AttackPatterns: s.entities["Attack-Pattern"].live, Identities: s.identities.live,
-		Observables: s.observables.live, Relations: s.relations.live, Sightings: s.sightings.live,
-		Works: len(s.workList()), Queued: len(s.queue),
+		Indicators: s.indicators.live, Incidents: count("incident"), Cases: count("case-incident"), Notes: count("note"),
+		AttackPatterns: count("attack-pattern"), Identities: count("identity"), Observables: s.observables.live,
+		Relations: s.relations.live, Sightings: s.sightings.live, Works: len(s.workList()), Queued: len(s.queue),
 	}
 }
 
 // Incidents is every incident, oldest first.
-func (s *Sim) Incidents() []Incident {
-	return shownEntities(s, "Incident", func(e *entity) Incident {
-		return Incident{
-			Object: s.object(e), Name: e.text("name"), Description: e.text("description"), IncidentType: e.text("incident_type"),
-			Severity: e.text("severity"), Source: e.text("source"), Objective: e.text("objective"), Aliases: e.texts("aliases"),
-			FirstSeen: e.known("first_seen"), LastSeen: e.known("last_seen"),
-		}
-	})
-}
+func (s *Sim) Incidents() []Incident { return shown(s, s.entities["incident"], shownAs[Incident]) }
 
 // Cases is every case, oldest first.
-func (s *Sim) Cases() []Case {
-	return shownEntities(s, "Case-Incident", func(e *entity) Case {
-		return Case{
-			Object: s.object(e), Name: e.text("name"), Description: e.text("description"), Content: e.text("content"),
-			Severity: e.text("severity"), Priority: e.text("priority"), ResponseTypes: e.texts("response_types"), Objects: s.named(e.objects),
-		}
-	})
-}
+func (s *Sim) Cases() []Case { return shown(s, s.entities["case-incident"], shownAs[Case]) }
 
 // Notes is every note, oldest first.
-func (s *Sim) Notes() []Note {
-	return shownEntities(s, "Note", func(e *entity) Note {
-		n := Note{
-			Object: s.object(e), Abstract: e.text("attribute_abstract"), Content: e.text("content"), Authors: e.texts("authors"),
-			Types: e.texts("note_types"), Objects: s.named(e.objects),
-		}
-		if l, ok := e.props["likelihood"].(int); ok {
-			n.Likelihood = &l
-		}
-		return n
-	})
-}
+func (s *Sim) Notes() []Note { return shown(s, s.entities["note"], shownAs[Note]) }
 
 // AttackPatterns is every technique, oldest first.
 func (s *Sim) AttackPatterns() []AttackPattern {
-	return shownEntities(s, "Attack-Pattern", func(e *entity) AttackPattern {
-		return AttackPattern{
-			Object: s.object(e), Name: e.text("name"), Description: e.text("description"), MitreID: e.text("x_mitre_id"), Aliases: e.texts("aliases"),
-		}
-	})
+	return shown(s, s.entities["attack-pattern"], shownAs[AttackPattern])
 }
 
 // Identities is every identity, oldest first.
 func (s *Sim) Identities() []Identity {
-	return shown(s, s.identities, func(i *identity) Identity { return Identity{i.id, i.standard, i.entity, i.name} })
+	return shown(s, s.entities["identity"], func(_ *Sim, v item) Identity { return v.(*entity).identity() })
 }
 
 // Observables is every observable, oldest first.
-func (s *Sim) Observables() []Observable { return shown(s, s.observables, (*observable).public) }
+func (s *Sim) Observables() []Observable {
+	return shown(s, s.observables, func(_ *Sim, v item) Observable { return v.(*observable).public() })
+}
 
 // Relations is every relation but sightings, oldest first.
-func (s *Sim) Relations() []Relation {
-	return shown(s, s.relations, func(r *relation) Relation {
-		ends := s.standards(r)
-		return Relation{
-			Object: s.object(r), FromID: r.from, ToID: r.to, From: ends[0], To: ends[1], Start: r.told().known("start_time"),
-			Stop: r.told().known("stop_time"), Revoked: r.told().props["revoked"] == true, Described: r.told().text("description"),
-		}
-	})
-}
+func (s *Sim) Relations() []Relation { return shown(s, s.relations, shownAs[Relation]) }
 
 // Sightings is every sighting, oldest first.
-func (s *Sim) Sightings() []Sighting {
-	return shown(s, s.sightings, func(r *relation) Sighting {
-		ends := s.standards(r)
-		return Sighting{
-			Object: s.object(r), FromID: r.from, ToID: r.to, From: ends[0], To: ends[1], FirstSeen: r.told().known("first_seen"),
-			LastSeen: r.told().known("last_seen"), Count: r.count(), Negative: r.told().props["x_opencti_negative"] == true,
-		}
-	})
-}
-
-func shownEntities[V any](s *Sim, kind string, public func(*entity) V) []V {
-	return shown(s, s.entities[kind], public)
-}
+func (s *Sim) Sightings() []Sighting { return shown(s, s.sightings, shownAs[Sighting]) }
 
 // shown makes the public form of every live row, in order of creation.
-func shown[T item, V any](s *Sim, t *table[T], public func(T) V) []V {
+func shown[T item, V any](s *Sim, t *table[T], public func(*Sim, item) V) []V {
 	s.lock()
 	defer s.mu.Unlock()
 	out := make([]V, 0, t.live)
 	for _, v := range t.byCreation.list() {
 		if !v.core().dead {
-			out = append(out, public(v))
+			out = append(out, public(s, v))
 		}
 	}
 	return out
 }
 
-func (s *Sim) object(v item) Object {
-	b, f := v.core(), factsOf(v)
-	out := Object{
-		ID: b.id, StandardID: b.standard, StixIDs: slices.Clone(b.stixIDs()), EntityType: b.entity, Created: b.created().time(),
-		Modified: b.modified().time(), CreatedAt: b.createdAt.time(), UpdatedAt: b.updatedAt.time(), CreatorID: b.creator(),
-		Confidence: pointer(f.confidence),
+// shownAs gives an object in a form whose members are named as JSON names them.
+func shownAs[V any](s *Sim, v item) (out V) {
+	b, f := v.core(), v.core().told()
+	all := map[string]any{
+		"id": b.id, "standard_id": b.standard, "x_opencti_stix_ids": b.stixIDs(), "entity_type": b.entity, "created": b.created(),
+		"modified": b.modified(), "created_at": b.createdAt, "updated_at": b.updatedAt, "creator_id": b.creator(), "objects": s.named(f.objects...),
+		"confidence": f.confidence,
 	}
-	if a := s.items[f.author]; a != nil {
-		out.CreatedBy = a.core().standard
+	if author := s.named(f.author); len(author) > 0 {
+		all["createdBy"] = author[0]
 	}
+	var markings, labels []string
+	var references []ExternalRef
 	for _, m := range b.markings {
-		out.Markings = append(out.Markings, m.definition)
+		markings = append(markings, m.definition)
 	}
 	for _, l := range f.labels {
-		out.Labels = append(out.Labels, l.value)
+		labels = append(labels, l.value)
 	}
 	for _, r := range f.references {
-		out.References = append(out.References, r.ExternalRef)
+		references = append(references, r.ExternalRef)
+	}
+	all["objectMarking"], all["objectLabel"], all["externalReferences"] = markings, labels, references
+	if r, ok := v.(*relation); ok {
+		ends := s.standards(r)
+		all["fromId"], all["toId"], all["from"], all["to"] = r.from, r.to, ends[0], ends[1]
+	}
+	for name, v := range f.props {
+		if at, ok := v.(moment); !ok || !at.unknown() {
+			all[name] = v
+		}
+	}
+	text, err := json.Marshal(all)
+	if err == nil {
+		err = json.Unmarshal(text, &out)
+	}
+	if err != nil {
+		panic(err) // texts, numbers and times only
 	}
 	return out
 }
 
 // named are the standard ids of objects, but for those that are gone.
-func (s *Sim) named(internal []string) []string {
+func (s *Sim) named(internal ...string) []string {
 	out := make([]string, 0, len(internal))
 	for _, id := range internal {
 		if v := s.items[id]; v != nil {
@@ -245,17 +217,4 @@ func (s *Sim) named(internal []string) []string {
 		}
 	}
 	return out
-}
-
-func (f *facts) texts(name string) []string {
-	l, _ := f.props[name].([]string)
-	return slices.Clone(l)
-}
-
-// known is a date, or zero for one that means "not known".
-func (f *facts) known(name string) time.Time {
-	if m := f.date(name); !m.unknown() {
-		return m.time()
-	}
-	return time.Time{}
 }

@@ -108,7 +108,7 @@ func (v version) clean(s string) string {
 // observableID is the standard id of an observable (contract opencti-api 10.2).
 func observableID(v version, o *Observable) string {
 	clean := v.clean
-	t := typeOf(o.EntityType)
+	k := observableKind(o.EntityType)
 	c := contributing{}
 	switch o.EntityType {
 	case "StixFile", "Artifact":
@@ -137,15 +137,15 @@ func observableID(v version, o *Observable) string {
 			}
 		}
 		if s := clean(o.Value); s != "" {
-			c[t.value] = s
+			c[k.value] = s
 		}
 		if s, ok := c["name"].(string); ok && v.atLeast("7.260422.0") {
 			c["name"] = strings.ToLower(s)
 		}
 	default:
-		c[t.value] = clean(o.Value)
+		c[k.value] = clean(o.Value)
 	}
-	return standardID(t.stix, c)
+	return standardID(k.stix, c)
 }
 
 func whole(v any) (int, bool) {

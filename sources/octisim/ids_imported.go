@@ -22,8 +22,10 @@ func entityID(v version, kind string, created moment, f *facts) string {
 			return standardID("attack-pattern", contributing{"x_mitre_id": technique})
 		}
 		return standardID("attack-pattern", contributing{"name": name})
+	case "Incident", "Case-Incident":
+		return standardID(kindOf(kind).stix, contributing{"name": name, "created": created.String()})
 	default:
-		return standardID(domainKinds[kind].stix, contributing{"name": name, "created": created.String()})
+		return identityID(f.text("identity_class"), f.text("name"))
 	}
 }
 

@@ -5,60 +5,73 @@ import (
 	"unicode/utf8"
 )
 
-// takeEntity imports an incident, a case, a note or an attack pattern.
-func (im *importer) takeEntity(k *domainKind, o *object) *failure {
-	in, markings, fail := im.readFacts(o, k.attributes)
+// takeEntity imports an incident, a case, a note, an attack pattern or an identity.
+func (im *importer) takeEntity(k kind, o *object) *failure {
+	in, markings, fail := im.readFacts(o, k)
 	if fail != nil {
 		return fail
 	}
-	if k.entity == "Attack-Pattern" && in.text("x_mitre_id") == "" {
+	switch k.stix {
+	case "identity":
+		k = im.identityKind(in)
+	case "attack-pattern":
 		for _, r := range in.references {
-			if strings.HasPrefix(r.Source, "mitre-") && r.ExternalID != "" {
+			if in.text("x_mitre_id") == "" && strings.HasPrefix(r.Source, "mitre-") && r.ExternalID != "" {
 				in.props["x_mitre_id"] = r.ExternalID
-				break
 			}
 		}
 	}
-	if fail := im.mandatory(k.entity, in); fail != nil {
+	if fail := im.mandatory(k, in); fail != nil {
 		return fail
 	}
 	created := o.date("created")
 	if created == never {
 		created = im.at // so the id is another one each time
 	}
-	standard := entityID(im.version, k.entity, created, in)
-	old, there, fail := known[*entity](im, o, standard)
-	switch {
-	case fail != nil:
-		return fail
-	case !there:
-		im.complete(k.entity, in)
-		insert(im.store, im.entities[k.entity], &entity{im.create(o, k.entity, standard, markings), in})
-		return nil
-	}
-	next, changed := old.merge(in, in.confidence >= old.confidence)
-	standard, fail = im.rename(&old.base, entityID(im.version, k.entity, old.created(), old.facts), entityID(im.version, k.entity, old.created(), next))
+	id := func(f *facts) string { return entityID(im.version, k.entity, created, f) }
+	old, there, fail := known[*entity](im, o, id(in))
 	if fail != nil {
 		return fail
 	}
-	if b, moved := im.update(&old.base, o, standard, markings); changed || moved {
-		exchange(im.store, im.entities[k.entity], old, &entity{b, next})
+	rows := im.entityTable(k.entity)
+	if !there {
+		im.complete(k.entity, in)
+		insert(im.store, rows, &entity{im.create(o, k.entity, id(in), markings, in)})
+		return nil
 	}
-	return nil
+	created = old.created()
+	delete(in.props, "identity_class") // it stays
+	b, changed := im.update(&old.base, o, in, markings, in.confidence >= old.told().confidence)
+	renamed, fail := im.rename(&b, o, id(old.told()), id(b.facts))
+	if fail == nil && (changed || renamed) {
+		exchange(im.store, rows, old, &entity{b})
+	}
+	return fail
+}
+
+// identityKind is the kind of an identity by its class. A missing or unknown one is an organization's.
+func (im *importer) identityKind(in *facts) kind {
+	class := strings.ToLower(trim(in.text("identity_class")))
+	entity := map[string]string{"individual": "Individual", "system": "System", "class": "Sector", "securityplatform": "SecurityPlatform"}[class]
+	if entity == "" || entity == "SecurityPlatform" && !im.version.atLeast("6.7.0") {
+		entity, class = "Organization", "organization"
+	}
+	in.props["identity_class"] = class
+	return kindOf(entity)
 }
 
 // mandatory says what an object lacks that the platform insists on.
-func (im *importer) mandatory(kind string, in *facts) *failure {
+func (im *importer) mandatory(k kind, in *facts) *failure {
 	name, least := "name", 2
 	switch {
-	case kind == "Note" && len(in.objects) == 0:
+	case k.entity == "Note" && len(in.objects) == 0:
 		return functional("A note needs object_refs")
-	case kind == "Note":
+	case k.entity == "Note":
 		name = "content"
 		if n, ok := in.props["likelihood"].(int); ok && n > 100 {
 			return functional("likelihood must be between 0 and 100")
 		}
-	case kind == "Attack-Pattern":
+	case k.stix == "attack-pattern" || k.stix == "identity":
 		least = 1
 	}
 	if utf8.RuneCountInString(trim(in.text(name))) < least {
@@ -84,51 +97,9 @@ func (im *importer) complete(kind string, in *facts) {
 		}
 	case "Case-Incident":
 		if in.author == "" {
-			in.author = im.identity(&Identity{EntityType: "Individual", Name: im.by.Name}).id
+			in.author = im.identity(&Identity{EntityType: "Individual", Name: im.by.Name})
 		}
 	}
-}
-
-// takeIdentity imports an identity. A missing or unknown class is that of an organization.
-func (im *importer) takeIdentity(o *object) *failure {
-	in, markings, fail := im.readFacts(o, identityAttributes)
-	if fail != nil {
-		return fail
-	}
-	name := o.text("name")
-	if trim(name) == "" {
-		return functional("name must not be empty")
-	}
-	class := strings.ToLower(trim(o.text("identity_class")))
-	kind := map[string]string{"individual": "Individual", "system": "System", "class": "Sector", "securityplatform": "SecurityPlatform"}[class]
-	if kind == "" || kind == "SecurityPlatform" && !im.version.atLeast("6.7.0") {
-		kind, class = "Organization", "organization"
-	}
-	if o.fail != nil {
-		return o.fail
-	}
-	standard := identityID(class, name)
-	old, there, fail := known[*identity](im, o, standard)
-	switch {
-	case fail != nil:
-		return fail
-	case !there:
-		insert(im.store, im.identities, &identity{im.create(o, kind, standard, markings), name, class, in})
-		return nil
-	}
-	strong := in.confidence >= old.told().confidence
-	next, changed := old.told().merge(in, strong)
-	if !strong || name == "" {
-		name = old.name
-	}
-	standard, fail = im.rename(&old.base, identityID(old.class, old.name), identityID(old.class, name))
-	if fail != nil {
-		return fail
-	}
-	if b, moved := im.update(&old.base, o, standard, markings); changed || moved || name != old.name {
-		exchange(im.store, im.identities, old, &identity{b, name, old.class, next})
-	}
-	return nil
 }
 
 // takeMarking imports a marking, known by its definition. Another id, such as that of TLP 2.0's own
@@ -152,7 +123,7 @@ func (im *importer) takeMarking(o *object) *failure {
 	}
 	have, ok := im.see(o.id).(*marking)
 	if !ok {
-		if !im.by.can([]string{"SETTINGS_SETMARKINGS"}) && !im.defined(in) {
+		if !im.by.can("SETTINGS_SETMARKINGS") && !im.defined(in) {
 			return errForbidden
 		}
 		have = im.marking(in)

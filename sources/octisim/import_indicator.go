@@ -5,22 +5,19 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 )
 
 // takeIndicator imports an indicator (contract opencti-api 11.3).
-func (im *importer) takeIndicator(o *object) *failure {
-	in, markings, fail := im.readFacts(o, nil)
+func (im *importer) takeIndicator(k kind, o *object) *failure {
+	in, markings, fail := im.readFacts(o, k)
 	if fail != nil {
 		return fail
 	}
-	pattern, kind := o.text("pattern"), o.text("pattern_type")
-	if o.fail == nil {
-		if fail := im.checkPattern(kind, pattern); fail != nil {
-			return fail
-		}
+	pattern, form := in.text("pattern"), in.text("pattern_type")
+	if fail := im.checkPattern(form, pattern); fail != nil {
+		return fail
 	}
-	if kind == "stix" {
+	if form == "stix" {
 		pattern = normalisePattern(im.version, pattern)
 	}
 	standard := indicatorID(im.version, pattern)
@@ -28,33 +25,33 @@ func (im *importer) takeIndicator(o *object) *failure {
 	if fail != nil {
 		return fail
 	}
-	now := Indicator{Pattern: pattern, PatternType: kind, CreatorID: im.by.ID, Detection: new(false)}
+	next := indicator{pattern: pattern, patternType: form, score: -1, validFrom: never, validUntil: never}
+	strong := true
 	if there {
-		now = im.public(old)
+		next = *old
+		strong = in.confidence >= old.told().confidence
 	}
-	was := now
-	strong := !there || int32(*cmp.Or(now.Confidence, new(-1))) <= in.confidence
-	im.grow(&now, o, in, markings)
 	if strong {
-		im.overwrite(&now, o, in, there)
+		next.pattern = pattern
+		im.overwrite(&next, in, there)
 	}
-	now.Pattern = pattern
-	if there && !strong {
-		now.Pattern = was.Pattern
-	}
-	if main := now.MainType; main != "" && main != "Unknown" && (!isA(main, []string{"Stix-Cyber-Observable"}) || typeOf(main).entity != main) {
-		return functional("Observable type %s is not supported", main)
+	next.platforms = grow(next.platforms, in.texts("x_mitre_platforms"), new(bool))
+	for name := range in.props {
+		if !slices.Contains([]string{"pattern_version", "indicator_types", "decay_base_score"}, name) {
+			delete(in.props, name) // the others stand in the indicator itself
+		}
 	}
 	switch {
-	case o.fail != nil:
-		return o.fail
-	case !now.ValidUntil.IsZero() && !now.ValidUntil.After(now.ValidFrom):
+	case next.mainType != "" && next.mainType != "Unknown" && observableKind(next.mainType).entity != next.mainType:
+		return functional("Observable type %s is not supported", next.mainType)
+	case next.validUntil != never && next.validFrom != never && next.validUntil <= next.validFrom:
 		return functional("You cant create an indicator with valid_until less than valid_from")
 	}
 	if there {
-		fail = im.editIndicator(old, was, now, o)
+		fail = im.editIndicator(old, next, o, in, markings, strong)
 	} else {
-		fail = im.newIndicator(&now, o, standard)
+		next.base = im.create(o, k.entity, standard, markings, in)
+		im.newIndicator(&next)
 	}
 	if create, _ := o.flag("x_opencti_create_observables"); fail == nil && create {
 		im.observe(standard)
@@ -77,107 +74,83 @@ func (im *importer) checkPattern(kind, pattern string) *failure {
 	return nil
 }
 
-// grow adds what only adds to lists.
-func (im *importer) grow(now *Indicator, o *object, in *facts, markings []*marking) {
-	var grew bool
-	for _, l := range in.labels {
-		now.Labels = grow(now.Labels, List[Label]{{l.value}}, &grew)
-	}
-	for _, m := range markings {
-		now.Markings = grow(now.Markings, List[Marking]{{m.id, m.standard, m.kind, m.definition}}, &grew)
-	}
-	for _, p := range in.phases {
-		now.Phases = grow(now.Phases, List[KillChain]{p.KillChain}, &grew)
-	}
-	for _, r := range in.references {
-		now.References = grow(now.References, List[ExternalRef]{r.ExternalRef}, &grew)
-	}
-	now.IndicatorTypes = grow(now.IndicatorTypes, o.texts("indicator_types"), &grew)
-	now.Platforms = grow(now.Platforms, o.texts("x_mitre_platforms"), &grew)
-}
-
 // overwrite sets what a single value is given for.
-func (im *importer) overwrite(now *Indicator, o *object, in *facts, there bool) {
-	set := func(to *string, name string) { *to = cmp.Or(o.text(name), *to) }
-	set(&now.Name, "name")
-	set(&now.Description, "description")
-	set(&now.PatternVersion, "pattern_version")
-	if set(&now.MainType, "x_opencti_main_observable_type"); now.MainType == "File" {
-		now.MainType = "StixFile"
+func (im *importer) overwrite(next *indicator, in *facts, there bool) {
+	for name, to := range map[string]*string{
+		"name": &next.name, "description": &next.description, "x_opencti_main_observable_type": &next.mainType,
+	} {
+		*to = cmp.Or(in.text(name), *to)
 	}
-	for name, to := range map[string]*time.Time{"valid_from": &now.ValidFrom, "valid_until": &now.ValidUntil} {
-		if m := o.date(name); m != never {
-			*to = m.time()
+	if next.mainType == "File" {
+		next.mainType = "StixFile"
+	}
+	for name, to := range map[string]*moment{"valid_from": &next.validFrom, "valid_until": &next.validUntil} {
+		if m := in.date(name); m != never {
+			*to = m
 		}
 	}
-	if b, ok := o.flag("x_opencti_detection"); ok {
-		now.Detection = &b
+	if b, ok := in.props["x_opencti_detection"].(bool); ok {
+		next.detection = flag(b)
 	}
-	if a, ok := im.items[in.author].(*identity); ok {
-		now.CreatedBy = &Identity{a.id, a.standard, a.entity, a.name}
-	}
-	now.Confidence = new(int(in.confidence))
-	im.score(now, o, there)
-	if revoked, ok := o.flag("revoked"); ok && there { // a new one's is worked out
-		now.Revoked = revoked
+	im.score(next, in, there)
+	if revoked, ok := in.props["revoked"].(bool); ok && there { // a new one's is worked out
+		next.revoked = revoked
 	}
 }
 
 // score sets the score. The one that decay started from does not undo decay; taking a revocation back
 // without one goes back to it, or to 50.
-func (im *importer) score(now *Indicator, o *object, there bool) {
-	n, ok := o.number("x_opencti_score")
-	revoked, told := o.flag("revoked")
-	back := there && now.Revoked && told && !revoked
+func (im *importer) score(next *indicator, in *facts, there bool) {
+	n, ok := in.props["x_opencti_score"].(int)
+	n = min(n, 100)
+	back := there && next.revoked && in.props["revoked"] == false
+	base, decays := next.told().props["decay_base_score"].(int)
+	delete(in.props, "decay_base_score")
 	switch {
-	case ok && there && !back && now.DecayBase != nil && n == *now.DecayBase && now.CreatorID == im.by.ID:
+	case ok && there && !back && decays && n == base && next.creator() == im.by.ID:
+		return
 	case ok:
-		now.Score = new(min(n, 100))
-		now.DecayBase = now.Score
 	case !there:
-		now.Score = new(50)
-		now.DecayBase = now.Score
+		n = 50
+	case back && decays:
+		next.score = int32(base)
+		return
 	case back:
-		now.Score = new(*cmp.Or(now.DecayBase, new(50)))
+		next.score = 50
+		return
+	default:
+		return
 	}
+	next.score, in.props["decay_base_score"] = int32(n), n
 }
 
 // decayed is how long an indicator that an import makes is valid: its end is worked out on creation,
 // whatever the source said, unless decay is switched off.
 const decayed = 365
 
-func (im *importer) newIndicator(now *Indicator, o *object, standard string) *failure {
-	b := im.create(o, "Indicator", standard, nil)
-	now.StixIDs, now.Created, now.Modified = b.stixIDs(), b.created().time(), b.modified().time()
-	if now.ValidFrom.IsZero() {
-		now.ValidFrom = now.Created
+func (im *importer) newIndicator(i *indicator) {
+	i.name = cmp.Or(i.name, i.pattern)
+	i.mainType = cmp.Or(i.mainType, mainType(i.patternType, i.pattern))
+	if i.validFrom == never {
+		i.validFrom = i.created()
 	}
-	if !im.knobs.DecayOff || now.ValidUntil.IsZero() {
-		now.ValidUntil = now.ValidFrom.AddDate(0, 0, decayed)
+	if !im.knobs.DecayOff || i.validUntil == never {
+		i.validUntil = momentOf(i.validFrom.time().AddDate(0, 0, decayed))
 	}
-	now.Revoked = !now.ValidUntil.After(im.at.time())
-	now.CreatedAt = im.at.time()
-	if _, err := im.put(*now, true); err != nil {
-		return functional("%v", err)
-	}
-	return nil
+	i.revoked = i.validUntil <= im.at
+	im.replace(nil, i, true)
 }
 
-func (im *importer) editIndicator(old *indicator, was, now Indicator, o *object) *failure {
-	standard, fail := im.rename(&old.base, indicatorID(im.version, was.Pattern), indicatorID(im.version, now.Pattern))
+func (im *importer) editIndicator(old *indicator, next indicator, o *object, in *facts, markings []*marking, strong bool) *failure {
+	b, changed := im.update(&old.base, o, in, markings, strong)
+	renamed, fail := im.rename(&b, o, indicatorID(im.version, old.pattern), indicatorID(im.version, next.pattern))
 	if fail != nil {
 		return fail
 	}
-	b, _ := im.update(&old.base, o, standard, nil)
-	now.StandardID, now.StixIDs = standard, b.stixIDs()
-	if len(now.StixIDs) == 0 {
-		now.StixIDs = was.StixIDs // nil or empty, which are the same
+	if changed || renamed || !reflect.DeepEqual(*old, next) {
+		next.base = b
+		im.replace(old, &next, true)
 	}
-	if reflect.DeepEqual(was, now) {
-		return nil
-	}
-	now.UpdatedAt, now.Modified = b.updatedAt.time(), b.updatedAt.time()
-	im.replace(old, im.build(now), true)
 	return nil
 }
 
@@ -188,13 +161,13 @@ func (im *importer) observe(standard string) {
 		return
 	}
 	for _, t := range equalities(i.pattern) {
-		k := typeOf(entityOf(t.object))
+		k, _ := kindOfSTIX(t.object)
 		o := Observable{EntityType: k.entity, Score: pointer(i.score)}
 		alg, hashed := cutHashes(t.path)
 		switch {
-		case entityOf(t.object) == "":
+		case k.value == "":
 			continue
-		case hashed:
+		case hashed && t.value != "":
 			o.Hashes = Hashes{{strings.ToUpper(alg), t.value}}
 		case k.entity == "StixFile" && t.path == "name":
 			o.Name = t.value
@@ -203,7 +176,7 @@ func (im *importer) observe(standard string) {
 		default:
 			continue
 		}
-		if wellFormed(&o) && !slices.ContainsFunc(o.Hashes, func(h Hash) bool { return h.Hash == "" }) {
+		if wellFormed(&o) {
 			im.attach(i.id, o)
 		}
 	}

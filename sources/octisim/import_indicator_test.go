@@ -166,18 +166,6 @@ func TestObservablesAreMadeOfAPattern(t *testing.T) {
 	if held := s.Held(); held.Relations != 3 || len(got) != 3 {
 		t.Errorf("held %+v, observables %q", held, got)
 	}
-	for _, spelling := range []string{"x_opencti_create_indicator", "x_opencti_create_indicators"} {
-		s := registered(t, Options{Version: newest})
-		wants(t, pushed(t, s, corp, plus(name, `"`+spelling+`": true`), plus(`{"type": "file", "id": "`+fresh("file")+`", "name": "it's"}`, `"`+spelling+`": true`)), "")
-		if held := s.Held(); held.Indicators != 7 || held.Relations != 2 {
-			t.Errorf("%s: held %+v", spelling, held)
-		}
-		for _, want := range []string{`[hostname:value = 'srv-db-01.corp.example']`, `[file:name = 'it\'s']`} {
-			if _, ok := s.Indicator(indicatorID(parseVersion(newest), want)); !ok {
-				t.Errorf("%s: no indicator %s", spelling, want)
-			}
-		}
-	}
 }
 
 func TestExpiry(t *testing.T) {

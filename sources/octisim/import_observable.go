@@ -1,7 +1,6 @@
 package octisim
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,20 +8,20 @@ import (
 
 // takeObservable imports an observable. It is also found by the ids of all of its hashes, though only
 // the first makes its own.
-func (im *importer) takeObservable(k kindOf, o *object) *failure {
-	in, markings, fail := im.readFacts(o, []attribute{{name: "x_opencti_description"}})
+func (im *importer) takeObservable(k kind, o *object) *failure {
+	in, markings, fail := im.readFacts(o, k)
 	if fail != nil {
 		return fail
 	}
 	in.confidence = -1 // observables have none
 	want := im.readObservable(k, o)
-	if o.fail != nil {
+	want.Props = in.props
+	switch {
+	case o.fail != nil:
 		return o.fail
-	}
-	if !wellFormed(&want) {
+	case !wellFormed(&want):
 		return functional("Observable is not correctly formatted (INCORRECT_OBSERVABLE_FORMAT)")
-	}
-	if im.excluded(want.Value) || slices.ContainsFunc(want.Hashes, func(h Hash) bool { return im.excluded(h.Hash) }) {
+	case im.excluded(want.Value) || slices.ContainsFunc(want.Hashes, func(h Hash) bool { return im.excluded(h.Hash) }):
 		return errExcluded
 	}
 	ids := []string{observableID(im.version, &want)}
@@ -30,32 +29,23 @@ func (im *importer) takeObservable(k kindOf, o *object) *failure {
 		ids = append(ids, observableID(im.version, &Observable{EntityType: k.entity, Hashes: Hashes{h}}))
 	}
 	old, there, fail := known[*observable](im, o, ids...)
-	if fail != nil {
+	switch {
+	case fail != nil:
 		return fail
+	case there:
+		return im.mergeObservable(old, o, want, in, markings)
 	}
-	if !there {
-		old = &observable{
-			base: im.create(o, k.entity, ids[0], markings), value: want.Value, name: want.Name,
-			hashes: want.Hashes, score: optional(want.Score), props: want.Props, facts: in,
-		}
-		insert(im.store, im.observables, old)
-	} else if old, fail = im.mergeObservable(old, o, want, in, markings); fail != nil {
-		return fail
-	}
-	for _, name := range []string{"x_opencti_create_indicator", "x_opencti_create_indicators"} {
-		if yes, _ := o.flag(name); yes {
-			return im.indicate(old)
-		}
-	}
-	return o.fail
+	insert(im.store, im.observables, &observable{
+		base: im.create(o, k.entity, ids[0], markings, in), value: want.Value, name: want.Name, hashes: want.Hashes, score: optional(want.Score),
+	})
+	return nil
 }
 
 // mergeObservable gives the observable as it is held after the import. Confidence plays no part.
-func (im *importer) mergeObservable(old *observable, o *object, want Observable, in *facts, markings []*marking) (*observable, *failure) {
+func (im *importer) mergeObservable(old *observable, o *object, want Observable, in *facts, markings []*marking) *failure {
 	next := *old
 	var changed bool
-	next.facts, changed = old.told().merge(in, true)
-	next.props = mergeProps(old.props, want.Props, true, &changed)
+	next.base, changed = im.update(&old.base, o, in, markings, true)
 	if want.Name != "" && want.Name != old.name {
 		next.name, changed = want.Name, true
 	}
@@ -72,22 +62,16 @@ func (im *importer) mergeObservable(old *observable, o *object, want Observable,
 		}
 	}
 	before, after := old.public(), next.public()
-	standard, fail := im.rename(&old.base, observableID(im.version, &before), observableID(im.version, &after))
-	if fail != nil {
-		return nil, fail
+	renamed, fail := im.rename(&next.base, o, observableID(im.version, &before), observableID(im.version, &after))
+	if fail == nil && (changed || renamed) {
+		exchange(im.store, im.observables, old, &next)
 	}
-	b, moved := im.update(&old.base, o, standard, markings)
-	if !changed && !moved {
-		return old, nil
-	}
-	next.base = b
-	exchange(im.store, im.observables, old, &next)
-	return &next, nil
+	return fail
 }
 
 // readObservable reads what makes an observable what it is, as the platform stores it.
-func (im *importer) readObservable(k kindOf, o *object) Observable {
-	want := Observable{EntityType: k.entity, Props: im.readAttributes(o, observableAttributes[k.entity])}
+func (im *importer) readObservable(k kind, o *object) Observable {
+	want := Observable{EntityType: k.entity}
 	switch k.entity {
 	case "StixFile":
 		want.Name = o.text("name")
@@ -117,29 +101,6 @@ func (im *importer) readObservable(k kindOf, o *object) Observable {
 		want.Score = new(min(n, 100))
 	}
 	return want
-}
-
-// indicate makes the indicator that x_opencti_create_indicator asks for, based on the observable.
-func (im *importer) indicate(o *observable) *failure {
-	k := typeOf(o.entity)
-	alg, value := firstHash(im.version, o.hashes)
-	path := "hashes.'" + alg + "'"
-	if value == "" {
-		path, value = k.value, cmp.Or(o.value, o.name)
-	}
-	if path == "attribute_key" {
-		path = "key"
-	}
-	quoted := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value)
-	id, err := im.put(Indicator{
-		Name: value, Pattern: "[" + k.stix + ":" + path + " = '" + quoted + "']", Score: pointer(o.score), Detection: new(false),
-		MainType: o.entity, Confidence: im.by.MaxConfidence, CreatorID: im.by.ID,
-	}, true)
-	if err != nil {
-		return functional("%v", err)
-	}
-	im.attach(id, o.public())
-	return nil
 }
 
 var errExcluded = functional("Indicator of type stix is contained in exclusion list (INDICATOR_PATTERN_EXCLUDED)")

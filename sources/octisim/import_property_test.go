@@ -114,7 +114,7 @@ func consistent(t rapid.TB, s *Sim) {
 			t.Errorf("relation %s has lost an end", b.standard)
 		}
 	}
-	got := []int{s.relations.live, s.sightings.live, s.entities["Incident"].live, s.entities["Note"].live, s.entities["Case-Incident"].live, s.indicators.live}
+	got := []int{s.relations.live, s.sightings.live, s.entities["incident"].live, s.entities["note"].live, s.entities["case-incident"].live, s.indicators.live}
 	want := []int{count["false"], count["true"], count["Incident"], count["Note"], count["Case-Incident"], count["Indicator"]}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("relations, sightings, incidents, notes, cases, indicators (-want +got):\n%s", diff)

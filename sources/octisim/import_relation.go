@@ -18,8 +18,8 @@ type joining struct {
 // monthApart is how far dates of two relations may lie apart that are one.
 const monthApart = moment(30 * 24 * 3600 * 1000)
 
-func (im *importer) takeRelationship(o *object) *failure {
-	in, markings, fail := im.readFacts(o, relationshipAttributes)
+func (im *importer) takeRelationship(k kind, o *object) *failure {
+	in, markings, fail := im.readFacts(o, k)
 	if fail != nil {
 		return fail
 	}
@@ -60,8 +60,8 @@ func guessed(refs []*reference) (moment, bool) {
 }
 
 // takeSighting imports one sighting for each place where it was seen.
-func (im *importer) takeSighting(o *object) *failure {
-	in, markings, fail := im.readFacts(o, sightingAttributes)
+func (im *importer) takeSighting(k kind, o *object) *failure {
+	in, markings, fail := im.readFacts(o, k)
 	if fail != nil {
 		return fail
 	}
@@ -119,25 +119,23 @@ func (im *importer) join(j joining, o *object) *failure {
 		came, _ := j.in.props["attribute_count"].(int)
 		j.in.props["attribute_count"] = min(had+came, math.MaxInt32)
 	}
-	next, changed := old.told().merge(j.in, strong)
-	standard, fail = old.standard, nil
+	b, changed := im.update(&old.base, o, j.in, j.markings, strong)
 	if ends := im.standards(old); im.version.atLeast("6.4.0") {
 		id := func(f *facts) string {
 			return relationID(im.version, old.entity, ends[0], ends[1], f.date(j.first), f.date(j.last))
 		}
-		if standard, fail = im.rename(&old.base, id(old.told()), id(next)); fail != nil {
-			standard = old.standard // another one has these dates: both stay
-		}
+		renamed, _ := im.rename(&b, o, id(old.told()), id(b.facts)) // if another one has these dates both stay
+		changed = changed || renamed
 	}
-	if b, moved := im.update(&old.base, o, standard, j.markings); changed || moved {
-		im.exchangeRelation(old, &relation{b, old.from, old.to, next})
+	if changed {
+		im.exchangeRelation(old, &relation{b, old.from, old.to})
 	}
 	return nil
 }
 
 func (im *importer) newRelation(j joining, o *object, standard string) *failure {
 	if standard == "" || im.items[standard] != nil {
-		standard = mainStix(j.kind) + "--" + im.newID()
+		standard = kindOf(j.kind).stix + "--" + im.newID()
 	}
 	if j.kind == sightingType {
 		for name, unknown := range map[string]moment{j.first: fromStart, j.last: untilEnd} {
@@ -146,16 +144,8 @@ func (im *importer) newRelation(j joining, o *object, standard string) *failure 
 			}
 		}
 	}
-	im.relate(&relation{im.create(o, j.kind, standard, j.markings), j.from.core().id, j.to.core().id, j.in})
+	im.relate(&relation{im.create(o, j.kind, standard, j.markings, j.in), j.from.core().id, j.to.core().id})
 	return nil
-}
-
-// mainStix is the STIX type of a kind of relation.
-func mainStix(kind string) string {
-	if kind == sightingType {
-		return "sighting"
-	}
-	return "relationship"
 }
 
 // standards are the standard ids of a relation's ends.

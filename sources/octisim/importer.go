@@ -31,34 +31,29 @@ func (im *importer) take(o *object) *failure {
 	if op := o.text("opencti_operation"); op != "" {
 		return im.command(o, op)
 	}
-	if !im.by.can([]string{"KNOWLEDGE_KNUPDATE"}) {
+	if !im.by.can("KNOWLEDGE_KNUPDATE") {
 		return errForbidden
 	}
 	if im.by.MaxConfidence == nil {
 		return functional("User has no effective max confidence level and cannot create or update this element")
 	}
-	stix := mainID(o.stix)
-	for _, k := range domainKinds {
-		if k.stix == stix {
-			return im.takeEntity(k, o)
-		}
-	}
-	switch stix {
-	case "identity":
-		return im.takeIdentity(o)
-	case "indicator":
-		return im.takeIndicator(o)
-	case "relationship":
-		return im.takeRelationship(o)
-	case "sighting":
-		return im.takeSighting(o)
-	case "marking-definition":
+	k, ok := kindOfSTIX(o.stix)
+	switch {
+	case !ok || k.entity == "Label" || k.entity == "Kill-Chain-Phase" || k.entity == "External-Reference":
+		return unsupported("Objects of type %s are not simulated", o.stix)
+	case k.entity == "Marking-Definition":
 		return im.takeMarking(o)
+	case k.value != "":
+		return im.takeObservable(k, o)
+	case k.entity == "Indicator":
+		return im.takeIndicator(k, o)
+	case k.entity == sightingType:
+		return im.takeSighting(k, o)
+	case k.entity == basedOn:
+		return im.takeRelationship(k, o)
+	default:
+		return im.takeEntity(k, o)
 	}
-	if entity := entityOf(stix); entity != "" {
-		return im.takeObservable(typeOf(entity), o)
-	}
-	return unsupported("Objects of type %s are not simulated", o.stix)
 }
 
 // command does what an object with a member opencti_operation asks for instead of being knowledge.
@@ -67,11 +62,11 @@ func (im *importer) command(o *object, op string) *failure {
 	switch {
 	case op != "delete" && op != "delete_force":
 		return unsupported("Operation %s is not simulated", op)
-	case !im.by.can([]string{"KNOWLEDGE_KNUPDATE_KNDELETE"}):
+	case !im.by.can("KNOWLEDGE_KNUPDATE_KNDELETE"):
 		return errForbidden
 	case v == nil:
 		return &failure{"ALREADY_DELETED_ERROR", "Already deleted element " + o.id, "BUSINESS", 404}
-	case isA(v.core().entity, []string{"Stix-Meta-Object"}):
+	case isA(v.core().entity, "Stix-Meta-Object"):
 		return unsupported("Operation %s on a %s is not simulated", op, v.core().entity)
 	}
 	im.erase(v)
@@ -116,9 +111,9 @@ func known[T item](im *importer, o *object, standard ...string) (T, bool, *failu
 }
 
 // create makes the base of a new object.
-func (im *importer) create(o *object, entity, standard string, markings []*marking) base {
+func (im *importer) create(o *object, entity, standard string, markings []*marking, in *facts) base {
 	b := base{
-		id: im.newID(), standard: standard, entity: entity, createdAt: im.at, updatedAt: im.at, markings: markings,
+		id: im.newID(), standard: standard, entity: entity, createdAt: im.at, updatedAt: im.at, markings: markings, facts: in,
 		own: &own{created: o.date("created"), modified: o.date("modified"), creator: im.by.ID},
 	}
 	if b.own.created == never {
@@ -131,18 +126,15 @@ func (im *importer) create(o *object, entity, standard string, markings []*marki
 	return b
 }
 
-// update makes the base that takes the place of was, and tells whether it says anything new: a
-// marking, a further id, another standard id.
-func (im *importer) update(was *base, o *object, standard string, markings []*marking) (now base, changed bool) {
+// update makes the base that takes the place of was, and tells whether it says anything new: a fact, a
+// marking, a further id.
+func (im *importer) update(was *base, o *object, in *facts, markings []*marking, strong bool) (now base, changed bool) {
 	now = *was
+	now.facts, changed = was.told().merge(in, strong)
 	now.markings = grow(was.markings, markings, &changed)
-	further := im.further(was, o, standard)
-	if standard != was.standard || len(further) != len(was.stixIDs()) {
-		changed = true
-	}
-	now.standard, now.updatedAt = standard, im.after(was.updatedAt)
-	now.own = &own{further, was.created(), now.updatedAt, was.creator()}
-	return now, changed
+	now.updatedAt = im.after(was.updatedAt)
+	now.own = &own{im.further(was, o, was.standard), was.created(), now.updatedAt, was.creator()}
+	return now, changed || len(now.own.stixIDs) != len(was.stixIDs())
 }
 
 // further are the STIX ids beside the standard one: those there were, and those the object brings, but
@@ -157,21 +149,23 @@ func (im *importer) further(was *base, o *object, standard string) []string {
 		if id == standard || slices.Contains(out, id) || !o.validID(id) || !lasting(id) {
 			continue
 		}
-		if other == nil || was != nil && other.core() == was {
+		if other == nil || was != nil && other.core().id == was.id {
 			out = append(out, id)
 		}
 	}
 	return out
 }
 
-// rename gives the standard id that an object has after a change: the one it had, unless what it is
-// computed over changed. It fails when another object has the new one.
-func (im *importer) rename(was *base, before, after string) (string, *failure) {
-	if before == after || after == was.standard {
-		return was.standard, nil
+// rename gives the base that update made another standard id if what that is computed over changed. It
+// fails when another object has the new one.
+func (im *importer) rename(b *base, o *object, before, after string) (changed bool, fail *failure) {
+	if before == after || after == b.standard {
+		return false, nil
 	}
-	if other := im.items[after]; other != nil && other.core() != was {
-		return "", functional("This update will produce a duplicate")
+	if other := im.items[after]; other != nil && other.core().id != b.id {
+		return false, functional("This update will produce a duplicate")
 	}
-	return after, nil
+	b.standard = after
+	b.own.stixIDs = im.further(b, o, after)
+	return true, nil
 }

@@ -1,15 +1,18 @@
 package octisim
 
 import (
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// kindOf says how one entity type is called in GraphQL and STIX, and which field holds its value
-// (contract opencti-api 2.4).
-type kindOf struct{ entity, graphql, stix, value string }
+// kind says how one entity type is called in GraphQL and STIX, and which field holds the value of an
+// observable (contract opencti-api 2.4). What it has and what stands above it says the schema.
+type kind struct{ entity, graphql, stix, value string }
 
-var observableKinds = []kindOf{
+var kinds = []kind{
 	{"StixFile", "StixFile", "file", "name"},
 	{"Artifact", "Artifact", "artifact", "url"},
 	{"Domain-Name", "DomainName", "domain-name", "value"},
@@ -28,57 +31,141 @@ var observableKinds = []kindOf{
 	{"Windows-Registry-Key", "WindowsRegistryKey", "windows-registry-key", "attribute_key"},
 	{"Autonomous-System", "AutonomousSystem", "autonomous-system", "number"},
 	{"Software", "Software", "software", "name"},
+	{"Indicator", "Indicator", "indicator", ""},
+	{"Incident", "Incident", "incident", ""},
+	{"Case-Incident", "CaseIncident", "case-incident", ""},
+	{"Note", "Note", "note", ""},
+	{"Attack-Pattern", "AttackPattern", "attack-pattern", ""},
+	{"Organization", "Organization", "identity", ""}, // the first one is taken for an unknown class
+	{"Individual", "Individual", "identity", ""},
+	{"System", "System", "identity", ""},
+	{"Sector", "Sector", "identity", ""},
+	{"SecurityPlatform", "SecurityPlatform", "identity", ""},
+	{"Marking-Definition", "MarkingDefinition", "marking-definition", ""},
+	{"Label", "Label", "label", ""},
+	{"Kill-Chain-Phase", "KillChainPhase", "kill-chain-phase", ""},
+	{"External-Reference", "ExternalReference", "external-reference", ""},
+	{sightingType, "StixSightingRelationship", "sighting", ""},
+	{basedOn, "StixCoreRelationship", "relationship", ""},
 }
 
-// typeOf is the kind of an observable's entity type; an unknown one is taken for Text.
-func typeOf(entity string) kindOf {
-	for _, k := range observableKinds {
-		if k.entity == entity || k.graphql == entity {
+// kindOf is the kind with an entity type; a relation's is that of all relations.
+func kindOf(entity string) kind {
+	for _, k := range kinds {
+		if k.entity == entity {
 			return k
 		}
 	}
-	return typeOf("Text")
+	return kinds[len(kinds)-1]
 }
 
-// entityOf is the entity type of a STIX object type, empty for one that is not simulated.
-func entityOf(stix string) string {
-	for _, k := range observableKinds {
-		if k.stix == stix {
-			return k.entity
+// observableKind is the kind of an observable by its entity type, or its type in GraphQL; an unknown
+// one is taken for Text.
+func observableKind(name string) kind {
+	for _, k := range kinds {
+		if k.value != "" && (k.entity == name || k.graphql == name) {
+			return k
 		}
 	}
-	if stix == "x-opencti-hostname" {
-		return "Hostname"
-	}
-	return ""
+	return kindOf("Text")
 }
 
-// parentsOf are the types above an entity type, as parent_types and entity_type filters see them.
-func parentsOf(entity string) []string {
-	switch entity {
-	case "Indicator", "Incident", "Attack-Pattern":
-		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Domain-Object"}
-	case "Note":
-		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Domain-Object", "Container"}
-	case "Case-Incident":
-		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Domain-Object", "Container", "Case"}
-	case "Organization", "Individual", "System", "Sector", "SecurityPlatform":
-		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Domain-Object", "Identity"}
-	case "Marking-Definition", "Label", "Kill-Chain-Phase", "External-Reference":
-		return []string{"Basic-Object", "Stix-Object", "Stix-Meta-Object"}
-	case sightingType:
-		return []string{"basic-relationship", "stix-relationship"}
-	case "Connector", "User", "Capability":
-		return []string{"Basic-Object", "Internal-Object"}
-	case "StixFile", "Artifact":
-		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Cyber-Observable", "Hashed-Observable"}
-	default:
-		if allowedEnds[entity] != nil {
-			return []string{"basic-relationship", "stix-relationship", "stix-core-relationship"}
-		}
-		return []string{"Basic-Object", "Stix-Object", "Stix-Core-Object", "Stix-Cyber-Observable"}
+// kindOfSTIX is the kind of a STIX object type; false is one that is not simulated.
+func kindOfSTIX(stix string) (kind, bool) {
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.stix == mainID(stix) })
+	if i < 0 {
+		return kind{}, false
 	}
+	return kinds[i], true
 }
+
+// declared are the types of the schema without what they inherit.
+var declared = schemaDocument().Definitions
+
+// form is what an attribute of an object holds.
+type form byte
+
+const (
+	ofText   form = iota // string
+	ofTexts              // []string
+	ofDate               // moment
+	ofNumber             // int
+	ofFlag               // bool
+)
+
+// attribute is a field of one type, not of all, that is a scalar or a list of texts. An import fills it
+// from the member of its name, but for a few.
+type attribute struct {
+	name, member string
+	form         form
+	vocabulary   string // that its values come from, if one
+}
+
+// attributes are those of each type in GraphQL.
+var attributes = func() map[string][]attribute {
+	forms := map[string]form{"String": ofText, "[String]": ofTexts, "DateTime": ofDate, "Int": ofNumber, "Boolean": ofFlag}
+	members := map[string]string{"attribute_abstract": "abstract", "attribute_count": "count", "attribute_key": "key"}
+	all := map[string][]attribute{}
+	for _, k := range kinds {
+		add := func(fields ast.FieldList) {
+			for _, f := range fields {
+				form, ok := forms[strings.ReplaceAll(f.Type.String(), "!", "")]
+				if member := members[f.Name]; ok && member != "" {
+					all[k.graphql] = append(all[k.graphql], attribute{f.Name, member, form, ""})
+				} else if ok {
+					all[k.graphql] = append(all[k.graphql], attribute{f.Name, f.Name, form, k.graphql + "." + f.Name})
+				}
+			}
+		}
+		def := declared.ForName(k.graphql)
+		add(def.Fields)
+		for _, name := range def.Interfaces {
+			for _, f := range declared.ForName(name).Fields {
+				if name == "Identity" || f.Name == "revoked" || f.Name == "x_opencti_description" {
+					add(ast.FieldList{f})
+				}
+			}
+		}
+	}
+	return all
+}()
+
+// vocabularies are the built-in values of the vocabularies of attributes; others are made by users who
+// may.
+func vocabularies() map[string]map[string]bool {
+	all := map[string]map[string]bool{}
+	for name, values := range map[string]string{
+		"Incident.incident_type":      "alert compromise cybercrime data-leak information-system-disruption phishing ransomware reputation-damage typosquatting",
+		"Incident.severity":           "low medium high critical",
+		"CaseIncident.severity":       "low medium high critical",
+		"CaseIncident.priority":       "P1 P2 P3 P4",
+		"CaseIncident.response_types": "ransomware data-leak",
+		"Note.note_types":             "internal assessment analysis feedback external",
+	} {
+		all[name] = map[string]bool{}
+		for v := range strings.FieldsSeq(values) {
+			all[name][v] = true
+		}
+	}
+	return all
+}
+
+// ancestry is every entity type with the types above it, as entity_type filters see them.
+var ancestry = func() map[string][]string {
+	words := regexp.MustCompile(`([a-z])([A-Z])`)
+	all := map[string][]string{}
+	for _, k := range kinds {
+		all[k.entity] = []string{k.entity}
+		for _, name := range declared.ForName(k.graphql).Interfaces {
+			all[k.entity] = append(all[k.entity], words.ReplaceAllString(name, "$1-$2"))
+		}
+	}
+	all[sightingType] = []string{sightingType, "basic-relationship", "stix-relationship"}
+	for name := range allowedEnds {
+		all[name] = []string{name, "basic-relationship", "stix-relationship", "stix-core-relationship"}
+	}
+	return all
+}()
 
 // allowedEnds says for each kind of relation which type may come from which types; other kinds and
 // other ends are refused (contract opencti-api 9). Ends named Stix-Core-Object are any object.
@@ -98,7 +185,7 @@ var allowedEnds = map[string]map[string][]string{
 // mayJoin tells whether a relation of the kind may lead from one entity type to the other.
 func mayJoin(kind, from, to string) bool {
 	for above, below := range allowedEnds[kind] {
-		if isA(from, []string{above}) && isA(to, below) {
+		if isA(from, above) && isA(to, below...) {
 			return true
 		}
 	}
@@ -106,16 +193,8 @@ func mayJoin(kind, from, to string) bool {
 }
 
 // isA tells whether entity is one of the types, or below one of them.
-func isA(entity string, types []string) bool {
-	if slices.Contains(types, entity) {
-		return true
-	}
-	for _, p := range parentsOf(entity) {
-		if slices.Contains(types, p) {
-			return true
-		}
-	}
-	return false
+func isA(entity string, types ...string) bool {
+	return slices.ContainsFunc(ancestry[entity], func(name string) bool { return slices.Contains(types, name) })
 }
 
 // systemUser is who the platform says made what nobody else did.

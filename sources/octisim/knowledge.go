@@ -120,8 +120,7 @@ func (s *Sim) build(in Indicator) *indicator {
 		name: in.Name, description: in.Description, pattern: in.Pattern,
 		patternType: s.shared(in.PatternType), mainType: s.shared(in.MainType),
 		validFrom: momentOf(in.ValidFrom), validUntil: momentOf(in.ValidUntil),
-		score: optional(in.Score), confidence: optional(in.Confidence), detection: -1, revoked: in.Revoked,
-		labels: s.labelsOf(in.Labels),
+		score: optional(in.Score), detection: -1, revoked: in.Revoked,
 	}
 	if len(in.StixIDs) > 0 || !in.Created.Equal(in.CreatedAt) || !in.Modified.Equal(in.UpdatedAt) || in.CreatorID != "" {
 		i.own = &own{in.StixIDs, momentOf(in.Created), momentOf(in.Modified), in.CreatorID}
@@ -130,25 +129,38 @@ func (s *Sim) build(in Indicator) *indicator {
 		i.name = i.pattern
 	}
 	if in.Detection != nil {
-		i.detection = 0
-		if *in.Detection {
-			i.detection = 1
-		}
+		i.detection = flag(*in.Detection)
 	}
 	for _, p := range in.Platforms {
 		i.platforms = append(i.platforms, s.shared(p))
 	}
-	if in.PatternVersion != "" || in.IndicatorTypes != nil || in.CreatedBy != nil || in.Phases != nil || in.References != nil || in.DecayBase != nil {
-		m := &more{patternVersion: in.PatternVersion, types: in.IndicatorTypes, author: s.identity(in.CreatedBy), base: optional(in.DecayBase)}
-		for _, p := range in.Phases {
-			m.phases = append(m.phases, s.phase(p))
-		}
-		for _, r := range in.References {
-			m.references = append(m.references, s.reference(r))
-		}
-		i.more = m
-	}
+	i.facts = s.factsOf(in)
 	return i
+}
+
+// factsOf gives the facts of an indicator; those that many may have are shared.
+func (s *Sim) factsOf(in Indicator) *facts {
+	f := &facts{author: s.identity(in.CreatedBy), labels: s.labelsOf(in.Labels), confidence: optional(in.Confidence)}
+	for _, p := range in.Phases {
+		f.phases = append(f.phases, s.phase(p))
+	}
+	for _, r := range in.References {
+		f.references = append(f.references, s.reference(r))
+	}
+	if in.PatternVersion != "" || in.IndicatorTypes != nil || in.DecayBase != nil {
+		f.props = map[string]any{"pattern_version": in.PatternVersion, "indicator_types": in.IndicatorTypes}
+		if in.DecayBase != nil {
+			f.props["decay_base_score"] = *in.DecayBase
+		}
+	}
+	if f.phases != nil || f.references != nil || f.props != nil {
+		return f
+	}
+	key := fmt.Sprint(f.author, f.confidence, in.Labels)
+	if s.commonFacts[key] == nil {
+		s.commonFacts[key] = f
+	}
+	return s.commonFacts[key]
 }
 
 // replace stores now in the place of old, which is nil for a new indicator.
@@ -167,36 +179,34 @@ func (s *Sim) replace(old, now *indicator, event bool) {
 
 // public gives the indicator as a caller sees it.
 func (s *Sim) public(i *indicator) Indicator {
+	f := i.told()
 	out := Indicator{
 		ID: i.id, StandardID: i.standard, StixIDs: slices.Clone(i.stixIDs()), Name: i.name, Description: i.description,
-		Pattern: i.pattern, PatternType: i.patternType, PatternVersion: i.rare().patternVersion,
-		IndicatorTypes: slices.Clone(i.rare().types), MainType: i.mainType, Revoked: i.revoked,
-		Score: pointer(i.score), Confidence: pointer(i.confidence), Platforms: slices.Clone(i.platforms),
+		Pattern: i.pattern, PatternType: i.patternType, PatternVersion: f.text("pattern_version"),
+		IndicatorTypes: slices.Clone(f.texts("indicator_types")), MainType: i.mainType, Revoked: i.revoked,
+		Score: pointer(i.score), Confidence: pointer(f.confidence), Platforms: slices.Clone(i.platforms),
 		ValidFrom: i.validFrom.time(), ValidUntil: i.validUntil.time(), Created: i.created().time(), Modified: i.modified().time(),
-		CreatedAt: i.createdAt.time(), UpdatedAt: i.updatedAt.time(),
+		CreatedAt: i.createdAt.time(), UpdatedAt: i.updatedAt.time(), Markings: publicMarkings(i.markings),
 	}
 	if i.own != nil {
 		out.CreatorID = i.own.creator
 	}
-	out.DecayBase = pointer(i.rare().base)
+	if n, ok := f.props["decay_base_score"].(int); ok {
+		out.DecayBase = &n
+	}
 	if i.detection >= 0 {
 		out.Detection = new(i.detection == 1)
 	}
-	for _, l := range i.labels {
+	for _, l := range f.labels {
 		out.Labels = append(out.Labels, Label{l.value})
 	}
-	for _, m := range i.markings {
-		out.Markings = append(out.Markings, Marking{m.id, m.standard, m.kind, m.definition})
+	if a, ok := s.items[f.author].(*entity); ok { // as it is now
+		out.CreatedBy = new(a.identity())
 	}
-	if was := i.rare().author; was != nil {
-		if a, ok := s.items[was.id].(*identity); ok { // as it is now
-			out.CreatedBy = &Identity{a.id, a.standard, a.entity, a.name}
-		}
-	}
-	for _, p := range i.rare().phases {
+	for _, p := range f.phases {
 		out.Phases = append(out.Phases, p.KillChain)
 	}
-	for _, r := range i.rare().references {
+	for _, r := range f.references {
 		out.References = append(out.References, r.ExternalRef)
 	}
 	for _, r := range s.from[i.id] {
@@ -208,12 +218,19 @@ func (s *Sim) public(i *indicator) Indicator {
 }
 
 func (o *observable) public() Observable {
-	out := Observable{
+	return Observable{
 		ID: o.id, StandardID: o.standard, EntityType: o.entity, Value: o.value, Name: o.name,
-		Hashes: slices.Clone(o.hashes), Score: pointer(o.score), Props: o.props,
+		Hashes: slices.Clone(o.hashes), Score: pointer(o.score), Props: o.told().props, Markings: publicMarkings(o.markings),
 	}
-	for _, m := range o.markings {
-		out.Markings = append(out.Markings, Marking{m.id, m.standard, m.kind, m.definition})
+}
+
+func (e *entity) identity() Identity {
+	return Identity{e.id, e.standard, e.entity, e.told().text("name")}
+}
+
+func publicMarkings(ms []*marking) (out List[Marking]) {
+	for _, m := range ms {
+		out = append(out, Marking{m.id, m.standard, m.kind, m.definition})
 	}
 	return out
 }

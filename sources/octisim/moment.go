@@ -36,6 +36,9 @@ func (m moment) unknown() bool {
 
 func (m moment) String() string { return string(m.append(nil)) }
 
+// MarshalJSON writes m as the platform does.
+func (m moment) MarshalJSON() ([]byte, error) { return append(m.append([]byte{'"'}), '"'), nil }
+
 // append writes m as the platform does: UTC, three digits of a fraction, Z.
 func (m moment) append(b []byte) []byte { return m.time().AppendFormat(b, "2006-01-02T15:04:05.000Z") }
 

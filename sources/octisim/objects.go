@@ -17,8 +17,9 @@ type base struct {
 	id, standard, entity string
 	createdAt, updatedAt moment
 	markings             []*marking
-	own                  *own // nil for most
-	dead                 bool // replaced or deleted; still in some order
+	own                  *own   // nil for most
+	facts                *facts // nil for most; told reads them
+	dead                 bool   // replaced or deleted; still in some order
 }
 
 // own is what a source gave an object of its own: further STIX ids, and STIX times that differ from
@@ -30,6 +31,13 @@ type own struct {
 }
 
 func (b *base) core() *base { return b }
+
+func (b *base) told() *facts {
+	if b.facts == nil {
+		return noFacts
+	}
+	return b.facts
+}
 
 func (b *base) stixIDs() []string {
 	if b.own == nil {
@@ -77,45 +85,22 @@ type indicator struct {
 	base
 	name, description, pattern, patternType, mainType string
 	validFrom, validUntil                             moment
-	score, confidence                                 int32 // -1 is null
+	score                                             int32 // -1 is null
 	detection                                         int8  // -1 is null
 	revoked                                           bool
 	platforms                                         []string
-	labels                                            []*label
-	more                                              *more // nil for most
-}
-
-// more is what few indicators carry.
-type more struct {
-	patternVersion string
-	types          []string
-	author         *identity
-	phases         []*phase
-	references     []*reference
-	base           int32 // the score that decay started from; -1 is null
 }
 
 func (*indicator) typename() string { return "Indicator" }
-
-var nothingMore = &more{base: -1}
-
-func (i *indicator) rare() *more {
-	if i.more == nil {
-		return nothingMore
-	}
-	return i.more
-}
 
 type observable struct {
 	base
 	value, name string
 	hashes      []Hash
 	score       int32 // -1 is null
-	props       map[string]any
-	*facts      // nil for those that no import brought
 }
 
-func (o *observable) typename() string { return typeOf(o.entity).graphql }
+func (o *observable) typename() string { return observableKind(o.entity).graphql }
 
 // shown is what the platform displays for the observable.
 func (o *observable) shown(v version) string {
@@ -127,7 +112,7 @@ func (o *observable) shown(v version) string {
 	}
 	if o.value == "" { // an account without a login
 		for _, name := range []string{"user_id", "display_name"} {
-			if s, ok := o.props[name].(string); ok {
+			if s := o.told().text(name); s != "" {
 				return s
 			}
 		}
@@ -140,21 +125,12 @@ func (o *observable) shown(v version) string {
 type relation struct {
 	base     // its entity type is the kind of relation, such as based-on
 	from, to string
-	*facts   // nil for most
 }
 
 // sightingType is the entity type of sightings.
 const sightingType = "stix-sighting-relationship"
 
 func (r *relation) sighting() bool { return r.entity == sightingType }
-
-// level is the confidence; one that no import brought has the highest.
-func (r *relation) level() int {
-	if r.facts == nil {
-		return 100
-	}
-	return int(r.confidence)
-}
 
 // count is how often a sighting was seen.
 func (r *relation) count() int {
@@ -183,14 +159,6 @@ type label struct {
 }
 
 func (*label) typename() string { return "Label" }
-
-type identity struct {
-	base
-	name, class string
-	*facts      // nil for those that no import brought
-}
-
-func (i *identity) typename() string { return i.entity }
 
 type phase struct {
 	base

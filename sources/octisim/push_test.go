@@ -161,7 +161,7 @@ func TestTheRealClockBringsImportsInByItself(t *testing.T) {
 		ask(t, s, pushQuery, map[string]any{"connectorId": conID, "bundle": bundleOf(corp)})
 		for _, want := range []int{0, 1} {
 			s.mu.Lock() // looking by a method would bring it in
-			if got := s.identities.live; got != want {
+			if got := s.entities["identity"].live; got != want {
 				t.Errorf("%d identities, want %d", got, want)
 			}
 			s.mu.Unlock()

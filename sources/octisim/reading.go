@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// readFacts reads what objects of all kinds may have, and the attributes. Every reference has to lead to
-// something that the user sees.
-func (im *importer) readFacts(o *object, attributes []attribute) (*facts, []*marking, *failure) {
+// readFacts reads what objects of all kinds may have, and the attributes of its own. Every reference has
+// to lead to something that the user sees.
+func (im *importer) readFacts(o *object, k kind) (*facts, []*marking, *failure) {
 	f := &facts{confidence: im.confidence(o), labels: im.readLabels(o), references: im.readReferences(o), phases: im.readPhases(o)}
 	var markings []*marking
 	var missing []string
 	author := cmp.Or(o.text("created_by_ref"), o.text("x_opencti_created_by_ref"))
-	if a, ok := im.see(author).(*identity); ok {
-		f.author = a.id
+	if a := im.see(author); a != nil && isA(a.core().entity, "Identity") {
+		f.author = a.core().id
 	} else if author != "" {
 		missing = append(missing, author)
 	}
@@ -37,7 +37,7 @@ func (im *importer) readFacts(o *object, attributes []attribute) (*facts, []*mar
 			missing = append(missing, id)
 		}
 	}
-	f.props = im.readAttributes(o, attributes)
+	f.props = im.readAttributes(o, k)
 	o.date("created")
 	o.date("modified")
 	if o.fail != nil {
@@ -65,31 +65,34 @@ func unique[T comparable](all []T) []T {
 	})
 }
 
-// readAttributes reads the given attributes. Values of a vocabulary that it does not hold are added by a
-// user who may, and else left out.
-func (im *importer) readAttributes(o *object, attributes []attribute) map[string]any {
-	props := make(map[string]any, len(attributes))
-	for _, a := range attributes {
+// readAttributes reads the attributes of a kind, but for the value of an observable. Values of a
+// vocabulary that it does not hold are added by a user who may, and else left out.
+func (im *importer) readAttributes(o *object, k kind) map[string]any {
+	props := map[string]any{}
+	for _, a := range attributes[k.graphql] {
+		if a.name == k.value {
+			continue
+		}
 		switch a.form {
 		case ofText:
-			if s := o.text(a.in()); s != "" && im.word(a.vocabulary, s) {
+			if s := o.text(a.member); s != "" && im.word(a.vocabulary, s) {
 				props[a.name] = s
 			}
 		case ofTexts:
-			l := slices.DeleteFunc(o.texts(a.in()), func(s string) bool { return !im.word(a.vocabulary, s) })
+			l := slices.DeleteFunc(o.texts(a.member), func(s string) bool { return !im.word(a.vocabulary, s) })
 			if len(l) > 0 {
 				props[a.name] = l
 			}
 		case ofDate:
-			if m := o.date(a.in()); m != never {
+			if m := o.date(a.member); m != never {
 				props[a.name] = m
 			}
 		case ofNumber:
-			if n, ok := o.number(a.in()); ok {
+			if n, ok := o.number(a.member); ok {
 				props[a.name] = n
 			}
 		case ofFlag:
-			if b, ok := o.flag(a.in()); ok {
+			if b, ok := o.flag(a.member); ok {
 				props[a.name] = b
 			}
 		}
@@ -99,10 +102,10 @@ func (im *importer) readAttributes(o *object, attributes []attribute) map[string
 
 // word tells whether a vocabulary holds a value, which it may come to do.
 func (im *importer) word(vocabulary, value string) bool {
-	if vocabulary == "" || im.words[vocabulary][value] {
+	if im.words[vocabulary] == nil || im.words[vocabulary][value] {
 		return true
 	}
-	if !im.by.can([]string{"SETTINGS_SETVOCABULARIES"}) {
+	if !im.by.can("SETTINGS_SETVOCABULARIES") {
 		return false
 	}
 	im.words[vocabulary][value] = true
@@ -117,7 +120,7 @@ func (im *importer) readLabels(o *object) []*label {
 	}
 	var in []Label
 	for _, t := range texts {
-		if text := trim(t); text != "" && (im.labels[strings.ToLower(text)] != nil || im.by.can([]string{"SETTINGS_SETLABELS"})) {
+		if text := trim(t); text != "" && (im.labels[strings.ToLower(text)] != nil || im.by.can("SETTINGS_SETLABELS")) {
 			in = append(in, Label{text})
 		}
 	}

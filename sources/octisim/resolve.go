@@ -105,14 +105,19 @@ var resolvers = map[string]map[string]resolver{
 	"PageInfo":                 pageInfoFields,
 	"Indicator":                indicatorFields,
 	"StixCyberObservable":      observableFields,
-	"Identity":                 fields(identityColumns, map[string]resolver{}),
+	"Identity":                 entityFields,
 	"Incident":                 entityFields,
 	"CaseIncident":             entityFields,
 	"Note":                     entityFields,
 	"AttackPattern":            entityFields,
 	"StixCoreRelationship":     relationFields,
 	"StixSightingRelationship": relationFields,
-	"MarkingDefinition":        fields(markingColumns, map[string]resolver{"x_opencti_color": constant("#2e7d32")}),
+	"MarkingDefinition": {
+		"definition_type": on(func(m *marking) any { return m.kind }),
+		"definition":      on(func(m *marking) any { return m.definition }),
+		"x_opencti_order": on(func(m *marking) any { return m.order }),
+		"x_opencti_color": constant("#2e7d32"),
+	},
 	"StreamCollection":         streamFields,
 	"RedisStreamInfo":          streamInfoFields,
 	"Connector":                connectorFields,
@@ -182,7 +187,7 @@ func resolverOf(def *ast.Definition, field string) resolver {
 }
 
 // objectFields are common to all objects.
-var objectFields = fields(allColumns[item](), map[string]resolver{
+var objectFields = fields(allColumns(columns[item]{}), map[string]resolver{
 	"id":                 on(func(v item) any { return v.core().id }),
 	"standard_id":        on(func(v item) any { return v.core().standard }),
 	"entity_type":        on(func(v item) any { return v.core().entity }),
@@ -190,18 +195,14 @@ var objectFields = fields(allColumns[item](), map[string]resolver{
 	"is_inferred":        constant(false),
 	"spec_version":       constant("2.1"),
 	"objectMarking":      on(func(v item) any { return listOf[*marking](v.core().markings) }),
-	"createdBy":          with(func(c *call, v item) any { return c.author(factsOf(v).author) }),
-	"objectLabel":        on(func(v item) any { return listOf[*label](factsOf(v).labels) }),
-	"externalReferences": with(func(c *call, v item) any { return unpaged(c, factsOf(v).references) }),
-	"killChainPhases":    on(func(v item) any { return listOf[*phase](factsOf(v).phases) }),
-	"revoked":            on(func(v item) any { return factsOf(v).props["revoked"] == true }),
+	"createdBy":          with(func(c *call, v item) any { return c.author(v.core().told().author) }),
+	"objectLabel":        on(func(v item) any { return listOf[*label](v.core().told().labels) }),
+	"externalReferences": with(func(c *call, v item) any { return unpaged(c, v.core().told().references) }),
+	"killChainPhases":    on(func(v item) any { return listOf[*phase](v.core().told().phases) }),
+	"revoked":            on(func(v item) any { return v.core().told().props["revoked"] == true }),
 })
 
 var indicatorFields = fields(indicatorColumns, map[string]resolver{
-	"objectLabel":                 on(func(i *indicator) any { return listOf[*label](i.labels) }),
-	"killChainPhases":             on(func(i *indicator) any { return listOf[*phase](i.rare().phases) }),
-	"externalReferences":          with(func(c *call, i *indicator) any { return unpaged(c, i.rare().references) }),
-	"decay_base_score":            on(func(i *indicator) any { return optionalInt(i.rare().base) }),
 	"x_opencti_observable_values": on(observableValues),
 	"observables": with(func(c *call, i *indicator) any {
 		var nodes []*observable
@@ -211,12 +212,6 @@ var indicatorFields = fields(indicatorColumns, map[string]resolver{
 			}
 		}
 		return unpaged(c, nodes)
-	}),
-	"createdBy": with(func(c *call, i *indicator) any {
-		if a := i.rare().author; a != nil {
-			return c.author(a.id)
-		}
-		return nil
 	}),
 })
 
@@ -233,14 +228,11 @@ func observableValues(i *indicator) any {
 		return out
 	}
 	for _, t := range equalities(i.pattern) {
-		entity := entityOf(t.object)
-		if entity == "" {
-			continue
-		}
-		if alg, ok := cutHashes(t.path); ok {
-			out = append(out, shownValue{entity: entity, hashes: []Hash{{alg, t.value}}})
-		} else if t.path == typeOf(entity).value {
-			out = append(out, shownValue{entity: entity, value: t.value})
+		k, _ := kindOfSTIX(t.object)
+		if alg, ok := cutHashes(t.path); ok && k.value != "" {
+			out = append(out, shownValue{entity: k.entity, hashes: []Hash{{alg, t.value}}})
+		} else if t.path == k.value {
+			out = append(out, shownValue{entity: k.entity, value: t.value})
 		}
 	}
 	return out
@@ -248,7 +240,7 @@ func observableValues(i *indicator) any {
 
 var observableFields = map[string]resolver{
 	"x_opencti_score":       on(func(o *observable) any { return optionalInt(o.score) }),
-	"x_opencti_description": on(func(o *observable) any { return text(o.told().text("x_opencti_description")) }),
+	"x_opencti_description": property,
 	"observable_value":      with(func(c *call, o *observable) any { return o.shown(c.version) }),
 	"hashes":                on(func(o *observable) any { return hashList(o.hashes) }),
 }
@@ -263,29 +255,25 @@ func hashList(hs []Hash) any {
 // property reads a field that only some observables have.
 func property(c *call) (any, error) {
 	o := c.source.(*observable)
-	if n, ok := whole(o.props[c.field]); ok {
-		return n, nil
-	}
 	switch {
 	case c.field == "name" && o.entity == "StixFile":
 		return text(o.name), nil
-	case c.field != typeOf(o.entity).value:
 	case c.field == "number":
-		n, err := strconv.Atoi(strings.TrimPrefix(o.value, "AS"))
-		if err != nil {
-			return nil, nil
+		if n, err := strconv.Atoi(strings.TrimPrefix(o.value, "AS")); err == nil {
+			return n, nil
 		}
-		return n, nil
-	default:
+		return nil, nil
+	case c.field == observableKind(o.entity).value:
 		return text(o.value), nil
 	}
-	switch v := o.props[c.field].(type) {
-	case string, bool, moment:
-		return v, nil
-	case []string:
-		return texts(v), nil
+	v := o.told().props[c.field]
+	if n, ok := whole(v); ok { // as JSON has it
+		return n, nil
 	}
-	return nil, nil
+	if l, ok := v.([]string); ok {
+		return texts(l), nil
+	}
+	return v, nil
 }
 
 var entityFields = fields(entityColumns, map[string]resolver{})
@@ -313,7 +301,7 @@ func (c *call) see(id string) any {
 // author is the identity with an internal id as it is now; nil when there is none, or none that the
 // user may see.
 func (c *call) author(id string) any {
-	if a, ok := c.see(id).(*identity); ok {
+	if a, ok := c.see(id).(*entity); ok {
 		return a
 	}
 	return nil
@@ -342,10 +330,10 @@ var queryFields = map[string]resolver{
 	"note":                         one("Note"),
 	"stixObjectOrStixRelationship": one(""),
 	"indicators":                   pages("indicators", indicatorColumns, func(s *Sim) *table[*indicator] { return s.indicators }),
-	"incidents":                    entities("incidents", "Incident"),
-	"caseIncidents":                entities("caseIncidents", "Case-Incident"),
-	"notes":                        entities("notes", "Note"),
-	"attackPatterns":               entities("attackPatterns", "Attack-Pattern"),
+	"incidents":                    entities("incidents", "incident"),
+	"caseIncidents":                entities("caseIncidents", "case-incident"),
+	"notes":                        entities("notes", "note"),
+	"attackPatterns":               entities("attackPatterns", "attack-pattern"),
 	"stixCoreRelationships":        relations("stixCoreRelationships", func(s *Sim) *table[*relation] { return s.relations }),
 	"stixSightingRelationships":    relations("stixSightingRelationships", func(s *Sim) *table[*relation] { return s.sightings }),
 	"streamCollection":             func(c *call) (any, error) { return orNil(c.sim.streams[c.args["id"].(string)]), nil },
@@ -372,8 +360,8 @@ func pages[T item](field string, keys columns[T], rows func(*Sim) *table[T]) res
 	}
 }
 
-func entities(field, kind string) resolver {
-	return pages(field, entityColumns, func(s *Sim) *table[*entity] { return s.entities[kind] })
+func entities(field, stix string) resolver {
+	return pages(field, entityColumns, func(s *Sim) *table[*entity] { return s.entities[stix] })
 }
 
 // relations makes the resolver of the query for pages of relations, or of sightings. Ends are named by
@@ -384,7 +372,7 @@ func relations(field string, rows func(*Sim) *table[*relation]) resolver {
 		var parts []predicate[*relation]
 		given := func(name string, of func(*relation) string) {
 			if types := textArgs(c, name); len(types) > 0 {
-				parts = append(parts, func(r *relation) bool { return isA(of(r), types) })
+				parts = append(parts, func(r *relation) bool { return isA(of(r), types...) })
 			}
 		}
 		given("relationship_type", func(r *relation) string { return r.entity })

@@ -19,11 +19,7 @@ var importedText string
 // loadSchema gives the schema that a platform of version v answers with. It panics when the
 // embedded texts are broken, which a test of ours finds first.
 func loadSchema(v version) *ast.Schema {
-	doc, err := parser.ParseSchemas(validator.Prelude,
-		&ast.Source{Name: "schema.graphql", Input: schemaText}, &ast.Source{Name: "schema_imported.graphql", Input: importedText})
-	if err != nil {
-		panic(fmt.Sprintf("octisim: %v", err))
-	}
+	doc := schemaDocument()
 	inherit(doc)
 	cutTo(v, doc)
 	schema, err := validator.ValidateSchemaDocument(doc)
@@ -31,6 +27,15 @@ func loadSchema(v version) *ast.Schema {
 		panic(fmt.Sprintf("octisim: schema for %v: %v", v, err))
 	}
 	return schema
+}
+
+func schemaDocument() *ast.SchemaDocument {
+	doc, err := parser.ParseSchemas(validator.Prelude,
+		&ast.Source{Name: "schema.graphql", Input: schemaText}, &ast.Source{Name: "schema_imported.graphql", Input: importedText})
+	if err != nil {
+		panic(fmt.Sprintf("octisim: %v", err))
+	}
+	return doc
 }
 
 // inherit copies interface fields down, so that the text states each of them once.

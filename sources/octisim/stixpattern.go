@@ -130,8 +130,8 @@ func unescape(s string) string {
 func mainType(patternType, pattern string) string {
 	if patternType == "stix" {
 		for _, t := range equalities(pattern) {
-			if e := entityOf(t.object); e != "" {
-				return e
+			if k, ok := kindOfSTIX(t.object); ok && k.value != "" {
+				return k.entity
 			}
 		}
 	}

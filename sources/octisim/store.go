@@ -51,14 +51,13 @@ type store struct {
 	observables *table[*observable]
 	relations   *table[*relation]
 	sightings   *table[*relation]
-	identities  *table[*identity]
-	entities    map[string]*table[*entity] // by entity type
+	entities    map[string]*table[*entity] // by STIX type
 	markings    *table[*marking]
 	from, to    map[string][]*relation // by the internal id of an end
 	labels      map[string]*label      // by lower-case text
 	phases      map[KillChain]*phase
 	references  map[ExternalRef]*reference
-	labelSets   map[string][]*label
+	commonFacts map[string]*facts          // those that many objects share
 	words       map[string]map[string]bool // vocabularies
 	texts       map[string]string          // one copy of texts that many objects share
 	edition     int                        // moves on every change
@@ -72,7 +71,6 @@ func newStore() *store {
 		observables: newTable[*observable](),
 		relations:   newTable[*relation](),
 		sightings:   newTable[*relation](),
-		identities:  newTable[*identity](),
 		entities:    map[string]*table[*entity]{},
 		markings:    newTable[*marking](),
 		from:        map[string][]*relation{},
@@ -80,11 +78,11 @@ func newStore() *store {
 		labels:      map[string]*label{},
 		phases:      map[KillChain]*phase{},
 		references:  map[ExternalRef]*reference{},
-		labelSets:   map[string][]*label{},
+		commonFacts: map[string]*facts{},
 		words:       vocabularies(),
 		texts:       map[string]string{},
 	}
-	for name := range domainKinds {
+	for _, name := range []string{"incident", "case-incident", "note", "attack-pattern", "identity"} {
 		s.entities[name] = newTable[*entity]()
 	}
 	return s
@@ -194,19 +192,7 @@ func (s *store) markingsOf(in []Marking) []*marking {
 	return ms
 }
 
-// labelsOf gives the labels of the texts; equal sets share one list.
 func (s *store) labelsOf(in []Label) []*label {
-	if len(in) == 0 {
-		return nil
-	}
-	var key strings.Builder
-	for _, l := range in {
-		key.WriteString(l.Value)
-		key.WriteByte(0)
-	}
-	if set, ok := s.labelSets[key.String()]; ok {
-		return set
-	}
 	var set []*label
 	for _, l := range in {
 		text := trim(l.Value)
@@ -218,32 +204,30 @@ func (s *store) labelsOf(in []Label) []*label {
 		}
 		set = append(set, have)
 	}
-	s.labelSets[key.String()] = set
 	return set
 }
 
-func (s *store) identity(in *Identity) *identity {
+// entityTable holds the objects of an entity type: one for all identities.
+func (s *store) entityTable(entity string) *table[*entity] { return s.entities[kindOf(entity).stix] }
+
+// identity finds an identity by id or by class and name, or makes it, and gives its internal id.
+func (s *store) identity(in *Identity) string {
 	if in == nil {
-		return nil
+		return ""
 	}
-	for _, id := range []string{in.ID, in.StandardID} {
-		if have, ok := s.items[id].(*identity); ok {
-			return have
+	kind := kindOf(cmp.Or(in.EntityType, "Organization"))
+	class := cmp.Or(map[string]string{"Sector": "class"}[kind.entity], strings.ToLower(kind.entity))
+	standard := cmp.Or(in.StandardID, identityID(class, in.Name))
+	for _, id := range []string{in.ID, standard} {
+		if have, ok := s.items[id].(*entity); ok {
+			return have.id
 		}
 	}
-	entity := cmp.Or(in.EntityType, "Organization")
-	class := strings.ToLower(entity)
-	if entity == "Sector" {
-		class = "class"
-	}
-	standard := cmp.Or(in.StandardID, identityID(class, in.Name))
-	if have, ok := s.items[standard].(*identity); ok {
-		return have
-	}
-	made := &identity{base: s.meta(entity, standard), name: in.Name, class: class}
+	made := &entity{s.meta(kind.entity, standard)}
 	made.id = cmp.Or(in.ID, made.id)
-	insert(s, s.identities, made)
-	return made
+	made.facts = &facts{confidence: -1, props: map[string]any{"name": in.Name, "identity_class": class}}
+	insert(s, s.entities["identity"], made)
+	return made.id
 }
 
 func (s *store) phase(in KillChain) *phase {

@@ -85,7 +85,7 @@ func (s *Sim) reach(u *User, id string) (*stream, *refusal) {
 	case st.Public:
 	case u == nil:
 		return nil, unauthorised("You are not authenticated, please check your credentials")
-	case !u.can([]string{"TAXIIAPI"}), len(st.Members) > 0 && !u.bypass() && !slices.Contains(st.Members, u.ID):
+	case !u.can("TAXIIAPI"), len(st.Members) > 0 && !u.bypass() && !slices.Contains(st.Members, u.ID):
 		return nil, unauthorised("You are not authorized to access this stream")
 	}
 	return st, nil

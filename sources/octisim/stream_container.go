@@ -31,9 +31,7 @@ var containerColumns = allColumns(columns[*container]{
 	"objectLabel":    {id: true, texts: func(c *container) []string { return labelWords(c.labels) }},
 	"objects":        {id: true, texts: func(c *container) []string { return c.objects }},
 	"creator_id":     {id: true, text: func(*container) string { return systemUser }},
-	"entity_type": {texts: func(c *container) []string {
-		return append([]string{c.entity, "Container"}, parentsOf("Indicator")...) // domain objects both
-	}},
+	"entity_type":    {texts: func(c *container) []string { return append([]string{c.entity}, ancestry["Note"][1:]...) }},
 })
 
 // PutContainer stores a container, or replaces the one with its id, and gives the id. The stream says
@@ -76,10 +74,10 @@ func (s *Sim) DeleteContainer(id string) bool {
 // imports bring.
 func (s *Sim) holders(id string) []*container {
 	var out []*container
-	for _, kind := range []string{"Case-Incident", "Note"} {
+	for _, kind := range []string{"case-incident", "note"} {
 		for _, e := range s.entities[kind].byStandard.list() {
-			if !e.dead && slices.Contains(e.objects, id) {
-				out = append(out, &container{base: e.base, name: e.shown(), labels: e.labels, objects: e.objects})
+			if !e.dead && slices.Contains(e.told().objects, id) {
+				out = append(out, &container{base: e.base, name: e.shown(), labels: e.told().labels, objects: e.told().objects})
 			}
 		}
 	}

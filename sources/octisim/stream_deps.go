@@ -45,11 +45,7 @@ func (c *sentCache) add(id string, now time.Time) bool {
 // refs are the objects that an object names: its author and markings, and the ends of what joins two.
 func (s *Sim) refs(v item) []item {
 	var out []item
-	author := factsOf(v).author
-	if i, ok := v.(*indicator); ok && i.rare().author != nil {
-		author = i.rare().author.id
-	}
-	if a := s.items[author]; a != nil {
+	if a := s.items[v.core().told().author]; a != nil {
 		out = append(out, a)
 	}
 	for _, m := range v.core().markings {

@@ -65,7 +65,7 @@ func TestDependenciesGoAhead(t *testing.T) {
 			s.mu.Lock()
 			where := s.identity(&Identity{Name: "PC", EntityType: "System"})
 			s.mu.Unlock()
-			joinObjects(s, sightingType, "a", where.id)
+			joinObjects(s, sightingType, "a", where)
 		}, []string{"create PC dependencies", "create sighting dependencies", "create create a"}},
 		{"none ahead of a deletion", nil, func(s *Sim) {
 			s.Put(full("a"))

@@ -90,7 +90,7 @@ func (l *listener) main(e *event, state *indicator, inner string, crossing bool)
 		if state != e.after {
 			after = l.sim.stix(e.after)
 		}
-		return diff(l.sim.stix(e.before), after)
+		return diff("", l.sim.stix(e.before), after)
 	}
 	switch inner {
 	case "create":
@@ -104,7 +104,7 @@ func (l *listener) main(e *event, state *indicator, inner string, crossing bool)
 			sources = append(sources, l.sim.stix(m))
 		}
 		said = "Merge " + strconv.Itoa(len(sources)) + " Indicators into " + state.name
-		context = jsonObject{{"patch", forth}, {"reverse_patch", back}, {"sources", sources}}
+		context = jsonObject{"patch": forth, "reverse_patch": back, "sources": sources}
 	default:
 		said, context = "Update Indicator "+state.name, jsonObject{}
 		if crossing && l.transitions() {
@@ -113,24 +113,24 @@ func (l *listener) main(e *event, state *indicator, inner string, crossing bool)
 		forth, back := patches()
 		said = "Update " + strconv.Itoa(len(forth)) + " elements"
 		context = jsonObject{
-			{"patch", forth}, {"reverse_patch", back}, {"changes", []jsonObject{}}, {"related_restrictions", jsonObject{}}, {"pir_ids", []string{}},
+			"patch": forth, "reverse_patch": back, "changes": []jsonObject{}, "related_restrictions": jsonObject{}, "pir_ids": []string{},
 		}
 	}
 	o := jsonObject{
-		{"version", "4"}, {"type", inner}, {"scope", "external"}, {"message", said},
-		{"origin", jsonObject{{"socket", "query"}, {"ip", "127.0.0.1"}, {"user_id", e.by()}}},
-		{"data", data}, {"event_id", uuid.NewSHA1(idSpace, []byte(e.at.String())).String()},
+		"version": "4", "type": inner, "scope": "external", "message": said,
+		"origin": jsonObject{"socket": "query", "ip": "127.0.0.1", "user_id": e.by()},
+		"data":   data, "event_id": uuid.NewSHA1(idSpace, []byte(e.at.String())).String(),
 	}
 	if context != nil {
-		o.keep("context", context)
+		o["context"] = context
 	}
-	return appendValue(make([]byte, 0, 2048), o)
+	return jsonText(o)
 }
 
 // extra is the data of what is sent without being an event: for lack of a cause it has neither type
 // nor scope (contract opencti-api 5.4).
 func (l *listener) extra(v item, referer string) []byte {
-	return appendValue(make([]byte, 0, 1024), jsonObject{
-		{"version", "4"}, {"message", referer}, {"origin", jsonObject{{"referer", referer}}}, {"data", l.sim.stix(v)},
+	return jsonText(jsonObject{
+		"version": "4", "message": referer, "origin": jsonObject{"referer": referer}, "data": l.sim.stix(v),
 	})
 }

@@ -36,7 +36,7 @@ var streamKeys = strings.Fields(`ids entity_type pattern_type pattern revoked x_
 var liveIndicatorColumns = func() columns[*indicator] {
 	all := maps.Clone(indicatorColumns)
 	all["representative"] = column[*indicator]{text: func(i *indicator) string { return i.name }}
-	all["objectLabel"] = column[*indicator]{id: true, texts: func(i *indicator) []string { return labelWords(i.labels) }}
+	all["objectLabel"] = column[*indicator]{id: true, texts: func(i *indicator) []string { return labelWords(i.told().labels) }}
 	return all
 }()
 

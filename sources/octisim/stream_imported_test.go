@@ -72,10 +72,7 @@ func TestCasesAreContainersOfTheStream(t *testing.T) {
 		if got := p.briefs(t); !cmp.Equal(got, []string{"update update evil"}) {
 			t.Errorf("messages %q", got)
 		}
-		s.mu.Lock()
-		v := s.items[caseID]
-		s.mu.Unlock()
-		m := sse{Data: map[string]any{"data": parsed(t, stixText(t, s, v.core().id))}}
+		m := sse{Data: map[string]any{"data": stixOf(t, s, caseID)}}
 		if m.get("data", "severity") != "high" || !cmp.Equal(m.get("data", "object_refs"), any([]any{domainID})) || m.octi("extension_type") != "new-sdo" {
 			t.Errorf("case %v", m.Data)
 		}
@@ -101,13 +98,4 @@ func TestAMergeTakesRelationsOver(t *testing.T) {
 	if s.relations.live != 3 {
 		t.Errorf("%d relations, want 3", s.relations.live)
 	}
-}
-
-func parsed(t *testing.T, text string) map[string]any {
-	t.Helper()
-	var m map[string]any
-	if err := decode([]byte(text), &m); err != nil {
-		t.Fatal(err)
-	}
-	return m
 }

@@ -35,12 +35,12 @@ func (l *listener) noRecovery() {
 	if !l.sim.version.atLeast("7.260512.0") {
 		return
 	}
-	if l.user == nil || !l.user.can([]string{orgRight}) {
+	if l.user == nil || !l.user.can(orgRight) {
 		l.fail("You are not allowed to do this.")
 		return
 	}
-	l.emit(message{id: position{ms: momentOf(l.sim.now())}.String(), event: "no-recover", data: appendValue(nil, jsonObject{
-		{"stream", l.id}, {"message", "Recovery is not possible for a stream with filters on the origin"}, {"resume_from", l.at.String()},
+	l.emit(message{id: position{ms: momentOf(l.sim.now())}.String(), event: "no-recover", data: jsonText(jsonObject{
+		"stream": l.id, "message": "Recovery is not possible for a stream with filters on the origin", "resume_from": l.at.String(),
 	})})
 }
 

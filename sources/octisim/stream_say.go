@@ -8,10 +8,10 @@ import (
 // greet is the first message: where the log begins and ends. It has no id.
 func (l *listener) greet() {
 	log := &l.sim.log
-	l.emit(message{event: "connected", data: appendValue(nil, jsonObject{
-		{"firstEventId", log.first().String()}, {"lastEventId", log.last().String()},
-		{"firstEventDate", log.first().ms}, {"lastEventDate", log.last().ms},
-		{"streamSize", len(log.events)}, {"connectionId", l.name},
+	l.emit(message{event: "connected", data: jsonText(jsonObject{
+		"firstEventId": log.first().String(), "lastEventId": log.last().String(),
+		"firstEventDate": log.first().ms, "lastEventDate": log.last().ms,
+		"streamSize": len(log.events), "connectionId": l.name,
 	})})
 }
 
@@ -26,10 +26,10 @@ func (l *listener) beat() {
 		return
 	}
 	at := l.at.String()
-	l.emit(message{id: at, event: "heartbeat", data: appendValue(nil, l.at.ms)})
+	l.emit(message{id: at, event: "heartbeat", data: jsonText(l.at.ms)})
 	if l.sim.version.atLeast("6.9.18") {
-		l.emit(message{id: at, event: "consumer_metrics", data: appendValue(nil, jsonObject{
-			{"connectionId", l.name}, {"productionRate", l.rate(l.read)}, {"deliveryRate", l.rate(l.delivered)},
+		l.emit(message{id: at, event: "consumer_metrics", data: jsonText(jsonObject{
+			"connectionId": l.name, "productionRate": l.rate(l.read), "deliveryRate": l.rate(l.delivered),
 		})})
 	}
 }
@@ -52,5 +52,5 @@ func (l *listener) fail(text string) {
 }
 
 func (l *listener) failure(text string) message {
-	return message{event: "error", data: appendValue(nil, jsonObject{{"stream", l.id}, {"message", text}})}
+	return message{event: "error", data: jsonText(jsonObject{"stream": l.id, "message": text})}
 }

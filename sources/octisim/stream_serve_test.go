@@ -177,7 +177,7 @@ func TestHeartbeatsTellAKnownPosition(t *testing.T) {
 		for _, m := range known.take(t)[1:] {
 			got = append(got, m.ID+" "+m.Event+" "+m.Text)
 		}
-		metrics := ` {"connectionId":"connection-2","productionRate":0,"deliveryRate":0}`
+		metrics := ` {"connectionId":"connection-2","deliveryRate":0,"productionRate":0}`
 		want := []string{ // nothing happened for 5 s: the position is the clock's
 			`946684805000-0 heartbeat "2000-01-01T00:00:05.000Z"`, `946684805000-0 consumer_metrics` + metrics,
 			`946684810000-0 heartbeat "2000-01-01T00:00:10.000Z"`, `946684810000-0 consumer_metrics` + metrics,

@@ -1,6 +1,9 @@
 package octisim
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // The extensions that carry what STIX has no member for (contract opencti-api 5.8).
 const (
@@ -12,51 +15,88 @@ const (
 // stix is the STIX 2.1 form in which the stream shows an object. It wants Sim.mu, since a relation
 // shows what it joins.
 func (s *Sim) stix(v item) jsonObject {
+	b, f := v.core(), v.core().told()
+	k := kindOf(b.entity)
+	o := jsonObject{"id": b.standard, "spec_version": "2.1", "type": k.stix}
+	own := jsonObject{
+		"extension_type": "property-extension", "id": b.id, "type": b.entity, "created_at": b.createdAt, "updated_at": b.updatedAt,
+		"is_inferred": false, "creator_ids": []string{b.creator()},
+	}
+	mitre, sco := jsonObject{}, jsonObject{}
+	about, prefixed := o, own // where what is told of it stands, and attributes with the platform's prefix
+	switch {
+	case k.value != "" && declaresItself(k):
+		prefixed = o
+	case k.value != "":
+		about, prefixed = sco, sco
+	default:
+		o["created"], o["modified"] = b.created(), b.modified()
+		about.set("confidence", optionalInt(f.confidence))
+		if k.stix != "marking-definition" {
+			o["revoked"] = false
+		}
+	}
+	own.set("stix_ids", b.stixIDs())
+	own.set("labels_ids", ids(f.labels))
+	var labels, inside []string
+	for _, l := range f.labels {
+		labels = append(labels, l.value)
+	}
+	about.set("labels", labels)
+	if a := s.items[f.author]; a != nil {
+		about["created_by_ref"] = a.core().standard
+		own["created_by_ref_id"], own["created_by_ref_type"] = a.core().id, a.core().entity
+	}
+	about.set("external_references", stixReferences(f.references))
+	inside = s.named(f.objects...)
+	o.set("object_refs", inside)
+	o.set("object_marking_refs", standards(b.markings))
+	for _, a := range attributes[k.graphql] {
+		if bare, ok := strings.CutPrefix(a.name, "x_mitre_"); ok {
+			mitre.set(bare, f.props[a.name])
+		} else if bare, ok := strings.CutPrefix(a.name, "x_opencti_"); ok {
+			prefixed.set(bare, f.props[a.name])
+		} else if a.name != "decay_base_score" {
+			o.set(a.member, f.props[a.name])
+		}
+	}
 	switch v := v.(type) {
 	case *indicator:
-		return stixIndicator(v)
+		stixIndicator(v, o, own, mitre)
 	case *observable:
-		return s.stixObservable(v)
+		stixObservable(v, k, o, about)
 	case *relation:
-		return s.stixRelation(v)
-	case *identity:
-		return s.stixIdentity(v)
+		s.stixEnds(v, o, own)
 	case *marking:
-		return stixMarking(v)
-	case *entity:
-		return s.stixEntity(v)
+		o["name"], o["definition_type"], o["definition"] = v.definition, v.kind, jsonObject{v.kind: v.definition}
 	}
-	o := stixHead(v, "x-opencti-"+strings.ToLower(v.core().entity)) // nothing refers to others but by chance
-	o.set("name", s.display(v))
-	o.set("extensions", jsonObject{{extOCTI, octi(v, "new-sdo")}})
+	o["extensions"] = extensionsOf(k, own, mitre, sco)
 	return o
 }
 
-// stixHead begins an object with what all have.
-func stixHead(v item, stixType string) jsonObject {
-	b := v.core()
-	o := make(jsonObject, 0, 24)
-	o.set("id", b.standard)
-	o.set("spec_version", "2.1")
-	o.set("type", stixType)
-	o.set("created", b.created())
-	o.set("modified", b.modified())
-	return o
+// declaresItself tells whether STIX does not know a kind of observable, which carries everything at
+// top level then.
+func declaresItself(k kind) bool {
+	return k.entity == "Hostname" || k.entity == "Text" || k.entity == "User-Agent"
 }
 
-// octi begins the platform's own extension of an object.
-func octi(v item, kind string) jsonObject {
-	b := v.core()
-	o := make(jsonObject, 0, 16)
-	o.set("extension_type", kind)
-	o.set("id", b.id)
-	o.set("type", b.entity)
-	o.set("created_at", b.createdAt)
-	o.set("updated_at", b.updatedAt)
-	o.set("stix_ids", b.stixIDs())
-	o.set("is_inferred", false)
-	o.set("creator_ids", []string{b.creator()})
-	return o
+func extensionsOf(k kind, own, mitre, sco jsonObject) jsonObject {
+	all := jsonObject{extOCTI: own}
+	if k.entity == "Case-Incident" {
+		own["extension_type"] = "new-sdo"
+	}
+	if len(mitre) > 0 {
+		mitre["extension_type"] = "property-extension"
+		all[extMITRE] = mitre
+	}
+	if k.value != "" {
+		sco["extension_type"] = "property-extension"
+		if declaresItself(k) {
+			sco["extension_type"] = "new-sco"
+		}
+		all[extSCO] = sco
+	}
+	return all
 }
 
 func standards[T item](vs []T) []string {
@@ -67,76 +107,40 @@ func standards[T item](vs []T) []string {
 	return out
 }
 
-func stixIndicator(i *indicator) jsonObject {
-	rare := i.rare()
-	o := stixHead(i, "indicator")
-	o.set("revoked", i.revoked)
-	o.set("confidence", optionalInt(i.confidence))
-	o.set("lang", "en")
-	var labels []string
-	for _, l := range i.labels {
-		labels = append(labels, l.value)
-	}
-	o.set("labels", labels)
-	o.set("object_marking_refs", standards(i.markings))
-	if rare.author != nil {
-		o.set("created_by_ref", rare.author.standard)
-	}
-	o.set("external_references", stixReferences(rare.references))
-	o.set("name", i.name)
+func stixIndicator(i *indicator, o, own, mitre jsonObject) {
+	o["revoked"], o["lang"], o["name"], o["pattern"], o["pattern_type"] = i.revoked, "en", i.name, i.pattern, i.patternType
 	o.set("description", i.description)
-	o.set("indicator_types", rare.types)
-	o.set("pattern", i.pattern)
-	o.set("pattern_type", i.patternType)
-	o.set("pattern_version", rare.patternVersion)
 	o.set("valid_from", i.validFrom)
 	until := i.validUntil
 	if until != never && until == i.validFrom {
 		until += 1000 // STIX wants the end after the start; GraphQL shows it as stored
 	}
 	o.set("valid_until", until)
-	var phases []jsonObject
-	for _, p := range rare.phases {
-		phases = append(phases, jsonObject{{"kill_chain_name", p.Chain}, {"phase_name", p.Phase}})
+	var phases, values []jsonObject
+	for _, p := range i.told().phases {
+		phases = append(phases, jsonObject{"kill_chain_name": p.Chain, "phase_name": p.Phase})
 	}
 	o.set("kill_chain_phases", phases)
-
-	ext := octi(i, "property-extension")
-	ext.set("labels_ids", ids(i.labels))
-	if a := rare.author; a != nil {
-		ext.set("created_by_ref_id", a.id)
-		ext.set("created_by_ref_type", a.entity)
-	}
 	if i.detection >= 0 {
-		ext.set("detection", i.detection == 1)
+		own["detection"] = i.detection == 1
 	}
-	ext.set("score", optionalInt(i.score))
-	ext.set("main_observable_type", i.mainType)
-	var values []jsonObject
+	own.set("score", optionalInt(i.score))
+	own.set("main_observable_type", i.mainType)
 	shown, _ := observableValues(i).(listOf[shownValue])
 	for _, v := range shown {
-		values = append(values, stixShown(v))
+		one := jsonObject{"type": v.entity}
+		one.set("value", v.value)
+		one.set("hashes", stixHashes(v.hashes))
+		values = append(values, one)
 	}
-	ext.set("observable_values", values)
-	extensions := jsonObject{{extOCTI, ext}}
-	if len(i.platforms) > 0 {
-		extensions.set(extMITRE, jsonObject{{"extension_type", "property-extension"}, {"platforms", i.platforms}})
-	}
-	o.set("extensions", extensions)
-	return o
-}
-
-func stixShown(v shownValue) jsonObject {
-	o := jsonObject{{"type", v.entity}}
-	o.set("value", v.value)
-	o.set("hashes", stixHashes(v.hashes))
-	return o
+	own.set("observable_values", values)
+	mitre.set("platforms", i.platforms)
 }
 
 func stixHashes(hs []Hash) jsonObject {
-	var o jsonObject
+	o := jsonObject{}
 	for _, h := range hs {
-		o.set(h.Algorithm, h.Hash)
+		o[h.Algorithm] = h.Hash
 	}
 	return o
 }
@@ -144,7 +148,7 @@ func stixHashes(hs []Hash) jsonObject {
 func stixReferences(rs []*reference) []jsonObject {
 	var out []jsonObject
 	for _, r := range rs {
-		var o jsonObject
+		o := jsonObject{}
 		o.set("source_name", r.Source)
 		o.set("description", r.Description)
 		o.set("url", r.URL)
@@ -154,11 +158,64 @@ func stixReferences(rs []*reference) []jsonObject {
 	return out
 }
 
-func stixMarking(m *marking) jsonObject {
-	o := stixHead(m, "marking-definition")
-	o.set("name", m.definition)
-	o.set("definition_type", m.kind)
-	o.set("definition", jsonObject{{m.kind, m.definition}})
-	o.set("extensions", jsonObject{{extOCTI, octi(m, "property-extension")}})
-	return o
+func stixObservable(v *observable, k kind, o, about jsonObject) {
+	switch v.entity {
+	case "StixFile":
+		o.set("name", v.name)
+	case "Windows-Registry-Key":
+		o.set("key", v.value)
+	case "Autonomous-System":
+		if n, err := strconv.Atoi(strings.TrimPrefix(v.value, "AS")); err == nil {
+			o["number"] = n
+		}
+	default:
+		o.set(k.value, v.value)
+	}
+	o.set("hashes", stixHashes(v.hashes))
+	about.set("score", optionalInt(v.score))
+}
+
+// stixEnds shows what a relation or a sighting joins, and what that is called. Ends that are gone are
+// left out.
+func (s *Sim) stixEnds(r *relation, o, own jsonObject) {
+	ends := []struct {
+		name, ref, id, many string
+	}{{"source", "source_ref", r.from, ""}, {"target", "target_ref", r.to, ""}}
+	if r.sighting() {
+		ends[0].name, ends[0].ref = "sighting_of", "sighting_of_ref"
+		ends[1].name, ends[1].ref, ends[1].many = "where_sighted", "where_sighted_refs", "s"
+		own["negative"] = r.told().props["x_opencti_negative"] == true
+	} else {
+		o["relationship_type"] = r.entity
+	}
+	for _, end := range ends {
+		v := s.items[end.id]
+		if v == nil {
+			continue
+		}
+		set := func(o jsonObject, name, value string) {
+			o[name] = value
+			if end.many != "" {
+				o[name] = []string{value}
+			}
+		}
+		set(o, end.ref, v.core().standard)
+		set(own, end.name+"_value"+end.many, s.display(v))
+		set(own, end.name+"_ref"+end.many, v.core().id)
+		set(own, end.name+"_type"+end.many, v.core().entity)
+		own.set(end.ref+"_object_marking_refs", ids(v.core().markings))
+	}
+}
+
+// display is what the platform calls an object.
+func (s *Sim) display(v item) string {
+	switch v := v.(type) {
+	case *indicator:
+		return v.name
+	case *observable:
+		return v.shown(s.version)
+	case *entity:
+		return v.shown()
+	}
+	return v.core().entity
 }

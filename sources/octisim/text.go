@@ -1,8 +1,6 @@
 package octisim
 
 import (
-	"bytes"
-	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -56,11 +54,7 @@ func appendJSON(b []byte, s string) []byte {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r >= utf8.RuneSelf }) {
 		return append(append(append(b, '"'), s...), '"')
 	}
-	var text bytes.Buffer
-	e := json.NewEncoder(&text)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s)
-	return append(b, goEscapes.Replace(strings.TrimSuffix(text.String(), "\n"))...)
+	return append(b, goEscapes.Replace(string(jsonText(s)))...)
 }
 
 // goEscapes undoes the escapes that only Go makes, and knows an escaped backslash before one.

@@ -4,22 +4,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 )
-
-func TestTimesAreWrittenWithMilliseconds(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		at := time.UnixMilli(rapid.Int64Range(-2e12, 2e14).Draw(rt, "ms")).UTC()
-		if at.Year() > 9999 {
-			at = at.AddDate(-8000, 0, 0)
-		}
-		if got, want := momentOf(at).String(), at.Format("2006-01-02T15:04:05.000Z"); got != want {
-			rt.Errorf("got %s, want %s", got, want)
-		}
-	})
-}
 
 func TestTextsSurviveJSON(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
