@@ -24,7 +24,7 @@ func functional(format string, a ...any) *failure {
 	return &failure{"FUNCTIONAL_ERROR", fmt.Sprintf(format, a...), "BUSINESS", 400}
 }
 
-func database(format string, a ...any) *failure {
+func searchFailure(format string, a ...any) *failure {
 	return &failure{"DATABASE_ERROR", fmt.Sprintf(format, a...), "TECHNICAL", 500}
 }
 

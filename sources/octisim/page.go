@@ -125,13 +125,16 @@ func before[T item](rows []T, pass predicate[T], at, n int) int {
 func (l *listing[T]) conditions(r *request) (predicate[T], error) {
 	var parts []predicate[T]
 	if g, ok := l.args["filters"].(map[string]any); ok {
-		f := filterer[T]{columns: l.columns, now: r.sim.now(), version: r.sim.version, label: r.sim.labelIDs, ids: r.sim.knobs.IDsFilter}
-		p, err := f.group(g)
+		group, ok := readGroup(g)
+		if !ok {
+			return nil, unsupported("Incorrect filters format")
+		}
+		p, err := compile(group, databaseOf(r.sim, l.columns).key)
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)
-		if named := idsOf(g); named != nil && l.only == nil && f.ids == "" {
+		if named := group.ids(); named != nil && l.only == nil && r.sim.knobs.IDsFilter == "" {
 			l.only = found(r.sim, l.rows, named)
 		}
 	}
@@ -144,23 +147,15 @@ func (l *listing[T]) conditions(r *request) (predicate[T], error) {
 	return join(parts, true), nil
 }
 
-// idsOf gives the ids that a group restricts itself to, so that a question for a few objects does
-// not read all of them; nil is no such restriction.
-func idsOf(g map[string]any) []string {
-	filters := list(g["filters"])
-	if g["mode"] != "and" && len(filters)+len(list(g["filterGroups"])) > 1 {
+// ids are those that a group restricts itself to, so that a question for a few objects does not read
+// all of them; nil is no such restriction.
+func (g filterGroup) ids() []string {
+	if g.any && len(g.filters)+len(g.groups) > 1 {
 		return nil
 	}
-	for _, v := range filters {
-		f := v.(map[string]any)
-		op, _ := f["operator"].(string)
-		if keys := list(f["key"]); len(keys) == 1 && keys[0] == "ids" && (op == "" || op == "eq") {
-			named := []string{}
-			for _, v := range list(f["values"]) {
-				text, _ := asText(v)
-				named = append(named, text)
-			}
-			return named
+	for _, f := range g.filters {
+		if len(f.keys) == 1 && f.keys[0] == "ids" && f.op == "eq" {
+			return append([]string{}, f.values...)
 		}
 	}
 	return nil

@@ -80,7 +80,7 @@ type Sim struct {
 	mu sync.Mutex // guards all below
 	*store
 	log          eventLog
-	live         live
+	live         streaming
 	users        []*User
 	streams      map[string]*stream
 	connectors   map[string]*connector
@@ -119,7 +119,7 @@ func New(o Options) *Sim {
 	}
 	s.knobs.PageCap, s.knobs.ImportDelay = cmp.Or(o.PageCap, 5000), o.ImportDelay
 	s.log = eventLog{start: position{ms: momentOf(s.now())}, size: cmp.Or(o.KeepLog, 2_000_000)}
-	s.live, s.knobs.StreamPeriods = newLive(), o.StreamPeriods
+	s.live, s.knobs.StreamPeriods = newStreaming(), o.StreamPeriods
 	for _, t := range tlp {
 		s.marking(Marking{Definition: t.definition})
 	}

@@ -33,7 +33,7 @@ func (s *Sim) holder(token string) *User {
 // admission is what a collection lets a user see: its filter, as it is stored and as it is evaluated,
 // and the one on who caused a change. Everything is nil for the stream of everything.
 type admission struct {
-	stored, origin *storedGroup
+	stored, origin *filterGroup
 	filter         *liveFilter
 }
 

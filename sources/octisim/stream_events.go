@@ -1,6 +1,7 @@
 package octisim
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -28,7 +29,7 @@ func (l *listener) sees(i *indicator, e *event) bool {
 	if i == nil || !i.visible(l.allowed) {
 		return false
 	}
-	return l.filter == nil || l.filter.indicators(i, edit[*indicator]{e.before, e.after, e.before != nil && e.after != nil})
+	return l.filter == nil || l.filter.passes(i, e)
 }
 
 // event sends what a change of an indicator means to this client (contract opencti-api 5.5).
@@ -62,7 +63,7 @@ func (l *listener) event(e *event) {
 				state = e.before
 			}
 		}
-	case l.filter != nil && e.after.visible(l.allowed) && l.sim.contained(e.after, l.allowed, l.filter.containers):
+	case l.filter != nil && e.after.visible(l.allowed) && l.contained(e.after):
 		name = "update"
 	}
 	if name == "" {
@@ -73,6 +74,19 @@ func (l *listener) event(e *event) {
 		l.depend(state, e.at)
 	}
 	l.emit(message{id: e.at.String(), event: name, data: l.main(e, state, inner, was != is)})
+}
+
+// contained tells whether an indicator is inside a case or a note that the user may see and that passes:
+// it is followed then (contract opencti-api 5.5).
+func (l *listener) contained(i *indicator) bool {
+	for _, kind := range []string{"case-incident", "note"} {
+		for _, e := range l.sim.entities[kind].byStandard.list() {
+			if !e.dead && slices.Contains(e.told().objects, i.id) && e.visible(l.allowed) && l.filter.containers(e) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // transitions tells whether an event that lets an indicator appear or vanish carries the earlier

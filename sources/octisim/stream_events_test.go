@@ -174,33 +174,31 @@ func TestMergedSourcesVanishInTheMergeAlone(t *testing.T) {
 // An indicator outside of the filter is followed as long as it is in a container inside of it.
 func TestContainersLetTheirIndicatorsThrough(t *testing.T) {
 	tests := []struct {
-		name    string
-		in      Container
-		options []string
-		want    []string
+		name, members, object string
+		options, want         []string
 	}{
-		{"a container that matches", Container{Labels: List[Label]{{"hunt"}}, Objects: []string{"a"}}, nil, []string{"update update a"}},
-		{"also without dependencies", Container{Labels: List[Label]{{"hunt"}}, Objects: []string{"a"}}, []string{"no-dependencies: true"}, []string{"update update a"}},
-		{"one that does not match", Container{Labels: List[Label]{{"other"}}, Objects: []string{"a"}}, nil, []string{}},
-		{"one without the indicator", Container{Labels: List[Label]{{"hunt"}}, Objects: []string{"b"}}, nil, []string{}},
-		{"one that the user may not see", Container{Labels: List[Label]{{"hunt"}}, Objects: []string{"a"}, Markings: List[Marking]{{Definition: "TLP:RED"}}}, nil, []string{}},
+		{"a container that matches", `"labels": ["hunt"]`, "a", nil, []string{"update update a"}},
+		{"also without dependencies", `"labels": ["hunt"]`, "a", []string{"no-dependencies: true"}, []string{"update update a"}},
+		{"one that does not match", `"labels": ["other"]`, "a", nil, []string{}},
+		{"one without the indicator", `"labels": ["hunt"]`, "b", nil, []string{}},
+		{"one that the user may not see", `"labels": ["hunt"], "object_marking_refs": ["` + red + `"]`, "a", nil, []string{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				s := streamed(Options{Users: []User{{Token: "t", Capabilities: []string{"TAXIIAPI"}, Markings: []string{"TLP:GREEN"}}}})
-				s.PutUser(User{Token: "t", Capabilities: []string{"TAXIIAPI"}, Markings: []string{"TLP:GREEN"}})
+				s := streamed(Options{Version: newest})
+				s.PutUser(User{Token: "t", Capabilities: []string{"TAXIIAPI", "APIACCESS_USETOKEN"}, Markings: []string{"TLP:GREEN"}})
 				s.Put(deployed("a"))
-				id := s.PutContainer(tt.in)
+				s.Put(deployed("b"))
+				box := `{"type": "note", "id": "` + fresh("note") + `", "content": "box", "created": "2026-03-01T10:00:00.000Z", "object_refs": ["` + tt.object + `"], ` + tt.members + `}`
+				wants(t, errorsOf(s, box), "")
 				s.PutStream(Stream{ID: "s", Live: true, Filters: storedText(is("objectLabel", "eq", "hunt"))})
 				p := follow(t, s, "s", tt.options...)
 				s.Edit("a", func(i *Indicator) { i.Score = new(7) })
 				if diff := cmp.Diff(tt.want, p.briefs(t)); diff != "" {
 					t.Errorf("messages (-want +got):\n%s", diff)
 				}
-				if !s.DeleteContainer(id) || s.DeleteContainer(id) {
-					t.Error("a container is deleted once")
-				}
+				wants(t, errorsOf(s, plus(box, `"opencti_operation": "delete"`)), "")
 				s.Edit("a", func(i *Indicator) { i.Score = new(8) })
 				if got := p.briefs(t); len(got) != 0 {
 					t.Errorf("without the container: %q", got)

@@ -1,28 +1,126 @@
 package octisim
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// edit is what an event did to one object; before or after may be the zero value.
-type edit[T item] struct {
-	before, after T
-	both          bool
+// errStored says that a text is no filter; the platform fails on it.
+var errStored = errors.New("the filter of the stream cannot be read")
+
+// parseStored reads the text of a collection's filter (contract opencti-api 4.1). Nil is everything:
+// no text, an empty one, null, or a group of nothing. Another JSON, such as the format before 5.12.0,
+// is an error.
+func parseStored(text *string) (*filterGroup, error) {
+	if text == nil || trim(*text) == "" {
+		return nil, nil
+	}
+	d := json.NewDecoder(bytes.NewReader([]byte(*text)))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil || d.More() {
+		return nil, errStored
+	}
+	if v == nil {
+		return nil, nil
+	}
+	g, ok := readGroup(v)
+	if !ok {
+		return nil, errStored
+	}
+	if len(g.filters)+len(g.groups) == 0 {
+		return nil, nil
+	}
+	return &g, nil
 }
 
-// livePredicate tells whether a state of an object passes, seen as part of an edit.
-type livePredicate[T item] func(v T, e edit[T]) bool
+// markings are the markings that the filter asks for, wherever it does.
+func (g *filterGroup) markings() []string {
+	if g == nil {
+		return nil
+	}
+	var out []string
+	for _, f := range g.filters {
+		if f.op == "eq" && slices.Contains(f.keys, "objectMarking") {
+			out = append(out, f.values...)
+		}
+	}
+	for i := range g.groups {
+		out = append(out, g.groups[i].markings()...)
+	}
+	return out
+}
+
+// withoutChanges is the group for the recovery scan: there is nothing to compare with there, so
+// filters on what has changed are left out.
+func (g filterGroup) withoutChanges() filterGroup {
+	g.filters = slices.DeleteFunc(slices.Clone(g.filters), func(f filter) bool { return strings.HasSuffix(f.op, "has_changed") })
+	groups := g.groups
+	g.groups = nil
+	for _, sub := range groups {
+		g.groups = append(g.groups, sub.withoutChanges())
+	}
+	return g
+}
+
+// who evaluates filters on who caused a change: whatever their keys, they name users.
+func (g *filterGroup) who(id string) bool {
+	if g == nil {
+		return true
+	}
+	var parts []bool
+	for _, f := range g.filters {
+		parts = append(parts, slices.Contains(f.values, id) != (f.op == "not_eq"))
+	}
+	for i := range g.groups {
+		parts = append(parts, g.groups[i].who(id))
+	}
+	return slices.Contains(parts, g.any) == g.any
+}
 
 // liveFilter is a stream's filter as it is evaluated in memory, which is not quite how lists evaluate
 // it (contract opencti-api 3.3). Nil passes everything.
 type liveFilter struct {
-	indicators livePredicate[*indicator]
-	containers livePredicate[*container]
+	indicators predicate[*indicator]
+	containers predicate[*entity]
+	event      *event // that is looked at, for what has changed
+}
+
+// compileLive makes a filter of its text's meaning. A key or operator that cannot be evaluated on
+// events is an error.
+func compileLive(v version, g *filterGroup) (*liveFilter, error) {
+	if g == nil {
+		return nil, nil
+	}
+	out := &liveFilter{}
+	indicators := live[*indicator]{
+		columns: liveColumns(indicatorColumns, func(i *indicator) string { return i.name }), version: v,
+		// what appears or goes has changed in everything
+		changed: func(c column[*indicator]) bool {
+			was, is := out.event.before, out.event.after
+			return was == nil || is == nil || !slices.Equal(c.values(was), c.values(is))
+		},
+	}
+	containers := live[*entity]{
+		columns: liveColumns(entityColumns, (*entity).shown), version: v, changed: func(column[*entity]) bool { return false },
+	}
+	var err, err2 error
+	out.indicators, err = compile(*g, indicators.key)
+	out.containers, err2 = compile(*g, containers.key)
+	return out, cmp.Or(err, err2)
+}
+
+// passes tells whether a state of an indicator passes, seen as part of an event.
+func (f *liveFilter) passes(i *indicator, e *event) bool {
+	f.event = e
+	return f.indicators(i)
 }
 
 // streamKeys are the keys that can be evaluated on events; dates are not among them.
@@ -32,125 +130,81 @@ var streamKeys = strings.Fields(`ids entity_type pattern_type pattern revoked x_
 	response_types information_types takedown_types description representative connectedToId fromId fromTypes toId
 	toTypes x_opencti_cisa_kev pir_score`)
 
-// liveIndicatorColumns see labels by id and by text, and what a list cannot ask for.
-var liveIndicatorColumns = func() columns[*indicator] {
-	all := maps.Clone(indicatorColumns)
-	all["representative"] = column[*indicator]{text: func(i *indicator) string { return i.name }}
-	all["objectLabel"] = column[*indicator]{id: true, texts: func(i *indicator) []string { return labelWords(i.told().labels) }}
+// liveColumns see labels by id and by text, and what a list cannot ask for.
+func liveColumns[T item](keys columns[T], name func(T) string) columns[T] {
+	all := maps.Clone(keys)
+	all["representative"] = column[T]{text: name}
+	all["objectLabel"] = column[T]{texts: func(v T) []string {
+		labels := v.core().told().labels
+		words := ids(labels)
+		for _, l := range labels {
+			words = append(words, l.value)
+		}
+		return words
+	}}
 	return all
-}()
-
-func labelWords(ls []*label) []string {
-	out := ids(ls)
-	for _, l := range ls {
-		out = append(out, l.value)
-	}
-	return out
 }
 
-// compileLive makes a filter of its text's meaning. A key or operator that cannot be evaluated on
-// events is an error.
-func compileLive(v version, g *storedGroup) (*liveFilter, error) {
-	if g == nil {
-		return nil, nil
-	}
-	var out liveFilter
-	var err error
-	if out.indicators, err = (liveCompiler[*indicator]{liveIndicatorColumns, v}).group(*g); err != nil {
-		return nil, err
-	}
-	out.containers, err = (liveCompiler[*container]{containerColumns, v}).group(*g)
-	return &out, err
-}
-
-type liveCompiler[T item] struct {
+// live gives filters the meaning they have on events.
+type live[T item] struct {
 	columns columns[T]
 	version version
+	changed func(column[T]) bool
 }
 
-func (c liveCompiler[T]) group(g storedGroup) (livePredicate[T], error) {
-	var parts []livePredicate[T]
-	for _, f := range g.filters {
-		p, err := c.filter(f)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, p)
+func (l live[T]) key(key string, f filter) (predicate[T], error) {
+	if !slices.Contains(streamKeys, key) && !strings.HasPrefix(key, "epss") && !strings.HasPrefix(key, "cvss") {
+		return nil, fmt.Errorf("filter key %s is not known to streams", key)
 	}
-	for _, sub := range g.groups {
-		p, err := c.group(sub)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, p)
-	}
-	return joinLive(parts, !g.any), nil
-}
-
-// joinLive wants all parts, or any one of them; no parts at all pass.
-func joinLive[T item](parts []livePredicate[T], all bool) livePredicate[T] {
-	return func(v T, e edit[T]) bool {
-		for _, p := range parts {
-			if p(v, e) != all {
-				return !all
-			}
-		}
-		return all || len(parts) == 0
-	}
-}
-
-func (c liveCompiler[T]) filter(f storedFilter) (livePredicate[T], error) {
-	var parts []livePredicate[T]
-	for _, key := range f.keys {
-		if !slices.Contains(streamKeys, key) && !strings.HasPrefix(key, "epss") && !strings.HasPrefix(key, "cvss") {
-			return nil, fmt.Errorf("filter key %s is not known to streams", key)
-		}
-		p, err := c.key(key, f)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, p)
-	}
-	return joinLive(parts, false), nil
-}
-
-func (c liveCompiler[T]) key(key string, f storedFilter) (livePredicate[T], error) {
-	col, ok := c.columns[key]
+	c, ok := l.columns[key]
 	if !ok {
-		col = column[T]{text: func(T) string { return "" }} // known of other kinds: missing here
+		c = column[T]{text: func(T) string { return "" }} // known of other kinds: missing here
 	}
 	op, negative := strings.CutPrefix(f.op, "not_")
-	if op == "eq" && len(f.values) == 0 {
-		op = "nil"
+	switch {
+	case op == "has_changed" && l.version.atLeast("7.260624.0"):
+		return func(T) bool { return l.changed(c) != negative }, nil
+	case op == "nil" || op == "eq" && len(f.values) == 0:
+		return func(v T) bool { return (len(c.values(v)) == 0) != negative }, nil
+	case op == "only_eq_to":
+		return func(v T) bool { return sameSet(c.values(v), f.values, plain) != negative }, nil
 	}
-	if op == "has_changed" {
-		if !c.version.atLeast("7.260624.0") {
-			return nil, fmt.Errorf("filter operator %s is not known", f.op)
-		}
-		return func(_ T, e edit[T]) bool { // what appears or goes has changed in everything
-			changed := !e.both || !slices.Equal(col.live(e.before), col.live(e.after))
-			return changed != negative
-		}, nil
-	}
-	if op == "nil" {
-		return func(v T, _ edit[T]) bool { return (len(col.live(v)) == 0) != negative }, nil
-	}
-	if op == "only_eq_to" {
-		return func(v T, _ edit[T]) bool { return sameSet(col.live(v), f.values) != negative }, nil
-	}
-	var parts []livePredicate[T]
+	var parts []predicate[T]
 	for _, value := range f.values {
-		is, err := liveTest(col.kind(), op, value)
-		if err != nil {
-			return nil, err
+		is, ok := c.live(op, plain(value))
+		if !ok {
+			return nil, fmt.Errorf("filter operator %s is not known to streams", f.op)
 		}
-		parts = append(parts, func(v T, _ edit[T]) bool { return slices.ContainsFunc(col.live(v), is) != negative })
+		parts = append(parts, negate(func(v T) bool { return slices.ContainsFunc(c.values(v), is) }, negative))
 	}
-	return joinLive(parts, f.all), nil
+	if parts == nil {
+		return nil, fmt.Errorf("filter operator %s is not known to streams, or wants a value", f.op)
+	}
+	return join(parts, f.all), nil
 }
 
-// live are the values of an object as texts; none when it is missing or empty.
-func (c column[T]) live(v T) []string {
+// live compiles one operator with one value.
+func (c column[T]) live(op, want string) (func(string) bool, bool) {
+	switch {
+	case c.flag != nil:
+		yes := strconv.FormatBool(want == "true" || want == "yes" || want == "1")
+		return func(s string) bool { return op == "eq" && s == yes }, true
+	case c.num != nil:
+		is, ok := comparisons[op]
+		n, err := strconv.ParseFloat(want, 64)
+		return func(s string) bool {
+			have, _ := strconv.ParseFloat(s, 64)
+			return ok && err == nil && is(have, n)
+		}, true
+	case op == "match":
+		op = "search"
+	}
+	is, ok := textTest(op, want)
+	return func(s string) bool { return is(plain(s)) }, ok
+}
+
+// values are those of an object as texts; none when it is missing or empty.
+func (c column[T]) values(v T) []string {
 	switch {
 	case c.flag != nil:
 		if n := c.flag(v); n >= 0 {
@@ -170,79 +224,5 @@ func (c column[T]) live(v T) []string {
 	return nil
 }
 
-func (c column[T]) kind() byte {
-	switch {
-	case c.flag != nil:
-		return 'b'
-	case c.num != nil:
-		return 'n'
-	}
-	return 't'
-}
-
 // plain is a text as the stream compares it: trimmed and without case, but with its accents.
 func plain(s string) string { return strings.ToLower(trim(s)) }
-
-func sameSet(have, want []string) bool {
-	for _, a := range [][2][]string{{have, want}, {want, have}} {
-		for _, s := range a[0] {
-			if !slices.ContainsFunc(a[1], func(t string) bool { return plain(s) == plain(t) }) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// liveTest compiles one operator with one value for values of a kind: booleans, numbers or texts.
-func liveTest(kind byte, op, value string) (func(string) bool, error) {
-	want := plain(value)
-	never := func(string) bool { return false }
-	switch kind {
-	case 'b':
-		if op != "eq" {
-			return never, nil
-		}
-		yes := strconv.FormatBool(want == "true" || want == "yes" || want == "1")
-		return func(s string) bool { return s == yes }, nil
-	case 'n':
-		is, ok := comparison(op)
-		n, err := strconv.ParseFloat(want, 64)
-		if !ok || err != nil || math.IsNaN(n) {
-			return never, nil
-		}
-		return func(s string) bool {
-			have, err := strconv.ParseFloat(s, 64)
-			return err == nil && is(have, n)
-		}, nil
-	}
-	switch op {
-	case "eq":
-		return func(s string) bool { return plain(s) == want }, nil
-	case "contains":
-		return func(s string) bool { return strings.Contains(plain(s), want) }, nil
-	case "starts_with":
-		return func(s string) bool { return strings.HasPrefix(plain(s), want) }, nil
-	case "ends_with":
-		return func(s string) bool { return strings.HasSuffix(plain(s), want) }, nil
-	case "lt", "lte", "gt", "gte":
-		c := map[string]func(int) bool{
-			"lt": func(n int) bool { return n < 0 }, "lte": func(n int) bool { return n <= 0 },
-			"gt": func(n int) bool { return n > 0 }, "gte": func(n int) bool { return n >= 0 },
-		}[op]
-		return func(s string) bool { return c(strings.Compare(plain(s), want)) }, nil
-	case "search", "match":
-		wanted := words(want)
-		return func(s string) bool {
-			have := plain(s)
-			return len(wanted) > 0 && !slices.ContainsFunc(wanted, func(w string) bool { return !strings.Contains(have, w) })
-		}, nil
-	case "wildcard":
-		re, err := wildcard(want)
-		if err != nil {
-			return nil, err
-		}
-		return func(s string) bool { return re.MatchString(plain(s)) }, nil
-	}
-	return nil, fmt.Errorf("filter operator %s is not known to streams", op)
-}

@@ -29,8 +29,9 @@ func passed(s *Sim, v version, text string) (lists, streams string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f := filterer[*indicator]{columns: indicatorColumns, now: s.now(), version: v, label: s.labelIDs}
-	list, listErr := f.group(g.query())
+	f := databaseOf(s, indicatorColumns)
+	f.version = v
+	list, listErr := compile(g.withoutChanges(), f.key)
 	live, liveErr := compileLive(v, g)
 	var inList, inStream []string
 	for _, id := range []string{"cafe", "long", "null"} {
@@ -38,7 +39,7 @@ func passed(s *Sim, v version, text string) (lists, streams string) {
 		if listErr == nil && list(i) {
 			inList = append(inList, id)
 		}
-		if liveErr == nil && live.indicators(i, edit[*indicator]{i, i, true}) {
+		if liveErr == nil && live.passes(i, &event{before: i, after: i}) {
 			inStream = append(inStream, id)
 		}
 	}
@@ -151,7 +152,7 @@ func TestStreamsAskWhatHasChanged(t *testing.T) {
 			t.Errorf("messages %q", got)
 		}
 	})
-	if _, err := compileLive(parseVersion("7.260623.0"), &storedGroup{filters: []storedFilter{{keys: []string{"revoked"}, op: "has_changed"}}}); err == nil {
+	if _, err := compileLive(parseVersion("7.260623.0"), &filterGroup{filters: []filter{{keys: []string{"revoked"}, op: "has_changed"}}}); err == nil {
 		t.Error("before 7.260624.0 the operator is known")
 	}
 }
@@ -175,10 +176,9 @@ func FuzzStoredFilter(f *testing.F) {
 		}
 		for _, id := range []string{"cafe", "long", "null"} {
 			i := s.items[id].(*indicator)
-			c := &container{base: i.base}
-			live.indicators(i, edit[*indicator]{i, i, true})
-			live.indicators(i, edit[*indicator]{after: i})
-			live.containers(c, edit[*container]{c, c, true})
+			live.passes(i, &event{before: i, after: i})
+			live.passes(i, &event{after: i})
+			live.containers(&entity{i.base})
 		}
 		g.who(systemUser)
 		g.markings()

@@ -49,9 +49,8 @@ func (l *listener) scan(from, to moment) error {
 	s := l.sim
 	pass := predicate[*indicator](func(*indicator) bool { return true })
 	if l.stored != nil {
-		f := filterer[*indicator]{columns: indicatorColumns, now: s.now(), version: s.version, label: s.labelIDs, ids: s.knobs.IDsFilter}
 		var err error
-		if pass, err = f.group(l.stored.query()); err != nil {
+		if pass, err = compile(l.stored.withoutChanges(), databaseOf(s, indicatorColumns).key); err != nil {
 			return err
 		}
 	}

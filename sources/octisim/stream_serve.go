@@ -7,18 +7,17 @@ import (
 	"time"
 )
 
-// live is what the live streams need. It is guarded by Sim.mu.
-type live struct {
-	listeners  map[*listener]bool
-	faults     []*liveFault
-	containers map[string]*container
-	servers    map[*http.Server]bool // those that end the streams when they shut down
-	down       bool
-	served     int // connections so far
+// streaming is what the live streams need. It is guarded by Sim.mu.
+type streaming struct {
+	listeners map[*listener]bool
+	faults    []*liveFault
+	servers   map[*http.Server]bool // those that end the streams when they shut down
+	down      bool
+	served    int // connections so far
 }
 
-func newLive() live {
-	return live{listeners: map[*listener]bool{}, containers: map[string]*container{}, servers: map[*http.Server]bool{}}
+func newStreaming() streaming {
+	return streaming{listeners: map[*listener]bool{}, servers: map[*http.Server]bool{}}
 }
 
 // verdict is how a connection goes on.
