@@ -51,7 +51,7 @@ func (o *order[T]) list() []T {
 	return o.sorted
 }
 
-// few is how many additions are put in one by one, rather than by a merge of everything.
+// few is how many additions are put in one by one, rather than by a sort of everything.
 const few = 32
 
 func (o *order[T]) settle() {
@@ -72,14 +72,6 @@ func (o *order[T]) settle() {
 		}
 		return
 	}
-	merged := make([]T, 0, len(o.sorted)+len(fresh))
-	old := o.sorted
-	for len(old) > 0 && len(fresh) > 0 {
-		if o.compare(old[0], fresh[0]) <= 0 {
-			merged, old = append(merged, old[0]), old[1:]
-		} else {
-			merged, fresh = append(merged, fresh[0]), fresh[1:]
-		}
-	}
-	o.sorted = append(append(merged, old...), fresh...)
+	o.sorted = append(o.sorted, fresh...)
+	slices.SortFunc(o.sorted, o.compare)
 }

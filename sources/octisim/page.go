@@ -19,7 +19,7 @@ type listing[T item] struct {
 }
 
 // orders are the values of orderBy that are not a filter key themselves.
-var orders = map[string]string{"creator": "creator_id", "_score": ""}
+var orders = map[string]string{"": "standard_id", "creator": "creator_id", "_score": "standard_id"}
 
 // connection is one page, as every connection of the schema shows it.
 type connection struct {
@@ -181,7 +181,7 @@ func (l *listing[T]) sorted(s *Sim, o sorting[T]) []T {
 		rows := slices.Clone(l.only)
 		slices.SortFunc(rows, o.compare)
 		return rows
-	case o.by == "" && !o.desc:
+	case o.by == "standard_id" && !o.desc:
 		return l.rows.byStandard.list()
 	case o.by == "created_at" && !o.desc:
 		return l.rows.byCreation.list()

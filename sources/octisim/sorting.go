@@ -1,29 +1,53 @@
 package octisim
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"slices"
 	"sort"
-	"strconv"
 )
 
-// sortKey is the value an object sorts by; a missing one comes last in either direction.
-type sortKey struct {
-	missing, isText bool
-	num             float64
-	text            string
+// sorting is one order of a listing: by a column, then by standard id.
+type sorting[T item] struct {
+	by   string
+	desc bool
+	col  column[T]
 }
 
-func (a sortKey) compare(b sortKey, desc bool) int {
-	if a.missing || b.missing {
-		return cmp.Compare(flag(a.missing), flag(b.missing))
+// key is what an object sorts by, the first of several texts; nil is missing.
+func (c column[T]) key(v T) any {
+	switch {
+	case c.date != nil:
+		if d := c.date(v); d != never {
+			return float64(d)
+		}
+	case c.num != nil:
+		if n, ok := c.num(v); ok {
+			return n
+		}
+	case c.flag != nil:
+		if f := c.flag(v); f >= 0 {
+			return float64(f)
+		}
+	default:
+		if all := c.values(v); len(all) > 0 && keyword(slices.Min(all)) != "" {
+			return keyword(slices.Min(all))
+		}
 	}
-	c := cmp.Compare(a.num, b.num)
-	if a.isText {
-		c = cmp.Compare(a.text, b.text)
+	return nil
+}
+
+// compareKeys puts a missing one last in either direction.
+func compareKeys(a, b any, desc bool) int {
+	if a == nil || b == nil {
+		return cmp.Compare(flag(a == nil), flag(b == nil))
+	}
+	x, isText := a.(string)
+	y, areTexts := b.(string)
+	c := cmp.Compare(x, y)
+	if !isText && !areTexts {
+		c = cmp.Compare(a.(float64), b.(float64))
 	}
 	if desc {
 		return -c
@@ -31,108 +55,35 @@ func (a sortKey) compare(b sortKey, desc bool) int {
 	return c
 }
 
-// key reads what the column sorts by: the first of several texts.
-func (c column[T]) key(v T) sortKey {
-	switch {
-	case c.flag != nil:
-		f := c.flag(v)
-		return sortKey{missing: f < 0, num: float64(f)}
-	case c.num != nil:
-		n, ok := c.num(v)
-		return sortKey{missing: !ok, num: n}
-	case c.date != nil:
-		d := c.date(v)
-		return sortKey{missing: d == never, num: float64(d)}
-	case c.text != nil:
-		k := keyword(c.text(v))
-		return sortKey{missing: k == "", isText: true, text: k}
-	case c.texts != nil:
-		var k string
-		if all := c.texts(v); len(all) > 0 {
-			k = keyword(slices.Min(all))
-		}
-		return sortKey{missing: k == "", isText: true, text: k}
-	}
-	return sortKey{missing: true}
-}
-
-// sorting is one order of a listing: by a column, then by standard id.
-type sorting[T item] struct {
-	by   string // empty is the standard id alone
-	desc bool
-	col  column[T]
-}
-
 func (o sorting[T]) compare(a, b T) int {
-	if o.by == "" {
-		c := cmp.Compare(a.core().standard, b.core().standard)
-		if o.desc {
-			return -c
-		}
-		return c
-	}
-	return cmp.Or(o.col.key(a).compare(o.col.key(b), o.desc), cmp.Compare(a.core().standard, b.core().standard))
+	return cmp.Or(compareKeys(o.col.key(a), o.col.key(b), o.desc), cmp.Compare(a.core().standard, b.core().standard))
 }
 
 // cursor is the opaque place after v: the sort values of v.
 func (o sorting[T]) cursor(v T) string {
-	b := []byte{'['}
-	if o.by != "" {
-		switch k := o.col.key(v); {
-		case k.missing:
-			b = append(b, "null,"...)
-		case k.isText:
-			b = append(appendJSON(b, k.text), ',')
-		default:
-			b = append(strconv.AppendFloat(b, k.num, 'f', -1, 64), ',')
-		}
-	}
-	b = append(appendJSON(b, v.core().standard), ']')
-	return base64.StdEncoding.EncodeToString(b)
+	return base64.StdEncoding.EncodeToString(jsonText([]any{o.col.key(v), v.core().standard}))
 }
 
 // seek gives the index of the first row after the cursor.
 func (o sorting[T]) seek(rows []T, cursor string) (int, error) {
-	raw, err := base64.StdEncoding.DecodeString(cursor)
-	if err != nil {
-		return 0, internal("Unexpected token in JSON at position 0")
-	}
 	var at []any
-	d := json.NewDecoder(bytes.NewReader(raw))
-	if err := d.Decode(&at); err != nil {
+	raw, err := base64.StdEncoding.DecodeString(cursor)
+	if err != nil || json.Unmarshal(raw, &at) != nil {
 		return 0, internal("Unexpected token in JSON at position 0")
 	}
-	var key sortKey
-	if o.by != "" {
-		if len(at) != 2 {
-			return 0, internal("search_after has %d value(s) but sort has 2", len(at))
-		}
-		switch v := at[0].(type) {
-		case nil:
-			key = sortKey{missing: true}
-		case string:
-			key = sortKey{isText: true, text: v}
-		case float64:
-			key = sortKey{num: v}
-		default:
-			return 0, internal("search_after value is no sort value")
-		}
-		at = at[1:]
+	if len(at) != 2 {
+		return 0, internal("search_after has %d value(s) but sort has 2", len(at))
 	}
-	standard, ok := "", len(at) == 1
-	if ok {
-		standard, ok = at[0].(string)
+	standard, ok := at[1].(string)
+	switch at[0].(type) {
+	case nil, string, float64:
+	default:
+		ok = false
 	}
 	if !ok {
-		return 0, internal("search_after has %d value(s) but sort has 1", len(at))
+		return 0, internal("search_after value is no sort value")
 	}
 	return sort.Search(len(rows), func(i int) bool {
-		c, s := 0, cmp.Compare(rows[i].core().standard, standard)
-		if o.by != "" {
-			c = o.col.key(rows[i]).compare(key, o.desc)
-		} else if o.desc {
-			s = -s
-		}
-		return cmp.Or(c, s) > 0
+		return cmp.Or(compareKeys(o.col.key(rows[i]), at[0], o.desc), cmp.Compare(rows[i].core().standard, standard)) > 0
 	}), nil
 }
