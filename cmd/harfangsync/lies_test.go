@@ -44,7 +44,7 @@ var lies = []lie{
 	{name: "the account sees fewer markings than before", before: func(w *chaosWorld) {
 		for i := 4; i < 7; i++ {
 			w.edit(i, func(i *octisim.Indicator) {
-				i.Markings = octisim.List[octisim.Marking]{{Definition: "TLP:RED"}}
+				i.Markings = []octisim.Marking{{Definition: "TLP:RED"}}
 			})
 		}
 		w.octi.SetKnobs(func(k *octisim.Knobs) { k.HideMarking = []string{"TLP:RED"} })

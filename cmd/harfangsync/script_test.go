@@ -302,9 +302,9 @@ func setIndicator(i *octisim.Indicator, key, v string) error {
 		i.ValidUntil = t
 		return err
 	case "marking":
-		i.Markings = octisim.List[octisim.Marking]{{Definition: v}}
+		i.Markings = []octisim.Marking{{Definition: v}}
 	case "label":
-		i.Labels = octisim.List[octisim.Label]{{Value: v}}
+		i.Labels = []octisim.Label{{Value: v}}
 	default:
 		return fmt.Errorf("an indicator has no %q here", key)
 	}

@@ -86,9 +86,9 @@ func TestWhoAmI(t *testing.T) {
 // What a user may not see is not there, wherever it is asked for.
 func TestMarkingsHide(t *testing.T) {
 	s := New(Options{Token: "t", Users: []User{{Token: "low", Capabilities: []string{"KNOWLEDGE"}, Markings: []string{"TLP:GREEN"}}}, Now: func() time.Time { return day(0) }})
-	red := List[Marking]{{Definition: "TLP:RED"}}
-	s.Put(Indicator{ID: "secret", Pattern: "[url:value = 'a']", Markings: red, Observables: List[Observable]{{ID: "o1", EntityType: "Url", Value: "a"}}})
-	s.Put(Indicator{ID: "open", Pattern: "[url:value = 'b']", Markings: List[Marking]{{Definition: "TLP:GREEN"}}, Observables: List[Observable]{
+	red := []Marking{{Definition: "TLP:RED"}}
+	s.Put(Indicator{ID: "secret", Pattern: "[url:value = 'a']", Markings: red, Observables: []Observable{{ID: "o1", EntityType: "Url", Value: "a"}}})
+	s.Put(Indicator{ID: "open", Pattern: "[url:value = 'b']", Markings: []Marking{{Definition: "TLP:GREEN"}}, Observables: []Observable{
 		{ID: "o2", EntityType: "Url", Value: "b", Markings: red}, {ID: "o3", EntityType: "Url", Value: "c"}}})
 
 	questions := []struct {

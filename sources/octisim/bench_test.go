@@ -20,8 +20,8 @@ func filled(n int) *Sim {
 		s.Put(Indicator{
 			Name: name, Pattern: "[domain-name:value = '" + name + "']", Detection: &yes, Score: &score,
 			CreatedAt: from.Add(time.Duration(i) * time.Second), ValidUntil: from.AddDate(10, 0, 0),
-			Labels: List[Label]{{"bench"}}, Markings: List[Marking]{{Definition: "TLP:AMBER"}}, Platforms: []string{"windows"},
-			Observables: List[Observable]{{EntityType: "Domain-Name", Value: name}},
+			Labels: []Label{{"bench"}}, Markings: []Marking{{Definition: "TLP:AMBER"}}, Platforms: []string{"windows"},
+			Observables: []Observable{{EntityType: "Domain-Name", Value: name}},
 		})
 	}
 	return s

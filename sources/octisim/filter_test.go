@@ -12,9 +12,9 @@ import (
 func zoo(version string) *Sim {
 	s := New(Options{Token: "t", Version: version, Now: func() time.Time { return day(10) }})
 	p := func(name string) string { return "[domain-name:value = '" + name + ".example']" }
-	s.Put(Indicator{ID: "plain", Name: "Été", Pattern: p("plain"), CreatedAt: day(0), Score: new(50), Detection: new(true), Labels: List[Label]{{"edr"}, {"Red Team"}}})
+	s.Put(Indicator{ID: "plain", Name: "Été", Pattern: p("plain"), CreatedAt: day(0), Score: new(50), Detection: new(true), Labels: []Label{{"edr"}, {"Red Team"}}})
 	s.Put(Indicator{ID: "revoked", Name: "revoked", Pattern: p("revoked"), CreatedAt: day(1), Revoked: true, Score: new(0), Detection: new(false), IndicatorTypes: []string{"benign", "anomalous"}})
-	s.Put(Indicator{ID: "sigma", Name: "sigma rule", Pattern: "title: x", PatternType: "sigma", CreatedAt: day(2), ValidUntil: day(5), Markings: List[Marking]{{Definition: "TLP:AMBER"}}})
+	s.Put(Indicator{ID: "sigma", Name: "sigma rule", Pattern: "title: x", PatternType: "sigma", CreatedAt: day(2), ValidUntil: day(5), Markings: []Marking{{Definition: "TLP:AMBER"}}})
 	s.Put(Indicator{ID: "long", Name: strings.Repeat("n", 513), Pattern: p("long"), CreatedAt: day(3), UpdatedAt: day(8), ValidUntil: time.Date(5138, 11, 16, 9, 46, 40, 0, time.UTC), Score: new(90)})
 	s.Put(Indicator{ID: "edge", Name: strings.Repeat("m", 512), Pattern: p("edge"), CreatedAt: day(4), ValidUntil: day(20), Confidence: new(80), Platforms: []string{"windows"}, CreatedBy: &Identity{ID: "author", Name: "Lab"}})
 	return s

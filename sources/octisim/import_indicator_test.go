@@ -123,7 +123,7 @@ func TestIndicatorListsGrowAndEventsTellOfChanges(t *testing.T) {
 		"external_references": [{"source_name": "S", "external_id": "1"}], "confidence": 10, "name": "not this"`)), "")
 	i, _ := s.Indicator(domainID)
 	got := []any{i.Name, i.Labels, i.IndicatorTypes, i.Platforms, i.Markings[0].Definition, i.References, len(i.Phases), *i.Confidence}
-	want := []any{"[domain-name:value = 'evil.example']", List[Label]{{"a"}, {"b"}}, []string{"benign", "attribution"}, []string{"linux"}, "TLP:AMBER", List[ExternalRef]{{Source: "S", ExternalID: "1"}}, 1, 60}
+	want := []any{"[domain-name:value = 'evil.example']", []Label{{"a"}, {"b"}}, []string{"benign", "attribution"}, []string{"linux"}, "TLP:AMBER", []ExternalRef{{Source: "S", ExternalID: "1"}}, 1, 60}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("indicator (-want +got):\n%s", diff)
 	}

@@ -48,7 +48,7 @@ func TestWhatAUserMayBringIn(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := registered(t, Options{Version: newest, Users: []User{tt.user}})
-			s.Put(Indicator{Pattern: "[url:value = 'x']", Labels: List[Label]{{"edr"}}})
+			s.Put(Indicator{Pattern: "[url:value = 'x']", Labels: []Label{{"edr"}}})
 			wants(t, workOf(s, pushedAs(t, s, "u", tt.objects...)), tt.message)
 			if got := show(s); got != tt.want {
 				t.Errorf("incidents %s, want %s", got, tt.want)

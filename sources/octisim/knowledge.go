@@ -228,7 +228,7 @@ func (e *entity) identity() Identity {
 	return Identity{e.id, e.standard, e.entity, e.told().text("name")}
 }
 
-func publicMarkings(ms []*marking) (out List[Marking]) {
+func publicMarkings(ms []*marking) (out []Marking) {
 	for _, m := range ms {
 		out = append(out, Marking{m.id, m.standard, m.kind, m.definition})
 	}

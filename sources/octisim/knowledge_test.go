@@ -12,9 +12,9 @@ import (
 
 func TestLoadedLinesGetSensibleValues(t *testing.T) {
 	s := New(Options{Token: "t", Now: func() time.Time { return day(3) }})
-	n, err := s.LoadJSONL(strings.NewReader(`{"pattern": "[domain-name:value='evil.example']", "observables": [{"entity_type": "Domain-Name", "observable_value": "evil.example"}]}
+	n, err := s.LoadJSONL(strings.NewReader(`{"pattern": "[domain-name:value='evil.example']", "observables": [{"entity_type": "Domain-Name", "value": "evil.example"}]}
 
-{"id": "given", "standard_id": "indicator--00000000-0000-4000-8000-000000000000", "name": "N", "pattern": "rule x {}", "pattern_type": "yara", "x_opencti_detection": null, "created_at": "2026-02-01T00:00:00.000Z", "valid_until": null, "objectLabel": [{"value": "a"}], "objectMarking": {"edges": [{"node": {"definition": "TLP:WHITE"}}]}}`))
+{"id": "given", "standard_id": "indicator--00000000-0000-4000-8000-000000000000", "name": "N", "pattern": "rule x {}", "pattern_type": "yara", "x_opencti_detection": null, "created_at": "2026-02-01T00:00:00.000Z", "valid_until": null, "objectLabel": [{"value": "a"}], "objectMarking": [{"definition": "TLP:WHITE"}]}`))
 	if n != 2 || err != nil {
 		t.Fatalf("loaded %d, %v", n, err)
 	}
@@ -61,13 +61,13 @@ func TestBadLinesAreNamed(t *testing.T) {
 func TestEditMovesWhatFollowsFromIt(t *testing.T) {
 	s := five(Options{})
 	before, _ := s.Indicator("b")
-	if !s.Edit("b", func(i *Indicator) { i.Pattern = "[ipv4-addr:value='198.51.100.7']"; i.Labels = List[Label]{{"new"}} }) {
+	if !s.Edit("b", func(i *Indicator) { i.Pattern = "[ipv4-addr:value='198.51.100.7']"; i.Labels = []Label{{"new"}} }) {
 		t.Fatal("no such indicator")
 	}
 	after, ok := s.Indicator("indicator--3ae0b0a2-7289-5fda-8a85-02d057ba0968")
 	want := before
 	want.Pattern, want.StandardID, want.MainType = "[ipv4-addr:value = '198.51.100.7']", "indicator--3ae0b0a2-7289-5fda-8a85-02d057ba0968", "IPv4-Addr"
-	want.UpdatedAt, want.Modified, want.Labels = day(10), day(10), List[Label]{{"new"}}
+	want.UpdatedAt, want.Modified, want.Labels = day(10), day(10), []Label{{"new"}}
 	if diff := cmp.Diff(want, after); diff != "" || !ok {
 		t.Errorf("indicator (-want +got):\n%s", diff)
 	}

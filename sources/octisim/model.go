@@ -1,13 +1,11 @@
 package octisim
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 )
 
 // Indicator is one indicator as GraphQL shows it, and as a line of JSON names it. A zero time and a
-// nil pointer are null on the platform. Lists may come plain or as a connection of edges and nodes.
+// nil pointer are null on the platform.
 type Indicator struct {
 	ID             string   `json:"id,omitempty"`          // internal id; made when empty
 	StandardID     string   `json:"standard_id,omitempty"` // computed from the pattern when empty
@@ -35,15 +33,15 @@ type Indicator struct {
 	CreatorID string `json:"creator_id,omitempty"`       // the user who imported it; the platform itself when empty
 	DecayBase *int   `json:"decay_base_score,omitempty"` // the score that decay started from
 
-	CreatedBy   *Identity         `json:"createdBy,omitempty"`
-	Labels      List[Label]       `json:"objectLabel,omitempty"`
-	Markings    List[Marking]     `json:"objectMarking,omitempty"`
-	Phases      List[KillChain]   `json:"killChainPhases,omitempty"`
-	References  List[ExternalRef] `json:"externalReferences,omitempty"`
-	Observables List[Observable]  `json:"observables,omitempty"` // based-on targets; nil leaves those there are
+	CreatedBy   *Identity     `json:"createdBy,omitempty"`
+	Labels      []Label       `json:"objectLabel,omitempty"`
+	Markings    []Marking     `json:"objectMarking,omitempty"`
+	Phases      []KillChain   `json:"killChainPhases,omitempty"`
+	References  []ExternalRef `json:"externalReferences,omitempty"`
+	Observables []Observable  `json:"observables,omitempty"` // based-on targets; nil leaves those there are
 }
 
-// Observable is one observable, in the same two forms as Indicator.
+// Observable is one observable, as GraphQL shows it.
 type Observable struct {
 	ID         string         `json:"id,omitempty"`
 	StandardID string         `json:"standard_id,omitempty"`
@@ -52,28 +50,8 @@ type Observable struct {
 	Name       string         `json:"name,omitempty"` // of a file
 	Hashes     Hashes         `json:"hashes,omitempty"`
 	Score      *int           `json:"x_opencti_score,omitempty"`
-	Markings   List[Marking]  `json:"objectMarking,omitempty"`
+	Markings   []Marking      `json:"objectMarking,omitempty"`
 	Props      map[string]any `json:"props,omitempty"` // further fields by their GraphQL name
-}
-
-// UnmarshalJSON also takes observable_value for the value, as answers of the platform name it.
-func (o *Observable) UnmarshalJSON(b []byte) error {
-	type plain Observable
-	in := struct {
-		*plain
-		Shown string `json:"observable_value"`
-	}{plain: (*plain)(o)}
-	if err := json.Unmarshal(b, &in); err != nil {
-		return err
-	}
-	switch {
-	case in.Shown == "" || o.Value != "" || o.Name != "" || len(o.Hashes) > 0:
-	case o.EntityType == "StixFile":
-		o.Name = in.Shown
-	default:
-		o.Value = in.Shown
-	}
-	return nil
 }
 
 // Hash is one hash of a file under the platform's spelling of its algorithm: MD5, SHA-1, SHA-256.
@@ -82,24 +60,8 @@ type Hash struct {
 	Hash      string `json:"hash"`
 }
 
-// Hashes are given as a list, or as an object from algorithm to hash.
+// Hashes are those of one file.
 type Hashes []Hash
-
-// UnmarshalJSON takes both forms; of an object the order is that of the algorithms' names.
-func (h *Hashes) UnmarshalJSON(b []byte) error {
-	if !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
-		return json.Unmarshal(b, (*[]Hash)(h))
-	}
-	var m map[string]string
-	if err := json.Unmarshal(b, &m); err != nil {
-		return err
-	}
-	*h = nil
-	for _, alg := range sortedKeys(m) {
-		*h = append(*h, Hash{alg, m[alg]})
-	}
-	return nil
-}
 
 // Label is a label by its text.
 type Label struct {
@@ -135,25 +97,6 @@ type ExternalRef struct {
 	ExternalID  string `json:"external_id,omitempty"`
 	URL         string `json:"url,omitempty"`
 	Description string `json:"description,omitempty"`
-}
-
-// List is a JSON list that may also come as {"edges": [{"node": ...}]}.
-type List[T any] []T
-
-// UnmarshalJSON takes both forms.
-func (l *List[T]) UnmarshalJSON(b []byte) error {
-	if !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
-		return json.Unmarshal(b, (*[]T)(l))
-	}
-	var c struct{ Edges []struct{ Node T } }
-	if err := json.Unmarshal(b, &c); err != nil {
-		return err
-	}
-	*l = make(List[T], 0, len(c.Edges))
-	for _, e := range c.Edges {
-		*l = append(*l, e.Node)
-	}
-	return nil
 }
 
 // Stream is a stored stream collection. Filters is any text, also null, empty, broken or in the

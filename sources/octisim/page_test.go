@@ -123,7 +123,7 @@ func TestDefaultPageAndOldCap(t *testing.T) {
 func TestOldCapOfObservables(t *testing.T) {
 	for version, want := range map[string]int{"5.12.24": 500, "6.9.22": 600} {
 		s := New(Options{Token: "t", Version: version})
-		var all List[Observable]
+		var all []Observable
 		for i := range 600 {
 			all = append(all, Observable{EntityType: "Url", Value: fmt.Sprint(i)})
 		}

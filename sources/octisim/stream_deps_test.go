@@ -24,8 +24,8 @@ func joinObjects(s *Sim, kind, from, to string) {
 func full(id string) Indicator {
 	in := deployed(id)
 	in.CreatedBy = &Identity{Name: "ACME"}
-	in.Markings = List[Marking]{{Definition: "TLP:GREEN"}}
-	in.Observables = List[Observable]{{EntityType: "Domain-Name", Value: id + ".example"}}
+	in.Markings = []Marking{{Definition: "TLP:GREEN"}}
+	in.Observables = []Observable{{EntityType: "Domain-Name", Value: id + ".example"}}
 	return in
 }
 
@@ -49,7 +49,7 @@ func TestDependenciesGoAhead(t *testing.T) {
 			"create domain-name dependencies", "create relationship dependencies", "create create b", "update update a",
 		}},
 		{"an indicator that does not match", nil, func(s *Sim) {
-			s.Put(Indicator{ID: "off", Name: "off", Pattern: "x", PatternType: "yara", Markings: List[Marking]{{Definition: "TLP:CLEAR"}}})
+			s.Put(Indicator{ID: "off", Name: "off", Pattern: "x", PatternType: "yara", Markings: []Marking{{Definition: "TLP:CLEAR"}}})
 			s.Put(deployed("a"))
 			joinObjects(s, "derived-from", "a", "off")
 		}, []string{"create TLP:CLEAR dependencies", "create off dependencies", "create relationship dependencies", "create create a"}},
@@ -76,7 +76,7 @@ func TestDependenciesGoAhead(t *testing.T) {
 		{"nothing that the user may not see", nil, func(s *Sim) {
 			s.PutUser(User{Token: "t", Capabilities: ConnectorRole(), Markings: []string{"TLP:GREEN"}})
 			in := full("a")
-			in.Observables[0].Markings = List[Marking]{{Definition: "TLP:RED"}}
+			in.Observables[0].Markings = []Marking{{Definition: "TLP:RED"}}
 			s.Put(in)
 		}, []string{"create ACME dependencies", "create TLP:GREEN dependencies", "create create a"}},
 	}

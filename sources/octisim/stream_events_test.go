@@ -105,11 +105,11 @@ func TestAnUpdateTellsTheWayBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := streamed(Options{}, wanted()...)
 		in := deployed("a")
-		in.Labels = List[Label]{{"one"}}
+		in.Labels = []Label{{"one"}}
 		s.Put(in)
 		p := follow(t, s, "s", "from=0")
 		s.Edit("a", func(i *Indicator) {
-			i.Labels = List[Label]{{"one"}, {"two"}}
+			i.Labels = []Label{{"one"}, {"two"}}
 			i.Description = "new"
 			i.Score = new(10)
 		})
@@ -136,8 +136,8 @@ func TestMergedSourcesVanishInTheMergeAlone(t *testing.T) {
 		s := streamed(Options{}, wanted()...)
 		for _, id := range []string{"a", "b", "c"} {
 			in := deployed(id)
-			in.Labels = List[Label]{{"of " + id}}
-			in.Observables = List[Observable]{{EntityType: "Domain-Name", Value: id + ".example"}}
+			in.Labels = []Label{{"of " + id}}
+			in.Observables = []Observable{{EntityType: "Domain-Name", Value: id + ".example"}}
 			s.Put(in)
 		}
 		b, _ := s.Indicator("b")

@@ -12,8 +12,8 @@ import (
 func traits() *Sim {
 	s := five(Options{})
 	for _, in := range []Indicator{
-		{ID: "cafe", Name: "Café", Pattern: "p1", PatternType: "yara", Detection: new(true), Score: new(50), Markings: List[Marking]{{Definition: "TLP:GREEN"}, {Definition: "TLP:RED"}}},
-		{ID: "long", Name: "n", Description: " Long ", Pattern: "p2" + strings.Repeat("x", 600), PatternType: "sigma", Detection: new(false), Labels: List[Label]{{"one"}, {"two"}}},
+		{ID: "cafe", Name: "Café", Pattern: "p1", PatternType: "yara", Detection: new(true), Score: new(50), Markings: []Marking{{Definition: "TLP:GREEN"}, {Definition: "TLP:RED"}}},
+		{ID: "long", Name: "n", Description: " Long ", Pattern: "p2" + strings.Repeat("x", 600), PatternType: "sigma", Detection: new(false), Labels: []Label{{"one"}, {"two"}}},
 		{ID: "null", Name: "plain", Pattern: "p3", PatternType: "pcre", Revoked: true, IndicatorTypes: []string{"benign"}},
 	} {
 		s.Put(in)

@@ -124,7 +124,7 @@ func BenchmarkStream(b *testing.B) {
 	s.PutStream(Stream{ID: "s", Live: true, Filters: storedText(wanted()...)})
 	for i := range events {
 		in := deployed(fmt.Sprintf("i%d", i))
-		in.Labels, in.Markings, in.Score = List[Label]{{"bench"}}, List[Marking]{{Definition: "TLP:AMBER"}}, new(70)
+		in.Labels, in.Markings, in.Score = []Label{{"bench"}}, []Marking{{Definition: "TLP:AMBER"}}, new(70)
 		s.Put(in)
 	}
 	for i := range events {

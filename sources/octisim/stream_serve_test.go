@@ -146,7 +146,7 @@ func TestSwitchesAreComparedExactly(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s := streamed(Options{})
 				in := deployed("a")
-				in.Observables = List[Observable]{{EntityType: "Url", Value: "x"}}
+				in.Observables = []Observable{{EntityType: "Url", Value: "x"}}
 				s.Put(in)
 				p := follow(t, s, "s", append(tt.options, "from=0")...)
 				s.Delete("a")

@@ -18,9 +18,9 @@ func sample() Indicator {
 		Pattern: "[file:hashes.'SHA-256' = 'e3b0']", PatternVersion: "2.1", IndicatorTypes: []string{"malicious-activity"},
 		Confidence: new(80), Score: new(0), Detection: new(false), Platforms: []string{"windows"},
 		ValidFrom: at, ValidUntil: at, Created: at.Add(-time.Hour), Modified: at.Add(5 * time.Second), CreatedAt: at, UpdatedAt: at.Add(5120 * time.Millisecond),
-		CreatedBy: &Identity{ID: "author", Name: "ACME"}, Labels: List[Label]{{"edr"}}, Markings: List[Marking]{{Definition: "TLP:AMBER"}},
-		Phases:     List[KillChain]{{"lockheed", "delivery"}},
-		References: List[ExternalRef]{{Source: "CERT", URL: "https://cert.example/1"}},
+		CreatedBy: &Identity{ID: "author", Name: "ACME"}, Labels: []Label{{"edr"}}, Markings: []Marking{{Definition: "TLP:AMBER"}},
+		Phases:     []KillChain{{"lockheed", "delivery"}},
+		References: []ExternalRef{{Source: "CERT", URL: "https://cert.example/1"}},
 	}
 }
 
@@ -82,7 +82,7 @@ func TestEmptyMembersAreLeftOut(t *testing.T) {
 func TestTheSTIXFormOfWhatSurroundsAnIndicator(t *testing.T) {
 	s := New(Options{Now: func() time.Time { return day(0) }})
 	in := deployed("a")
-	in.CreatedBy, in.Markings = &Identity{ID: "author", Name: "ACME"}, List[Marking]{{Definition: "TLP:GREEN"}}
+	in.CreatedBy, in.Markings = &Identity{ID: "author", Name: "ACME"}, []Marking{{Definition: "TLP:GREEN"}}
 	s.Put(in)
 	tests := []struct {
 		name string

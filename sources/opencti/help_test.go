@@ -90,7 +90,7 @@ func put(s *octisim.Sim, i int) string {
 	name := fmt.Sprintf("host-%02d.example", i)
 	return s.Put(octisim.Indicator{
 		ID: fmt.Sprintf("i%02d", i), Name: name, Pattern: "[domain-name:value = '" + name + "']",
-		CreatedAt: day(0).Add(time.Duration(i) * time.Minute), Observables: octisim.List[octisim.Observable]{{EntityType: "Domain-Name", Value: name}},
+		CreatedAt: day(0).Add(time.Duration(i) * time.Minute), Observables: []octisim.Observable{{EntityType: "Domain-Name", Value: name}},
 	})
 }
 

@@ -149,8 +149,8 @@ func TestObservablesThatAreNotWhole(t *testing.T) {
 // it gives no value, and what to do about that is decided where values are made.
 func TestObservablesThatAreHidden(t *testing.T) {
 	s := octisim.New(octisim.Options{Users: []octisim.User{{Token: token, Capabilities: []string{"KNOWLEDGE"}, Markings: []string{"TLP:GREEN"}}}})
-	s.Put(octisim.Indicator{ID: "a", Pattern: "[url:value = 'x']", CreatedAt: day(0), Observables: octisim.List[octisim.Observable]{
-		{EntityType: "Url", Value: "x", Markings: octisim.List[octisim.Marking]{{Definition: "TLP:RED"}}},
+	s.Put(octisim.Indicator{ID: "a", Pattern: "[url:value = 'x']", CreatedAt: day(0), Observables: []octisim.Observable{
+		{EntityType: "Url", Value: "x", Markings: []octisim.Marking{{Definition: "TLP:RED"}}},
 	}})
 	for name, edit := range map[string]func(node map[string]any){
 		"invisible":                func(map[string]any) {},
@@ -208,7 +208,7 @@ func TestObservablesThatComeMeanwhile(t *testing.T) {
 // Platforms of 5.12 cut every page at 500, and this request asks for 5000.
 func TestManyObservablesOfAnOldPlatform(t *testing.T) {
 	s, p := simulated(t, octisim.Options{Version: "5.12.24"}, opencti.Options{})
-	var many octisim.List[octisim.Observable]
+	var many []octisim.Observable
 	for i := range 1100 {
 		many = append(many, octisim.Observable{EntityType: "Domain-Name", Value: fmt.Sprintf("h%d.example", i)})
 	}
