@@ -1,20 +1,20 @@
 package octisim
 
-import (
-	"time"
-)
+import "slices"
 
 // connector is a registered connector. Unlike the objects of the store it changes in place.
 type connector struct {
 	base
-	name, kind    string
-	scope         []string
-	auto, context bool
-	state         *string
-	reset         bool // an administrator's reset that no ping has seen yet
-	stateAt       moment
-	user          string
-	info          map[string]any
+	Name    string         `json:"name"`
+	Kind    string         `json:"connector_type"`
+	Scope   listOf[string] `json:"connector_scope"`
+	Auto    bool           `json:"auto"`
+	Context bool           `json:"only_contextual"`
+	State   *string        `json:"connector_state"`
+	Reset   bool           `json:"connector_state_reset"` // by an administrator, and no ping has seen it yet
+	StateAt moment         `json:"connector_state_timestamp"`
+	User    string         `json:"connector_user_id"`
+	Info    map[string]any `json:"connector_info"`
 }
 
 func (*connector) typename() string { return "Connector" }
@@ -24,10 +24,10 @@ func (s *Sim) Connector(id string) (state string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, ok := s.connectors[id]
-	if !ok || c.state == nil {
+	if !ok || c.State == nil {
 		return "", ok
 	}
-	return *c.state, true
+	return *c.State, true
 }
 
 // SetConnector stores a state text for a registered connector, as another client of the same
@@ -37,7 +37,7 @@ func (s *Sim) SetConnector(id, state string) bool {
 	defer s.mu.Unlock()
 	c, ok := s.connectors[id]
 	if ok {
-		c.state = &state
+		c.State = &state
 	}
 	return ok
 }
@@ -50,14 +50,10 @@ func (s *Sim) ResetConnector(id string) bool {
 	defer s.mu.Unlock()
 	c, ok := s.connectors[id]
 	if ok {
-		s.resetState(c)
+		c.State, c.Reset, c.StateAt = new(""), true, momentOf(s.now())
+		s.queue = slices.DeleteFunc(s.queue, func(d *delivery) bool { return d.connector == id })
 	}
 	return ok
-}
-
-func (s *Sim) resetState(c *connector) {
-	c.state, c.reset, c.stateAt = new(""), true, momentOf(s.now())
-	s.unqueue(c.id)
 }
 
 var mutationFields = map[string]resolver{
@@ -81,70 +77,40 @@ func register(c *call) (any, error) {
 	now := momentOf(c.sim.now())
 	con := c.sim.connectors[id]
 	if con == nil {
-		con = &connector{base: base{
+		con = &connector{StateAt: never, base: base{
 			id: id, standard: standardID("connector", contributing{"internal_id": id}), entity: "Connector", createdAt: now,
 		}}
 		c.sim.connectors[id] = con
 	}
-	con.name, con.kind, con.user, con.updatedAt = name, in["type"].(string), c.user.ID, now
-	con.scope = nil
-	for _, v := range list(in["scope"]) {
-		con.scope = append(con.scope, v.(string))
-	}
-	con.auto, _ = in["auto"].(bool)
-	con.context, _ = in["only_contextual"].(bool)
-	return con, nil
-}
-
-func (c *call) connector() (*connector, error) {
-	con := c.sim.connectors[c.args["id"].(string)]
-	if con == nil {
-		return nil, functional("No connector found with the specified ID")
-	}
+	con.Name, con.Kind, con.User, con.updatedAt = name, in["type"].(string), c.user.ID, now
+	con.Scope, _ = textList(in["scope"])
+	con.Auto, _ = in["auto"].(bool)
+	con.Context, _ = in["only_contextual"].(bool)
 	return con, nil
 }
 
 func ping(c *call) (any, error) {
-	con, err := c.connector()
-	if err != nil {
-		return nil, err
+	con := c.sim.connectors[c.args["id"].(string)]
+	if con == nil {
+		return nil, functional("No connector found with the specified ID")
 	}
 	now := momentOf(c.sim.now())
 	con.updatedAt = now
 	if info, ok := c.args["connectorInfo"].(map[string]any); ok {
-		con.info = info
+		con.Info = info
 	}
-	if con.reset {
-		con.reset, con.state = false, new("") // what was sent is dropped
+	if con.Reset {
+		con.Reset, con.State = false, new("") // what was sent is dropped
 		return con, nil
 	}
-	con.state, con.stateAt = nil, now
+	con.State, con.StateAt = nil, now
 	if state, ok := c.args["state"].(string); ok {
-		con.state = &state
+		con.State = &state
 	}
 	return con, nil
 }
 
-var connectorFields = map[string]resolver{
-	"name":                      on(func(c *connector) any { return c.name }),
-	"active":                    with(func(x *call, c *connector) any { return x.sim.now().Sub(c.updatedAt.time()) < 5*time.Minute }),
-	"auto":                      on(func(c *connector) any { return c.auto }),
-	"only_contextual":           on(func(c *connector) any { return c.context }),
-	"connector_type":            on(func(c *connector) any { return c.kind }),
-	"connector_scope":           on(func(c *connector) any { return listOf[string](c.scope) }),
-	"connector_state":           on(func(c *connector) any { return valueOf(c.state) }),
-	"connector_state_reset":     on(func(c *connector) any { return c.reset }),
-	"connector_state_timestamp": on(func(c *connector) any { return orNever(c.stateAt) }),
-	"connector_user_id":         on(func(c *connector) any { return text(c.user) }),
-	"connector_info": on(func(c *connector) any {
-		if c.info == nil {
-			return nil
-		}
-		return c.info
-	}),
-}
-
 // over tells whether a work finished more than a week ago.
 func (s *Sim) over(w *work) bool {
-	return w.completed != 0 && w.completed < momentOf(s.now().AddDate(0, 0, -7))
+	return w.Completed != never && w.Completed < momentOf(s.now().AddDate(0, 0, -7))
 }

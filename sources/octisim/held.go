@@ -183,7 +183,7 @@ func shownAs[V any](s *Sim, v item) (out V) {
 		markings = append(markings, m.definition)
 	}
 	for _, l := range f.labels {
-		labels = append(labels, l.value)
+		labels = append(labels, l.Value)
 	}
 	for _, r := range f.references {
 		references = append(references, r.ExternalRef)

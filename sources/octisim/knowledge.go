@@ -198,7 +198,7 @@ func (s *Sim) public(i *indicator) Indicator {
 		out.Detection = new(i.detection == 1)
 	}
 	for _, l := range f.labels {
-		out.Labels = append(out.Labels, Label{l.value})
+		out.Labels = append(out.Labels, Label{l.Value})
 	}
 	if a, ok := s.items[f.author].(*entity); ok { // as it is now
 		out.CreatedBy = new(a.identity())

@@ -155,7 +155,7 @@ func (*marking) typename() string { return "MarkingDefinition" }
 
 type label struct {
 	base
-	value string
+	Label
 }
 
 func (*label) typename() string { return "Label" }

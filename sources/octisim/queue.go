@@ -33,7 +33,7 @@ func push(c *call) (any, error) {
 		return nil, errDeadWork
 	}
 	if id == "" {
-		id = s.newWork(con.id, con.name+" run @ "+momentOf(s.now()).String(), c.user.ID).id
+		id = s.newWork(con.id, con.Name+" run @ "+momentOf(s.now()).String()).ID
 	}
 	k := &s.knobs
 	d := &delivery{due: s.now().Add(k.ImportDelay), connector: con.id, work: id, by: c.user, objects: objects, times: 1}
@@ -42,7 +42,7 @@ func push(c *call) (any, error) {
 	}
 	d.stuck = happens(&k.StuckWorks)
 	if happens(&k.DropWorks) {
-		s.forget(func(w *work) bool { return w.id == id })
+		s.forget(func(w *work) bool { return w.ID == id })
 		return true, nil
 	}
 	if happens(&k.DropBundles) {
@@ -114,7 +114,7 @@ func (s *Sim) deliver(d *delivery) {
 		return
 	}
 	if w == nil {
-		w = &work{} // nobody sees what is reported
+		w = &work{Completed: never, Processed: never} // nobody sees what is reported
 	}
 	objects := split(d.objects)
 	if len(d.objects) == 1 {
@@ -138,8 +138,3 @@ func (s *Sim) deliver(d *delivery) {
 }
 
 func (im *importer) refuses(o *object) bool { return im.refusing != nil && im.refusing.Match(o.raw) }
-
-// unqueue loses the bundles of a connector that wait for their import.
-func (s *Sim) unqueue(connector string) {
-	s.queue = slices.DeleteFunc(s.queue, func(d *delivery) bool { return d.connector == connector })
-}

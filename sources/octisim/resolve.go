@@ -2,9 +2,11 @@ package octisim
 
 import (
 	"cmp"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -27,6 +29,28 @@ func fields[T item](keys columns[T], others map[string]resolver) map[string]reso
 	for name, key := range keys {
 		if !key.id && name != "entity_type" && others[name] == nil {
 			others[name] = on(func(v T) any { return key.value(v) })
+		}
+	}
+	return others
+}
+
+// members are the resolvers of a type that is a struct: of what JSON names, and of others. An empty text
+// is null.
+func members[T any](others map[string]resolver) map[string]resolver {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[T]()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" || others[name] != nil {
+			continue
+		}
+		others[name] = func(c *call) (any, error) {
+			v := reflect.Indirect(reflect.ValueOf(c.source)).FieldByIndex(f.Index)
+			switch k := v.Kind(); {
+			case (k == reflect.Pointer || k == reflect.Map) && v.IsNil(), k == reflect.String && v.Len() == 0:
+				return nil, nil
+			case k == reflect.Pointer:
+				v = v.Elem()
+			}
+			return v.Interface(), nil
 		}
 	}
 	return others
@@ -82,22 +106,6 @@ func orNil[T any](p *T) any {
 	return p
 }
 
-// valueOf is what a pointer leads to, or null.
-func valueOf[T any](p *T) any {
-	if p == nil {
-		return nil
-	}
-	return *p
-}
-
-// orNever makes the zero of a moment that was never set null.
-func orNever(m moment) any {
-	if m == 0 {
-		return nil
-	}
-	return m
-}
-
 // resolvers by type or interface, then field. A field that stands nowhere is null.
 var resolvers = map[string]map[string]resolver{
 	"Query":                    queryFields,
@@ -112,54 +120,36 @@ var resolvers = map[string]map[string]resolver{
 	"AttackPattern":            entityFields,
 	"StixCoreRelationship":     relationFields,
 	"StixSightingRelationship": relationFields,
+	"StreamCollection":         members[Stream](map[string]resolver{}),
+	"RedisStreamInfo":          streamInfoFields,
+	"Connector": members[connector](map[string]resolver{
+		"active": with(func(x *call, c *connector) any { return x.sim.now().Sub(c.updatedAt.time()) < 5*time.Minute }),
+	}),
+	"Work":                     workFields,
+	"WorkMessage":              members[workMessage](map[string]resolver{}),
+	"WorkTracking":             members[tracking](map[string]resolver{}),
+	"WorkEditMutations":        workEditFields,
+	"Hash":                     members[Hash](map[string]resolver{}),
+	"Label":                    members[label](map[string]resolver{"color": constant("#546e7a")}),
+	"KillChainPhase":           members[phase](map[string]resolver{"x_opencti_order": constant(0)}),
+	"ExternalReference":        members[reference](map[string]resolver{"source_name": on(func(r *reference) any { return r.Source })}),
+	"AppInfo":                  {"version": on(func(v string) any { return v })},
+	"Capability":               {"name": on(func(v string) any { return v })},
+	"EffectiveConfidenceLevel": {"max_confidence": on(func(n *int) any { return *n })},
+	"ObservablesValues": members[shownValue](map[string]resolver{
+		"hashes": on(func(v shownValue) any { return hashList(v.Hashes) }),
+	}),
 	"MarkingDefinition": {
 		"definition_type": on(func(m *marking) any { return m.kind }),
 		"definition":      on(func(m *marking) any { return m.definition }),
 		"x_opencti_order": on(func(m *marking) any { return m.order }),
 		"x_opencti_color": constant("#2e7d32"),
 	},
-	"StreamCollection":         streamFields,
-	"RedisStreamInfo":          streamInfoFields,
-	"Connector":                connectorFields,
-	"Work":                     workFields,
-	"WorkMessage":              workMessageFields,
-	"WorkTracking":             trackingFields,
-	"WorkEditMutations":        workEditFields,
-	"AppInfo":                  {"version": on(func(v string) any { return v })},
-	"Capability":               {"name": on(func(v string) any { return v })},
-	"EffectiveConfidenceLevel": {"max_confidence": on(func(n *int) any { return *n })},
-	"ObservablesValues": {
-		"type":   on(func(v shownValue) any { return v.entity }),
-		"value":  on(func(v shownValue) any { return text(v.value) }),
-		"hashes": on(func(v shownValue) any { return hashList(v.hashes) }),
-	},
-	"Hash": {
-		"algorithm": on(func(h Hash) any { return h.Algorithm }),
-		"hash":      on(func(h Hash) any { return h.Hash }),
-	},
-	"Label": {
-		"value": on(func(l *label) any { return l.value }),
-		"color": constant("#546e7a"),
-	},
-	"KillChainPhase": {
-		"kill_chain_name": on(func(p *phase) any { return p.Chain }),
-		"phase_name":      on(func(p *phase) any { return p.Phase }),
-		"x_opencti_order": constant(0),
-	},
-	"ExternalReference": {
-		"source_name": on(func(r *reference) any { return r.Source }),
-		"description": on(func(r *reference) any { return text(r.Description) }),
-		"url":         on(func(r *reference) any { return text(r.URL) }),
-		"external_id": on(func(r *reference) any { return text(r.ExternalID) }),
-	},
-	"MeUser": {
-		"id":                         on(func(u *User) any { return u.ID }),
-		"user_email":                 on(func(u *User) any { return u.Email }),
-		"name":                       on(func(u *User) any { return u.Name }),
+	"MeUser": members[User](map[string]resolver{
 		"capabilities":               on(func(u *User) any { return listOf[string](u.Capabilities) }),
 		"effective_confidence_level": on(func(u *User) any { return orNil(u.MaxConfidence) }),
 		"allowed_marking":            with(func(c *call, _ *User) any { return c.allowedMarkings() }),
-	},
+	}),
 }
 
 // resolverOf looks at the type, then at its interfaces, then at what all objects, connections or
@@ -217,8 +207,9 @@ var indicatorFields = fields(indicatorColumns, map[string]resolver{
 
 // shownValue is one entry of x_opencti_observable_values.
 type shownValue struct {
-	entity, value string
-	hashes        []Hash
+	Entity string `json:"type"`
+	Value  string `json:"value"`
+	Hashes []Hash
 }
 
 // observableValues is what the platform parses of a pattern: one entry a value, and one a hash.
@@ -230,9 +221,9 @@ func observableValues(i *indicator) any {
 	for _, t := range equalities(i.pattern) {
 		k, _ := kindOfSTIX(t.object)
 		if alg, ok := cutHashes(t.path); ok && k.value != "" {
-			out = append(out, shownValue{entity: k.entity, hashes: []Hash{{alg, t.value}}})
+			out = append(out, shownValue{Entity: k.entity, Hashes: []Hash{{alg, t.value}}})
 		} else if t.path == k.value {
-			out = append(out, shownValue{entity: k.entity, value: t.value})
+			out = append(out, shownValue{Entity: k.entity, Value: t.value})
 		}
 	}
 	return out

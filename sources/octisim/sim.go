@@ -82,7 +82,7 @@ type Sim struct {
 	log          eventLog
 	live         streaming
 	users        []*User
-	streams      map[string]*stream
+	streams      map[string]*Stream
 	connectors   map[string]*connector
 	works        []*work
 	workIDs      map[string]*work
@@ -106,7 +106,7 @@ type Sim struct {
 func New(o Options) *Sim {
 	s := &Sim{
 		clock: o.Now, maxBody: o.MaxBody, base: o.BasePath, store: newStore(),
-		streams: map[string]*stream{}, connectors: map[string]*connector{},
+		streams: map[string]*Stream{}, connectors: map[string]*connector{},
 		workIDs: map[string]*work{}, pages: map[string]int{}, counts: map[string]int{}, orders: map[string]sortedRows{},
 	}
 	s.relationKeys = maps.Clone(relationColumns)
@@ -233,7 +233,7 @@ func (s *Sim) turn(field, after string) string {
 func (s *Sim) labelIDs(text string) []string {
 	var out []string
 	for _, l := range s.labels {
-		if keyword(l.value) == fold(text) {
+		if keyword(l.Value) == fold(text) {
 			out = append(out, l.id)
 		}
 	}

@@ -198,7 +198,7 @@ func (s *store) labelsOf(in []Label) []*label {
 		text := trim(l.Value)
 		have := s.labels[strings.ToLower(text)]
 		if have == nil {
-			have = &label{base: s.meta("Label", labelID(text)), value: text}
+			have = &label{s.meta("Label", labelID(text)), Label{text}}
 			s.labels[strings.ToLower(text)] = have
 			s.enter(have)
 		}

@@ -1,13 +1,5 @@
 package octisim
 
-// stream is a stored collection as an object that can be listed.
-type stream struct {
-	base
-	Stream
-}
-
-func (*stream) typename() string { return "StreamCollection" }
-
 // PutStream stores a stream collection, or replaces the one with its id, and gives the id, which is
 // made when empty.
 func (s *Sim) PutStream(in Stream) (id string) {
@@ -16,7 +8,7 @@ func (s *Sim) PutStream(in Stream) (id string) {
 	if in.ID == "" {
 		in.ID = s.newID()
 	}
-	s.streams[in.ID] = &stream{base{id: in.ID, standard: in.ID, entity: "StreamCollection"}, in}
+	s.streams[in.ID] = &in
 	s.log.ring()
 	return in.ID
 }
@@ -29,16 +21,6 @@ func (s *Sim) DeleteStream(id string) bool {
 	delete(s.streams, id)
 	s.log.ring()
 	return ok
-}
-
-var streamFields = map[string]resolver{
-	"id":             on(func(s *stream) any { return s.id }),
-	"name":           on(func(s *stream) any { return text(s.Name) }),
-	"description":    on(func(s *stream) any { return text(s.Description) }),
-	"filters":        on(func(s *stream) any { return valueOf(s.Filters) }),
-	"origin_filters": on(func(s *stream) any { return valueOf(s.OriginFilters) }),
-	"stream_live":    on(func(s *stream) any { return s.Live }),
-	"stream_public":  on(func(s *stream) any { return s.Public }),
 }
 
 var streamInfoFields = map[string]resolver{

@@ -68,7 +68,7 @@ func (s *Sim) admitted(u *User, id string) (admission, *refusal) {
 }
 
 // reach finds the collection with an id, if the user may know it; nil is the stream of everything.
-func (s *Sim) reach(u *User, id string) (*stream, *refusal) {
+func (s *Sim) reach(u *User, id string) (*Stream, *refusal) {
 	if u != nil && u.OTPPending {
 		return nil, unauthorised("You must provide a one-time password")
 	}

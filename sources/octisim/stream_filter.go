@@ -138,7 +138,7 @@ func liveColumns[T item](keys columns[T], name func(T) string) columns[T] {
 		labels := v.core().told().labels
 		words := ids(labels)
 		for _, l := range labels {
-			words = append(words, l.value)
+			words = append(words, l.Value)
 		}
 		return words
 	}}

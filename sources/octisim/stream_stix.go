@@ -40,7 +40,7 @@ func (s *Sim) stix(v item) jsonObject {
 	own.set("labels_ids", ids(f.labels))
 	var labels, inside []string
 	for _, l := range f.labels {
-		labels = append(labels, l.value)
+		labels = append(labels, l.Value)
 	}
 	about.set("labels", labels)
 	if a := s.items[f.author]; a != nil {
@@ -128,9 +128,9 @@ func stixIndicator(i *indicator, o, own, mitre jsonObject) {
 	own.set("main_observable_type", i.mainType)
 	shown, _ := observableValues(i).(listOf[shownValue])
 	for _, v := range shown {
-		one := jsonObject{"type": v.entity}
-		one.set("value", v.value)
-		one.set("hashes", stixHashes(v.hashes))
+		one := jsonObject{"type": v.Entity}
+		one.set("value", v.Value)
+		one.set("hashes", stixHashes(v.Hashes))
 		values = append(values, one)
 	}
 	own.set("observable_values", values)

@@ -4,28 +4,36 @@ import "slices"
 
 // work counts what one run of a connector pushed (contract opencti-api 7).
 type work struct {
-	base
-	name, connector, user          string
-	multi                          bool
-	received, processed, completed moment // 0 is not yet
-	expected, done                 *int   // nil is nothing reported so far
-	reported                       moment
-	messages, errors               []workMessage
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	connector string
+	multi     bool
+	Received  moment              `json:"received_time"`
+	Processed moment              `json:"processed_time"` // never is not yet
+	Completed moment              `json:"completed_time"`
+	Messages  listOf[workMessage] `json:"messages"`
+	Errors    listOf[workMessage] `json:"errors"`
+	tracking
 }
 
-func (*work) typename() string { return "Work" }
+type tracking struct {
+	Expected *int   `json:"import_expected_number"` // nil is nothing reported so far
+	Done     *int   `json:"import_processed_number"`
+	Reported moment `json:"import_last_processed"`
+}
 
 type workMessage struct {
-	at           moment
-	text, source string
-	sequence     int
+	At       moment `json:"timestamp"`
+	Text     string `json:"message"`
+	Source   string `json:"source"`
+	Sequence int    `json:"sequence"`
 }
 
 // mostErrors is how many errors of reports a work keeps.
 const mostErrors = 100
 
 func (w *work) status() string {
-	if w.completed != 0 {
+	if w.Completed != never {
 		return "complete"
 	}
 	return "progress"
@@ -42,18 +50,18 @@ func count(p *int) int {
 // something expected at all.
 func (w *work) settled(v version) bool {
 	if v.atLeast("7.260422.0") {
-		return count(w.done) >= count(w.expected)
+		return count(w.Done) >= count(w.Expected)
 	}
-	return count(w.expected) > 0 && count(w.done) == count(w.expected)
+	return count(w.Expected) > 0 && count(w.Done) == count(w.Expected)
 }
 
 // frozen tells whether the counters have stopped: a work in parts no longer counts once complete.
-func (w *work) frozen() bool { return w.multi && w.completed != 0 }
+func (w *work) frozen() bool { return w.multi && w.Completed != never }
 
 // expect raises the number of objects to wait for.
 func (w *work) expect(n int) {
 	if !w.frozen() {
-		w.expected = new(count(w.expected) + n)
+		w.Expected = new(count(w.Expected) + n)
 	}
 }
 
@@ -63,26 +71,26 @@ func (w *work) report(v version, now moment, message, source string, failed bool
 	if w.frozen() {
 		return
 	}
-	w.done = new(count(w.done) + 1)
-	w.reported = now
-	if failed && len(w.errors) < mostErrors {
-		w.errors = append(w.errors, workMessage{now, message, source, len(w.errors)})
+	w.Done = new(count(w.Done) + 1)
+	w.Reported = now
+	if failed && len(w.Errors) < mostErrors {
+		w.Errors = append(w.Errors, workMessage{now, message, source, len(w.Errors)})
 	}
-	if w.settled(v) && w.completed == 0 && (!w.multi || w.processed != 0) {
-		w.completed = now
+	if w.settled(v) && w.Completed == never && (!w.multi || w.Processed != never) {
+		w.Completed = now
 	}
 }
 
 // process is toProcessed: the sender is done. It completes the work when everything is settled, and
 // also when nothing has been expected so far, however much is still queued.
 func (w *work) process(v version, now moment, message string, failed bool) {
-	w.processed = now
-	w.messages = append(w.messages, workMessage{now, message, "", len(w.messages)})
-	if failed && len(w.errors) < mostErrors {
-		w.errors = append(w.errors, workMessage{now, message, "", len(w.errors)})
+	w.Processed = now
+	w.Messages = append(w.Messages, workMessage{now, message, "", len(w.Messages)})
+	if failed && len(w.Errors) < mostErrors {
+		w.Errors = append(w.Errors, workMessage{now, message, "", len(w.Errors)})
 	}
-	if w.completed == 0 && (w.settled(v) || count(w.expected) == 0) {
-		w.completed = now
+	if w.Completed == never && (w.settled(v) || count(w.Expected) == 0) {
+		w.Completed = now
 	}
 }
 
@@ -102,20 +110,17 @@ func (s *Sim) work(id string) *work {
 
 func workAdd(c *call) (any, error) {
 	name, _ := c.args["friendlyName"].(string)
-	w := c.sim.newWork(c.args["connectorId"].(string), name, c.user.ID)
+	w := c.sim.newWork(c.args["connectorId"].(string), name)
 	w.multi, _ = c.args["isMultiPartWork"].(bool)
 	return w, nil
 }
 
 // newWork adds a work. Its id holds the time, a little later when another one has that already.
-func (s *Sim) newWork(connector, name, user string) *work {
+func (s *Sim) newWork(connector, name string) *work {
 	now := momentOf(s.now())
 	s.lastWork = max(now, s.lastWork+1)
 	id := "work_" + connector + "_" + s.lastWork.String()
-	w := &work{
-		base: base{id: id, standard: id, entity: "work", createdAt: now, updatedAt: now},
-		name: name, connector: connector, user: user, received: now,
-	}
+	w := &work{ID: id, Name: name, connector: connector, Received: now, Processed: never, Completed: never, tracking: tracking{Reported: never}}
 	s.works = append(s.works, w)
 	s.workIDs[id] = w
 	return w
@@ -126,7 +131,7 @@ func (s *Sim) forget(is func(*work) bool) {
 	s.works = slices.DeleteFunc(s.works, func(w *work) bool {
 		gone := is(w)
 		if gone {
-			delete(s.workIDs, w.id)
+			delete(s.workIDs, w.ID)
 		}
 		return gone
 	})
@@ -175,33 +180,13 @@ var workEditFields = map[string]resolver{
 	}),
 }
 
-var workFields = map[string]resolver{
-	"id":             on(func(w *work) any { return w.id }),
-	"name":           on(func(w *work) any { return text(w.name) }),
-	"status":         on(func(w *work) any { return w.status() }),
-	"received_time":  on(func(w *work) any { return orNever(w.received) }),
-	"processed_time": on(func(w *work) any { return orNever(w.processed) }),
-	"completed_time": on(func(w *work) any { return orNever(w.completed) }),
+var workFields = members[work](map[string]resolver{
+	"status":   on(func(w *work) any { return w.status() }),
+	"tracking": on(func(w *work) any { return &w.tracking }),
 	"completed_number": on(func(w *work) any {
-		if w.completed == 0 {
+		if w.Completed == never {
 			return nil
 		}
-		return count(w.done)
+		return count(w.Done)
 	}),
-	"messages": on(func(w *work) any { return listOf[workMessage](w.messages) }),
-	"errors":   on(func(w *work) any { return listOf[workMessage](w.errors) }),
-	"tracking": on(func(w *work) any { return w }),
-}
-
-var workMessageFields = map[string]resolver{
-	"timestamp": on(func(m workMessage) any { return m.at }),
-	"message":   on(func(m workMessage) any { return text(m.text) }),
-	"source":    on(func(m workMessage) any { return text(m.source) }),
-	"sequence":  on(func(m workMessage) any { return m.sequence }),
-}
-
-var trackingFields = map[string]resolver{
-	"import_expected_number":  on(func(w *work) any { return valueOf(w.expected) }),
-	"import_processed_number": on(func(w *work) any { return valueOf(w.done) }),
-	"import_last_processed":   on(func(w *work) any { return orNever(w.reported) }),
-}
+})

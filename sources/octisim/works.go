@@ -25,12 +25,12 @@ func (s *Sim) Works() []Work {
 	defer s.mu.Unlock()
 	out := []Work{}
 	for _, w := range s.workList() {
-		one := Work{ID: w.id, Name: w.name, Connector: w.connector, Complete: w.completed != 0, Expected: count(w.expected), Processed: count(w.done)}
-		for _, m := range w.messages {
-			one.Messages = append(one.Messages, m.text)
+		one := Work{ID: w.ID, Name: w.Name, Connector: w.connector, Complete: w.Completed != never, Expected: count(w.Expected), Processed: count(w.Done)}
+		for _, m := range w.Messages {
+			one.Messages = append(one.Messages, m.Text)
 		}
-		for _, e := range w.errors {
-			one.Errors = append(one.Errors, WorkError{e.text, e.source})
+		for _, e := range w.Errors {
+			one.Errors = append(one.Errors, WorkError{e.Text, e.Source})
 		}
 		out = append(out, one)
 	}
