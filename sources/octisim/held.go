@@ -70,13 +70,18 @@ type AttackPattern struct {
 	Aliases     []string `json:"aliases,omitempty"`
 }
 
+// Ends are those of a relation or a sighting.
+type Ends struct {
+	FromID string `json:"fromId"` // internal ids
+	ToID   string `json:"toId"`
+	From   string `json:"from"` // standard ids
+	To     string `json:"to"`
+}
+
 // Relation is a relation between two objects, imported or a based-on of Attach.
 type Relation struct {
-	Object              // its entity type is the kind of relation
-	FromID    string    `json:"fromId"` // internal ids of the ends
-	ToID      string    `json:"toId"`
-	From      string    `json:"from"` // standard ids of the ends
-	To        string    `json:"to"`
+	Object // its entity type is the kind of relation
+	Ends
 	Start     time.Time `json:"start_time,omitzero"`
 	Stop      time.Time `json:"stop_time,omitzero"`
 	Revoked   bool      `json:"revoked,omitempty"`
@@ -86,10 +91,7 @@ type Relation struct {
 // Sighting says how often From was seen in To.
 type Sighting struct {
 	Object
-	FromID    string    `json:"fromId"` // internal ids of the ends
-	ToID      string    `json:"toId"`
-	From      string    `json:"from"` // standard ids of the ends
-	To        string    `json:"to"`
+	Ends
 	FirstSeen time.Time `json:"first_seen,omitzero"`
 	LastSeen  time.Time `json:"last_seen,omitzero"`
 	Count     int       `json:"attribute_count"`

@@ -125,7 +125,7 @@ func (im *importer) score(next *indicator, in *facts, there bool) {
 }
 
 // decayed is how long an indicator that an import makes is valid: its end is worked out on creation,
-// whatever the source said, unless decay is switched off.
+// whatever the source said.
 const decayed = 365
 
 func (im *importer) newIndicator(i *indicator) {
@@ -134,9 +134,7 @@ func (im *importer) newIndicator(i *indicator) {
 	if i.validFrom == never {
 		i.validFrom = i.created()
 	}
-	if !im.knobs.DecayOff || i.validUntil == never {
-		i.validUntil = momentOf(i.validFrom.time().AddDate(0, 0, decayed))
-	}
+	i.validUntil = momentOf(i.validFrom.time().AddDate(0, 0, decayed))
 	i.revoked = i.validUntil <= im.at
 	im.replace(nil, i, true)
 }

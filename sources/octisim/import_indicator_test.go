@@ -61,17 +61,6 @@ func TestIndicatorsComeIn(t *testing.T) {
 	}
 }
 
-func TestDecayCanBeOff(t *testing.T) {
-	s := registered(t, Options{})
-	s.SetKnobs(func(k *Knobs) { k.DecayOff = true })
-	wants(t, pushed(t, s, corp, plus(domain, `"valid_until": "2026-04-01T00:00:00Z"`), rule), "")
-	a, _ := s.Indicator(domainID)
-	b, _ := s.Indicator(ruleID)
-	if got := life(a) + ", " + life(b); got != "50 false until 2026-04-01, 50 false until 2027-03-11" {
-		t.Error(got)
-	}
-}
-
 func TestIndicatorsChange(t *testing.T) {
 	const first = `"x_opencti_score": 80, "x_opencti_detection": true, "confidence": 60, "labels": ["a"], "indicator_types": ["benign"], "x_mitre_platforms": ["windows"]`
 	expire := func(s *Sim) { s.Expire(domainID) }

@@ -76,9 +76,9 @@ func TestAWholeAlertIsImported(t *testing.T) {
 	seen.Created, seen.StixIDs = day(10), []string{sightedID}
 	got := s.Sightings()
 	if diff := cmp.Diff([]Sighting{{
-		Object: seen, From: domainID, To: hostID, Count: 3,
+		Object: seen, Ends: Ends{From: domainID, To: hostID}, Count: 3,
 		FirstSeen: first, LastSeen: last,
-	}}, got, unnamed, cmpopts.IgnoreFields(Sighting{}, "FromID", "ToID")); diff != "" {
+	}}, got, unnamed, cmpopts.IgnoreFields(Ends{}, "FromID", "ToID")); diff != "" {
 		t.Errorf("sightings (-want +got):\n%s", diff)
 	}
 	if i, _ := s.Indicator(domainID); got[0].FromID != i.ID || *i.Score != 80 || !*i.Detection || i.CreatedBy.StandardID != corpID || i.CreatorID != user {

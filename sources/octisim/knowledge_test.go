@@ -1,8 +1,6 @@
 package octisim
 
 import (
-	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -198,27 +196,5 @@ func TestObservableValuesComeFromThePattern(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, r.get("indicator")); diff != "" {
 		t.Errorf("indicator (-want +got):\n%s", diff)
-	}
-}
-
-// What the simulator gives away can be loaded into another one.
-func TestIndicatorsSurviveJSON(t *testing.T) {
-	s := zoo("")
-	s.Attach("plain", Observable{ID: "o", EntityType: "StixFile", Name: "n", Hashes: Hashes{{"MD5", "d"}}, Score: new(3)})
-	var lines strings.Builder
-	for _, i := range s.Indicators() {
-		b, err := json.Marshal(i)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&lines, "%s\n", b)
-	}
-	other := New(Options{Now: func() time.Time { return day(10) }})
-	if _, err := other.LoadJSONL(strings.NewReader(lines.String())); err != nil {
-		t.Fatal(err)
-	}
-	drop := cmp.FilterPath(func(p cmp.Path) bool { return strings.HasSuffix(p.GoString(), ".Markings[0].ID") }, cmp.Ignore())
-	if diff := cmp.Diff(s.Indicators(), other.Indicators(), drop); diff != "" {
-		t.Errorf("indicators (-there +here):\n%s", diff)
 	}
 }

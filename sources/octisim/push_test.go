@@ -171,37 +171,33 @@ func TestTheRealClockBringsImportsInByItself(t *testing.T) {
 	})
 }
 
-func TestProcessedTooEarlyClosesAWorkWhoseBundleWaits(t *testing.T) {
-	s, now := clocked(t, Options{ImportDelay: time.Minute})
-	id := pushedAs(t, s, "t", corp, hostUnit)
-	ask(t, s, `mutation { workEdit(id: "`+id+`") { toProcessed(message: "early") } }`, nil)
-	if w := workOf(s, id); !w.Complete || s.Held().Identities != 0 {
-		t.Errorf("work %+v with %d identities", w, s.Held().Identities)
+// What happens to a bundle that waits for its import: 2 identities come with it.
+func TestWhatWaits(t *testing.T) {
+	tests := []struct {
+		name       string
+		do         func(s *Sim, work string)
+		complete   bool // at once
+		identities int  // at last
+	}{
+		{"processed too early closes the work alone", func(s *Sim, work string) {
+			ask(t, s, `mutation { workEdit(id: "`+work+`") { toProcessed(message: "early") } }`, nil)
+		}, true, 2},
+		{"a reset loses it", func(s *Sim, _ string) { s.ResetConnector(conID) }, false, 0},
+		{"a deleted work drops it", func(s *Sim, work string) { s.DeleteWork(work) }, false, 0},
 	}
-	*now = now.Add(time.Hour)
-	if s.Held().Identities != 2 {
-		t.Errorf("held %+v", s.Held())
-	}
-}
-
-func TestResetLosesWhatWaits(t *testing.T) {
-	s, now := clocked(t, Options{ImportDelay: time.Minute})
-	id := pushedAs(t, s, "t", corp, hostUnit)
-	s.ResetConnector(conID)
-	*now = now.Add(time.Hour)
-	if w := workOf(s, id); s.Held().Identities != 0 || w.Complete || w.Expected != 0 {
-		t.Errorf("held %+v, work %+v", s.Held(), w)
-	}
-}
-
-func TestDeletedWorkDropsWhatWaits(t *testing.T) {
-	s, now := clocked(t, Options{ImportDelay: time.Minute})
-	if !s.DeleteWork(pushedAs(t, s, "t", corp, hostUnit)) || s.DeleteWork("unknown") {
-		t.Error("which works were deleted")
-	}
-	*now = now.Add(time.Hour)
-	if s.Held() != (Held{Indicators: 5}) {
-		t.Errorf("held %+v", s.Held())
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, now := clocked(t, Options{ImportDelay: time.Minute})
+			id := pushedAs(t, s, "t", corp, hostUnit)
+			tt.do(s, id)
+			if w := workOf(s, id); w.Complete != tt.complete || s.Held().Identities != 0 {
+				t.Errorf("work %+v with %d identities", w, s.Held().Identities)
+			}
+			*now = now.Add(time.Hour)
+			if w := workOf(s, id); s.Held().Identities != tt.identities || w.Complete != tt.complete {
+				t.Errorf("later: work %+v with %d identities", w, s.Held().Identities)
+			}
+		})
 	}
 }
 

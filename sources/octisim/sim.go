@@ -57,7 +57,6 @@ type Knobs struct {
 	ImportDelay time.Duration `json:"import_delay"` // of bundles pushed from now on
 	FailImport  string        `json:"fail_import"`  // regular expression on an object's JSON as pushed: refused, with an error on the work
 	Exclude     []string      `json:"exclude"`      // values on the platform's exclusion lists
-	DecayOff    bool          `json:"decay_off"`    // a new indicator keeps the valid_until that it brings
 	DropBundles int           `json:"drop_bundles"` // so many pushes are accepted, and neither imported nor counted
 	DropWorks   int           `json:"drop_works"`   // so many pushes lose their work, and so are not imported either
 	StuckWorks  int           `json:"stuck_works"`  // so many pushes are imported, but the last report never comes

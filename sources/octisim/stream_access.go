@@ -8,9 +8,6 @@ import (
 	"strconv"
 )
 
-// everything is the id of the stream that no collection restricts.
-const everything = "live"
-
 // refusal is why a stream is not served: a status, and words that stand in the status line only
 // (contract opencti-api 5.2).
 type refusal struct {
@@ -31,7 +28,7 @@ func (s *Sim) holder(token string) *User {
 }
 
 // admission is what a collection lets a user see: its filter, as it is stored and as it is evaluated,
-// and the one on who caused a change. Everything is nil for the stream of everything.
+// and the one on who caused a change; nil is none.
 type admission struct {
 	stored, origin *filterGroup
 	filter         *liveFilter
@@ -40,7 +37,7 @@ type admission struct {
 // admitted tells whether a user may follow a stream as things are.
 func (s *Sim) admitted(u *User, id string) (admission, *refusal) {
 	st, no := s.reach(u, id)
-	if no != nil || st == nil {
+	if no != nil {
 		return admission{}, no
 	}
 	if !st.Live {
@@ -67,16 +64,10 @@ func (s *Sim) admitted(u *User, id string) (admission, *refusal) {
 	return a, nil
 }
 
-// reach finds the collection with an id, if the user may know it; nil is the stream of everything.
+// reach finds the collection with an id, if the user may know it.
 func (s *Sim) reach(u *User, id string) (*Stream, *refusal) {
 	if u != nil && u.OTPPending {
 		return nil, unauthorised("You must provide a one-time password")
-	}
-	if id == everything {
-		if u == nil || !u.bypass() {
-			return nil, unauthorised("You are not authorized to follow everything")
-		}
-		return nil, nil
 	}
 	st := s.streams[id]
 	switch {

@@ -117,38 +117,3 @@ func TestABurstReachesSeveralClients(t *testing.T) {
 	}
 	wg.Wait()
 }
-
-func BenchmarkStream(b *testing.B) {
-	const events = 10_000
-	s := New(Options{Token: "t"})
-	s.PutStream(Stream{ID: "s", Live: true, Filters: storedText(wanted()...)})
-	for i := range events {
-		in := deployed(fmt.Sprintf("i%d", i))
-		in.Labels, in.Markings, in.Score = []Label{{"bench"}}, []Marking{{Definition: "TLP:AMBER"}}, new(70)
-		s.Put(in)
-	}
-	for i := range events {
-		s.Edit(fmt.Sprintf("i%d", i), func(in *Indicator) { in.Score = new(80) })
-	}
-	srv := httptest.NewServer(s)
-	b.Cleanup(srv.Close)
-	b.ReportAllocs()
-	for _, from := range []string{"0", s.log.events[events-1].at.String()} {
-		b.Run("10000 events from "+map[bool]string{true: "creates and updates", false: "updates"}[from == "0"], func(b *testing.B) {
-			for b.Loop() {
-				r := dial(b, srv.URL+"/stream/s?no-dependencies=true&from="+from)
-				lines := bufio.NewReaderSize(r.Body, 1<<20)
-				for last := "id: " + s.log.last().String(); ; {
-					line, err := lines.ReadSlice('\n')
-					if err != nil {
-						b.Fatal(err)
-					}
-					if strings.HasPrefix(string(line), last) {
-						break
-					}
-				}
-				r.Body.Close()
-			}
-		})
-	}
-}
