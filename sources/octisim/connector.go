@@ -1,6 +1,10 @@
 package octisim
 
-import "slices"
+import (
+	"encoding/json"
+	"slices"
+	"time"
+)
 
 // connector is a registered connector. Unlike the objects of the store it changes in place.
 type connector struct {
@@ -114,3 +118,372 @@ func ping(c *call) (any, error) {
 func (s *Sim) over(w *work) bool {
 	return w.Completed != never && w.Completed < momentOf(s.now().AddDate(0, 0, -7))
 }
+
+// work counts what one run of a connector pushed (contract opencti-api 7).
+type work struct {
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	connector string
+	multi     bool
+	Received  moment              `json:"received_time"`
+	Processed moment              `json:"processed_time"` // never is not yet
+	Completed moment              `json:"completed_time"`
+	Messages  listOf[workMessage] `json:"messages"`
+	Errors    listOf[workMessage] `json:"errors"`
+	tracking
+}
+
+type tracking struct {
+	Expected *int   `json:"import_expected_number"` // nil is nothing reported so far
+	Done     *int   `json:"import_processed_number"`
+	Reported moment `json:"import_last_processed"`
+}
+
+type workMessage struct {
+	At       moment `json:"timestamp"`
+	Text     string `json:"message"`
+	Source   string `json:"source"`
+	Sequence int    `json:"sequence"`
+}
+
+// mostErrors is how many errors of reports a work keeps.
+const mostErrors = 100
+
+func (w *work) status() string {
+	if w.Completed != never {
+		return "complete"
+	}
+	return "progress"
+}
+
+func count(p *int) int {
+	if p == nil {
+		return 0
+	}
+	return *p
+}
+
+// settled tells whether everything expected was reported. Before 7.260422.0 it took equality and
+// something expected at all.
+func (w *work) settled(v version) bool {
+	if v.atLeast("7.260422.0") {
+		return count(w.Done) >= count(w.Expected)
+	}
+	return count(w.Expected) > 0 && count(w.Done) == count(w.Expected)
+}
+
+// frozen tells whether the counters have stopped: a work in parts no longer counts once complete.
+func (w *work) frozen() bool { return w.multi && w.Completed != never }
+
+// expect raises the number of objects to wait for.
+func (w *work) expect(n int) {
+	if !w.frozen() {
+		w.Expected = new(count(w.Expected) + n)
+	}
+}
+
+// report counts one object, with what went wrong with it, and completes the work if that was the
+// last one.
+func (w *work) report(v version, now moment, message, source string, failed bool) {
+	if w.frozen() {
+		return
+	}
+	w.Done = new(count(w.Done) + 1)
+	w.Reported = now
+	if failed && len(w.Errors) < mostErrors {
+		w.Errors = append(w.Errors, workMessage{now, message, source, len(w.Errors)})
+	}
+	if w.settled(v) && w.Completed == never && (!w.multi || w.Processed != never) {
+		w.Completed = now
+	}
+}
+
+// process is toProcessed: the sender is done. It completes the work when everything is settled, and
+// also when nothing has been expected so far, however much is still queued.
+func (w *work) process(v version, now moment, message string, failed bool) {
+	w.Processed = now
+	w.Messages = append(w.Messages, workMessage{now, message, "", len(w.Messages)})
+	if failed && len(w.Errors) < mostErrors {
+		w.Errors = append(w.Errors, workMessage{now, message, "", len(w.Errors)})
+	}
+	if w.Completed == never && (w.settled(v) || count(w.Expected) == 0) {
+		w.Completed = now
+	}
+}
+
+func (s *Sim) workList() []*work {
+	s.forget(s.over)
+	return s.works
+}
+
+// work is the work with an id; nil when it is not, or no longer, there.
+func (s *Sim) work(id string) *work {
+	w := s.workIDs[id]
+	if w != nil && s.over(w) {
+		return nil
+	}
+	return w
+}
+
+func workAdd(c *call) (any, error) {
+	name, _ := c.args["friendlyName"].(string)
+	w := c.sim.newWork(c.args["connectorId"].(string), name)
+	w.multi, _ = c.args["isMultiPartWork"].(bool)
+	return w, nil
+}
+
+// newWork adds a work. Its id holds the time, a little later when another one has that already.
+func (s *Sim) newWork(connector, name string) *work {
+	now := momentOf(s.now())
+	s.lastWork = max(now, s.lastWork+1)
+	id := "work_" + connector + "_" + s.lastWork.String()
+	w := &work{ID: id, Name: name, connector: connector, Received: now, Processed: never, Completed: never, tracking: tracking{Reported: never}}
+	s.works = append(s.works, w)
+	s.workIDs[id] = w
+	return w
+}
+
+// forget drops the works that is picks.
+func (s *Sim) forget(is func(*work) bool) {
+	s.works = slices.DeleteFunc(s.works, func(w *work) bool {
+		gone := is(w)
+		if gone {
+			delete(s.workIDs, w.ID)
+		}
+		return gone
+	})
+}
+
+// editing is a work that workEdit names, which need not be there.
+type editing struct {
+	id   string
+	work *work
+}
+
+func workEdit(c *call) (any, error) {
+	id := c.args["id"].(string)
+	return editing{id, c.sim.work(id)}, nil
+}
+
+// edits makes a resolver of a change to a work; of one that is gone nothing is left to change.
+func edits(change func(c *call, w *work, now moment)) resolver {
+	return func(c *call) (any, error) {
+		e := c.source.(editing)
+		if e.work != nil {
+			change(c, e.work, momentOf(c.sim.now()))
+		}
+		return e.id, nil
+	}
+}
+
+var workEditFields = map[string]resolver{
+	"delete": edits(func(c *call, w *work, _ moment) {
+		c.sim.forget(func(x *work) bool { return x == w })
+	}),
+	"reportExpectation": edits(func(c *call, w *work, now moment) {
+		in, failed := c.args["error"].(map[string]any)
+		message, _ := in["error"].(string)
+		source, _ := in["source"].(string)
+		w.report(c.version, now, message, source, failed)
+	}),
+	"addExpectations": edits(func(c *call, w *work, _ moment) {
+		n, _ := c.args["expectations"].(int)
+		w.expect(n)
+	}),
+	"toProcessed": edits(func(c *call, w *work, now moment) {
+		message, _ := c.args["message"].(string)
+		failed, _ := c.args["inError"].(bool)
+		w.process(c.version, now, message, failed)
+	}),
+}
+
+var workFields = members[work](map[string]resolver{
+	"status":   on(func(w *work) any { return w.status() }),
+	"tracking": on(func(w *work) any { return &w.tracking }),
+	"completed_number": on(func(w *work) any {
+		if w.Completed == never {
+			return nil
+		}
+		return count(w.Done)
+	}),
+})
+
+// Work is a work of a connector as it stands.
+type Work struct {
+	ID        string      `json:"id"`
+	Name      string      `json:"name"`
+	Connector string      `json:"connector"`
+	Complete  bool        `json:"complete"`
+	Expected  int         `json:"expected"` // objects
+	Processed int         `json:"processed"`
+	Messages  []string    `json:"messages,omitempty"`
+	Errors    []WorkError `json:"errors,omitempty"` // the first 100
+}
+
+// WorkError is what went wrong with one object: a message that begins with the code, and the object as
+// it was pushed.
+type WorkError struct {
+	Message string `json:"message"`
+	Source  string `json:"source"`
+}
+
+// Works is every work that is still there, oldest first.
+func (s *Sim) Works() []Work {
+	s.lock()
+	defer s.mu.Unlock()
+	out := []Work{}
+	for _, w := range s.workList() {
+		one := Work{ID: w.ID, Name: w.Name, Connector: w.connector, Complete: w.Completed != never, Expected: count(w.Expected), Processed: count(w.Done)}
+		for _, m := range w.Messages {
+			one.Messages = append(one.Messages, m.Text)
+		}
+		for _, e := range w.Errors {
+			one.Errors = append(one.Errors, WorkError{e.Text, e.Source})
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// DeleteWork deletes a work, as an administrator does. A bundle of it that waits is dropped when its
+// time comes. It is false for an unknown id.
+func (s *Sim) DeleteWork(id string) bool {
+	s.lock()
+	defer s.mu.Unlock()
+	w := s.work(id)
+	s.forget(func(x *work) bool { return x == w })
+	return w != nil
+}
+
+// delivery is a pushed bundle on its way to the worker.
+type delivery struct {
+	due       time.Time
+	connector string
+	work      string // id; it may be gone by then
+	by        *User
+	objects   []json.RawMessage
+	times     int  // it is delivered
+	stuck     bool // the last report never comes
+}
+
+// push is stixBundlePush: the bundle is checked, and imported when its time has come. Imports happen
+// under the simulator's clock, before whatever looks at the platform next; when that is the real
+// clock, a timer looks.
+func push(c *call) (any, error) {
+	s := c.sim
+	con := s.connectors[c.args["connectorId"].(string)]
+	text := c.args["bundle"].(string)
+	objects, ok := bundled([]byte(text))
+	if con == nil || !ok {
+		return nil, errBundle
+	}
+	id, _ := c.args["work_id"].(string)
+	if id != "" && s.work(id) == nil && s.version.atLeast("6.9.19") {
+		return nil, errDeadWork
+	}
+	if id == "" {
+		id = s.newWork(con.id, con.Name+" run @ "+momentOf(s.now()).String()).ID
+	}
+	k := &s.knobs
+	d := &delivery{due: s.now().Add(k.ImportDelay), connector: con.id, work: id, by: c.user, objects: objects, times: 1}
+	if happens(&k.ImportTwice) {
+		d.times = 2
+	}
+	d.stuck = happens(&k.StuckWorks)
+	if happens(&k.DropWorks) {
+		s.forget(func(w *work) bool { return w.ID == id })
+		return true, nil
+	}
+	if happens(&k.DropBundles) {
+		return true, nil
+	}
+	at, _ := slices.BinarySearchFunc(s.queue, d.due, func(q *delivery, due time.Time) int {
+		if q.due.After(due) {
+			return 1
+		}
+		return -1
+	})
+	s.queue = slices.Insert(s.queue, at, d)
+	if k.ImportDelay > 0 && s.realTime {
+		time.AfterFunc(k.ImportDelay, func() {
+			s.lock()
+			s.mu.Unlock()
+		})
+	}
+	s.drain()
+	return true, nil
+}
+
+// happens counts a knob down.
+func happens(n *int) bool {
+	if *n == 0 {
+		return false
+	}
+	if *n > 0 {
+		*n--
+	}
+	return true
+}
+
+// bundled takes the objects out of a bundle; false is one that the platform refuses.
+func bundled(text []byte) ([]json.RawMessage, bool) {
+	var b map[string]json.RawMessage // names count with their case
+	if json.Unmarshal(text, &b) != nil {
+		return nil, false
+	}
+	var kind string
+	var objects []json.RawMessage
+	if json.Unmarshal(b["type"], &kind) != nil || json.Unmarshal(b["objects"], &objects) != nil {
+		return nil, false
+	}
+	return objects, kind == "bundle" && len(objects) > 0
+}
+
+// lock is mu.Lock, and brings in what is due.
+func (s *Sim) lock() {
+	s.mu.Lock()
+	s.drain()
+}
+
+func (s *Sim) drain() {
+	for len(s.queue) > 0 && !s.queue[0].due.After(s.now()) {
+		d := s.queue[0]
+		s.queue = s.queue[1:]
+		for range d.times {
+			s.deliver(d)
+		}
+	}
+}
+
+// deliver is the worker: several objects are split and counted on the work, each is imported and
+// reported. A bundle of one object is counted by nobody. Since 6.8.7 that of a dead work is dropped.
+func (s *Sim) deliver(d *delivery) {
+	w := s.work(d.work)
+	if w == nil && s.version.atLeast("6.8.7") {
+		return
+	}
+	if w == nil {
+		w = &work{Completed: never, Processed: never} // nobody sees what is reported
+	}
+	objects := split(d.objects)
+	if len(d.objects) == 1 {
+		objects = []*object{parseObject(d.objects[0])}
+	} else {
+		w.expect(len(objects))
+	}
+	im := s.importer(d.by)
+	s.log.by = d.by.ID
+	defer func() { s.log.by = "" }()
+	for i, o := range objects {
+		fail := im.take(o)
+		switch {
+		case d.stuck && i == len(objects)-1:
+		case fail != nil:
+			w.report(s.version, im.at, fail.code+": "+fail.message, string(o.raw), true)
+		default:
+			w.report(s.version, im.at, "", "", false)
+		}
+	}
+}
+
+func (im *importer) refuses(o *object) bool { return im.refusing != nil && im.refusing.Match(o.raw) }

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/parser"
@@ -12,9 +14,6 @@ import (
 
 //go:embed schema.graphql
 var schemaText string
-
-//go:embed schema_imported.graphql
-var importedText string
 
 // loadSchema gives the schema that a platform of version v answers with. It panics when the
 // embedded texts are broken, which a test of ours finds first.
@@ -30,8 +29,7 @@ func loadSchema(v version) *ast.Schema {
 }
 
 func schemaDocument() *ast.SchemaDocument {
-	doc, err := parser.ParseSchemas(validator.Prelude,
-		&ast.Source{Name: "schema.graphql", Input: schemaText}, &ast.Source{Name: "schema_imported.graphql", Input: importedText})
+	doc, err := parser.ParseSchemas(validator.Prelude, &ast.Source{Name: "schema.graphql", Input: schemaText})
 	if err != nil {
 		panic(fmt.Sprintf("octisim: %v", err))
 	}
@@ -120,4 +118,27 @@ func needOf(v version, f *ast.FieldDefinition) *need {
 		return n
 	}
 	return nil
+}
+
+// version is a platform version such as 6.9.22 or 7.260817.0, compared part by part as numbers.
+type version [3]int
+
+// parseVersion reads at most three numbers; what is no number counts as 0.
+func parseVersion(s string) version {
+	var v version
+	for i, part := range strings.SplitN(s, ".", len(v)) {
+		v[i], _ = strconv.Atoi(part)
+	}
+	return v
+}
+
+// atLeast tells whether v is the named version or a later one.
+func (v version) atLeast(s string) bool {
+	w := parseVersion(s)
+	for i := range v {
+		if v[i] != w[i] {
+			return v[i] > w[i]
+		}
+	}
+	return true
 }

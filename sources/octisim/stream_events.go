@@ -1,8 +1,10 @@
 package octisim
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -147,4 +149,226 @@ func (l *listener) extra(v item, referer string) []byte {
 	return jsonText(jsonObject{
 		"version": "4", "message": referer, "origin": jsonObject{"referer": referer}, "data": l.sim.stix(v),
 	})
+}
+
+// position is the id of an event: milliseconds, then a number within them.
+type position struct {
+	ms  moment
+	seq int
+}
+
+func (p position) String() string {
+	return strconv.FormatInt(int64(p.ms), 10) + "-" + strconv.Itoa(p.seq)
+}
+
+func (p position) compare(q position) int {
+	return cmp.Or(cmp.Compare(p.ms, q.ms), cmp.Compare(p.seq, q.seq))
+}
+
+// event is one change of an indicator: before is nil for a creation, after for a deletion.
+type event struct {
+	at            position
+	before, after *indicator
+	cause         *cause // nil for most: the platform itself did it
+}
+
+// cause is what few events have. There may be millions.
+type cause struct {
+	by     string       // internal id of the user who did it; empty is the platform itself
+	merged []*indicator // those that became part of after, and are gone
+}
+
+func (e *event) merged() []*indicator {
+	if e.cause == nil {
+		return nil
+	}
+	return e.cause.merged
+}
+
+// by is the internal id of the user who did it.
+func (e *event) by() string {
+	if e.cause == nil {
+		return systemUser
+	}
+	return cmp.Or(e.cause.by, systemUser)
+}
+
+// eventLog is the platform's one log of changes, oldest first, cut at its oldest end.
+type eventLog struct {
+	start  position // where an empty log stands
+	floor  position // ids that readers have been told of without an event; what comes is later
+	events []event
+	size   int           // most events kept
+	by     string        // whose changes come now, as in cause
+	wake   chan struct{} // closed by ring; nil while nobody waits
+}
+
+func (l *eventLog) add(at moment, before, after *indicator) {
+	e := event{before: before, after: after}
+	if l.by != "" {
+		e.cause = &cause{by: l.by}
+	}
+	l.append(at, e)
+}
+
+func (l *eventLog) append(at moment, e event) {
+	e.at = position{ms: at}
+	last := l.last()
+	if l.floor.compare(last) > 0 {
+		last = l.floor
+	}
+	if e.at.ms <= last.ms {
+		e.at = position{last.ms, last.seq + 1} // ids only grow, also when the clock does not
+	}
+	l.events = append(l.events, e)
+	if n := len(l.events) - l.size; n > l.size/8 {
+		l.trim(l.size)
+	}
+	l.ring()
+}
+
+// trim forgets all but the newest events. The log still knows where it stands when none is left.
+func (l *eventLog) trim(keep int) {
+	if keep <= 0 {
+		l.start = l.last()
+	}
+	if n := len(l.events) - max(keep, 0); n > 0 {
+		l.events = append([]event(nil), l.events[n:]...)
+	}
+}
+
+// since gives at most n events after p, the oldest first. It says nothing of events that were
+// trimmed (contract opencti-api 5.6). The slice is for reading, and may be read without a lock.
+func (l *eventLog) since(p position, n int) []event {
+	i, found := slices.BinarySearchFunc(l.events, p, func(e event, p position) int { return e.at.compare(p) })
+	if found {
+		i++
+	}
+	return l.events[i:min(i+n, len(l.events))]
+}
+
+// bell gives a channel that the next ring closes.
+func (l *eventLog) bell() <-chan struct{} {
+	if l.wake == nil {
+		l.wake = make(chan struct{})
+	}
+	return l.wake
+}
+
+// ring wakes everybody who waits for events, or for anything else that concerns a stream.
+func (l *eventLog) ring() {
+	if l.wake != nil {
+		close(l.wake)
+		l.wake = nil
+	}
+}
+
+func (l *eventLog) first() position {
+	if len(l.events) == 0 {
+		return l.start
+	}
+	return l.events[0].at
+}
+
+func (l *eventLog) last() position {
+	if len(l.events) == 0 {
+		return l.start
+	}
+	return l.events[len(l.events)-1].at
+}
+
+// A connection remembers what it has sent, so that dependencies go out once (contract opencti-api
+// 5.5).
+const (
+	sentMost = 5000
+	sentFor  = 2 * time.Hour
+)
+
+// sentCache holds the internal ids of what was sent, the oldest first.
+type sentCache struct {
+	until map[string]time.Time
+	order []sentEntry
+}
+
+type sentEntry struct {
+	id    string
+	until time.Time
+}
+
+// add is false when the id was sent and is still remembered.
+func (c *sentCache) add(id string, now time.Time) bool {
+	if c.until == nil {
+		c.until = map[string]time.Time{}
+	}
+	if t, ok := c.until[id]; ok && now.Before(t) {
+		return false
+	}
+	for len(c.order) > 0 && (len(c.until) >= sentMost || !now.Before(c.order[0].until)) {
+		if old := c.order[0]; c.until[old.id] == old.until {
+			delete(c.until, old.id)
+		}
+		c.order = c.order[1:]
+	}
+	c.until[id] = now.Add(sentFor)
+	c.order = append(c.order, sentEntry{id, c.until[id]})
+	return true
+}
+
+// refs are the objects that an object names: its author and markings, and the ends of what joins two.
+func (s *Sim) refs(v item) []item {
+	var out []item
+	if a := s.items[v.core().told().author]; a != nil {
+		out = append(out, a)
+	}
+	for _, m := range v.core().markings {
+		out = append(out, m)
+	}
+	if r, ok := v.(*relation); ok {
+		for _, id := range []string{r.from, r.to} {
+			if end := s.items[id]; end != nil {
+				out = append(out, end)
+			}
+		}
+	}
+	return out
+}
+
+// depend sends ahead what an object needs to be understood, under the position of its own event: what
+// it refers to, and unless the client does without, what it is related to and sighted in.
+func (l *listener) depend(v item, at position) {
+	l.sent.add(v.core().id, l.now)
+	for _, r := range l.sim.refs(v) {
+		l.dependency(r, at)
+	}
+	if !l.dependencies {
+		return
+	}
+	id := v.core().id
+	for _, r := range slices.Concat(l.sim.from[id], l.sim.to[id]) {
+		if l.access(l.sim.items[r.from]) && l.access(l.sim.items[r.to]) {
+			l.dependency(r, at)
+		}
+	}
+}
+
+// dependency sends an object unless the client has it, after what that refers to.
+func (l *listener) dependency(v item, at position) {
+	if !l.access(v) || !l.sent.add(v.core().id, l.now) {
+		return
+	}
+	for _, r := range l.sim.refs(v) {
+		l.dependency(r, at)
+	}
+	l.emit(message{id: at.String(), event: "create", dependency: true, data: l.extra(v, "dependencies")})
+}
+
+// access tells whether the user may see an object, which is there at all.
+func (l *listener) access(v item) bool {
+	if v == nil {
+		return false
+	}
+	if m, ok := v.(*marking); ok {
+		return l.allowed == nil || l.allowed[m]
+	}
+	return v.core().visible(l.allowed)
 }
