@@ -2,230 +2,234 @@ package hlsim
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// parseYARA takes what compiles as far as that can be told without the modules: names that are unique,
-// sections in their order, strings that are well formed, defined and used, a condition that is an
-// expression. Included files are taken to be there (contract harfanglab-api 12.21).
+// parseYARA takes what compiles as far as names, sections and strings tell: rules and strings that are
+// there once, sections in their order, strings that are well formed, defined and used. Of a condition it
+// reads the brackets and the strings (contract harfanglab-api 12.21).
 func parseYARA(content string) (facts, error) {
-	p := &yaraParser{lex: yaraLexer{text: strings.TrimPrefix(content, "\ufeff"), line: 1}, imported: map[string]bool{}}
-	p.file()
-	if p.err != nil {
-		return facts{}, p.err
+	p := &yaraParser{rest: strings.TrimPrefix(content, "\ufeff"), line: 1}
+	for p.advance(); p.token != ""; {
+		if p.accept("import") || p.accept("include") {
+			p.take(yaraText, "a name in quotes")
+		} else {
+			p.rule()
+		}
 	}
-	return facts{names: p.names, techniques: techniquesIn(p.texts), text: content}, nil
+	if len(p.names) == 0 {
+		p.fail("no rule")
+	}
+	return facts{names: p.names, techniques: techniquesIn(p.texts), text: content}, p.err
 }
 
-// yaraParser reads a file token by token. After an error the token is the end of the file and stays it,
-// so that every loop ends.
+// yaraParser reads a file token by token. The end of the file is the token "", and so is everything after
+// an error, so that every loop ends.
 type yaraParser struct {
-	lex      yaraLexer
-	tok      yaraToken
-	err      error
-	names    []string // of the rules
-	texts    []string // tags and texts of meta
-	imported map[string]bool
-	strings  map[string]bool // those of the rule that is being read, and whether its condition uses them
-	unnamed  bool            // it has strings that are called $ only
-	depth    int             // of the condition's expression
+	rest  string
+	line  int
+	token string
+	err   error
+	names []string // of the rules
+	texts []string // tags and texts of meta
 }
 
-// yaraError is what is wrong with a file, and where.
-type yaraError struct {
-	line int
-	why  string
-}
+// The tokens of YARA, and the blanks and comments between them. A slash begins a regular expression, since
+// YARA divides by backslashes.
+var (
+	yaraBlank  = regexp.MustCompile(`^(?:\s+|//[^\n]*|(?s:/\*.*?\*/))+`)
+	yaraWord   = regexp.MustCompile(`^[A-Za-z_]\w*`)
+	yaraString = regexp.MustCompile(`^[$#@!]\w*\*?`)
+	yaraNumber = regexp.MustCompile(`^-?(?:0x[0-9A-Fa-f]+|0o[0-7]+|\d+\.\d+|\d+(?:KB|MB)?)\b`)
+	yaraText   = regexp.MustCompile(`^"(?:[^"\\\n]|\\(?:[tnr"\\]|x[0-9A-Fa-f]{2}))*"`)
+	yaraRegexp = regexp.MustCompile(`^/(?:\\.|[^/\\\n])+/[is]{0,2}`)
+	yaraSign   = regexp.MustCompile(`^(?:!=|[-+*\\%&|^~<>=(){}\[\]:,.])`)
+	yaraHex    = regexp.MustCompile(`^\{(?:\s|//[^\n]*|(?s:/\*.*?\*/)|~?[0-9A-Fa-f?]{2}|\[\s*\d*\s*(?:-\s*\d*\s*)?\]|[()|])+\}`)
 
-func (e *yaraError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.why) }
+	yaraTokens = []*regexp.Regexp{yaraWord, yaraNumber, yaraText, yaraRegexp, yaraSign, yaraString}
+)
+
+var yaraKeywords = strings.Fields("all and any ascii at base64 base64wide condition contains defined endswith entrypoint false filesize for fullword " +
+	"global icontains iendswith iequals import in include istartswith matches meta nocase none not of or private rule startswith strings them true wide xor")
 
 func (p *yaraParser) fail(format string, args ...any) {
 	if p.err == nil {
-		p.err = &yaraError{p.tok.line, fmt.Sprintf(format, args...)}
+		p.err = fmt.Errorf("line %d: %s", p.line, fmt.Sprintf(format, args...))
 	}
-	p.tok.kind, p.tok.text = tokEndOfFile, "end of file"
+	p.rest, p.token = "", ""
 }
 
-func (p *yaraParser) unexpected(want string) {
-	p.fail("syntax error, unexpected %q, expecting %s", p.tok.text, want)
+// skip passes n bytes.
+func (p *yaraParser) skip(n int) {
+	p.line += strings.Count(p.rest[:n], "\n")
+	p.rest = p.rest[n:]
 }
 
 func (p *yaraParser) advance() {
-	if p.err != nil {
-		return
+	p.skip(len(p.token))
+	p.skip(len(yaraBlank.FindString(p.rest)))
+	p.token = ""
+	for _, form := range yaraTokens {
+		if p.token = form.FindString(p.rest); p.token != "" {
+			return
+		}
 	}
-	var err error
-	if p.tok, err = p.lex.next(); err != nil {
-		p.err = err
-		p.fail("")
+	if p.rest != "" {
+		p.fail("syntax error at %q", cut(p.rest, 20))
 	}
 }
 
-// is says whether the token is one of these keywords and operators. Texts keep their quotes, so that
-// none is taken for a keyword.
-func (p *yaraParser) is(words ...string) bool {
-	return p.tok.kind != tokEndOfFile && slices.Contains(words, p.tok.text)
-}
-
-// accept passes the token if it is this keyword or operator.
-func (p *yaraParser) accept(word string) bool {
-	if !p.is(word) {
+// accept passes the token if it is this word or sign.
+func (p *yaraParser) accept(token string) bool {
+	if p.token != token || token == "" {
 		return false
 	}
 	p.advance()
 	return true
 }
 
-func (p *yaraParser) take(word string) {
-	if !p.accept(word) {
-		p.unexpected(word)
-	}
-}
-
-func (p *yaraParser) takeKind(kind byte, want string) string {
-	text := p.tok.text
-	if p.tok.kind != kind {
-		p.unexpected(want)
+// take passes a token of some form and gives it.
+func (p *yaraParser) take(form *regexp.Regexp, want string) string {
+	token := p.token
+	if form.FindString(token) != token || token == "" || form == yaraWord && slices.Contains(yaraKeywords, token) {
+		p.fail("syntax error, unexpected %q, expecting %s", token, want)
+		return ""
 	}
 	p.advance()
-	return text
+	return token
 }
 
-func (p *yaraParser) file() {
-	p.advance()
-	for p.tok.kind != tokEndOfFile {
-		switch {
-		case p.accept("import"):
-			p.imported[strings.Trim(p.takeKind(tokText, "name of a module"), `"`)] = true
-		case p.accept("include"):
-			p.takeKind(tokText, "name of a file")
-		case p.is("private", "global", "rule"):
-			p.rule()
-		default:
-			p.unexpected("rule, import or include")
-		}
+func (p *yaraParser) expect(token string) {
+	if !p.accept(token) {
+		p.fail("syntax error, unexpected %q, expecting %s", p.token, token)
 	}
-	if len(p.names) == 0 {
-		p.fail("no rule")
-	}
-}
-
-var yaraKeywords = strings.Fields("all and any ascii at base64 base64wide condition contains defined endswith entrypoint false filesize for fullword " +
-	"global icontains iendswith iequals import in include istartswith matches meta nocase none not of or private rule startswith strings them true wide xor")
-
-// name is an identifier that is no keyword.
-func (p *yaraParser) name(want string) string {
-	if p.is(yaraKeywords...) {
-		p.unexpected(want)
-	}
-	return p.takeKind(tokWord, want)
 }
 
 func (p *yaraParser) rule() {
-	p.strings, p.unnamed = map[string]bool{}, false
 	for p.accept("private") || p.accept("global") {
 		continue
 	}
-	p.take("rule")
-	if slices.Contains(p.names, p.tok.text) {
-		p.fail("duplicated identifier %q", p.tok.text)
+	p.expect("rule")
+	name := p.take(yaraWord, "the name of a rule")
+	if slices.Contains(p.names, name) {
+		p.fail("duplicated identifier %q", name)
 	}
-	p.names = append(p.names, p.name("name of a rule"))
+	p.names = append(p.names, name)
 	if p.accept(":") {
-		for more := true; more; more = p.tok.kind == tokWord {
-			p.texts = append(p.texts, p.name("tag"))
+		for p.token != "{" && p.token != "" {
+			p.texts = append(p.texts, p.take(yaraWord, "a tag"))
 		}
 	}
-	p.take("{")
+	p.expect("{")
 	if p.accept("meta") {
-		p.take(":")
+		p.expect(":")
 		p.meta()
 	}
+	used := map[string]bool{}
 	if p.accept("strings") {
-		p.take(":")
-		p.stringList()
+		p.expect(":")
+		p.definitions(used)
 	}
-	p.take("condition")
-	p.take(":")
-	p.expression()
-	for name, used := range p.strings {
-		if !used && !strings.HasPrefix(name, "_") {
+	p.expect("condition")
+	p.expect(":")
+	p.condition(used)
+	for name := range used {
+		if !used[name] && !strings.HasPrefix(name, "_") {
 			p.fail("unreferenced string \"$%s\"", name)
 		}
 	}
-	p.take("}")
+	p.expect("}")
 }
 
 func (p *yaraParser) meta() {
-	for more := true; more; more = p.tok.kind == tokWord && !p.is("strings", "condition") {
-		p.name("name of meta data")
-		p.take("=")
-		switch {
-		case p.tok.kind == tokText:
-			p.texts = append(p.texts, p.tok.text)
-			p.advance()
-		case p.is("true", "false"):
-			p.advance()
-		default:
-			p.accept("-")
-			p.takeKind(tokNumber, "text, number or boolean")
+	for p.token != "strings" && p.token != "condition" && p.token != "" {
+		p.take(yaraWord, "the name of meta data")
+		p.expect("=")
+		if p.accept("true") || p.accept("false") {
+			continue
+		}
+		if p.token != "" && p.token[0] == '"' {
+			p.texts = append(p.texts, p.take(yaraText, "a text"))
+		} else {
+			p.take(yaraNumber, "a text, number or boolean")
 		}
 	}
 }
 
-// The modifiers of strings, with the kinds of string that may have them.
-var yaraModifiers = map[string][]byte{
-	"nocase": {tokText, tokRegex}, "wide": {tokText, tokRegex}, "ascii": {tokText, tokRegex}, "fullword": {tokText, tokRegex},
-	"private": {tokText, tokRegex, tokHexString}, "xor": {tokText}, "base64": {tokText}, "base64wide": {tokText},
-}
-
-func (p *yaraParser) stringList() {
-	for more := true; more; more = p.tok.kind == tokSigil {
-		name := p.takeKind(tokSigil, "string identifier")
-		if p.err != nil {
-			return
-		}
-		if name[0] != '$' || strings.HasSuffix(name, "*") {
-			p.fail("syntax error, %q names no string", name)
-		}
-		if _, twice := p.strings[name[1:]]; twice {
+// definitions reads the strings, none of which is used so far.
+func (p *yaraParser) definitions(used map[string]bool) {
+	for p.token != "condition" && p.token != "" {
+		name := p.take(yaraString, "the name of a string")
+		if _, twice := used[strings.TrimPrefix(name, "$")]; twice && name != "$" {
 			p.fail("duplicated string identifier %q", name)
 		}
-		if name == "$" {
-			p.unnamed = true
-		} else {
-			p.strings[name[1:]] = false
+		used[strings.TrimPrefix(name, "$")] = name == "$" // one without a name needs no use
+		if p.token != "=" {
+			p.expect("=")
 		}
-		p.stringValue()
+		p.skip(len(p.token) + len(yaraBlank.FindString(p.rest[len(p.token):])))
+		for _, form := range []*regexp.Regexp{yaraText, yaraHex, yaraRegexp} {
+			if p.token = form.FindString(p.rest); p.token != "" {
+				break
+			}
+		}
+		if p.token == "" || p.token == `""` {
+			p.fail("string %q is no text, hex string or regular expression", name)
+		}
+		p.advance()
+		for slices.Contains(yaraModifiers, p.token) {
+			if p.advance(); p.accept("(") {
+				for p.token != ")" && p.token != "" {
+					p.advance()
+				}
+				p.expect(")")
+			}
+		}
 	}
 }
 
-func (p *yaraParser) stringValue() {
-	if p.take("="); p.is("{") && p.err == nil {
-		if p.tok, p.err = p.lex.hex(); p.err != nil {
-			p.fail("")
-		}
-	}
-	kind := p.tok.kind
-	switch {
-	case kind != tokText && kind != tokRegex && kind != tokHexString:
-		p.unexpected("text, hex string or regular expression")
-	case p.tok.text == `""`:
-		p.fail("empty string")
-	}
-	p.advance()
-	for fits := yaraModifiers[p.tok.text]; fits != nil && p.tok.kind == tokWord; fits = yaraModifiers[p.tok.text] {
-		if !slices.Contains(fits, kind) {
-			p.fail("invalid modifier %q", p.tok.text)
-		}
-		ranged := p.is("xor", "base64", "base64wide")
-		p.advance()
-		if ranged && p.accept("(") {
-			for p.tok.kind == tokNumber || p.tok.kind == tokText || p.is("-") {
-				p.advance()
+var yaraModifiers = strings.Fields("nocase wide ascii fullword private xor base64 base64wide")
+
+// condition reads up to the bracket that ends the rule.
+func (p *yaraParser) condition(used map[string]bool) {
+	var open []string // the brackets that are due
+	last := "and"
+	for p.token != "" && (p.token != "}" || len(open) > 0) {
+		switch last = p.token; {
+		case last == "(":
+			open = append(open, ")")
+		case last == "[":
+			open = append(open, "]")
+		case last == ")", last == "]":
+			if len(open) == 0 || open[len(open)-1] != last {
+				p.fail("syntax error, unexpected %q", last)
+				return
 			}
-			p.take(")")
+			open = open[:len(open)-1]
+		case last == "them":
+			use(p, used, "*")
+		case last != "!=" && strings.ContainsAny(last[:1], "$#@!"):
+			use(p, used, last[1:])
 		}
+		p.advance()
+	}
+	if slices.Contains([]string{"and", "or", "not", "of", ":", "==", "+"}, last) || len(open) > 0 {
+		p.fail("syntax error, unexpected %q, expecting an expression", p.token)
+	}
+}
+
+// use notes the strings that a name or a name with a wildcard means. An empty name is a loop's own.
+func use(p *yaraParser, used map[string]bool, name string) {
+	prefix, wild := strings.CutSuffix(name, "*")
+	found := name == ""
+	for defined := range used {
+		if defined == name || wild && strings.HasPrefix(defined, prefix) {
+			used[defined], found = true, true
+		}
+	}
+	if !found {
+		p.fail("undefined string \"$%s\"", name)
 	}
 }
