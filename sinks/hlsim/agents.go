@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// endpoints is where the agents are (contract harfanglab-api 6).
-const endpoints = "/api/data/endpoint/Agent/"
-
 // agent is an endpoint, as the alerts of it tell: the latest to arrive wins.
 type agent struct {
 	id          string
@@ -33,13 +30,13 @@ type description struct {
 	shown map[string]json.RawMessage
 }
 
-// note tells an alert its agent, and the agent of the alert. What the alert says of it holds from now
-// on if it is news.
-func (l *agents) note(e *event, h *head, news bool) {
-	d := l.said[string(h.Agent)]
+// note tells an alert its agent, and the agent of the alert: what the latest to arrive says holds.
+func (l *agents) note(e *alert) {
+	d := l.said[string(e.rawAgent)]
 	if d == nil {
-		d = l.read(h.Agent)
+		d = l.read(e.rawAgent)
 	}
+	e.rawAgent = nil
 	e.agent, e.host = d.agent, d.host
 	a := d.agent
 	if a == nil {
@@ -51,11 +48,9 @@ func (l *agents) note(e *event, h *head, news bool) {
 	if e.at.After(a.last) {
 		a.last = e.at
 	}
-	if news {
-		a.shown = d.shown
-	}
-	if news && !absent(h.Groups) {
-		a.groups = h.Groups
+	a.shown = d.shown
+	if !absent(e.groups) {
+		a.groups = e.groups
 	}
 }
 
@@ -92,53 +87,43 @@ func (a *agent) view() document {
 	return d
 }
 
-// serveAgents serves the list of agents, or one of them.
-func (s *Sim) serveAgents(id string) handler {
-	return verbs{"GET": func(r *http.Request, _ *user) *answer {
-		k := s.knobs.Load()
-		q := k.query(r)
-		w := q.window(k)
-		s.mu.RLock()
-		defer s.mu.RUnlock()
-		if id != "" {
-			if a := s.events.agents.byID[id]; a != nil {
-				return &answer{status: http.StatusOK, body: a.view()}
-			}
-			return notFound
-		}
-		found := s.events.findAgents(q)
-		from := min(w.offset, len(found))
-		views := []any{}
-		for _, a := range found[from:min(from+w.limit, len(found))] {
-			views = append(views, slim(a.view(), words(q.Get("fields"))))
-		}
-		return k.enclose(r, w, len(found), views)
-	}}.serve
-}
-
-// findAgents are the agents that the parameters ask for, in the order of their first alert's arrival,
-// or of its time. All filters take several values, cut at commas.
-func (s *events) findAgents(q query) []*agent {
-	var found []*agent
-	for _, a := range s.agents.order {
-		if wants(q, "hostname", a.says("hostname")) && wants(q, "ostype", a.says("ostype")) && wants(q, "ipaddress", a.says("ipaddress")) &&
-			wants(q, "status", "online") && s.threats.hit(q.Get("threat_id"), a) {
+// listAgents lists agents in the order of their first alert's arrival, or of its time. All filters take
+// several values, cut at commas.
+func (s *Sim) listAgents(r *http.Request, _ *user) *answer {
+	k := s.knobs.Load()
+	q := k.query(r)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	asks := func(name, v string) bool {
+		asked := words(q.Get(name))
+		return asked == nil || slices.Contains(asked, v)
+	}
+	found := []*agent{}
+	for _, a := range s.alerts.agents.order {
+		t := s.alerts.threats.byID[q.Get("threat_id")]
+		if asks("hostname", a.says("hostname")) && asks("ostype", a.says("ostype")) && asks("ipaddress", a.says("ipaddress")) &&
+			asks("status", "online") && (q.Get("threat_id") == "" || t != nil && t.agents[a.id]) {
 			found = append(found, a)
 		}
 	}
 	if field, down := strings.CutPrefix(q.Get("ordering"), "-"); field == "firstseen" {
-		slices.SortStableFunc(found, func(a, b *agent) int {
-			if down {
-				a, b = b, a
-			}
-			return a.first.Compare(b.first)
-		})
+		slices.SortStableFunc(found, func(a, b *agent) int { return a.first.Compare(b.first) })
+		if down {
+			slices.Reverse(found)
+		}
 	}
-	return found
+	w, views := q.window(k), []any{}
+	for _, a := range rowsOf(w, found) {
+		views = append(views, slim(a.view(), words(q.Get("fields"))))
+	}
+	return ok(k.envelope(r, w, len(found), views))
 }
 
-// wants says whether a parameter, if it is there, asks for a value.
-func wants(q query, name, v string) bool {
-	asked := words(q.Get(name))
-	return asked == nil || slices.Contains(asked, v)
+func (s *Sim) oneAgent(r *http.Request, _ *user) *answer {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if a := s.alerts.agents.byID[r.PathValue("id")]; a != nil {
+		return ok(a.view())
+	}
+	return notFound
 }

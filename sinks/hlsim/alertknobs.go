@@ -18,10 +18,8 @@ type AlertKnobs struct {
 	// Answers.
 	ShortAlerts bool `json:"short_alerts"` // lists lack rule_content and details_*; details have them
 	TagStatus   int  `json:"tag_status"`   // of a change of status; 0 is 200, and 204 comes without a body
-	BornUpdated bool `json:"born_updated"` // alerts that the manager makes have a last_update from the start
 
 	// Threats.
-	NoThreats  bool   `json:"no_threats"`  // what agents see joins no threat
 	ThreatIDs  string `json:"threat_ids"`  // of new ones: IDsUUID, IDsInt or IDsMixed
 	ThreatKeys string `json:"threat_keys"` // of new alerts: KeysAsID, KeysText or KeysMixed
 	EmptyTops  int    `json:"empty_tops"`  // every so manieth threat shows no top_agents and top_impacted_users; 0 is 7, below 0 none

@@ -4,12 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 const (
@@ -355,4 +361,218 @@ func TestAlertPagesSeeChanges(t *testing.T) {
 	if got := first + "|" + second + "|" + ids(t, m.get(query)) + " " + strings.Join(pages, " "); got != "a b||late b alert1 alert2 threat1 alert1" {
 		t.Errorf("pages %s", got)
 	}
+}
+
+// Contract harfanglab-api 12.5: faults hit alerts as they hit rules, and the log names their requests.
+func TestAlertFaults(t *testing.T) {
+	m := held(t, Options{}, some...)
+	m.do("POST", "/_sim/faults", `{"path": "Alert/tag/", "times": 1, "do": "reset_after"}`).want(t, 200, "")
+	m.do("POST", "/_sim/faults", `{"path": "Alert/\\?", "times": 1, "do": "cut"}`).want(t, 200, "")
+	m.do("POST", alertPath+"tag/", object{"ids": []string{"a"}, "new_status": "closed"}).want(t, 0, "")
+	m.get(alertPath+"?status=new").want(t, 0, "")
+	m.get(alertPath+"?status=new").want(t, 200, `"count":0`)
+	var log []string
+	for _, r := range m.HTTP.Requests() {
+		log = append(log, r.Method+" "+r.Path+"?"+r.Query+" "+string(r.Fault))
+	}
+	if got := strings.Join(log, ", "); got != "POST "+alertPath+"tag/? reset_after, GET "+alertPath+"?status=new cut, GET "+alertPath+"?status=new " {
+		t.Errorf("log %s", got)
+	}
+}
+
+// Many read, load, see and triage at once; run with -race.
+func TestAlertsByManyAtOnce(t *testing.T) {
+	m := armed(t, Options{})
+	var all sync.WaitGroup
+	const clients, each = 4, 8
+	for c := range clients {
+		all.Go(func() {
+			for i := range each {
+				ids, err := m.Saw(Sighting{Value: "c2.example.org", Host: fmt.Sprint("H", i)})
+				if err != nil || len(ids) != 1 {
+					t.Error(ids, err)
+					return
+				}
+				m.do("POST", alertPath+"tag/", object{"ids": ids, "new_status": "investigating"}).want(t, 200, "1 alerts")
+				m.do("PATCH", threatPath+"status/", object{"threat_ids": []string{"7"}, "new_status": "closed", "tag_security_events": true}).want(t, 200, "")
+				_, _ = m.LoadAlerts([]json.RawMessage{fmt.Appendf(nil, `{"id":"%d-%d","threat_key":7,"agent":{"agentid":"%d"}}`, c, i, i)})
+			}
+		})
+		all.Go(func() {
+			for i := range each {
+				for _, path := range []string{alertPath + "?status=investigating&limit=5&fields=id,status", threatPath + "?ordering=-last_update", agentPath, "/_sim/alerts"} {
+					m.get(path).want(t, 200, "")
+				}
+				m.SetKnobs(func(k *Knobs) { k.ShortAlerts, k.OldestFirst = i%2 == 0, i%3 == 0 })
+			}
+		})
+	}
+	all.Wait()
+	if n := m.AlertCount(); n != 2*clients*each {
+		t.Errorf("%d alerts", n)
+	}
+	if r := m.Rules(IOC); !slices.ContainsFunc(r, func(r Rule) bool { return r.Value == "c2.example.org" && r.AlertCount == clients*each }) {
+		t.Error("the rule did not count its alerts")
+	}
+}
+
+func TestLoadAlerts(t *testing.T) {
+	at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name, lines string
+		held        int
+		err         string
+		want        string // a part of the list
+	}{
+		{"one a line", "{\"id\":\"a\"}\n\n  \r\n{\"id\":\"b\"}", 2, "", `{"alert_time":"2026-03-02T08:00:00.000000Z","id":"b"}`},
+		{"an id is given where there is none", `{"alert_time":"2026-03-02T07:00:00Z"}`, 1, "", `"id":"`},
+		{"a null id is none", `{"id":null,"alert_time":null}`, 1, "", `{"alert_time":"2026-03-02T08:00:00.000000Z","id":"`},
+		{"an alert_time that is no time is kept", `{"id":"a","alert_time":"noon"}`, 1, "", `"alert_time":"noon"`},
+		{"an id twice", "{\"id\":\"a\"}\n{\"id\":\"b\"}\n\n{\"id\":\"a\"}", 0, `alert 3: the alert "a" already exists`, `"count":0`},
+		{"an id that is a number", `{"id":1}`, 0, "alert 1: its id is no text", `"count":0`},
+		{"an empty id", "{}\n{\"id\":\"\"}", 0, "alert 2: its id is no text", `"count":0`},
+		{"no JSON", "x", 0, "alert 1: invalid character", `"count":0`},
+		{"two objects", `{"id":"b"} {}`, 0, "alert 1: invalid character", `"count":0`},
+		{"a list", "[]", 0, "alert 1: it is no object", `"count":0`},
+		{"null", "null", 0, "alert 1: it is no object", `"count":0`},
+		{"no UTF-8", "{\"a\":\"\xff\"}", 0, "alert 1: it is not UTF-8", `"count":0`},
+		{"members of other shapes are kept", `{"id":"a","agent":[1],"process":"p","mitre_cells":{},"threat_key":{},"level":[],"status":7,"last_update":5}`, 1, "", `"agent":[1]`},
+		{"nothing", "", 0, "", `"results":[]`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := start(t, Options{Now: func() time.Time { return at }})
+			file := filepath.Join(t.TempDir(), "alerts.jsonl")
+			if err := os.WriteFile(file, []byte(tt.lines), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			n, err := m.LoadAlertsFile(file)
+			if n != tt.held || n != m.AlertCount() || (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%d held (%d), %v", n, m.AlertCount(), err)
+			}
+			m.get(alertPath).want(t, 200, tt.want)
+		})
+	}
+	t.Run("ids look like those of an index", func(t *testing.T) {
+		m := held(t, Options{}, `{}`, `{}`)
+		got := m.get(alertPath).column(t, "id")
+		if like := regexp.MustCompile(`^[A-Za-z0-9_-]{20}$`); !like.MatchString(got[0]) || !like.MatchString(got[1]) || got[0] == got[1] {
+			t.Errorf("ids %v", got)
+		}
+	})
+	t.Run("no file", func(t *testing.T) {
+		if _, err := New(Options{}).LoadAlertsFile("none"); err == nil {
+			t.Error("loaded")
+		}
+	})
+}
+
+// A list is what a naive reading of the alerts gives, whatever order they came in.
+func TestAlertListsEqualANaiveReading(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := New(Options{})
+		type one struct {
+			id, status string
+			at         time.Time
+		}
+		var all []one
+		from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		statuses := []string{"new", "closed", "investigating"}
+		for i := range rapid.IntRange(1, 4).Draw(t, "loads") {
+			var docs []json.RawMessage
+			for j := range rapid.IntRange(0, 30).Draw(t, "alerts") {
+				e := one{fmt.Sprint(i, "-", j), rapid.SampledFrom(statuses).Draw(t, "status"), from.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "at")) * time.Second / 2)}
+				all = append(all, e)
+				docs = append(docs, fmt.Appendf(nil, `{"id":%q,"status":%q,"alert_time":%q}`, e.id, e.status, e.at.Format(time.RFC3339Nano)))
+			}
+			if _, err := s.LoadAlerts(docs); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lower, upper := rapid.IntRange(0, 21).Draw(t, "lower"), rapid.IntRange(0, 21).Draw(t, "upper")
+		status, down := rapid.SampledFrom(statuses).Draw(t, "asked"), rapid.Bool().Draw(t, "down")
+		not := rapid.Bool().Draw(t, "not")
+		q := url.Values{
+			"alert_time__gte": {seconds(from.Add(time.Duration(lower) * time.Second))}, "alert_time__lt": {seconds(from.Add(time.Duration(upper) * time.Second))},
+			"ordering": {"alert_time"}, "status__exact": {status},
+		}
+		if not {
+			q.Del("status__exact")
+			q.Set("status__exact!", status)
+		}
+		if down {
+			q.Set("ordering", "-alert_time")
+		}
+		want := []string{}
+		slices.SortStableFunc(all, func(a, b one) int { return a.at.Compare(b.at) })
+		for _, e := range all {
+			if after := e.at.Sub(from); after >= time.Duration(lower)*time.Second && after < time.Duration(upper)*time.Second && (e.status == status) != not {
+				want = append(want, e.id)
+			}
+		}
+		if down {
+			slices.Reverse(want)
+		}
+		limit := rapid.IntRange(1, 40).Draw(t, "limit")
+		got := []string{}
+		for offset := 0; ; offset += limit {
+			q.Set("limit", fmt.Sprint(limit))
+			q.Set("offset", fmt.Sprint(offset))
+			var page struct {
+				Count   int
+				Next    *string
+				Results []struct{ ID string }
+			}
+			code, body := ask(s, alertPath+"?"+q.Encode())
+			if err := json.Unmarshal(body, &page); code != 200 || err != nil {
+				t.Fatal(code, string(body), err)
+			}
+			if page.Count != len(want) {
+				t.Fatalf("count %d, want %d", page.Count, len(want))
+			}
+			for _, r := range page.Results {
+				got = append(got, r.ID)
+			}
+			if page.Next == nil {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%v\nwant %v", got, want)
+		}
+	})
+}
+
+// Whatever is asked for, the answer is a list or a 400 that says why.
+func FuzzAlertQuery(f *testing.F) {
+	for _, q := range []string{"limit=1&offset=1", "alert_time__gte=2026-03-02T08:00:00Z&ordering=-last_update", "id__exact!=a,b&fields=id,a.b", "id__gt=7", "from=x", "a.b__lt=3&.=x&..__exact!=y", "limit=9999999999999999999&offset=10000"} {
+		f.Add(q, true)
+		f.Add(q, false)
+	}
+	s := New(Options{})
+	for _, doc := range append(some, grouped[2:]...) {
+		if _, err := s.LoadAlertsJSONL(strings.NewReader(strings.ReplaceAll(doc, "\n", " "))); err != nil && !strings.Contains(err.Error(), "already exists") {
+			f.Fatal(err)
+		}
+	}
+	f.Fuzz(func(t *testing.T, query string, strict bool) {
+		if _, err := url.ParseQuery(query); err != nil {
+			return
+		}
+		q := (&url.URL{Path: "/", RawQuery: query}).Query()
+		s.SetKnobs(func(k *Knobs) { k.RefuseUnknown, k.LooseDates = strict, !strict })
+		for _, path := range []string{alertPath, threatPath, threatPath + "rules/", agentPath} {
+			code, body := ask(s, path+"?"+q.Encode())
+			var e struct {
+				Count   *int
+				Results []json.RawMessage
+			}
+			switch err := json.Unmarshal(body, &e); {
+			case code == 200 && (err != nil || e.Count == nil || len(e.Results) > *e.Count):
+				t.Fatalf("%s?%s: %d %s", path, query, code, body)
+			case code != 200 && (code != 400 || len(body) < 10):
+				t.Fatalf("%s?%s: %d %s", path, query, code, body)
+			}
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package hlsim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -137,15 +138,143 @@ func (c *collection) addSource(in Source) *source {
 	return src
 }
 
-// removeSource takes out a list with all its rules (contract harfanglab-api 3).
-func (c *collection) removeSource(src *source) {
-	src.rows.walk(0, func(r *row) bool {
-		delete(c.byID, r.id)
-		c.unindex(r)
-		return true
-	})
-	c.sources = slices.DeleteFunc(c.sources, func(o *source) bool { return o == src })
-}
-
 // sameRule is the Sigma rule with a rule_id, in whatever list.
 func (c *collection) sameRule(ruleID string) *row { return c.byRule[strings.ToLower(ruleID)] }
+
+// chunkSize bounds the work of one delete and the length of the walk to an offset.
+const chunkSize = 1024
+
+// chunk is a stretch of a list, in order.
+type chunk struct{ rows []*row }
+
+// rows are the rules of one list in the order of their making. A page at any offset of a million
+// rows is found by a walk over a thousand chunks.
+type rows struct {
+	chunks []*chunk
+	n      int
+}
+
+func (l *rows) add(r *row) {
+	if k := len(l.chunks); k == 0 || len(l.chunks[k-1].rows) == chunkSize {
+		l.chunks = append(l.chunks, &chunk{})
+	}
+	c := l.chunks[len(l.chunks)-1]
+	c.rows = append(c.rows, r)
+	r.chunk = c
+	l.n++
+}
+
+func (l *rows) remove(r *row) {
+	c := r.chunk
+	for i := range c.rows {
+		if c.rows[i] == r {
+			c.rows = slices.Delete(c.rows, i, i+1)
+			break
+		}
+	}
+	r.chunk = nil
+	l.n--
+	if len(c.rows) > 0 {
+		return
+	}
+	l.chunks = slices.DeleteFunc(l.chunks, func(o *chunk) bool { return o == c })
+}
+
+// walk visits the rows from offset on until visit says no, and reports whether it never did.
+func (l *rows) walk(offset int, visit func(*row) bool) bool {
+	for _, c := range l.chunks {
+		if offset >= len(c.rows) {
+			offset -= len(c.rows)
+			continue
+		}
+		for _, r := range c.rows[offset:] {
+			if !visit(r) {
+				return false
+			}
+		}
+		offset = 0
+	}
+	return true
+}
+
+// pageOf are up to limit rows of several lists in a row, from offset on.
+func pageOf(lists []*source, offset, limit int) []*row {
+	if limit <= 0 {
+		return nil
+	}
+	out := make([]*row, 0, min(limit, 1024))
+	for _, s := range lists {
+		if offset >= s.rows.n {
+			offset -= s.rows.n
+			continue
+		}
+		s.rows.walk(offset, func(r *row) bool {
+			out = append(out, r)
+			return len(out) < limit
+		})
+		if offset = 0; len(out) == limit {
+			break
+		}
+	}
+	return out
+}
+
+// pageFault is what goes wrong with the rows of one page.
+type pageFault struct{ lose, repeat bool }
+
+// disturb does what the knobs want before a page of a listing is read. The caller holds no lock, since
+// BeforePage may change the Sim. Of clients that read a page at once, one meets what happens once.
+func (s *Sim) disturb(k *Knobs, c *collection, list string, page int) pageFault {
+	if k.BeforePage != nil {
+		k.BeforePage(c.kind, page)
+	}
+	if !k.lies(c.kind) {
+		return pageFault{}
+	}
+	var now Knobs
+	s.SetKnobs(func(k *Knobs) {
+		now = *k
+		heal := func(at *int) {
+			if k.DriftOnce && *at == page {
+				*at = 0
+			}
+		}
+		heal(&k.DriftPage)
+		heal(&k.LoseRow)
+		heal(&k.RepeatRow)
+	})
+	if now.DriftPage == page {
+		s.drift(c, list, now.DriftAdd, now.DriftRemove)
+	}
+	return pageFault{lose: now.LoseRow == page, repeat: now.RepeatRow == page}
+}
+
+// drift adds rules of somebody else to the list that is read, or to the first one, and deletes from
+// the beginning of what is read.
+func (s *Sim) drift(c *collection, list string, add, remove int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lists := c.sources
+	if src := c.source(list); src != nil {
+		lists = []*source{src}
+	}
+	for _, r := range pageOf(lists, 0, remove) {
+		c.remove(r)
+	}
+	for range add {
+		if len(lists) == 0 {
+			return
+		}
+		in := Rule{SourceID: lists[0].ID, Enabled: true}
+		switch id := newID(); c.kind {
+		case IOC:
+			in.Type, in.Value = "domain_name", id+".drift.example"
+		case Sigma:
+			in.Name = "drift " + id
+			in.Content = fmt.Sprintf("title: %s\nid: %s\nlogsource:\n  product: windows\ndetection:\n  sel:\n    Image: %s\n  condition: sel\n", in.Name, id, id)
+		case YARA:
+			in.Name, in.Content = "drift "+id, "rule drift { condition: true }\n"
+		}
+		_, _ = s.add(c, in, true) // the ids are new
+	}
+}

@@ -7,17 +7,25 @@ import (
 	"slices"
 )
 
+// What people do in the console, without the checks of the API. A kind that is none has no lists and no
+// rules.
+
+func (s *Sim) of(kind string) *collection {
+	if c := s.kinds[kind]; c != nil {
+		return c
+	}
+	return newCollection(kind)
+}
+
 // Sources are the lists of a kind in the order of their making.
 func (s *Sim) Sources(kind string) []Source {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var out []Source
-	if c := s.kinds[kind]; c != nil {
-		for _, src := range c.sources {
-			one := src.Source
-			one.Rules = src.rows.n
-			out = append(out, one)
-		}
+	out := []Source{}
+	for _, src := range s.of(kind).sources {
+		one := src.Source
+		one.Rules = src.rows.n
+		out = append(out, one)
 	}
 	return out
 }
@@ -37,16 +45,23 @@ func (s *Sim) AddSource(kind, name string) (id string, err error) {
 	return c.addSource(Source{Name: name, Enabled: true}).ID, nil
 }
 
+// EnableSource switches a list on or off. It is false when there is no such list.
+func (s *Sim) EnableSource(kind, id string, on bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	src := s.of(kind).source(id)
+	if src != nil {
+		src.Enabled = on
+	}
+	return src != nil
+}
+
 // Rules are all rules of a kind, sorted by type, value, name and id.
 func (s *Sim) Rules(kind string) []Rule {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	c := s.kinds[kind]
-	if c == nil {
-		return nil
-	}
-	out := make([]Rule, 0, len(c.byID))
-	for _, r := range c.byID {
+	out := []Rule{}
+	for _, r := range s.of(kind).byID {
 		out = append(out, r.rule())
 	}
 	slices.SortFunc(out, func(a, b Rule) int {
@@ -59,36 +74,28 @@ func (s *Sim) Rules(kind string) []Rule {
 func (s *Sim) Rule(kind, id string) (Rule, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	c := s.kinds[kind]
-	if c == nil || c.byID[id] == nil {
+	r := s.of(kind).byID[id]
+	if r == nil {
 		return Rule{}, false
 	}
-	return c.byID[id].rule(), true
+	return r.rule(), true
 }
 
 // Count is the number of rules of a kind.
 func (s *Sim) Count(kind string) int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if c := s.kinds[kind]; c != nil {
-		return len(c.byID)
-	}
-	return 0
+	return len(s.of(kind).byID)
 }
 
 // errTaken says that something unique exists already.
 var errTaken = errors.New("already exists")
 
-// Add makes a rule as another user does in the console, without the checks of the API. The id is ""
-// when there is no such list or an equal rule exists.
+// Add makes a rule as another user does. The id is "" when there is no such list or an equal rule exists.
 func (s *Sim) Add(kind string, r Rule) (id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.kinds[kind]
-	if c == nil {
-		return ""
-	}
-	made, err := s.add(c, r, s.now(), !s.knobs.Load().KeepContent)
+	made, err := s.add(s.of(kind), r, !s.knobs.Load().KeepContent)
 	if err != nil {
 		return ""
 	}
@@ -99,15 +106,14 @@ func (s *Sim) Add(kind string, r Rule) (id string) {
 // 4.2), in microseconds.
 const early = 3
 
-// add makes a row; anew says whether Sigma contents are written in the manager's own way.
-func (s *Sim) add(c *collection, in Rule, now int64, anew bool) (*row, error) {
-	src := c.source(in.SourceID)
+// add makes a row; rewriteContent says whether Sigma contents are written in the manager's own way.
+func (s *Sim) add(c *collection, in Rule, rewriteContent bool) (*row, error) {
+	src, now := c.source(in.SourceID), s.now()
 	if src == nil {
 		return nil, fmt.Errorf("no list %q of kind %s", in.SourceID, c.kind)
 	}
-	r := &row{id: in.ID, src: src, state: disabled, created: now, moved: now - early, by: analyst, null: nullName | nullDescription | nullComment}
-	describe(c.kind, &in, anew)
-	r.take(c.kind, in, Rule{})
+	r := &row{id: in.ID, src: src, state: stateDisabled, created: now, moved: now - early, by: analyst}
+	r.take(c.kind, in, Rule{}, rewriteContent)
 	if r.id == "" && !s.knobs.Load().OtherSigmaID {
 		r.id = r.ruleID
 	}
@@ -124,87 +130,43 @@ func (s *Sim) add(c *collection, in Rule, now int64, anew bool) (*row, error) {
 	return r, nil
 }
 
-// describe fills what a rule says of itself in its content, where it is not given. Broken contents are
-// held too; the console is not what this package is to be true to.
-func describe(kind string, in *Rule, anew bool) {
-	if kind == IOC || !anew && (in.RuleID != "" && in.RuleName != "" || in.RuleNames != nil) {
-		return
-	}
-	f, err := factsOf(kind, in.Content)
-	if err != nil {
-		return
-	}
-	in.RuleID, in.RuleName = cmp.Or(in.RuleID, f.id), cmp.Or(in.RuleName, f.title)
-	in.RuleLevel = cmp.Or(in.RuleLevel, f.level)
-	if in.RuleNames == nil {
-		in.RuleNames = f.names
-	}
-	if in.Tags == nil {
-		in.Tags = f.techniques
-	}
-	if in.Errors == nil {
-		in.Errors = f.errors
-	}
-	if in.Warnings == nil {
-		in.Warnings = f.warnings
-	}
-	if anew {
-		in.Content = f.text
-	}
-}
-
 // Load adds many rules to one list at once. Contents are held as they are given. After an error some
 // of the rules may be there.
 func (s *Sim) Load(kind, sourceID string, rules []Rule) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.kinds[kind]
-	if c == nil {
-		return fmt.Errorf("no kind %q of rules: want ioc, sigma or yara", kind)
-	}
+	c := s.of(kind)
 	if len(c.byID) == 0 {
 		c.byID = make(map[string]*row, len(rules))
 		if kind == IOC {
 			c.byKey = make(map[key]*row, len(rules))
 		}
 	}
-	for i := range rules {
-		in := rules[i]
+	for i, in := range rules {
 		in.SourceID = sourceID
-		if _, err := s.add(c, in, s.now(), false); err != nil {
+		if _, err := s.add(c, in, false); err != nil {
 			return fmt.Errorf("rule %d (%s %s%s): %w", i+1, in.Type, in.Value, in.Name, err)
 		}
 	}
 	return nil
 }
 
-// Edit changes a rule as another user does in the console, without the checks of the API, and moves
-// its last_update. It is false when there is no such rule or list, or an equal rule exists. change must
-// not call the Sim.
+// Edit changes a rule as another user does and moves its last_update. It is false when there is no such
+// rule or list, or an equal rule exists. change must not call the Sim.
 func (s *Sim) Edit(kind, id string, change func(*Rule)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.kinds[kind]
-	if c == nil {
-		return false
-	}
+	c := s.of(kind)
 	old := c.byID[id]
 	if old == nil {
 		return false
 	}
-	before := old.rule()
-	in := old.rule()
+	before, in, next := old.rule(), old.rule(), *old
 	change(&in)
-	next := *old
-	if in.SourceID != before.SourceID {
-		if next.src = c.source(in.SourceID); next.src == nil {
-			return false
-		}
+	if next.src = c.source(in.SourceID); next.src == nil {
+		return false
 	}
-	if in.Content != before.Content {
-		redescribe(c.kind, &in, &before, !s.knobs.Load().KeepContent)
-	}
-	next.take(c.kind, in, before)
+	next.take(c.kind, in, before, !s.knobs.Load().KeepContent)
 	next.moved, next.by = s.now(), analyst
 	if c.twin(&next) != nil {
 		return false
@@ -213,39 +175,16 @@ func (s *Sim) Edit(kind, id string, change func(*Rule)) bool {
 	return true
 }
 
-// redescribe lets what follows from the content follow the new one, where the edit did not say more.
-func redescribe(kind string, in, before *Rule, anew bool) {
-	unsay := func(now *string, was string) {
-		if *now == was {
-			*now = ""
-		}
-	}
-	unsayAll := func(now *[]string, was []string) {
-		if slices.Equal(*now, was) {
-			*now = nil
-		}
-	}
-	unsay(&in.RuleID, before.RuleID)
-	unsay(&in.RuleName, before.RuleName)
-	unsay(&in.RuleLevel, before.RuleLevel)
-	unsayAll(&in.RuleNames, before.RuleNames)
-	unsayAll(&in.Tags, before.Tags)
-	unsayAll(&in.Errors, before.Errors)
-	unsayAll(&in.Warnings, before.Warnings)
-	describe(kind, in, anew)
-	in.RuleID = cmp.Or(in.RuleID, before.RuleID)
-}
-
-// Delete removes a rule as another user does in the console.
+// Delete removes a rule as another user does.
 func (s *Sim) Delete(kind, id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.kinds[kind]
-	if c == nil || c.byID[id] == nil {
-		return false
+	c := s.of(kind)
+	r := c.byID[id]
+	if r != nil {
+		c.remove(r)
 	}
-	c.remove(c.byID[id])
-	return true
+	return r != nil
 }
 
 // Promote is the manager's own step out of testing: every rule with that maturity becomes stable, and
@@ -254,14 +193,14 @@ func (s *Sim) Promote() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	for _, k := range kinds {
-		for _, r := range s.kinds[k].byID {
+	for _, c := range s.kinds {
+		for _, r := range c.byID {
 			if r.hlStatus == "testing" {
 				r.hlStatus, r.moved = "stable", now
 				n++
 			}
 		}
-		s.kinds[k].version++
+		c.version++
 	}
 	return n
 }

@@ -1,52 +1,10 @@
 package hlsim
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
-
-func TestControls(t *testing.T) {
-	m := start(t, Options{})
-	m.head = nil // they are nobody's API
-	made := m.do("POST", "/_sim/rules/ioc", `{"type": "domain_name", "value": "a.example", "comment": "by hand"}`).want(t, 201, `{"id":"`)
-	id := made.json["id"].(string)
-	m.do("POST", "/_sim/rules/ioc", `{"type": "domain_name", "value": "a.example"}`).want(t, 409, "already exists")
-	m.do("POST", "/_sim/rules/ioc", `{"type": "domain_name", "value": "a.example", "list": "second", "enabled": false, "hl_status": "testing"}`).want(t, 201, "")
-	m.do("POST", "/_sim/rules/ioc", `{"typ": "domain_name"}`).want(t, 400, "typ")
-	m.do("POST", "/_sim/rules/hash", `{}`).want(t, 404, "")
-	m.get("/_sim/rules/ioc/"+id).want(t, 200, `"comment":"by hand","enabled":true`)
-	m.do("PATCH", "/_sim/rules/ioc/"+id, `{"enabled": false, "value": "b.example"}`).want(t, 200, `"global_state":"disabled"`)
-	m.do("PATCH", "/_sim/rules/ioc/"+id, `{"enable": true}`).want(t, 400, "enable")
-	m.do("PATCH", "/_sim/rules/ioc/none", `{}`).want(t, 404, "")
-	m.get("/_sim/rules/ioc/none").want(t, 404, "")
-	var lists []Source
-	if err := json.Unmarshal([]byte(m.get("/_sim/sources/ioc").want(t, 200, "").text), &lists); err != nil {
-		t.Fatal(err)
-	}
-	want := []Source{{Name: "from_OpenCTI", Enabled: true, Rules: 1}, {Name: "second", Enabled: true, Rules: 1}}
-	if diff := cmp.Diff(want, lists, cmpopts.IgnoreFields(Source{}, "ID")); diff != "" {
-		t.Errorf("lists (-want +got):\n%s", diff)
-	}
-	m.get("/_sim/sources/hash").want(t, 404, "")
-	m.get("/_sim/rules/hash").want(t, 404, "")
-	m.get("/_sim/rules/yara").want(t, 200, "[]")
-	m.do("POST", "/_sim/promote", nil).want(t, 200, `{"promoted":1}`)
-	m.do("DELETE", "/_sim/rules/ioc/"+id, nil).want(t, 204, "")
-	m.do("DELETE", "/_sim/rules/ioc/"+id, nil).want(t, 404, "")
-	m.get("/_sim/rules/ioc").want(t, 200, `"hl_status":"stable"`)
-	m.do("PATCH", "/_sim/knobs", `{"page_default": 7, "linked": ["x"]}`).want(t, 200, `"page_default":7`)
-	m.do("PATCH", "/_sim/knobs", `{"crlf": true}`).want(t, 200, `"page_default":7`)
-	m.do("PATCH", "/_sim/knobs", `{"page_defaults": 8}`).want(t, 400, "page_defaults")
-	m.get("/_sim/knobs").want(t, 200, `"linked":["x"]`)
-	if n := m.HTTP.Count(); n != 0 {
-		t.Errorf("controls count as %d requests", n)
-	}
-}
 
 func TestConsole(t *testing.T) {
 	m := start(t, Options{})
@@ -73,7 +31,7 @@ func TestConsole(t *testing.T) {
 		{"a flag", func(r *Rule) { r.BlockOnAgent = false }, true, `"global_state":"alert"`},
 		{"an id stays", func(r *Rule) { r.ID = "x" }, true, id},
 		{"no list", func(r *Rule) { r.SourceID = "none" }, false, m.list[IOC]},
-		{"a level", func(r *Rule) { r.RuleLevel, r.AlertCount, r.Info = "low", 3, "i" }, true, `"rule_effective_level":"low"`},
+		{"a level", func(r *Rule) { r.RuleLevel, r.AlertCount = "low", 3 }, true, `"rule_effective_level":"low"`},
 	}
 	for _, e := range edits {
 		t.Run(e.name, func(t *testing.T) {
@@ -90,8 +48,14 @@ func TestConsole(t *testing.T) {
 	if !m.Delete(IOC, id) || m.Delete(IOC, id) || m.Delete("hash", id) {
 		t.Error("deletes")
 	}
-	if m.Rules("hash") != nil || m.Sources("hash") != nil || m.Count("hash") != 0 {
+	if len(m.Rules("hash"))+len(m.Sources("hash"))+m.Count("hash") != 0 {
 		t.Error("a kind that does not exist holds something")
+	}
+	if list, err := m.AddSource(IOC, "from_OpenCTI"); err != nil || list != m.list[IOC] {
+		t.Errorf("got %q, %v; want the list that is there", list, err)
+	}
+	if _, err := m.AddSource("hash", "x"); err == nil {
+		t.Error("a kind that does not exist was taken")
 	}
 }
 
@@ -121,7 +85,7 @@ func TestLoad(t *testing.T) {
 	if err := m.Load(IOC, m.list[IOC], []Rule{rule, rule}); err == nil || !strings.Contains(err.Error(), "rule 2 (domain_name a.example): already exists") {
 		t.Errorf("a twin: %v", err)
 	}
-	if m.Load(IOC, "none", []Rule{rule}) == nil || m.Load("hash", "", nil) == nil {
+	if m.Load(IOC, "none", []Rule{rule}) == nil || m.Load("hash", "", []Rule{rule}) == nil {
 		t.Error("rules were loaded into no list")
 	}
 	if err := m.Load(Sigma, m.list[Sigma], []Rule{{Name: "s", Content: sigmaSample}}); err != nil {

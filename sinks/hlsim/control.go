@@ -1,132 +1,141 @@
 package hlsim
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 )
 
 // controlRoutes are what tests and people use in place of the console, beside what simhttp serves
 // there:
 //
-//	GET, POST           /_sim/rules/{kind}        all; a Rule and the name of its "list", gives its id
-//	GET, PATCH, DELETE  /_sim/rules/{kind}/{id}   PATCH takes the members that change
-//	GET                 /_sim/sources/{kind}
-//	GET, PATCH          /_sim/knobs               PATCH takes the members that change
-//	POST                /_sim/promote             what Promote does
-//
-// Those of alerts and threats are alertControls.
+//	GET, POST      /_sim/rules/{kind}        all; a Rule and the name of its "list", gives its id
+//	PATCH, DELETE  /_sim/rules/{kind}/{id}   PATCH takes the members that change
+//	GET            /_sim/sources/{kind}
+//	GET, PATCH     /_sim/knobs               PATCH takes the members that change
+//	POST           /_sim/saw                 a Sighting, gives the ids of its alerts
+//	GET, POST      /_sim/alerts              all documents; {"documents": [...]} or {"generate": Spec}, gives their ids
+//	GET            /_sim/threats
 func (s *Sim) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_sim/rules/{kind}", func(w http.ResponseWriter, r *http.Request) {
-		respond(w, s.kinds[r.PathValue("kind")] != nil, append([]Rule{}, s.Rules(r.PathValue("kind"))...))
-	})
-	mux.HandleFunc("POST /_sim/rules/{kind}", s.addByControl)
-	mux.HandleFunc("GET /_sim/rules/{kind}/{id}", func(w http.ResponseWriter, r *http.Request) {
-		rule, ok := s.Rule(r.PathValue("kind"), r.PathValue("id"))
-		respond(w, ok, rule)
-	})
-	mux.HandleFunc("PATCH /_sim/rules/{kind}/{id}", s.editByControl)
-	mux.HandleFunc("DELETE /_sim/rules/{kind}/{id}", func(w http.ResponseWriter, r *http.Request) {
-		respond(w, s.Delete(r.PathValue("kind"), r.PathValue("id")), nil)
-	})
-	mux.HandleFunc("GET /_sim/sources/{kind}", func(w http.ResponseWriter, r *http.Request) {
-		respond(w, s.kinds[r.PathValue("kind")] != nil, append([]Source{}, s.Sources(r.PathValue("kind"))...))
-	})
-	mux.HandleFunc("GET /_sim/knobs", func(w http.ResponseWriter, _ *http.Request) { respond(w, true, s.Knobs()) })
-	mux.HandleFunc("PATCH /_sim/knobs", func(w http.ResponseWriter, r *http.Request) {
-		var err error
-		s.SetKnobs(func(k *Knobs) {
-			next := *k.clone()
-			if err = decode(r, &next); err == nil {
-				*k = next
-			}
-		})
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		respond(w, true, s.Knobs())
-	})
-	mux.HandleFunc("POST /_sim/promote", func(w http.ResponseWriter, _ *http.Request) {
-		respond(w, true, map[string]int{"promoted": s.Promote()})
-	})
-	s.alertControls(mux)
+	for path, do := range map[string]control{
+		"GET /_sim/rules/{kind}":         func(r *http.Request, _ func(any) error) (any, error) { return s.Rules(r.PathValue("kind")), nil },
+		"POST /_sim/rules/{kind}":        s.addByControl,
+		"PATCH /_sim/rules/{kind}/{id}":  s.editByControl,
+		"DELETE /_sim/rules/{kind}/{id}": s.deleteByControl,
+		"GET /_sim/sources/{kind}":       func(r *http.Request, _ func(any) error) (any, error) { return s.Sources(r.PathValue("kind")), nil },
+		"GET /_sim/knobs":                func(*http.Request, func(any) error) (any, error) { return s.Knobs(), nil },
+		"PATCH /_sim/knobs":              s.turnByControl,
+		"POST /_sim/saw":                 s.sawByControl,
+		"GET /_sim/alerts":               func(*http.Request, func(any) error) (any, error) { return s.Alerts(), nil },
+		"POST /_sim/alerts":              s.alertsByControl,
+		"GET /_sim/threats":              func(*http.Request, func(any) error) (any, error) { return s.Threats(), nil },
+	} {
+		mux.Handle(path, do)
+	}
 	return mux
 }
 
-// respond answers 404 when what was asked for is not there.
-func respond(w http.ResponseWriter, there bool, body any) {
-	switch {
-	case !there:
-		http.Error(w, "not there", http.StatusNotFound)
-	case body == nil:
-		send(w, &answer{status: http.StatusNoContent})
+// control does one thing with a request whose body decode reads, and gives the answer's body.
+type control func(r *http.Request, decode func(any) error) (any, error)
+
+// errNot says that what a control names is not there, or what it makes is there already.
+var errNot = errors.New("there is no such list or rule, or an equal one already exists")
+
+func (do control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields() // so that a slip in a name is seen
+	switch out, err := do(r, d.Decode); {
+	case errors.Is(err, errNot):
+		http.Error(w, err.Error(), http.StatusNotFound)
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadRequest)
 	default:
-		send(w, &answer{status: http.StatusOK, body: body})
+		send(w, ok(out))
 	}
 }
 
-// decode refuses members that do not exist, so that a slip in a name is seen.
-func decode(r *http.Request, into any) error {
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	return d.Decode(into)
-}
-
 // addByControl makes a rule, enabled unless it says otherwise, in a list that is made when missing.
-func (s *Sim) addByControl(w http.ResponseWriter, r *http.Request) {
+func (s *Sim) addByControl(r *http.Request, decode func(any) error) (any, error) {
 	in := struct {
 		List string `json:"list"`
 		Rule
 	}{List: "from_OpenCTI", Rule: Rule{Enabled: true}}
-	if err := decode(r, &in); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+	if err := decode(&in); err != nil {
+		return nil, err
 	}
 	kind := r.PathValue("kind")
 	if in.SourceID == "" {
-		id, err := s.AddSource(kind, in.List)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusNotFound)
-			return
+		var err error
+		if in.SourceID, err = s.AddSource(kind, in.List); err != nil {
+			return nil, err
 		}
-		in.SourceID = id
 	}
 	id := s.Add(kind, in.Rule)
 	if id == "" {
-		http.Error(w, "there is no such list, or such a rule already exists", http.StatusConflict)
-		return
+		return nil, errNot
 	}
-	send(w, &answer{status: http.StatusCreated, body: map[string]string{"id": id}})
+	return map[string]string{"id": id}, nil
 }
 
-func (s *Sim) editByControl(w http.ResponseWriter, r *http.Request) {
+func (s *Sim) editByControl(r *http.Request, decode func(any) error) (any, error) {
 	kind, id := r.PathValue("kind"), r.PathValue("id")
-	if _, there := s.Rule(kind, id); !there {
-		respond(w, false, nil)
-		return
-	}
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(r.Body); err != nil {
-		return // the client went away
-	}
 	var err error
 	done := s.Edit(kind, id, func(rule *Rule) {
-		d := json.NewDecoder(&body)
-		d.DisallowUnknownFields()
 		next := *rule
-		if err = d.Decode(&next); err == nil {
+		if err = decode(&next); err == nil {
 			*rule = next
 		}
 	})
-	switch {
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusBadRequest)
-	case !done:
-		http.Error(w, "there is no such list, or such a rule already exists", http.StatusConflict)
-	default:
-		rule, there := s.Rule(kind, id)
-		respond(w, there, rule)
+	if err == nil && !done {
+		err = errNot
 	}
+	rule, _ := s.Rule(kind, id)
+	return rule, err
+}
+
+func (s *Sim) deleteByControl(r *http.Request, _ func(any) error) (any, error) {
+	if !s.Delete(r.PathValue("kind"), r.PathValue("id")) {
+		return nil, errNot
+	}
+	return struct{}{}, nil
+}
+
+func (s *Sim) turnByControl(_ *http.Request, decode func(any) error) (_ any, err error) {
+	s.SetKnobs(func(k *Knobs) {
+		next := *k.clone()
+		if err = decode(&next); err == nil {
+			*k = next
+		}
+	})
+	return s.Knobs(), err
+}
+
+func (s *Sim) sawByControl(_ *http.Request, decode func(any) error) (any, error) {
+	var seen Sighting
+	if err := decode(&seen); err != nil {
+		return nil, err
+	}
+	ids, err := s.Saw(seen)
+	return map[string][]string{"ids": ids}, err
+}
+
+func (s *Sim) alertsByControl(_ *http.Request, decode func(any) error) (any, error) {
+	var in struct {
+		Documents []json.RawMessage `json:"documents"`
+		Generate  *Spec             `json:"generate"`
+	}
+	if err := decode(&in); err != nil {
+		return nil, err
+	}
+	docs := in.Documents
+	if in.Generate != nil {
+		made, err := s.Documents(*in.Generate)
+		if err != nil {
+			return nil, err
+		}
+		docs = append(docs, made...)
+	}
+	ids, err := s.LoadAlerts(docs)
+	return map[string][]string{"ids": ids}, err
 }

@@ -11,30 +11,30 @@ import (
 	"github.com/google/uuid"
 )
 
-// dice are the chance in what alerts are made of; the same seed falls the same way.
-type dice struct{ *rand.Rand }
+// random is the chance in what alerts are made of; the same seed falls the same way.
+type random struct{ *rand.Rand }
 
-func newDice(seed uint64) dice { return dice{rand.New(rand.NewPCG(seed, 0x5eed))} }
+func newRandom(seed uint64) random { return random{rand.New(rand.NewPCG(seed, 0x5eed))} }
 
 // Read fills b, as uuid wants it.
-func (d dice) Read(b []byte) (int, error) {
+func (d random) Read(b []byte) (int, error) {
 	for i := range b {
 		b[i] = byte(d.Uint32())
 	}
 	return len(b), nil
 }
 
-func (d dice) uuid() string { return uuid.Must(uuid.NewRandomFromReader(d)).String() }
+func (d random) uuid() string { return uuid.Must(uuid.NewRandomFromReader(d)).String() }
 
 // hex is a word of n hexadecimal digits.
-func (d dice) hex(n int) string {
+func (d random) hex(n int) string {
 	b := make([]byte, (n+1)/2)
 	_, _ = d.Read(b)
 	return hex.EncodeToString(b)[:n]
 }
 
 // one is one of some words.
-func (d dice) one(of ...string) string { return of[d.IntN(len(of))] }
+func (d random) one(of ...string) string { return of[d.IntN(len(of))] }
 
 // Hashes are those of one file; those that are not known are empty.
 type Hashes struct {
@@ -44,12 +44,12 @@ type Hashes struct {
 }
 
 // hashes are those of some file.
-func (d dice) hashes() Hashes { return Hashes{d.hex(32), d.hex(40), d.hex(64)} }
+func (d random) hashes() Hashes { return Hashes{d.hex(32), d.hex(40), d.hex(64)} }
 
 // hashesOf are those of a program, the same for the same path.
 func hashesOf(path string) Hashes {
 	sum := sha256.Sum256([]byte(path))
-	return newDice(binary.BigEndian.Uint64(sum[:])).hashes()
+	return newRandom(binary.BigEndian.Uint64(sum[:])).hashes()
 }
 
 // with sets the hash that has the length of one, in lower case.
@@ -77,7 +77,7 @@ func sameAs(name string) string {
 
 // spell is a moment as the manager writes it: with six digits of fraction, or with any number of them
 // and either zone.
-func (d dice) spell(form string, t time.Time) string {
+func (d random) spell(form string, t time.Time) string {
 	if form == TimesMicro {
 		return t.UTC().Format("2006-01-02T15:04:05.000000Z")
 	}

@@ -33,7 +33,7 @@ func engineOf(typ string) engine {
 }
 
 // ioc is the alert of an IOC rule.
-func (x *scene) ioc(id string, r Rule) document {
+func (x *alertBuilder) ioc(id string, r Rule) document {
 	e := engineOf(r.Type)
 	d := x.base(id, "ioc", "process")
 	d["rule_name"], d["rule_id"] = e.label, r.ID
@@ -89,7 +89,7 @@ func (f AlertForm) line(r Rule) string {
 // ofRule takes over what an alert has of its rule.
 func (d document) ofRule(r Rule) {
 	d.grade(cmp.Or(r.RuleLevelOverride, r.RuleLevel, "medium"), cmp.Or(r.RuleConfidenceOverride, "moderate"), cmp.Or(r.HLStatus, "stable"))
-	if r.GlobalState == quarantine {
+	if r.GlobalState == stateQuarantine {
 		d["quarantine"] = 1
 	}
 	if len(r.References) > 0 {
@@ -99,7 +99,7 @@ func (d document) ofRule(r Rule) {
 
 // sawFile puts the file of an IOC alert where the manager puts it: into detection, or, when it was
 // written, into the event. The process may be another program.
-func (x *scene) sawFile(d document, r Rule) {
+func (x *alertBuilder) sawFile(d document, r Rule) {
 	file := x.Path
 	switch {
 	case file != "":
@@ -136,7 +136,7 @@ func (x *scene) sawFile(d document, r Rule) {
 }
 
 // sawNetwork adds the program that made a connection.
-func (x *scene) sawNetwork(d document, r Rule) {
+func (x *alertBuilder) sawNetwork(d document, r Rule) {
 	if r.Type == "url" {
 		d["details_url_request"] = document{"url": r.Value}
 	}
@@ -161,7 +161,7 @@ type sigmaFrom struct {
 }
 
 // sigma is the alert of a Sigma rule. One about a service's log comes without a process.
-func (x *scene) sigma(id string, r Rule) document {
+func (x *alertBuilder) sigma(id string, r Rule) document {
 	var head sigmaHead
 	_ = yaml.Unmarshal([]byte(r.Content), &head) // what of it fits counts
 	d := x.base(id, "sigma", "process")
@@ -188,7 +188,7 @@ func (x *scene) sigma(id string, r Rule) document {
 }
 
 // yara is the alert of a rule in a YARA file that a list holds, in either form.
-func (x *scene) yara(id string, r Rule, rule, list string) document {
+func (x *alertBuilder) yara(id string, r Rule, rule, list string) document {
 	d := x.base(id, "yara", "process")
 	d.ofRule(r)
 	image := cmp.Or(x.Process, x.Path, `C:\Users\alice\Downloads\tool.exe`)

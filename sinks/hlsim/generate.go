@@ -63,7 +63,7 @@ func (s *Sim) Documents(spec Spec) ([]json.RawMessage, error) {
 // generator makes one alert after the other.
 type generator struct {
 	Spec
-	dice
+	random
 	turns []shape
 	known map[string][]Rule // of each type
 	list  string            // id of the list that invented rules are in
@@ -71,7 +71,7 @@ type generator struct {
 }
 
 func (s *Sim) newGenerator(spec Spec) (*generator, error) {
-	g := &generator{Spec: spec, dice: newDice(spec.Seed), turns: shapes, known: map[string][]Rule{}}
+	g := &generator{Spec: spec, random: newRandom(spec.Seed), turns: shapes, known: map[string][]Rule{}}
 	if len(spec.Shapes) > 0 {
 		g.turns = nil
 	}
@@ -112,7 +112,7 @@ func (s *Sim) enabledIOCs(most int) map[string][]Rule {
 	out := map[string][]Rule{}
 	for _, src := range s.kinds[IOC].sources {
 		src.rows.walk(0, func(r *row) bool {
-			if src.Enabled && r.state != disabled && len(out[r.typ]) < most {
+			if src.Enabled && r.state != stateDisabled && len(out[r.typ]) < most {
 				out[r.typ] = append(out[r.typ], r.rule())
 			}
 			return true
@@ -130,7 +130,7 @@ func (g *generator) next(i int) document {
 	host := g.IntN(g.Hosts)
 	seen := Sighting{At: at, Host: fmt.Sprintf("WKS-%03d", host+1), User: `EXAMPLE\` + g.one("alice", "bob", "mallory", "svc backup")}
 	form := g.form()
-	x := &take{scene: newScene(seen, g.dice, form, at), g: g}
+	x := &generated{alertBuilder: newAlertBuilder(seen, g.random, form, at), g: g}
 	d := g.turns[i%len(g.turns)].make(x, g.indexID())
 	if !g.Plain {
 		g.vary(x, d, host)
@@ -160,7 +160,7 @@ func (g *generator) form() AlertForm {
 }
 
 // vary adds what alerts of any shape may have or lack.
-func (g *generator) vary(x *take, d document, host int) {
+func (g *generator) vary(x *generated, d document, host int) {
 	if g.IntN(4) == 0 {
 		status, moved := g.one("investigating", "false_positive", "closed", "probable_false_positive"), x.At.Add(time.Duration(1+g.IntN(3600))*time.Second)
 		d["status"], d["last_update"] = status, seconds(moved)

@@ -218,7 +218,7 @@ func TestGenerateIsDeterministic(t *testing.T) {
 			if string(one[i]) != string(other[i]) {
 				t.Fatalf("%s\nthen %s", one[i], other[i])
 			}
-			e := s.events.byID[ids[i]]
+			e := s.alerts.byID[ids[i]]
 			if e.at.Before(spec.From) && e.at.Before(spec.From.Truncate(time.Second)) || e.at.After(spec.To) {
 				t.Fatalf("at %v, want it from %v to %v", e.at, spec.From, spec.To)
 			}
@@ -258,7 +258,7 @@ func TestGenerateSpecs(t *testing.T) {
 		if _, err := s.Generate(Spec{Count: 50}); err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range s.events.byTime {
+		for _, e := range s.alerts.byTime {
 			if e.at.Before(day.From) || e.at.After(day.To) {
 				t.Errorf("at %v", e.at)
 			}

@@ -171,6 +171,19 @@ func (m *manager) makeFile(path string, body object) string {
 	return path + e["id"].(string) + "/"
 }
 
+// makeRule makes a rule in the console, in the default list, and gives its id.
+func (m *manager) makeRule(kind string, r Rule) string {
+	m.t.Helper()
+	if r.SourceID == "" {
+		r.SourceID = m.list[kind]
+	}
+	id := m.Add(kind, r)
+	if id == "" {
+		m.t.Fatalf("not made: %+v", r)
+	}
+	return id
+}
+
 const (
 	sigmaID     = "0f9a4a54-0c1c-4d10-9e3a-6b8c5f1d2e01"
 	otherID     = "7f1d8c1e-52f7-4f0e-8f0b-6a7c2f9b3311"

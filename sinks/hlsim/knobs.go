@@ -40,7 +40,6 @@ type Knobs struct {
 	CutContent       int  `json:"cut_content"`       // likewise, after the content was checked
 	MaxComment       int  `json:"max_comment"`       // longer ones answer 400 on comment
 	MaxDescription   int  `json:"max_description"`   // longer ones answer 400 on description
-	MaxName          int  `json:"max_name"`          // of a rule; 0 is 100
 	EmptyToNull      bool `json:"empty_to_null"`     // "" comes back as null
 	FoldDescriptions bool `json:"fold_descriptions"` // stored in lower case
 	FoldValues       bool `json:"fold_values"`       // IOC values are stored, and unique, in lower case
@@ -79,7 +78,6 @@ const (
 
 func (k *Knobs) pageDefault() int  { return orDefault(k.PageDefault, 100) }
 func (k *Knobs) pageMax() int      { return orDefault(k.PageMax, 10_000) }
-func (k *Knobs) maxName() int      { return orDefault(k.MaxName, 100) }
 func (k *Knobs) createStatus() int { return orDefault(k.CreateStatus, 201) }
 
 // lies says whether some page of this kind is to go wrong.

@@ -3,10 +3,114 @@ package hlsim
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
+	"unicode/utf8"
 )
+
+// query are the parameters of a list request, without those that the manager is to ignore.
+type query struct {
+	url.Values
+	commas bool // several values, cut at commas, mean any of them
+}
+
+func (k *Knobs) query(r *http.Request) query {
+	q := query{r.URL.Query(), k.CommaOr}
+	for _, name := range k.IgnoreFilters {
+		q.Del(name)
+	}
+	return q
+}
+
+// only says whether the parameters name nothing but these and the page.
+func (q query) only(names ...string) bool {
+	for name, v := range q.Values {
+		if name != "limit" && name != "offset" && v[0] != "" && !slices.Contains(names, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// exact is the test that a parameter asks for, nil when it is not there.
+func (q query) exact(name string) func(string) bool {
+	v := q.Get(name)
+	switch {
+	case v == "":
+		return nil
+	case q.commas:
+		words := strings.Split(v, ",")
+		return func(s string) bool { return slices.Contains(words, s) }
+	}
+	return func(s string) bool { return s == v }
+}
+
+// window is the page that is asked for.
+type window struct{ limit, offset int }
+
+// window clamps the limit; what is no positive number counts as absent.
+func (q query) window(k *Knobs) window {
+	w := window{limit: k.pageDefault()}
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil && n > 0 {
+		w.limit = n
+	}
+	w.limit = min(w.limit, k.pageMax())
+	if n, err := strconv.Atoi(q.Get("offset")); err == nil && n > 0 {
+		w.offset = n
+	}
+	return w
+}
+
+// rowsOf are those of a window.
+func rowsOf[T any](w window, rows []T) []T {
+	from := min(w.offset, len(rows))
+	return rows[from:min(from+w.limit, len(rows))]
+}
+
+// page is the number of the window's page, from 1. Callers that move on by the rows they got, which
+// may be fewer than the limit, are on the next page all the same.
+func (w window) page() int { return (w.offset+w.limit-1)/w.limit + 1 }
+
+// envelope is the body of every list (contract harfanglab-api 1.5).
+type envelope struct {
+	Count    int     `json:"count"`
+	Next     *string `json:"next"`
+	Previous *string `json:"previous"`
+	Results  any     `json:"results"`
+}
+
+// envelope holds a page out of n rows.
+func (k *Knobs) envelope(r *http.Request, w window, n int, results any) envelope {
+	e := envelope{Count: n + k.CountOff, Results: results}
+	link := func(offset int) *string {
+		v := r.URL.Query()
+		v.Set("limit", strconv.Itoa(w.limit))
+		v.Del("offset")
+		if offset > 0 {
+			v.Set("offset", strconv.Itoa(offset))
+		}
+		to := r.URL.EscapedPath() + "?" + v.Encode()
+		if k.AbsoluteNext {
+			scheme := "http://"
+			if r.TLS != nil {
+				scheme = "https://"
+			}
+			to = scheme + r.Host + to
+		}
+		return &to
+	}
+	if w.offset+w.limit < n {
+		e.Next = link(w.offset + w.limit)
+	}
+	if w.offset > 0 {
+		e.Previous = link(w.offset - w.limit)
+	}
+	return e
+}
 
 // cache keeps the rows that the last filter found, so that paging through them scans a collection
 // once, not once a page. Readers share it; it has a lock of its own.
@@ -17,7 +121,7 @@ type cache struct {
 	rows    []*row
 }
 
-func (s *Sim) listRules(r *http.Request, c *collection) *answer {
+func (s *Sim) listRules(r *http.Request, _ *user, c *collection) *answer {
 	k := s.knobs.Load()
 	q := k.query(r)
 	w := q.window(k)
@@ -25,21 +129,21 @@ func (s *Sim) listRules(r *http.Request, c *collection) *answer {
 	if bad != nil {
 		return bad
 	}
-	var lie lie
+	var wrong pageFault
 	if q.only("source_id") {
-		lie = s.disturb(k, c, q.Get("source_id"), w.page())
+		wrong = s.disturb(k, c, q.Get("source_id"), w.page())
 	}
 	s.mu.RLock()
 	rows, n := k.find(c, q, test, w)
-	if lie.lose && len(rows) > 0 {
+	if wrong.lose && len(rows) > 0 {
 		rows = rows[1:]
 	}
-	if lie.repeat && len(rows) > 0 {
+	if wrong.repeat && len(rows) > 0 {
 		rows = append(rows, rows[len(rows)-1])
 	}
 	views := k.viewAll(c.kind, rows)
 	s.mu.RUnlock()
-	return k.enclose(r, w, n, views)
+	return ok(k.envelope(r, w, n, views))
 }
 
 // find is a page of the rows that pass a test, and the number of all that do.
@@ -62,8 +166,7 @@ func (k *Knobs) find(c *collection, q query, test func(*row) bool, w window) ([]
 		return k.turn(lists, n, w), n
 	}
 	rows := k.filter(c, q, lists, test, order)
-	from := min(w.offset, len(rows))
-	return slices.Clone(rows[from:min(from+w.limit, len(rows))]), len(rows)
+	return slices.Clone(rowsOf(w, rows)), len(rows)
 }
 
 // turn is a page of whole lists, from their ends if the newest come first.
@@ -131,7 +234,7 @@ func sortRows(rows []*row, order string) {
 	case "value":
 		by = func(a, b *row) int { return cmp.Compare(a.value, b.value) }
 	case "name":
-		by = func(a, b *row) int { return cmp.Compare(a.name, b.name) }
+		by = func(a, b *row) int { return cmp.Compare(orEmpty(a.name), orEmpty(b.name)) }
 	default:
 		return
 	}
@@ -141,4 +244,96 @@ func sortRows(rows []*row, order string) {
 		}
 		return by(a, b)
 	})
+}
+
+// ruleTest is what the parameters ask of a rule, all of it at once; nil when they ask nothing. The list
+// is not among it. Parameters that are not known have no effect, rule_id among them (contract
+// harfanglab-api 4.2, 4.3, 4.6).
+func (k *Knobs) ruleTest(kind string, q query) (func(*row) bool, *answer) {
+	var tests []func(*row) bool
+	exact := func(name string, field func(*row) string) {
+		if test := q.exact(name); test != nil {
+			tests = append(tests, func(r *row) bool { return test(field(r)) })
+		}
+	}
+	exact("name__exact", func(r *row) string { return orEmpty(r.name) })
+	switch kind {
+	case IOC:
+		exact("type", func(r *row) string { return r.typ })
+		exact("value", func(r *row) string { return r.value })
+		exact("value__exact", func(r *row) string { return r.value })
+		for _, bound := range []string{"last_update__gte", "last_update__lte"} {
+			test, bad := k.moment(bound, q.Get(bound))
+			if bad != nil {
+				return nil, bad
+			}
+			if test != nil {
+				tests = append(tests, test)
+			}
+		}
+	case Sigma:
+		exact("rule_name__exact", func(r *row) string { return r.title })
+	}
+	if v := strings.ToLower(q.Get("search")); v != "" {
+		tests = append(tests, func(r *row) bool { return r.mentions(kind, v) })
+	}
+	if len(tests) == 0 {
+		return nil, nil
+	}
+	return func(r *row) bool {
+		for _, test := range tests {
+			if !test(r) {
+				return false
+			}
+		}
+		return true
+	}, nil
+}
+
+// moment is a bound of last_update. It takes one form only, with a space and in UTC (contract
+// harfanglab-api 1.6).
+func (k *Knobs) moment(name, v string) (func(*row) bool, *answer) {
+	if v == "" {
+		return nil, nil
+	}
+	t, err := time.Parse(time.DateTime, v)
+	if err != nil && k.AnyDateForm {
+		t, err = time.Parse(time.RFC3339, v)
+	}
+	if err != nil {
+		return nil, refused(name, "Enter a valid date/time.")
+	}
+	at := t.UnixMicro()
+	if strings.HasSuffix(name, "__gte") {
+		return func(r *row) bool { return r.moved >= at }, nil
+	}
+	return func(r *row) bool { return r.moved <= at }, nil
+}
+
+// mentions is search: a substring of several columns, which finds near matches too.
+func (r *row) mentions(kind, lower string) bool {
+	switch kind {
+	case IOC:
+		return mentions(r.value, lower) || mentions(orEmpty(r.comment), lower) || mentions(orEmpty(r.description), lower)
+	case Sigma:
+		return mentions(orEmpty(r.name), lower) || mentions(r.title, lower) || mentions(r.ruleID, lower) || mentions(r.text, lower)
+	}
+	return mentions(orEmpty(r.name), lower) || mentions(r.text, lower)
+}
+
+// mentions says whether s holds a text in lower case, in any case.
+func mentions(s, lower string) bool {
+	if lower[0] >= utf8.RuneSelf {
+		return strings.Contains(strings.ToLower(s), lower)
+	}
+	for i := 0; i+len(lower) <= len(s); i++ {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c == lower[0] && strings.EqualFold(s[i:i+len(lower)], lower) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,6 +1,12 @@
 package hlsim
 
-import "time"
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Rule is a rule of any kind as tests and controls see it (contract harfanglab-api 4.1 to 4.6). Where
 // the API tells null from "", both are "" here. BlockOnAgent, QuarantineOnAgent, Enabled and
@@ -23,8 +29,6 @@ type Rule struct {
 	Warnings    []string `json:"warnings,omitempty"`
 	Description string   `json:"description,omitempty"` // IOC
 	Comment     string   `json:"comment,omitempty"`     // IOC
-	Info        string   `json:"info,omitempty"`        // IOC
-	Category    string   `json:"category,omitempty"`    // IOC
 	References  []string `json:"references,omitempty"`
 
 	Enabled                bool   `json:"enabled"`
@@ -49,4 +53,240 @@ type Source struct {
 	Description string `json:"description"`
 	Enabled     bool   `json:"enabled"`
 	Rules       int    `json:"rules"` // how many it holds; read-only
+}
+
+// row is a rule as it is held. Rows of a million IOCs stay small because what they seldom have is in
+// extra, and because the four flags follow from state.
+type row struct {
+	id                         string
+	src                        *source
+	chunk                      *chunk
+	typ, value                 string
+	name, description, comment *string // nil is null
+	hlStatus                   string
+	state                      string // the global_state
+	created, moved             int64  // creation_date and last_update, in microseconds
+	by                         *user
+	*extra
+}
+
+// extra is what few IOC rules have. Rows may share one: it is never written to, only replaced.
+type extra struct {
+	facts
+	references           []string
+	override, confidence string
+	alerts               int
+}
+
+var noExtra = &extra{}
+
+// orNone is noExtra for an IOC that has nothing extra.
+func (m *extra) orNone(kind string) *extra {
+	if kind == IOC && len(m.references) == 0 && m.level+m.override+m.confidence == "" && m.alerts == 0 {
+		return noExtra
+	}
+	return m
+}
+
+// tested is the number of alerts that count towards the end of testing: all, while the rule is in it.
+func (r *row) tested() int {
+	if r.hlStatus == "testing" {
+		return r.alerts
+	}
+	return 0
+}
+
+// rule is a copy of the row for the outside.
+func (r *row) rule() Rule {
+	f := flagsOf(r.state)
+	return Rule{
+		ID: r.id, SourceID: r.src.ID, Type: r.typ, Value: r.value, Name: orEmpty(r.name), Content: r.text,
+		RuleID: r.ruleID, RuleName: r.title, RuleNames: slices.Clone(r.names), Tags: slices.Clone(r.techniques),
+		Errors: slices.Clone(r.errors), Warnings: slices.Clone(r.warnings),
+		Description: orEmpty(r.description), Comment: orEmpty(r.comment), References: slices.Clone(r.references),
+		Enabled: f.enabled, BlockOnAgent: f.block, QuarantineOnAgent: f.quarantine, GlobalState: r.state,
+		HLStatus: r.hlStatus, RuleLevel: r.level, RuleLevelOverride: r.override, RuleConfidenceOverride: r.confidence,
+		AlertCount: r.alerts, LastModifier: r.by.username,
+		CreationDate: time.UnixMicro(r.created).UTC(), LastUpdate: time.UnixMicro(r.moved).UTC(),
+	}
+}
+
+// take fills the row from a Rule, all but the id, the list and the moments. before is what the row
+// was, so that of the views of its state the one that was changed wins.
+func (r *row) take(kind string, in, before Rule, rewriteContent bool) {
+	r.typ, r.value, r.hlStatus = in.Type, in.Value, cmp.Or(in.HLStatus, "stable")
+	setText(&r.name, in.Name)
+	setText(&r.description, in.Description)
+	setText(&r.comment, in.Comment)
+	change := stateChange{
+		enabled: changed(in.Enabled, before.Enabled), block: changed(in.BlockOnAgent, before.BlockOnAgent),
+		quarantine: changed(in.QuarantineOnAgent, before.QuarantineOnAgent),
+	}
+	if in.GlobalState != "" {
+		change.global = changed(in.GlobalState, before.GlobalState)
+	}
+	r.state = change.apply(kind, r.state, false)
+	f := in.facts()
+	if kind != IOC && in.Content != before.Content {
+		f = described(kind, f, before.facts(), rewriteContent)
+	}
+	r.extra = (&extra{
+		facts: f, references: slices.Clone(in.References), override: in.RuleLevelOverride, confidence: in.RuleConfidenceOverride, alerts: in.AlertCount,
+	}).orNone(kind)
+}
+
+func (r *Rule) facts() facts {
+	return facts{
+		ruleID: r.RuleID, title: r.RuleName, level: r.RuleLevel, names: slices.Clone(r.RuleNames), techniques: slices.Clone(r.Tags),
+		errors: slices.Clone(r.Errors), warnings: slices.Clone(r.Warnings), text: r.Content,
+	}
+}
+
+// setText leaves null alone where a text stays empty.
+func setText(to **string, s string) {
+	if s != orEmpty(*to) {
+		*to = &s
+	}
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// changed is nil when a member stays as it was.
+func changed[T comparable](now, before T) *T {
+	if now == before {
+		return nil
+	}
+	return &now
+}
+
+// facts are what the manager reads in a content. A Sigma rule fills all but names, a YARA file names,
+// techniques and text.
+type facts struct {
+	ruleID, title, level string
+	names                []string // of the rules in a YARA file, in order
+	techniques           []string // as contract harfanglab-api 4.3 has them: texts that hold tNNNN or tNNNN.NNN
+	errors, warnings     []string // of what was taken all the same
+	text                 string   // the content as the manager stores it
+}
+
+// factsOf reads a content, or says why it is refused.
+func factsOf(kind, content string) (facts, error) {
+	if kind == Sigma {
+		return parseSigma(content)
+	}
+	return parseYARA(content)
+}
+
+// described is what a content says that came by the console, where now says no more than before. Broken
+// contents are held too; the console is not what this package is to be true to.
+func described(kind string, now, before facts, rewriteContent bool) facts {
+	f, err := factsOf(kind, now.text)
+	if err != nil || !rewriteContent {
+		f.text = now.text
+	}
+	for _, v := range []struct{ to, now, before *string }{
+		{&f.ruleID, &now.ruleID, &before.ruleID}, {&f.title, &now.title, &before.title}, {&f.level, &now.level, &before.level},
+	} {
+		if *v.now != *v.before {
+			*v.to = *v.now
+		}
+	}
+	for _, v := range []struct{ to, now, before *[]string }{
+		{&f.names, &now.names, &before.names}, {&f.techniques, &now.techniques, &before.techniques},
+		{&f.errors, &now.errors, &before.errors}, {&f.warnings, &now.warnings, &before.warnings},
+	} {
+		if !slices.Equal(*v.now, *v.before) {
+			*v.to = *v.now
+		}
+	}
+	f.ruleID = cmp.Or(f.ruleID, before.ruleID)
+	return f
+}
+
+var technique = regexp.MustCompile(`(?i)\bt\d{4}(?:\.\d{3})?\b`)
+
+// techniquesIn are the tags for what some texts name, sorted, each once.
+func techniquesIn(texts []string) []string {
+	var out []string
+	for _, t := range texts {
+		for _, id := range technique.FindAllString(t, -1) {
+			out = append(out, "attack."+strings.ToLower(id))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// The values of global_state (contract harfanglab-api 4.1).
+const (
+	stateDisabled     = "disabled"
+	stateBackendAlert = "backend_alert"
+	stateAlert        = "alert"
+	stateBlock        = "block"
+	stateQuarantine   = "quarantine"
+)
+
+// flags are the older spelling of a state.
+type flags struct{ enabled, block, quarantine, endpoint bool }
+
+// flagsOf is the table of contract harfanglab-api 4.5.
+func flagsOf(state string) flags {
+	return flags{
+		enabled:    state != stateDisabled,
+		block:      state == stateBlock || state == stateQuarantine,
+		quarantine: state == stateQuarantine,
+		endpoint:   state != stateBackendAlert,
+	}
+}
+
+// stateChange is what a request says about a rule's state; nil is nothing.
+type stateChange struct {
+	global                               *string
+	enabled, block, quarantine, endpoint *bool
+}
+
+// apply gives the state that now becomes. A combination that the manager does not hold is rewritten:
+// global_state wins over the flags unless flagsWin, disabled over blocking, and quarantine blocks. A
+// disabled rule remembers no blocking.
+func (c stateChange) apply(kind, now string, flagsWin bool) string {
+	told := c.enabled != nil || c.block != nil || c.quarantine != nil || c.endpoint != nil
+	if c.global != nil && !(flagsWin && told) {
+		if *c.global == stateBackendAlert && kind != IOC {
+			return stateAlert // contract harfanglab-api 4.5, Sigma; YARA is taken to do the same
+		}
+		return *c.global
+	}
+	if !told {
+		return now
+	}
+	f := flagsOf(now)
+	set(&f.enabled, c.enabled)
+	set(&f.quarantine, c.quarantine)
+	set(&f.block, c.block)
+	set(&f.endpoint, c.endpoint)
+	if c.block != nil && !*c.block && c.quarantine == nil {
+		f.quarantine = false
+	}
+	switch {
+	case !f.enabled:
+		return stateDisabled
+	case f.quarantine:
+		return stateQuarantine
+	case f.block:
+		return stateBlock
+	case !f.endpoint && kind == IOC:
+		return stateBackendAlert
+	}
+	return stateAlert
+}
+
+func set(flag, to *bool) {
+	if to != nil {
+		*flag = *to
+	}
 }

@@ -26,7 +26,7 @@ func (s *Sim) Saw(seen Sighting) (ids []string, err error) {
 				continue
 			}
 			s.kinds[kind].suspects(src, seen, func(r *row) bool {
-				if r.state != disabled && fits(kind, r) {
+				if r.state != stateDisabled && fits(kind, r) {
 					var id string
 					if id, err = s.fire(k, kind, r, seen); err == nil {
 						ids = append(ids, id)
@@ -57,8 +57,8 @@ func (c *collection) suspects(src *source, seen Sighting, visit func(*row) bool)
 
 // fire makes the alert of a rule and counts it.
 func (s *Sim) fire(k *Knobs, kind string, r *row, seen Sighting) (string, error) {
-	id, now := s.nextIndexID(), s.options.Now()
-	x := newScene(seen, newDice(uint64(s.named.Load())), k.AlertForm, now)
+	id := s.nextAlertID()
+	x := newAlertBuilder(seen, newRandom(uint64(s.named.Load())), k.AlertForm, s.options.Now())
 	var d document
 	switch kind {
 	case IOC:
@@ -68,54 +68,28 @@ func (s *Sim) fire(k *Knobs, kind string, r *row, seen Sighting) (string, error)
 	case YARA:
 		d = x.yara(id, r.rule(), r.ruleIn(seen.Rule), r.src.Name)
 	}
-	if k.BornUpdated {
-		d["last_update"] = seconds(x.At)
-	}
-	if !k.NoThreats {
-		d["threat_key"] = s.events.threats.keyFor(k, x)
-	}
+	d["threat_key"] = s.alerts.threats.keyFor(k, x)
 	raw, err := encode(d)
 	if err != nil {
 		return "", err
 	}
-	e, h, err := readEvent(raw, s.nextIndexID, now)
+	e, err := s.readAlert(raw)
 	if err != nil {
 		return "", err
 	}
-	more := *r.rest
+	more := *r.extra
 	more.alerts++
-	r.rest = &more
-	return id, s.events.hold([]arrival{{e, h}})[0]
-}
-
-// open says whether further alerts join the threat.
-func (t *threat) open() bool { return t.status == "new" || t.status == "investigating" }
-
-// openOf is the newest open threat of an endpoint, nil when there is none.
-func (l *threats) openOf(agentID string) *threat {
-	for _, t := range slices.Backward(l.ofAgent[agentID]) {
-		if t.open() && t.agents[agentID] {
-			return t
-		}
-	}
-	return nil
-}
-
-// newID is the id of the next threat.
-func (l *threats) newID(k *Knobs, otherwise string) string {
-	if k.ThreatIDs == IDsInt || k.ThreatIDs == IDsMixed && l.made%2 == 0 {
-		return strconv.Itoa(l.numbers + 1)
-	}
-	return otherwise
+	r.extra = &more
+	return id, s.alerts.hold(e)
 }
 
 // keyFor is the threat_key of an alert: that of the host's open threat, or of a new one.
-func (l *threats) keyFor(k *Knobs, x *scene) any {
-	var id string
+func (l *threats) keyFor(k *Knobs, x *alertBuilder) any {
+	id := x.uuid()
 	if t := l.openOf(x.agentID()); t != nil {
 		id = t.id
-	} else {
-		id = l.newID(k, x.uuid())
+	} else if k.ThreatIDs == IDsInt || k.ThreatIDs == IDsMixed && l.made%2 == 0 {
+		id = strconv.Itoa(l.numbers + 1)
 	}
 	if k.ThreatKeys == KeysText || k.ThreatKeys == KeysMixed && x.IntN(2) == 0 {
 		return id
@@ -125,10 +99,10 @@ func (l *threats) keyFor(k *Knobs, x *scene) any {
 
 // ruleIn is the rule of a YARA file that has a name, else the first.
 func (r *row) ruleIn(name string) string {
-	if slices.Contains(r.ruleNames, name) || len(r.ruleNames) == 0 {
+	if slices.Contains(r.names, name) || len(r.names) == 0 {
 		return name
 	}
-	return r.ruleNames[0]
+	return r.names[0]
 }
 
 // fits is the test for the rules that see what is seen.
@@ -198,11 +172,11 @@ func matches(typ, value, seen string, addr netip.Addr) bool {
 
 // named says whether a rule has an id or a name.
 func (r *row) named(kind, name string) bool {
-	if r.id == name || r.name == name {
+	if r.id == name || orEmpty(r.name) == name {
 		return true
 	}
 	if kind == Sigma {
-		return strings.EqualFold(r.ruleID, name) || r.ruleName == name
+		return strings.EqualFold(r.ruleID, name) || r.title == name
 	}
-	return slices.Contains(r.ruleNames, name)
+	return slices.Contains(r.names, name)
 }

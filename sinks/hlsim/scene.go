@@ -29,15 +29,15 @@ type Sighting struct {
 	Written   bool   `json:"written,omitempty"`    // the file was written by the process: detection is empty
 }
 
-// scene is where an alert happens.
-type scene struct {
+// alertBuilder makes the documents of alerts about one sighting.
+type alertBuilder struct {
 	Sighting
-	dice
+	random
 	form AlertForm
 }
 
-// newScene fills what a sighting leaves open.
-func newScene(seen Sighting, d dice, form AlertForm, now time.Time) *scene {
+// newAlertBuilder fills what a sighting leaves open.
+func newAlertBuilder(seen Sighting, d random, form AlertForm, now time.Time) *alertBuilder {
 	if seen.Host == "" {
 		seen.Host = "WKS-001"
 	}
@@ -47,15 +47,17 @@ func newScene(seen Sighting, d dice, form AlertForm, now time.Time) *scene {
 	if seen.At.IsZero() {
 		seen.At = now
 	}
-	return &scene{Sighting: seen, dice: d, form: form}
+	return &alertBuilder{Sighting: seen, random: d, form: form}
 }
 
-func (x *scene) time(before time.Duration) string { return x.spell(x.form.Times, x.At.Add(-before)) }
+func (x *alertBuilder) time(before time.Duration) string {
+	return x.spell(x.form.Times, x.At.Add(-before))
+}
 
 var confidenceInt = map[string]int{"weak": 100, "moderate": 200, "strong": 300}
 
 // base are the members that alerts of all types have (contract harfanglab-api 7.3).
-func (x *scene) base(id, typ, subtype string) document {
+func (x *alertBuilder) base(id, typ, subtype string) document {
 	d := document{
 		"id": id, "alert_unique_id": x.uuid(), "alert_type": typ, "alert_subtype": subtype,
 		"status": "new", "status_history": []any{document{"action": "created", "timestamp": x.time(0)}},
@@ -88,14 +90,14 @@ func (d document) add(more document) document {
 }
 
 // linux says whether the endpoint is none of Windows: the paths tell.
-func (x *scene) linux() bool {
+func (x *alertBuilder) linux() bool {
 	return strings.HasPrefix(x.Process, "/") || strings.HasPrefix(x.Path, "/")
 }
 
-func (x *scene) agentID() string { return sameAs("agent " + x.Host) }
+func (x *alertBuilder) agentID() string { return sameAs("agent " + x.Host) }
 
 // agent follows from the host's name.
-func (x *scene) agent() document {
+func (x *alertBuilder) agent() document {
 	n := number(x.Host)
 	d := document{
 		"agentid": x.agentID(), "hostname": x.Host, "domainname": "EXAMPLE", "dnsdomainname": "corp.example.org", "domain": nil,
@@ -127,7 +129,7 @@ func folder(p string) string {
 }
 
 // program is the process of an alert, with the hashes of its image.
-func (x *scene) program(image string, hashes Hashes) document {
+func (x *alertBuilder) program(image string, hashes Hashes) document {
 	d := document{
 		"process_name": baseName(image), "image_name": image, "commandline": `"` + image + `" /run`, "current_directory": folder(image),
 		"pid": 1000 + x.IntN(60_000), "ppid": 800, "process_unique_id": x.uuid(), "parent_unique_id": x.uuid(),

@@ -1,6 +1,8 @@
 package hlsim
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +33,7 @@ func parseSigma(content string) (facts, error) {
 	}
 	f.title, _ = doc["title"].(string)
 	if id := doc["id"]; id != nil {
-		f.id = strings.TrimSpace(fmt.Sprint(id))
+		f.ruleID = strings.TrimSpace(fmt.Sprint(id))
 	}
 	if err := checkSigma(doc, &f); err != nil {
 		return f, err
@@ -42,9 +44,12 @@ func parseSigma(content string) (facts, error) {
 			f.techniques = append(f.techniques, tag)
 		}
 	}
-	var err error
-	f.text, err = rewrite(&node)
-	return f, err
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	err := enc.Encode(rewritten(&node))
+	f.text = b.String()
+	return f, errors.Join(err, enc.Close())
 }
 
 var products = []string{"windows", "linux", "macos"}
@@ -131,4 +136,33 @@ func selects(det map[string]any, word string) bool {
 		}
 	}
 	return false
+}
+
+// rewritten is a YAML document in the manager's own form: keys sorted, other quotes, another
+// indentation, no comments, anchors written out (contract harfanglab-api 4.3). Parsed, it is equal. A
+// document whose aliases grow without measure was refused when it was decoded.
+func rewritten(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	out := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value}
+	switch tag := n.ShortTag(); {
+	case n.Kind != yaml.ScalarNode:
+		for _, child := range n.Content {
+			out.Content = append(out.Content, rewritten(child))
+		}
+	case tag == "!!null":
+		out.Tag, out.Value = tag, "null"
+	case tag == "!!str" && !strings.ContainsAny(n.Value, "\n\r\t"):
+		out.Tag, out.Style = tag, yaml.SingleQuotedStyle
+	}
+	if n.Kind == yaml.MappingNode {
+		members := slices.Collect(slices.Chunk(out.Content, 2))
+		slices.SortStableFunc(members, func(a, b []*yaml.Node) int { return cmp.Compare(a[0].Value, b[0].Value) })
+		for _, m := range members {
+			m[0].Style = 0 // the encoder quotes where it must
+		}
+		out.Content = slices.Concat(members...)
+	}
+	return out
 }

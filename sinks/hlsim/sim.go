@@ -45,15 +45,15 @@ type Sim struct {
 	// HTTP is what Sim serves through: latency, rate, faults and the log of requests.
 	HTTP *simhttp.Handler
 
-	options  Options
-	controls http.Handler
-	knobs    atomic.Pointer[Knobs] // what it points to never changes
-	turning  sync.Mutex            // held by SetKnobs
-	named    atomic.Int64          // ids given to alerts
+	options       Options
+	api, controls http.Handler
+	knobs         atomic.Pointer[Knobs] // what it points to never changes
+	turning       sync.Mutex            // held by SetKnobs
+	named         atomic.Int64          // ids given to alerts
 
 	mu     sync.RWMutex // guards what follows
 	kinds  map[string]*collection
-	events *events
+	alerts *alertStore
 	clock  int64 // the last moment given out, in microseconds
 }
 
@@ -68,12 +68,12 @@ func New(o Options) *Sim {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sim{options: o, kinds: map[string]*collection{}, events: newEvents()}
+	s := &Sim{options: o, kinds: map[string]*collection{}, alerts: newAlertStore()}
 	for _, k := range kinds {
 		s.kinds[k] = newCollection(k)
 	}
 	s.knobs.Store(o.Knobs.clone())
-	s.controls = s.controlRoutes()
+	s.api, s.controls = s.apiRoutes(), s.controlRoutes()
 	s.HTTP = simhttp.Wrap(http.HandlerFunc(s.route))
 	s.HTTP.SetLatency(o.Latency)
 	return s

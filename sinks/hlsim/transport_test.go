@@ -1,12 +1,8 @@
 package hlsim
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -65,30 +61,6 @@ func TestAccess(t *testing.T) {
 		m.SetKnobs(func(k *Knobs) { k.Version = "9.11.0" })
 		m.get("/api/version/").want(t, 200, `"9.11.0"`)
 	})
-}
-
-func TestServesTLSWithACAOfItsOwn(t *testing.T) {
-	s, _ := loaded(t, 2)
-	s.SetKnobs(func(k *Knobs) { k.AbsoluteNext, k.PageDefault = true, 1 })
-	srv := httptest.NewTLSServer(s)
-	defer srv.Close()
-	pool := x509.NewCertPool()
-	pool.AddCert(srv.Certificate())
-	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
-	req, err := http.NewRequest("GET", srv.URL+iocs, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Token token")
-	resp, err := c.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var e struct{ Next string }
-	if err := json.NewDecoder(resp.Body).Decode(&e); err != nil || e.Next != srv.URL+iocs+"?limit=1&offset=1" {
-		t.Errorf("next %q, %v", e.Next, err)
-	}
 }
 
 // Contract harfanglab-api 12.2.

@@ -9,7 +9,7 @@ import (
 // The words of enumerations (contract harfanglab-api 4.1).
 var (
 	maturities  = []string{"stable", "testing", "experimental"}
-	states      = []string{disabled, backendAlert, alert, block, quarantine}
+	states      = []string{stateDisabled, stateBackendAlert, stateAlert, stateBlock, stateQuarantine}
 	levels      = []string{"informational", "low", "medium", "high", "critical"}
 	confidences = []string{"weak", "moderate", "strong"}
 )
@@ -58,7 +58,7 @@ type iocView struct {
 	*iocName
 	Description *string `json:"description"`
 	Comment     *string `json:"comment"`
-	Info        *string `json:"info"`
+	Info        *string `json:"info"` // as the next: always null
 	Category    *string `json:"category"`
 	common
 }
@@ -119,14 +119,14 @@ func (k *Knobs) view(kind string, r *row, heard bool) any {
 		v := k.viewIOC(r)
 		return &v
 	}
-	f := file{Content: r.content, Tags: list(r.tags), common: k.viewCommon(r)}
+	f := file{Content: r.text, Tags: list(r.techniques), common: k.viewCommon(r)}
 	if heard {
 		f.feedback = &feedback{k.viewFeedback(r.errors), k.viewFeedback(r.warnings)}
 	}
 	if kind == Sigma {
-		return &sigmaView{r.id, r.ruleID, r.name, r.ruleName, f}
+		return &sigmaView{r.id, r.ruleID, orEmpty(r.name), r.title, f}
 	}
-	return &yaraView{r.id, r.name, list(r.ruleNames), f}
+	return &yaraView{r.id, orEmpty(r.name), list(r.names), f}
 }
 
 func (k *Knobs) viewFeedback(texts []string) any {
@@ -141,11 +141,11 @@ func (k *Knobs) viewFeedback(texts []string) any {
 
 func (k *Knobs) viewIOC(r *row) iocView {
 	v := iocView{
-		ID: r.id, Type: r.typ, Value: r.value, Description: k.text(r.description, r.is(nullDescription)), Comment: k.text(r.comment, r.is(nullComment)),
-		Info: orNull(r.info), Category: orNull(r.category), common: k.viewCommon(r),
+		ID: r.id, Type: r.typ, Value: r.value, Description: k.text(r.description), Comment: k.text(r.comment),
+		common: k.viewCommon(r),
 	}
 	if !k.OldGeneration {
-		v.iocName = &iocName{k.text(r.name, r.is(nullName))}
+		v.iocName = &iocName{k.text(r.name)}
 	}
 	return v
 }
@@ -166,11 +166,11 @@ func (k *Knobs) viewCommon(r *row) common {
 	return c
 }
 
-func (k *Knobs) text(s string, null bool) *string {
-	if s == "" && (null || k.EmptyToNull) {
+func (k *Knobs) text(s *string) *string {
+	if k.EmptyToNull && orEmpty(s) == "" {
 		return nil
 	}
-	return &s
+	return s
 }
 
 func orNull(s string) *string {
