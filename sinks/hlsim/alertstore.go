@@ -101,8 +101,9 @@ func (s *Sim) nextAlertID() string {
 
 // LoadAlerts holds alert documents: any JSON objects, with the members of contract harfanglab-api 7.3.
 // One without id or alert_time is given them. A threat that an alert names by threat_key is made if it
-// is not there. It gives their ids, in their order. When one is no object or has an id that is taken,
-// the error names its place, from 1, and none is held. The documents must not be written to afterwards.
+// is not there. It gives their ids, in their order. When one is no object, which the error names by its
+// place from 1, or has an id that is taken, none is held. The documents must not be written to
+// afterwards.
 func (s *Sim) LoadAlerts(docs []json.RawMessage) (ids []string, err error) {
 	all := make([]*alert, len(docs))
 	for i, doc := range docs {
@@ -111,31 +112,43 @@ func (s *Sim) LoadAlerts(docs []json.RawMessage) (ids []string, err error) {
 		}
 		ids = append(ids, all[i].id)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.alerts.hold(all...); err != nil {
+	if err := s.holdAlerts(all); err != nil {
 		return nil, err
 	}
 	return ids, nil
 }
 
+func (s *Sim) holdAlerts(all []*alert) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.alerts.hold(all...)
+}
+
 // LoadAlertsJSONL reads one alert document a line, as LoadAlerts takes them; blank lines are passed
-// over, in counting too. It gives their number.
+// over. It gives their number.
 func (s *Sim) LoadAlertsJSONL(r io.Reader) (int, error) {
-	var docs []json.RawMessage
-	for lines := bufio.NewReaderSize(r, 1<<20); ; {
-		line, err := lines.ReadBytes('\n')
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			docs = append(docs, line)
+	var all []*alert
+	lines := bufio.NewReaderSize(r, 1<<20)
+	for at := 1; ; at++ {
+		line, end := lines.ReadBytes('\n')
+		if end != nil && !errors.Is(end, io.EOF) {
+			return 0, end
 		}
-		switch {
-		case errors.Is(err, io.EOF):
-			ids, err := s.LoadAlerts(docs)
-			return len(ids), err
-		case err != nil:
-			return 0, err
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			e, err := s.readAlert(line)
+			if err != nil {
+				return 0, fmt.Errorf("line %d: %w", at, err)
+			}
+			all = append(all, e)
+		}
+		if end != nil {
+			break
 		}
 	}
+	if err := s.holdAlerts(all); err != nil {
+		return 0, err
+	}
+	return len(all), nil
 }
 
 // LoadAlertsFile reads a file as LoadAlertsJSONL does.
@@ -204,7 +217,7 @@ func (s *alertStore) hold(in ...*alert) error {
 			for _, o := range in[:i] {
 				delete(s.byID, o.id)
 			}
-			return fmt.Errorf("alert %d: the alert %q %w", i+1, e.id, errTaken)
+			return fmt.Errorf("the alert %q %w", e.id, errTaken)
 		}
 		s.byID[e.id] = e
 	}

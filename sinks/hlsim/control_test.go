@@ -31,7 +31,7 @@ func TestControls(t *testing.T) {
 		{"a knob that is none", "PATCH", "knobs", `{"page_defaults": 8}`, 400, "page_defaults"},
 		{"all knobs", "GET", "knobs", "", 200, `"linked":["x"]`},
 		{"documents", "POST", "alerts", `{"documents": [{"id": "a", "threat_key": 7}, {}]}`, 200, `{"ids":["a","`},
-		{"the same again", "POST", "alerts", `{"documents": [{"id": "b"}, {"id": "a"}]}`, 400, `alert 2: the alert "a" already exists`},
+		{"the same again", "POST", "alerts", `{"documents": [{"id": "b"}, {"id": "a"}]}`, 400, `the alert "a" already exists`},
 		{"no document", "POST", "alerts", `{"documents": [7]}`, 400, "alert 1: it is no object"},
 		{"no JSON", "POST", "alerts", `{`, 400, "EOF"},
 		{"generated", "POST", "alerts", `{"generate": {"count": 3}}`, 200, `{"ids":["`},
