@@ -240,8 +240,8 @@ func TestShapesOfASimulatedManager(t *testing.T) {
 			t.Errorf("no alert of type %s among %v", want, types)
 		}
 	}
-	if n := len(hlsim.Shapes()); bare == 0 || s.AlertCount() != n {
-		t.Errorf("%d alerts, %d without a process, of %d shapes", s.AlertCount(), bare, n)
+	if bare == 0 {
+		t.Error("no alert without a process")
 	}
 	if d := cmp.Diff(s.AlertCount(), sum(types)); d != "" {
 		t.Errorf("alerts (-want +got):\n%s", d)

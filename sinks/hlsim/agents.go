@@ -18,9 +18,9 @@ type agent struct {
 
 // agents are all endpoints that an alert named.
 type agents struct {
-	byID  map[string]*agent
-	order []*agent                // of their first alert's arrival
-	said  map[string]*description // of the many alerts of one endpoint most say the same
+	byID         map[string]*agent
+	order        []*agent                // of their first alert's arrival
+	descriptions map[string]*description // of the many alerts of one endpoint most say the same
 }
 
 // description is what alerts say of an endpoint, read.
@@ -32,7 +32,7 @@ type description struct {
 
 // note tells an alert its agent, and the agent of the alert: what the latest to arrive says holds.
 func (l *agents) note(e *alert) {
-	d := l.said[string(e.rawAgent)]
+	d := l.descriptions[string(e.rawAgent)]
 	if d == nil {
 		d = l.read(e.rawAgent)
 	}
@@ -65,7 +65,7 @@ func (l *agents) read(raw json.RawMessage) *description {
 			l.order = append(l.order, d.agent)
 		}
 	}
-	l.said[string(raw)] = d
+	l.descriptions[string(raw)] = d
 	return d
 }
 

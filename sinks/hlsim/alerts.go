@@ -36,7 +36,7 @@ var alertIndex = index[*alert]{
 		"rule_name":          {text: func(e *alert) string { return e.ruleName }},
 		"agent.hostname":     {text: func(e *alert) string { return e.host }},
 		"alert_time":         {moment: func(e *alert) time.Time { return e.at }},
-		"last_update":        {moment: func(e *alert) time.Time { return e.moved }},
+		"last_update":        {moment: func(e *alert) time.Time { return e.updated }},
 		"@event_create_date": {moment: func(e *alert) time.Time { return moment(objectOf(e.raw)["@event_create_date"]) }},
 	},
 	path: func(name string) column[*alert] {
@@ -135,10 +135,10 @@ func (k *Knobs) tagged(n int, what string) *answer {
 
 // alert is one as it is held: its document, and of that what lists, threats and agents ask for.
 type alert struct {
-	id        string
-	seq       int             // in the order of arrival
-	raw       json.RawMessage // replaced, never written to
-	at, moved time.Time       // alert_time, or the arrival where it says none; last_update, zero when there is none
+	id          string
+	seq         int             // in the order of arrival
+	raw         json.RawMessage // replaced, never written to
+	at, updated time.Time       // alert_time, or the arrival where it says none; last_update, zero when there is none
 
 	status, typ, level, maturity string
 	threatKey, uniqueID          string
@@ -179,7 +179,7 @@ func (s *Sim) readAlert(raw []byte) (*alert, error) {
 	if at := moment(all["alert_time"]); !at.IsZero() {
 		e.at = at
 	}
-	e.moved = moment(all["last_update"])
+	e.updated = moment(all["last_update"])
 	process := objectOf(all["process"])
 	for _, field := range []struct {
 		to   *string
@@ -209,7 +209,7 @@ func quoted(s string) json.RawMessage {
 // nextAlertID is the id of the next document in the index: 20 letters and digits of base64 (contract
 // harfanglab-api 7.3), the same for Sims of the same history.
 func (s *Sim) nextAlertID() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "alert %d", s.named.Add(1)))
+	sum := sha256.Sum256(fmt.Appendf(nil, "alert %d", s.alertIDs.Add(1)))
 	return base64.RawURLEncoding.EncodeToString(sum[:15])
 }
 
@@ -318,7 +318,7 @@ type alertStore struct {
 }
 
 func newAlertStore() *alertStore {
-	return &alertStore{byID: map[string]*alert{}, threats: newThreats(), agents: agents{byID: map[string]*agent{}, said: map[string]*description{}}}
+	return &alertStore{byID: map[string]*alert{}, threats: newThreats(), agents: agents{byID: map[string]*agent{}, descriptions: map[string]*description{}}}
 }
 
 // before is the order of the index.
@@ -414,6 +414,6 @@ func (s *alertStore) triage(e *alert, status string, now time.Time, by *user) {
 	line, _ := encode(map[string]string{"action": "status_changed", "timestamp": at, "status": status, "username": by.username})
 	all["status_history"], _ = encode(append(elements(all["status_history"]), line)) // parts of what was decoded
 	e.raw, _ = encode(all)
-	e.status, e.moved = status, now.UTC().Truncate(time.Second)
+	e.status, e.updated = status, now.UTC().Truncate(time.Second)
 	s.version++
 }

@@ -47,17 +47,6 @@ func (s *Sim) AddSource(kind, name string) (id string, err error) {
 	return c.addSource(Source{Name: name, Enabled: true}).ID, nil
 }
 
-// EnableSource switches a list on or off. It is false when there is no such list.
-func (s *Sim) EnableSource(kind, id string, on bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	src := s.of(kind).source(id)
-	if src != nil {
-		src.Enabled = on
-	}
-	return src != nil
-}
-
 // Rules are all rules of a kind, sorted by type, value, name and id.
 func (s *Sim) Rules(kind string) []Rule {
 	s.mu.RLock()
@@ -114,7 +103,7 @@ func (s *Sim) add(c *collection, in Rule, rewriteContent bool) (*row, error) {
 	if src == nil {
 		return nil, fmt.Errorf("no list %q of kind %s", in.SourceID, c.kind)
 	}
-	r := &row{id: in.ID, src: src, state: stateDisabled, created: now, moved: now - early, by: analyst}
+	r := &row{id: in.ID, src: src, state: stateDisabled, created: now, updated: now - early, by: analyst}
 	r.take(c.kind, in, Rule{}, rewriteContent)
 	if r.id == "" && !s.knobs.Load().OtherSigmaID {
 		r.id = r.ruleID
@@ -169,7 +158,7 @@ func (s *Sim) Edit(kind, id string, change func(*Rule)) bool {
 		return false
 	}
 	next.take(c.kind, in, before, !s.knobs.Load().KeepContent)
-	next.moved, next.by = s.now(), analyst
+	next.updated, next.by = s.now(), analyst
 	if c.twin(&next) != nil {
 		return false
 	}
@@ -198,7 +187,7 @@ func (s *Sim) Promote() (n int) {
 	for _, c := range s.kinds {
 		for _, r := range c.byID {
 			if r.hlStatus == "testing" {
-				r.hlStatus, r.moved = "stable", now
+				r.hlStatus, r.updated = "stable", now
 				n++
 			}
 		}
@@ -226,7 +215,7 @@ func (s *Sim) controlRoutes() http.Handler {
 		"DELETE /_sim/rules/{kind}/{id}": s.deleteByControl,
 		"GET /_sim/sources/{kind}":       func(r *http.Request, _ func(any) error) (any, error) { return s.Sources(r.PathValue("kind")), nil },
 		"GET /_sim/knobs":                func(*http.Request, func(any) error) (any, error) { return s.Knobs(), nil },
-		"PATCH /_sim/knobs":              s.turnByControl,
+		"PATCH /_sim/knobs":              s.setKnobsByControl,
 		"POST /_sim/saw":                 s.sawByControl,
 		"GET /_sim/alerts":               func(*http.Request, func(any) error) (any, error) { return s.Alerts(), nil },
 		"POST /_sim/alerts":              s.alertsByControl,
@@ -302,7 +291,7 @@ func (s *Sim) deleteByControl(r *http.Request, _ func(any) error) (any, error) {
 	return struct{}{}, nil
 }
 
-func (s *Sim) turnByControl(_ *http.Request, decode func(any) error) (_ any, err error) {
+func (s *Sim) setKnobsByControl(_ *http.Request, decode func(any) error) (_ any, err error) {
 	s.SetKnobs(func(k *Knobs) {
 		next := *k.clone()
 		if err = decode(&next); err == nil {

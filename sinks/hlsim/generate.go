@@ -20,22 +20,13 @@ import (
 type Spec struct {
 	Seed   uint64     `json:"seed"`             // the same seed, rules and times give the same documents, and so the same ids
 	Count  int        `json:"count"`            // of alerts; 0 is one of each shape
-	Shapes []string   `json:"shapes,omitempty"` // those of Shapes that are made by turns; all when empty
+	Shapes []string   `json:"shapes,omitempty"` // the names of those that are made by turns; all when empty
 	From   time.Time  `json:"from,omitzero"`    // the alert_times are spread from here; a day before To when zero
 	To     time.Time  `json:"to,omitzero"`      // up to here; now when zero
 	Hosts  int        `json:"hosts,omitempty"`  // on so many endpoints; 0 is 10
 	Known  bool       `json:"known,omitempty"`  // IOC alerts are of rules that are held, of the right type, while there are any
 	Form   *AlertForm `json:"form,omitempty"`   // how all of them are spelled; nil mixes every way
 	Plain  bool       `json:"plain,omitempty"`  // new, in no threat, without what is odd about some
-}
-
-// Shapes are the names of what Generate makes: all shapes of contract harfanglab-api 7.4 and 12.24.
-func Shapes() []string {
-	var out []string
-	for _, s := range shapes {
-		out = append(out, s.name)
-	}
-	return out
 }
 
 // Generate holds alerts of every shape, without regard to whether their rules are there; they count in

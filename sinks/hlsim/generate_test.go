@@ -103,7 +103,8 @@ func TestShapes(t *testing.T) {
 	spec := day
 	spec.Count = 7 * len(shapes)
 	all := drawn(t, spec)
-	for i, name := range Shapes() {
+	for i, shape := range shapes {
+		name := shape.name
 		t.Run(name, func(t *testing.T) {
 			if want[name] == nil {
 				t.Fatal("nothing is known of this shape")
@@ -130,70 +131,34 @@ func TestShapes(t *testing.T) {
 func TestGeneratedAlertsVary(t *testing.T) {
 	spec := day
 	spec.Count = 600
-	count := map[string]int{}
-	fraction := regexp.MustCompile(`:\d\d(?:\.(\d+))?(Z|\+00:00)$`)
-	for _, d := range drawn(t, spec) {
-		switch v := d["threat_key"].(type) {
-		case nil:
-			count["threat absent"]++
-		case float64:
-			count["threat number"]++
-		case string:
-			count[map[bool]string{true: "threat UUID", false: "threat text"}[len(v) == 36]]++
-		}
-		m := fraction.FindStringSubmatch(d["alert_time"].(string))
-		if m == nil {
-			t.Fatalf("time %v", d["alert_time"])
-		}
-		count[fmt.Sprint("fraction ", len(m[1]))]++
-		count["zone "+m[2]]++
-		if d["detection_date"] == nil {
-			count["detection_date null"]++
-		}
-		if d["x_added_later"] != nil {
-			count["unknown member"]++
-		}
-		if d["last_update"] != nil {
-			count["status "+d["status"].(string)]++
-		} else if d["status"] != "new" {
-			t.Errorf("status %v of an alert that never changed", d["status"])
-		}
-		content, there := d["rule_content"].(string)
-		if d["alert_type"] != "ioc" {
-			continue
-		}
-		switch {
-		case !there:
-			count["content absent"]++
-		case strings.HasSuffix(content, `}"`):
-			count["content CSV"]++
-		case strings.HasSuffix(content, `}'`):
-			count["content single"]++
-		case strings.HasSuffix(content, `}`):
-			count["content bare"]++
-		}
-		msg := d["msg"].(string)
-		switch {
-		case regexp.MustCompile(`: (hash|filename|filepath|ip_\w+|domain_name|url)=`).MatchString(msg):
-			count["msg equals"]++
-		case regexp.MustCompile(`: (hash|filename|filepath|ip_\w+|domain_name|url):`).MatchString(msg):
-			count["msg colon"]++
-		default:
-			count["msg bare"]++
-		}
-		count[fmt.Sprint("matches ", at(d, "process.ioc_matches") != nil || at(d, "eventlog.ioc_matches") != nil)]++
+	docs, err := New(Options{}).Documents(spec)
+	if err != nil {
+		t.Fatal(err)
 	}
-	want := []string{
-		"threat absent", "threat number", "threat UUID", "threat text", "zone Z", "zone +00:00", "detection_date null", "unknown member", "content absent", "content CSV",
-		"content single", "content bare", "msg equals", "msg colon", "msg bare", "matches true", "matches false",
-		"status investigating", "status false_positive", "status closed", "status probable_false_positive",
+	patterns := []string{
+		`"threat_key":\d`, `"threat_key":"\d+"`, `"threat_key":"[0-9a-f-]{36}"`, `"detection_date":null`, `"x_added_later"`,
+		`"last_update".*"status":"investigating"`, `"last_update".*"status":"false_positive"`, `"last_update".*"status":"closed"`, `"last_update".*"status":"probable_false_positive"`,
+		`"alert_type":"ioc".*"rule_content":"[^"]*,\\"`, `"alert_type":"ioc".*"rule_content":"[^"]*,'\{`, `"alert_type":"ioc".*"rule_content":"[^"]*,\{`,
+		`"alert_type":"ioc".*"msg":"[^"]*: \w+=`, `"alert_type":"ioc".*"msg":"[^"]*: (hash|filename|ip_dst):`, `"alert_type":"ioc".*"msg":"[^"]*: [0-9a-f.]+"`, `"ioc_matches":\[\{`,
 	}
 	for i := range 10 {
-		want = append(want, fmt.Sprint("fraction ", i))
+		for _, zone := range []string{"Z", `\+00:00`} {
+			patterns = append(patterns, fmt.Sprintf(`"alert_time":"[^".]*:\d\d%s%s"`, map[bool]string{true: fmt.Sprintf(`\.\d{%d}`, i)}[i > 0], zone))
+		}
 	}
-	for _, name := range want {
-		if count[name] == 0 {
-			t.Errorf("none with %s", name)
+	for _, p := range patterns {
+		if like := regexp.MustCompile(p); !slices.ContainsFunc(docs, func(d json.RawMessage) bool { return like.Match(d) }) {
+			t.Errorf("none with %s", p)
+		}
+	}
+	for _, p := range []string{`"threat_key"`, `"alert_type":"(?:[^i]|i[^o]).*|"rule_content"`, `"alert_type":"(?:[^i]|i[^o]).*|"ioc_matches":\[\{`} {
+		if like := regexp.MustCompile(p); !slices.ContainsFunc(docs, func(d json.RawMessage) bool { return !like.Match(d) }) {
+			t.Errorf("none without %s", p)
+		}
+	}
+	for _, d := range docs {
+		if strings.Contains(string(d), `"last_update"`) == strings.Contains(string(d), `"status":"new"`) {
+			t.Errorf("a change without its moment, or the other way round: %s", d)
 		}
 	}
 }
@@ -244,61 +209,66 @@ func TestGenerateSpecs(t *testing.T) {
 			}
 		})
 	}
-	t.Run("twice the same is refused", func(t *testing.T) {
-		s := New(Options{})
-		if _, err := s.Generate(day); err != nil {
-			t.Fatal(err)
+}
+
+func TestGenerateTwiceTheSame(t *testing.T) {
+	s := New(Options{})
+	if _, err := s.Generate(day); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := s.Generate(day); err == nil || len(ids) > 0 || s.AlertCount() != len(shapes) {
+		t.Errorf("%d more, %v", len(ids), err)
+	}
+}
+
+func TestGenerateTheLastDay(t *testing.T) {
+	s := New(Options{Now: func() time.Time { return day.To }})
+	if _, err := s.Generate(Spec{Count: 50}); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range s.alerts.byTime {
+		if e.at.Before(day.From) || e.at.After(day.To) {
+			t.Errorf("at %v", e.at)
 		}
-		if ids, err := s.Generate(day); err == nil || len(ids) > 0 || s.AlertCount() != len(shapes) {
-			t.Errorf("%d more, %v", len(ids), err)
+	}
+}
+
+func TestGeneratePlainAlerts(t *testing.T) {
+	spec := day
+	spec.Count, spec.Shapes, spec.Plain, spec.Form, spec.Hosts = 20, []string{"ioc url"}, true, &AlertForm{}, 1
+	for _, d := range drawn(t, spec) {
+		got := []any{d["status"], d["threat_key"], d["last_update"], at(d, "agent.hostname"), strings.Contains(d["msg"].(string), ": url=https://")}
+		if diff := cmp.Diff([]any{"new", nil, nil, "WKS-001", true}, got); diff != "" {
+			t.Errorf("alert (-want +got):\n%s", diff)
 		}
-	})
-	t.Run("the last day is meant", func(t *testing.T) {
-		s := New(Options{Now: func() time.Time { return day.To }})
-		if _, err := s.Generate(Spec{Count: 50}); err != nil {
-			t.Fatal(err)
+	}
+}
+
+func TestGenerateOfKnownRules(t *testing.T) {
+	m := armed(t, Options{})
+	spec := day
+	spec.Shapes, spec.Known, spec.Form = []string{"ioc domain_name", "ioc url"}, true, &AlertForm{}
+	ids, err := m.Generate(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, id := range ids {
+		d := m.document(id)
+		r, there := m.Rule(IOC, d["rule_id"].(string))
+		if !there || !r.Enabled || r.Type != []string{"domain_name", "url"}[i] || !strings.HasSuffix(d["msg"].(string), r.Value) {
+			t.Errorf("alert of %+v: %v", r, d["msg"])
 		}
-		for _, e := range s.alerts.byTime {
-			if e.at.Before(day.From) || e.at.After(day.To) {
-				t.Errorf("at %v", e.at)
-			}
-		}
-	})
-	t.Run("plain, in one form", func(t *testing.T) {
-		spec := day
-		spec.Count, spec.Shapes, spec.Plain, spec.Form, spec.Hosts = 20, []string{"ioc url"}, true, &AlertForm{}, 1
-		for _, d := range drawn(t, spec) {
-			got := []any{d["status"], d["threat_key"], d["last_update"], at(d, "agent.hostname"), strings.Contains(d["msg"].(string), ": url=https://")}
-			if diff := cmp.Diff([]any{"new", nil, nil, "WKS-001", true}, got); diff != "" {
-				t.Errorf("alert (-want +got):\n%s", diff)
-			}
-		}
-	})
-	t.Run("of known rules", func(t *testing.T) {
-		m := armed(t, Options{})
-		spec := day
-		spec.Shapes, spec.Known, spec.Form = []string{"ioc domain_name", "ioc url"}, true, &AlertForm{}
-		ids, err := m.Generate(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, id := range ids {
-			d := m.document(id)
-			r, there := m.Rule(IOC, d["rule_id"].(string))
-			if !there || !r.Enabled || r.Type != []string{"domain_name", "url"}[i] || !strings.HasSuffix(d["msg"].(string), r.Value) {
-				t.Errorf("alert of %+v: %v", r, d["msg"])
-			}
-		}
-	})
-	t.Run("all of them pass through the API", func(t *testing.T) {
-		m := start(t, Options{})
-		if ids, err := m.Generate(Spec{Count: 300, Hosts: 30}); err != nil || len(ids) != 300 {
-			t.Fatal(len(ids), err)
-		}
-		if n := len(m.get(alertPath + "?limit=1000").rows(t)); n != 300 {
-			t.Errorf("%d listed", n)
-		}
-		m.get(threatPath+"?limit=1000").want(t, 200, `"results":[{"id":`)
-		m.get(agentPath+"?limit=1000").want(t, 200, `{"count":30,`)
-	})
+	}
+}
+
+func TestGeneratedAlertsPassThroughTheAPI(t *testing.T) {
+	m := start(t, Options{})
+	if ids, err := m.Generate(Spec{Count: 300, Hosts: 30}); err != nil || len(ids) != 300 {
+		t.Fatal(len(ids), err)
+	}
+	if n := len(m.get(alertPath + "?limit=1000").rows(t)); n != 300 {
+		t.Errorf("%d listed", n)
+	}
+	m.get(threatPath+"?limit=1000").want(t, 200, `"results":[{"id":`)
+	m.get(agentPath+"?limit=1000").want(t, 200, `{"count":30,`)
 }

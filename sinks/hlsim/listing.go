@@ -163,14 +163,14 @@ func (k *Knobs) find(c *collection, q query, test func(*row) bool, w window) ([]
 		for _, src := range lists {
 			n += src.rows.n
 		}
-		return k.turn(lists, n, w), n
+		return k.wholePage(lists, n, w), n
 	}
 	rows := k.filter(c, q, lists, test, order)
 	return slices.Clone(rowsOf(w, rows)), len(rows)
 }
 
-// turn is a page of whole lists, from their ends if the newest come first.
-func (k *Knobs) turn(lists []*source, n int, w window) []*row {
+// wholePage is a page of whole lists, from their ends if the newest come first.
+func (k *Knobs) wholePage(lists []*source, n int, w window) []*row {
 	if !k.NewestFirst {
 		return pageOf(lists, w.offset, w.limit)
 	}
@@ -228,7 +228,7 @@ func sortRows(rows []*row, order string) {
 	var by func(a, b *row) int
 	switch field {
 	case "last_update":
-		by = func(a, b *row) int { return cmp.Compare(a.moved, b.moved) }
+		by = func(a, b *row) int { return cmp.Compare(a.updated, b.updated) }
 	case "creation_date":
 		by = func(a, b *row) int { return cmp.Compare(a.created, b.created) }
 	case "value":
@@ -305,9 +305,9 @@ func (k *Knobs) moment(name, v string) (func(*row) bool, *answer) {
 	}
 	at := t.UnixMicro()
 	if strings.HasSuffix(name, "__gte") {
-		return func(r *row) bool { return r.moved >= at }, nil
+		return func(r *row) bool { return r.updated >= at }, nil
 	}
-	return func(r *row) bool { return r.moved <= at }, nil
+	return func(r *row) bool { return r.updated <= at }, nil
 }
 
 // mentions is search: a substring of several columns, which finds near matches too.

@@ -65,7 +65,7 @@ type row struct {
 	name, description, comment *string // nil is null
 	hlStatus                   string
 	state                      string // the global_state
-	created, moved             int64  // creation_date and last_update, in microseconds
+	created, updated           int64  // creation_date and last_update, in microseconds
 	by                         *user
 	*extra
 }
@@ -107,7 +107,7 @@ func (r *row) rule() Rule {
 		Enabled: f.enabled, BlockOnAgent: f.block, QuarantineOnAgent: f.quarantine, GlobalState: r.state,
 		HLStatus: r.hlStatus, RuleLevel: r.level, RuleLevelOverride: r.override, RuleConfidenceOverride: r.confidence,
 		AlertCount: r.alerts, LastModifier: r.by.username,
-		CreationDate: time.UnixMicro(r.created).UTC(), LastUpdate: time.UnixMicro(r.moved).UTC(),
+		CreationDate: time.UnixMicro(r.created).UTC(), LastUpdate: time.UnixMicro(r.updated).UTC(),
 	}
 }
 
@@ -440,7 +440,7 @@ func (k *Knobs) viewCommon(r *row) common {
 	c := common{
 		References: list(r.references), Enabled: f.enabled, HLStatus: r.hlStatus, TestStart: stamp(r.created - 9), TestCount: r.tested(), TestDelay: 7, TestAlerts: 10,
 		AlertCount: r.alerts, Block: f.block, Quarantine: f.quarantine, Endpoint: f.endpoint, Level: orNull(r.level), Override: orNull(r.override),
-		Modifier: modifier{r.by.id, r.by.username}, Created: stamp(r.created), Updated: stamp(r.moved),
+		Modifier: modifier{r.by.id, r.by.username}, Created: stamp(r.created), Updated: stamp(r.updated),
 	}
 	if !k.BareRule {
 		c.SourceID, c.Source = r.src.ID, r.src.ID

@@ -145,16 +145,21 @@ func (in *ruleInput) check(k *Knobs, c *collection, next, old *row) *answer {
 		in.refuse("id", "The id of a Sigma rule cannot be changed.")
 	}
 	if k.NoDisableEdit && old.state != stateDisabled && next.state == stateDisabled {
-		for name, edited := range map[string]bool{
-			"name": orEmpty(next.name) != orEmpty(old.name), "description": orEmpty(next.description) != orEmpty(old.description),
-			"comment": orEmpty(next.comment) != orEmpty(old.comment), "content": next.text != old.text,
-		} {
-			if edited {
-				in.refuse(name, "A rule cannot be edited while it is being disabled.")
-			}
-		}
+		in.refuseEdits(next, old)
 	}
 	return in.bad()
+}
+
+// refuseEdits names the texts that are no longer what they were.
+func (in *ruleInput) refuseEdits(next, old *row) {
+	for name, edited := range map[string]bool{
+		"name": orEmpty(next.name) != orEmpty(old.name), "description": orEmpty(next.description) != orEmpty(old.description),
+		"comment": orEmpty(next.comment) != orEmpty(old.comment), "content": next.text != old.text,
+	} {
+		if edited {
+			in.refuse(name, "A rule cannot be edited while it is being disabled.")
+		}
+	}
 }
 
 var (
@@ -208,7 +213,7 @@ func (s *Sim) updateRule(r *http.Request, by *user, c *collection) *answer {
 	if c.twin(&next) != nil {
 		return taken(c.kind)
 	}
-	next.moved, next.by = s.now(), by
+	next.updated, next.by = s.now(), by
 	c.replace(old, &next, k.MoveOnWrite)
 	return ok(k.view(c.kind, old, true))
 }
@@ -216,7 +221,7 @@ func (s *Sim) updateRule(r *http.Request, by *user, c *collection) *answer {
 // newRow is a row for a creation. Its last_update comes before its creation_date.
 func (s *Sim) newRow(c *collection, in *ruleInput, by *user) *row {
 	now := s.now()
-	return &row{id: newID(), src: c.source(in.source.text), by: by, created: now, moved: now - early, state: stateAlert, hlStatus: "stable", extra: noExtra}
+	return &row{id: newID(), src: c.source(in.source.text), by: by, created: now, updated: now - early, state: stateAlert, hlStatus: "stable", extra: noExtra}
 }
 
 func (s *Sim) createIOC(r *http.Request, by *user, c *collection) *answer {
@@ -295,7 +300,7 @@ func (s *Sim) createFile(r *http.Request, by *user, c *collection) *answer {
 		made.hlStatus = "stable"
 	}
 	if old != nil {
-		made.id, made.created, made.moved = old.id, old.created, s.now()
+		made.id, made.created, made.updated = old.id, old.created, s.now()
 		c.replace(old, made, k.MoveOnWrite)
 		made = old
 	} else {

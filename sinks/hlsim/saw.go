@@ -58,7 +58,7 @@ func (c *collection) suspects(src *source, seen Sighting, visit func(*row) bool)
 // fire makes the alert of a rule and counts it.
 func (s *Sim) fire(k *Knobs, kind string, r *row, seen Sighting) (string, error) {
 	id := s.nextAlertID()
-	x := newAlertBuilder(seen, newRandom(uint64(s.named.Load())), k.AlertForm, s.options.Now())
+	x := newAlertBuilder(seen, newRandom(uint64(s.alertIDs.Load())), k.AlertForm, s.options.Now())
 	var d document
 	switch kind {
 	case IOC:

@@ -48,8 +48,8 @@ type Sim struct {
 	options       Options
 	api, controls http.Handler
 	knobs         atomic.Pointer[Knobs] // what it points to never changes
-	turning       sync.Mutex            // held by SetKnobs
-	named         atomic.Int64          // ids given to alerts
+	setting       sync.Mutex            // held by SetKnobs
+	alertIDs      atomic.Int64          // ids given to alerts
 
 	mu     sync.RWMutex // guards what follows
 	kinds  map[string]*collection
@@ -88,8 +88,8 @@ func (s *Sim) Knobs() Knobs { return *s.knobs.Load().clone() }
 
 // SetKnobs changes behaviour from the next request on. change must not call SetKnobs.
 func (s *Sim) SetKnobs(change func(*Knobs)) {
-	s.turning.Lock()
-	defer s.turning.Unlock()
+	s.setting.Lock()
+	defer s.setting.Unlock()
 	next := s.knobs.Load().clone()
 	change(next)
 	s.knobs.Store(next.clone())
