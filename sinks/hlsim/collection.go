@@ -164,6 +164,13 @@ func (l *rows) add(r *row) {
 	l.n++
 }
 
+// addFirst puts a row before all others.
+func (l *rows) addFirst(r *row) {
+	r.chunk = &chunk{[]*row{r}}
+	l.chunks = slices.Insert(l.chunks, 0, r.chunk)
+	l.n++
+}
+
 func (l *rows) remove(r *row) {
 	c := r.chunk
 	for i := range c.rows {
@@ -244,27 +251,37 @@ func (s *Sim) disturb(k *Knobs, c *collection, list string, page int) pageFault 
 		heal(&k.RepeatRow)
 	})
 	if now.DriftPage == page {
-		s.drift(c, list, now.DriftAdd, now.DriftRemove)
+		s.drift(c, list, &now)
 	}
 	return pageFault{lose: now.LoseRow == page, repeat: now.RepeatRow == page}
 }
 
-// drift adds rules of somebody else to the list that is read, or to the first one, and deletes from
-// the beginning of what is read.
-func (s *Sim) drift(c *collection, list string, add, remove int) {
+// drift deletes from the beginning of what is read, moves there what is at its end, and adds rules of
+// somebody else to the list that is read, or to the first one.
+func (s *Sim) drift(c *collection, list string, k *Knobs) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	lists := c.sources
 	if src := c.source(list); src != nil {
 		lists = []*source{src}
 	}
-	for _, r := range pageOf(lists, 0, remove) {
+	if len(lists) == 0 {
+		return
+	}
+	for _, r := range pageOf(lists, 0, k.DriftRemove) {
 		c.remove(r)
 	}
-	for range add {
-		if len(lists) == 0 {
-			return
-		}
+	n := 0
+	for _, src := range lists {
+		n += src.rows.n
+	}
+	for _, r := range pageOf(lists, max(n-k.DriftMove, 0), k.DriftMove) {
+		r.updated, r.by = s.now(), analyst
+		r.src.rows.remove(r)
+		r.src.rows.addFirst(r)
+		c.version++
+	}
+	for range k.DriftAdd {
 		in := Rule{SourceID: lists[0].ID, Enabled: true}
 		switch id := newID(); c.kind {
 		case IOC:

@@ -7,15 +7,17 @@ type Knobs struct {
 	Version string `json:"version,omitempty"` // what /api/version/ says; that of the Options when empty
 
 	// Transport and paging.
-	NoRedirect    bool     `json:"no_redirect"`    // a path without its trailing slash is answered directly
-	AbsoluteNext  bool     `json:"absolute_next"`  // next and previous are whole URLs
-	PageDefault   int      `json:"page_default"`   // rows of a page without limit; 0 is 100
-	PageMax       int      `json:"page_max"`       // larger limits are clamped; 0 is 10,000
-	NewestFirst   bool     `json:"newest_first"`   // lists begin with the rule that was made last
-	MoveOnWrite   bool     `json:"move_on_write"`  // a changed rule moves to the end of its list
-	IgnoreFilters []string `json:"ignore_filters"` // these query parameters are unknown, and so have no effect
-	CommaOr       bool     `json:"comma_or"`       // __exact filters of rules and lists take several values, cut at commas
-	AnyDateForm   bool     `json:"any_date_form"`  // last_update filters take 2026-03-01T10:20:30Z as well
+	NoRedirect     bool     `json:"no_redirect"`     // a path without its trailing slash is answered directly
+	AbsoluteNext   bool     `json:"absolute_next"`   // next and previous are whole URLs
+	PageDefault    int      `json:"page_default"`    // rows of a page without limit; 0 is 100
+	PageMax        int      `json:"page_max"`        // larger limits are clamped; 0 is 10,000
+	NewestFirst    bool     `json:"newest_first"`    // lists begin with the rule that was made last
+	MoveOnWrite    bool     `json:"move_on_write"`   // a changed rule moves to the end of its list
+	Orderings      []string `json:"orderings"`       // the fields that lists of rules can be sorted by; nil is id, creation_date, last_update, value and name
+	RefuseOrdering bool     `json:"refuse_ordering"` // other orderings answer 400 instead of having no effect
+	IgnoreFilters  []string `json:"ignore_filters"`  // these query parameters are unknown, and so have no effect
+	CommaOr        bool     `json:"comma_or"`        // __exact filters of rules and lists take several values, cut at commas
+	AnyDateForm    bool     `json:"any_date_form"`   // last_update filters take 2026-03-01T10:20:30Z as well
 
 	// Generations and answers.
 	OldGeneration    bool     `json:"old_generation"`     // no global_state, rule_effective_level, rule_confidence_override, IOC name
@@ -50,13 +52,15 @@ type Knobs struct {
 	KeepContent      bool `json:"keep_content"`      // Sigma is stored as it was sent instead of written anew
 
 	// Listings that change or lie while they are read. Pages count from 1, by their offset. Look-ups, with
-	// any filter but source_id, are left alone.
+	// any parameter but source_id and ordering, are left alone. Drift is in the order that lists have when none
+	// is asked for; the manager keeps it no better than it likes (contract harfanglab-api 1.5).
 	CountOff    int    `json:"count_off"`    // added to every count
 	RepeatRow   int    `json:"repeat_row"`   // this page holds its last row twice
 	LoseRow     int    `json:"lose_row"`     // this page lacks its first row
 	DriftPage   int    `json:"drift_page"`   // before this page is read, DriftAdd and DriftRemove happen
 	DriftAdd    int    `json:"drift_add"`    // so many rules are added by somebody else
 	DriftRemove int    `json:"drift_remove"` // so many rules are deleted at the listing's beginning
+	DriftMove   int    `json:"drift_move"`   // so many rules at its end are edited, and move to its beginning
 	DriftKind   string `json:"drift_kind"`   // the kind that all of these hit; every one when empty
 	DriftOnce   bool   `json:"drift_once"`   // what is said for a page happens once, then heals
 

@@ -2,6 +2,7 @@ package hlsim
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -117,6 +118,7 @@ func (k *Knobs) envelope(r *http.Request, w window, n int, results any) envelope
 type cache struct {
 	sync.Mutex
 	version uint64
+	knobs   *Knobs
 	asked   string
 	rows    []*row
 }
@@ -126,15 +128,16 @@ func (s *Sim) listRules(r *http.Request, _ *user, c *collection) *answer {
 	q := k.query(r)
 	w := q.window(k)
 	test, bad := k.ruleTest(c.kind, q)
-	if bad != nil {
+	order, bad2 := k.ordering(q)
+	if bad := cmp.Or(bad, bad2); bad != nil {
 		return bad
 	}
 	var wrong pageFault
-	if q.only("source_id") {
+	if q.only("source_id", "ordering") {
 		wrong = s.disturb(k, c, q.Get("source_id"), w.page())
 	}
 	s.mu.RLock()
-	rows, n := k.find(c, q, test, w)
+	rows, n := k.find(c, q, test, order, w)
 	if wrong.lose && len(rows) > 0 {
 		rows = rows[1:]
 	}
@@ -146,8 +149,8 @@ func (s *Sim) listRules(r *http.Request, _ *user, c *collection) *answer {
 	return ok(k.envelope(r, w, n, views))
 }
 
-// find is a page of the rows that pass a test, and the number of all that do.
-func (k *Knobs) find(c *collection, q query, test func(*row) bool, w window) ([]*row, int) {
+// find is a page of the rows that pass a test, in an order, and the number of all that do.
+func (k *Knobs) find(c *collection, q query, test func(*row) bool, order func(a, b *row) int, w window) ([]*row, int) {
 	lists := c.sources
 	if only := q.exact("source_id"); only != nil {
 		lists = nil
@@ -157,8 +160,7 @@ func (k *Knobs) find(c *collection, q query, test func(*row) bool, w window) ([]
 			}
 		}
 	}
-	order := q.Get("ordering")
-	if test == nil && order == "" {
+	if test == nil && order == nil {
 		n := 0
 		for _, src := range lists {
 			n += src.rows.n
@@ -184,7 +186,7 @@ func (k *Knobs) wholePage(lists []*source, n int, w window) []*row {
 	return rows
 }
 
-func (k *Knobs) filter(c *collection, q query, lists []*source, test func(*row) bool, order string) []*row {
+func (k *Knobs) filter(c *collection, q query, lists []*source, test func(*row) bool, order func(a, b *row) int) []*row {
 	var found []*row
 	if c.kind == IOC && q.Get("type") != "" && q.Get("value__exact") != "" && !q.commas {
 		for _, src := range lists { // the connectors' look-up: by the index
@@ -197,12 +199,9 @@ func (k *Knobs) filter(c *collection, q query, lists []*source, test func(*row) 
 	q.Del("limit")
 	q.Del("offset")
 	asked := q.Encode()
-	if k.NewestFirst {
-		asked += "&newest"
-	}
 	c.found.Lock()
 	defer c.found.Unlock()
-	if c.found.asked == asked && c.found.version == c.version && c.found.rows != nil {
+	if c.found.asked == asked && c.found.knobs == k && c.found.version == c.version && c.found.rows != nil {
 		return c.found.rows
 	}
 	found = []*row{}
@@ -217,33 +216,50 @@ func (k *Knobs) filter(c *collection, q query, lists []*source, test func(*row) 
 	if k.NewestFirst {
 		slices.Reverse(found)
 	}
-	sortRows(found, order)
-	c.found.version, c.found.asked, c.found.rows = c.version, asked, found
+	if order != nil {
+		slices.SortFunc(found, order)
+	}
+	c.found.version, c.found.knobs, c.found.asked, c.found.rows = c.version, k, asked, found
 	return found
 }
 
-// sortRows orders by a field, backwards after a minus. A field that it does not know has no effect.
-func sortRows(rows []*row, order string) {
-	field, down := strings.CutPrefix(order, "-")
-	var by func(a, b *row) int
-	switch field {
-	case "last_update":
-		by = func(a, b *row) int { return cmp.Compare(a.updated, b.updated) }
-	case "creation_date":
-		by = func(a, b *row) int { return cmp.Compare(a.created, b.created) }
-	case "value":
-		by = func(a, b *row) int { return cmp.Compare(a.value, b.value) }
-	case "name":
-		by = func(a, b *row) int { return cmp.Compare(orEmpty(a.name), orEmpty(b.name)) }
-	default:
-		return
-	}
-	slices.SortStableFunc(rows, func(a, b *row) int {
-		if down {
-			a, b = b, a
+// orderings are the fields that lists of rules can be sorted by.
+var orderings = map[string]func(a, b *row) int{
+	"id":            func(a, b *row) int { return cmp.Compare(a.id, b.id) },
+	"creation_date": func(a, b *row) int { return cmp.Compare(a.created, b.created) },
+	"last_update":   func(a, b *row) int { return cmp.Compare(a.updated, b.updated) },
+	"value":         func(a, b *row) int { return cmp.Compare(a.value, b.value) },
+	"name":          func(a, b *row) int { return cmp.Compare(orEmpty(a.name), orEmpty(b.name)) },
+}
+
+// ordering is the order that is asked for, by several fields cut at commas, each backwards after a minus;
+// rows that are equal in all of them are told apart by their ids. It is nil when no field is one that
+// lists can be sorted by.
+func (k *Knobs) ordering(q query) (func(a, b *row) int, *answer) {
+	var by []func(a, b *row) int
+	for _, word := range words(q.Get("ordering")) {
+		field, down := strings.CutPrefix(word, "-")
+		compare := orderings[field]
+		switch taken := k.Orderings == nil || slices.Contains(k.Orderings, field); {
+		case compare != nil && taken && down:
+			by = append(by, func(a, b *row) int { return compare(b, a) })
+		case compare != nil && taken:
+			by = append(by, compare)
+		case k.RefuseOrdering:
+			return nil, refused("ordering", fmt.Sprintf("Select a valid choice. %s is not one of the available choices.", field))
 		}
-		return by(a, b)
-	})
+	}
+	if by == nil {
+		return nil, nil
+	}
+	return func(a, b *row) int {
+		for _, compare := range by {
+			if c := compare(a, b); c != 0 {
+				return c
+			}
+		}
+		return cmp.Compare(a.id, b.id)
+	}, nil
 }
 
 // ruleTest is what the parameters ask of a rule, all of it at once; nil when they ask nothing. The list

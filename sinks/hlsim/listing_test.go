@@ -3,6 +3,7 @@ package hlsim
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -117,6 +118,7 @@ func TestListingsThatLie(t *testing.T) {
 		{"a row that is repeated", Knobs{RepeatRow: 1, DriftOnce: true}, "0 1 2 2|4 5 6", "7 7", "0 1 2|3 4 5|6"},
 		{"rows deleted while it is read", Knobs{DriftPage: 2, DriftRemove: 2, DriftOnce: true}, "0 1 2|5 6", "7 5", "2 3 4|5 6"},
 		{"rows deleted each time", Knobs{DriftPage: 2, DriftRemove: 1}, "0 1 2|4 5 6", "7 6", "1 2 3|5 6"},
+		{"the last row moves behind the reader", Knobs{DriftPage: 2, DriftMove: 1, DriftOnce: true}, "0 1 2|2 3 4|5", "7 7 7", "6 0 1|2 3 4|5"},
 		{"not in another kind", Knobs{DriftPage: 2, DriftRemove: 2, LoseRow: 1, DriftKind: YARA}, "0 1 2|3 4 5|6", "7 7 7", "0 1 2|3 4 5|6"},
 	}
 	for _, tt := range tests {
@@ -167,6 +169,59 @@ func TestListingsThatLie(t *testing.T) {
 		m.walk(2)
 		if diff := cmp.Diff([]string{"ioc1", "ioc2"}, seen); diff != "" || m.Rules(IOC)[0].Enabled {
 			t.Errorf("seen (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A row goes behind the reader, another comes and one that was read goes: the count is right, and a list
+// that is not sorted by what stays misses a row.
+func TestOrdering(t *testing.T) {
+	tests := []struct {
+		name, ordering string
+		knobs          Knobs
+		want           string // of two pages of four rows, those that were there before
+	}{
+		{"none", "", Knobs{}, "0 1 2 3 4 5 6"},
+		{"by making", "creation_date", Knobs{}, "0 1 2 3 5 6 7"},
+		{"the newest first", "-creation_date", Knobs{}, "7 6 5 4 4 3 2 1"},
+		{"by what changes", "last_update", Knobs{}, "0 1 2 3 5 6 7"},
+		{"by several", "name,-creation_date", Knobs{}, "7 6 5 4 4 3 2 1"},
+		{"by no known field", "colour", Knobs{}, "0 1 2 3 4 5 6"},
+		{"knob: the manager knows fewer", "creation_date", Knobs{Orderings: []string{"last_update"}}, "0 1 2 3 4 5 6"},
+		{"knob: it ignores all", "creation_date", Knobs{IgnoreFilters: []string{"ordering"}}, "0 1 2 3 4 5 6"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.knobs.DriftPage, tt.knobs.DriftOnce, tt.knobs.DriftAdd, tt.knobs.DriftRemove, tt.knobs.DriftMove = 2, true, 1, 1, 1
+			m := numbered(t, 8, tt.knobs)
+			seen := []string{}
+			for _, offset := range []string{"0", "4"} {
+				r := m.get(iocs+"?"+url.Values{"source_id": {m.list[IOC]}, "limit": {"4"}, "offset": {offset}, "ordering": {tt.ordering}}.Encode()).want(t, 200, `"count":8`)
+				for _, v := range strings.Fields(numbers(t, r)) {
+					if !strings.HasSuffix(v, ".drift") {
+						seen = append(seen, v)
+					}
+				}
+			}
+			if got := strings.Join(seen, " "); got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+		})
+	}
+	t.Run("knob: others are refused", func(t *testing.T) {
+		m := numbered(t, 3, Knobs{Orderings: []string{"id"}, RefuseOrdering: true})
+		m.get(iocs+"?ordering=-creation_date").want(t, 400, `{"ordering":["`)
+		m.get(iocs+"?ordering=-id").want(t, 200, "")
+	})
+	t.Run("rows that are equal stay apart by their ids", func(t *testing.T) {
+		for _, path := range []string{sigmas, yaras} {
+			m := start(t, Options{})
+			for range 20 {
+				m.makeFile(path, merge(m.sigma("same", titled(newID())), map[bool]object{true: m.yara("same", yaraSample)}[path == yaras]))
+			}
+			if got := m.get(path+"?ordering=-name").column(t, "id"); !slices.IsSorted(got) {
+				t.Errorf("%s: %v", path, got)
+			}
 		}
 	})
 }

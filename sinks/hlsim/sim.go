@@ -97,7 +97,7 @@ func (s *Sim) SetKnobs(change func(*Knobs)) {
 
 func (k *Knobs) clone() *Knobs {
 	c := *k
-	c.IgnoreFilters, c.Linked = slices.Clone(k.IgnoreFilters), slices.Clone(k.Linked)
+	c.IgnoreFilters, c.Linked, c.Orderings = slices.Clone(k.IgnoreFilters), slices.Clone(k.Linked), slices.Clone(k.Orderings)
 	return &c
 }
 
