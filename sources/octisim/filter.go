@@ -153,11 +153,10 @@ func databaseOf[T item](s *Sim, keys columns[T]) database[T] {
 
 func (d database[T]) key(key string, f filter) (predicate[T], error) {
 	positive, negative := strings.CutPrefix(f.op, "not_")
-	values := f.values
 	switch {
 	case positive == "has_changed" || positive == "script":
 		return nil, unsupported("Filter operator %s is not supported here", f.op)
-	case positive != "nil" && len(values) == 0:
+	case positive != "nil" && len(f.values) == 0:
 		return nil, unsupported("Invalid filter configuration")
 	case !schemaKeys[key] && !strings.HasPrefix(key, "epss") && !strings.HasPrefix(key, "cvss"):
 		return nil, unsupported("Incorrect filter keys not existing in any schema definition")
@@ -169,27 +168,34 @@ func (d database[T]) key(key string, f filter) (predicate[T], error) {
 		c = column[T]{text: func(T) string { return "" }} // known elsewhere: missing here
 	}
 	if key == "objectLabel" && d.version.atLeast("6.0.0") {
+		values := slices.Clone(f.values)
 		for _, v := range f.values {
 			values = append(values, d.label(v)...)
 		}
+		f.values = values
 	}
+	return d.column(c, f, positive, negative)
+}
+
+// column compiles a filter for one column; op is the operator without its negation.
+func (d database[T]) column(c column[T], f filter, op string, negative bool) (predicate[T], error) {
 	switch {
-	case positive == "nil":
+	case op == "nil":
 		return negate(c.missing(), negative), nil
-	case positive == "only_eq_to":
-		return c.only(values, negative)
-	case positive == "within":
-		return d.within(c, values)
-	case c.id && positive != "eq":
-		return nil, unsupported("Filter operator %s is not supported for key %s", f.op, key)
+	case op == "only_eq_to":
+		return c.only(f.values, negative)
+	case op == "within":
+		return d.within(c, f.values)
+	case c.id && op != "eq":
+		return nil, unsupported("Filter operator %s is not supported for internal ids", f.op)
 	case c.id:
-		return negate(c.anyOf(values), negative), nil // the mode has no effect on ids
-	case positive == "eq" && !f.all && !negative && c.text != nil:
-		return c.anyText(values), nil
+		return negate(c.anyOf(f.values), negative), nil // the mode has no effect on ids
+	case op == "eq" && !f.all && !negative && c.text != nil:
+		return c.anyText(f.values), nil
 	}
 	var parts []predicate[T]
-	for _, v := range values {
-		p, err := d.test(c, positive, v)
+	for _, v := range f.values {
+		p, err := d.test(c, op, v)
 		if err != nil {
 			return nil, err
 		}

@@ -132,12 +132,6 @@ const sightingType = "stix-sighting-relationship"
 
 func (r *relation) sighting() bool { return r.entity == sightingType }
 
-// count is how often a sighting was seen.
-func (r *relation) count() int {
-	n, _ := r.told().props["attribute_count"].(int)
-	return n
-}
-
 func (r *relation) typename() string {
 	if r.sighting() {
 		return "StixSightingRelationship"

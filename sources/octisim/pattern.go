@@ -211,21 +211,7 @@ var yaraRule = regexp.MustCompile(`(?s)\brule\s+\w+.*\{.*\bcondition\s*:.*\}`)
 func goodPattern(kind, pattern string) bool {
 	switch kind {
 	case "stix":
-		open := 0
-		for _, p := range cut(pattern) {
-			switch p.text {
-			case "[":
-				open++
-			case "]":
-				open--
-			}
-			if open < 0 || open > 1 || p.kind == 'w' && strings.HasPrefix(p.text, "'") { // a quote that never closes
-				return false
-			}
-		}
-		return open == 0 && strings.Contains(pattern, "[") && slices.ContainsFunc(cut(pattern), func(p piece) bool {
-			return p.kind == '=' || p.text == "IN" || p.text == "LIKE" || p.text == "MATCHES" || p.text == "EXISTS" || p.text == "ISSUBSET" || p.text == "ISSUPERSET"
-		})
+		return goodSTIX(cut(pattern))
 	case "yara":
 		return yaraRule.MatchString(pattern)
 	case "sigma":
@@ -233,4 +219,25 @@ func goodPattern(kind, pattern string) bool {
 		return yaml.Unmarshal([]byte(pattern), &rule) == nil && rule["detection"] != nil
 	}
 	return trim(pattern) != ""
+}
+
+func goodSTIX(ps []piece) bool {
+	open, groups, tests := 0, 0, 0
+	for _, p := range ps {
+		switch {
+		case p.text == "[":
+			open++
+			groups++
+		case p.text == "]":
+			open--
+		case p.kind == '=' || slices.Contains([]string{"IN", "LIKE", "MATCHES", "EXISTS", "ISSUBSET", "ISSUPERSET"}, p.text):
+			tests++
+		case p.kind == 'w' && strings.HasPrefix(p.text, "'"): // a quote that never closes
+			return false
+		}
+		if open < 0 || open > 1 {
+			return false
+		}
+	}
+	return open == 0 && groups > 0 && tests > 0
 }

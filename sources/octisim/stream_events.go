@@ -40,36 +40,28 @@ func (l *listener) event(e *event) {
 		return
 	}
 	was, is := l.sees(e.before, e), l.sees(e.after, e)
-	state, name, inner := e.after, "", "update"
+	inner := e.kind()
+	name := inner
 	switch {
-	case e.merged() != nil:
-		if is {
-			name, inner = "merge", "merge"
-		}
-	case e.before == nil:
-		if is {
-			name, inner = "create", "create"
-		}
-	case e.after == nil:
-		if was && l.deletes {
-			name, inner, state = "delete", "delete", e.before
-		}
-	case was && is:
-		name = "update"
+	case is && was, is && inner != "update":
+	case inner == "merge":
+		return
 	case is:
 		name = "create"
 	case was:
-		if l.deletes {
-			name = "delete"
-			if l.transitions() {
-				state = e.before
-			}
-		}
-	case l.filter != nil && e.after.visible(l.allowed) && l.contained(e.after):
-		name = "update"
-	}
-	if name == "" {
+		name = "delete"
+	case inner == "update" && l.filter != nil && e.after.visible(l.allowed) && l.contained(e.after):
+	default:
 		return
+	}
+	state := e.after
+	if name == "delete" {
+		if !l.deletes {
+			return
+		}
+		if inner == "delete" || l.transitions() {
+			state = e.before
+		}
 	}
 	l.delivered++
 	if name != "delete" {
@@ -183,6 +175,19 @@ func (e *event) merged() []*indicator {
 		return nil
 	}
 	return e.cause.merged
+}
+
+// kind is what happened: create, update, delete or merge.
+func (e *event) kind() string {
+	switch {
+	case e.merged() != nil:
+		return "merge"
+	case e.before == nil:
+		return "create"
+	case e.after == nil:
+		return "delete"
+	}
+	return "update"
 }
 
 // by is the internal id of the user who did it.
