@@ -131,7 +131,7 @@ func (s *Sim) observable(in Observable) *observable {
 }
 
 // Merge makes indicators part of another one, all named by any of their ids: they vanish without an
-// event of their own, and the target gets their labels, relations, sightings, and standard and
+// event of their own, and the target gets their labels, markings, relations, sightings, and standard and
 // further STIX ids. It is false, and nothing changes, for unknown ids, for no sources, and for a
 // target among its own sources.
 func (s *Sim) Merge(target string, sources ...string) bool {
@@ -163,11 +163,8 @@ func (s *Sim) Merge(target string, sources ...string) bool {
 	for _, i := range gone {
 		from := s.public(i)
 		in.StixIDs = append(append(in.StixIDs, from.StandardID), from.StixIDs...)
-		for _, l := range from.Labels {
-			if !slices.Contains(in.Labels, l) {
-				in.Labels = append(in.Labels, l)
-			}
-		}
+		in.Labels = grow(in.Labels, from.Labels, new(bool))
+		in.Markings = grow(in.Markings, from.Markings, new(bool))
 		s.leave(i)
 		s.indicators.remove(i)
 		s.rejoin(i.id, old.id)

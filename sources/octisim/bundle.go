@@ -75,7 +75,7 @@ func (o *object) member(name string) any {
 
 func (o *object) wrong(name, want string) {
 	if o.fail == nil {
-		o.fail = &failure{"VALIDATION_ERROR", "Member " + name + " is no " + want, "BUSINESS", 400}
+		o.fail = &failure{"VALIDATION_ERROR", "Member " + name + " is no " + want, "BUSINESS", 400, nil}
 	}
 }
 

@@ -2,6 +2,7 @@ package octisim
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 )
@@ -98,6 +99,9 @@ func ping(c *call) (any, error) {
 	if con == nil {
 		return nil, functional("No connector found with the specified ID")
 	}
+	if happens(&c.sim.knobs.LockPings) {
+		return nil, internal("LOCK_ERROR: Execution timeout, too many concurrent call on the same entities")
+	}
 	now := momentOf(c.sim.now())
 	con.updatedAt = now
 	if info, ok := c.args["connectorInfo"].(map[string]any); ok {
@@ -110,6 +114,9 @@ func ping(c *call) (any, error) {
 	con.State, con.StateAt = nil, now
 	if state, ok := c.args["state"].(string); ok {
 		con.State = &state
+		if state != "" && !json.Valid([]byte(state)) { // kept all the same
+			return nil, internal("Unexpected token in JSON at position 0")
+		}
 	}
 	return con, nil
 }
@@ -163,6 +170,9 @@ func count(p *int) int {
 	return *p
 }
 
+// counting is the version from which the platform itself counts what is pushed.
+const counting = "7.260817.0"
+
 // settled tells whether everything expected was reported. Before 7.260422.0 it took equality and
 // something expected at all.
 func (w *work) settled(v version) bool {
@@ -206,8 +216,12 @@ func (w *work) process(v version, now moment, message string, failed bool) {
 	if failed && len(w.Errors) < mostErrors {
 		w.Errors = append(w.Errors, workMessage{now, message, "", len(w.Errors)})
 	}
-	if w.Completed == never && (w.settled(v) || count(w.Expected) == 0) {
-		w.Completed = now
+	if w.Completed != never || !w.settled(v) && count(w.Expected) != 0 {
+		return
+	}
+	w.Completed = now
+	if w.Expected == nil && v.atLeast(counting) {
+		w.Expected, w.Done = new(1), new(1)
 	}
 }
 
@@ -373,9 +387,12 @@ func push(c *call) (any, error) {
 	s := c.sim
 	con := s.connectors[c.args["connectorId"].(string)]
 	text := c.args["bundle"].(string)
-	objects, ok := bundled([]byte(text))
-	if con == nil || !ok {
-		return nil, errBundle
+	objects, err := bundled([]byte(text))
+	if con == nil {
+		err = errors.New("connector not found")
+	}
+	if err != nil {
+		return nil, &failure{"UNSUPPORTED_ERROR", "Invalid bundle", "TECHNICAL", 500, jsonObject{"cause": jsonObject{"name": "Error", "message": err.Error()}}}
 	}
 	id, _ := c.args["work_id"].(string)
 	if id != "" && s.work(id) == nil && s.version.atLeast("6.9.19") {
@@ -397,6 +414,9 @@ func push(c *call) (any, error) {
 	if happens(&k.DropBundles) {
 		return true, nil
 	}
+	if ready := con.createdAt.time().Add(k.NewQueueDelay); d.due.Before(ready) {
+		d.due = ready
+	}
 	at, _ := slices.BinarySearchFunc(s.queue, d.due, func(q *delivery, due time.Time) int {
 		if q.due.After(due) {
 			return 1
@@ -404,8 +424,8 @@ func push(c *call) (any, error) {
 		return -1
 	})
 	s.queue = slices.Insert(s.queue, at, d)
-	if k.ImportDelay > 0 && s.realTime {
-		time.AfterFunc(k.ImportDelay, func() {
+	if wait := d.due.Sub(s.now()); wait > 0 && s.realTime {
+		time.AfterFunc(wait, func() {
 			s.lock()
 			s.mu.Unlock()
 		})
@@ -425,18 +445,21 @@ func happens(n *int) bool {
 	return true
 }
 
-// bundled takes the objects out of a bundle; false is one that the platform refuses.
-func bundled(text []byte) ([]json.RawMessage, bool) {
+// bundled takes the objects out of a bundle; an error is why the platform refuses it.
+func bundled(text []byte) ([]json.RawMessage, error) {
 	var b map[string]json.RawMessage // names count with their case
-	if json.Unmarshal(text, &b) != nil {
-		return nil, false
-	}
 	var kind string
 	var objects []json.RawMessage
-	if json.Unmarshal(b["type"], &kind) != nil || json.Unmarshal(b["objects"], &objects) != nil {
-		return nil, false
+	if err := json.Unmarshal(text, &b); err != nil {
+		return nil, err
 	}
-	return objects, kind == "bundle" && len(objects) > 0
+	if json.Unmarshal(b["type"], &kind) != nil || kind != "bundle" {
+		return nil, errors.New("JSON data type is not a STIX2 bundle")
+	}
+	if json.Unmarshal(b["objects"], &objects) != nil || len(objects) == 0 {
+		return nil, errors.New("JSON data objects is empty")
+	}
+	return objects, nil
 }
 
 // lock is mu.Lock, and brings in what is due.
@@ -456,7 +479,8 @@ func (s *Sim) drain() {
 }
 
 // deliver is the worker: several objects are split and counted on the work, each is imported and
-// reported. A bundle of one object is counted by nobody. Since 6.8.7 that of a dead work is dropped.
+// reported. A bundle of one object is counted by nobody before 7.260817.0. Since 6.8.7 that of a dead
+// work is dropped.
 func (s *Sim) deliver(d *delivery) {
 	w := s.work(d.work)
 	if w == nil && s.version.atLeast("6.8.7") {
@@ -468,7 +492,8 @@ func (s *Sim) deliver(d *delivery) {
 	objects := split(d.objects)
 	if len(d.objects) == 1 {
 		objects = []*object{parseObject(d.objects[0])}
-	} else {
+	}
+	if len(d.objects) > 1 || s.version.atLeast(counting) {
 		w.expect(len(objects))
 	}
 	im := s.importer(d.by)

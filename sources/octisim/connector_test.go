@@ -40,29 +40,56 @@ func pinged(t *testing.T, s *Sim, state any) any {
 
 func TestPingKeepsTheState(t *testing.T) {
 	s := registered(t, Options{})
-	for _, state := range []string{`{"a":1}`, "any text", "null", ""} {
+	for _, state := range []string{`{"a":1}`, "null", "", `"` + strings.Repeat("x", 200_000) + `"`} {
 		if got := pinged(t, s, state); got != state {
-			t.Errorf("sent %q, answered %q", state, got)
+			t.Errorf("sent %.20q, answered %.20q", state, got)
 		}
 		if got, ok := s.Connector(conID); got != state || !ok {
-			t.Errorf("sent %q, kept %q, %v", state, got, ok)
+			t.Errorf("sent %.20q, kept %.20q, %v", state, got, ok)
 		}
 	}
+	r := ask(t, s, pingQuery, map[string]any{"id": conID, "state": "no JSON"})
+	if got, _ := s.Connector(conID); r.code() != "INTERNAL_SERVER_ERROR" || got != "no JSON" {
+		t.Errorf("a text that is no JSON: kept %q, answered %s", got, r.Text)
+	}
 	again := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": conID, "name": "Other", "type": "STREAM"}})
-	if got := again.get("registerConnector", "connector_state"); got != "" {
+	if got := again.get("registerConnector", "connector_state"); got != "no JSON" {
 		t.Errorf("registering again answers state %v", got)
 	}
 }
 
 func TestResetReachesTheNextPingOnce(t *testing.T) {
 	s := registered(t, Options{})
-	pinged(t, s, "before")
+	pinged(t, s, `"before"`)
 	s.ResetConnector(conID)
 	again := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": conID, "name": "HarfangLab", "type": "EXTERNAL_IMPORT"}})
-	got := []any{again.get("registerConnector", "connector_state"), pinged(t, s, "first"), pinged(t, s, "second")}
-	if diff := cmp.Diff([]any{"", "", "second"}, got); diff != "" {
+	got := []any{again.get("registerConnector", "connector_state"), pinged(t, s, `"first"`), pinged(t, s, `"second"`)}
+	if diff := cmp.Diff([]any{"", "", `"second"`}, got); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
 	}
+}
+
+// What a real platform did once in a while, a knob each.
+func TestConnectorsMeetTheBroker(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := registered(t, Options{Now: time.Now})
+		s.SetKnobs(func(k *Knobs) { k.BrokerDelay, k.NewQueueDelay, k.LockPings = 3*time.Second, time.Minute, 1 })
+		start := time.Now()
+		id := pushedAs(t, s, "t", corp, hostUnit)
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("a push took %v", took)
+		}
+		for after, want := range map[time.Duration]int{30 * time.Second: 0, time.Minute: 2} {
+			time.Sleep(after - time.Since(start))
+			if w := workOf(s, id); w.Expected != want {
+				t.Errorf("after %v %d objects are counted, want %d", after, w.Expected, want)
+			}
+		}
+		if r := ask(t, s, pingQuery, map[string]any{"id": conID}); r.code() != "INTERNAL_SERVER_ERROR" || !strings.Contains(r.Text, "LOCK_ERROR") {
+			t.Errorf("a locked connector: %s", r.Text)
+		}
+		pinged(t, s, "{}")
+	})
 }
 
 func TestUnknownConnector(t *testing.T) {
@@ -118,6 +145,7 @@ func TestWorksComplete(t *testing.T) {
 		{"parts complete after processed", now, "e2 r p r", true, "complete", 2.0, 2.0},
 		{"parts processed before anything was expected freeze", now, "p e2 r r", true, "complete", nil, nil},
 		{"errors count as reports", old, "e1 x", false, "complete", 1.0, 1.0},
+		{"processed with nothing expected, by a server that counts", counting, "p", false, "complete", 1.0, 1.0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

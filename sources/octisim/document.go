@@ -47,9 +47,9 @@ type field struct {
 // are not simulated.
 func parseDocument(schema *ast.Schema, v version, text string) (*document, []problem) {
 	if strings.Contains(text, "__schema") && v.atLeast("6.1.0") {
-		closed := failure{"FORBIDDEN_ACCESS", "GraphQL introspection not authorized!", "TECHNICAL", 403}
+		closed := failure{"FORBIDDEN_ACCESS", "GraphQL introspection not authorized!", "", 403, nil}
 		if v.atLeast("7") {
-			closed = failure{"RESOURCE_NOT_FOUND", "GraphQL introspection not authorized!", "TECHNICAL", 404}
+			closed = failure{"RESOURCE_NOT_FOUND", "GraphQL introspection not authorized!", "", 404, nil}
 		}
 		return nil, []problem{closed.problem()}
 	}

@@ -3,6 +3,7 @@ package octisim
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -254,22 +255,29 @@ func (u *User) valid(v version, now time.Time) bool {
 type failure struct {
 	code    string
 	message string
-	genre   string // TECHNICAL or BUSINESS; empty for errors that are not the platform's own
-	status  int    // what extensions.data calls http_status; the answer itself is 200
+	genre   string     // TECHNICAL or BUSINESS; empty for errors that are not the platform's own
+	status  int        // what extensions.data calls http_status; the answer itself is 200; 0 is no data at all
+	more    jsonObject // further members of extensions.data
 }
 
 func (f *failure) Error() string { return f.message }
 
 func unsupported(format string, a ...any) *failure {
-	return &failure{"UNSUPPORTED_ERROR", fmt.Sprintf(format, a...), "TECHNICAL", 500}
+	return &failure{"UNSUPPORTED_ERROR", fmt.Sprintf(format, a...), "TECHNICAL", 500, nil}
 }
 
 func functional(format string, a ...any) *failure {
-	return &failure{"FUNCTIONAL_ERROR", fmt.Sprintf(format, a...), "BUSINESS", 400}
+	return &failure{"FUNCTIONAL_ERROR", fmt.Sprintf(format, a...), "BUSINESS", 400, nil}
 }
 
+// searchFailure is what the search engine makes of a question, with the engine's words and the whole
+// question in its data.
 func searchFailure(format string, a ...any) *failure {
-	return &failure{"DATABASE_ERROR", fmt.Sprintf(format, a...), "TECHNICAL", 500}
+	reason := fmt.Sprintf(format, a...)
+	cause := jsonObject{"name": "ResponseError", "meta": jsonObject{"body": jsonObject{"error": jsonObject{"type": "parse_exception", "reason": reason}}}}
+	return &failure{"DATABASE_ERROR", "Fail to execute engine pagination", "TECHNICAL", 500, jsonObject{
+		"cause": cause, "root_cause": reason, "query": jsonObject{}, "queryArguments": jsonObject{},
+	}}
 }
 
 func internal(format string, a ...any) *failure {
@@ -285,10 +293,9 @@ func invalid(format string, a ...any) *failure {
 }
 
 var (
-	errLogin     = &failure{"AUTH_REQUIRED", "You must be logged in to do this.", "TECHNICAL", 401}
-	errBundle    = &failure{"UNSUPPORTED_ERROR", "Invalid bundle", "TECHNICAL", 500}
-	errDeadWork  = &failure{"WORK_NOT_ALIVE", "Work is not alive", "TECHNICAL", 500}
-	errForbidden = &failure{"FORBIDDEN_ACCESS", "You are not allowed to do this.", "TECHNICAL", 403}
+	errLogin     = &failure{"AUTH_REQUIRED", "You must be logged in to do this.", "TECHNICAL", 401, nil}
+	errDeadWork  = &failure{"WORK_NOT_ALIVE", "Work is not alive", "TECHNICAL", 500, nil}
+	errForbidden = &failure{"FORBIDDEN_ACCESS", "You are not allowed to do this.", "TECHNICAL", 403, nil}
 )
 
 // problem is one entry of errors, as the platform writes it.
@@ -297,8 +304,8 @@ type problem struct {
 	Locations  []gqlerror.Location `json:"locations,omitempty"`
 	Path       []any               `json:"path,omitempty"` // string or int
 	Extensions struct {
-		Code string         `json:"code"`
-		Data map[string]any `json:"data,omitempty"`
+		Code string     `json:"code"`
+		Data jsonObject `json:"data,omitempty"`
 	} `json:"extensions"`
 	Name string `json:"name"` // the code once more
 }
@@ -306,8 +313,10 @@ type problem struct {
 func (f *failure) problem() problem {
 	p := problem{Message: f.message, Name: f.code}
 	p.Extensions.Code = f.code
-	if f.genre != "" {
-		p.Extensions.Data = map[string]any{"http_status": f.status, "genre": f.genre}
+	if f.status != 0 {
+		p.Extensions.Data = jsonObject{"http_status": f.status}
+		p.Extensions.Data.set("genre", f.genre)
+		maps.Copy(p.Extensions.Data, f.more)
 	}
 	return p
 }

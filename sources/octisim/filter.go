@@ -159,7 +159,7 @@ func (d database[T]) key(key string, f filter) (predicate[T], error) {
 	case positive != "nil" && len(f.values) == 0:
 		return nil, unsupported("Invalid filter configuration")
 	case !schemaKeys[key] && !strings.HasPrefix(key, "epss") && !strings.HasPrefix(key, "cvss"):
-		return nil, unsupported("Incorrect filter keys not existing in any schema definition")
+		return nil, &failure{"UNSUPPORTED_ERROR", "Incorrect filter keys not existing in any schema definition", "BUSINESS", 500, jsonObject{"keys": []string{key}}}
 	case key == "ids" && d.ids != "":
 		return func(T) bool { return d.ids == "ignored" }, nil
 	}

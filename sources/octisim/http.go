@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 func (s *Sim) routes() *http.ServeMux {
@@ -47,7 +50,9 @@ func (s *Sim) graphql(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusInternalServerError, code, "Work is not alive")
 		return
 	}
-	s.hooks(q)
+	if wait := s.hooks(q); wait > 0 && !pass(r, wait) {
+		return
+	}
 	writeJSON(w, http.StatusOK, s.ask(bearer(r), q))
 }
 
@@ -93,10 +98,7 @@ func (s *Sim) read(w http.ResponseWriter, r *http.Request) (question, bool) {
 		refuse(w, http.StatusBadRequest, "BAD_REQUEST", "POST body missing, invalid Content-Type, or JSON object has no keys.")
 		return q, false
 	case !json.Valid(trimmed) || trimmed[0] != '{' && trimmed[0] != '[': // the body parser takes objects and lists only
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n"+
-			"<body>\n<pre>SyntaxError: Unexpected token in JSON</pre>\n</body>\n</html>\n")
+		writeJSON(w, http.StatusInternalServerError, []byte(`{"status":"error","error":"Unexpected end of JSON input"}`))
 		return q, false
 	case trimmed[0] == '[':
 		refuse(w, http.StatusBadRequest, "BAD_REQUEST", "Operation batching disabled.")
@@ -145,33 +147,44 @@ func bearer(r *http.Request) string {
 	return token
 }
 
-// hooks calls BeforePage for every listing that the question asks for.
-func (s *Sim) hooks(q question) {
+// hooks calls BeforePage for every listing that the question asks for, and gives the time that the
+// broker takes if it is asked for what wants it.
+func (s *Sim) hooks(q question) (broker time.Duration) {
 	s.mu.Lock()
-	hook := s.knobs.BeforePage
-	var asked []string
-	if hook != nil {
-		if d, ps := s.document(q.Query); ps == nil {
-			if op, f := d.operation(q.OperationName); f == nil {
-				for _, f := range fieldsIn(op.SelectionSet) {
-					if strings.HasSuffix(f.Definition.Type.Name(), "Connection") {
-						asked = append(asked, f.Name)
-					}
-				}
-			}
+	var asked []*ast.Field
+	if d, ps := s.document(q.Query); ps == nil {
+		if op, f := d.operation(q.OperationName); f == nil {
+			asked = fieldsIn(op.SelectionSet)
 		}
 	}
-	var pages []int
-	for _, field := range asked {
-		n := s.pages[field] + 1
-		if after, _ := q.Variables["after"].(string); after == "" {
-			n = 1
+	hook := s.knobs.BeforePage
+	var calls []func()
+	for _, f := range asked {
+		switch {
+		case f.Name == "registerConnector" || f.Name == "stixBundlePush":
+			broker = s.knobs.BrokerDelay
+		case hook != nil && strings.HasSuffix(f.Definition.Type.Name(), "Connection"):
+			n := s.pages[f.Name] + 1
+			if after, _ := q.Variables["after"].(string); after == "" {
+				n = 1
+			}
+			calls = append(calls, func() { hook(f.Name, n) })
 		}
-		pages = append(pages, n)
 	}
 	s.mu.Unlock()
-	for i, field := range asked {
-		hook(field, pages[i])
+	for _, call := range calls {
+		call()
+	}
+	return broker
+}
+
+// pass lets time go by; it is false when the client went first.
+func pass(r *http.Request, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-r.Context().Done():
+		return false
 	}
 }
 

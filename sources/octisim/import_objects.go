@@ -394,6 +394,9 @@ func (im *importer) editIndicator(old *indicator, next indicator, o *object, in 
 	}
 	if changed || renamed || !reflect.DeepEqual(*old, next) {
 		next.base = b
+		if next.validUntil != old.validUntil && next.validUntil != never && next.validUntil <= im.at {
+			next.revoked, next.detection, next.score = true, 0, revokeScore
+		}
 		im.replace(old, &next, true)
 	}
 	return nil

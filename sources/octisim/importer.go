@@ -2,7 +2,6 @@ package octisim
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"strings"
 )
@@ -28,7 +27,7 @@ func (im *importer) take(o *object) *failure {
 	case im.refuses(o):
 		return functional("Import refused")
 	case !o.validID(o.id):
-		return &failure{"BAD_USER_INPUT", "StixId cannot represent value " + o.id, "", 0}
+		return &failure{"BAD_USER_INPUT", "StixId cannot represent value " + o.id, "", 0, nil}
 	}
 	if inferred, _ := o.flag("is_inferred"); inferred {
 		return nil
@@ -70,7 +69,7 @@ func (im *importer) command(o *object, op string) *failure {
 	case !im.by.can("KNOWLEDGE_KNUPDATE_KNDELETE"):
 		return errForbidden
 	case v == nil:
-		return &failure{"ALREADY_DELETED_ERROR", "Already deleted element " + o.id, "BUSINESS", 404}
+		return &failure{"ALREADY_DELETED_ERROR", "Already deleted element " + o.id, "BUSINESS", 404, nil}
 	case isA(v.core().entity, "Stix-Meta-Object"):
 		return unsupported("Operation %s on a %s is not simulated", op, v.core().entity)
 	}
@@ -175,53 +174,34 @@ func (im *importer) rename(b *base, o *object, before, after string) (changed bo
 	return true, nil
 }
 
-// readFacts reads what objects of all kinds may have, and the attributes of its own. Every reference has
-// to lead to something that the user sees.
+// readFacts reads what objects of all kinds may have, and the attributes of its own. A reference that
+// leads to nothing that the user sees is dropped without a word.
 func (im *importer) readFacts(o *object, k kind) (*facts, []*marking, *failure) {
 	f := &facts{confidence: im.confidence(o), labels: im.readLabels(o), references: im.readReferences(o), phases: im.readPhases(o)}
 	var markings []*marking
-	var missing []string
-	author := cmp.Or(o.text("created_by_ref"), o.text("x_opencti_created_by_ref"))
-	if a := im.see(author); a != nil && isA(a.core().entity, "Identity") {
+	if a := im.see(cmp.Or(o.text("created_by_ref"), o.text("x_opencti_created_by_ref"))); a != nil && isA(a.core().entity, "Identity") {
 		f.author = a.core().id
-	} else if author != "" {
-		missing = append(missing, author)
 	}
 	for _, id := range o.texts("object_marking_refs") {
 		if m, ok := im.see(id).(*marking); ok {
 			markings = append(markings, m)
-		} else {
-			missing = append(missing, id)
 		}
 	}
 	for _, id := range o.texts("object_refs") {
 		if v := im.see(id); v != nil {
 			f.objects = append(f.objects, v.core().id)
-		} else {
-			missing = append(missing, id)
-		}
-	}
-	for _, id := range o.texts("x_opencti_granted_refs") {
-		if im.see(id) == nil {
-			missing = append(missing, id)
 		}
 	}
 	f.props = im.readAttributes(o, k)
 	o.date("created")
 	o.date("modified")
-	if o.fail != nil {
-		return nil, nil, o.fail
-	}
-	if len(missing) > 0 {
-		return nil, nil, absent(missing...)
-	}
 	f.objects = unique(f.objects)
-	return f, unique(markings), nil
+	return f, unique(markings), o.fail
 }
 
-// absent is the error on references that lead nowhere.
-func absent(ids ...string) *failure {
-	return &failure{"MISSING_REFERENCE_ERROR", "Element(s) not found: " + strings.Join(ids, ", "), "BUSINESS", 404}
+// absent is the error on an end of a relationship or a sighting that is not there.
+func absent(id string) *failure {
+	return &failure{"MISSING_REFERENCE_ERROR", "Element(s) not found: " + id, "BUSINESS", 404, nil}
 }
 
 // unique gives each entry once: two ids may name one object.
@@ -331,9 +311,9 @@ func (im *importer) readPhases(o *object) []*phase {
 // the platform did before. It gives what went wrong with single objects, and an error for a text that
 // is no bundle.
 func (s *Sim) Import(bundle []byte) ([]WorkError, error) {
-	objects, ok := bundled(bundle)
-	if !ok {
-		return nil, errors.New("invalid bundle")
+	objects, err := bundled(bundle)
+	if err != nil {
+		return nil, err
 	}
 	s.lock()
 	defer s.mu.Unlock()

@@ -319,7 +319,7 @@ var relationColumns = allColumns(columns[*relation]{
 // filter may name them; they are missing on what it is asked about.
 var otherKeys = strings.Fields(`
 	objectAssignee objectParticipant objectAuthorized objectOrganization objects workflow_id x_opencti_workflow_id
-	report_types information_types takedown_types representative connectedToId lang published
+	report_types information_types takedown_types connectedToId lang published
 	hashes.MD5 hashes.SHA-1 hashes.SHA-256 hashes.SHA-512 hashes.SHA3-256 hashes.SHA3-512 hashes.SSDEEP
 	value observable_value x_opencti_organization_type fromTypes toTypes refreshed_at x_opencti_modified_at
 	is_inferred spec_version definition definition_type x_opencti_order x_opencti_cisa_kev pir_score`)

@@ -145,6 +145,9 @@ type marking struct {
 	order            int
 }
 
+// markingColor is the same for all of them here.
+const markingColor = "#2e7d32"
+
 func (*marking) typename() string { return "MarkingDefinition" }
 
 type label struct {

@@ -98,7 +98,8 @@ func normalisePattern(v version, pattern string) string {
 type test struct{ object, path, value string }
 
 // equalities lists the equality tests of a STIX pattern in order, which is all that the platform
-// parses of it for display (contract opencti-api 2.3).
+// parses of it (contract opencti-api 2.3). The literals lose their quotes, all of them, and keep their
+// backslashes, so that one with an escape in it gives a value that says nothing (0.9).
 func equalities(pattern string) []test {
 	var ts []test
 	var path strings.Builder
@@ -115,7 +116,7 @@ func equalities(pattern string) []test {
 			object, name, ok := strings.Cut(path.String(), ":")
 			if ok && !negated && (p.text == "=" || p.text == "==") && i+1 < len(ps) && ps[i+1].kind == '\'' {
 				q := ps[i+1].text
-				ts = append(ts, test{object, strings.ReplaceAll(name, "'", ""), unescape(q[1 : len(q)-1])})
+				ts = append(ts, test{object, strings.ReplaceAll(name, "'", ""), strings.ReplaceAll(q, "'", "")})
 			}
 			path.Reset()
 		default:
@@ -123,10 +124,6 @@ func equalities(pattern string) []test {
 		}
 	}
 	return ts
-}
-
-func unescape(s string) string {
-	return strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(s)
 }
 
 // mainType is the entity type the pattern is mostly about: that of its first equality.

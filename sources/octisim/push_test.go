@@ -25,7 +25,7 @@ func TestPushRefusesWhatIsNoBundle(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := registered(t, Options{})
 			r := ask(t, s, pushQuery, map[string]any{"connectorId": tt.connector, "bundle": tt.bundle})
-			if r.code() != tt.code || tt.code != "" && r.Errors[0].Message != "Invalid bundle" {
+			if r.code() != tt.code || tt.code != "" && (r.Errors[0].Message != "Invalid bundle" || r.Errors[0].Extensions.Data["cause"] == nil) {
 				t.Errorf("want code %q: %s", tt.code, r.Text)
 			}
 			if held := s.Held(); (held.Identities == 1) != (tt.code == "") || (held.Works == 1) != (tt.code == "") {
@@ -90,6 +90,7 @@ func TestWorkCountsWhatWasPushed(t *testing.T) {
 		{"several objects", "6.9.22", []string{corp, hostUnit, alert}, 3, 3, true, 0},
 		{"one object is counted by nobody, and never completes", "6.9.22", []string{corp}, 0, 1, false, 0},
 		{"one object completes since 7.260422.0", "7.260422.0", []string{corp}, 0, 1, true, 0},
+		{"one object is counted by the server", counting, []string{corp}, 1, 1, true, 0},
 		{"an error is a report", "6.9.22", []string{corp, `{"type": "incident", "id": "` + fresh("incident") + `", "name": "x"}`}, 2, 2, true, 1},
 		{"of objects with one id the first counts", "6.9.22", []string{corp, plus(corp, `"description": "later"`), hostUnit}, 2, 2, true, 0},
 		{"a relationship without an end is not counted", "6.9.22", []string{corp, hostUnit, `{"type": "relationship", "id": "` + fresh("relationship") + `", "relationship_type": "related-to", "source_ref": "` + corpID + `"}`}, 2, 2, true, 0},
@@ -113,7 +114,7 @@ func TestWorkCountsWhatWasPushed(t *testing.T) {
 func TestErrorsNameTheObject(t *testing.T) {
 	s := registered(t, Options{})
 	missing := fresh("identity")
-	bad := `{"type":"incident","id":"` + alertID + `","name":"Alert \u003c1>","created":"2026-03-01T10:00:00.000Z","created_by_ref":"` + missing + `"}`
+	bad := `{"type":"relationship","id":"` + fresh("relationship") + `","name":"\u003c1>","relationship_type":"related-to","source_ref":"` + corpID + `","target_ref":"` + missing + `"}`
 	id := pushedAs(t, s, "t", corp, bad)
 	r := ask(t, s, workQuery, map[string]any{"id": id})
 	want := map[string]any{"timestamp": "2026-03-11T12:00:00.000Z", "message": "MISSING_REFERENCE_ERROR: Element(s) not found: " + missing, "source": bad}

@@ -143,7 +143,7 @@ var resolvers = map[string]map[string]resolver{
 		"definition_type": on(func(m *marking) any { return m.kind }),
 		"definition":      on(func(m *marking) any { return m.definition }),
 		"x_opencti_order": on(func(m *marking) any { return m.order }),
-		"x_opencti_color": constant("#2e7d32"),
+		"x_opencti_color": constant(markingColor),
 	},
 	"MeUser": members[User](map[string]resolver{
 		"capabilities":               on(func(u *User) any { return listOf[string](u.Capabilities) }),
@@ -194,15 +194,19 @@ var objectFields = fields(allColumns(columns[item]{}), map[string]resolver{
 
 var indicatorFields = fields(indicatorColumns, map[string]resolver{
 	"x_opencti_observable_values": on(observableValues),
-	"observables": with(func(c *call, i *indicator) any {
+	"observables": func(c *call) (any, error) {
+		if happens(&c.sim.knobs.OverrunPages) {
+			return nil, searchFailure("rejected execution of coordinating operation")
+		}
+		i := c.source.(*indicator)
 		var nodes []*observable
 		for _, r := range c.sim.from[i.id] {
 			if o, ok := c.see(r.to).(*observable); ok && r.entity == basedOn {
 				nodes = append(nodes, o)
 			}
 		}
-		return unpaged(c, nodes)
-	}),
+		return unpaged(c, nodes), nil
+	},
 })
 
 // shownValue is one entry of x_opencti_observable_values.

@@ -62,6 +62,12 @@ type Knobs struct {
 	StuckWorks  int           `json:"stuck_works"`  // so many pushes are imported, but the last report never comes
 	ImportTwice int           `json:"import_twice"` // so many pushes are delivered twice
 
+	BrokerDelay   time.Duration `json:"broker_delay"`    // of what the message broker takes part in: registering a connector, pushing
+	NewQueueDelay time.Duration `json:"new_queue_delay"` // from a connector's first registration until its bundles are looked at
+	LockPings     int           `json:"lock_pings"`      // so many pings find the connector locked
+	OverrunPages  int           `json:"overrun_pages"`   // so many lists of an indicator's observables overrun the search engine
+	DownStatus    int           `json:"down_status"`     // what a proxy answers while the platform is down; 0 cuts connections
+
 	// BeforePage is called before each request that asks for a page, with the GraphQL field and the
 	// number of the page in its listing. It may change the data.
 	BeforePage func(field string, page int) `json:"-"`

@@ -84,7 +84,7 @@ func (s *Sim) admitted(u *User, id string) (admission, *refusal) {
 		a.origin, err2 = parseStored(st.OriginFilters)
 	}
 	if err = cmp.Or(err, err2); err == nil && a.stored == nil && s.knobs.NullFilterFails && !st.Public {
-		err = errStored
+		err = errors.New(`"undefined" is not valid JSON`)
 	}
 	if err == nil {
 		if wanted := a.stored.markings(); len(wanted) > 0 && !s.allowsOne(u, wanted) {
@@ -278,12 +278,15 @@ func (s *Sim) setDown(down bool) {
 func (s *Sim) whileUp(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
-		down := s.live.down
+		down, proxy := s.live.down, s.knobs.DownStatus
 		s.mu.Unlock()
-		if down {
+		switch {
+		case !down:
+			next(w, r)
+		case proxy > 0:
+			http.Error(w, http.StatusText(proxy), proxy)
+		default:
 			hangUp(w)
-			return
 		}
-		next(w, r)
 	}
 }

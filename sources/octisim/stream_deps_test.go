@@ -37,48 +37,48 @@ func TestDependenciesGoAhead(t *testing.T) {
 		want    []string
 	}{
 		{"references only", []string{"no-dependencies=true"}, func(s *Sim) { s.Put(full("a")) },
-			[]string{"create ACME dependencies", "create TLP:GREEN dependencies", "create create a"}},
+			[]string{"create ACME init-dependencies", "create TLP:GREEN init-dependencies", "create create a"}},
 		{"relations and what they lead to", nil, func(s *Sim) { s.Put(full("a")) },
-			[]string{"create ACME dependencies", "create TLP:GREEN dependencies", "create domain-name dependencies", "create relationship dependencies", "create create a"}},
+			[]string{"create ACME init-dependencies", "create TLP:GREEN init-dependencies", "create domain-name init-dependencies", "create relationship init-dependencies", "create create a"}},
 		{"once per connection", nil, func(s *Sim) {
 			s.Put(full("a"))
 			s.Put(full("b"))
 			s.Edit("a", func(i *Indicator) { i.Score = new(1) })
 		}, []string{
-			"create ACME dependencies", "create TLP:GREEN dependencies", "create domain-name dependencies", "create relationship dependencies", "create create a",
-			"create domain-name dependencies", "create relationship dependencies", "create create b", "update update a",
+			"create ACME init-dependencies", "create TLP:GREEN init-dependencies", "create domain-name init-dependencies", "create relationship init-dependencies", "create create a",
+			"create domain-name init-dependencies", "create relationship init-dependencies", "create create b", "update update a",
 		}},
 		{"an indicator that does not match", nil, func(s *Sim) {
 			s.Put(Indicator{ID: "off", Name: "off", Pattern: "x", PatternType: "yara", Markings: []Marking{{Definition: "TLP:CLEAR"}}})
 			s.Put(deployed("a"))
 			joinObjects(s, "derived-from", "a", "off")
-		}, []string{"create TLP:CLEAR dependencies", "create off dependencies", "create relationship dependencies", "create create a"}},
+		}, []string{"create TLP:CLEAR init-dependencies", "create off init-dependencies", "create relationship init-dependencies", "create create a"}},
 		{"also the other way round, and nothing of its own", nil, func(s *Sim) {
 			in := full("off")
 			in.Revoked, in.CreatedBy, in.Markings = true, nil, nil
 			s.Put(in)
 			s.Put(deployed("a"))
 			joinObjects(s, "derived-from", "off", "a")
-		}, []string{"create off dependencies", "create relationship dependencies", "create create a"}},
+		}, []string{"create off init-dependencies", "create relationship init-dependencies", "create create a"}},
 		{"a sighting and where it was", nil, func(s *Sim) {
 			s.Put(deployed("a"))
 			s.mu.Lock()
 			where := s.identity(&Identity{Name: "PC", EntityType: "System"})
 			s.mu.Unlock()
 			joinObjects(s, sightingType, "a", where)
-		}, []string{"create PC dependencies", "create sighting dependencies", "create create a"}},
+		}, []string{"create PC init-dependencies", "create sighting init-dependencies", "create create a"}},
 		{"none ahead of a deletion", nil, func(s *Sim) {
 			s.Put(full("a"))
 			s.Delete("a")
-		}, []string{"create ACME dependencies", "create TLP:GREEN dependencies", "create create a", "delete delete a"}},
+		}, []string{"create ACME init-dependencies", "create TLP:GREEN init-dependencies", "create create a", "delete delete a"}},
 		{"none of what is not sent", nil, func(s *Sim) { s.Put(full("a")); s.Edit("a", func(i *Indicator) { i.Revoked = true }) },
-			[]string{"create ACME dependencies", "create TLP:GREEN dependencies", "create domain-name dependencies", "create relationship dependencies", "create create a", "delete update a"}},
+			[]string{"create ACME init-dependencies", "create TLP:GREEN init-dependencies", "create domain-name init-dependencies", "create relationship init-dependencies", "create create a", "delete update a"}},
 		{"nothing that the user may not see", nil, func(s *Sim) {
 			s.PutUser(User{Token: "t", Capabilities: ConnectorRole(), Markings: []string{"TLP:GREEN"}})
 			in := full("a")
 			in.Observables[0].Markings = []Marking{{Definition: "TLP:RED"}}
 			s.Put(in)
-		}, []string{"create ACME dependencies", "create TLP:GREEN dependencies", "create create a"}},
+		}, []string{"create ACME init-dependencies", "create TLP:GREEN init-dependencies", "create create a"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestDependenciesComeAgainOnceForgotten(t *testing.T) {
 		in.Score = new(0)
 		s.Put(in)
 		p.take(t)
-		const again = "create ACME dependencies, create TLP:GREEN dependencies, update update a"
+		const again = "create ACME init-dependencies, create TLP:GREEN init-dependencies, update update a"
 		if got := touch(); got != "update update a" {
 			t.Errorf("at once: %s", got)
 		}

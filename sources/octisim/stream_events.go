@@ -2,11 +2,11 @@ package octisim
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // message is one message of a stream on its way out. An empty id is none.
@@ -90,57 +90,77 @@ func (l *listener) transitions() bool { return l.sim.version.atLeast("7.260811.0
 // main is the data of an event in full. Crossing is an update that makes the indicator appear to, or
 // vanish from, this client.
 func (l *listener) main(e *event, state *indicator, inner string, crossing bool) []byte {
-	data := l.sim.stix(state)
-	var said string
-	var context jsonObject
-	patches := func() (forth, back []jsonObject) {
-		after := data
-		if state != e.after {
-			after = l.sim.stix(e.after)
-		}
-		return diff("", l.sim.stix(e.before), after)
-	}
-	switch inner {
-	case "create":
-		said = "Create Indicator " + state.name
-	case "delete":
-		said = "Delete Indicator " + state.name
-	case "merge":
-		forth, back := patches()
-		var sources []jsonObject
-		for _, m := range e.merged() {
-			sources = append(sources, l.sim.stix(m))
-		}
-		said = "Merge " + strconv.Itoa(len(sources)) + " Indicators into " + state.name
-		context = jsonObject{"patch": forth, "reverse_patch": back, "sources": sources}
-	default:
-		said, context = "Update Indicator "+state.name, jsonObject{}
-		if crossing && l.transitions() {
-			break
-		}
-		forth, back := patches()
-		said = "Update " + strconv.Itoa(len(forth)) + " elements"
-		context = jsonObject{
-			"patch": forth, "reverse_patch": back, "changes": []jsonObject{}, "related_restrictions": jsonObject{}, "pir_ids": []string{},
-		}
-	}
 	o := jsonObject{
-		"version": "4", "type": inner, "scope": "external", "message": said,
-		"origin": jsonObject{"socket": "query", "ip": "127.0.0.1", "user_id": e.by()},
-		"data":   data, "event_id": uuid.NewSHA1(idSpace, []byte(e.at.String())).String(),
+		"version": "4", "type": inner, "scope": "external", "message": l.sim.said(inner+"s", state), "data": l.sim.stix(state), "event_id": e.at.String(),
+		"origin": jsonObject{"socket": "query", "user_id": e.by(), "group_ids": []string{}, "organization_ids": []string{}},
 	}
-	if context != nil {
-		o["context"] = context
+	if e.by() == systemUser {
+		o["origin"] = jsonObject{"socket": "internal", "user_id": systemUser}
+	}
+	if inner == "create" || inner == "delete" {
+		return jsonText(o)
+	}
+	forth, back := diff("", l.sim.stix(e.before), l.sim.stix(e.after))
+	context := jsonObject{"patch": forth, "reverse_patch": back}
+	if inner == "merge" {
+		sources, names := []jsonObject{}, []string{}
+		for _, m := range e.merged() {
+			sources, names = append(sources, l.sim.stix(m)), append(names, "`"+m.name+"`")
+		}
+		o["message"] = "merges Indicator " + strings.Join(names, ", ") + " in `" + state.name + "`"
+		context["sources"] = sources
+	} else {
+		changes := changesOf(forth, back)
+		o["message"] = "Update " + strconv.Itoa(len(changes)) + " elements"
+		context["changes"], context["related_restrictions"], context["pir_ids"] = changes, jsonObject{"markings": []string{}}, []string{}
+	}
+	if o["context"] = context; crossing && l.transitions() {
+		o["context"] = jsonObject{}
 	}
 	return jsonText(o)
+}
+
+// changesOf says what patches change, but for the times that every change moves.
+func changesOf(forth, back []jsonObject) []jsonObject {
+	raw := func(op jsonObject) []jsonObject {
+		if v, ok := op["value"]; ok {
+			return []jsonObject{{"raw": fmt.Sprint(v)}}
+		}
+		return []jsonObject{}
+	}
+	out := []jsonObject{}
+	for i, op := range forth {
+		path, _ := op["path"].(string)
+		name := path[strings.LastIndex(path, "/")+1:]
+		if name != "modified" && name != "updated_at" {
+			out = append(out, jsonObject{"field": "Indicator--" + name, "changes_removed": raw(back[i]), "changes_added": raw(op)})
+		}
+	}
+	return out
 }
 
 // extra is the data of what is sent without being an event: for lack of a cause it has neither type
 // nor scope (contract opencti-api 5.4).
 func (l *listener) extra(v item, referer string) []byte {
 	return jsonText(jsonObject{
-		"version": "4", "message": referer, "origin": jsonObject{"referer": referer}, "data": l.sim.stix(v),
+		"version": "4", "message": l.sim.said("creates", v), "origin": jsonObject{"referer": referer}, "data": l.sim.stix(v),
 	})
+}
+
+// said is the sentence on what is done to an object.
+func (s *Sim) said(does string, v item) string {
+	kind := func(v item) string { return strings.TrimPrefix(v.core().entity, "Stix") }
+	r, ok := v.(*relation)
+	if !ok {
+		return does + " a " + kind(v) + " `" + s.display(v) + "`"
+	}
+	end := func(id string) string {
+		if v := s.items[id]; v != nil {
+			return "`" + s.display(v) + "` (" + kind(v) + ")"
+		}
+		return "`Restricted`"
+	}
+	return does + " the relation " + r.entity + " from " + end(r.from) + " to " + end(r.to)
 }
 
 // position is the id of an event: milliseconds, then a number within them.
@@ -364,7 +384,7 @@ func (l *listener) dependency(v item, at position) {
 	for _, r := range l.sim.refs(v) {
 		l.dependency(r, at)
 	}
-	l.emit(message{id: at.String(), event: "create", dependency: true, data: l.extra(v, "dependencies")})
+	l.emit(message{id: at.String(), event: "create", dependency: true, data: l.extra(v, "init-dependencies")})
 }
 
 // access tells whether the user may see an object, which is there at all.

@@ -8,7 +8,7 @@ import (
 
 // Each fault against two indicators that are made one after the other, the first with an author.
 func TestStreamFaults(t *testing.T) {
-	const author, a, b = "create ACME dependencies", "create create a", "create create b"
+	const author, a, b = "create ACME init-dependencies", "create create a", "create create b"
 	tests := []struct {
 		name  string
 		fault StreamFault

@@ -16,7 +16,7 @@ func TestPushedBundlesComeDownTheStream(t *testing.T) {
 		me, _ := ask(t, s, identQuery, nil).get("me", "id").(string)
 		wants(t, pushed(t, s, corp, hostUnit, plus(domain, `"created_by_ref": "`+corpID+`", "name": "evil"`)), "")
 		got := p.take(t)
-		if diff := cmp.Diff([]string{"create Example Corp dependencies", "create create evil"}, briefs(got)); diff != "" {
+		if diff := cmp.Diff([]string{"create Example Corp init-dependencies", "create create evil"}, briefs(got)); diff != "" {
 			t.Fatalf("messages (-want +got):\n%s", diff)
 		}
 		main := got[len(got)-1]
@@ -34,8 +34,8 @@ func TestPushedBundlesComeDownTheStream(t *testing.T) {
 		s.Edit(domainID, func(i *Indicator) { i.Score = new(90) })
 		got = p.take(t)
 		want := []string{
-			"create Alert 4711: beaconing dependencies", "create relationship dependencies",
-			"create srv-db-01.corp.example dependencies", "create sighting dependencies", "update update evil",
+			"create Alert 4711: beaconing init-dependencies", "create relationship init-dependencies",
+			"create srv-db-01.corp.example init-dependencies", "create sighting init-dependencies", "update update evil",
 		}
 		if diff := cmp.Diff(want, briefs(got)); diff != "" {
 			t.Fatalf("messages (-want +got):\n%s", diff)

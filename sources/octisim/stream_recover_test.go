@@ -18,22 +18,22 @@ func TestRecovery(t *testing.T) {
 		want          []string
 		over          string
 	}{
-		{"from the database, then live from there", "", nil, nil, wanted(), []string{"from=" + at + "0.500Z", "recover=" + at + "2.500Z"}, []string{"create b init", "create c init", "create create d", "update update a"}, ""},
-		{"by headers", "", nil, nil, wanted(), []string{"from: " + at + "0.500Z", "recover: " + at + "2.500Z"}, []string{"create b init", "create c init", "create create d", "update update a"}, ""},
-		{"by recover-date", "", nil, nil, wanted(), []string{"from: " + at + "0.500Z", "recover-date: " + at + "2.500Z"}, []string{"create b init", "create c init", "create create d", "update update a"}, ""},
-		{"to an event id", "", nil, nil, wanted(), []string{"from=0", "recover=946684801500-0"}, []string{"create a init", "create b init", "create create c", "create create d", "update update a"}, ""},
+		{"from the database, then live from there", "", nil, nil, wanted(), []string{"from=" + at + "0.500Z", "recover=" + at + "2.500Z"}, []string{"create b init-create", "create c init-create", "create create d", "update update a"}, ""},
+		{"by headers", "", nil, nil, wanted(), []string{"from: " + at + "0.500Z", "recover: " + at + "2.500Z"}, []string{"create b init-create", "create c init-create", "create create d", "update update a"}, ""},
+		{"by recover-date", "", nil, nil, wanted(), []string{"from: " + at + "0.500Z", "recover-date: " + at + "2.500Z"}, []string{"create b init-create", "create c init-create", "create create d", "update update a"}, ""},
+		{"to an event id", "", nil, nil, wanted(), []string{"from=0", "recover=946684801500-0"}, []string{"create a init-create", "create b init-create", "create create c", "create create d", "update update a"}, ""},
 		{"to before the start is none", "", nil, nil, wanted(), []string{"from=" + at + "1.500Z", "recover=" + at + "0.500Z"}, []string{"create create c", "create create d", "update update a"}, ""},
-		{"into the future skips events", "", nil, nil, wanted(), []string{"from=" + at + "2.500Z", "recover=2000-01-02"}, []string{"create d init"}, ""},
+		{"into the future skips events", "", nil, nil, wanted(), []string{"from=" + at + "2.500Z", "recover=2000-01-02"}, []string{"create d init-create"}, ""},
 		{"by the filter as lists know it", "", nil, nil, []map[string]any{is("name", "eq", "a", "b", "c")}, []string{"from=0", "recover=" + at + "9Z"}, nil, ""},
 		{"by a filter that lists refuse", "", nil, nil, []map[string]any{is("objectLabel", "eq")}, []string{"from=0", "recover=" + at + "2.500Z"}, []string{"error"}, ""},
 		{"to nothing", "", nil, nil, wanted(), []string{"from=1", "recover=2"}, []string{"create create a", "create create b", "create create c", "create create d", "update update a"}, ""},
-		{"without what has changed", since811, nil, nil, []map[string]any{is("x_opencti_score", "has_changed")}, []string{"from=" + at + "2.500Z", "recover=" + at + "9Z"}, []string{"create d init", "update update a"}, ""},
+		{"without what has changed", since811, nil, nil, []map[string]any{is("x_opencti_score", "has_changed")}, []string{"from=" + at + "2.500Z", "recover=" + at + "9Z"}, []string{"create d init-create", "update update a"}, ""},
 		{"without a start", "", nil, nil, wanted(), []string{"recover=" + at + "2.500Z"}, []string{"error"}, ""},
 		{"without a start up to 6.9.17", "6.9.17", nil, nil, wanted(), []string{"recover=" + at + "2.500Z"}, []string{}, "ended"},
 		{"not with filters on the origin", since811, []string{orgRight}, storedText(is("members_user", "eq", systemUser)), wanted(), []string{"from=0", "recover=" + at + "1.500Z"}, []string{"no-recover", "create create c", "create create d", "update update a"}, ""},
 		{"nor for users without the right", since811, nil, storedText(is("members_user", "eq", systemUser)), wanted(), []string{"from=0", "recover=" + at + "1.500Z"}, []string{"error"}, ""},
 		{"which nobody was told before 7.260512.0", "7.260511.0", nil, storedText(is("members_user", "eq", systemUser)), wanted(), []string{"from=0", "recover=" + at + "1.500Z"}, []string{"create create c", "create create d", "update update a"}, ""},
-		{"there were none before 7.260507.0", "7.260506.0", nil, storedText(is("members_user", "eq", systemUser)), wanted(), []string{"from=0", "recover=" + at + "1.500Z"}, []string{"create a init", "create b init", "create create c", "create create d", "update update a"}, ""},
+		{"there were none before 7.260507.0", "7.260506.0", nil, storedText(is("members_user", "eq", systemUser)), wanted(), []string{"from=0", "recover=" + at + "1.500Z"}, []string{"create a init-create", "create b init-create", "create create c", "create create d", "update update a"}, ""},
 		{"filters on another origin", since811, nil, storedText(is("members_user", "not_eq", systemUser)), wanted(), []string{"from=0"}, []string{}, ""},
 	}
 	for _, tt := range tests {
@@ -67,7 +67,7 @@ func TestRecovery(t *testing.T) {
 						t.Errorf("error has the id %q: %s", m.ID, m.Text)
 					case m.Event == "no-recover" && (m.ID != "946684810000-0" || m.get("resume_from") != "946684801500-0"):
 						t.Errorf("no-recover has the id %q: %s", m.ID, m.Text)
-					case m.get("origin", "referer") == "init" && (m.ID != id[name] || m.get("type") != nil):
+					case m.get("origin", "referer") == "init-create" && (m.ID != id[name] || m.get("type") != nil):
 						t.Errorf("recovery of %s has the id %s: %s", name, m.ID, m.Text)
 					}
 				}

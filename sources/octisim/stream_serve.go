@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // streaming is what the live streams need. It is guarded by Sim.mu.
@@ -50,7 +52,6 @@ type listener struct {
 	cut     context.CancelFunc
 
 	at        position // reading goes on after it
-	known     bool     // a heartbeat may show it
 	connected bool
 	silent    bool // nothing is sent any more
 	useless   bool // no events are sent any more
@@ -145,11 +146,11 @@ func (s *Sim) listen(r *http.Request, cut context.CancelFunc) (*listener, *refus
 	s.live.served++
 	now := time.Now()
 	l := &listener{
-		sim: s, id: id, name: "connection-" + strconv.Itoa(s.live.served), user: u, streamOptions: o, admission: a, allowed: s.allowed(u),
+		sim: s, id: id, name: uuid.NewSHA1(idSpace, []byte("connection "+strconv.Itoa(s.live.served))).String(), user: u, streamOptions: o, admission: a, allowed: s.allowed(u),
 		cut: cut, at: s.log.last(), began: now, eventAt: now, beatAt: now,
 	}
 	if o.start != nil {
-		l.at, l.known = *o.start, true
+		l.at = *o.start
 	}
 	s.live.listeners[l] = true
 	return l, nil
@@ -210,7 +211,7 @@ func (l *listener) advance() (more bool) {
 			l.event(&batch[i])
 		}
 		l.read += len(batch)
-		l.at, l.known, l.eventAt = batch[len(batch)-1].at, true, l.now
+		l.at, l.eventAt = batch[len(batch)-1].at, l.now
 		l.reread()
 	case l.now.Sub(l.eventAt) >= l.sim.knobs.idle():
 		l.jump()
@@ -266,21 +267,18 @@ func (l *listener) greet() {
 	})})
 }
 
-// beat tells the position when it is time to, and since 6.9.18 how fast things go. Without a position
-// there is nothing to tell.
+// beat tells the position when it is time to, and since 6.9.18 how fast things go.
 func (l *listener) beat() {
 	if l.now.Sub(l.beatAt) < l.sim.knobs.heartbeat() {
 		return
 	}
 	l.beatAt = l.now
-	if !l.known {
-		return
-	}
 	at := l.at.String()
 	l.emit(message{id: at, event: "heartbeat", data: jsonText(l.at.ms)})
 	if l.sim.version.atLeast("6.9.18") {
 		l.emit(message{id: at, event: "consumer_metrics", data: jsonText(jsonObject{
-			"connectionId": l.name, "productionRate": l.rate(l.read), "deliveryRate": l.rate(l.delivered),
+			"productionRate": l.rate(l.read), "deliveryRate": l.rate(l.delivered), "processingRate": l.rate(l.read), "resolutionRate": l.rate(0),
+			"timeLag": 0, "estimatedOutOfDepth": 0,
 		})})
 	}
 }
@@ -372,7 +370,7 @@ func (l *listener) recovered() {
 	for _, i := range l.backlog[:n] {
 		l.at = position{ms: i.updatedAt}
 		l.depend(i, l.at)
-		l.emit(message{id: l.at.String(), event: "create", data: l.extra(i, "init")})
+		l.emit(message{id: l.at.String(), event: "create", data: l.extra(i, "init-create")})
 	}
 	if l.backlog = l.backlog[n:]; len(l.backlog) == 0 {
 		l.at, l.eventAt = *l.recover, l.now

@@ -33,7 +33,7 @@ func (s *Sim) stix(v item) jsonObject {
 		o["created"], o["modified"] = b.created(), b.modified()
 		about.set("confidence", optionalInt(f.confidence))
 		if k.stix != "marking-definition" {
-			o["revoked"] = false
+			o["revoked"], o["lang"] = false, "en"
 		}
 	}
 	own.set("stix_ids", b.stixIDs())
@@ -68,7 +68,7 @@ func (s *Sim) stix(v item) jsonObject {
 	case *relation:
 		s.stixEnds(v, o, own)
 	case *marking:
-		o["name"], o["definition_type"], o["definition"] = v.definition, v.kind, jsonObject{v.kind: v.definition}
+		o["name"], o["definition_type"], own["order"], own["color"] = v.definition, v.kind, v.order, markingColor
 	}
 	o["extensions"] = extensionsOf(k, own, mitre, sco)
 	return o
@@ -82,10 +82,15 @@ func declaresItself(k kind) bool {
 
 func extensionsOf(k kind, own, mitre, sco jsonObject) jsonObject {
 	all := jsonObject{extOCTI: own}
-	if k.entity == "Case-Incident" {
+	switch k.entity {
+	case "Case-Incident":
 		own["extension_type"] = "new-sdo"
+	case basedOn:
+		if own["type"] == basedOn {
+			own["extension_type"] = "new-sro"
+		}
 	}
-	if len(mitre) > 0 {
+	if len(mitre) > 0 || k.entity == "Indicator" {
 		mitre["extension_type"] = "property-extension"
 		all[extMITRE] = mitre
 	}
@@ -108,7 +113,7 @@ func standards[T item](vs []T) []string {
 }
 
 func stixIndicator(i *indicator, o, own, mitre jsonObject) {
-	o["revoked"], o["lang"], o["name"], o["pattern"], o["pattern_type"] = i.revoked, "en", i.name, i.pattern, i.patternType
+	o["revoked"], o["name"], o["pattern"], o["pattern_type"] = i.revoked, i.name, i.pattern, i.patternType
 	o.set("description", i.description)
 	o.set("valid_from", i.validFrom)
 	until := i.validUntil
@@ -216,6 +221,8 @@ func (s *Sim) display(v item) string {
 		return v.shown(s.version)
 	case *entity:
 		return v.shown()
+	case *marking:
+		return v.definition
 	}
 	return v.core().entity
 }
