@@ -127,7 +127,7 @@ func TestStreams(t *testing.T) {
 	for i, f := range filters {
 		id := s.PutStream(Stream{Name: string(rune('a' + i)), Filters: f, Live: i > 0, Public: i == 3})
 		r := ask(t, s, streamQuery, map[string]any{"id": id})
-		want := map[string]any{"id": id, "name": string(rune('a' + i)), "filters": nil, "stream_live": i > 0, "stream_public": i == 3}
+		want := map[string]any{"id": id, "name": string(rune('a' + i)), "filters": nil, "stream_live": i > 0, "stream_public": map[bool]any{true: true}[i == 3]}
 		if f != nil {
 			want["filters"] = *f
 		}

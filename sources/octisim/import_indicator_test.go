@@ -73,6 +73,7 @@ func TestIndicatorsChange(t *testing.T) {
 	}{
 		{"revoked is applied later", nil, `"revoked": true`, "80 true until 2027-03-11 revoked"},
 		{"a new end is applied later", nil, `"valid_until": "2026-06-01T00:00:00Z"`, "80 true until 2026-06-01"},
+		{"an end in the past revokes at once", nil, `"valid_from": "2026-01-01T00:00:00Z", "valid_until": "2026-03-01T00:00:00Z"`, "20 false until 2026-03-01 revoked"},
 		{"too little confidence", nil, `"revoked": true, "x_opencti_score": 10, "confidence": 59`, "80 true until 2027-03-11"},
 		{"detection off", nil, `"x_opencti_detection": false`, "80 false until 2027-03-11"},
 		{"the same score does not undo decay", decay, `"x_opencti_score": 80`, "30 true until 2027-03-11"},
@@ -154,6 +155,16 @@ func TestObservablesAreMadeOfAPattern(t *testing.T) {
 	}
 	if held := s.Held(); held.Relations != 3 || len(got) != 3 {
 		t.Errorf("held %+v, observables %q", held, got)
+	}
+	// The literals lose their quotes, and an escape stays what it is written as.
+	wants(t, pushed(t, s, corp, `{"type": "indicator", "id": "`+fresh("indicator")+`", "pattern_type": "stix", "x_opencti_create_observables": true,
+		"pattern": "[file:name = 'C:\\\\Windows\\\\evil.exe' OR file:name = 'it\\'s.exe']"}`), "")
+	var names []string
+	for _, o := range s.Observables() {
+		names = append(names, o.Name)
+	}
+	if !holds(names, []string{`C:\\Windows\\evil.exe`, `it\s.exe`}) {
+		t.Errorf("observables %q", names)
 	}
 }
 

@@ -49,11 +49,8 @@ func TestImportsOnlyAdd(t *testing.T) {
 				if !old {
 					continue
 				}
-				if !holds(i.Labels, was.Labels) || !holds(i.Aliases, was.Aliases) || !holds(i.StixIDs, kept(was, i)) {
-					rt.Fatalf("lists shrank: %+v, was %+v", i, was)
-				}
-				if was.Description != "" && i.Description == "" || was.Severity != "" && i.Severity == "" {
-					rt.Fatalf("cleared: %+v, was %+v", i, was)
+				if wrong := shrank(was, i); wrong != "" {
+					rt.Fatalf("%s: %+v, was %+v", wrong, i, was)
 				}
 				if n, ok := sent.number("confidence"); ok && n < *was.Confidence && (i.Description != was.Description || i.Name != was.Name || i.Severity != was.Severity || *i.Confidence != *was.Confidence) {
 					rt.Fatalf("changed by less confidence: %+v, was %+v", i, was)
@@ -70,6 +67,17 @@ func TestImportsOnlyAdd(t *testing.T) {
 			consistent(rt, s)
 		}
 	})
+}
+
+// shrank says what an incident has lost, if anything.
+func shrank(was, now Incident) string {
+	switch {
+	case !holds(now.Labels, was.Labels) || !holds(now.Aliases, was.Aliases) || !holds(now.StixIDs, kept(was, now)):
+		return "lists shrank"
+	case was.Description != "" && now.Description == "" || was.Severity != "" && now.Severity == "":
+		return "cleared"
+	}
+	return ""
 }
 
 func holds(have, all []string) bool {

@@ -98,6 +98,36 @@ func TestOnePatternIsOneIndicator(t *testing.T) {
 	}
 }
 
+// What comes back from the trash has its internal id, and another created_at.
+func TestARestoreKeepsTheInternalID(t *testing.T) {
+	s := five(Options{})
+	was, _ := s.Indicator("a")
+	s.Delete("a")
+	if id := s.Put(Indicator{ID: was.ID, Name: was.Name, Pattern: was.Pattern}); id != "a" {
+		t.Errorf("restored as %q", id)
+	}
+	if now, _ := s.Indicator("a"); now.StandardID != was.StandardID || !now.CreatedAt.After(was.CreatedAt) {
+		t.Errorf("restored %+v", now)
+	}
+}
+
+// pairs reads all pages of based-on relations, as what is based on what.
+func pairs(t *testing.T, s *Sim, vars map[string]any) []string {
+	vars["first"] = 2
+	var out []string
+	for vars["after"] = ""; ; {
+		r := ask(t, s, basedOnQuery, vars)
+		from := r.each([]any{"stixCoreRelationships", "edges"}, "node", "fromId")
+		for i, to := range r.each([]any{"stixCoreRelationships", "edges"}, "node", "to", "observable_value") {
+			out = append(out, from[i]+" "+to)
+		}
+		if r.code() != "" || r.get("stixCoreRelationships", "pageInfo", "hasNextPage") != true {
+			return out
+		}
+		vars["after"] = r.get("stixCoreRelationships", "pageInfo", "endCursor")
+	}
+}
+
 func TestBasedOn(t *testing.T) {
 	s := five(Options{})
 	file := Observable{EntityType: "StixFile", Name: "x.exe", Hashes: Hashes{{"SHA-256", strings.Repeat("e", 64)}, {"MD5", strings.Repeat("d", 32)}}}
@@ -108,21 +138,6 @@ func TestBasedOn(t *testing.T) {
 	}
 	if i, _ := s.Indicator("a"); !i.UpdatedAt.Equal(day(0)) {
 		t.Errorf("updated_at = %v: a relation moved it", i.UpdatedAt)
-	}
-	pairs := func(vars map[string]any) []string {
-		vars["first"] = 2
-		var out []string
-		for vars["after"] = ""; ; {
-			r := ask(t, s, basedOnQuery, vars)
-			from := r.each([]any{"stixCoreRelationships", "edges"}, "node", "fromId")
-			for i, to := range r.each([]any{"stixCoreRelationships", "edges"}, "node", "to", "observable_value") {
-				out = append(out, from[i]+" "+to)
-			}
-			if r.code() != "" || r.get("stixCoreRelationships", "pageInfo", "hasNextPage") != true {
-				return out
-			}
-			vars["after"] = r.get("stixCoreRelationships", "pageInfo", "endCursor")
-		}
 	}
 	md5 := strings.Repeat("d", 32)
 	tests := []struct {
@@ -140,7 +155,7 @@ func TestBasedOn(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := map[string]bool{}
-			for _, p := range pairs(tt.vars) {
+			for _, p := range pairs(t, s, tt.vars) {
 				got[p] = true
 			}
 			want := map[string]bool{}
@@ -163,7 +178,7 @@ func TestBasedOn(t *testing.T) {
 		t.Error("detached not exactly once")
 	}
 	s.Delete("b")
-	if got := pairs(map[string]any{}); !cmp.Equal(got, []string{"a http://a.example/"}) {
+	if got := pairs(t, s, map[string]any{}); !cmp.Equal(got, []string{"a http://a.example/"}) {
 		t.Errorf("relations left: %v", got)
 	}
 	if r := ask(t, s, findQuery, map[string]any{"id": one}); r.get("stixObjectOrStixRelationship", "__typename") != "StixFile" {

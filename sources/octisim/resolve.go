@@ -120,8 +120,15 @@ var resolvers = map[string]map[string]resolver{
 	"AttackPattern":            entityFields,
 	"StixCoreRelationship":     relationFields,
 	"StixSightingRelationship": relationFields,
-	"StreamCollection":         members[Stream](map[string]resolver{}),
-	"RedisStreamInfo":          streamInfoFields,
+	"StreamCollection": members[Stream](map[string]resolver{
+		"stream_public": on(func(s *Stream) any {
+			if !s.Public { // nobody ever set it
+				return nil
+			}
+			return true
+		}),
+	}),
+	"RedisStreamInfo": streamInfoFields,
 	"Connector": members[connector](map[string]resolver{
 		"active": with(func(x *call, c *connector) any { return x.sim.now().Sub(c.updatedAt.time()) < 5*time.Minute }),
 	}),

@@ -87,12 +87,15 @@ func (l *listener) contained(i *indicator) bool {
 // state and no context.
 func (l *listener) transitions() bool { return l.sim.version.atLeast("7.260811.0") }
 
+// connectorsGroup is the group of every user.
+const connectorsGroup = "22e7dfdb-748f-424f-bc11-7b7178e0970c"
+
 // main is the data of an event in full. Crossing is an update that makes the indicator appear to, or
 // vanish from, this client.
 func (l *listener) main(e *event, state *indicator, inner string, crossing bool) []byte {
 	o := jsonObject{
 		"version": "4", "type": inner, "scope": "external", "message": l.sim.said(inner+"s", state), "data": l.sim.stix(state), "event_id": e.at.String(),
-		"origin": jsonObject{"socket": "query", "user_id": e.by(), "group_ids": []string{}, "organization_ids": []string{}},
+		"origin": jsonObject{"socket": "query", "user_id": e.by(), "group_ids": []string{connectorsGroup}, "organization_ids": []string{}},
 	}
 	if e.by() == systemUser {
 		o["origin"] = jsonObject{"socket": "internal", "user_id": systemUser}

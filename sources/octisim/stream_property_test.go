@@ -31,6 +31,12 @@ func (c mirror) apply(m sse) {
 	}
 }
 
+func (c mirror) applyAll(ms []sse) {
+	for _, m := range ms {
+		c.apply(m)
+	}
+}
+
 func visible(i Indicator) bool { return !i.Revoked && i.Detection != nil && *i.Detection }
 
 // Whatever happens to indicators, a client that listens holds exactly those that the filter lets
@@ -79,12 +85,8 @@ func TestAClientHoldsWhatIsVisible(t *testing.T) {
 					broken = follow(t, s, "s", options...)
 				}
 			}
-			for _, m := range steady.take(t) {
-				held.apply(m)
-			}
-			for _, m := range broken.take(t) {
-				kept.apply(m)
-			}
+			held.applyAll(steady.take(t))
+			kept.applyAll(broken.take(t))
 			want := mirror{}
 			for _, i := range s.Indicators() {
 				if visible(i) {

@@ -120,6 +120,13 @@ func TestTheSTIXFormOfWhatSurroundsAnIndicator(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheSTIXFormOfAuthorsAndMarkings(t *testing.T) {
+	s := New(Options{Now: func() time.Time { return day(0) }})
+	in := deployed("a")
+	in.CreatedBy, in.Markings = &Identity{ID: "author", Name: "ACME"}, []Marking{{Definition: "TLP:GREEN"}}
+	s.Put(in)
 	for id, want := range map[string]string{"author": "identity ACME", s.items["a"].core().markings[0].id: "marking-definition TLP:GREEN"} {
 		got := stixOf(t, s, id)
 		if m := (sse{Data: map[string]any{"data": got}}); got["type"].(string)+" "+got["name"].(string) != want || m.octi("id") != id {

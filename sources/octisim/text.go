@@ -191,10 +191,14 @@ func jsonText(v any) []byte {
 // pointerEscape writes a member's name as part of a JSON pointer.
 var pointerEscape = strings.NewReplacer("~", "~0", "/", "~1")
 
-// diff gives the JSON patches from was to now and back. Objects are compared member by member, lists
-// as a whole.
+// diff gives the JSON patches from was to now and back. Objects are compared member by member, lists of
+// as many objects entry by entry, other lists as a whole.
 func diff(path string, was, now jsonObject) (forth, back []jsonObject) {
 	forth, back = []jsonObject{}, []jsonObject{}
+	deeper := func(at string, a, b jsonObject) {
+		f, r := diff(at, a, b)
+		forth, back = append(forth, f...), append(back, r...)
+	}
 	all := maps.Clone(was)
 	maps.Copy(all, now)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -203,14 +207,19 @@ func diff(path string, was, now jsonObject) (forth, back []jsonObject) {
 		b, after := now[name]
 		x, isObject := a.(jsonObject)
 		y, areObjects := b.(jsonObject)
+		l, isList := a.([]jsonObject)
+		m, areLists := b.([]jsonObject)
 		switch {
 		case !after:
 			forth, back = append(forth, jsonObject{"op": "remove", "path": at}), append(back, jsonObject{"op": "add", "path": at, "value": a})
 		case !before:
 			forth, back = append(forth, jsonObject{"op": "add", "path": at, "value": b}), append(back, jsonObject{"op": "remove", "path": at})
 		case isObject && areObjects:
-			f, r := diff(at, x, y)
-			forth, back = append(forth, f...), append(back, r...)
+			deeper(at, x, y)
+		case isList && areLists && len(l) == len(m):
+			for i := range l {
+				deeper(at+"/"+strconv.Itoa(i), l[i], m[i])
+			}
 		case !reflect.DeepEqual(a, b):
 			forth, back = append(forth, jsonObject{"op": "replace", "path": at, "value": b}), append(back, jsonObject{"op": "replace", "path": at, "value": a})
 		}
