@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -84,9 +83,7 @@ func TestHarfangLabsListsAndRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := disableList(w.hlURL, "SigmaSource", id); err != nil {
-		t.Fatal(err)
-	}
+	w.hl.DisableSource("sigma", id)
 	w.hl.HTTP.Forget()
 	f := examined(t, w, nil)
 	f.failures(codeOK)
@@ -120,25 +117,6 @@ func TestHarfangLabsListsAndRights(t *testing.T) {
 	f = examined(t, w, nil)
 	f.failures(codeSide, "harfanglab.account")
 	f.want("harfanglab.account", isFail, "HTML where JSON is due", "check harfanglab.url")
-}
-
-// disableList disables a list, as a person in the console does.
-func disableList(manager, collection, id string) error {
-	r, err := http.NewRequest("PATCH", manager+"/api/data/threat_intelligence/"+collection+"/"+id+"/", strings.NewReader(`{"enabled": false}`))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Authorization", "Token "+simHarfangLabToken)
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the list was not disabled: %d", resp.StatusCode)
-	}
-	return nil
 }
 
 func TestSidesThatCannotBeReached(t *testing.T) {

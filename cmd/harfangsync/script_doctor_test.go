@@ -22,6 +22,7 @@ func cmdSwitchOff(ts *testscript.TestScript, _ bool, args []string) {
 	w := of(ts)
 	id, err := w.hl.AddSource(args[0], "from_OpenCTI")
 	ts.Check(err)
-	collection := map[string]string{"ioc": "IOCSource", "sigma": "SigmaSource", "yara": "YaraSource"}[args[0]]
-	ts.Check(disableList(w.hlSrv.URL, collection, id))
+	if !w.hl.DisableSource(args[0], id) {
+		ts.Fatalf("switchoff %s: not done", args[0])
+	}
 }

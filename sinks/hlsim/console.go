@@ -47,6 +47,17 @@ func (s *Sim) AddSource(kind, name string) (id string, err error) {
 	return c.addSource(Source{Name: name, Enabled: true}).ID, nil
 }
 
+// DisableSource switches a list off. It is false when there is no such list.
+func (s *Sim) DisableSource(kind, id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	src := s.of(kind).source(id)
+	if src != nil {
+		src.Enabled = false
+	}
+	return src != nil
+}
+
 // Rules are all rules of a kind, sorted by type, value, name and id.
 func (s *Sim) Rules(kind string) []Rule {
 	s.mu.RLock()

@@ -39,7 +39,9 @@ func armed(t testing.TB, o Options) *manager {
 		r.Enabled = r.GlobalState != "disabled"
 		m.makeRule(IOC, r)
 	}
-	m.kinds[IOC].source(off).Enabled = false
+	if !m.DisableSource(IOC, off) || m.DisableSource(IOC, "none") {
+		t.Fatal("the wrong list was disabled")
+	}
 	content := strings.Replace(sigmaSample, "status: test", "status: test\ndescription: |\n  Someone hides: a=b.\n  Look.\nreferences: ['https://cti.example.org/42']", 1)
 	m.Add(Sigma, Rule{SourceID: m.list[Sigma], Name: "shown", Content: content, Enabled: true})
 	m.Add(Sigma, Rule{SourceID: m.list[Sigma], Name: "log", Content: strings.Replace(titled(otherID), "category: process_creation", "service: security", 1), Enabled: true})
