@@ -23,6 +23,8 @@ type Knobs struct {
 	OldGeneration    bool     `json:"old_generation"`     // no global_state, rule_effective_level, rule_confidence_override, IOC name
 	BareSource       bool     `json:"bare_source"`        // lists do not say whether they are enabled
 	BareRule         bool     `json:"bare_rule"`          // rules do not say which list holds them
+	NoFeedback       bool     `json:"no_feedback"`        // errors and warnings are always null
+	LenientAgents    bool     `json:"lenient_agents"`     // agents pass over what they do not know in a Sigma rule, instead of ignoring the whole rule
 	TextFeedback     bool     `json:"text_feedback"`      // errors and warnings are one text instead of a list of them
 	KeepBroken       bool     `json:"keep_broken"`        // an update with a broken content is stored, and shown with errors, instead of a 400
 	NoDisableEdit    bool     `json:"no_disable_edit"`    // a PATCH that disables answers 400 when it also changes a text

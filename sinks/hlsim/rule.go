@@ -127,6 +127,9 @@ func (r *row) take(kind string, in, before Rule, rewriteContent bool) {
 	}
 	r.state = change.apply(kind, r.state, false)
 	f := in.facts()
+	if r.extra != nil {
+		f.ignored = r.ignored
+	}
 	if kind != IOC && in.Content != before.Content {
 		f = described(kind, f, before.facts(), rewriteContent)
 	}
@@ -172,6 +175,7 @@ type facts struct {
 	techniques           []string // as contract harfanglab-api 4.3 has them: texts that hold tNNNN or tNNNN.NNN
 	errors, warnings     []string // of what was taken all the same
 	text                 string   // the content as the manager stores it
+	ignored              bool     // by agents
 }
 
 // factsOf reads a content, or says why it is refused.
@@ -416,7 +420,7 @@ func (k *Knobs) view(kind string, r *row, heard bool) any {
 
 func (k *Knobs) viewFeedback(texts []string) any {
 	switch {
-	case len(texts) == 0:
+	case len(texts) == 0 || k.NoFeedback:
 		return nil
 	case k.TextFeedback:
 		return strings.Join(texts, "\n")

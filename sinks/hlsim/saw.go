@@ -10,8 +10,8 @@ import (
 )
 
 // Saw is the trigger "an agent saw this": every enabled rule of an enabled list that fits makes its
-// alert, and counts it; rules that are disabled or gone make none. It gives the ids of the alerts, in
-// the order of the rules. An error says that the sighting names nothing that could be seen.
+// alert, and counts it; rules that are disabled, gone or ignored by agents make none. It gives the ids of
+// the alerts, in the order of the rules. An error says that the sighting names nothing that could be seen.
 func (s *Sim) Saw(seen Sighting) (ids []string, err error) {
 	fits, err := seen.fits()
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Sim) Saw(seen Sighting) (ids []string, err error) {
 				continue
 			}
 			s.kinds[kind].suspects(src, seen, func(r *row) bool {
-				if r.state != stateDisabled && fits(kind, r) {
+				if r.state != stateDisabled && (!r.ignored || k.LenientAgents) && fits(kind, r) {
 					var id string
 					if id, err = s.fire(k, kind, r, seen); err == nil {
 						ids = append(ids, id)

@@ -52,8 +52,6 @@ func parseSigma(content string) (facts, error) {
 	return f, errors.Join(err, enc.Close())
 }
 
-var products = []string{"windows", "linux", "macos"}
-
 func checkSigma(doc map[string]any, f *facts) error {
 	if strings.TrimSpace(f.title) == "" {
 		return errors.New("title is missing")
@@ -61,9 +59,6 @@ func checkSigma(doc map[string]any, f *facts) error {
 	source, _ := doc["logsource"].(map[string]any)
 	if len(source) == 0 {
 		return errors.New("logsource is missing")
-	}
-	if p, ok := source["product"].(string); ok && !slices.Contains(products, p) {
-		f.warnings = append(f.warnings, fmt.Sprintf("no agent knows the product %q", p))
 	}
 	switch level := doc["level"].(type) {
 	case nil:
@@ -84,6 +79,8 @@ func checkSigma(doc map[string]any, f *facts) error {
 			return fmt.Errorf("detection: %s is empty", name)
 		}
 	}
+	unknown := unknownToAgents(source, det)
+	f.ignored, f.warnings = len(unknown) > 0, append(f.warnings, unknown...)
 	return checkConditions(det, f)
 }
 

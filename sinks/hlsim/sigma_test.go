@@ -1,6 +1,7 @@
 package hlsim
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -162,6 +163,55 @@ func TestFeedback(t *testing.T) {
 	m.do("PATCH", sigmas+sigmaID+"/", object{"content": "title: Broken"}).want(t, 400, `{"content":["logsource is missing"]}`)
 	m.SetKnobs(func(k *Knobs) { *k = Knobs{KeepBroken: true} })
 	m.do("PATCH", sigmas+sigmaID+"/", object{"content": "title: Broken"}).want(t, 200, `"errors":["logsource is missing"]`).want(t, 200, `"content":"title: Broken"`)
+}
+
+// Contract harfanglab-sigma 1: agents ignore a rule over one name that they do not know. The creation does
+// not say so.
+func TestWhatAgentsDoNotKnow(t *testing.T) {
+	tests := []struct {
+		name, source, selection string
+		want                    []any
+	}{
+		{"names of the tables", "product: windows, category: process_creation", "{Image|endswith: a, ParentImage: b, Imphash: c, AgentHostname: d}", nil},
+		{"the process that caused it", "product: windows, category: dns_query", "{QueryName|contains: a, ProcessParentImage: b, SessionLogonType: c}", nil},
+		{"but of a driver", "product: windows, category: driver_load", "{ProcessImage: a}", []any{`no agent knows the field "ProcessImage" of driver_load`}},
+		{"public names", "product: windows, category: process_creation", "[{Hashes|contains: a}, {Image: b, Provider_Name: c}]",
+			[]any{`no agent knows the field "Hashes" of process_creation`, `no agent knows the field "Provider_Name" of process_creation`}},
+		{"another product's", "product: linux, category: process_creation", "{Imphash: a}", []any{`no agent knows the field "Imphash" of process_creation`}},
+		{"words", "product: windows, category: process_creation", "[mimikatz]", []any{`no agent knows the field "" of process_creation`}},
+		{"a category", "product: windows, category: file_event", "{Image: a}", []any{`no agent knows the category "file_event"`}},
+		{"no category", "product: windows", "{Image: a}", []any{`no agent knows the category ""`}},
+		{"any product that has it", "category: bpf_event", "{Kind: a}", nil},
+		{"a product", "product: aws", "{a: b}", []any{`no agent knows the product "aws"`}},
+		{"a service", "product: windows, service: defender", "{EventID: 1, Anything: a}", nil},
+		{"another service", "product: windows, service: windefend", "{EventID: 1}", []any{`no agent knows the service "windefend"`}},
+		{"a service of Linux", "product: linux, service: security", "{a: b}", []any{`no agent knows the service "security"`}},
+		{"any event log", "product: windows, category: eventlog", "{LogName: a, event_data.b: c, d: e}", nil},
+	}
+	m := start(t, Options{})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			id := newID()
+			body := m.sigma(id, fmt.Sprintf("title: t\nid: %s\nlevel: low\nlogsource: {%s}\ndetection: {sel: %s, condition: sel}\n", id, tt.source, tt.selection))
+			if text := m.do("POST", sigmas, body).want(t, 201, `"status":true`).text; strings.Contains(text, "no agent") {
+				t.Errorf("the creation says %s", text)
+			}
+			for _, r := range []object{m.get(sigmas + "?name__exact=" + id).rows(t)[0], m.do("PATCH", sigmas+id+"/", object{"enabled": true}).json, m.get(sigmas + id + "/").json} {
+				got, _ := r["warnings"].([]any)
+				if diff := cmp.Diff(tt.want, got); diff != "" {
+					t.Errorf("warnings (-want +got):\n%s", diff)
+				}
+			}
+			for _, lenient := range []bool{false, true} {
+				m.SetKnobs(func(k *Knobs) { k.LenientAgents = lenient })
+				if ids, err := m.Saw(Sighting{Rule: id}); err != nil || (len(ids) == 1) != (lenient || tt.want == nil) {
+					t.Errorf("knob %v: fired %d alerts, %v", lenient, len(ids), err)
+				}
+			}
+		})
+	}
+	m.SetKnobs(func(k *Knobs) { k.NoFeedback = true })
+	m.get(sigmas+"?search=mimikatz").want(t, 200, `"errors":null,"warnings":null`)
 }
 
 // Contract harfanglab-api 12.20.
