@@ -14,6 +14,10 @@ type agent struct {
 	shown       map[string]json.RawMessage // what alerts say of it
 	groups      json.RawMessage
 	first, last time.Time
+	policy      int    // among policies
+	external    string // address; "" when none is known
+	offline     bool
+	told        document // shared by the rows of telemetry
 }
 
 // agents are all endpoints that an alert named.
@@ -38,19 +42,42 @@ func (l *agents) note(e *alert) {
 	}
 	e.rawAgent = nil
 	e.agent, e.host = d.agent, d.host
-	a := d.agent
-	if a == nil {
-		return
+	if a := d.agent; a != nil {
+		a.seen(e.at)
+		a.shown, a.told = d.shown, nil
+		if !absent(e.groups) {
+			a.groups = e.groups
+		}
 	}
-	if a.first.IsZero() || e.at.Before(a.first) {
-		a.first = e.at
+}
+
+// of is the endpoint of a sighting.
+func (l *agents) of(x *alertBuilder) *agent {
+	if a := l.byID[x.agentID()]; a != nil {
+		return a
 	}
-	if e.at.After(a.last) {
-		a.last = e.at
+	raw, _ := encode(x.agent()) // texts
+	return l.read(raw).agent
+}
+
+// document is what is said of the agent in a row of telemetry.
+func (a *agent) document() document {
+	if a.told == nil {
+		a.told = document{}
+		for name, raw := range a.shown {
+			a.told[name] = orNull(text(raw))
+		}
 	}
-	a.shown = d.shown
-	if !absent(e.groups) {
-		a.groups = e.groups
+	return a.told
+}
+
+// seen notes a moment at which the agent was there.
+func (a *agent) seen(at time.Time) {
+	if a.first.IsZero() || at.Before(a.first) {
+		a.first = at
+	}
+	if at.After(a.last) {
+		a.last = at
 	}
 }
 
@@ -72,11 +99,18 @@ func (l *agents) read(raw json.RawMessage) *description {
 // says is a text of the agent, such as its hostname.
 func (a *agent) says(name string) string { return text(a.shown[name]) }
 
-// view is the agent in an answer. Every one is online and runs the default policy.
+func (a *agent) status() string {
+	if a.offline {
+		return "offline"
+	}
+	return "online"
+}
+
+// view is the agent in an answer, with the whole of its policy (contract harfanglab-telemetry 8).
 func (a *agent) view() document {
 	d := document{
-		"id": a.id, "status": "online", "firstseen": seconds(a.first), "lastseen": seconds(a.last), "isolation_state": false,
-		"policy": document{"id": "00000000-0000-4000-8000-000000000001", "name": "Default"}, "groups": []any{}, "effective_ioc_revision": 1,
+		"id": a.id, "status": a.status(), "firstseen": seconds(a.first), "lastseen": seconds(a.last), "isolation_state": false,
+		"policy": policies[a.policy], "groups": []any{}, "effective_ioc_revision": 1, "external_ipaddress": orNull(a.external),
 	}
 	for _, name := range []string{"hostname", "domainname", "dnsdomainname", "ipaddress", "ostype", "osproducttype", "osversion", "version"} {
 		d[name] = a.says(name)
@@ -102,7 +136,7 @@ func (s *Sim) listAgents(r *http.Request, _ *user) *answer {
 	for _, a := range s.alerts.agents.order {
 		t := s.alerts.threats.byID[q.Get("threat_id")]
 		if asks("hostname", a.says("hostname")) && asks("ostype", a.says("ostype")) && asks("ipaddress", a.says("ipaddress")) &&
-			asks("status", "online") && (q.Get("threat_id") == "" || t != nil && t.agents[a.id]) {
+			asks("status", a.status()) && (q.Get("threat_id") == "" || t != nil && t.agents[a.id]) {
 			found = append(found, a)
 		}
 	}
@@ -126,4 +160,33 @@ func (s *Sim) oneAgent(r *http.Request, _ *user) *answer {
 		return ok(a.view())
 	}
 	return notFound
+}
+
+// policies are what agents run: one sends everything, one says of the DNS only what an alert is about,
+// one is of 2022 (contract harfanglab-telemetry 5).
+var policies = []document{
+	policy("Default", "live"),
+	policy("Servers", "on_alert"),
+	{"id": sameAs("policy Old"), "name": "Old", "ioc_mode": 1, "telemetry_process": true, "telemetry_network": true, "telemetry_dns_resolution": true},
+}
+
+func policy(name, dns string) document {
+	d := document{"id": sameAs("policy " + name), "name": name, "ioc_mode": 1, "sigma_mode": 1, "yara_mode": 1, "ioc_ruleset": nil, "ioc_scan_written_executable": false, "ioc_scan_libraries": false}
+	for kind, state := range map[string]string{
+		"process": "live", "network": "live", "driverload": "live", "dns_resolution": dns, "file_download": "live",
+		"file": "on_alert", "library_load": "on_alert", "url_request": "on_alert", "registry": "on_alert",
+	} {
+		d["telemetry_"+kind+"_state"], d["telemetry_"+kind+"_limit"], d["telemetry_"+kind+"_limit_value"] = state, false, 1000
+	}
+	return d
+}
+
+func (s *Sim) listPolicies(r *http.Request, _ *user) *answer {
+	k := s.knobs.Load()
+	q := k.query(r)
+	w, views := q.window(k), []any{}
+	for _, p := range rowsOf(w, policies) {
+		views = append(views, slim(p, words(q.Get("fields"))))
+	}
+	return ok(k.envelope(r, w, len(policies), views))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 )
 
 // What people do in the console, without the checks of the API. A kind that is none has no lists and no
@@ -217,6 +218,7 @@ func (s *Sim) Promote() (n int) {
 //	POST           /_sim/saw                 a Sighting, gives the ids of its alerts
 //	GET, POST      /_sim/alerts              all documents; {"documents": [...]} or {"generate": Spec}, gives their ids
 //	GET            /_sim/threats
+//	GET, POST      /_sim/telemetry           the Prevalence of a type and value, over days; what SeedTelemetry does
 func (s *Sim) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
 	for path, do := range map[string]control{
@@ -231,6 +233,8 @@ func (s *Sim) controlRoutes() http.Handler {
 		"GET /_sim/alerts":               func(*http.Request, func(any) error) (any, error) { return s.Alerts(), nil },
 		"POST /_sim/alerts":              s.alertsByControl,
 		"GET /_sim/threats":              func(*http.Request, func(any) error) (any, error) { return s.Threats(), nil },
+		"GET /_sim/telemetry":            s.prevalenceByControl,
+		"POST /_sim/telemetry":           func(*http.Request, func(any) error) (any, error) { return s.SeedTelemetry(), nil },
 	} {
 		mux.Handle(path, do)
 	}
@@ -339,4 +343,9 @@ func (s *Sim) alertsByControl(_ *http.Request, decode func(any) error) (any, err
 	}
 	ids, err := s.LoadAlerts(docs)
 	return map[string][]string{"ids": ids}, err
+}
+
+func (s *Sim) prevalenceByControl(r *http.Request, _ func(any) error) (any, error) {
+	days, err := strconv.Atoi(r.FormValue("days"))
+	return s.Prevalence(r.FormValue("type"), r.FormValue("value"), s.options.Now().AddDate(0, 0, -days)), err
 }

@@ -56,6 +56,11 @@ func (s *Sim) apiRoutes() http.Handler {
 	serve(security+"Threat/{id}/note/", verbs{"GET": s.threatNote})
 	serve(endpoints+"Agent/", verbs{"GET": s.listAgents})
 	serve(endpoints+"Agent/{id}/", verbs{"GET": s.oneAgent})
+	serve(endpoints+"Policy/", verbs{"GET": s.listPolicies})
+	for name, stream := range telemetryStreams {
+		serve("/api/data/telemetry/"+name+"/", verbs{"GET": func(r *http.Request, _ *user) *answer { return s.listTelemetry(r, name, stream) }})
+	}
+	serve("/api/data/search/Search/explorer_with_list/", verbs{"GET": s.explore})
 	return mux
 }
 

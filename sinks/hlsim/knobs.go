@@ -71,6 +71,7 @@ type Knobs struct {
 	BeforePage func(kind string, page int) `json:"-"`
 
 	AlertKnobs
+	TelemetryKnobs
 }
 
 // The forms of the answer to a Sigma or YARA creation (contract harfanglab-api 4.4). All are sent
@@ -209,4 +210,17 @@ func (k *Knobs) tagStatus() int { return orDefault(k.TagStatus, 200) }
 // hidesTop says whether the nth threat, counted from 1, shows neither agents nor users.
 func (k *Knobs) hidesTop(n int) bool {
 	return k.EmptyTops >= 0 && n%orDefault(k.EmptyTops, 7) == 0
+}
+
+// TelemetryKnobs turn what is not proven about telemetry (contract harfanglab-telemetry 12). The index's
+// window, and what becomes of parameters that are not known, is as for alerts.
+type TelemetryKnobs struct {
+	TelemetryPage        int      `json:"telemetry_page"`         // rows of a page without limit; 0 is 10
+	TelemetryDays        int      `json:"telemetry_days"`         // how long rows are kept; 0 is for ever
+	TelemetryOldestFirst bool     `json:"telemetry_oldest_first"` // pages begin with the oldest
+	TelemetryQuiet       []string `json:"telemetry_quiet"`        // streams that hold nothing, such as "DNSResolution"
+	LiteralCommas        bool     `json:"literal_commas"`         // a comma is part of a filter's value, instead of parting several
+	IgnoreNegation       bool     `json:"ignore_negation"`        // a filter that ends in ! has no effect
+	WholeRows            bool     `json:"whole_rows"`             // fields has no effect
+	MaxQuery             int      `json:"max_query"`              // bytes of a query that are read, more is 414; 0 is 8,192
 }

@@ -11,7 +11,7 @@ import (
 
 // Saw is the trigger "an agent saw this": every enabled rule of an enabled list that fits makes its
 // alert, and counts it; rules that are disabled, gone or ignored by agents make none. It gives the ids of
-// the alerts, in the order of the rules. An error says that the sighting names nothing that could be seen.
+// the alerts, in the order of the rules. Whether any fires or not, telemetry holds what was seen. An error says that the sighting names nothing that could be seen.
 func (s *Sim) Saw(seen Sighting) (ids []string, err error) {
 	fits, err := seen.fits()
 	if err != nil {
@@ -20,6 +20,8 @@ func (s *Sim) Saw(seen Sighting) (ids []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.knobs.Load()
+	s.seenRows++
+	s.leaveTelemetry(newAlertBuilder(seen, newRandom(s.seenRows), k.AlertForm, s.options.Now()), 0, "")
 	for _, kind := range kinds {
 		for _, src := range s.kinds[kind].sources {
 			if !src.Enabled {

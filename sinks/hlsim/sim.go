@@ -51,10 +51,12 @@ type Sim struct {
 	setting       sync.Mutex            // held by SetKnobs
 	alertIDs      atomic.Int64          // ids given to alerts
 
-	mu     sync.RWMutex // guards what follows
-	kinds  map[string]*collection
-	alerts *alertStore
-	clock  int64 // the last moment given out, in microseconds
+	mu        sync.RWMutex // guards what follows
+	kinds     map[string]*collection
+	alerts    *alertStore
+	telemetry map[string][]*telemetryRow // of each stream
+	seenRows  uint64                     // how many sightings ever
+	clock     int64                      // the last moment given out, in microseconds
 }
 
 // New makes an empty manager.
@@ -68,7 +70,7 @@ func New(o Options) *Sim {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Sim{options: o, kinds: map[string]*collection{}, alerts: newAlertStore()}
+	s := &Sim{options: o, kinds: map[string]*collection{}, alerts: newAlertStore(), telemetry: map[string][]*telemetryRow{}}
 	for _, k := range kinds {
 		s.kinds[k] = newCollection(k)
 	}
@@ -98,6 +100,7 @@ func (s *Sim) SetKnobs(change func(*Knobs)) {
 func (k *Knobs) clone() *Knobs {
 	c := *k
 	c.IgnoreFilters, c.Linked, c.Orderings = slices.Clone(k.IgnoreFilters), slices.Clone(k.Linked), slices.Clone(k.Orderings)
+	c.TelemetryQuiet = slices.Clone(k.TelemetryQuiet)
 	return &c
 }
 
