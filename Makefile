@@ -64,7 +64,7 @@ bench: ## measure the budgets; exits non-zero over budget
 
 chaos: ## every fault on every request, kills at 50 moments, and the proof that a missing safety rule is noticed
 	go test ./cmd/harfangsync -run 'TestFaultMatrix|TestLies|TestAny|TestKilledAtAnyMoment|TestAlertsImportedTwice' -chaos -v -timeout 60m
-	go test ./cmd/harfangsync -tags harfangsync_fuses -run TestEveryFuseIsMissed
+	go test ./cmd/harfangsync -tags harfangsync_failpoints -run TestEveryFailpointIsMissed
 
 browser: ## open plans as pages in Chromium, which must be installed; what it saw goes to BROWSER_ARTIFACTS
 	go vet -tags browser ./reconcile/render

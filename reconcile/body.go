@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // after is the wanted state of a rule, with the winner's record and all owners. row is what holds the
@@ -15,20 +15,20 @@ func (c *computation) after(group []want, win want, row *Row, h *held) (*Body, w
 	if err != nil {
 		return nil, rec, nil, err
 	}
-	applied := mark.Applied{Known: true, Sent: win.text, Maturity: c.maturity(win)}
+	applied := marker.Applied{Known: true, Sent: win.text, Maturity: c.maturity(win)}
 	b := &Body{Enabled: true}
 	c.ask(b, &applied, win, h)
 	switch win.kind {
 	case IOC:
 		ids := ownerIDsOf(owners)
-		m := mark.IOC{StandardID: rec.Owner.StandardID, Score: rec.Owner.Score, Platforms: rec.Platforms,
-			Owners: ids[:min(len(ids), mark.MaxOwners)], Count: len(ids), Digest: mark.OwnersDigest(ids...), Instance: c.p.Own.Instance, Applied: applied}
+		m := marker.IOC{StandardID: rec.Owner.StandardID, Score: rec.Owner.Score, Platforms: rec.Platforms,
+			Owners: ids[:min(len(ids), marker.MaxOwners)], Count: len(ids), Digest: marker.OwnersDigest(ids...), Instance: c.p.Own.Instance, Applied: applied}
 		if row != nil && KeyOf(IOC, row.Type, c.rows.canon(row.Type, row.Value)) != win.key {
 			m.Key = win.key
 		}
-		b.Description, b.Comment = ptr(mark.Normal(rec.Body)), ptr(m.Comment())
+		b.Description, b.Comment = ptr(marker.Normal(rec.Body)), ptr(m.Comment())
 	case Sigma:
-		rule, err := mark.ReadSigma(rec.Body)
+		rule, err := marker.ReadSigma(rec.Body)
 		if err != nil {
 			return nil, rec, nil, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
 		}
@@ -36,7 +36,7 @@ func (c *computation) after(group []want, win want, row *Row, h *held) (*Body, w
 		if row != nil && c.w.derived[win.at] && row.RuleID != "" {
 			id = row.RuleID // the server never lets an id change
 		}
-		ref := mark.SigmaRef{Base: c.p.Base, Owner: rec.Owner.ID, Instance: c.p.Own.Instance, Applied: applied}
+		ref := marker.SigmaRef{Base: c.p.Base, Owner: rec.Owner.ID, Instance: c.p.Own.Instance, Applied: applied}
 		text, err := rule.Render(sigmaID(rule, id), ref)
 		if err != nil {
 			return nil, rec, nil, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
@@ -44,14 +44,14 @@ func (c *computation) after(group []want, win want, row *Row, h *held) (*Body, w
 		b.Name, b.Content = ptr(rec.Name), &text
 	case YARA:
 		b.Name = ptr(rec.Name)
-		b.Content = ptr(mark.MarkYARA(rec.Body, mark.YARALine{Owners: []string{rec.Owner.ID}, Instance: c.p.Own.Instance, Applied: applied}))
+		b.Content = ptr(marker.MarkYARA(rec.Body, marker.YARALine{Owners: []string{rec.Owner.ID}, Instance: c.p.Own.Instance, Applied: applied}))
 	}
 	return b, rec, owners, nil
 }
 
 // ask fills in what a mapping asks for: in the body what has to be sent, in the marker's note all of it, with
 // what the server is known to hold instead.
-func (c *computation) ask(b *Body, applied *mark.Applied, win want, h *held) {
+func (c *computation) ask(b *Body, applied *marker.Applied, win want, h *held) {
 	m := c.w.mapped(win)
 	applied.Asked = m.fields()
 	send := applied.Asked
@@ -64,7 +64,7 @@ func (c *computation) ask(b *Body, applied *mark.Applied, win want, h *held) {
 		}
 		applied.Kept = whole(applied.Kept)
 	}
-	for i, word := range []string{mark.Level: m.Level, mark.Confidence: m.Confidence, mark.State: m.State} {
+	for i, word := range []string{marker.Level: m.Level, marker.Confidence: m.Confidence, marker.State: m.State} {
 		if send.Has(i) {
 			*b.field(i) = &word
 		}
@@ -72,13 +72,13 @@ func (c *computation) ask(b *Body, applied *mark.Applied, win want, h *held) {
 }
 
 // whole is f with letters everywhere, or nothing at all.
-func whole(f mark.Fields) mark.Fields {
-	if f == (mark.Fields{}) {
+func whole(f marker.Fields) marker.Fields {
+	if f == (marker.Fields{}) {
 		return f
 	}
 	for i := range f {
 		if f[i] == 0 {
-			f[i] = mark.Unset
+			f[i] = marker.Unset
 		}
 	}
 	return f
@@ -86,7 +86,7 @@ func whole(f mark.Fields) mark.Fields {
 
 // field is where a body holds a field of a mapping.
 func (b *Body) field(at int) **string {
-	return []**string{mark.Level: &b.Level, mark.Confidence: &b.Confidence, mark.State: &b.State}[at]
+	return []**string{marker.Level: &b.Level, marker.Confidence: &b.Confidence, marker.State: &b.State}[at]
 }
 
 // Asked is what a body says of a field of a mapping, by the API's name; nil where it says nothing.
@@ -99,7 +99,7 @@ func (b *Body) Asked(name string) *string {
 
 // field is where a row holds a field of a mapping.
 func (r *Row) field(at int) *string {
-	return []*string{mark.Level: &r.Level, mark.Confidence: &r.Confidence, mark.State: &r.State}[at]
+	return []*string{marker.Level: &r.Level, marker.Confidence: &r.Confidence, marker.State: &r.State}[at]
 }
 
 // beside is the body of a row with the fields that another body has.
@@ -114,7 +114,7 @@ func beside(row *Row, other *Body) *Body {
 }
 
 // sigmaID is the id to set in a rule's YAML; a rule that has one keeps it as it is written.
-func sigmaID(rule *mark.SigmaRule, id string) string {
+func sigmaID(rule *marker.SigmaRule, id string) string {
 	if rule.ID != "" {
 		return ""
 	}
@@ -159,19 +159,19 @@ func stopAs(ch *Change, p Policy) {
 	after.Enabled = false
 	switch ch.Kind {
 	case IOC:
-		m, class := mark.ParseIOC(deref(ch.Before.Comment))
-		if class != mark.Ours {
+		m, class := marker.ParseIOC(deref(ch.Before.Comment))
+		if class != marker.Ours {
 			m.Owners, m.Count = ownerIDsOf(ch.Owners), max(1, len(ch.Owners))
-			m.Digest = mark.OwnersDigest(m.Owners...)
-			m.Applied = mark.Applied{Known: true, Maturity: p.Maturity}
+			m.Digest = marker.OwnersDigest(m.Owners...)
+			m.Applied = marker.Applied{Known: true, Maturity: p.Maturity}
 		}
 		m.Instance, m.Disabled = p.Own.Instance, string(ch.Reason)
 		after.Comment = ptr(m.Comment())
 	case Sigma:
-		if rule, err := mark.ReadSigma(deref(ch.Before.Content)); err == nil {
+		if rule, err := marker.ReadSigma(deref(ch.Before.Content)); err == nil {
 			ref := rule.Ref
-			if rule.Class != mark.Ours {
-				ref.Owner, ref.Applied = firstOwner(ch.Owners), mark.Applied{Known: true, Maturity: p.Maturity}
+			if rule.Class != marker.Ours {
+				ref.Owner, ref.Applied = firstOwner(ch.Owners), marker.Applied{Known: true, Maturity: p.Maturity}
 			}
 			ref.Base, ref.Instance, ref.Disabled = p.Base, p.Own.Instance, true
 			if text, err := rule.Render("", ref); err == nil && ref.Owner != "" {
@@ -179,13 +179,13 @@ func stopAs(ch *Change, p Policy) {
 			}
 		}
 	case YARA:
-		l, _, class := mark.SplitYARA(deref(ch.Before.Content))
-		if class != mark.Ours {
-			l.Owners, l.Applied = []string{firstOwner(ch.Owners)}, mark.Applied{Known: true, Maturity: p.Maturity}
+		l, _, class := marker.SplitYARA(deref(ch.Before.Content))
+		if class != marker.Ours {
+			l.Owners, l.Applied = []string{firstOwner(ch.Owners)}, marker.Applied{Known: true, Maturity: p.Maturity}
 		}
 		l.Instance, l.Disabled = p.Own.Instance, string(ch.Reason)
 		if l.Owners[0] != "" {
-			after.Content = ptr(mark.MarkYARA(deref(ch.Before.Content), l))
+			after.Content = ptr(marker.MarkYARA(deref(ch.Before.Content), l))
 		}
 	}
 	ch.After = &after
@@ -209,7 +209,7 @@ func differing(k Kind, a, b *Body) []string {
 		add(name, deref(*a.field(i)) != deref(*b.field(i)))
 	}
 	if k == IOC {
-		add("description", mark.Normal(deref(a.Description)) != mark.Normal(deref(b.Description)))
+		add("description", marker.Normal(deref(a.Description)) != marker.Normal(deref(b.Description)))
 		add("comment", deref(a.Comment) != deref(b.Comment))
 		return fields
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 const (
@@ -276,7 +276,7 @@ func (s *server) store(row *reconcile.Row, b *reconcile.Body, ch *reconcile.Chan
 		row.Comment, _ = reconcile.ShortComment(row.Comment)
 	}
 	if row.Kind == reconcile.Sigma {
-		if rule, err := mark.ReadSigma(row.Content); err == nil {
+		if rule, err := marker.ReadSigma(row.Content); err == nil {
 			row.RuleID = rule.ID
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // Compute decides what must change so that the rows equal the wanted set. It is a function of its
@@ -179,7 +179,7 @@ func (c *computation) sameOwners(h *held, group []want) bool {
 		return false
 	}
 	ids, err := c.ownerIDs(group)
-	return err == nil && mark.OwnersDigest(ids...) == h.owners
+	return err == nil && marker.OwnersDigest(ids...) == h.owners
 }
 
 func (c *computation) ownerIDs(group []want) ([]string, error) {
@@ -211,14 +211,14 @@ func (c *computation) maturityMoved(h *held, win want) bool {
 
 // pending are the fields that a mapping asks for and the row does not have. What the server holds instead of what
 // was sent last, as the marker notes, is its own word and is not sent again.
-func (c *computation) pending(h *held, win want) mark.Fields {
+func (c *computation) pending(h *held, win want) marker.Fields {
 	asked := c.w.mapped(win).fields()
 	if asked.None() {
-		return mark.Fields{}
+		return marker.Fields{}
 	}
-	var out mark.Fields
+	var out marker.Fields
 	for i := range asked {
-		out[i] = mark.Unset
+		out[i] = marker.Unset
 		if asked.Has(i) && h.has[i] != asked[i] && !(h.asked[i] == asked[i] && h.noted[i] == h.has[i]) {
 			out[i] = asked[i]
 		}
@@ -228,7 +228,7 @@ func (c *computation) pending(h *held, win want) mark.Fields {
 
 // remapped tells who made a row differ in what a mapping asks for: somebody in the console, our settings, or the
 // indicator, for which another entry counts now.
-func (c *computation) remapped(h *held, win want, pending mark.Fields) Cause {
+func (c *computation) remapped(h *held, win want, pending marker.Fields) Cause {
 	asked := c.w.mapped(win).fields()
 	for i := range pending {
 		switch {

@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 	"slices"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // creates plans the rules that no row holds. An owner that has other rules gained a value; one that
@@ -25,7 +25,7 @@ func (c *computation) creates() error {
 				return err
 			}
 			for _, o := range ownersOf(&row) {
-				known[mark.OwnersDigest(o.ID)] = true
+				known[marker.OwnersDigest(o.ID)] = true
 			}
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile/fuse"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/failpoint"
+	"harfangsync/reconcile/marker"
 )
 
 // Evidence is what OpenCTI says, asked by id, of the owners of rules that are to be removed.
@@ -81,7 +81,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		}
 		gate.Base++
 		verdict, why := e.judge(&ch)
-		if fuse.Blown(fuse.G3) && verdict != gone {
+		if failpoint.Active(failpoint.G3) && verdict != gone {
 			verdict, why = gone, IndicatorGone
 		}
 		switch {
@@ -267,7 +267,7 @@ func (b basis) evidences(why Reason) bool {
 }
 
 func sigmaIDOf(content string) string {
-	if rule, err := mark.ReadSigma(content); err == nil {
+	if rule, err := marker.ReadSigma(content); err == nil {
 		return rule.ID
 	}
 	return ""

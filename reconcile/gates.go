@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile/fuse"
+	"harfangsync/reconcile/failpoint"
 )
 
 // LastGood is what is remembered of the last run that ended with everything in place. A zero At
@@ -139,7 +139,7 @@ func (p *Plan) removalGates(b basis, over Overrides) []Gate {
 			value, limit int
 		}{{"evidence", n[k].evidence, EvidenceLimit(base)}, {"absence", n[k].absence, AbsenceLimit(base)}} {
 			g := Gate{ID: "G4", Name: "removals_" + k.String() + "_" + class.name, OK: true, Value: class.value, Base: base, Limit: class.limit}
-			if base >= smallList && class.value > class.limit && !fuse.Blown(fuse.G4) {
+			if base >= smallList && class.value > class.limit && !failpoint.Active(failpoint.G4) {
 				g.OK = false
 				sum += class.value
 			}

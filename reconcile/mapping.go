@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // Mapping turns what is known of an indicator into fields of its rules that are otherwise left alone. The first
@@ -98,15 +98,15 @@ func (m Mapped) Words() string {
 }
 
 // fields are those that a row can be compared in: maturity has a rule of its own, because the server moves it.
-func (m Mapped) fields() mark.Fields {
+func (m Mapped) fields() marker.Fields {
 	if m.Level == "" && m.Confidence == "" && m.State == "" {
-		return mark.Fields{}
+		return marker.Fields{}
 	}
-	return mark.FieldsOf(m.Level, m.Confidence, m.State)
+	return marker.FieldsOf(m.Level, m.Confidence, m.State)
 }
 
-// fieldNames are the API's names of what a mark.Fields holds, by place.
-var fieldNames = [3]string{mark.Level: "rule_level_override", mark.Confidence: "rule_confidence_override", mark.State: "global_state"}
+// fieldNames are the API's names of what a marker.Fields holds, by place.
+var fieldNames = [3]string{marker.Level: "rule_level_override", marker.Confidence: "rule_confidence_override", marker.State: "global_state"}
 
 // Map sets what rules are asked to be beside what their indicators say, for all that is added afterwards.
 func (w *Wanted) Map(m Mapping) { w.mapping = m }

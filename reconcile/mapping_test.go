@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // entry is an entry of a mapping.
@@ -272,7 +272,7 @@ func TestRulesHoldWhatTheMappingAsksOfTheirWinner(t *testing.T) {
 			rows = obedient().apply(t, decide(t, p, rows, inds...), p, rows)
 		}
 		for _, r := range rows {
-			m, _ := mark.ParseIOC(r.Comment)
+			m, _ := marker.ParseIOC(r.Comment)
 			i := slices.IndexFunc(inds, func(i reconcile.Indicator) bool { return len(m.Owners) > 0 && i.ID == m.Owners[0] })
 			if r.Kind != reconcile.IOC || !r.Enabled || i < 0 {
 				continue

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // owners describes a group, its winner first, then by id.
@@ -56,7 +56,7 @@ func ownersOf(row *Row) []Owner {
 	out := []Owner{}
 	switch row.Kind {
 	case IOC:
-		m, _ := mark.ParseIOC(row.Comment)
+		m, _ := marker.ParseIOC(row.Comment)
 		for i, id := range m.Owners {
 			o := Owner{ID: id}
 			if i == 0 {
@@ -68,11 +68,11 @@ func ownersOf(row *Row) []Owner {
 			out = append(out, Owner{StandardID: m.StandardID})
 		}
 	case Sigma:
-		if rule, err := mark.ReadSigma(row.Content); err == nil && rule.Class == mark.Ours {
+		if rule, err := marker.ReadSigma(row.Content); err == nil && rule.Class == marker.Ours {
 			out = append(out, Owner{ID: rule.Ref.Owner})
 		}
 	case YARA:
-		l, _, _ := mark.SplitYARA(row.Content)
+		l, _, _ := marker.SplitYARA(row.Content)
 		for _, id := range l.Owners {
 			out = append(out, Owner{ID: id})
 		}

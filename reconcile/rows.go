@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 	"harfangsync/reconcile/spool"
 )
 
@@ -62,9 +62,9 @@ type held struct {
 	blind    bool // the server cut our marker before its owners
 	lent     bool // key or owner are what the wanted set says of it, and not the row itself
 	maturity uint8
-	has      mark.Fields // that the row holds
-	asked    mark.Fields // that a mapping asked for at our last write, and what the server held of them then
-	noted    mark.Fields
+	has      marker.Fields // that the row holds
+	asked    marker.Fields // that a mapping asked for at our last write, and what the server held of them then
+	noted    marker.Fields
 }
 
 // NewRows makes an empty set. canon folds the spellings of an IOC value; expect is how many rows
@@ -106,53 +106,53 @@ func (r *Rows) Truncate(n int) { r.entries, r.sealed = r.entries[:n], min(r.seal
 
 // judge reduces a row to what is compared of it.
 func (r *Rows) judge(row *Row) held {
-	h := held{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus), has: mark.FieldsOf(row.Level, row.Confidence, row.State)}
+	h := held{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus), has: marker.FieldsOf(row.Level, row.Confidence, row.State)}
 	var instance string
-	var applied mark.Applied
-	class := mark.None
+	var applied marker.Applied
+	class := marker.None
 	var bare uint64 // what Applied.Stored covers of the text
 	switch row.Kind {
 	case IOC:
 		value := r.canon(row.Type, row.Value)
 		h.key, h.spelled = KeyOf(IOC, row.Type, value), value == row.Value
-		var m mark.IOC
-		m, class = mark.ParseIOC(row.Comment)
+		var m marker.IOC
+		m, class = marker.ParseIOC(row.Comment)
 		instance, applied, h.stopped = m.Instance, m.Applied, m.Disabled != ""
-		h.text = mark.IOCText(row.Description, m.StandardID, m.Platforms)
+		h.text = marker.IOCText(row.Description, m.StandardID, m.Platforms)
 		if applied.Stored != 0 {
-			bare = mark.IOCText(row.Description, m.StandardID, nil) // a cut or shortened comment has no platforms
+			bare = marker.IOCText(row.Description, m.StandardID, nil) // a cut or shortened comment has no platforms
 		}
 		h.owners, h.count, h.blind = m.Digest, uint16(min(max(m.Count, 0), 1<<16-1)), m.Partial
-		if m.Key != [16]byte{} && m.Held == mark.HeldAs(row.Type, row.Value) {
+		if m.Key != [16]byte{} && m.Held == marker.HeldAs(row.Type, row.Value) {
 			h.key, h.spelled = m.Key, true
 		}
 		if len(m.Owners) > 0 {
-			h.winner = mark.OwnersDigest(m.Owners[0])
+			h.winner = marker.OwnersDigest(m.Owners[0])
 		}
 	case Sigma:
 		id := strings.ToLower(row.RuleID)
-		rule, err := mark.ReadSigma(row.Content)
+		rule, err := marker.ReadSigma(row.Content)
 		if err == nil {
 			if rule.ID != "" {
 				id = rule.ID
 			}
 			class, instance, applied, h.stopped = rule.Class, rule.Ref.Instance, rule.Ref.Applied, rule.Ref.Disabled
-			h.text = mark.SigmaText(row.Name, rule)
-			if class == mark.Ours {
-				h.winner = mark.OwnersDigest(rule.Ref.Owner)
+			h.text = marker.SigmaText(row.Name, rule)
+			if class == marker.Ours {
+				h.winner = marker.OwnersDigest(rule.Ref.Owner)
 				h.owners, h.count = h.winner, 1
 			}
 		}
 		h.key, h.spelled = KeyOf(Sigma, "", id), true
 	case YARA:
-		line, _, c := mark.SplitYARA(row.Content)
+		line, _, c := marker.SplitYARA(row.Content)
 		class, instance, applied, h.stopped = c, line.Instance, line.Applied, line.Disabled != ""
-		h.text, h.spelled = mark.YARAText(row.Name, row.Content), true
+		h.text, h.spelled = marker.YARAText(row.Name, row.Content), true
 		h.key = KeyOf(YARA, "row", row.ID)
-		if c == mark.Ours {
+		if c == marker.Ours {
 			h.key = KeyOf(YARA, "", line.Owners[0])
-			h.winner = mark.OwnersDigest(line.Owners[0])
-			h.owners, h.count = mark.OwnersDigest(line.Owners...), uint16(len(line.Owners))
+			h.winner = marker.OwnersDigest(line.Owners[0])
+			h.owners, h.count = marker.OwnersDigest(line.Owners...), uint16(len(line.Owners))
 		}
 	}
 	if row.Kind != IOC {
@@ -162,13 +162,13 @@ func (r *Rows) judge(row *Row) held {
 	h.asked, h.noted = applied.Asked, applied.Kept
 	h.kept = applied.Known && applied.Stored != 0 && applied.Stored == bare
 	switch {
-	case class == mark.Old:
+	case class == marker.Old:
 		h.whose = old
-	case class == mark.Ours && strings.EqualFold(instance, r.own.Instance):
+	case class == marker.Ours && strings.EqualFold(instance, r.own.Instance):
 		h.whose = ours
-	case class == mark.Ours && r.own.TakeOver != "" && strings.EqualFold(instance, r.own.TakeOver):
+	case class == marker.Ours && r.own.TakeOver != "" && strings.EqualFold(instance, r.own.TakeOver):
 		h.whose = taken
-	case class == mark.Ours:
+	case class == marker.Ours:
 		h.whose = others
 	}
 	h.ourStop = h.stopped && !h.enabled
@@ -315,7 +315,7 @@ func (r *Rows) adoptNames(w *Wanted) error {
 		if err != nil {
 			return err
 		}
-		for _, n := range append(mark.OldNames(rec.Owner.Name), rec.Name) {
+		for _, n := range append(marker.OldNames(rec.Owner.Name), rec.Name) {
 			if n == "" {
 				continue
 			}

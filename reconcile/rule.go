@@ -1,13 +1,13 @@
 package reconcile
 
-import "harfangsync/reconcile/mark"
+import "harfangsync/reconcile/marker"
 
 // RuleOf is the identity of the Sigma or YARA rule that an indicator gives, in the form of Finding's
 // values; ok is false for a STIX pattern and for a rule that is not valid.
 func RuleOf(ind *Indicator) (v Value, ok bool) {
 	switch patternKind(ind.PatternType) {
 	case Sigma:
-		rule, err := mark.ParseSigma(ind.Pattern)
+		rule, err := marker.ParseSigma(ind.Pattern)
 		if err != nil {
 			return Value{}, false
 		}
@@ -16,7 +16,7 @@ func RuleOf(ind *Indicator) (v Value, ok bool) {
 		}
 		return Value{Value: rule.ID}, true
 	case YARA:
-		_, err := mark.CheckYARA(ind.Pattern)
+		_, err := marker.CheckYARA(ind.Pattern)
 		return Value{Value: ind.ID}, err == nil
 	}
 	return Value{}, false
@@ -28,13 +28,13 @@ type CheckedRule struct{ Name, ID string }
 // CheckRule says what a Sigma or YARA indicator would be deployed as, or why it cannot be.
 func CheckRule(ind *Indicator) (CheckedRule, error) {
 	if patternKind(ind.PatternType) == YARA {
-		names, err := mark.CheckYARA(ind.Pattern)
+		names, err := marker.CheckYARA(ind.Pattern)
 		if err != nil {
 			return CheckedRule{}, err
 		}
 		return CheckedRule{Name: ruleName(ind, names[0])}, nil
 	}
-	rule, err := mark.ParseSigma(ind.Pattern)
+	rule, err := marker.ParseSigma(ind.Pattern)
 	if err != nil {
 		return CheckedRule{}, err
 	}

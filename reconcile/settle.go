@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // unwanted settles rows that no indicator asks for.
@@ -239,7 +239,7 @@ func (c *computation) best(h *held, row *Row, group []want) (want, error) {
 	if named || h.whose != old || h.kind != IOC {
 		return win, nil
 	}
-	m, _ := mark.ParseIOC(row.Comment)
+	m, _ := marker.ParseIOC(row.Comment)
 	for _, e := range group {
 		rec, err := c.w.read(e.at)
 		if err != nil {
@@ -319,7 +319,7 @@ const DeleteSent = "delete"
 func (c *computation) provisional(owners []Owner) Reason {
 	why := IndicatorGone
 	for _, o := range owners {
-		s, read := c.w.lookup(mark.OwnersDigest(o.ID))
+		s, read := c.w.lookup(marker.OwnersDigest(o.ID))
 		switch {
 		case !read:
 		case s.passed:

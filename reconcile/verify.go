@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // Readback is what a row, read again after a write, says about that write.
@@ -39,7 +39,7 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 		return Readback{Problem: "HarfangLab does not hold it when read again"}
 	}
 	wanted, asked, ok := parseSent(ch.Sent)
-	inState := !second && asked.Has(mark.State) && ch.After.Enabled && !row.Enabled
+	inState := !second && asked.Has(marker.State) && ch.After.Enabled && !row.Enabled
 	if row.Enabled != ch.After.Enabled && !inState {
 		return Readback{Problem: fmt.Sprintf("HarfangLab holds it with enabled %t when read again, wanted %t", row.Enabled, ch.After.Enabled)}
 	}
@@ -76,8 +76,8 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 	}
 	stored := h.text // also of a text that was kept: a longer note may be cut where this one was not
 	if ch.Kind == IOC {
-		m, _ := mark.ParseIOC(row.Comment)
-		stored = mark.IOCText(row.Description, m.StandardID, nil)
+		m, _ := marker.ParseIOC(row.Comment)
+		stored = marker.IOCText(row.Description, m.StandardID, nil)
 	}
 	var err error
 	if back.Note, err = ch.noted(row, stored, kept, respelled); err != nil {
@@ -87,26 +87,26 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 }
 
 // parseSent reads what sent wrote.
-func parseSent(s string) (text uint64, asked mark.Fields, ok bool) {
+func parseSent(s string) (text uint64, asked marker.Fields, ok bool) {
 	digits, letters, mapped := strings.Cut(s, "-")
 	text, err := strconv.ParseUint(digits, 16, 64)
 	if err != nil || !mapped {
 		return text, asked, err == nil
 	}
-	asked, ok = mark.ParseFields(letters)
+	asked, ok = marker.ParseFields(letters)
 	return text, asked, ok
 }
 
 // compare notes the fields that the row does not hold as asked, but for those that its marker knows already. kept is
 // what the marker is to know from now on.
-func (r *Readback) compare(row *Row, h *held, asked mark.Fields) (kept mark.Fields) {
+func (r *Readback) compare(row *Row, h *held, asked marker.Fields) (kept marker.Fields) {
 	for i := range asked {
 		if !asked.Has(i) || h.has[i] == asked[i] {
 			continue
 		}
 		kept[i] = h.has[i]
 		if h.asked[i] != asked[i] || h.noted[i] != h.has[i] {
-			r.Unkept = append(r.Unkept, Unkept{fieldNames[i], mark.Word(i, asked[i]), *row.field(i)})
+			r.Unkept = append(r.Unkept, Unkept{fieldNames[i], marker.Word(i, asked[i]), *row.field(i)})
 		}
 	}
 	return whole(kept)
@@ -123,28 +123,28 @@ func (ch *Change) restored(row *Row) bool {
 	}
 	switch ch.Kind {
 	case IOC:
-		return mark.Normal(deref(b.Description)) == mark.Normal(row.Description) && mark.Normal(deref(b.Comment)) == mark.Normal(row.Comment)
+		return marker.Normal(deref(b.Description)) == marker.Normal(row.Description) && marker.Normal(deref(b.Comment)) == marker.Normal(row.Comment)
 	case Sigma:
-		a, err := mark.ReadSigma(deref(b.Content))
-		z, err2 := mark.ReadSigma(row.Content)
-		return err == nil && err2 == nil && a.Class == z.Class && a.Ref == z.Ref && mark.SigmaText("", a) == mark.SigmaText("", z)
+		a, err := marker.ReadSigma(deref(b.Content))
+		z, err2 := marker.ReadSigma(row.Content)
+		return err == nil && err2 == nil && a.Class == z.Class && a.Ref == z.Ref && marker.SigmaText("", a) == marker.SigmaText("", z)
 	}
-	return mark.NormalYARA(deref(b.Content)) == mark.NormalYARA(row.Content)
+	return marker.NormalYARA(deref(b.Content)) == marker.NormalYARA(row.Content)
 }
 
 // noted is the change's wanted state with a marker that knows what the server made of it in row.
-func (ch *Change) noted(row *Row, stored uint64, kept mark.Fields, respelled bool) (*Body, error) {
+func (ch *Change) noted(row *Row, stored uint64, kept marker.Fields, respelled bool) (*Body, error) {
 	b := *ch.After
 	switch ch.Kind {
 	case IOC:
-		m, _ := mark.ParseIOC(deref(b.Comment))
+		m, _ := marker.ParseIOC(deref(b.Comment))
 		m.Applied.Stored, m.Applied.Kept = stored, kept
 		if key, err := hex.DecodeString(ch.Key); respelled && err == nil && len(key) == len(m.Key) {
-			m.Key, m.Held = [16]byte(key), mark.HeldAs(row.Type, row.Value)
+			m.Key, m.Held = [16]byte(key), marker.HeldAs(row.Type, row.Value)
 		}
 		b.Comment = ptr(m.Comment())
 	case Sigma:
-		rule, err := mark.ReadSigma(deref(b.Content))
+		rule, err := marker.ReadSigma(deref(b.Content))
 		if err != nil {
 			return nil, err
 		}
@@ -156,9 +156,9 @@ func (ch *Change) noted(row *Row, stored uint64, kept mark.Fields, respelled boo
 		}
 		b.Content = &text
 	case YARA:
-		l, _, _ := mark.SplitYARA(deref(b.Content))
+		l, _, _ := marker.SplitYARA(deref(b.Content))
 		l.Applied.Stored, l.Applied.Kept = stored, kept
-		b.Content = ptr(mark.MarkYARA(deref(b.Content), l))
+		b.Content = ptr(marker.MarkYARA(deref(b.Content), l))
 	}
 	return &b, nil
 }
@@ -166,8 +166,8 @@ func (ch *Change) noted(row *Row, stored uint64, kept mark.Fields, respelled boo
 // ShortComment is a comment of ours in the next shorter form, and whether there is one: the winner
 // alone, and then no more than what keeps the row ours.
 func ShortComment(comment string) (string, bool) {
-	m, class := mark.ParseIOC(comment)
-	if class != mark.Ours {
+	m, class := marker.ParseIOC(comment)
+	if class != marker.Ours {
 		return comment, false
 	}
 	for _, short := range []string{m.Short(), m.Tiny()} {
@@ -183,7 +183,7 @@ var lengthNamed = regexp.MustCompile(`(\d{2,5}) char`)
 // ShortDescription is a description cut to the length that a refusal names, or else to a quarter of
 // what is sent at most, and whether that makes it shorter.
 func ShortDescription(description, words string) (string, bool) {
-	most := mark.MaxText / 4
+	most := marker.MaxText / 4
 	if m := lengthNamed.FindStringSubmatch(words); m != nil {
 		most, _ = strconv.Atoi(m[1])
 	}
@@ -203,7 +203,7 @@ func (b *Body) SameAs(row *Row) bool {
 		}
 	}
 	return b.Enabled == now.Enabled && b.HLStatus == now.HLStatus &&
-		mark.Normal(deref(b.Description)) == mark.Normal(deref(now.Description)) &&
+		marker.Normal(deref(b.Description)) == marker.Normal(deref(now.Description)) &&
 		deref(b.Comment) == deref(now.Comment) && deref(b.Content) == deref(now.Content) &&
 		strings.TrimSpace(deref(b.Name)) == strings.TrimSpace(deref(now.Name))
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 	"harfangsync/reconcile/spool"
 )
 
@@ -37,7 +37,7 @@ type Wanted struct {
 // want is one (rule, owner) pair.
 type want struct {
 	key     [16]byte
-	owner   uint64 // mark.OwnersDigest of the internal id
+	owner   uint64 // marker.OwnersDigest of the internal id
 	text    uint64
 	at      int64
 	created int64
@@ -80,7 +80,7 @@ func (w *Wanted) Close() error { return w.store.Close() }
 func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
 	seq := w.number()
 	code := max(0, slices.Index(skipCodes, why))
-	w.seen = append(w.seen, seen{owner: mark.OwnersDigest(ind.ID), seq: seq, kind: patternKind(ind.PatternType), why: uint8(code)})
+	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: patternKind(ind.PatternType), why: uint8(code)})
 	if why != Revoked && why != OutOfFilter { // the server was asked to leave these out; they are no skips
 		w.skips = append(w.skips, numberedSkip{Skip{ind.ID, why, detail}, seq})
 	}
@@ -88,7 +88,7 @@ func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
 
 // Drop takes out an indicator that is not there any more.
 func (w *Wanted) Drop(id string) {
-	w.seen = append(w.seen, seen{owner: mark.OwnersDigest(id), seq: w.number(), gone: true})
+	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(id), seq: w.number(), gone: true})
 }
 
 func (w *Wanted) number() uint32 {
@@ -101,7 +101,7 @@ func (w *Wanted) number() uint32 {
 func (w *Wanted) Add(ind *Indicator, values []Value, skips []Skip) error {
 	seq := w.number()
 	kind := patternKind(ind.PatternType)
-	w.seen = append(w.seen, seen{owner: mark.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true})
+	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true})
 	for _, s := range skips {
 		s.Indicator = ind.ID
 		w.skips = append(w.skips, numberedSkip{s, seq})
@@ -109,7 +109,7 @@ func (w *Wanted) Add(ind *Indicator, values []Value, skips []Skip) error {
 	var err error
 	switch kind {
 	case IOC:
-		text := mark.IOCText(ind.Description, ind.StandardID, ind.Platforms)
+		text := marker.IOCText(ind.Description, ind.StandardID, ind.Platforms)
 		for _, v := range values {
 			if err = w.put(ind, seq, IOC, v, text, ind.Description, ""); err != nil {
 				return err
@@ -128,7 +128,7 @@ func (w *Wanted) refuse(ind *Indicator, seq uint32, detail string) {
 }
 
 func (w *Wanted) addSigma(ind *Indicator, seq uint32) error {
-	rule, err := mark.ParseSigma(ind.Pattern)
+	rule, err := marker.ParseSigma(ind.Pattern)
 	if err != nil {
 		w.refuse(ind, seq, "Sigma: "+err.Error())
 		return nil
@@ -137,13 +137,13 @@ func (w *Wanted) addSigma(ind *Indicator, seq uint32) error {
 	if derived {
 		rule = rule.WithID(DerivedSigmaID(ind.ID))
 	}
-	if _, err := rule.Render(rule.ID, mark.SigmaRef{Base: "x", Owner: ind.ID, Instance: "x"}); err != nil {
+	if _, err := rule.Render(rule.ID, marker.SigmaRef{Base: "x", Owner: ind.ID, Instance: "x"}); err != nil {
 		w.refuse(ind, seq, "Sigma: "+err.Error())
 		return nil
 	}
 	name := ruleName(ind, rule.Title)
 	at := len(w.entries)
-	if err := w.put(ind, seq, Sigma, Value{Value: rule.ID}, mark.SigmaText(name, rule), ind.Pattern, name); err != nil {
+	if err := w.put(ind, seq, Sigma, Value{Value: rule.ID}, marker.SigmaText(name, rule), ind.Pattern, name); err != nil {
 		return err
 	}
 	if derived {
@@ -153,20 +153,20 @@ func (w *Wanted) addSigma(ind *Indicator, seq uint32) error {
 }
 
 func (w *Wanted) addYARA(ind *Indicator, seq uint32) error {
-	names, err := mark.CheckYARA(ind.Pattern)
+	names, err := marker.CheckYARA(ind.Pattern)
 	if err != nil {
 		w.refuse(ind, seq, "YARA: "+err.Error())
 		return nil
 	}
 	name := ruleName(ind, names[0])
-	return w.put(ind, seq, YARA, Value{Value: ind.ID}, mark.YARAText(name, ind.Pattern), ind.Pattern, name)
+	return w.put(ind, seq, YARA, Value{Value: ind.ID}, marker.YARAText(name, ind.Pattern), ind.Pattern, name)
 }
 
 func ruleName(ind *Indicator, fallback string) string {
-	if name := mark.Name(ind.Name, ind.ID); name != "" {
+	if name := marker.Name(ind.Name, ind.ID); name != "" {
 		return name
 	}
-	return mark.Name(fallback, ind.ID)
+	return marker.Name(fallback, ind.ID)
 }
 
 // DerivedSigmaID is the id given to a Sigma rule whose YAML has none: a UUIDv5 of the indicator's
@@ -189,7 +189,7 @@ func patternKind(t string) Kind {
 
 // KeyOf is the identity of a rule: type and canonical value of an IOC, the YAML id of a Sigma rule,
 // the indicator's internal id of a YARA file.
-func KeyOf(k Kind, typ, value string) [16]byte { return mark.Key(k.String(), typ, value) }
+func KeyOf(k Kind, typ, value string) [16]byte { return marker.Key(k.String(), typ, value) }
 
 func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, body, name string) error {
 	e := &w.enc
@@ -350,7 +350,7 @@ func (w *Wanted) lookup(owner uint64) (seen, bool) {
 
 // WasRead says whether the indicator with an internal id was among those read.
 func (w *Wanted) WasRead(id string) bool {
-	_, ok := w.lookup(mark.OwnersDigest(id))
+	_, ok := w.lookup(marker.OwnersDigest(id))
 	return ok
 }
 

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 )
@@ -248,13 +248,13 @@ func meaningOf(kind string, r hlsim.Rule) string {
 	text := r.Description
 	switch kind {
 	case "sigma":
-		rule, err := mark.ReadSigma(r.Content)
+		rule, err := marker.ReadSigma(r.Content)
 		if err != nil {
 			return err.Error()
 		}
-		text = fmt.Sprint(mark.SigmaText(r.Name, rule))
+		text = fmt.Sprint(marker.SigmaText(r.Name, rule))
 	case "yara":
-		text = fmt.Sprint(mark.YARAText(r.Name, r.Content))
+		text = fmt.Sprint(marker.YARAText(r.Name, r.Content))
 	}
 	return fmt.Sprintf("enabled=%t %s", r.Enabled, text)
 }

@@ -163,7 +163,7 @@ func TestLies(t *testing.T) {
 			t.Error(why)
 		}
 	})
-	if os.Getenv("HARFANGSYNC_FUSE") != "" {
-		t.Error("a fuse is set while the rules are tried")
+	if os.Getenv("HARFANGSYNC_FAILPOINT") != "" {
+		t.Error("a failpoint is set while the rules are tried")
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
 	"harfangsync/sources/opencti"
@@ -29,7 +29,7 @@ func (s *snapshotSource) Read(ctx context.Context, _ time.Time, visit func([]rec
 	versions := s.file.Header.Records > s.file.Header.Count
 	err := s.file.Visit(ctx, func(page []reconcile.Indicator) error {
 		page = slices.DeleteFunc(page, func(i reconcile.Indicator) bool {
-			id := mark.OwnersDigest(i.ID)
+			id := marker.OwnersDigest(i.ID)
 			if !s.passes(&i) && !seen[id] {
 				return true
 			}

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // fieldOf is one field of a rule as a text, nil where it has none.
@@ -43,7 +43,7 @@ func textOf(s *string) string {
 func contentDiff(c *reconcile.Change) []string {
 	from, to := textOf(fieldOf(c.Before, "content")), textOf(fieldOf(c.After, "content"))
 	if c.Kind == reconcile.Sigma { // the manager writes rules anew: what it only spells otherwise is no change
-		from, to = mark.PlainSigma(from), mark.PlainSigma(to)
+		from, to = marker.PlainSigma(from), marker.PlainSigma(to)
 	}
 	return Diff(from, to)
 }

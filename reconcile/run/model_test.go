@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
 )
@@ -181,7 +181,7 @@ func (s *sink) Create(_ context.Context, _ string, r reconcile.Row) (string, err
 
 func (s *sink) store(r *reconcile.Row) {
 	if r.Kind == reconcile.Sigma {
-		if rule, err := mark.ReadSigma(r.Content); err == nil {
+		if rule, err := marker.ReadSigma(r.Content); err == nil {
 			r.RuleID = rule.ID
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/fuse"
+	"harfangsync/reconcile/failpoint"
 )
 
 // Planned is a plan together with what it was made from.
@@ -187,7 +187,7 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcil
 			j.reading("indicators", n, j.Expect)
 			return nil
 		})
-		if err == nil || fuse.Blown(fuse.G1) && j.Classify(err).Incomplete {
+		if err == nil || failpoint.Active(failpoint.G1) && j.Classify(err).Incomplete {
 			return w, nil
 		}
 		_ = w.Close()
@@ -250,7 +250,7 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *List, rows *
 			j.reading(k.String()+" rules", rows.Len()-from, j.Expect)
 			return nil
 		})
-		if fuse.Blown(fuse.G1) && err != nil && j.Classify(err).Incomplete {
+		if failpoint.Active(failpoint.G1) && err != nil && j.Classify(err).Incomplete {
 			return nil
 		}
 		if err == nil || attempt > 1 || !j.Classify(err).Incomplete {

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/fuse"
+	"harfangsync/reconcile/failpoint"
 )
 
 // recheck reads the lists once and turns every change whose row is no longer what the plan saw into
@@ -84,7 +84,7 @@ func (a *applying) compare(i int, row *reconcile.Row) {
 		a.report.Items[i].Error = "it was gone already"
 	case row == nil:
 		a.conflict(i, "the row is gone")
-	case !ch.Before.SameAs(row) && !fuse.Blown(fuse.Row):
+	case !ch.Before.SameAs(row) && !failpoint.Active(failpoint.Row):
 		a.conflict(i, reconcile.ErrConflict.Error())
 	}
 }

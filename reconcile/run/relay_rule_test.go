@@ -10,13 +10,13 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 	"harfangsync/reconcile/run"
 )
 
 // iocRow is a rule of an instance's for indicators.
 func iocRow(id, list, value, instance string, owners ...string) run.Located {
-	m := mark.IOC{StandardID: "indicator--" + owners[0], Owners: owners, Count: len(owners), Instance: instance}
+	m := marker.IOC{StandardID: "indicator--" + owners[0], Owners: owners, Count: len(owners), Instance: instance}
 	return run.Located{Row: reconcile.Row{Kind: reconcile.IOC, ID: id, Type: "domain_name", Value: value, Comment: m.Comment(), Enabled: true}, List: list}
 }
 

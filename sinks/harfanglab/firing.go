@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // Rule reads one rule by the id of its path or, of a Sigma rule, by that of its YAML, since managers
@@ -55,7 +55,7 @@ func (w *wireYARA) holds(rule string) bool {
 	if slices.Contains(texts(w.RuleNames), rule) {
 		return true
 	}
-	names, err := mark.CheckYARA(string(w.Content))
+	names, err := marker.CheckYARA(string(w.Content))
 	if err != nil {
 		// The manager compiled what that check does not understand.
 		for _, m := range yaraRule.FindAllStringSubmatch(string(w.Content), -1) {

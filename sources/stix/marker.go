@@ -12,7 +12,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 // content hints at rules by what comes of the rule itself: the marker in it, and else its id or its
@@ -21,14 +21,14 @@ func (h *hints) content(text string) {
 	if strings.TrimSpace(text) == "" {
 		return
 	}
-	if m, class := iocMarker(text); class != mark.None {
+	if m, class := iocMarker(text); class != marker.None {
 		h.direct(alert.Hint{Kind: reconcile.IOC, Owners: m.Owners, Standard: m.StandardID, Instance: m.Instance})
 	}
 	if l, ok := yaraMarker(text); ok {
 		h.direct(alert.Hint{Kind: reconcile.YARA, Owners: l.Owners, Instance: l.Instance})
 	}
 	r, ok := sigmaRule(text)
-	if ok && r.Class == mark.Ours {
+	if ok && r.Class == marker.Ours {
 		h.direct(alert.Hint{Kind: reconcile.Sigma, Owners: []string{r.Ref.Owner}, Instance: r.Ref.Instance})
 	}
 	h.values(alert.ByContent, "", contentValues(text))
@@ -63,16 +63,16 @@ const memberID = "indicator_id"
 // iocMarker finds the comment of an IOC rule in the line type,value,comment. How the engine quotes the
 // comment is unknown, so its quotings are taken off one after the other, in every order up to three deep:
 // doubled quotes, backslashes, entities, escapes of characters, single quotes, percent signs.
-func iocMarker(text string) (found mark.IOC, class mark.Class) {
+func iocMarker(text string) (found marker.IOC, class marker.Class) {
 	if !strings.Contains(text, memberID) {
-		return mark.IOC{}, mark.None
+		return marker.IOC{}, marker.None
 	}
 	for s := range unquoted(text) {
 		m, c := readComment(s)
 		switch {
-		case c == mark.Ours && !m.Partial:
+		case c == marker.Ours && !m.Partial:
 			return m, c
-		case c == mark.Ours && class != mark.Ours, c == mark.Old && class == mark.None:
+		case c == marker.Ours && class != marker.Ours, c == marker.Old && class == marker.None:
 			found, class = m, c
 		}
 	}
@@ -81,7 +81,7 @@ func iocMarker(text string) (found mark.IOC, class mark.Class) {
 
 // readComment reads the first comment in a text: whole, or as far as it goes. Of what looks like one it
 // tries eight.
-func readComment(s string) (mark.IOC, mark.Class) {
+func readComment(s string) (marker.IOC, marker.Class) {
 	const tries = 8
 	from := 0
 	for range tries {
@@ -100,11 +100,11 @@ func readComment(s string) (mark.IOC, mark.Class) {
 		if json.NewDecoder(strings.NewReader(comment)).Decode(&whole) == nil {
 			comment = string(whole)
 		}
-		if m, class := mark.ParseIOC(comment); class != mark.None {
+		if m, class := marker.ParseIOC(comment); class != marker.None {
 			return m, class
 		}
 	}
-	return mark.IOC{}, mark.None
+	return marker.IOC{}, marker.None
 }
 
 var (
@@ -161,29 +161,29 @@ func unquoted(text string) iter.Seq[string] {
 }
 
 // yaraMarker finds our line in what comes of a YARA file.
-func yaraMarker(text string) (mark.YARALine, bool) {
+func yaraMarker(text string) (marker.YARALine, bool) {
 	for one := range strings.Lines(text) {
-		if !strings.Contains(one, "//") || !strings.Contains(one, mark.Product) {
+		if !strings.Contains(one, "//") || !strings.Contains(one, marker.Product) {
 			continue
 		}
-		if l, _, class := mark.SplitYARA(one); class == mark.Ours {
+		if l, _, class := marker.SplitYARA(one); class == marker.Ours {
 			return l, true
 		}
 	}
-	return mark.YARALine{}, false
+	return marker.YARALine{}, false
 }
 
-var markedLink = regexp.MustCompile(`[^\s"'<>\[\]]+#` + mark.Product + `=[^\s"'<>\[\]]+`)
+var markedLink = regexp.MustCompile(`[^\s"'<>\[\]]+#` + marker.Product + `=[^\s"'<>\[\]]+`)
 
 // sigmaRule reads the YAML of a Sigma rule. Of a text that is no YAML, such as one cut short, the
 // reference that marks the rule is still read.
-func sigmaRule(text string) (*mark.SigmaRule, bool) {
-	r, err := mark.ReadSigma(text)
-	if err == nil && (r.Title != "" || r.Class == mark.Ours) {
+func sigmaRule(text string) (*marker.SigmaRule, bool) {
+	r, err := marker.ReadSigma(text)
+	if err == nil && (r.Title != "" || r.Class == marker.Ours) {
 		return r, true
 	}
 	for _, s := range markedLink.FindAllString(text, -1) {
-		if r, err := mark.ReadSigma("references: [" + strconv.Quote(s) + "]"); err == nil && r.Class == mark.Ours {
+		if r, err := marker.ReadSigma("references: [" + strconv.Quote(s) + "]"); err == nil && r.Class == marker.Ours {
 			return r, true
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 	"harfangsync/sources/stix"
 )
 
@@ -44,7 +44,7 @@ func fired(a *alert.Alert) []string {
 }
 
 func comment() string {
-	return mark.IOC{StandardID: indicator, Owners: []string{owner, "c2"}, Count: 2, Digest: mark.OwnersDigest(owner, "c2"), Instance: ourInst, Applied: mark.Applied{Known: true, Sent: 1, Maturity: "stable"}}.Comment()
+	return marker.IOC{StandardID: indicator, Owners: []string{owner, "c2"}, Count: 2, Digest: marker.OwnersDigest(owner, "c2"), Instance: ourInst, Applied: marker.Applied{Known: true, Sent: 1, Maturity: "stable"}}.Comment()
 }
 
 const (
@@ -187,7 +187,7 @@ func TestTheValueInARulesLine(t *testing.T) {
 }
 
 func TestSigma(t *testing.T) {
-	ref := mark.SigmaRef{Base: "https://cti.example", Owner: owner, Instance: ourInst, Applied: mark.Applied{Known: true, Sent: 1, Maturity: "stable"}}
+	ref := marker.SigmaRef{Base: "https://cti.example", Owner: owner, Instance: ourInst, Applied: marker.Applied{Known: true, Sent: 1, Maturity: "stable"}}
 	body := "title: 'Local admin: group changed'\nid: 4A0F0C9D-7b1a-4c55-9aa4-a62b7f093e1f\nreferences:\n    - https://example.org\n    - " + ref.String() + "\ndetection:\n    condition: a\n"
 	direct := "rule_content sigma owners=" + owner + " by=" + ourInst
 	a := eventLogAlert()
@@ -221,7 +221,7 @@ func TestDefectFirstWordOfASigmaTitle(t *testing.T) {
 }
 
 func TestYARA(t *testing.T) {
-	line := mark.YARALine{Owners: []string{owner, "c2"}, Instance: ourInst, Applied: mark.Applied{Known: true, Sent: 1, Maturity: "stable"}}.String()
+	line := marker.YARALine{Owners: []string{owner, "c2"}, Instance: ourInst, Applied: marker.Applied{Known: true, Sent: 1, Maturity: "stable"}}.String()
 	direct := "rule_content yara owners=" + owner + ",c2 by=" + ourInst
 	for _, tt := range []struct {
 		name string

@@ -1,4 +1,4 @@
-package mark_test
+package marker_test
 
 import (
 	"strings"
@@ -6,32 +6,32 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 func TestYARAMarker(t *testing.T) {
-	l := mark.YARALine{Owners: []string{"id-1", "id-2"}, Instance: instance, Applied: mark.Applied{Known: true, Sent: 0xabc, Maturity: "testing"}, Disabled: "revoked"}
+	l := marker.YARALine{Owners: []string{"id-1", "id-2"}, Instance: instance, Applied: marker.Applied{Known: true, Sent: 0xabc, Maturity: "testing"}, Disabled: "revoked"}
 	const file = "rule a {\n  condition: true\n}\n"
-	text := mark.MarkYARA(file, l)
+	text := marker.MarkYARA(file, l)
 	first, _, _ := strings.Cut(text, "\n")
 	if want := "// harfangsync indicator=id-1,id-2 instance=" + instance + " applied=1:0000000000000abc-testing disabled=revoked"; first != want {
 		t.Errorf("first line %q, want %q", first, want)
 	}
 	for name, src := range map[string]string{"as written": text, "windows line ends": strings.ReplaceAll(text, "\n", "\r\n"), "blanks around": "  " + strings.Replace(text, "//", "// \t", 1)} {
-		got, rest, class := mark.SplitYARA(src)
-		if d := cmp.Diff(l, got); class != mark.Ours || d != "" || mark.NormalYARA(rest) != mark.NormalYARA(file) {
+		got, rest, class := marker.SplitYARA(src)
+		if d := cmp.Diff(l, got); class != marker.Ours || d != "" || marker.NormalYARA(rest) != marker.NormalYARA(file) {
 			t.Errorf("%s: class %d, rest %q (-want +got):\n%s", name, class, rest, d)
 		}
-		if mark.YARAText("n", src) != mark.YARAText("n", file) {
+		if marker.YARAText("n", src) != marker.YARAText("n", file) {
 			t.Errorf("%s: the marker or the line ends are compared", name)
 		}
 	}
 	l.Disabled = ""
-	if again := mark.MarkYARA(text, l); strings.Count(again, "harfangsync") != 1 {
+	if again := marker.MarkYARA(text, l); strings.Count(again, "harfangsync") != 1 {
 		t.Errorf("two markers: %q", again)
 	}
 	for _, src := range []string{file, "// harfangsync\n" + file, "// harfangsync indicator= instance=x applied=y\n" + file, "// harfangsync indicator=a applied=y\n" + file, "\n" + text, "// made by harfangsync indicator=a instance=b\n" + file} {
-		if _, rest, class := mark.SplitYARA(src); class != mark.None || rest != src {
+		if _, rest, class := marker.SplitYARA(src); class != marker.None || rest != src {
 			t.Errorf("%q is taken for ours", src)
 		}
 	}
@@ -40,11 +40,11 @@ func TestYARAMarker(t *testing.T) {
 func TestWhatIsComparedOfAFile(t *testing.T) {
 	const file = "rule a {\n  condition: true\n}"
 	for _, same := range []string{file + "\n", "\n\n" + file + "\n\n", "rule a {  \n  condition: true\t\n}", "rule a {\r\n  condition: true\r\n}\r\n"} {
-		if mark.YARAText("n", same) != mark.YARAText("n", file) {
+		if marker.YARAText("n", same) != marker.YARAText("n", file) {
 			t.Errorf("%q differs", same)
 		}
 	}
-	if mark.YARAText("n", " "+file) == mark.YARAText("n", file) || mark.YARAText("m", file) == mark.YARAText("n", file) {
+	if marker.YARAText("n", " "+file) == marker.YARAText("n", file) || marker.YARAText("m", file) == marker.YARAText("n", file) {
 		t.Error("another text or another name is the same")
 	}
 }
@@ -83,7 +83,7 @@ func TestCheckYARA(t *testing.T) {
 		{name: "a rule in the head of another", src: "rule a rule b { condition: true }", err: "inside the head"},
 		{name: "a brace outside of a rule", src: "{ }", err: "outside a rule"},
 	} {
-		names, err := mark.CheckYARA(tt.src)
+		names, err := marker.CheckYARA(tt.src)
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%s: %v, want %q", tt.name, err, tt.err)
@@ -100,17 +100,17 @@ func FuzzYARA(f *testing.F) {
 	f.Add("// harfangsync indicator=a instance=b applied=1:0000000000000abc-stable\nrule r { condition: true }")
 	f.Add("rule r { strings: $a = { 00 [1-2] // x\n } $b = /a\\/b/ condition: $a }")
 	f.Fuzz(func(t *testing.T, src string) {
-		l, rest, class := mark.SplitYARA(src)
-		if class == mark.Ours && mark.NormalYARA(mark.NormalYARA(rest)) != mark.NormalYARA(rest) {
+		l, rest, class := marker.SplitYARA(src)
+		if class == marker.Ours && marker.NormalYARA(marker.NormalYARA(rest)) != marker.NormalYARA(rest) {
 			t.Errorf("the normal form of %q is not stable", rest)
 		}
-		names, err := mark.CheckYARA(src)
+		names, err := marker.CheckYARA(src)
 		if err == nil && len(names) == 0 {
 			t.Errorf("%q has no rule and passes", src)
 		}
-		if class == mark.Ours && l.Applied.Known {
-			again, _, class := mark.SplitYARA(mark.MarkYARA(src, l))
-			if class != mark.Ours || !cmp.Equal(again, l) {
+		if class == marker.Ours && l.Applied.Known {
+			again, _, class := marker.SplitYARA(marker.MarkYARA(src, l))
+			if class != marker.Ours || !cmp.Equal(again, l) {
 				t.Errorf("%q: %+v, then %+v", src, l, again)
 			}
 		}

@@ -1,11 +1,11 @@
-// Package mark holds the texts of rules: the forms in which two of them are compared, and the
+// Package marker holds the texts of rules: the forms in which two of them are compared, and the
 // marker by which a row is known to be ours.
 //
 // Each kind carries its marker where its users may see it: an IOC rule in the JSON of its comment,
 // a Sigma rule in the references of its own YAML, a YARA file in its first line. A marker names the
 // indicators that want the rule, the instance of harfangsync that wrote it, and what was applied.
 // Markers never take part in the digests of the text they mark.
-package mark
+package marker
 
 import (
 	"crypto/sha256"

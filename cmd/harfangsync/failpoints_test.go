@@ -1,20 +1,20 @@
-//go:build harfangsync_fuses
+//go:build harfangsync_failpoints
 
 package main
 
 import (
 	"testing"
 
-	"harfangsync/reconcile/fuse"
+	"harfangsync/reconcile/failpoint"
 )
 
 // The tests notice when a safety rule is missing: with any one of them switched off, some lie gets
 // through.
-func TestEveryFuseIsMissed(t *testing.T) {
+func TestEveryFailpointIsMissed(t *testing.T) {
 	ref := newReference(t)
-	for _, rule := range []string{fuse.G1, fuse.G3, fuse.G4, fuse.Row} {
+	for _, rule := range []string{failpoint.G1, failpoint.G3, failpoint.G4, failpoint.Row} {
 		t.Run(rule, func(t *testing.T) {
-			t.Setenv("HARFANGSYNC_FUSE", rule)
+			t.Setenv("HARFANGSYNC_FAILPOINT", rule)
 			red := 0
 			for i := range lies {
 				if bad := lies[i].told(t, ref); len(bad) > 0 {
@@ -34,11 +34,11 @@ func TestEveryFuseIsMissed(t *testing.T) {
 }
 
 // The same of a tail.
-func TestEveryFuseIsMissedInATail(t *testing.T) {
+func TestEveryFailpointIsMissedInATail(t *testing.T) {
 	tpl := newTailTemplate(t)
-	for _, rule := range []string{fuse.G1, fuse.G3, fuse.G4, fuse.Row} {
+	for _, rule := range []string{failpoint.G1, failpoint.G3, failpoint.G4, failpoint.Row} {
 		t.Run(rule, func(t *testing.T) {
-			t.Setenv("HARFANGSYNC_FUSE", rule)
+			t.Setenv("HARFANGSYNC_FAILPOINT", rule)
 			red := 0
 			for i := range tailLies {
 				if bad := tailLies[i].told(t, tpl); len(bad) > 0 {

@@ -1,4 +1,4 @@
-package mark_test
+package marker_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 const instance = "11111111-1111-4111-8111-111111111111"
@@ -22,12 +22,12 @@ func owners(n int) []string {
 	return ids
 }
 
-func iocMark(n int) mark.IOC {
+func iocMark(n int) marker.IOC {
 	score := 80
 	ids := owners(n)
-	return mark.IOC{StandardID: "indicator--0e6c1f7a-6a51-5a5e-9a55-2d7b9f0f1c11", Score: &score, Platforms: []string{"linux", "windows"},
-		Owners: ids[:min(n, mark.MaxOwners)], Count: n, Digest: mark.OwnersDigest(ids...), Instance: instance,
-		Applied: mark.Applied{Known: true, Sent: 0xabc, Maturity: "stable"}}
+	return marker.IOC{StandardID: "indicator--0e6c1f7a-6a51-5a5e-9a55-2d7b9f0f1c11", Score: &score, Platforms: []string{"linux", "windows"},
+		Owners: ids[:min(n, marker.MaxOwners)], Count: n, Digest: marker.OwnersDigest(ids...), Instance: instance,
+		Applied: marker.Applied{Known: true, Sent: 0xabc, Maturity: "stable"}}
 }
 
 func TestACommentKeepsTheOldConnectorsFieldsAndNamesEightOwners(t *testing.T) {
@@ -52,26 +52,26 @@ func TestACommentKeepsTheOldConnectorsFieldsAndNamesEightOwners(t *testing.T) {
 	if o.ID != m.StandardID || o.Score != 80 || len(o.Platforms) != 2 || len(o.Owners) != 8 || o.Count != 12 || len(o.Digest) != 16 || o.By != "harfangsync" || o.Instance != instance || !strings.HasPrefix(o.Applied, "1:") {
 		t.Errorf("%+v", o)
 	}
-	got, class := mark.ParseIOC(text)
-	if d := cmp.Diff(m, got); class != mark.Ours || d != "" {
+	got, class := marker.ParseIOC(text)
+	if d := cmp.Diff(m, got); class != marker.Ours || d != "" {
 		t.Errorf("class %d (-want +got):\n%s", class, d)
 	}
 }
 
 func TestACommentNeverExceedsAThousandCharacters(t *testing.T) {
-	for name, change := range map[string]func(*mark.IOC){
-		"eight owners":        func(*mark.IOC) {},
-		"long ids":            func(m *mark.IOC) { m.Owners[0] = strings.Repeat("i", 120); m.Owners[1] = strings.Repeat("j", 400) },
-		"platforms to escape": func(m *mark.IOC) { m.Platforms = controls() },
+	for name, change := range map[string]func(*marker.IOC){
+		"eight owners":        func(*marker.IOC) {},
+		"long ids":            func(m *marker.IOC) { m.Owners[0] = strings.Repeat("i", 120); m.Owners[1] = strings.Repeat("j", 400) },
+		"platforms to escape": func(m *marker.IOC) { m.Platforms = controls() },
 	} {
 		m := iocMark(8)
 		change(&m)
 		text := m.Comment()
-		if n := utf8.RuneCountInString(text); n > mark.MaxText {
+		if n := utf8.RuneCountInString(text); n > marker.MaxText {
 			t.Errorf("%s: %d characters", name, n)
 		}
-		got, class := mark.ParseIOC(text)
-		if class != mark.Ours || got.Count != 8 || got.Digest != m.Digest || got.Owners[0] != m.Owners[0] {
+		got, class := marker.ParseIOC(text)
+		if class != marker.Ours || got.Count != 8 || got.Digest != m.Digest || got.Owners[0] != m.Owners[0] {
 			t.Errorf("%s: class %d, %+v", name, class, got)
 		}
 	}
@@ -89,8 +89,8 @@ func controls() []string {
 func TestTheShortFormNamesTheWinnerAlone(t *testing.T) {
 	m := iocMark(12)
 	short := m.Short()
-	got, class := mark.ParseIOC(short)
-	if class != mark.Ours || len(got.Owners) != 1 || got.Count != 12 || got.Digest != m.Digest || len(short) > 400 {
+	got, class := marker.ParseIOC(short)
+	if class != marker.Ours || len(got.Owners) != 1 || got.Count != 12 || got.Digest != m.Digest || len(short) > 400 {
 		t.Errorf("class %d, %d characters, %+v", class, len(short), got)
 	}
 }
@@ -99,8 +99,8 @@ func TestACutCommentIsStillOurs(t *testing.T) {
 	m := iocMark(8)
 	text := m.Comment()
 	for n := 170; n < len(text); n++ {
-		got, class := mark.ParseIOC(text[:n])
-		if class != mark.Ours || got.StandardID != m.StandardID || got.Instance != instance {
+		got, class := marker.ParseIOC(text[:n])
+		if class != marker.Ours || got.StandardID != m.StandardID || got.Instance != instance {
 			t.Fatalf("cut at %d: class %d, %+v", n, class, got)
 		}
 		whole := strings.Contains(text[:n], fmt.Sprintf("%016x", m.Digest)+`"`)
@@ -118,26 +118,26 @@ func TestCommentsOfOthers(t *testing.T) {
 	quoted := func(s string) string { b, _ := json.Marshal(s); return string(b) }
 	for _, tt := range []struct {
 		name, comment string
-		class         mark.Class
+		class         marker.Class
 		id            string
 	}{
-		{"nothing", "", mark.None, ""},
-		{"words", "blocked by hand", mark.None, ""},
-		{"another JSON", `{"ticket": 17}`, mark.None, ""},
-		{"an old comment", old, mark.Old, "indicator--a"},
-		{"an old comment with a score of another type", strings.Replace(old, "40", `"40"`, 1), mark.Old, "indicator--a"},
-		{"an old comment inside a comment", `{"comment": ` + quoted(old) + `}`, mark.Old, "indicator--a"},
-		{"twice", `{"comment": ` + quoted(`{"comment": `+quoted(old)+`}`) + `}`, mark.Old, "indicator--a"},
-		{"an old comment as a JSON text", quoted(old), mark.Old, "indicator--a"},
-		{"an old comment as an object inside", `{"old": ` + old + `}`, mark.Old, "indicator--a"},
-		{"deeper than anyone nests", strings.Repeat(`{"a":`, 40) + old + strings.Repeat("}", 40), mark.None, ""},
-		{"another product's", `{"managed_by": "other", "indicator_id": "indicator--a", "instance": "x"}`, mark.None, ""},
-		{"ours without an instance", `{"managed_by": "harfangsync", "indicator_id": "indicator--a"}`, mark.None, ""},
-		{"ours with a member of another type", strings.Replace(iocMark(1).Comment(), `"indicator_score":80`, `"indicator_score":"80"`, 1), mark.Ours, iocMark(1).StandardID},
-		{"ours with more members", strings.Replace(iocMark(1).Comment(), `{`, `{"note":"x",`, 1), mark.Ours, iocMark(1).StandardID},
-		{"ours printed with blanks", strings.ReplaceAll(iocMark(1).Comment(), `":"`, `": "`), mark.Ours, iocMark(1).StandardID},
+		{"nothing", "", marker.None, ""},
+		{"words", "blocked by hand", marker.None, ""},
+		{"another JSON", `{"ticket": 17}`, marker.None, ""},
+		{"an old comment", old, marker.Old, "indicator--a"},
+		{"an old comment with a score of another type", strings.Replace(old, "40", `"40"`, 1), marker.Old, "indicator--a"},
+		{"an old comment inside a comment", `{"comment": ` + quoted(old) + `}`, marker.Old, "indicator--a"},
+		{"twice", `{"comment": ` + quoted(`{"comment": `+quoted(old)+`}`) + `}`, marker.Old, "indicator--a"},
+		{"an old comment as a JSON text", quoted(old), marker.Old, "indicator--a"},
+		{"an old comment as an object inside", `{"old": ` + old + `}`, marker.Old, "indicator--a"},
+		{"deeper than anyone nests", strings.Repeat(`{"a":`, 40) + old + strings.Repeat("}", 40), marker.None, ""},
+		{"another product's", `{"managed_by": "other", "indicator_id": "indicator--a", "instance": "x"}`, marker.None, ""},
+		{"ours without an instance", `{"managed_by": "harfangsync", "indicator_id": "indicator--a"}`, marker.None, ""},
+		{"ours with a member of another type", strings.Replace(iocMark(1).Comment(), `"indicator_score":80`, `"indicator_score":"80"`, 1), marker.Ours, iocMark(1).StandardID},
+		{"ours with more members", strings.Replace(iocMark(1).Comment(), `{`, `{"note":"x",`, 1), marker.Ours, iocMark(1).StandardID},
+		{"ours printed with blanks", strings.ReplaceAll(iocMark(1).Comment(), `":"`, `": "`), marker.Ours, iocMark(1).StandardID},
 	} {
-		got, class := mark.ParseIOC(tt.comment)
+		got, class := marker.ParseIOC(tt.comment)
 		if class != tt.class || got.StandardID != tt.id {
 			t.Errorf("%s: class %d of %q, want %d of %q", tt.name, class, got.StandardID, tt.class, tt.id)
 		}
@@ -146,12 +146,12 @@ func TestCommentsOfOthers(t *testing.T) {
 
 func TestAppliedOfAnotherVersionIsNotKnown(t *testing.T) {
 	for _, s := range []string{"", "1", "1:", "1:xyz-stable", "2:00000000000000ab-stable", "1:00000000000000ab", "1:00000000000000ab-stable-xyz", "1:00000000000000ab-stable-01-02"} {
-		if a := mark.ParseApplied(s); a.Known {
+		if a := marker.ParseApplied(s); a.Known {
 			t.Errorf("%q is read as %+v", s, a)
 		}
 	}
-	for _, a := range []mark.Applied{{Known: true, Sent: 1, Maturity: "testing"}, {Known: true, Sent: 1 << 63, Maturity: "stable", Stored: 7}} {
-		if got := mark.ParseApplied(a.String()); got != a {
+	for _, a := range []marker.Applied{{Known: true, Sent: 1, Maturity: "testing"}, {Known: true, Sent: 1 << 63, Maturity: "stable", Stored: 7}} {
+		if got := marker.ParseApplied(a.String()); got != a {
 			t.Errorf("%+v is read as %+v", a, got)
 		}
 	}
@@ -163,12 +163,12 @@ func FuzzParseIOC(f *testing.F) {
 	f.Add(`{"comment": "{\"indicator_id\": \"indicator--a\"}"}`)
 	f.Add(`"\"\\\"{}\\\"\""`)
 	f.Fuzz(func(t *testing.T, s string) {
-		m, class := mark.ParseIOC(s)
-		if class != mark.Ours || !utf8.ValidString(s) {
+		m, class := marker.ParseIOC(s)
+		if class != marker.Ours || !utf8.ValidString(s) {
 			return
 		}
-		again, class := mark.ParseIOC(m.Comment())
-		if class != mark.Ours || again.Instance != m.Instance || again.Count != m.Count || again.Digest != m.Digest {
+		again, class := marker.ParseIOC(m.Comment())
+		if class != marker.Ours || again.Instance != m.Instance || again.Count != m.Count || again.Digest != m.Digest {
 			t.Errorf("%q gives %+v, and again %+v", s, m, again)
 		}
 	})

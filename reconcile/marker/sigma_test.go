@@ -1,16 +1,16 @@
-package mark_test
+package marker_test
 
 import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 const body = "title: t\nlogsource:\n  product: windows\ndetection:\n  sel:\n    a: b\n  condition: sel\n"
 
-func ref() mark.SigmaRef {
-	return mark.SigmaRef{Base: "https://cti.example", Owner: "0a1b2c3d-0000-4000-8000-000000000001", Instance: instance, Applied: mark.Applied{Known: true, Sent: 0xabc, Maturity: "stable", Stored: 9}}
+func ref() marker.SigmaRef {
+	return marker.SigmaRef{Base: "https://cti.example", Owner: "0a1b2c3d-0000-4000-8000-000000000001", Instance: instance, Applied: marker.Applied{Known: true, Sent: 0xabc, Maturity: "stable", Stored: 9}}
 }
 
 func TestWhatIsNoSigmaRule(t *testing.T) {
@@ -36,7 +36,7 @@ func TestWhatIsNoSigmaRule(t *testing.T) {
 		{"a bomb of aliases", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n" + body, "too large"},
 		{"a bomb of texts", "a: &a " + strings.Repeat("x", 1<<20) + "\nb: [" + strings.Repeat("*a,", 100) + "]\n" + body, "too large"},
 	} {
-		if _, err := mark.ParseSigma(tt.src); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := marker.ParseSigma(tt.src); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
@@ -46,7 +46,7 @@ func TestTheIDOfARule(t *testing.T) {
 	for _, tt := range []struct{ src, want string }{
 		{body, ""}, {body + "id: ABC\n", "abc"}, {body + "id:\n", ""}, {body + "id: null\n", ""}, {body + "id: ' 12 '\n", "12"}, {"x: &i ABC\n" + body + "id: *i\n", "abc"},
 	} {
-		r, err := mark.ParseSigma(tt.src)
+		r, err := marker.ParseSigma(tt.src)
 		if err != nil || r.ID != tt.want {
 			t.Errorf("%q: id %q, %v; want %q", tt.src, r.ID, err, tt.want)
 		}
@@ -90,7 +90,7 @@ var rules = map[string]string{
 
 func TestAMarkedRuleSaysTheSame(t *testing.T) {
 	for name, src := range rules {
-		r, err := mark.ReadSigma(src)
+		r, err := marker.ReadSigma(src)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -101,8 +101,8 @@ func TestAMarkedRuleSaysTheSame(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			again, err := mark.ReadSigma(text)
-			if err != nil || again.Class != mark.Ours || again.Ref != ref() {
+			again, err := marker.ReadSigma(text)
+			if err != nil || again.Class != marker.Ours || again.Ref != ref() {
 				t.Errorf("%s: %v, class %d, %+v\n%s", name, err, again.Class, again.Ref, text)
 				continue
 			}
@@ -113,7 +113,7 @@ func TestAMarkedRuleSaysTheSame(t *testing.T) {
 					t.Errorf("%s: id %q", name, again.ID)
 				}
 			}
-			if mark.SigmaText("n", want) != mark.SigmaText("n", again) {
+			if marker.SigmaText("n", want) != marker.SigmaText("n", again) {
 				t.Errorf("%s: another meaning\n%s", name, text)
 			}
 			if n := strings.Count(text, "#harfangsync="); n != 1 {
@@ -125,11 +125,11 @@ func TestAMarkedRuleSaysTheSame(t *testing.T) {
 
 func TestWhatIsComparedOfARule(t *testing.T) {
 	digest := func(src string) uint64 {
-		r, err := mark.ReadSigma(src)
+		r, err := marker.ReadSigma(src)
 		if err != nil {
 			t.Fatalf("%v in %q", err, src)
 		}
-		return mark.SigmaText("n", r)
+		return marker.SigmaText("n", r)
 	}
 	base := digest(body)
 	for name, src := range map[string]string{
@@ -161,13 +161,13 @@ func TestTheMarkerIsKnownByItsFragmentAndIDAlone(t *testing.T) {
 		"https://cti.example/base/path" + tail + ",disabled":     true,
 		"  https://cti.example" + tail + "  ":                    false,
 	} {
-		r, err := mark.ReadSigma(body + "references: ['" + entry + "']\n")
-		if err != nil || r.Class != mark.Ours || r.Ref.Owner != "0a1b2c3d-0000-4000-8000-000000000001" || r.Ref.Instance != instance || r.Ref.Disabled != disabled || !r.Ref.Applied.Known {
+		r, err := marker.ReadSigma(body + "references: ['" + entry + "']\n")
+		if err != nil || r.Class != marker.Ours || r.Ref.Owner != "0a1b2c3d-0000-4000-8000-000000000001" || r.Ref.Instance != instance || r.Ref.Disabled != disabled || !r.Ref.Applied.Known {
 			t.Errorf("%s: %v, %+v", entry, err, r)
 		}
 	}
 	for _, entry := range []string{"https://a.example/#harfangsync=x,1:0-stable", "https://a.example/9#other=x,y", "https://a.example/9#harfangsync=x"} {
-		if r, err := mark.ReadSigma(body + "references: ['" + entry + "']\n"); err != nil || r.Class != mark.None {
+		if r, err := marker.ReadSigma(body + "references: ['" + entry + "']\n"); err != nil || r.Class != marker.None {
 			t.Errorf("%s: %v, class %d", entry, err, r.Class)
 		}
 	}
@@ -178,7 +178,7 @@ func FuzzSigma(f *testing.F) {
 		f.Add(src)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		r, err := mark.ReadSigma(src)
+		r, err := marker.ReadSigma(src)
 		if err != nil {
 			return
 		}
@@ -186,8 +186,8 @@ func FuzzSigma(f *testing.F) {
 		if err != nil {
 			return // an invalid rule, said aloud
 		}
-		again, err := mark.ReadSigma(text)
-		if err != nil || again.Ref != ref() || mark.SigmaText("n", r) != mark.SigmaText("n", again) {
+		again, err := marker.ReadSigma(text)
+		if err != nil || again.Ref != ref() || marker.SigmaText("n", r) != marker.SigmaText("n", again) {
 			t.Errorf("%q becomes %q: %v", src, text, err)
 		}
 	})

@@ -1,4 +1,4 @@
-package mark_test
+package marker_test
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/mark"
+	"harfangsync/reconcile/marker"
 )
 
 func TestNormalForm(t *testing.T) {
@@ -21,7 +21,7 @@ func TestNormalForm(t *testing.T) {
 		{"a thousand runes", strings.Repeat("é", 1001), strings.Repeat("é", 1000)},
 		{"a cut that ends in a blank", strings.Repeat("x", 999) + " y", strings.Repeat("x", 999)},
 	} {
-		if got := mark.Normal(tt.in); got != tt.want {
+		if got := marker.Normal(tt.in); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -32,11 +32,11 @@ func FuzzNormal(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		once := mark.Normal(s)
-		if twice := mark.Normal(once); twice != once {
+		once := marker.Normal(s)
+		if twice := marker.Normal(once); twice != once {
 			t.Errorf("%q becomes %q, then %q", s, once, twice)
 		}
-		if !utf8.ValidString(once) || utf8.RuneCountInString(once) > mark.MaxText || !norm.NFC.IsNormalString(once) || strings.ContainsAny(once, "\r\x00") {
+		if !utf8.ValidString(once) || utf8.RuneCountInString(once) > marker.MaxText || !norm.NFC.IsNormalString(once) || strings.ContainsAny(once, "\r\x00") {
 			t.Errorf("%q becomes %q", s, once)
 		}
 	})
@@ -52,14 +52,14 @@ func TestNames(t *testing.T) {
 		{"a hundred and one", strings.Repeat("é", 101), strings.Repeat("é", 91) + "~0a1b2c3d"},
 		{"a cut that ends in a blank", strings.Repeat("x", 90) + " " + strings.Repeat("y", 20), strings.Repeat("x", 90) + "~0a1b2c3d"},
 	} {
-		if got := mark.Name(tt.in, id); got != tt.want {
+		if got := marker.Name(tt.in, id); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.String().Draw(t, "name")
-		got := mark.Name(s, id)
-		if utf8.RuneCountInString(got) > mark.MaxName || !utf8.ValidString(got) || strings.TrimSpace(got) != got || mark.Name(got, id) != got {
+		got := marker.Name(s, id)
+		if utf8.RuneCountInString(got) > marker.MaxName || !utf8.ValidString(got) || strings.TrimSpace(got) != got || marker.Name(got, id) != got {
 			t.Fatalf("%q becomes %q", s, got)
 		}
 	})
@@ -67,24 +67,24 @@ func TestNames(t *testing.T) {
 
 func TestOldNamesAreCutAtRuneBoundaries(t *testing.T) {
 	long := strings.Repeat("é", 98) + "x yz"
-	got := mark.OldNames(long)
+	got := marker.OldNames(long)
 	want := []string{long, strings.Repeat("é", 98) + "x", strings.Repeat("é", 98) + "x"}
 	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("%q", got)
 	}
-	if got := mark.OldNames(" short "); len(got) != 1 || got[0] != "short" {
+	if got := marker.OldNames(" short "); len(got) != 1 || got[0] != "short" {
 		t.Errorf("%q", got)
 	}
-	if got := mark.OldNames(strings.Repeat("x", 101)); len(got) != 3 || len(got[1]) != 100 || len(got[2]) != 99 {
+	if got := marker.OldNames(strings.Repeat("x", 101)); len(got) != 3 || len(got[1]) != 100 || len(got[2]) != 99 {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestDigestsTellPartsApart(t *testing.T) {
-	if mark.Hash("ab", "c") == mark.Hash("a", "bc") || mark.Key("ab", "c") == mark.Key("a", "bc") {
+	if marker.Hash("ab", "c") == marker.Hash("a", "bc") || marker.Key("ab", "c") == marker.Key("a", "bc") {
 		t.Error("two lists of parts have one digest")
 	}
-	if mark.OwnersDigest("a", "b") != mark.OwnersDigest("b", "a") {
+	if marker.OwnersDigest("a", "b") != marker.OwnersDigest("b", "a") {
 		t.Error("the order of owners matters")
 	}
 }
