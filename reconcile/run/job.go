@@ -1,0 +1,76 @@
+// Package run does what reconcile decides: it reads both sides into a plan, and applies a plan.
+package run
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
+)
+
+// Progress is told how far the long parts of a run are. total is 0 while unknown.
+type Progress interface {
+	Reading(what string, done, total int)
+	Writing(done, total int)
+	Done()
+}
+
+// Job is one run's settings and tools. Every member is needed unless it says otherwise.
+type Job struct {
+	Source   Source
+	Sink     Sink
+	Classify func(error) Fault
+	// Meaning turns a selected STIX indicator into values and skips.
+	Meaning  func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip)
+	Canon    func(typ, value string) string
+	Excluded func(typ, value string) bool
+
+	Selection reconcile.Selection
+	Policy    reconcile.Policy // Now and Refusals are filled in by Plan
+	Limits    reconcile.Limits
+	Overrides reconcile.Overrides
+	Filter    string   // digest of the stream's filter and our selection
+	OwnFilter bool     // no stream's filter was adopted: our selection is all there is
+	Markings  []string // visible to the account
+	Parallel  int      // writes at once
+	Expect    int      // likely size of a side, 0 when unknown
+	// ReadAt is when a Source that was read before began to be read; zero is when the plan begins. Unasked
+	// says why such a Source cannot ask OpenCTI for single indicators, "" when it can.
+	ReadAt  time.Time
+	Unasked string
+
+	Keeper   *state.Keeper
+	Log      *slog.Logger
+	Progress Progress         // may be nil
+	Clock    func() time.Time // may be nil
+
+	touched func(*reconcile.Change, *reconcile.Row) // is told every row that was read back; may be nil
+}
+
+func (j *Job) kinds() []reconcile.Kind {
+	if len(j.Policy.Kinds) > 0 {
+		return j.Policy.Kinds
+	}
+	return reconcile.Kinds
+}
+
+func (j *Job) now() time.Time {
+	if j.Clock != nil {
+		return j.Clock()
+	}
+	return time.Now().UTC()
+}
+
+func (j *Job) reading(what string, done, total int) {
+	if j.Progress != nil {
+		j.Progress.Reading(what, done, total)
+	}
+}
+
+// Why a run ended early.
+var (
+	ErrInterrupted = errors.New("interrupted")
+	ErrDeadline    = errors.New("the deadline passed")
+)
