@@ -201,14 +201,14 @@ func (t *target) restore(doc *planfile.Document) *run.Planned {
 		Plan: &reconcile.Plan{Changes: doc.Changes, Held: doc.Held, Skipped: doc.Skipped, Gates: doc.Gates, Unchanged: doc.Summary.ByAction["unchanged"],
 			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest, Sources: doc.Source.Selected.Counts()},
 		Filter: doc.Source.FilterDigest,
-		Lists:  map[reconcile.Kind]*run.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true,
+		Lists:  map[reconcile.Kind]*reconcile.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true,
 	}
 	if s := doc.Source.Snapshot; s != nil {
 		planned.ReadAt = s.Time
 	}
 	for _, l := range doc.Target.Lists {
 		if l.ID != nil {
-			planned.Lists[l.Kind] = &run.List{ID: *l.ID, Name: l.Name}
+			planned.Lists[l.Kind] = &reconcile.List{ID: *l.ID, Name: l.Name}
 		}
 	}
 	t.job.Policy.Kinds = nil

@@ -120,7 +120,7 @@ func (w *tailWorld) until(t testing.TB, what string, is func() bool) bool {
 	const most, step = 30 * time.Second, 2 * time.Millisecond
 	for end := time.Now().Add(most); !is(); time.Sleep(step) {
 		if time.Now().After(end) {
-			t.Logf("it does not come about that %s; the tail said\n%s", what, tail(w.err.String()))
+			t.Logf("it does not come about that %s; the tail said\n%s", what, lastOf(w.err.String()))
 			return false
 		}
 	}
@@ -307,7 +307,7 @@ func (w *tailWorld) afterwards(t testing.TB, v *verdict) {
 	w.hl.HTTP.Heal()
 	code, out, errs := w.command(t.Context(), "plan", "--detailed-exitcode")
 	if code != 0 || !strings.Contains(out, "No changes. HarfangLab matches OpenCTI.") {
-		v.lost = append(v.lost, fmt.Sprintf("a plan ends with %d\n%s%s\nthe tail said\n%s", code, out, errs, tail(w.err.String())))
+		v.lost = append(v.lost, fmt.Sprintf("a plan ends with %d\n%s%s\nthe tail said\n%s", code, out, errs, lastOf(w.err.String())))
 	}
 	_, doubled := w.held()
 	v.doubled = append(v.doubled, doubled...)

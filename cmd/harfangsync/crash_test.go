@@ -96,7 +96,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 
 		out.Reset()
 		if err := w.process(t, dir, &out, "run").Wait(); err != nil {
-			t.Errorf("moment %d, %d rules held: the next run: %v\n%s", i, len(done), err, tail(out.String()))
+			t.Errorf("moment %d, %d rules held: the next run: %v\n%s", i, len(done), err, lastOf(out.String()))
 			continue
 		}
 		held, doubled := w.held()
@@ -110,12 +110,12 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 		out.Reset()
 		if err := w.process(t, dir, &out, "plan", "--detailed-exitcode").Wait(); err != nil {
-			t.Errorf("moment %d: the plan after that is not empty: %v\n%s", i, err, tail(out.String()))
+			t.Errorf("moment %d: the plan after that is not empty: %v\n%s", i, err, lastOf(out.String()))
 		}
 	}
 }
 
-func tail(s string) string { return s[max(0, len(s)-2000):] }
+func lastOf(s string) string { return s[max(0, len(s)-2000):] }
 
 // A polite end finishes what is in flight, says what was not attempted, and ends with the signal's code.
 func TestInterruptedPolitely(t *testing.T) {
@@ -132,7 +132,7 @@ func TestInterruptedPolitely(t *testing.T) {
 		_ = cmd.Process.Signal(sig)
 		err := cmd.Wait()
 		if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != code {
-			t.Errorf("%v: %v, want code %d\n%s", sig, err, code, tail(out.String()))
+			t.Errorf("%v: %v, want code %d\n%s", sig, err, code, lastOf(out.String()))
 		}
 		b, err := os.ReadFile(filepath.Join(dir, "report.json"))
 		if err != nil {
@@ -151,11 +151,11 @@ func TestInterruptedPolitely(t *testing.T) {
 			t.Errorf("%v: report %v code %d, %d rules held", sig, count, r.ExitCode, len(held))
 		}
 		if !strings.Contains(out.String(), "were not attempted; run again") {
-			t.Errorf("%v: said %s", sig, tail(out.String()))
+			t.Errorf("%v: said %s", sig, lastOf(out.String()))
 		}
 		out.Reset()
 		if err := w.process(t, dir, &out, "run").Wait(); err != nil {
-			t.Errorf("%v: the next run: %v\n%s", sig, err, tail(out.String()))
+			t.Errorf("%v: the next run: %v\n%s", sig, err, lastOf(out.String()))
 		}
 	}
 }
@@ -176,10 +176,10 @@ func TestTwoRunsAtOnce(t *testing.T) {
 		t.Errorf("the second run: %v, want code 7\n%s", err, second.String())
 	}
 	if err := w.process(t, dir, &third, "run", "--lock-timeout", "1m").Wait(); err != nil || !strings.Contains(third.String(), "No changes.") {
-		t.Errorf("the third run, which waits: %v\n%s", err, tail(third.String()))
+		t.Errorf("the third run, which waits: %v\n%s", err, lastOf(third.String()))
 	}
 	if err := a.Wait(); err != nil {
-		t.Errorf("the first run: %v\n%s", err, tail(first.String()))
+		t.Errorf("the first run: %v\n%s", err, lastOf(first.String()))
 	}
 }
 
@@ -212,7 +212,7 @@ func TestAFullDiskLeavesTheEarlierFiles(t *testing.T) {
 		out.Reset()
 		cmd := w.limited(t, dir, &out, args...)
 		if err := cmd.Wait(); err == nil && args[0] == "plan" {
-			t.Errorf("%v: no error with a full disk\n%s", args, tail(out.String()))
+			t.Errorf("%v: no error with a full disk\n%s", args, lastOf(out.String()))
 		}
 	}
 	for name, want := range earlier {

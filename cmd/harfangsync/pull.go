@@ -11,8 +11,8 @@ import (
 
 	"harfangsync/cmd/config"
 	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/render"
-	"harfangsync/reconcile/run"
 	"harfangsync/sources/opencti"
 )
 
@@ -74,27 +74,27 @@ func (p *program) pullAlone(ctx context.Context, t *target, im *importing) error
 }
 
 // pull imports what is new, and says so.
-func (p *program) pull(ctx context.Context, t *target, im *importing) (*run.PullReport, error) {
+func (p *program) pull(ctx context.Context, t *target, im *importing) (*pull.Report, error) {
 	return p.pullBeside(ctx, t, im)()
 }
 
 // pullBeside imports what is new while the program does other things, and returns what says so.
-func (p *program) pullBeside(ctx context.Context, t *target, im *importing) func() (*run.PullReport, error) {
-	r, err := t.relay(p, im)
+func (p *program) pullBeside(ctx context.Context, t *target, im *importing) func() (*pull.Report, error) {
+	r, err := t.puller(p, im)
 	if err != nil {
-		return func() (*run.PullReport, error) { return nil, err }
+		return func() (*pull.Report, error) { return nil, err }
 	}
 	began := time.Now()
 	done, err := r.Pull(ctx)
 	took := time.Since(began)
-	return func() (*run.PullReport, error) {
+	return func() (*pull.Report, error) {
 		p.reporter.pulled(done, took)
 		return done, firstError(im.tell(p, done, p.pullCode(done, err)), err)
 	}
 }
 
-// relay prepares an import.
-func (t *target) relay(p *program, im *importing) (*run.Relay, error) {
+// puller prepares an import.
+func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 	if !t.ident.Version.AtLeast(pullFrom) {
 		return nil, &opencti.VersionError{Version: t.ident.Version, Least: pullFrom, For: "for pull"}
 	}
@@ -113,14 +113,14 @@ func (t *target) relay(p *program, im *importing) (*run.Relay, error) {
 	if doc.RecoverUntil.After(start) {
 		start = doc.RecoverUntil
 	}
-	scribe, err := newScribe(t.cfg)
+	importer, err := newImporter(t.cfg)
 	if err != nil {
 		return nil, err
 	}
-	r := &run.Relay{
+	r := &pull.Puller{
 		Alerts:    &alertsSide{harfanglabSink{t.hl}},
 		Knowledge: &knowledgeSide{client: t.octi, state: t.connectorState(im.dryRun)},
-		Scribe:    scribe, Classify: classifyPull,
+		Importer:  importer, Classify: classifyPull,
 		Own: t.job.Policy.Own, Canon: canonical, List: hl.ListName,
 		Statuses: hl.StatusFilter, Start: start, Rolling: rolling, Threats: hl.ImportThreats, Again: im.retryFailed,
 		Parallel: t.cfg.Sync.Parallelism, Patience: p.patience, Keeper: t.job.Keeper, Log: p.log,
@@ -151,7 +151,7 @@ func (t *target) relay(p *program, im *importing) (*run.Relay, error) {
 }
 
 // tell prints what became of the alerts.
-func (im *importing) tell(p *program, r *run.PullReport, code int) error {
+func (im *importing) tell(p *program, r *pull.Report, code int) error {
 	for i := range r.Items {
 		switch it := &r.Items[i]; {
 		case it.Error != "":
@@ -177,7 +177,7 @@ func (im *importing) tell(p *program, r *run.PullReport, code int) error {
 }
 
 // itemLine is what became of one alert or threat.
-func itemLine(it *run.PullItem) string {
+func itemLine(it *pull.Item) string {
 	name := ""
 	if it.Name != "" {
 		name = " (" + it.Name + ")"
@@ -186,9 +186,9 @@ func itemLine(it *run.PullItem) string {
 }
 
 // previewLine is what would be made of one alert or threat.
-func previewLine(it *run.PullItem) string {
+func previewLine(it *pull.Item) string {
 	symbol := "+ "
-	if it.Result == run.Updated {
+	if it.Result == pull.Updated {
 		symbol = "~ "
 	}
 	line := symbol + itemLine(it)
@@ -202,19 +202,19 @@ func previewLine(it *run.PullItem) string {
 }
 
 // pullLine is the stable last line of a pull.
-func pullLine(r *run.PullReport, dry bool) string {
+func pullLine(r *pull.Report, dry bool) string {
 	word := "Pull complete"
 	if dry {
 		word = "Pull would give"
 	}
-	failed := r.Count("", run.PullFailed) + r.Count("", run.PullUntried) + r.Count("", run.Waiting)
+	failed := r.Count("", pull.Failed) + r.Count("", pull.NotAttempted) + r.Count("", pull.Waiting)
 	return fmt.Sprintf("%s: %d alerts imported, %d updated, %d threats imported, %d updated, %d sightings; %d unchanged, %d failed, %d given up.",
-		word, r.Count("alert", run.Imported), r.Count("alert", run.Updated), r.Count("threat", run.Imported), r.Count("threat", run.Updated),
-		r.Sightings, r.Unchanged, failed, r.Count("", run.GivenUp))
+		word, r.Count("alert", pull.Imported), r.Count("alert", pull.Updated), r.Count("threat", pull.Imported), r.Count("threat", pull.Updated),
+		r.Sightings, r.Unchanged, failed, r.Count("", pull.GivenUp))
 }
 
 // pullCode is the exit code of a pull.
-func (p *program) pullCode(r *run.PullReport, err error) int {
+func (p *program) pullCode(r *pull.Report, err error) int {
 	signal := int(p.signalled.Load())
 	switch {
 	case err == nil && r.Clean():
@@ -223,7 +223,7 @@ func (p *program) pullCode(r *run.PullReport, err error) int {
 		return codePartly
 	case signal != 0 && errors.Is(err, context.Canceled):
 		return exitCode(err, signal)
-	case errors.Is(err, run.ErrPending) && (r != nil && r.Wrote || !sideFailed(err)):
+	case errors.Is(err, pull.ErrPending) && (r != nil && r.Wrote || !sideFailed(err)):
 		return codePartly
 	case r != nil && r.Wrote && sideFailed(err):
 		return codePartly
@@ -232,7 +232,7 @@ func (p *program) pullCode(r *run.PullReport, err error) int {
 }
 
 // pullEnd ends a command with the code of its pull.
-func (p *program) pullEnd(r *run.PullReport, err error) error {
+func (p *program) pullEnd(r *pull.Report, err error) error {
 	code := p.pullCode(r, err)
 	if err != nil && code == codePartly {
 		fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
@@ -245,7 +245,7 @@ func (p *program) pullEnd(r *run.PullReport, err error) error {
 }
 
 // pullAfter is the pull of a run, after whatever became of its plan.
-func (p *program) pullAfter(ctx context.Context, t *target, im *importing) (*run.PullReport, error) {
+func (p *program) pullAfter(ctx context.Context, t *target, im *importing) (*pull.Report, error) {
 	if !p.mayPull(t) {
 		return nil, nil
 	}
@@ -268,14 +268,14 @@ func (p *program) mayPull(t *target) bool {
 }
 
 // pullReport is the stored form of what a pull did.
-func pullReport(r *run.PullReport, code int) *planfile.PullReport {
+func pullReport(r *pull.Report, code int) *planfile.PullReport {
 	out := &planfile.PullReport{
 		FormatVersion: planfile.FormatVersion, ExitCode: code, Items: make([]planfile.PullItem, 0, len(r.Items)),
 		Summary: planfile.PullSummary{
 			Read: r.Read, Unchanged: r.Unchanged, Sightings: r.Sightings,
-			Imported: r.Count("alert", run.Imported), Updated: r.Count("alert", run.Updated),
-			ThreatsImported: r.Count("threat", run.Imported), ThreatsUpdated: r.Count("threat", run.Updated),
-			Failed: r.Count("", run.PullFailed), GivenUp: r.Count("", run.GivenUp), Pending: r.Count("", run.Waiting), NotAttempted: r.Count("", run.PullUntried),
+			Imported: r.Count("alert", pull.Imported), Updated: r.Count("alert", pull.Updated),
+			ThreatsImported: r.Count("threat", pull.Imported), ThreatsUpdated: r.Count("threat", pull.Updated),
+			Failed: r.Count("", pull.Failed), GivenUp: r.Count("", pull.GivenUp), Pending: r.Count("", pull.Waiting), NotAttempted: r.Count("", pull.NotAttempted),
 		},
 		Problems: append([]string{}, r.Problems...),
 	}

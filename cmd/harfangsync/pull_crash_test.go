@@ -21,7 +21,7 @@ func alertWorld(t testing.TB, n int, at time.Time) *chaosWorld {
 	var out bytes.Buffer
 	// One write at a time, so that the same alerts come of the same rules in every world.
 	if err := w.start(t, t.TempDir(), &out, []string{"HARFANGSYNC_PARALLELISM=1"}, "apply", "--auto-approve").Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, tail(out.String()))
+		t.Fatalf("%v\n%s", err, lastOf(out.String()))
 	}
 	if _, err := w.hl.Generate(hlsim.Spec{Seed: 7, Count: n, Known: true, From: at.Add(-48 * time.Hour), To: at.Add(-time.Minute), Hosts: 25}); err != nil {
 		t.Fatal(err)
@@ -52,12 +52,12 @@ func TestAlertsImportedTwiceWithCrashesAreImportedOnce(t *testing.T) {
 	began := time.Now()
 	wait, _ := once.importing(t, t.TempDir(), &out, "pull")
 	if err := wait(); err != nil {
-		t.Fatalf("%v\n%s", err, tail(out.String()))
+		t.Fatalf("%v\n%s", err, lastOf(out.String()))
 	}
 	whole := time.Since(began)
 	want := graphOf(once.octi)
 	if got := once.octi.Held().Incidents; got != n {
-		t.Fatalf("%d alerts gave %d incidents\n%s", n, got, tail(out.String()))
+		t.Fatalf("%d alerts gave %d incidents\n%s", n, got, lastOf(out.String()))
 	}
 
 	w := alertWorld(t, n, at)
@@ -74,7 +74,7 @@ func TestAlertsImportedTwiceWithCrashesAreImportedOnce(t *testing.T) {
 		out.Reset()
 		wait, _ := w.importing(t, dir, &out, "pull")
 		if err := wait(); err != nil {
-			t.Fatalf("pull %d after the crashes: %v\n%s", i+1, err, tail(out.String()))
+			t.Fatalf("pull %d after the crashes: %v\n%s", i+1, err, lastOf(out.String()))
 		}
 	}
 	if diff := cmp.Diff(want, graphOf(w.octi)); diff != "" {
@@ -90,7 +90,7 @@ func TestWhateverOpenCTIDoesWithBundlesNothingIsLost(t *testing.T) {
 	var out bytes.Buffer
 	wait, _ := plain.importing(t, t.TempDir(), &out, "pull")
 	if err := wait(); err != nil {
-		t.Fatalf("%v\n%s", err, tail(out.String()))
+		t.Fatalf("%v\n%s", err, lastOf(out.String()))
 	}
 	want := graphOf(plain.octi)
 	for _, tt := range []struct {
@@ -109,7 +109,7 @@ func TestWhateverOpenCTIDoesWithBundlesNothingIsLost(t *testing.T) {
 				var out bytes.Buffer
 				wait, _ := w.importing(t, dir, &out, "pull")
 				if err := wait(); err != nil {
-					t.Fatalf("%v\n%s", err, tail(out.String()))
+					t.Fatalf("%v\n%s", err, lastOf(out.String()))
 				}
 			}
 			if diff := cmp.Diff(want, graphOf(w.octi)); diff != "" {
@@ -137,7 +137,7 @@ func TestOneBadAlertBlocksNoOther(t *testing.T) {
 			want = codeOK
 		}
 		if code != want || !bytes.Contains(out.Bytes(), []byte(w.alertID(t, 30))) {
-			t.Fatalf("run %d ended with %d, want %d\n%s", run, code, want, tail(out.String()))
+			t.Fatalf("run %d ended with %d, want %d\n%s", run, code, want, lastOf(out.String()))
 		}
 		if got := w.octi.Held().Incidents; got != n-1 {
 			t.Fatalf("run %d: %d incidents, want all but one of %d", run, got, n)
@@ -147,7 +147,7 @@ func TestOneBadAlertBlocksNoOther(t *testing.T) {
 	var out bytes.Buffer
 	wait, _ := w.importing(t, dir, &out, "pull", "--retry-failed")
 	if err := wait(); err != nil || w.octi.Held().Incidents != n {
-		t.Errorf("with --retry-failed: %v, %d incidents\n%s", err, w.octi.Held().Incidents, tail(out.String()))
+		t.Errorf("with --retry-failed: %v, %d incidents\n%s", err, w.octi.Held().Incidents, lastOf(out.String()))
 	}
 }
 

@@ -28,14 +28,14 @@ func TestAnInterruptedImportEndsWithTheSignal(t *testing.T) {
 		}
 		_ = cmd.Process.Signal(sig)
 		if got := exitOf(t, cmd.Wait()); got != code {
-			t.Errorf("%v: code %d, want %d\n%s", sig, got, code, tail(out.String()))
+			t.Errorf("%v: code %d, want %d\n%s", sig, got, code, lastOf(out.String()))
 		}
 		if !bytes.Contains(out.Bytes(), []byte("pending: handed over to OpenCTI")) {
-			t.Errorf("%v: it is not said what is pending\n%s", sig, tail(out.String()))
+			t.Errorf("%v: it is not said what is pending\n%s", sig, lastOf(out.String()))
 		}
 		out.Reset()
 		if err := w.start(t, dir, &out, imports, "pull").Wait(); err != nil {
-			t.Errorf("%v\n%s", err, tail(out.String()))
+			t.Errorf("%v\n%s", err, lastOf(out.String()))
 		}
 		w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")
 	}

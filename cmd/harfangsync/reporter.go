@@ -13,6 +13,7 @@ import (
 	"harfangsync/cmd/metrics"
 	"harfangsync/cmd/notify"
 	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/run"
 )
@@ -89,7 +90,7 @@ func (r *reporter) applied(done *run.Report) {
 }
 
 // pulled notes an import of alerts.
-func (r *reporter) pulled(done *run.PullReport, took time.Duration) {
+func (r *reporter) pulled(done *pull.Report, took time.Duration) {
 	if r == nil {
 		return
 	}

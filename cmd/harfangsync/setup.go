@@ -86,7 +86,7 @@ type target struct {
 	excluded         *exclude.List
 	ident            opencti.Ident
 	source           *openctiSource
-	every            run.Source // indicators of our pattern types, whatever the filter says
+	every            reconcile.Source // indicators of our pattern types, whatever the filter says
 	settings         string
 	octiHTTP, hlHTTP *httpclient.Client
 	started          time.Time

@@ -20,7 +20,7 @@ import (
 
 // reads is an OpenCTI whose reads give one page each and end with one error each.
 type reads struct {
-	run.Source
+	reconcile.Source
 	pages [][]reconcile.Indicator
 	ends  []error
 	n     int

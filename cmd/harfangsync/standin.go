@@ -8,7 +8,6 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/marker"
-	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
 	"harfangsync/sources/opencti"
 )
@@ -19,7 +18,7 @@ type snapshotSource struct {
 	file      *snapshot.File
 	selection *reconcile.Selection
 	now       time.Time
-	asks      run.Source // OpenCTI, for single indicators; nil when it is not asked
+	asks      reconcile.Source // OpenCTI, for single indicators; nil when it is not asked
 }
 
 // Read visits every indicator of the file that OpenCTI would let through now, and later versions of these
@@ -54,7 +53,7 @@ func (s *snapshotSource) passes(i *reconcile.Indicator) bool {
 }
 
 // ByIDs asks OpenCTI, or else the file: it knows what was read, and nothing of the others.
-func (s *snapshotSource) ByIDs(ctx context.Context, ids []string, filtered bool) ([]run.Found, error) {
+func (s *snapshotSource) ByIDs(ctx context.Context, ids []string, filtered bool) ([]reconcile.Found, error) {
 	if s.asks != nil {
 		return s.asks.ByIDs(ctx, ids, filtered)
 	}
@@ -76,10 +75,10 @@ func (s *snapshotSource) ByIDs(ctx context.Context, ids []string, filtered bool)
 	if err != nil {
 		return nil, err
 	}
-	var found []run.Found
+	var found []reconcile.Found
 	for _, id := range ids {
 		if i, ok := latest[id]; ok && (!filtered || s.passes(&i)) {
-			found = append(found, run.Found{Asked: id, Indicator: i})
+			found = append(found, reconcile.Found{Asked: id, Indicator: i})
 			delete(latest, id)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
 )
 
@@ -109,10 +108,10 @@ func TestASnapshotStandsInForOpenCTI(t *testing.T) {
 }
 
 // asking is an OpenCTI that finds everything.
-type asking struct{ run.Source }
+type asking struct{ reconcile.Source }
 
-func (asking) ByIDs(_ context.Context, ids []string, _ bool) ([]run.Found, error) {
-	return []run.Found{{Asked: ids[0], Indicator: reconcile.Indicator{ID: "of the platform"}}}, nil
+func (asking) ByIDs(_ context.Context, ids []string, _ bool) ([]reconcile.Found, error) {
+	return []reconcile.Found{{Asked: ids[0], Indicator: reconcile.Indicator{ID: "of the platform"}}}, nil
 }
 
 func TestOpenCTIIsAskedWhereItCanBe(t *testing.T) {

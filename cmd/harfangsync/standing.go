@@ -9,7 +9,6 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/render"
-	"harfangsync/reconcile/run"
 	"harfangsync/sources/pattern"
 )
 
@@ -240,9 +239,9 @@ func (e *explaining) printStanding(w io.Writer, s standing) error {
 	return nil
 }
 
-func queryOf(k reconcile.Kind, r explainedRule) run.Query {
+func queryOf(k reconcile.Kind, r explainedRule) reconcile.Query {
 	if k == reconcile.IOC {
-		return run.Query{Type: r.Type, Value: r.Value}
+		return reconcile.Query{Type: r.Type, Value: r.Value}
 	}
-	return run.Query{Name: r.Name, RuleID: r.ID}
+	return reconcile.Query{Name: r.Name, RuleID: r.ID}
 }

@@ -12,6 +12,7 @@ import (
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
+	"harfangsync/reconcile/tail"
 	"harfangsync/sources/opencti"
 )
 
@@ -52,11 +53,11 @@ func (p *program) tailAlone(ctx context.Context, a *applying) error {
 // lines.
 func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSON bool) error {
 	t.source.moving = true
-	tail := &run.Tail{
+	follower := &tail.Tail{
 		Job: t.job, Stream: t.cfg.Connector.LiveStreamID, For: span, Log: p.log,
 		Quiet: t.cfg.Sync.Tail.Quiet, FullEvery: t.cfg.Sync.Tail.FullEvery, PullEvery: t.cfg.Sync.Tail.PullEvery,
 		Position: t.position,
-		Follow: func(ctx context.Context, from state.Position) iter.Seq2[run.Signal, error] {
+		Follow: func(ctx context.Context, from state.Position) iter.Seq2[tail.Signal, error] {
 			return t.follow(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, From: &from, Silence: p.silence})
 		},
 		Wait:     p.tailWait,
@@ -70,7 +71,7 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 		Told: func(planned *run.Planned, r *run.Report) error { return p.toldTail(t, planned, r, asJSON) },
 	}
 	if p.mayPull(t) {
-		tail.Pull = func(ctx context.Context) func() error {
+		follower.Pull = func(ctx context.Context) func() error {
 			tell := p.pullBeside(ctx, t, &importing{idly: true, json: asJSON})
 			return func() error {
 				done, err := tell()
@@ -80,10 +81,10 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 				return err
 			}
 		}
-		tail.Pulled = span > 0 // by the run that it follows
+		follower.Pulled = span > 0 // by the run that it follows
 	}
-	err := tail.Run(ctx)
-	if e, refused := errors.AsType[*run.RefusedError](err); refused {
+	err := follower.Run(ctx)
+	if e, refused := errors.AsType[*tail.RefusedError](err); refused {
 		p.log.Error(e.Error())
 		return ending(codeRefused)
 	}
@@ -91,14 +92,14 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 }
 
 // follow is the stream in the form that a tail takes.
-func (t *target) follow(ctx context.Context, o opencti.FollowOptions) iter.Seq2[run.Signal, error] {
-	return func(yield func(run.Signal, error) bool) {
+func (t *target) follow(ctx context.Context, o opencti.FollowOptions) iter.Seq2[tail.Signal, error] {
+	return func(yield func(tail.Signal, error) bool) {
 		for s, err := range t.octi.Follow(ctx, o) {
 			if err != nil {
-				yield(run.Signal{}, err)
+				yield(tail.Signal{}, err)
 				return
 			}
-			var out run.Signal
+			var out tail.Signal
 			switch s := s.(type) {
 			case opencti.Dirty:
 				out.Dirty = s.IDs

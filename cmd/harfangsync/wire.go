@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/opencti"
@@ -43,7 +42,7 @@ func (s *openctiSource) Read(ctx context.Context, start time.Time, visit func([]
 }
 
 // ByIDs asks for single indicators.
-func (s *openctiSource) ByIDs(ctx context.Context, ids []string, filtered bool) ([]run.Found, error) {
+func (s *openctiSource) ByIDs(ctx context.Context, ids []string, filtered bool) ([]reconcile.Found, error) {
 	var filter *opencti.FilterGroup
 	if filtered {
 		if s.now.IsZero() || s.moving {
@@ -55,9 +54,9 @@ func (s *openctiSource) ByIDs(ctx context.Context, ids []string, filtered bool) 
 	if err != nil {
 		return nil, err
 	}
-	out := make([]run.Found, len(found))
+	out := make([]reconcile.Found, len(found))
 	for i, f := range found {
-		out[i] = run.Found{Asked: f.Asked, Indicator: f.Indicator}
+		out[i] = reconcile.Found{Asked: f.Asked, Indicator: f.Indicator}
 	}
 	return out, nil
 }
@@ -65,7 +64,7 @@ func (s *openctiSource) ByIDs(ctx context.Context, ids []string, filtered bool) 
 // harfanglabSink lets a run work on HarfangLab.
 type harfanglabSink struct{ client *harfanglab.Client }
 
-func (s *harfanglabSink) FindList(ctx context.Context, k reconcile.Kind, name string) (*run.List, error) {
+func (s *harfanglabSink) FindList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
 	l, err := s.client.FindList(ctx, k, name)
 	if err != nil || l == nil {
 		return nil, err
@@ -73,14 +72,14 @@ func (s *harfanglabSink) FindList(ctx context.Context, k reconcile.Kind, name st
 	return listOf(l), nil
 }
 
-func listOf(l *harfanglab.List) *run.List {
-	return &run.List{ID: l.ID, Name: l.Name, Disabled: l.Enabled != nil && !*l.Enabled, Found: l.Found}
+func listOf(l *harfanglab.List) *reconcile.List {
+	return &reconcile.List{ID: l.ID, Name: l.Name, Disabled: l.Enabled != nil && !*l.Enabled, Found: l.Found}
 }
 
-func (s *harfanglabSink) CreateList(ctx context.Context, k reconcile.Kind, name string) (run.List, error) {
+func (s *harfanglabSink) CreateList(ctx context.Context, k reconcile.Kind, name string) (reconcile.List, error) {
 	l, err := s.client.CreateList(ctx, k, name)
 	if err != nil {
-		return run.List{}, err
+		return reconcile.List{}, err
 	}
 	return *listOf(&l), nil
 }
@@ -89,14 +88,14 @@ func (s *harfanglabSink) Rows(ctx context.Context, k reconcile.Kind, list string
 	return s.client.Rows(ctx, k, list, visit)
 }
 
-func (s *harfanglabSink) Lookup(ctx context.Context, k reconcile.Kind, list string, q run.Query) ([]run.Located, error) {
+func (s *harfanglabSink) Lookup(ctx context.Context, k reconcile.Kind, list string, q reconcile.Query) ([]reconcile.Located, error) {
 	rows, err := s.client.Lookup(ctx, k, list, harfanglab.Query(q))
 	if err != nil {
 		return nil, err
 	}
-	out := make([]run.Located, len(rows))
+	out := make([]reconcile.Located, len(rows))
 	for i, r := range rows {
-		out[i] = run.Located{Row: r.Row, List: r.ListID}
+		out[i] = reconcile.Located{Row: r.Row, List: r.ListID}
 	}
 	return out, nil
 }
@@ -105,7 +104,7 @@ func (s *harfanglabSink) Create(ctx context.Context, list string, r reconcile.Ro
 	return s.client.Create(ctx, list, r)
 }
 
-func (s *harfanglabSink) Update(ctx context.Context, k reconcile.Kind, id string, p run.Patch) error {
+func (s *harfanglabSink) Update(ctx context.Context, k reconcile.Kind, id string, p reconcile.Patch) error {
 	return s.client.Update(ctx, k, id, harfanglab.Patch(p))
 }
 
@@ -114,21 +113,21 @@ func (s *harfanglabSink) Delete(ctx context.Context, k reconcile.Kind, id string
 }
 
 // classify tells a run what it needs to know of an adapter's error.
-func classify(err error) run.Fault {
+func classify(err error) reconcile.Fault {
 	if _, ok := errors.AsType[*opencti.IncompleteError](err); ok {
-		return run.Fault{Incomplete: true, Side: true}
+		return reconcile.Fault{Incomplete: true, Side: true}
 	}
 	if _, ok := errors.AsType[*harfanglab.IncompleteError](err); ok {
-		return run.Fault{Incomplete: true, Side: true}
+		return reconcile.Fault{Incomplete: true, Side: true}
 	}
 	if errors.Is(err, harfanglab.ErrFilterIgnored) {
-		return run.Fault{FilterIgnored: true}
+		return reconcile.Fault{FilterIgnored: true}
 	}
 	e, ok := errors.AsType[*harfanglab.Error](err)
 	if !ok {
-		return run.Fault{}
+		return reconcile.Fault{}
 	}
-	return run.Fault{
+	return reconcile.Fault{
 		Verdict: e.Verdict() || e.Exists, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Missing: e.NotFound(),
 		Side: !e.Verdict() && !e.Exists && !e.Linked && !e.NotFound(), Words: e.Words, Fields: e.Fields,
 	}

@@ -8,7 +8,7 @@ import (
 	"harfangsync/cmd/config"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/pull"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/opencti"
 	"harfangsync/sources/stix"
@@ -17,7 +17,7 @@ import (
 // alertsSide lets a pull read HarfangLab.
 type alertsSide struct{ harfanglabSink }
 
-func (s *alertsSide) Alerts(ctx context.Context, q run.AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
+func (s *alertsSide) Alerts(ctx context.Context, q pull.AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
 	return s.client.Alerts(ctx, harfanglab.AlertQuery(q), visit)
 }
 
@@ -25,7 +25,7 @@ func (s *alertsSide) Alert(ctx context.Context, id string) (*alert.Alert, error)
 	return s.client.Alert(ctx, id)
 }
 
-func (s *alertsSide) Threats(ctx context.Context, q run.ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error {
+func (s *alertsSide) Threats(ctx context.Context, q pull.ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error {
 	return s.client.Threats(ctx, harfanglab.ThreatQuery(q), visit)
 }
 
@@ -33,19 +33,19 @@ func (s *alertsSide) Note(ctx context.Context, threat string) (*alert.Note, erro
 	return s.client.Note(ctx, threat)
 }
 
-func (s *alertsSide) Rule(ctx context.Context, k reconcile.Kind, id string) (*run.Located, error) {
+func (s *alertsSide) Rule(ctx context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) {
 	row, err := s.client.Rule(ctx, k, id)
 	if err != nil || row == nil {
 		return nil, err
 	}
-	return &run.Located{Row: row.Row, List: row.ListID}, nil
+	return &reconcile.Located{Row: row.Row, List: row.ListID}, nil
 }
 
-func (s *alertsSide) YARAByRule(ctx context.Context, list, rule string) ([]run.Located, error) {
+func (s *alertsSide) YARAByRule(ctx context.Context, list, rule string) ([]reconcile.Located, error) {
 	rows, err := s.client.YARAByRule(ctx, list, rule)
-	out := make([]run.Located, len(rows))
+	out := make([]reconcile.Located, len(rows))
 	for i, r := range rows {
-		out[i] = run.Located{Row: r.Row, List: r.ListID}
+		out[i] = reconcile.Located{Row: r.Row, List: r.ListID}
 	}
 	return out, err
 }
@@ -58,11 +58,11 @@ type knowledgeSide struct {
 	registered bool
 }
 
-func (k *knowledgeSide) Indicators(ctx context.Context, ids []string) ([]run.Found, error) {
+func (k *knowledgeSide) Indicators(ctx context.Context, ids []string) ([]reconcile.Found, error) {
 	found, err := k.client.ByIDs(ctx, ids, nil, false)
-	out := make([]run.Found, len(found))
+	out := make([]reconcile.Found, len(found))
 	for i, f := range found {
-		out[i] = run.Found{Asked: f.Asked, Indicator: f.Indicator}
+		out[i] = reconcile.Found{Asked: f.Asked, Indicator: f.Indicator}
 	}
 	return out, err
 }
@@ -76,31 +76,31 @@ func idsOf(internal, standard string, further []string) []string {
 	return append(ids, further...)
 }
 
-func storedOf(found []opencti.StoredObject, err error) ([]run.Stored, error) {
-	out := make([]run.Stored, len(found))
+func storedOf(found []opencti.StoredObject, err error) ([]pull.Stored, error) {
+	out := make([]pull.Stored, len(found))
 	for i, f := range found {
-		out[i] = run.Stored{IDs: idsOf(f.ID, f.StandardID, f.StixIDs), Name: f.Name, Description: f.Description}
+		out[i] = pull.Stored{IDs: idsOf(f.ID, f.StandardID, f.StixIDs), Name: f.Name, Description: f.Description}
 	}
 	return out, err
 }
 
-func (k *knowledgeSide) Incidents(ctx context.Context, ids []string) ([]run.Stored, error) {
+func (k *knowledgeSide) Incidents(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return storedOf(k.client.Incidents(ctx, ids))
 }
 
-func (k *knowledgeSide) Cases(ctx context.Context, ids []string) ([]run.Stored, error) {
+func (k *knowledgeSide) Cases(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return storedOf(k.client.Cases(ctx, ids))
 }
 
-func (k *knowledgeSide) Notes(ctx context.Context, ids []string) ([]run.Stored, error) {
+func (k *knowledgeSide) Notes(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return storedOf(k.client.Notes(ctx, ids))
 }
 
-func (k *knowledgeSide) Techniques(ctx context.Context, ids []string) ([]run.Stored, error) {
+func (k *knowledgeSide) Techniques(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return storedOf(k.client.AttackPatterns(ctx, ids))
 }
 
-func (k *knowledgeSide) IncidentsOf(ctx context.Context, indicator string) ([]run.Stored, error) {
+func (k *knowledgeSide) IncidentsOf(ctx context.Context, indicator string) ([]pull.Stored, error) {
 	return storedOf(k.client.IncidentsOf(ctx, indicator))
 }
 
@@ -108,11 +108,11 @@ func (k *knowledgeSide) IndicatorsOf(ctx context.Context, incidents []string) (m
 	return k.client.IndicatorsOf(ctx, incidents)
 }
 
-func (k *knowledgeSide) Sightings(ctx context.Context, indicator string) ([]run.Sighted, error) {
+func (k *knowledgeSide) Sightings(ctx context.Context, indicator string) ([]pull.Sighted, error) {
 	found, err := k.client.SightingsOf(ctx, indicator)
-	out := make([]run.Sighted, len(found))
+	out := make([]pull.Sighted, len(found))
 	for i, s := range found {
-		out[i] = run.Sighted{IDs: idsOf(s.ID, s.StandardID, s.StixIDs), Endpoint: s.EndpointIDs, Count: s.Count, First: s.First, Last: s.Last, Negative: s.Negative}
+		out[i] = pull.Sighted{IDs: idsOf(s.ID, s.StandardID, s.StixIDs), Endpoint: s.EndpointIDs, Count: s.Count, First: s.First, Last: s.Last, Negative: s.Negative}
 	}
 	return out, err
 }
@@ -136,14 +136,14 @@ func (k *knowledgeSide) Push(ctx context.Context, bundle, work string) error {
 	return k.client.Push(ctx, k.state.id, bundle, work)
 }
 
-func (k *knowledgeSide) Work(ctx context.Context, id string) (*run.Work, error) {
+func (k *knowledgeSide) Work(ctx context.Context, id string) (*pull.Work, error) {
 	w, err := k.client.Work(ctx, id)
 	if err != nil || w == nil {
 		return nil, err
 	}
-	out := &run.Work{Complete: w.Complete, Expected: w.Expected, Processed: w.Processed}
+	out := &pull.Work{Complete: w.Complete, Expected: w.Expected, Processed: w.Processed}
 	for _, e := range w.Errors {
-		out.Errors = append(out.Errors, run.WorkError(e))
+		out.Errors = append(out.Errors, pull.WorkError(e))
 	}
 	return out, nil
 }
@@ -152,31 +152,31 @@ func (k *knowledgeSide) CloseWork(ctx context.Context, id, message string) error
 	return k.client.CloseWork(ctx, id, message)
 }
 
-// scribe lets a pull write STIX.
-type scribe struct{ *stix.Maker }
+// importer lets a pull write STIX.
+type importer struct{ *stix.Maker }
 
-func newScribe(cfg *config.Config) (*scribe, error) {
+func newImporter(cfg *config.Config) (*importer, error) {
 	hl := &cfg.HarfangLab
 	m, err := stix.New(stix.Options{Author: cfg.Connector.Name, Marking: hl.Marking, Score: hl.Score, Console: hl.URL})
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
-	return &scribe{m}, nil
+	return &importer{m}, nil
 }
 
-func (s *scribe) TechniqueIDs(a *alert.Alert) []string { return s.Techniques(a) }
+func (s *importer) TechniqueIDs(a *alert.Alert) []string { return s.Techniques(a) }
 
-func (s *scribe) Alert(a *alert.Alert, indicators []string, known func(string) bool) ([]alert.Object, error) {
+func (s *importer) Alert(a *alert.Alert, indicators []string, known func(string) bool) ([]alert.Object, error) {
 	s.Known = known
 	return s.Maker.Alert(a, indicators)
 }
 
-func (s *scribe) Read(description string) (alert.Status, string, bool) {
+func (s *importer) Read(description string) (alert.Status, string, bool) {
 	f, ours := stix.Read(description)
 	return f.Status, f.Endpoint, ours
 }
 
-func (s *scribe) Description(o alert.Object) string {
+func (s *importer) Description(o alert.Object) string {
 	var text struct{ Description, Content string }
 	if json.Unmarshal(o.JSON, &text) != nil {
 		return ""
@@ -184,10 +184,10 @@ func (s *scribe) Description(o alert.Object) string {
 	return firstOf(text.Description, text.Content)
 }
 
-func (s *scribe) Fired(a *alert.Alert) []alert.Hint { return stix.Fired(a) }
+func (s *importer) Fired(a *alert.Alert) []alert.Hint { return stix.Fired(a) }
 
 // classifyPull tells a pull what it needs to know of an adapter's error.
-func classifyPull(err error) run.Fault {
+func classifyPull(err error) reconcile.Fault {
 	f := classify(err)
 	if e, ok := errors.AsType[*opencti.Error](err); ok {
 		f.Verdict = e.Verdict() || errors.Is(err, opencti.ErrWorkGone)

@@ -142,7 +142,7 @@ func (a *applying) lists() {
 
 // mustBeEmpty turns the changes of a kind into conflicts when the list that was to be created holds
 // rules: somebody else was quicker, and what they made was not planned with (gate G6).
-func (a *applying) mustBeEmpty(k reconcile.Kind, l *List) error {
+func (a *applying) mustBeEmpty(k reconcile.Kind, l *reconcile.List) error {
 	n, err := a.job.Sink.Rows(a.requests, k, l.ID, func([]reconcile.Row) error { return nil })
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func (a *applying) attempt(i int) {
 		a.settled = append(a.settled, it.Change.Key)
 		switch {
 		case note == disabledInstead: // the delete is not tried again, now that its row is out of force
-			a.refused = append(a.refused, state.Refused{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: note, At: a.job.now().Truncate(time.Second)})
+			a.refused = append(a.refused, state.Refused{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: note, At: a.job.Now().Truncate(time.Second)})
 		case note != "":
 			a.stopped = append(a.stopped, it.Change.Key)
 		}
@@ -230,8 +230,8 @@ func (a *applying) attempt(i int) {
 }
 
 // refuse notes the server's verdict on a change for the runs to come.
-func (a *applying) refuse(ch *reconcile.Change, f Fault) {
-	a.refused = append(a.refused, state.Refused{Key: ch.Key, Sent: ch.Sent, Words: f.Words, Elsewhere: f.Exists && ch.Kind == reconcile.Sigma, At: a.job.now().Truncate(time.Second)})
+func (a *applying) refuse(ch *reconcile.Change, f reconcile.Fault) {
+	a.refused = append(a.refused, state.Refused{Key: ch.Key, Sent: ch.Sent, Words: f.Words, Elsewhere: f.Exists && ch.Kind == reconcile.Sigma, At: a.job.Now().Truncate(time.Second)})
 }
 
 // settleStop says why not everything was attempted.

@@ -28,11 +28,11 @@ func TestRecheck(t *testing.T) {
 		{name: "nothing happened", held: true, meanwhile: func(*sink) {}, want: []string{"~ domain_name x.example applied"}},
 		{name: "the row was edited", held: true, meanwhile: func(s *sink) { s.rows[0].Enabled = false }, want: []string{"~ domain_name x.example conflict"}},
 		{name: "the row is gone", held: true, meanwhile: func(s *sink) { s.rows = nil }, want: []string{"~ domain_name x.example conflict"}},
-		{name: "the list is gone", held: true, meanwhile: func(s *sink) { s.lists = map[reconcile.Kind]*run.List{} }, stale: true},
-		{name: "the list is another one", held: true, meanwhile: func(s *sink) { s.lists[reconcile.IOC] = &run.List{ID: "other"} }, stale: true},
-		{name: "the list was made meanwhile, empty", meanwhile: func(s *sink) { s.lists[reconcile.IOC] = &run.List{ID: "list-ioc"} }, want: []string{"+ domain_name x.example applied"}},
+		{name: "the list is gone", held: true, meanwhile: func(s *sink) { s.lists = map[reconcile.Kind]*reconcile.List{} }, stale: true},
+		{name: "the list is another one", held: true, meanwhile: func(s *sink) { s.lists[reconcile.IOC] = &reconcile.List{ID: "other"} }, stale: true},
+		{name: "the list was made meanwhile, empty", meanwhile: func(s *sink) { s.lists[reconcile.IOC] = &reconcile.List{ID: "list-ioc"} }, want: []string{"+ domain_name x.example applied"}},
 		{name: "the list was made meanwhile and holds other rules", meanwhile: func(s *sink) {
-			s.lists[reconcile.IOC] = &run.List{ID: "list-ioc"}
+			s.lists[reconcile.IOC] = &reconcile.List{ID: "list-ioc"}
 			s.rows = []reconcile.Row{{Kind: reconcile.IOC, ID: "1", Type: "domain_name", Value: "other.example"}}
 		}, stale: true},
 	} {
@@ -82,7 +82,7 @@ func TestANoteThatTheServerRefusesIsHeldFromThenOn(t *testing.T) {
 	snk.munge = func(r *reconcile.Row) { r.Content = strings.ReplaceAll(r.Content, "true", "TRUE") }
 	snk.fail = func(what, _ string) error {
 		if what == "update" {
-			return &fault{run.Fault{Verdict: true, Words: "no", Fields: []string{"content"}}}
+			return &fault{reconcile.Fault{Verdict: true, Words: "no", Fields: []string{"content"}}}
 		}
 		return nil
 	}
@@ -113,7 +113,7 @@ func TestAServerThatKeepsItsMaturityIsAskedOnce(t *testing.T) {
 
 // TestAYARAFileIsNotPostedTwice holds the look-up before a second POST.
 func TestAYARAFileIsNotPostedTwice(t *testing.T) {
-	unsure := &fault{run.Fault{Unsure: true, Side: true, Words: "no answer"}}
+	unsure := &fault{reconcile.Fault{Unsure: true, Side: true, Words: "no answer"}}
 	for _, tt := range []struct {
 		name           string
 		stored, lookup bool // the first POST was stored; the look-up answers
@@ -140,7 +140,7 @@ func TestAYARAFileIsNotPostedTwice(t *testing.T) {
 					return unsure
 				}
 			case what == "look up" && !tt.lookup && posts == 1:
-				return &fault{run.Fault{Side: true, Words: "down"}}
+				return &fault{reconcile.Fault{Side: true, Words: "down"}}
 			}
 			return nil
 		}
@@ -162,7 +162,7 @@ func TestARuleThatCannotBeDeletedIsDisabledAndComesBack(t *testing.T) {
 	src.read, src.known = both[1:], map[string]reconcile.Indicator{}
 	snk.fail = func(what, _ string) error {
 		if what == "delete" {
-			return &fault{run.Fault{Linked: true, Verdict: true, Words: "linked"}}
+			return &fault{reconcile.Fault{Linked: true, Verdict: true, Words: "linked"}}
 		}
 		return nil
 	}
@@ -182,7 +182,7 @@ func TestAnIDThatAnotherListHoldsIsASkipFromThenOn(t *testing.T) {
 	src, snk := &source{read: []reconcile.Indicator{sigma("s", ruleA)}}, newSink()
 	snk.fail = func(what, _ string) error {
 		if what == "create" {
-			return &fault{run.Fault{Verdict: true, Exists: true, Words: "Sigma rule with this Id already exists."}}
+			return &fault{reconcile.Fault{Verdict: true, Exists: true, Words: "Sigma rule with this Id already exists."}}
 		}
 		return nil
 	}
@@ -214,8 +214,8 @@ func TestAnAnswerThatWasLostIsNoFailure(t *testing.T) {
 
 // TestBreaker holds gate G9.
 func TestBreaker(t *testing.T) {
-	down := &fault{run.Fault{Side: true, Words: "down"}}
-	bad := &fault{run.Fault{Verdict: true, Words: "bad value"}}
+	down := &fault{reconcile.Fault{Side: true, Words: "down"}}
+	bad := &fault{reconcile.Fault{Verdict: true, Words: "bad value"}}
 	for _, tt := range []struct {
 		name                      string
 		fail                      func(n int) error
@@ -302,7 +302,7 @@ func TestReadBack(t *testing.T) {
 		{name: "a server without filters is read whole", inds: many[:3], applied: 3, reads: 1, fail: func(*sink) func(string, string) error {
 			return func(what, _ string) error {
 				if what == "look up" {
-					return &fault{run.Fault{FilterIgnored: true, Words: "wide"}}
+					return &fault{reconcile.Fault{FilterIgnored: true, Words: "wide"}}
 				}
 				return nil
 			}

@@ -42,7 +42,7 @@ type Dump struct {
 
 // Dump reads the lists completely.
 func (j *Job) Dump(ctx context.Context, target string) (*Dump, error) {
-	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeList, At: j.now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.kinds()}
+	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeList, At: j.Now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.kinds()}
 	for _, k := range j.kinds() {
 		list, err := j.Sink.FindList(ctx, k, j.Policy.List)
 		if err != nil {
@@ -72,7 +72,7 @@ func (j *Job) Dump(ctx context.Context, target string) (*Dump, error) {
 
 // BackupOf is a dump of the rows that a plan would change, as they are before.
 func (j *Job) BackupOf(p *reconcile.Plan, target string) *Dump {
-	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeRows, At: j.now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.kinds()}
+	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeRows, At: j.Now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.kinds()}
 	for i := range p.Changes {
 		if ch := &p.Changes[i]; ch.Before != nil {
 			d.Rows = append(d.Rows, ch.RowBefore())
@@ -153,7 +153,7 @@ func ReadDump(dir string) (*Dump, error) {
 
 // PlanRestore decides how the lists come back to what a dump holds.
 func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, error) {
-	started := j.now()
+	started := j.Now()
 	// Kinds that the dump does not cover take no part: an exact restore would empty their lists.
 	j.Policy.Kinds = slices.DeleteFunc(slices.Clone(j.kinds()), func(k reconcile.Kind) bool { return !slices.Contains(d.Kinds, k) })
 	if len(j.Policy.Kinds) == 0 {

@@ -19,9 +19,9 @@ type Progress interface {
 
 // Job is one run's settings and tools. Every member is needed unless it says otherwise.
 type Job struct {
-	Source   Source
-	Sink     Sink
-	Classify func(error) Fault
+	Source   reconcile.Source
+	Sink     reconcile.Sink
+	Classify func(error) reconcile.Fault
 	// Meaning turns a selected STIX indicator into values and skips.
 	Meaning  func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip)
 	Canon    func(typ, value string) string
@@ -46,7 +46,7 @@ type Job struct {
 	Progress Progress         // may be nil
 	Clock    func() time.Time // may be nil
 
-	touched func(*reconcile.Change, *reconcile.Row) // is told every row that was read back; may be nil
+	Touched func(*reconcile.Change, *reconcile.Row) // is told every row that was read back; may be nil
 }
 
 func (j *Job) kinds() []reconcile.Kind {
@@ -56,7 +56,7 @@ func (j *Job) kinds() []reconcile.Kind {
 	return reconcile.Kinds
 }
 
-func (j *Job) now() time.Time {
+func (j *Job) Now() time.Time {
 	if j.Clock != nil {
 		return j.Clock()
 	}

@@ -10,17 +10,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
 )
 
 // TestAMappingAgainstManagers holds that a mapping is written where it is known, and never twice where it is not.
 func TestAMappingAgainstManagers(t *testing.T) {
-	enabled := func(r *reconcile.Row, sent run.Patch) {
+	enabled := func(r *reconcile.Row, sent reconcile.Patch) {
 		if sent.Enabled != nil {
 			r.Enabled = *sent.Enabled
 		}
 	}
-	refusing := func(r *reconcile.Row, sent run.Patch) error {
+	refusing := func(r *reconcile.Row, sent reconcile.Patch) error {
 		var fields []string
 		for name, f := range map[string]*string{"rule_confidence_override": sent.Confidence, "global_state": sent.State} {
 			if f != nil && *f != "" {
@@ -28,7 +27,7 @@ func TestAMappingAgainstManagers(t *testing.T) {
 			}
 		}
 		if len(fields) > 0 {
-			return &fault{run.Fault{Verdict: true, Words: "unknown", Fields: fields}}
+			return &fault{reconcile.Fault{Verdict: true, Words: "unknown", Fields: fields}}
 		}
 		enabled(r, sent)
 		if sent.Level != nil {
@@ -38,19 +37,19 @@ func TestAMappingAgainstManagers(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		take func(*reconcile.Row, run.Patch) error
+		take func(*reconcile.Row, reconcile.Patch) error
 		held string // state, level, confidence of the rules afterwards
 		warn string // of what the server did not take
 	}{
 		{name: "one that knows all fields", held: "block high strong"},
-		{name: "an old one, which ignores what it does not know and makes rules that are enabled", take: func(r *reconcile.Row, sent run.Patch) error {
+		{name: "an old one, which ignores what it does not know and makes rules that are enabled", take: func(r *reconcile.Row, sent reconcile.Patch) error {
 			r.Enabled = r.Enabled || r.ID == ""
 			enabled(r, sent)
 			return nil
 		}, held: "  ", warn: "global_state"},
-		{name: "an old one that makes rules that are not", take: func(r *reconcile.Row, sent run.Patch) error { enabled(r, sent); return nil }, held: "  ", warn: "rule_level_override"},
+		{name: "an old one that makes rules that are not", take: func(r *reconcile.Row, sent reconcile.Patch) error { enabled(r, sent); return nil }, held: "  ", warn: "rule_level_override"},
 		{name: "one that refuses what it does not know", take: refusing, held: " high ", warn: "rule_confidence_override"},
-		{name: "one without blocking", take: func(r *reconcile.Row, sent run.Patch) error {
+		{name: "one without blocking", take: func(r *reconcile.Row, sent reconcile.Patch) error {
 			if sent.State != nil {
 				r.State, r.Enabled = "alert", true
 			}
@@ -114,7 +113,7 @@ func TestAMappingAgainstManagers(t *testing.T) {
 func TestAStateIsSentAlone(t *testing.T) {
 	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
 	var sent []string
-	snk.take = func(r *reconcile.Row, p run.Patch) error {
+	snk.take = func(r *reconcile.Row, p reconcile.Patch) error {
 		words := ""
 		if p.Enabled != nil {
 			words += map[bool]string{true: "enabled ", false: "not enabled "}[*p.Enabled]

@@ -22,15 +22,15 @@ const us = "11111111-1111-4111-8111-111111111111"
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // fault is an adapter's error that says what a run asks of it.
-type fault struct{ run.Fault }
+type fault struct{ reconcile.Fault }
 
 func (f *fault) Error() string { return "fault: " + f.Words }
 
-func classify(err error) run.Fault {
+func classify(err error) reconcile.Fault {
 	if f, ok := errors.AsType[*fault](err); ok {
 		return f.Fault
 	}
-	return run.Fault{}
+	return reconcile.Fault{}
 }
 
 // source is an OpenCTI: what a read gives, and what it knows by id.
@@ -58,11 +58,11 @@ func (s *source) Read(_ context.Context, _ time.Time, visit func([]reconcile.Ind
 	return len(s.read), visit(s.read)
 }
 
-func (s *source) ByIDs(_ context.Context, ids []string, filtered bool) ([]run.Found, error) {
+func (s *source) ByIDs(_ context.Context, ids []string, filtered bool) ([]reconcile.Found, error) {
 	if err := pop(&s.failByID); err != nil {
 		return nil, err
 	}
-	var out []run.Found
+	var out []reconcile.Found
 	for _, id := range ids {
 		ind, ok := s.known[id]
 		for _, r := range s.read {
@@ -71,7 +71,7 @@ func (s *source) ByIDs(_ context.Context, ids []string, filtered bool) ([]run.Fo
 			}
 		}
 		if ok && !(filtered && s.unfiltered[id]) {
-			out = append(out, run.Found{Asked: id, Indicator: ind})
+			out = append(out, reconcile.Found{Asked: id, Indicator: ind})
 		}
 	}
 	return out, nil
@@ -80,19 +80,19 @@ func (s *source) ByIDs(_ context.Context, ids []string, filtered bool) ([]run.Fo
 // sink is a HarfangLab with state.
 type sink struct {
 	mu    sync.Mutex
-	lists map[reconcile.Kind]*run.List
+	lists map[reconcile.Kind]*reconcile.List
 	rows  []reconcile.Row
 	made  int
 	munge func(*reconcile.Row)
 	// take is what it makes of the flag, the state and the overrides of a request; nil knows them all. sent has
 	// the others, too.
-	take     func(r *reconcile.Row, sent run.Patch) error
+	take     func(r *reconcile.Row, sent reconcile.Patch) error
 	comments int                         // longest comment taken
 	fail     func(what, id string) error // before a write or a look-up; nil passes
 	log      []string
 }
 
-func newSink() *sink { return &sink{lists: map[reconcile.Kind]*run.List{}} }
+func newSink() *sink { return &sink{lists: map[reconcile.Kind]*reconcile.List{}} }
 
 func (s *sink) note(what, id string) error {
 	s.log = append(s.log, strings.TrimSpace(what+" "+id))
@@ -102,16 +102,16 @@ func (s *sink) note(what, id string) error {
 	return nil
 }
 
-func (s *sink) FindList(_ context.Context, k reconcile.Kind, _ string) (*run.List, error) {
+func (s *sink) FindList(_ context.Context, k reconcile.Kind, _ string) (*reconcile.List, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lists[k], nil
 }
 
-func (s *sink) CreateList(_ context.Context, k reconcile.Kind, name string) (run.List, error) {
+func (s *sink) CreateList(_ context.Context, k reconcile.Kind, name string) (reconcile.List, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := run.List{ID: "list-" + k.String(), Name: name}
+	l := reconcile.List{ID: "list-" + k.String(), Name: name}
 	s.lists[k] = &l
 	return l, s.note("create list", k.String())
 }
@@ -131,16 +131,16 @@ func (s *sink) Rows(_ context.Context, k reconcile.Kind, list string, visit func
 	return len(page), visit(page)
 }
 
-func (s *sink) Lookup(_ context.Context, k reconcile.Kind, list string, q run.Query) ([]run.Located, error) {
+func (s *sink) Lookup(_ context.Context, k reconcile.Kind, list string, q reconcile.Query) ([]reconcile.Located, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.note("look up", q.Value+q.Name); err != nil {
 		return nil, err
 	}
-	var out []run.Located
+	var out []reconcile.Located
 	for _, r := range s.rows {
 		if r.Kind == k && (r.ID == q.ID || k == reconcile.IOC && r.Type == q.Type && strings.EqualFold(r.Value, q.Value) || q.RuleID != "" && r.RuleID == q.RuleID || k == reconcile.YARA && r.Name == q.Name) {
-			out = append(out, run.Located{Row: r, List: list})
+			out = append(out, reconcile.Located{Row: r, List: list})
 		}
 	}
 	return out, nil
@@ -153,14 +153,14 @@ func (s *sink) Create(_ context.Context, _ string, r reconcile.Row) (string, err
 		return "", err
 	}
 	if s.comments > 0 && len(r.Comment) > s.comments {
-		return "", &fault{run.Fault{Verdict: true, Words: "comment too long", Fields: []string{"comment"}}}
+		return "", &fault{reconcile.Fault{Verdict: true, Words: "comment too long", Fields: []string{"comment"}}}
 	}
 	if r.Kind != reconcile.YARA && slices.ContainsFunc(s.rows, func(h reconcile.Row) bool {
 		return h.Kind == r.Kind && h.Type == r.Type && h.Value == r.Value && h.RuleID == r.RuleID
 	}) {
-		return "", &fault{run.Fault{Verdict: true, Exists: true, Words: "already exists"}}
+		return "", &fault{reconcile.Fault{Verdict: true, Exists: true, Words: "already exists"}}
 	}
-	sent := run.Patch{Level: &r.Level, Confidence: &r.Confidence}
+	sent := reconcile.Patch{Level: &r.Level, Confidence: &r.Confidence}
 	if r.State != "" {
 		sent.State = &r.State
 	} else {
@@ -194,7 +194,7 @@ func (s *sink) at(id string) int {
 	return slices.IndexFunc(s.rows, func(r reconcile.Row) bool { return r.ID == id })
 }
 
-func (s *sink) Update(_ context.Context, _ reconcile.Kind, id string, p run.Patch) error {
+func (s *sink) Update(_ context.Context, _ reconcile.Kind, id string, p reconcile.Patch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.note("update", id); err != nil {
@@ -202,10 +202,10 @@ func (s *sink) Update(_ context.Context, _ reconcile.Kind, id string, p run.Patc
 	}
 	i := s.at(id)
 	if i < 0 {
-		return &fault{run.Fault{Missing: true, Words: "not found"}}
+		return &fault{reconcile.Fault{Missing: true, Words: "not found"}}
 	}
 	if s.comments > 0 && p.Comment != nil && len(*p.Comment) > s.comments {
-		return &fault{run.Fault{Verdict: true, Words: "comment too long", Fields: []string{"comment"}}}
+		return &fault{reconcile.Fault{Verdict: true, Words: "comment too long", Fields: []string{"comment"}}}
 	}
 	r := &s.rows[i]
 	for _, f := range []struct{ to, from *string }{{&r.Description, p.Description}, {&r.Comment, p.Comment}, {&r.HLStatus, p.HLStatus}, {&r.Name, p.Name}, {&r.Content, p.Content}} {
@@ -222,7 +222,7 @@ func (s *sink) Update(_ context.Context, _ reconcile.Kind, id string, p run.Patc
 	return nil
 }
 
-func (s *sink) taken(r *reconcile.Row, sent run.Patch) error {
+func (s *sink) taken(r *reconcile.Row, sent reconcile.Patch) error {
 	if s.take != nil {
 		return s.take(r, sent)
 	}
@@ -249,7 +249,7 @@ func (s *sink) Delete(_ context.Context, _ reconcile.Kind, id string) error {
 	}
 	i := s.at(id)
 	if i < 0 {
-		return &fault{run.Fault{Missing: true, Words: "not found"}}
+		return &fault{reconcile.Fault{Missing: true, Words: "not found"}}
 	}
 	s.rows = slices.Delete(s.rows, i, i+1)
 	return nil

@@ -16,8 +16,8 @@ import (
 // Planned is a plan together with what it was made from.
 type Planned struct {
 	Plan     *reconcile.Plan
-	Lists    map[reconcile.Kind]*List // nil for a list that is to be created
-	Complete bool                     // both sides were read to the end
+	Lists    map[reconcile.Kind]*reconcile.List // nil for a list that is to be created
+	Complete bool                               // both sides were read to the end
 	Started  time.Time
 	ReadTime time.Duration // how long both reads took; 0 for a plan that was not made now
 	// Saved marks a plan that comes from a file. It teaches later runs what a good one is like only if
@@ -31,9 +31,9 @@ type Planned struct {
 
 // Sides are both platforms as one read found them. They hold a spool each, which Close gives back.
 type Sides struct {
-	wanted *reconcile.Wanted
-	rows   *reconcile.Rows
-	lists  map[reconcile.Kind]*List
+	Wanted *reconcile.Wanted
+	Rows   *reconcile.Rows
+	Lists  map[reconcile.Kind]*reconcile.List
 }
 
 // Close gives the spools back. Plans that were made from the sides stay valid.
@@ -41,11 +41,11 @@ func (s *Sides) Close() {
 	if s == nil {
 		return
 	}
-	if s.wanted != nil {
-		_ = s.wanted.Close()
+	if s.Wanted != nil {
+		_ = s.Wanted.Close()
 	}
-	if s.rows != nil {
-		_ = s.rows.Close()
+	if s.Rows != nil {
+		_ = s.Rows.Close()
 	}
 }
 
@@ -60,15 +60,15 @@ func (j *Job) Plan(ctx context.Context, asOf time.Time) (*Planned, error) {
 
 // PlanOf is Plan that also gives what it has read, nil when that is not whole. The caller closes it.
 func (j *Job) PlanOf(ctx context.Context, asOf time.Time) (*Planned, *Sides, error) {
-	started := j.now()
+	started := j.Now()
 	if asOf.IsZero() {
 		asOf = started
 	}
 	sides, err := j.read(ctx, started, asOf)
-	took := j.now().Sub(started)
+	took := j.Now().Sub(started)
 	if err == nil {
 		var planned *Planned
-		if planned, err = j.decide(ctx, sides, started, asOf); err == nil {
+		if planned, err = j.Decide(ctx, sides, started, asOf); err == nil {
 			planned.ReadTime = took
 			return planned, sides, nil
 		}
@@ -98,14 +98,14 @@ func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g.Go(func() (err error) {
-		s.wanted, err = j.readSource(ctx, started, asOf)
+		s.Wanted, err = j.readSource(ctx, started, asOf)
 		if err != nil {
 			cancel()
 		}
 		return err
 	})
 	g.Go(func() (err error) {
-		s.rows, s.lists, err = j.readSink(ctx)
+		s.Rows, s.Lists, err = j.readSink(ctx)
 		if err != nil {
 			cancel()
 		}
@@ -113,7 +113,7 @@ func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error)
 	})
 	err := g.Wait()
 	if err == nil {
-		err = s.seal()
+		err = s.Seal()
 	}
 	if err != nil {
 		s.Close()
@@ -122,36 +122,36 @@ func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error)
 	return s, nil
 }
 
-func (s *Sides) seal() error {
-	if err := s.wanted.Seal(); err != nil {
+func (s *Sides) Seal() error {
+	if err := s.Wanted.Seal(); err != nil {
 		return err
 	}
-	return s.rows.Seal(s.wanted)
+	return s.Rows.Seal(s.Wanted)
 }
 
 // decide makes the plan of two sides.
-func (j *Job) decide(ctx context.Context, s *Sides, started, asOf time.Time) (*Planned, error) {
+func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*Planned, error) {
 	pol, last := j.policy(started), j.Keeper.Document().LastGood
 	if !j.ReadAt.IsZero() && j.ReadAt.Before(last.At) {
 		j.Log.Warn("the last good run saw OpenCTI later than this snapshot, so what came since looks gone", "snapshot", j.ReadAt, "run", last.At)
 	}
-	plan, err := reconcile.Compute(s.rows, s.wanted, pol)
+	plan, err := reconcile.Compute(s.Rows, s.Wanted, pol)
 	if err != nil {
 		return nil, err
 	}
-	evidence, err := j.evidence(ctx, plan, s.wanted, started, asOf, last)
+	evidence, err := j.evidence(ctx, plan, s.Wanted, started, asOf, last)
 	if err != nil && j.Classify(err).Incomplete {
 		j.Log.Warn("OpenCTI answered incompletely, asking once more", "error", err)
-		evidence, err = j.evidence(ctx, plan, s.wanted, started, asOf, last)
+		evidence, err = j.evidence(ctx, plan, s.Wanted, started, asOf, last)
 	}
 	if err != nil {
 		return nil, err
 	}
 	absence := plan.Explain(evidence, pol)
-	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.wanted.Read(), Base: s.rows.Len(),
-		Message: fmt.Sprintf("%d indicators%s and %d rows, read to the end", s.wanted.Read(), j.snapshotWords(), s.rows.Len())}
+	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.Wanted.Read(), Base: s.Rows.Len(),
+		Message: fmt.Sprintf("%d indicators%s and %d rows, read to the end", s.Wanted.Read(), j.snapshotWords(), s.Rows.Len())}
 	plan.Judge(complete, absence, last, j.Filter, pol, j.Limits, j.Overrides)
-	return &Planned{Plan: plan, Lists: s.lists, Complete: true, Started: started, ReadAt: j.ReadAt}, nil
+	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt}, nil
 }
 
 func (j *Job) snapshotWords() string {
@@ -168,7 +168,7 @@ func (j *Job) incomplete(err error, started time.Time, pol reconcile.Policy, las
 		reconcile.Gate{ID: "G1", Name: "complete", Message: "read twice and still incomplete: " + err.Error()},
 		reconcile.Gate{ID: "G3", Name: "absence", OK: true, Message: "not asked: nothing was decided"},
 		reconcile.LastGood{}, "", pol, j.Limits, j.Overrides)
-	return &Planned{Plan: plan, Lists: map[reconcile.Kind]*List{}, Started: started}
+	return &Planned{Plan: plan, Lists: map[reconcile.Kind]*reconcile.List{}, Started: started}
 }
 
 // readSource reads OpenCTI into a wanted set, once more if the first read was incomplete.
@@ -179,7 +179,7 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcil
 		n := 0
 		_, err := j.Source.Read(ctx, started, func(page []reconcile.Indicator) error {
 			for i := range page {
-				if err := j.want(w, &page[i], now); err != nil {
+				if err := j.Want(w, &page[i], now); err != nil {
 					return err
 				}
 			}
@@ -199,7 +199,7 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcil
 }
 
 // want adds one indicator that was read.
-func (j *Job) want(w *reconcile.Wanted, ind *reconcile.Indicator, now time.Time) error {
+func (j *Job) Want(w *reconcile.Wanted, ind *reconcile.Indicator, now time.Time) error {
 	if why, detail := j.Selection.Judge(ind, now); why != "" {
 		w.Pass(ind, why, detail)
 		return nil
@@ -216,9 +216,9 @@ func (j *Job) values(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.S
 }
 
 // readSink reads the lists, each once more if its first read was incomplete.
-func (j *Job) readSink(ctx context.Context) (*reconcile.Rows, map[reconcile.Kind]*List, error) {
+func (j *Job) readSink(ctx context.Context) (*reconcile.Rows, map[reconcile.Kind]*reconcile.List, error) {
 	rows := reconcile.NewRows(j.Policy.Own, j.Canon, j.Expect)
-	lists := map[reconcile.Kind]*List{}
+	lists := map[reconcile.Kind]*reconcile.List{}
 	for _, k := range j.kinds() {
 		list, err := j.Sink.FindList(ctx, k, j.Policy.List)
 		if err == nil && list != nil {
@@ -235,7 +235,7 @@ func (j *Job) readSink(ctx context.Context) (*reconcile.Rows, map[reconcile.Kind
 
 // readList adds the rows of one list. A failed read leaves rows behind that the second one replaces:
 // so rows are gathered page by page and dropped together.
-func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *List, rows *reconcile.Rows) error {
+func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *reconcile.List, rows *reconcile.Rows) error {
 	if list.Disabled {
 		j.Log.Warn("the list is switched off in HarfangLab, so its rules detect nothing; enable it in the console", "kind", k, "list", list.Name)
 	}

@@ -32,7 +32,7 @@ func TestARunMakesTheListsEqualAndASecondDoesNothing(t *testing.T) {
 
 // TestIncompleteReads holds gate G1: one more read, then refuse.
 func TestIncompleteReads(t *testing.T) {
-	broken := &fault{run.Fault{Incomplete: true, Side: true, Words: "half"}}
+	broken := &fault{reconcile.Fault{Incomplete: true, Side: true, Words: "half"}}
 	for _, tt := range []struct {
 		name string
 		src  *source
@@ -61,7 +61,7 @@ func TestAListThatIsReadTwiceIsNotAddedUp(t *testing.T) {
 	snk.fail = func(what, id string) error {
 		if what == "read" && id == "ioc" {
 			snk.fail = nil
-			return &fault{run.Fault{Incomplete: true, Words: "half"}}
+			return &fault{reconcile.Fault{Incomplete: true, Words: "half"}}
 		}
 		return nil
 	}

@@ -74,20 +74,20 @@ func (a *applying) touched() []int {
 // verify judges one row and says whether it was written once more.
 func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten bool) {
 	it := &a.report.Items[i]
-	if a.job.touched != nil {
-		a.job.touched(it.Change, row)
+	if a.job.Touched != nil {
+		a.job.Touched(it.Change, row)
 	}
 	back := it.Change.Verify(row, a.job.Policy.Own, a.job.Canon, second)
 	if back.Problem != "" {
 		it.Outcome, it.Error = Failed, back.Problem
 		if back.Unmarked { // held from now on, or every plan would adopt it again
-			a.refuse(it.Change, Fault{Words: back.Problem})
+			a.refuse(it.Change, reconcile.Fault{Words: back.Problem})
 		}
 		return false
 	}
-	var p Patch
+	var p reconcile.Patch
 	if back.Note != nil { // what carries the marker, and nothing that the server has put in its form already
-		p = Patch{Comment: back.Note.Comment, Content: back.Note.Content}
+		p = reconcile.Patch{Comment: back.Note.Comment, Content: back.Note.Content}
 	}
 	if back.Status {
 		p.HLStatus = &it.Change.After.HLStatus

@@ -65,7 +65,7 @@ func (a *applying) recheck(ctx context.Context) error {
 // changes and a long list: it asks for single rows, and not for those that it creates, because a
 // creation that meets an equal rule is judged by its marker.
 func (a *applying) recheckRows(k reconcile.Kind, held bool, byID, byKey map[string]int, found map[int]*reconcile.Row) (int, error) {
-	if !held || a.job.touched == nil || len(byID) > narrowReads {
+	if !held || a.job.Touched == nil || len(byID) > narrowReads {
 		return a.readList(k, byID, byKey, found)
 	}
 	items := slices.Sorted(maps.Values(byID))

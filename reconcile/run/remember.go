@@ -21,7 +21,7 @@ func (a *applying) remember(p *Planned) {
 	if len(a.refused) == 0 && len(a.settled) == 0 && len(a.stopped) == 0 && !clean {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), saveTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
 	defer cancel()
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
 		d.Settle(a.settled, a.refused)
@@ -37,8 +37,9 @@ func (a *applying) remember(p *Planned) {
 	}
 }
 
+// Times of a run.
 const (
-	saveTimeout = 30 * time.Second
+	SaveTimeout = 30 * time.Second // for what is remembered, also after an interruption
 	grace       = 20 * time.Second // for what is in flight when a run is interrupted
 )
 
@@ -69,4 +70,25 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 		g.Sources[k] = p.Plan.Sources[k]
 	}
 	return g
+}
+
+// RememberGood saves that a plan without changes was good, as an apply does.
+func (j *Job) RememberGood(ctx context.Context, p *Planned) error {
+	if j.Now().Sub(j.Keeper.Document().LastGood.At) < rememberEvery && sameCounts(j.Keeper.Document().LastGood.Sources, p.Plan.Sources) {
+		return nil
+	}
+	_, err := j.Apply(ctx, p, false)
+	return err
+}
+
+// rememberEvery is how old the note of the last good run may grow while a tail finds nothing to do.
+const rememberEvery = 10 * time.Minute
+
+func sameCounts(a, b map[reconcile.Kind]int) bool {
+	for _, k := range reconcile.Kinds {
+		if a[k] != b[k] {
+			return false
+		}
+	}
+	return true
 }

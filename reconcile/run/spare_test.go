@@ -32,7 +32,7 @@ func TestATwinStaysWhileTheRowThatShouldStayIsNotInForce(t *testing.T) {
 	refuse := true
 	snk.fail = func(what, id string) error {
 		if refuse && what == "update" && id != "twin" {
-			return &fault{run.Fault{Verdict: true, Words: "not now"}}
+			return &fault{reconcile.Fault{Verdict: true, Words: "not now"}}
 		}
 		return nil
 	}
@@ -55,7 +55,7 @@ func TestAListThatCannotBeMadeStopsNoOther(t *testing.T) {
 	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example"), yara("y")}}, newSink()
 	snk.fail = func(what, id string) error {
 		if what == "create list" && id == "ioc" {
-			return &fault{run.Fault{Side: true, Words: "down"}}
+			return &fault{reconcile.Fault{Side: true, Words: "down"}}
 		}
 		return nil
 	}
@@ -74,7 +74,7 @@ func TestTwoValuesThatTheServerTakesForOne(t *testing.T) {
 	src, snk := &source{read: []reconcile.Indicator{ind("a", "filename Evil.exe"), ind("b", "filename evil.EXE")}}, newSink()
 	snk.fail = func(what, value string) error {
 		if what == "create" && slices.ContainsFunc(snk.rows, func(r reconcile.Row) bool { return strings.EqualFold(r.Value, value) }) {
-			return &fault{run.Fault{Verdict: true, Exists: true, Words: "already exists"}}
+			return &fault{reconcile.Fault{Verdict: true, Exists: true, Words: "already exists"}}
 		}
 		return nil
 	}

@@ -12,13 +12,14 @@ import (
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
+	"harfangsync/reconcile/tail"
 )
 
 // stream tells a tail what is put into it.
-type stream chan run.Signal
+type stream chan tail.Signal
 
-func (s stream) follow(ctx context.Context, _ state.Position) iter.Seq2[run.Signal, error] {
-	return func(yield func(run.Signal, error) bool) {
+func (s stream) follow(ctx context.Context, _ state.Position) iter.Seq2[tail.Signal, error] {
+	return func(yield func(tail.Signal, error) bool) {
 		for {
 			select {
 			case signal := <-s:
@@ -26,7 +27,7 @@ func (s stream) follow(ctx context.Context, _ state.Position) iter.Seq2[run.Sign
 					return
 				}
 			case <-ctx.Done():
-				yield(run.Signal{}, ctx.Err())
+				yield(tail.Signal{}, ctx.Err())
 				return
 			}
 		}
@@ -34,10 +35,10 @@ func (s stream) follow(ctx context.Context, _ state.Position) iter.Seq2[run.Sign
 }
 
 // tailed is a tail on a stream, in the time of the bubble.
-func tailed(t *testing.T, src *source, snk *sink, s stream, refilter func(context.Context) (bool, error)) *run.Tail {
+func tailed(t *testing.T, src *source, snk *sink, s stream, refilter func(context.Context) (bool, error)) *tail.Tail {
 	j := job(t, src, snk)
 	j.Clock = nil
-	return &run.Tail{
+	return &tail.Tail{
 		Job: j, Follow: s.follow, Refilter: refilter,
 		Position: func(context.Context) (state.Position, error) { return state.Position{}, nil },
 		Told:     func(*run.Planned, *run.Report) error { return nil },
@@ -50,16 +51,16 @@ func TestAGapThatComesWhileABatchBeginsLeadsToAFullRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
 		s, asked := make(stream), 0
-		tail := tailed(t, src, snk, s, func(context.Context) (bool, error) {
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) {
 			if asked++; asked == 2 { // the batch begins
 				src.read = append(src.read, ind("b", "domain_name y.example"))
-				s <- run.Signal{Gap: "the platform keeps no events any more"}
+				s <- tail.Signal{Gap: "the platform keeps no events any more"}
 				synctest.Wait()
 			}
 			return false, nil
 		})
-		go func() { s <- run.Signal{Dirty: []string{"a"}} }()
-		if err := tail.Run(t.Context()); err != nil {
+		go func() { s <- tail.Signal{Dirty: []string{"a"}} }()
+		if err := follower.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if len(snk.rows) != 2 {
@@ -73,14 +74,14 @@ func TestAGapThatCannotBeClosedIsTriedAgainInAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 20 // of ten minutes, the waits growing from 5 s to 5 min
 		s, asked := make(stream), 0
-		tail := tailed(t, &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink(), s, func(context.Context) (bool, error) {
+		follower := tailed(t, &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink(), s, func(context.Context) (bool, error) {
 			if asked++; asked == 1 || asked > most {
 				return false, nil
 			}
 			return false, errors.New("no right to read the stream's filters")
 		})
-		go func() { s <- run.Signal{Gap: "the platform keeps no events any more"} }()
-		if err := tail.Run(t.Context()); err == nil {
+		go func() { s <- tail.Signal{Gap: "the platform keeps no events any more"} }()
+		if err := follower.Run(t.Context()); err == nil {
 			t.Error("no error although the last full run failed")
 		}
 		if asked > most {

@@ -14,7 +14,7 @@ import (
 // for the report of a change that was done in another way than planned.
 //
 // leaving says whether the plan is about to remove a row.
-func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *List, leaving func(id string) bool) (id, note string, err error) {
+func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *reconcile.List, leaving func(id string) bool) (id, note string, err error) {
 	switch ch.Action {
 	case reconcile.Create:
 		id, err = j.create(ctx, ch, list, leaving)
@@ -30,7 +30,7 @@ func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *List, leavi
 
 // create makes a rule. "Already exists" counts as success only if the row carries our marker: then
 // an earlier attempt was stored although its answer was lost.
-func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List, leaving func(string) bool) (string, error) {
+func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *reconcile.List, leaving func(string) bool) (string, error) {
 	row := ch.Row()
 	id, err := j.post(ctx, list, row)
 	if err == nil {
@@ -54,8 +54,8 @@ func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *List, leav
 }
 
 // post sends a new rule, with shorter texts where the server names one as too long.
-func (j *Job) post(ctx context.Context, list *List, row reconcile.Row) (id string, err error) {
-	less := Patch{Level: orNil(row.Level), Confidence: orNil(row.Confidence), State: orNil(row.State)}
+func (j *Job) post(ctx context.Context, list *reconcile.List, row reconcile.Row) (id string, err error) {
+	less := reconcile.Patch{Level: orNil(row.Level), Confidence: orNil(row.Confidence), State: orNil(row.State)}
 	if row.Kind == reconcile.IOC {
 		less.Description, less.Comment = &row.Description, &row.Comment
 	}
@@ -85,7 +85,7 @@ func orEmpty(s *string) string {
 }
 
 // patch changes a rule, with shorter texts where the server names one as too long.
-func (j *Job) patch(ctx context.Context, k reconcile.Kind, id string, p Patch) (err error) {
+func (j *Job) patch(ctx context.Context, k reconcile.Kind, id string, p reconcile.Patch) (err error) {
 	for {
 		if err = j.Sink.Update(ctx, k, id, p); err == nil || !j.shorten(&p, err) {
 			return err
@@ -96,7 +96,7 @@ func (j *Job) patch(ctx context.Context, k reconcile.Kind, id string, p Patch) (
 // shorten cuts the text that a refusal names, and says whether there was one that could be cut: a
 // comment to its winner, a description to the length that the server's words allow. A field of a mapping that
 // this manager does not take is left out; what the row holds instead is then read back and noted.
-func (j *Job) shorten(p *Patch, refused error) bool {
+func (j *Job) shorten(p *reconcile.Patch, refused error) bool {
 	f := j.Classify(refused)
 	if !f.Verdict || f.Exists {
 		return false
@@ -142,7 +142,7 @@ var errUnconfirmed = errors.New("HarfangLab says that it exists and does not sho
 // adoptExisting finds the rule that stands in the way of a create. A row of ours in another spelling is
 // that rule if nothing else in the plan wants it: a run that ended early did not note how the server
 // spells the value. A row that another rule wants stays that rule's.
-func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *List, leaving func(string) bool, refused error) (string, error) {
+func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *reconcile.List, leaving func(string) bool, refused error) (string, error) {
 	rows, err := j.lookup(ctx, ch, list.ID)
 	if err != nil {
 		return "", fmt.Errorf("%w; then look it up: %w", refused, err)
@@ -172,7 +172,7 @@ func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *Lis
 	return "", fmt.Errorf("%w: %w", errUnconfirmed, refused)
 }
 
-func (j *Job) findOurs(ctx context.Context, ch *reconcile.Change, list *List) (id string, found bool, err error) {
+func (j *Job) findOurs(ctx context.Context, ch *reconcile.Change, list *reconcile.List) (id string, found bool, err error) {
 	rows, err := j.lookup(ctx, ch, list.ID)
 	if err != nil {
 		return "", false, err
@@ -186,14 +186,14 @@ func (j *Job) findOurs(ctx context.Context, ch *reconcile.Change, list *List) (i
 	return "", false, nil
 }
 
-func (j *Job) lookup(ctx context.Context, ch *reconcile.Change, list string) ([]Located, error) {
-	row := Query{Type: ch.Type, Value: ch.Value}
+func (j *Job) lookup(ctx context.Context, ch *reconcile.Change, list string) ([]reconcile.Located, error) {
+	row := reconcile.Query{Type: ch.Type, Value: ch.Value}
 	if ch.Kind != reconcile.IOC {
-		row = Query{Name: ch.Name}
+		row = reconcile.Query{Name: ch.Name}
 	}
 	if ch.Kind == reconcile.Sigma && ch.After != nil {
 		r := ch.Row()
-		row = Query{RuleID: r.RuleID, Name: ch.Name}
+		row = reconcile.Query{RuleID: r.RuleID, Name: ch.Name}
 	}
 	row.ID = ch.ID
 	return j.Sink.Lookup(ctx, ch.Kind, list, row)
@@ -210,8 +210,8 @@ func (j *Job) update(ctx context.Context, ch *reconcile.Change, id string) error
 
 // patchOf holds the fields that a change writes. The marker goes along whatever changed, because it
 // notes what was applied.
-func patchOf(ch *reconcile.Change) Patch {
-	var p Patch
+func patchOf(ch *reconcile.Change) reconcile.Patch {
+	var p reconcile.Patch
 	b := ch.After
 	p.Level, p.Confidence, p.State = b.Level, b.Confidence, b.State
 	// A state says whether the rule is enabled, to a manager that knows states: one whose rows have them, or one
@@ -252,7 +252,7 @@ func (j *Job) disable(ctx context.Context, ch *reconcile.Change) (note string, e
 		return "", fmt.Errorf("%w: the row is gone", reconcile.ErrConflict)
 	case f.Verdict:
 		off := false
-		return "disabled without a note of why, which was refused: " + f.Words, j.Sink.Update(ctx, ch.Kind, ch.ID, Patch{Enabled: &off})
+		return "disabled without a note of why, which was refused: " + f.Words, j.Sink.Update(ctx, ch.Kind, ch.ID, reconcile.Patch{Enabled: &off})
 	}
 	return "", err
 }

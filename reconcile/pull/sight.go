@@ -1,4 +1,4 @@
-package run
+package pull
 
 import (
 	"context"
@@ -29,7 +29,7 @@ type sighting struct {
 
 // object is the sighting as it is sent. Once a sighting's range is as wide as it is to be, the platform
 // replaces the count (contract opencti-api 9).
-func (s *sighting) object(sc Scribe, count int) alert.Object {
+func (s *sighting) object(sc Importer, count int) alert.Object {
 	return sc.Sighting(alert.Sighting{
 		ID: s.id, Indicator: s.ref, Endpoint: s.endpoint, First: s.first, Last: s.last, Count: count, Negative: s.negative, Created: s.first,
 	})
@@ -45,7 +45,7 @@ type storedSightings map[pair]*Sighted
 // of is the sighting of a pair; ref is the indicator's standard id. Where the account may not see the
 // endpoint, the platform tells only its internal id: the sighting is known by the id that it was pushed
 // with.
-func (m storedSightings) of(sc Scribe, at pair, ref string) *Sighted {
+func (m storedSightings) of(sc Importer, at pair, ref string) *Sighted {
 	if have := m[at]; have != nil {
 		return have
 	}
@@ -53,7 +53,7 @@ func (m storedSightings) of(sc Scribe, at pair, ref string) *Sighted {
 }
 
 // stored are the sightings of some indicators as OpenCTI has them.
-func (p *pulling) stored(ctx context.Context, indicators []string) (storedSightings, error) {
+func (p *pull) stored(ctx context.Context, indicators []string) (storedSightings, error) {
 	m := storedSightings{}
 	var mu sync.Mutex
 	err := p.each(ctx, indicators, func(ctx context.Context, id string) error {
@@ -75,7 +75,7 @@ func (p *pulling) stored(ctx context.Context, indicators []string) (storedSighti
 }
 
 // each does something for several ids, p.Parallel at once.
-func (p *pulling) each(ctx context.Context, ids []string, do func(context.Context, string) error) error {
+func (p *pull) each(ctx context.Context, ids []string, do func(context.Context, string) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(p.Parallel, 1))
 	for _, id := range ids {
@@ -85,7 +85,7 @@ func (p *pulling) each(ctx context.Context, ids []string, do func(context.Contex
 }
 
 // sightings are those that some new alerts ask for: what is stored and the alerts' own share.
-func (p *pulling) sightings(ctx context.Context, entries []*entry) ([]*sighting, error) {
+func (p *pull) sightings(ctx context.Context, entries []*entry) ([]*sighting, error) {
 	news := map[pair][]*entry{}
 	refs := map[string]string{}
 	var order []pair
@@ -116,7 +116,7 @@ func (p *pulling) sightings(ctx context.Context, entries []*entry) ([]*sighting,
 	p.indicated = map[string][]Stored{}
 	out := make([]*sighting, 0, len(order))
 	for _, at := range order {
-		s, err := p.sighting(ctx, at, refs[at.indicator], news[at], stored.of(p.Scribe, at, refs[at.indicator]))
+		s, err := p.sighting(ctx, at, refs[at.indicator], news[at], stored.of(p.Importer, at, refs[at.indicator]))
 		if err != nil {
 			return nil, err
 		}
@@ -125,8 +125,8 @@ func (p *pulling) sightings(ctx context.Context, entries []*entry) ([]*sighting,
 	return out, nil
 }
 
-func (p *pulling) sighting(ctx context.Context, at pair, ref string, news []*entry, have *Sighted) (*sighting, error) {
-	s := &sighting{pair: at, ref: ref, id: p.Scribe.SightingID(ref, at.endpoint), negative: true}
+func (p *pull) sighting(ctx context.Context, at pair, ref string, news []*entry, have *Sighted) (*sighting, error) {
+	s := &sighting{pair: at, ref: ref, id: p.Importer.SightingID(ref, at.endpoint), negative: true}
 	again := false
 	for _, e := range news {
 		seen := seenAt(&e.a)
@@ -180,7 +180,7 @@ func allNegative(entries []*entry) bool {
 
 // others are the further incidents of a pair that OpenCTI has, each with whether it was taken for a
 // mistake.
-func (p *pulling) others(ctx context.Context, at pair, but []*entry) (negative []bool, err error) {
+func (p *pull) others(ctx context.Context, at pair, but []*entry) (negative []bool, err error) {
 	found, known := p.indicated[at.indicator]
 	if !known {
 		if found, err = p.Knowledge.IncidentsOf(ctx, at.indicator); err != nil {
@@ -189,7 +189,7 @@ func (p *pulling) others(ctx context.Context, at pair, but []*entry) (negative [
 		p.indicated[at.indicator] = found
 	}
 	for i := range found {
-		status, endpoint, ours := p.Scribe.Read(found[i].Description)
+		status, endpoint, ours := p.Importer.Read(found[i].Description)
 		if !ours || endpoint != at.endpoint {
 			continue
 		}

@@ -1,4 +1,4 @@
-package run_test
+package pull_test
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/state"
 )
 
@@ -187,7 +187,7 @@ func TestEveryAlertIsCountedOnce(t *testing.T) {
 		for _, o := range []string{"a", "b"} {
 			for _, h := range []string{"h", "g"} {
 				w, there := want[o+h]
-				i := slices.IndexFunc(r.sights, func(s *run.Sighted) bool { return s.IDs[1] == "sighting--indicator--"+o+"-identity--"+h })
+				i := slices.IndexFunc(r.sights, func(s *pull.Sighted) bool { return s.IDs[1] == "sighting--indicator--"+o+"-identity--"+h })
 				switch {
 				case !there && i >= 0:
 					t.Fatalf("a sighting of %s on %s, which no alert saw", o, h)

@@ -1,4 +1,4 @@
-package run
+package tail
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func (t *Tail) batch(ctx context.Context) {
 		t.again(ctx, err)
 		return
 	}
-	planned, err := t.Job.decide(ctx, t.sides, started, started)
+	planned, err := t.Job.Decide(ctx, t.sides, started, started)
 	if err != nil {
 		t.later(ctx, ids, err)
 		return
@@ -53,7 +53,7 @@ func (t *Tail) batch(ctx context.Context) {
 
 // news are what became of marked indicators.
 type news struct {
-	matching, left []Found
+	matching, left []reconcile.Found
 	gone           []string
 }
 
@@ -65,7 +65,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 	for _, id := range ids {
 		marked[id] = true
 	}
-	witnesses, err := t.sides.wanted.Witnesses(2, marked)
+	witnesses, err := t.sides.Wanted.Witnesses(2, marked)
 	if err != nil {
 		return n, err
 	}
@@ -108,9 +108,9 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 
 // fold brings both sides up to date with some indicators.
 func (t *Tail) fold(n news, now time.Time) error {
-	w := t.sides.wanted
+	w := t.sides.Wanted
 	for i := range n.matching {
-		if err := t.Job.want(w, &n.matching[i].Indicator, now); err != nil {
+		if err := t.Job.Want(w, &n.matching[i].Indicator, now); err != nil {
 			return err
 		}
 	}
@@ -125,26 +125,5 @@ func (t *Tail) fold(n news, now time.Time) error {
 	for _, id := range n.gone {
 		w.Drop(id)
 	}
-	return t.sides.seal()
-}
-
-// rememberGood saves that a plan without changes was good, as an apply does.
-func (j *Job) rememberGood(ctx context.Context, p *Planned) error {
-	if j.now().Sub(j.Keeper.Document().LastGood.At) < rememberEvery && sameCounts(j.Keeper.Document().LastGood.Sources, p.Plan.Sources) {
-		return nil
-	}
-	_, err := j.Apply(ctx, p, false)
-	return err
-}
-
-// rememberEvery is how old the note of the last good run may grow while a tail finds nothing to do.
-const rememberEvery = 10 * time.Minute
-
-func sameCounts(a, b map[reconcile.Kind]int) bool {
-	for _, k := range reconcile.Kinds {
-		if a[k] != b[k] {
-			return false
-		}
-	}
-	return true
+	return t.sides.Seal()
 }

@@ -1,4 +1,4 @@
-package run
+package pull
 
 import (
 	"context"
@@ -35,7 +35,7 @@ const mostBlind = 20
 
 // attribute finds the owners of the rules that fired, and what they are called now. An owner that is
 // gone gets no sighting.
-func (p *pulling) attribute(ctx context.Context, entries []*entry) error {
+func (p *pull) attribute(ctx context.Context, entries []*entry) error {
 	named := make([][]string, len(entries))
 	var mu sync.Mutex
 	var g errgroup.Group
@@ -83,11 +83,11 @@ func (p *pulling) attribute(ctx context.Context, entries []*entry) error {
 
 // fired goes through what an alert says of its rules, the surest first: all that the first clue leads
 // to. Rules of other lists end the search: the alert is not ours to attribute.
-func (p *pulling) fired(ctx context.Context, mu *sync.Mutex, a *alert.Alert) ([]string, error) {
+func (p *pull) fired(ctx context.Context, mu *sync.Mutex, a *alert.Alert) ([]string, error) {
 	var owners []string
 	var by alert.Clue  // the clue that led to a rule
 	elsewhere := false // the alert names rules, and so far none of our lists
-	for _, h := range p.Scribe.Fired(a) {
+	for _, h := range p.Importer.Fired(a) {
 		switch {
 		case by != "" && h.From != by, by == "" && elsewhere && h.From != alert.ByMatch:
 			return owners, nil
@@ -111,12 +111,12 @@ func (p *pulling) fired(ctx context.Context, mu *sync.Mutex, a *alert.Alert) ([]
 }
 
 // otherList says that a hint names a list that is not ours.
-func (p *pulling) otherList(h alert.Hint) bool {
+func (p *pull) otherList(h alert.Hint) bool {
 	list := p.lists[h.Kind]
 	return h.SourceID != "" && (list == nil || h.SourceID != list.ID) || h.Source != "" && h.Source != p.List
 }
 
-func (p *pulling) follow(ctx context.Context, mu *sync.Mutex, h alert.Hint) (firing, error) {
+func (p *pull) follow(ctx context.Context, mu *sync.Mutex, h alert.Hint) (firing, error) {
 	if h.Direct() {
 		if h.Instance != "" && h.Instance != p.Own.Instance && h.Instance != p.Own.TakeOver {
 			return firing{found: true}, nil
@@ -158,31 +158,31 @@ func (p *pulling) follow(ctx context.Context, mu *sync.Mutex, h alert.Hint) (fir
 }
 
 // rows are the rules that a hint leads to.
-func (p *pulling) rows(ctx context.Context, k reconcile.Kind, list *List, h alert.Hint) ([]Located, error) {
+func (p *pull) rows(ctx context.Context, k reconcile.Kind, list *reconcile.List, h alert.Hint) ([]reconcile.Located, error) {
 	switch {
 	case k == reconcile.IOC && h.RuleID != "":
 		row, err := p.Alerts.Rule(ctx, k, h.RuleID)
 		if err != nil || row == nil {
 			return nil, err
 		}
-		return []Located{*row}, nil
+		return []reconcile.Located{*row}, nil
 	case k == reconcile.IOC && h.Type == "":
 		return nil, nil
 	case k == reconcile.IOC:
-		return p.Alerts.Lookup(ctx, k, list.ID, Query{Type: h.Type, Value: h.Value})
+		return p.Alerts.Lookup(ctx, k, list.ID, reconcile.Query{Type: h.Type, Value: h.Value})
 	case k == reconcile.Sigma && h.RuleID != "":
-		return p.Alerts.Lookup(ctx, k, "", Query{RuleID: h.RuleID})
+		return p.Alerts.Lookup(ctx, k, "", reconcile.Query{RuleID: h.RuleID})
 	case k == reconcile.YARA && h.YARARule != "":
 		return p.Alerts.YARAByRule(ctx, list.ID, h.YARARule)
 	case h.Name != "":
-		return p.Alerts.Lookup(ctx, k, list.ID, Query{Name: h.Name})
+		return p.Alerts.Lookup(ctx, k, list.ID, reconcile.Query{Name: h.Name})
 	}
 	return nil, nil
 }
 
 // judge reads the owners of the rules that a hint led to. Namesakes that are not one and the same rule
 // prove nothing.
-func (p *pulling) judge(rows []Located, list *List, h alert.Hint) firing {
+func (p *pull) judge(rows []reconcile.Located, list *reconcile.List, h alert.Hint) firing {
 	var f firing
 	byName := h.RuleID == "" && h.Value == ""
 	for i := range rows {

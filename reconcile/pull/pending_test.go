@@ -1,4 +1,4 @@
-package run_test
+package pull_test
 
 import (
 	"context"
@@ -9,8 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/pull"
 )
 
 const oneAlert = "incident--alert-001 new identity--h; sighting--indicator--a-identity--h on identity--h +1"
@@ -25,7 +26,7 @@ func handed(t *testing.T, workless bool) (r *relayed, store *memStore, bundle st
 	ctx, cancel := context.WithCancel(t.Context())
 	r.waited = func(*relayed) { cancel() }
 	report, err := r.relay(t, store).Pull(ctx)
-	if !errors.Is(err, run.ErrPending) || report.Count("alert", run.Waiting) != 1 || store.doc(t).Pull.Pending == nil || !store.doc(t).Pull.Alerts.IsZero() {
+	if !errors.Is(err, pull.ErrPending) || report.Count("alert", pull.Waiting) != 1 || store.doc(t).Pull.Pending == nil || !store.doc(t).Pull.Alerts.IsZero() {
 		t.Fatalf("%v, %+v, remembered %s", err, report.Items, store.text)
 	}
 	r.take, r.waited = nil, nil
@@ -134,7 +135,7 @@ func TestAYoungBundleIsNotSentTwice(t *testing.T) {
 			cancel()
 		}
 	}
-	if _, err := r.relay(t, store).Pull(ctx); !errors.Is(err, run.ErrPending) || len(r.pushes) != 1 || store.doc(t).Pull.Pending == nil {
+	if _, err := r.relay(t, store).Pull(ctx); !errors.Is(err, pull.ErrPending) || len(r.pushes) != 1 || store.doc(t).Pull.Pending == nil {
 		t.Errorf("%v, %d pushes, %s", err, len(r.pushes), store.text)
 	}
 }
@@ -152,7 +153,7 @@ func TestRunsWithADeadlineGetPastALostBundle(t *testing.T) {
 			}
 		}
 		report, err := r.relay(t, store).Pull(ctx)
-		if err != nil || report.Count("alert", run.Imported) != 1 || store.doc(t).Pull.Pending != nil {
+		if err != nil || report.Count("alert", pull.Imported) != 1 || store.doc(t).Pull.Pending != nil {
 			t.Errorf("workless %t: %v, %+v, remembered %s", workless, err, report.Items, store.text)
 		}
 		cancel()
@@ -174,7 +175,7 @@ func TestAWorkThatMovesIsWaitedFor(t *testing.T) {
 		}
 	}
 	report := r.pull(t, store)
-	if report.Count("alert", run.Imported) != 1 || r.reads["Work"] > 40*60/5 {
+	if report.Count("alert", pull.Imported) != 1 || r.reads["Work"] > 40*60/5 {
 		t.Errorf("%+v, asked %d times", report.Items, r.reads["Work"])
 	}
 }
@@ -182,19 +183,19 @@ func TestAWorkThatMovesIsWaitedFor(t *testing.T) {
 // Where a push may have been taken although it failed, it counts as handed over; where it was not, it
 // does not, and no work is left behind.
 func TestWhatBecomesOfAPushThatFails(t *testing.T) {
-	unsure, down, verdict := &memFault{run.Fault{Side: true, Unsure: true}, "cut"}, &memFault{run.Fault{Side: true}, "down"}, &memFault{run.Fault{Verdict: true}, "no bundle"}
+	unsure, down, verdict := &memFault{reconcile.Fault{Side: true, Unsure: true}, "cut"}, &memFault{reconcile.Fault{Side: true}, "down"}, &memFault{reconcile.Fault{Verdict: true}, "no bundle"}
 	for _, tt := range []struct {
 		name           string
 		err            *memFault
 		workless       bool
-		result         run.PullResult
+		result         pull.Result
 		pending, wrote bool
 		closed         string
 	}{
-		{"unsure", unsure, false, run.Waiting, true, true, ""},
-		{"not taken", down, false, run.PullUntried, false, false, "work-1"},
-		{"not taken, without works", down, true, run.PullUntried, false, false, ""},
-		{"refused", verdict, false, run.PullFailed, false, false, "work-1"},
+		{"unsure", unsure, false, pull.Waiting, true, true, ""},
+		{"not taken", down, false, pull.NotAttempted, false, false, "work-1"},
+		{"not taken, without works", down, true, pull.NotAttempted, false, false, ""},
+		{"refused", verdict, false, pull.Failed, false, false, "work-1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, store := newRelayed(), &memStore{}
@@ -202,7 +203,7 @@ func TestWhatBecomesOfAPushThatFails(t *testing.T) {
 			r.saw(1, "h", "a")
 			r.take = func(*relayed, string, string) error { return tt.err }
 			report, err := r.relay(t, store).Pull(t.Context())
-			if tt.result == run.PullFailed && err != nil || tt.result != run.PullFailed && !errors.Is(err, tt.err) {
+			if tt.result == pull.Failed && err != nil || tt.result != pull.Failed && !errors.Is(err, tt.err) {
 				t.Errorf("%v", err)
 			}
 			if report.Count("alert", tt.result) != 1 || report.Wrote != tt.wrote || (store.doc(t).Pull.Pending != nil) != tt.pending || strings.Join(r.closed, " ") != tt.closed {
@@ -262,7 +263,7 @@ func TestWithoutWorksAChangeIsWaitedFor(t *testing.T) {
 		}
 	}
 	report := r.pull(t, store)
-	if report.Count("alert", run.Updated) != 1 || late != "" || !strings.Contains(r.graph()[0], "investigating") {
+	if report.Count("alert", pull.Updated) != 1 || late != "" || !strings.Contains(r.graph()[0], "investigating") {
 		t.Errorf("%+v, %v", report.Items, r.graph())
 	}
 }
@@ -294,14 +295,14 @@ func TestARefusedCorrectionEndsNoPull(t *testing.T) {
 	s := r.sight("a", "h", 7, false)
 	r.take = func(r *relayed, bundle, work string) error {
 		if !strings.Contains(bundle, `"incident"`) {
-			return &memFault{run.Fault{Verdict: true}, "no such bundle"}
+			return &memFault{reconcile.Fault{Verdict: true}, "no such bundle"}
 		}
 		r.importBundle(bundle, work)
 		s.Count = 3
 		return nil
 	}
 	report, err := r.relay(t, store).Pull(t.Context())
-	if err != nil || report.Count("alert", run.Imported)+report.Count("alert", run.PullFailed) != 2 || r.things["incident--alert-040"] == nil {
+	if err != nil || report.Count("alert", pull.Imported)+report.Count("alert", pull.Failed) != 2 || r.things["incident--alert-040"] == nil {
 		t.Errorf("%v, %+v", err, report.Items)
 	}
 }

@@ -1,4 +1,4 @@
-package run_test
+package pull_test
 
 import (
 	"context"
@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/state"
 )
 
@@ -20,21 +21,23 @@ func TestTheCursorNeverPassesWhatWasNotRead(t *testing.T) {
 		name   string
 		before time.Duration // of an earlier pull; 0 is none
 		alerts []int         // seconds
-		turn   func(r *relayed, relay *run.Relay)
+		turn   func(r *relayed, relay *pull.Puller)
 		want   time.Duration // 0 is none
 	}{
 		{"behind the last alert", 0, []int{600, 900}, nil, (900 - late) * time.Second},
 		{"not back", 900 * time.Second, []int{600}, nil, 900 * time.Second},
 		{"an alert from the future moves nothing", 0, []int{600, 7200}, nil, (600 - late) * time.Second},
-		{"a read that lost rows moves nothing", 0, []int{600}, func(r *relayed, _ *run.Relay) { r.unread = &memFault{run.Fault{Incomplete: true}, "rows are missing"} }, 0},
-		{"rows that nobody can read do not stop it", 0, []int{600}, func(r *relayed, _ *run.Relay) {
-			r.unread = &memFault{run.Fault{Saturated: true}, "too many in a second"}
+		{"a read that lost rows moves nothing", 0, []int{600}, func(r *relayed, _ *pull.Puller) {
+			r.unread = &memFault{reconcile.Fault{Incomplete: true}, "rows are missing"}
+		}, 0},
+		{"rows that nobody can read do not stop it", 0, []int{600}, func(r *relayed, _ *pull.Puller) {
+			r.unread = &memFault{reconcile.Fault{Saturated: true}, "too many in a second"}
 		}, (600 - late) * time.Second},
-		{"reading from earlier on moves it", 0, []int{600}, func(_ *relayed, relay *run.Relay) { relay.Since = t0.Add(-2 * time.Hour) }, (600 - late) * time.Second},
-		{"reading from later on than it leaves it", 300 * time.Second, []int{600, 3000}, func(_ *relayed, relay *run.Relay) { relay.Since = t0.Add(2000 * time.Second) }, 300 * time.Second},
-		{"reading from later on than the start leaves none", 0, []int{600, 3000}, func(_ *relayed, relay *run.Relay) { relay.Since = t0.Add(2000 * time.Second) }, 0},
-		{"a dry run moves nothing", 0, []int{600}, func(_ *relayed, relay *run.Relay) { relay.Show = func(string) error { return nil } }, 0},
-		{"more failures than are remembered leave it", 0, nil, func(r *relayed, _ *run.Relay) {
+		{"reading from earlier on moves it", 0, []int{600}, func(_ *relayed, relay *pull.Puller) { relay.Since = t0.Add(-2 * time.Hour) }, (600 - late) * time.Second},
+		{"reading from later on than it leaves it", 300 * time.Second, []int{600, 3000}, func(_ *relayed, relay *pull.Puller) { relay.Since = t0.Add(2000 * time.Second) }, 300 * time.Second},
+		{"reading from later on than the start leaves none", 0, []int{600, 3000}, func(_ *relayed, relay *pull.Puller) { relay.Since = t0.Add(2000 * time.Second) }, 0},
+		{"a dry run moves nothing", 0, []int{600}, func(_ *relayed, relay *pull.Puller) { relay.Show = func(string) error { return nil } }, 0},
+		{"more failures than are remembered leave it", 0, nil, func(r *relayed, _ *pull.Puller) {
 			for i := range state.MostFailed + 1 {
 				r.saw(i, "h", "a").Level = "unwritable"
 			}
@@ -149,7 +152,7 @@ func TestAnAlertIsCountedOnceInAReport(t *testing.T) {
 	r.saw(600, "h", "a")
 	r.triage(600, alert.Investigating)
 	store := &memStore{}
-	if got := r.pull(t, store); got.Read != 1 || got.Count("alert", run.Imported) != 1 || got.Unchanged != 0 {
+	if got := r.pull(t, store); got.Read != 1 || got.Count("alert", pull.Imported) != 1 || got.Unchanged != 0 {
 		t.Errorf("first: %d read, %d unchanged, %+v", got.Read, got.Unchanged, got.Items)
 	}
 	if got := r.pull(t, store); got.Read != 1 || got.Unchanged != 1 || len(got.Items) != 0 {
@@ -166,13 +169,13 @@ func TestAnAlertThatCannotBeReadStopsNoOther(t *testing.T) {
 	r.broken["alert-001"] = errors.New("alert alert-001: its alert_time is no time")
 	r.saw(2, "h", "a")
 	report := r.pull(t, store)
-	if report.Count("alert", run.PullFailed) != 1 || report.Count("alert", run.Imported) != 1 {
+	if report.Count("alert", pull.Failed) != 1 || report.Count("alert", pull.Imported) != 1 {
 		t.Errorf("%+v", report.Items)
 	}
 	for range 5 {
 		report = r.pull(t, store)
 	}
-	if report.Count("alert", run.GivenUp) != 1 || !report.Clean() {
+	if report.Count("alert", pull.GivenUp) != 1 || !report.Clean() {
 		t.Errorf("after five runs: %+v", report.Items)
 	}
 }
@@ -188,7 +191,7 @@ func TestAChangeThatCannotBeWrittenIsNoUpdate(t *testing.T) {
 	r.triage(2, alert.Investigating)
 	r.alerts[0].Level = "unwritable"
 	report := r.pull(t, store)
-	if report.Count("", run.PullFailed) != 1 || report.Count("", run.Updated) != 1 || len(store.doc(t).Pull.Failed) != 1 {
+	if report.Count("", pull.Failed) != 1 || report.Count("", pull.Updated) != 1 || len(store.doc(t).Pull.Failed) != 1 {
 		t.Errorf("%+v, remembered %+v", report.Items, store.doc(t).Pull.Failed)
 	}
 }

@@ -1,4 +1,4 @@
-package run_test
+package pull_test
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package run_test
+package pull_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/state"
 )
 
@@ -25,21 +25,21 @@ type relayed struct {
 	alerts  []alert.Alert
 	threats []alert.Threat
 	notes   map[string]*alert.Note
-	unread  error                  // what every read of alerts ends with after its rows
-	broken  map[string]error       // what reading one alert gives
-	asked   []run.AlertQuery       // in order
-	changed func(*run.ThreatQuery) // is told of each read of threats; may be nil
+	unread  error                   // what every read of alerts ends with after its rows
+	broken  map[string]error        // what reading one alert gives
+	asked   []pull.AlertQuery       // in order
+	changed func(*pull.ThreatQuery) // is told of each read of threats; may be nil
 
-	rows       []run.Located     // rules of HarfangLab
-	looked     []string          // look-ups of rules
-	indicators map[string]string // standard ids by internal id
-	things     map[string]*thing // incidents, cases and notes by id
+	rows       []reconcile.Located // rules of HarfangLab
+	looked     []string            // look-ups of rules
+	indicators map[string]string   // standard ids by internal id
+	things     map[string]*thing   // incidents, cases and notes by id
 	owned      map[string][]string
-	sights     []*run.Sighted
+	sights     []*pull.Sighted
 
 	workless bool // bundles are tied to no work
 	blind    bool // the account may not see endpoints
-	works    map[string]*run.Work
+	works    map[string]*pull.Work
 	pushes   []string
 	// take is told of every push; what it gives is the answer, and import does the import, at once or
 	// later. nil imports at once.
@@ -71,7 +71,7 @@ var (
 func newRelayed() *relayed {
 	return &relayed{
 		now: t0.Add(time.Hour), notes: map[string]*alert.Note{}, broken: map[string]error{}, indicators: map[string]string{"a": "indicator--a", "b": "indicator--b"},
-		things: map[string]*thing{}, owned: map[string][]string{}, works: map[string]*run.Work{}, failing: map[string]error{}, reads: map[string]int{},
+		things: map[string]*thing{}, owned: map[string][]string{}, works: map[string]*pull.Work{}, failing: map[string]error{}, reads: map[string]int{},
 	}
 }
 
@@ -90,7 +90,7 @@ func (r *relayed) triage(n int, s alert.Status) {
 }
 
 // relay is a pull of it that remembers in store.
-func (r *relayed) relay(t testing.TB, store state.Store) *run.Relay {
+func (r *relayed) relay(t testing.TB, store state.Store) *pull.Puller {
 	t.Helper()
 	k, err := state.Open(t.Context(), store)
 	if err != nil {
@@ -99,9 +99,9 @@ func (r *relayed) relay(t testing.TB, store state.Store) *run.Relay {
 	return r.with(k)
 }
 
-func (r *relayed) with(k *state.Keeper) *run.Relay {
-	return &run.Relay{
-		Alerts: r, Knowledge: r, Scribe: memScribe{}, Classify: memClassify, Own: reconcile.Identity{Instance: "me"},
+func (r *relayed) with(k *state.Keeper) *pull.Puller {
+	return &pull.Puller{
+		Alerts: r, Knowledge: r, Importer: memScribe{}, Classify: memClassify, Own: reconcile.Identity{Instance: "me"},
 		Canon: func(_, v string) string { return v }, List: "list", Statuses: []string{"new", "investigating"}, Start: t0.Add(-time.Hour), Parallel: 1,
 		Keeper: k, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: func() time.Time { return r.now },
 		Wait: func(ctx context.Context, d time.Duration) error {
@@ -115,7 +115,7 @@ func (r *relayed) with(k *state.Keeper) *run.Relay {
 }
 
 // pull is one pull that has to come to its end.
-func (r *relayed) pull(t testing.TB, store state.Store) *run.PullReport {
+func (r *relayed) pull(t testing.TB, store state.Store) *pull.Report {
 	t.Helper()
 	report, err := r.relay(t, store).Pull(t.Context())
 	if err != nil {
@@ -143,8 +143,8 @@ func (r *relayed) graph() []string {
 }
 
 // sight stores a sighting as somebody else left it, or a part of an import.
-func (r *relayed) sight(indicator, host string, count int, negative bool, ids ...string) *run.Sighted {
-	s := &run.Sighted{IDs: append([]string{"internal-" + indicator + host}, ids...), Endpoint: []string{"identity--" + host}, Count: count, First: t0, Last: t0.Add(time.Minute), Negative: negative}
+func (r *relayed) sight(indicator, host string, count int, negative bool, ids ...string) *pull.Sighted {
+	s := &pull.Sighted{IDs: append([]string{"internal-" + indicator + host}, ids...), Endpoint: []string{"identity--" + host}, Count: count, First: t0, Last: t0.Add(time.Minute), Negative: negative}
 	if len(ids) == 0 {
 		s.IDs = append(s.IDs, "sighting--indicator--"+indicator+"-identity--"+host)
 	}
@@ -169,20 +169,20 @@ func (m *memStore) doc(t testing.TB) state.Document {
 
 // memFault is an error of a platform with what it means.
 type memFault struct {
-	run.Fault
+	reconcile.Fault
 	words string
 }
 
 func (e *memFault) Error() string { return e.words }
 
-func memClassify(err error) run.Fault {
+func memClassify(err error) reconcile.Fault {
 	if e, ok := errors.AsType[*memFault](err); ok {
 		return e.Fault
 	}
-	return run.Fault{Side: errors.Is(err, errA)}
+	return reconcile.Fault{Side: errors.Is(err, errA)}
 }
 
-func (r *relayed) Alerts(_ context.Context, q run.AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
+func (r *relayed) Alerts(_ context.Context, q pull.AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
 	r.asked = append(r.asked, q)
 	var page []alert.Alert
 	for _, a := range r.alerts {
@@ -211,7 +211,7 @@ func (r *relayed) Alert(_ context.Context, id string) (*alert.Alert, error) {
 	return nil, nil
 }
 
-func (r *relayed) Threats(_ context.Context, q run.ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error {
+func (r *relayed) Threats(_ context.Context, q pull.ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error {
 	if r.changed != nil {
 		r.changed(&q)
 	}
@@ -229,11 +229,11 @@ func (r *relayed) Note(_ context.Context, threat string) (*alert.Note, error) {
 	return r.notes[threat], nil
 }
 
-func (r *relayed) FindList(_ context.Context, k reconcile.Kind, name string) (*run.List, error) {
-	return &run.List{ID: k.String(), Name: name}, nil
+func (r *relayed) FindList(_ context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
+	return &reconcile.List{ID: k.String(), Name: name}, nil
 }
 
-func (r *relayed) Lookup(_ context.Context, k reconcile.Kind, list string, q run.Query) (out []run.Located, err error) {
+func (r *relayed) Lookup(_ context.Context, k reconcile.Kind, list string, q reconcile.Query) (out []reconcile.Located, err error) {
 	r.looked = append(r.looked, fmt.Sprint(k, " ", q.Type, " ", q.Value, q.RuleID, q.Name))
 	for _, l := range r.rows {
 		if l.Kind == k && (list == "" || l.List == list) && l.Type == q.Type && l.Value == q.Value && (q.RuleID == "" || l.RuleID == q.RuleID) && (q.Name == "" || l.Name == q.Name) {
@@ -243,7 +243,7 @@ func (r *relayed) Lookup(_ context.Context, k reconcile.Kind, list string, q run
 	return out, r.failing["Lookup"]
 }
 
-func (r *relayed) Rule(_ context.Context, k reconcile.Kind, id string) (*run.Located, error) {
+func (r *relayed) Rule(_ context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) {
 	r.looked = append(r.looked, "rule "+id)
 	for _, l := range r.rows {
 		if l.Kind == k && l.ID == id {
@@ -253,7 +253,7 @@ func (r *relayed) Rule(_ context.Context, k reconcile.Kind, id string) (*run.Loc
 	return nil, nil
 }
 
-func (r *relayed) YARAByRule(_ context.Context, list, rule string) (out []run.Located, err error) {
+func (r *relayed) YARAByRule(_ context.Context, list, rule string) (out []reconcile.Located, err error) {
 	r.looked = append(r.looked, "yara rule "+rule)
 	for _, l := range r.rows {
 		if l.Kind == reconcile.YARA && l.List == list && strings.Contains(l.Content, "rule "+rule+" ") {

@@ -1,4 +1,5 @@
-package run
+// Package pull brings alerts and threats of HarfangLab into OpenCTI.
+package pull
 
 import (
 	"cmp"
@@ -11,6 +12,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
 )
 
@@ -18,11 +20,11 @@ import (
 // the indicators whose rule fired, a case for each threat. The platform is its memory: an alert is new
 // if its incident is not there, so that reading twice does no harm. Every member is needed unless it
 // says otherwise.
-type Relay struct {
+type Puller struct {
 	Alerts    Alerts
 	Knowledge Knowledge
-	Scribe    Scribe
-	Classify  func(error) Fault
+	Importer  Importer
+	Classify  func(error) reconcile.Fault
 
 	Own   reconcile.Identity
 	Canon func(typ, value string) string
@@ -60,34 +62,34 @@ const (
 )
 
 // PullResult is what became of one alert or threat.
-type PullResult string
+type Result string
 
 // The results. Unchanged ones are counted and not listed.
 const (
-	Imported     PullResult = "imported"
-	Updated      PullResult = "updated"
-	PullFailed   PullResult = "failed"
-	GivenUp      PullResult = "given_up"
-	Waiting      PullResult = "pending" // handed over, and not known to be imported yet
-	PullUntried  PullResult = "not_attempted"
-	PullUnneeded PullResult = "unchanged"
+	Imported     Result = "imported"
+	Updated      Result = "updated"
+	Failed       Result = "failed"
+	GivenUp      Result = "given_up"
+	Waiting      Result = "pending" // handed over, and not known to be imported yet
+	NotAttempted Result = "not_attempted"
+	Unchanged    Result = "unchanged"
 )
 
 // PullItem is one alert or threat and what became of it.
-type PullItem struct {
-	Kind       string     `json:"kind"` // alert or threat
-	ID         string     `json:"id"`
-	Name       string     `json:"name,omitempty"`
-	Time       time.Time  `json:"time,omitzero"`
-	Object     string     `json:"object,omitempty"`     // standard id in OpenCTI
-	Indicators []string   `json:"indicators,omitempty"` // sighted, by standard id
-	Result     PullResult `json:"result"`
-	Error      string     `json:"error,omitempty"`
+type Item struct {
+	Kind       string    `json:"kind"` // alert or threat
+	ID         string    `json:"id"`
+	Name       string    `json:"name,omitempty"`
+	Time       time.Time `json:"time,omitzero"`
+	Object     string    `json:"object,omitempty"`     // standard id in OpenCTI
+	Indicators []string  `json:"indicators,omitempty"` // sighted, by standard id
+	Result     Result    `json:"result"`
+	Error      string    `json:"error,omitempty"`
 }
 
 // PullReport is what a pull did.
-type PullReport struct {
-	Items     []PullItem
+type Report struct {
+	Items     []Item
 	Read      int // alerts
 	Unchanged int // of them
 	Sightings int // written
@@ -97,7 +99,7 @@ type PullReport struct {
 }
 
 // Count is the number of items with a result and, unless kind is empty, of that kind.
-func (r *PullReport) Count(kind string, result PullResult) int {
+func (r *Report) Count(kind string, result Result) int {
 	n := 0
 	for i := range r.Items {
 		if r.Items[i].Result == result && (kind == "" || r.Items[i].Kind == kind) {
@@ -108,15 +110,15 @@ func (r *PullReport) Count(kind string, result PullResult) int {
 }
 
 // Clean says that all of it was done, or was given up in an earlier run.
-func (r *PullReport) Clean() bool {
-	return len(r.Problems) == 0 && r.Count("", PullFailed) == 0 && r.Count("", PullUntried) == 0 && r.Count("", Waiting) == 0
+func (r *Report) Clean() bool {
+	return len(r.Problems) == 0 && r.Count("", Failed) == 0 && r.Count("", NotAttempted) == 0 && r.Count("", Waiting) == 0
 }
 
 // pulling is one pull.
-type pulling struct {
-	*Relay
-	report *PullReport
-	lists  map[reconcile.Kind]*List
+type pull struct {
+	*Puller
+	report *Report
+	lists  map[reconcile.Kind]*reconcile.List
 	rules  map[question]firing     // by hint
 	known  map[string]bool         // techniques: whether the platform has them
 	queue  []*entry                // to be imported
@@ -136,9 +138,9 @@ type pulling struct {
 
 // Pull imports what is new and what changed. It returns what it did also with an error, which is a
 // side's failure or the end of ctx: what was not reached is left to the next run.
-func (r *Relay) Pull(ctx context.Context) (*PullReport, error) {
-	p := &pulling{
-		Relay: r, report: &PullReport{}, lists: map[reconcile.Kind]*List{},
+func (r *Puller) Pull(ctx context.Context) (*Report, error) {
+	p := &pull{
+		Puller: r, report: &Report{}, lists: map[reconcile.Kind]*reconcile.List{},
 		rules: map[question]firing{}, known: map[string]bool{}, seen: map[uint64]bool{},
 		failed: map[string]state.Failed{}, filed: map[string]bool{},
 	}
@@ -151,7 +153,7 @@ func (r *Relay) Pull(ctx context.Context) (*PullReport, error) {
 	return p.report, err
 }
 
-func (p *pulling) pull(ctx context.Context) error {
+func (p *pull) pull(ctx context.Context) error {
 	for _, k := range reconcile.Kinds {
 		l, err := p.Alerts.FindList(ctx, k, p.List)
 		if err != nil {
@@ -176,7 +178,7 @@ func (p *pulling) pull(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if p.Relay.Threats {
+	if p.Puller.Threats {
 		err = p.threats(ctx)
 		p.holdChanges = p.holdChanges || err != nil
 	}
@@ -187,7 +189,7 @@ func (p *pulling) pull(ctx context.Context) error {
 }
 
 // fresh imports the alerts that the manager made since the cursor.
-func (p *pulling) fresh(ctx context.Context, cursor time.Time) error {
+func (p *pull) fresh(ctx context.Context, cursor time.Time) error {
 	const skew = 24 * time.Hour // the manager's clock is not ours
 	q := AlertQuery{From: p.from(cursor), To: p.Clock().Add(skew), Statuses: p.Statuses, Types: p.Types}
 	err := p.Alerts.Alerts(ctx, q, func(page []alert.Alert, bad []alert.Bad) error {
@@ -207,7 +209,7 @@ func (p *pulling) fresh(ctx context.Context, cursor time.Time) error {
 
 // changed follows alerts through their triage: whatever its status is now, an alert that was imported
 // is brought up to date.
-func (p *pulling) changed(ctx context.Context, cursor time.Time) error {
+func (p *pull) changed(ctx context.Context, cursor time.Time) error {
 	q := AlertQuery{ChangedSince: p.from(cursor), Types: p.Types}
 	err := p.Alerts.Alerts(ctx, q, func(page []alert.Alert, bad []alert.Bad) error {
 		p.unreadable(bad)
@@ -225,7 +227,7 @@ func (p *pulling) changed(ctx context.Context, cursor time.Time) error {
 }
 
 // from is where a read begins.
-func (p *pulling) from(cursor time.Time) time.Time {
+func (p *pull) from(cursor time.Time) time.Time {
 	if !p.Since.IsZero() {
 		return p.Since
 	}
@@ -233,7 +235,7 @@ func (p *pulling) from(cursor time.Time) time.Time {
 }
 
 // due is where a read has to begin to leave nothing out.
-func (p *pulling) due(cursor time.Time) time.Time {
+func (p *pull) due(cursor time.Time) time.Time {
 	if cursor.IsZero() || !p.Rolling && cursor.Add(-overlap).Before(p.Start) {
 		return p.Start
 	}
@@ -242,7 +244,7 @@ func (p *pulling) due(cursor time.Time) time.Time {
 
 // incomplete turns the loss of rows, which a read names after it visited all others, into a problem of
 // the report. What may be there at the next time keeps the cursors where they are.
-func (p *pulling) incomplete(err error) error {
+func (p *pull) incomplete(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -257,7 +259,7 @@ func (p *pulling) incomplete(err error) error {
 
 // advance moves the cursors behind what was seen, and notes what failed. More failures than can be
 // remembered keep the cursors where they are.
-func (p *pulling) advance(d *state.Pull) {
+func (p *pull) advance(d *state.Pull) {
 	d.Failed = slices.SortedFunc(maps.Values(p.failed), func(a, b state.Failed) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
 	})
@@ -282,7 +284,7 @@ func (p *pulling) advance(d *state.Pull) {
 }
 
 // move moves a cursor behind the newest that was read, unless something before it was left out.
-func (p *pulling) move(cursor *time.Time, newest time.Time) {
+func (p *pull) move(cursor *time.Time, newest time.Time) {
 	if newest.IsZero() || p.Since.After(p.due(*cursor)) {
 		return
 	}
@@ -292,7 +294,7 @@ func (p *pulling) move(cursor *time.Time, newest time.Time) {
 }
 
 // save changes what is remembered, which a dry run does not.
-func (p *pulling) save(ctx context.Context, change func(*state.Pull)) error {
+func (p *pull) save(ctx context.Context, change func(*state.Pull)) error {
 	if p.Show != nil {
 		return nil
 	}
@@ -302,15 +304,15 @@ func (p *pulling) save(ctx context.Context, change func(*state.Pull)) error {
 	if before.Text() == after.Text() {
 		return nil
 	}
-	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), run.SaveTimeout)
 	defer cancel()
 	return p.Keeper.Update(short, func(d *state.Document) { change(&d.Pull) })
 }
 
 // unreadable files rows that could not be read.
-func (p *pulling) unreadable(bad []alert.Bad) {
+func (p *pull) unreadable(bad []alert.Bad) {
 	for _, b := range bad {
-		p.fail(PullItem{Kind: "alert", ID: b.ID}, time.Time{}, fmt.Errorf("cannot be read: %w", b.Err))
+		p.fail(Item{Kind: "alert", ID: b.ID}, time.Time{}, fmt.Errorf("cannot be read: %w", b.Err))
 	}
 }
 
@@ -323,8 +325,8 @@ func failedKey(threat bool, id string) string {
 }
 
 // fail files an alert or a threat that could not be imported, once a run.
-func (p *pulling) fail(it PullItem, at time.Time, err error) {
-	it.Result, it.Error, it.Time = PullFailed, err.Error(), at
+func (p *pull) fail(it Item, at time.Time, err error) {
+	it.Result, it.Error, it.Time = Failed, err.Error(), at
 	if it.ID != "" {
 		threat := it.Kind == "threat"
 		key := failedKey(threat, it.ID)

@@ -1,4 +1,4 @@
-package run
+package pull
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // importAll imports alerts: together, as far as they fit one bundle, and each alone if that fails.
-func (p *pulling) importAll(ctx context.Context, entries []*entry) error {
+func (p *pull) importAll(ctx context.Context, entries []*entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -24,7 +24,7 @@ func (p *pulling) importAll(ctx context.Context, entries []*entry) error {
 	}
 	var parts []part
 	for _, e := range entries {
-		objects, err := p.Scribe.Alert(&e.a, standardIDs(e.owners), p.has)
+		objects, err := p.Importer.Alert(&e.a, standardIDs(e.owners), p.has)
 		if err != nil {
 			p.fail(e.item(), e.a.Time, err)
 			continue
@@ -64,7 +64,7 @@ func fit(parts []part) int {
 }
 
 // importParts sends one bundle of alerts. If OpenCTI does not take all of it, each alert is tried alone.
-func (p *pulling) importParts(ctx context.Context, parts []part) error {
+func (p *pull) importParts(ctx context.Context, parts []part) error {
 	entries := make([]*entry, len(parts))
 	var objects []alert.Object
 	for i := range parts {
@@ -103,7 +103,7 @@ func (p *pulling) importParts(ctx context.Context, parts []part) error {
 }
 
 // accept files alerts that OpenCTI has taken.
-func (p *pulling) accept(entries []*entry, result PullResult) {
+func (p *pull) accept(entries []*entry, result Result) {
 	for _, e := range entries {
 		delete(p.failed, e.a.ID)
 		it := e.item()
@@ -114,7 +114,7 @@ func (p *pulling) accept(entries []*entry, result PullResult) {
 
 // isolate remembers alerts whose bundle failed before each goes alone: a part of each may be there
 // already, which a crash must not make look like all of it.
-func (p *pulling) isolate(ctx context.Context, entries []*entry, why error) error {
+func (p *pull) isolate(ctx context.Context, entries []*entry, why error) error {
 	p.Log.Warn("OpenCTI did not take a bundle whole, so its alerts go one by one", "alerts", len(entries), "error", why)
 	for _, e := range entries {
 		if _, before := p.failed[e.a.ID]; !before {
@@ -132,8 +132,8 @@ func (p *pulling) isolate(ctx context.Context, entries []*entry, why error) erro
 }
 
 // undecided files alerts whose bundle was handed over and is not through, or was not handed over.
-func (p *pulling) undecided(entries []*entry, err error) error {
-	result := PullUntried
+func (p *pull) undecided(entries []*entry, err error) error {
+	result := NotAttempted
 	if errors.Is(err, ErrPending) {
 		result = Waiting
 	}
@@ -156,12 +156,12 @@ var ErrPending = errors.New("handed over to OpenCTI, which has not imported it y
 
 // deliver hands a bundle over and waits until OpenCTI has all of it, with the sightings' totals as they
 // are to be.
-func (p *pulling) deliver(ctx context.Context, objects []alert.Object, sights []*sighting, entries []*entry) error {
-	all := append([]alert.Object{p.Scribe.Author()}, objects...)
+func (p *pull) deliver(ctx context.Context, objects []alert.Object, sights []*sighting, entries []*entry) error {
+	all := append([]alert.Object{p.Importer.Author()}, objects...)
 	for _, s := range sights {
-		all = append(all, s.object(p.Scribe, s.increment))
+		all = append(all, s.object(p.Importer, s.increment))
 	}
-	bundle, err := p.Scribe.Bundle(all)
+	bundle, err := p.Importer.Bundle(all)
 	if err != nil {
 		return &importError{err.Error()}
 	}
@@ -200,7 +200,7 @@ func dueOf(entries []*entry) []due {
 
 // push hands a bundle over and waits for its work. What is pending is remembered before, so that a
 // crash at any moment leaves no bundle that nobody looks after.
-func (p *pulling) push(ctx context.Context, bundle string, pending *state.Pending, must []due) error {
+func (p *pull) push(ctx context.Context, bundle string, pending *state.Pending, must []due) error {
 	work, err := p.Knowledge.AddWork(ctx, fmt.Sprintf("HarfangLab, %d alerts", max(len(pending.Alerts), 1)))
 	if err != nil {
 		return p.side(err)
@@ -223,14 +223,14 @@ func (p *pulling) push(ctx context.Context, bundle string, pending *state.Pendin
 }
 
 // drop ends a work whose bundle was not handed over.
-func (p *pulling) drop(ctx context.Context, work string) {
+func (p *pull) drop(ctx context.Context, work string) {
 	if work != "" {
 		_ = p.Knowledge.CloseWork(context.WithoutCancel(ctx), work, "the bundle was not handed over")
 	}
 }
 
 // side is a failure of the platform as it is, and a verdict on the bundle as an importError.
-func (p *pulling) side(err error) error {
+func (p *pull) side(err error) error {
 	if f := p.Classify(err); f.Verdict {
 		return &importError{err.Error()}
 	}
@@ -247,10 +247,10 @@ func standardIDs(owners []owner) []string {
 
 // techniques finds out which attack patterns the platform has: those are not sent, because an import
 // would rename them.
-func (p *pulling) techniques(ctx context.Context, entries []*entry) error {
+func (p *pull) techniques(ctx context.Context, entries []*entry) error {
 	var ids []string
 	for _, e := range entries {
-		for _, id := range p.Scribe.TechniqueIDs(&e.a) {
+		for _, id := range p.Importer.TechniqueIDs(&e.a) {
 			if _, asked := p.known[id]; !asked && !slices.Contains(ids, id) {
 				ids = append(ids, id)
 			}
@@ -270,4 +270,4 @@ func (p *pulling) techniques(ctx context.Context, entries []*entry) error {
 	return nil
 }
 
-func (p *pulling) has(technique string) bool { return p.known[technique] }
+func (p *pull) has(technique string) bool { return p.known[technique] }

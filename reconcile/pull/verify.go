@@ -1,4 +1,4 @@
-package run
+package pull
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 // 9). What still differs after that is a problem of the report, unless nobody knows whether it was sent:
 // then the bundle stays pending. Where bundles are tied to no work, what
 // was pushed is given time to come in first: it would overwrite a correction that overtakes it.
-func (p *pulling) verify(ctx context.Context, sights []*sighting, tied bool) error {
+func (p *pull) verify(ctx context.Context, sights []*sighting, tied bool) error {
 	const rounds = 3
 	var doubt error // of the last round
 	for round := 1; len(sights) > 0; round++ {
@@ -44,12 +44,12 @@ func (p *pulling) verify(ctx context.Context, sights []*sighting, tied bool) err
 
 // correct sends sightings with the count that they are to have. A push of which nobody knows whether it
 // was taken is a doubt and no failure: the sightings are read again.
-func (p *pulling) correct(ctx context.Context, sights []*sighting) (doubt, err error) {
-	objects := []alert.Object{p.Scribe.Author()}
+func (p *pull) correct(ctx context.Context, sights []*sighting) (doubt, err error) {
+	objects := []alert.Object{p.Importer.Author()}
 	for _, s := range sights {
-		objects = append(objects, s.object(p.Scribe, s.count))
+		objects = append(objects, s.object(p.Importer, s.count))
 	}
-	bundle, err := p.Scribe.Bundle(objects)
+	bundle, err := p.Importer.Bundle(objects)
 	if err != nil {
 		return nil, &importError{err.Error()}
 	}
@@ -68,7 +68,7 @@ func (p *pulling) correct(ctx context.Context, sights []*sighting) (doubt, err e
 }
 
 // wrong are the sightings that differ, after some time where nothing tells when they are imported.
-func (p *pulling) wrong(ctx context.Context, sights []*sighting, tied bool) ([]*sighting, error) {
+func (p *pull) wrong(ctx context.Context, sights []*sighting, tied bool) ([]*sighting, error) {
 	const most, longest = 30 * time.Second, 5 * time.Second
 	deadline := p.Clock().Add(most)
 	for delay := 200 * time.Millisecond; ; delay = min(delay*2, longest) {
@@ -90,7 +90,7 @@ func signOf(negative bool) string {
 }
 
 // differing are the sightings that OpenCTI holds otherwise than they are to be.
-func (p *pulling) differing(ctx context.Context, sights []*sighting) ([]*sighting, error) {
+func (p *pull) differing(ctx context.Context, sights []*sighting) ([]*sighting, error) {
 	var ids []string
 	for _, s := range sights {
 		if !slices.Contains(ids, s.indicator) {
@@ -103,7 +103,7 @@ func (p *pulling) differing(ctx context.Context, sights []*sighting) ([]*sightin
 	}
 	var wrong []*sighting
 	for _, s := range sights {
-		have := stored.of(p.Scribe, s.pair, s.ref)
+		have := stored.of(p.Importer, s.pair, s.ref)
 		if have == nil || have.Count != s.count || have.Negative != s.negative {
 			wrong = append(wrong, s)
 		}

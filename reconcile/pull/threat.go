@@ -1,4 +1,4 @@
-package run
+package pull
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 
 // threats imports threats as cases: those that changed, and the open ones, each with the alerts that
 // were imported and its note. One from before the start is followed if it has a case.
-func (p *pulling) threats(ctx context.Context) error {
+func (p *pull) threats(ctx context.Context) error {
 	since := p.from(p.began.Changes)
 	var all []alert.Threat
 	has := map[string]bool{}
 	gather := func(page []alert.Threat, bad []alert.Bad) error {
 		for _, b := range bad {
-			p.fail(PullItem{Kind: "threat", ID: b.ID}, time.Time{}, fmt.Errorf("cannot be read: %w", b.Err))
+			p.fail(Item{Kind: "threat", ID: b.ID}, time.Time{}, fmt.Errorf("cannot be read: %w", b.Err))
 		}
 		page = slices.DeleteFunc(page, func(t alert.Threat) bool { return has[t.ID] })
 		followed, err := p.followed(ctx, page)
@@ -26,7 +26,7 @@ func (p *pulling) threats(ctx context.Context) error {
 			return err
 		}
 		for i := range page {
-			if t := &page[i]; !t.Created.Before(p.Start) || followed[p.Scribe.CaseID(t)] {
+			if t := &page[i]; !t.Created.Before(p.Start) || followed[p.Importer.CaseID(t)] {
 				all, has[t.ID] = append(all, *t), true
 			}
 		}
@@ -48,10 +48,10 @@ func (p *pulling) threats(ctx context.Context) error {
 }
 
 // followed are the cases that OpenCTI has of threats from before the start, by id.
-func (p *pulling) followed(ctx context.Context, page []alert.Threat) (map[string]bool, error) {
+func (p *pull) followed(ctx context.Context, page []alert.Threat) (map[string]bool, error) {
 	var ids []string
 	for i := range page {
-		if id := p.Scribe.CaseID(&page[i]); id != "" && page[i].Created.Before(p.Start) {
+		if id := p.Importer.CaseID(&page[i]); id != "" && page[i].Created.Before(p.Start) {
 			ids = append(ids, id)
 		}
 	}
@@ -72,13 +72,13 @@ func (p *pulling) followed(ctx context.Context, page []alert.Threat) (map[string
 }
 
 // threat imports one threat, unless OpenCTI has it as it is.
-func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
+func (p *pull) threat(ctx context.Context, t *alert.Threat) error {
 	key := failedKey(true, t.ID)
 	if p.failed[key].Tries >= mostTries && !p.Again {
 		return nil
 	}
-	it := PullItem{Kind: "threat", ID: t.ID, Name: t.Slug, Time: t.Created, Object: p.Scribe.CaseID(t)}
-	file := func(result PullResult, err error) {
+	it := Item{Kind: "threat", ID: t.ID, Name: t.Slug, Time: t.Created, Object: p.Importer.CaseID(t)}
+	file := func(result Result, err error) {
 		it.Result = result
 		if err != nil {
 			it.Error = err.Error()
@@ -99,7 +99,7 @@ func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
 		return err
 	}
 	t.Imported = n
-	objects, err := p.Scribe.Threat(t, refs)
+	objects, err := p.Importer.Threat(t, refs)
 	if err != nil {
 		p.fail(it, t.Created, err)
 		return nil
@@ -127,7 +127,7 @@ func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
 		file(Waiting, err)
 		return err
 	case p.Classify(err).Side || ctx.Err() != nil:
-		file(PullUntried, err)
+		file(NotAttempted, err)
 		return err
 	}
 	p.fail(it, t.Created, err)
@@ -136,7 +136,7 @@ func (p *pulling) threat(ctx context.Context, t *alert.Threat) error {
 }
 
 // contents are the objects that a threat's imported alerts made, and the number of these alerts.
-func (p *pulling) contents(ctx context.Context, t *alert.Threat) (refs []string, n int, err error) {
+func (p *pull) contents(ctx context.Context, t *alert.Threat) (refs []string, n int, err error) {
 	const before = 24 * time.Hour // a threat is made of alerts that are there
 	from := t.Created
 	if !t.FirstSeen.IsZero() && t.FirstSeen.Before(from) {
@@ -146,7 +146,7 @@ func (p *pulling) contents(ctx context.Context, t *alert.Threat) (refs []string,
 	err = p.Alerts.Alerts(ctx, AlertQuery{Threat: t.ID, From: from.Add(-before), To: p.Clock().Add(24 * time.Hour)}, func(page []alert.Alert, _ []alert.Bad) error {
 		ids := make([]string, len(page))
 		for i := range page {
-			ids[i] = p.Scribe.IncidentID(&page[i])
+			ids[i] = p.Importer.IncidentID(&page[i])
 		}
 		stored, err := p.incidents(ctx, ids)
 		if err != nil {
@@ -157,7 +157,7 @@ func (p *pulling) contents(ctx context.Context, t *alert.Threat) (refs []string,
 				continue
 			}
 			n++
-			objects, err := p.Scribe.Alert(&page[i], nil, everything)
+			objects, err := p.Importer.Alert(&page[i], nil, everything)
 			if err != nil {
 				continue // it was imported by an earlier version
 			}
@@ -176,12 +176,12 @@ func everything(string) bool { return true }
 
 // sameCase says whether OpenCTI has a case, and has it as it is to be: its description tells all that
 // changes, but for the note.
-func (p *pulling) sameCase(ctx context.Context, t *alert.Threat, objects []alert.Object) (same, there bool, err error) {
-	found, err := p.Knowledge.Cases(ctx, []string{p.Scribe.CaseID(t)})
+func (p *pull) sameCase(ctx context.Context, t *alert.Threat, objects []alert.Object) (same, there bool, err error) {
+	found, err := p.Knowledge.Cases(ctx, []string{p.Importer.CaseID(t)})
 	if err != nil || len(found) == 0 {
 		return false, false, err
 	}
-	if found[0].Description != p.Scribe.Description(objects[0]) {
+	if found[0].Description != p.Importer.Description(objects[0]) {
 		return false, true, nil
 	}
 	for _, o := range objects {
@@ -189,15 +189,15 @@ func (p *pulling) sameCase(ctx context.Context, t *alert.Threat, objects []alert
 			continue
 		}
 		notes, err := p.Knowledge.Notes(ctx, []string{o.ID})
-		if err != nil || len(notes) == 0 || notes[0].Description != p.Scribe.Description(o) {
+		if err != nil || len(notes) == 0 || notes[0].Description != p.Importer.Description(o) {
 			return false, true, err
 		}
 	}
 	return true, true, nil
 }
 
-func (p *pulling) deliverCase(ctx context.Context, objects []alert.Object, id string) error {
-	bundle, err := p.Scribe.Bundle(append([]alert.Object{p.Scribe.Author()}, objects...))
+func (p *pull) deliverCase(ctx context.Context, objects []alert.Object, id string) error {
+	bundle, err := p.Importer.Bundle(append([]alert.Object{p.Importer.Author()}, objects...))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package run
+package pull
 
 import (
 	"context"
@@ -12,14 +12,14 @@ import (
 
 // updateAll brings incidents up to date whose triage moved on, and the sightings that hang on them: a
 // sighting is negative while all alerts of its indicator on its endpoint were taken for mistakes.
-func (p *pulling) updateAll(ctx context.Context, entries []*entry) error {
+func (p *pull) updateAll(ctx context.Context, entries []*entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
 	var objects []alert.Object
 	var internal []string
 	entries = slices.DeleteFunc(slices.Clone(entries), func(e *entry) bool {
-		of, err := p.Scribe.Alert(&e.a, nil, p.has)
+		of, err := p.Importer.Alert(&e.a, nil, p.has)
 		if err != nil {
 			p.fail(e.item(), e.a.Time, err)
 			return true
@@ -75,7 +75,7 @@ func (p *pulling) updateAll(ctx context.Context, entries []*entry) error {
 }
 
 // name gives entries their owners with the ids they have now.
-func (p *pulling) name(ctx context.Context, entries []*entry, owners map[string][]string) error {
+func (p *pull) name(ctx context.Context, entries []*entry, owners map[string][]string) error {
 	var ids []string
 	for _, list := range owners {
 		for _, id := range list {
@@ -108,7 +108,7 @@ func (p *pulling) name(ctx context.Context, entries []*entry, owners map[string]
 }
 
 // turned are the sightings whose sign is another now.
-func (p *pulling) turned(ctx context.Context, entries []*entry) ([]*sighting, error) {
+func (p *pull) turned(ctx context.Context, entries []*entry) ([]*sighting, error) {
 	var ids []string
 	moved := map[pair][]*entry{}
 	refs := map[string]string{}
@@ -136,7 +136,7 @@ func (p *pulling) turned(ctx context.Context, entries []*entry) ([]*sighting, er
 	p.indicated = map[string][]Stored{}
 	var out []*sighting
 	for _, at := range order {
-		have := stored.of(p.Scribe, at, refs[at.indicator])
+		have := stored.of(p.Importer, at, refs[at.indicator])
 		if have == nil { // an earlier import lost it
 			for _, e := range moved[at] {
 				e.again = true
@@ -161,7 +161,7 @@ func (p *pulling) turned(ctx context.Context, entries []*entry) ([]*sighting, er
 		}
 		s := &sighting{pair: at, ref: refs[at.indicator], id: sightingID(have, ""), count: have.Count, increment: have.Count, first: have.First, last: have.Last, negative: negative}
 		if s.first.IsZero() || s.last.IsZero() || s.id == "" {
-			s.first, s.last, s.id = seenAt(&moved[at][0].a), seenAt(&moved[at][0].a), p.Scribe.SightingID(s.ref, at.endpoint)
+			s.first, s.last, s.id = seenAt(&moved[at][0].a), seenAt(&moved[at][0].a), p.Importer.SightingID(s.ref, at.endpoint)
 		}
 		out = append(out, s)
 	}
@@ -169,7 +169,7 @@ func (p *pulling) turned(ctx context.Context, entries []*entry) ([]*sighting, er
 }
 
 // settlePending looks after the bundle that an earlier run handed over and did not see imported.
-func (p *pulling) settlePending(ctx context.Context) error {
+func (p *pull) settlePending(ctx context.Context) error {
 	pending := p.Keeper.Document().Pull.Pending
 	if pending == nil || p.Show != nil {
 		return nil
@@ -182,7 +182,7 @@ func (p *pulling) settlePending(ctx context.Context) error {
 	_, refused := errors.AsType[*importError](err)
 	if !refused && (p.Clock().Sub(pending.At) < p.patience || p.Classify(err).Side) {
 		for _, a := range pending.Alerts {
-			p.report.Items = append(p.report.Items, PullItem{Kind: "alert", ID: a.ID, Time: a.At, Result: Waiting, Error: err.Error()})
+			p.report.Items = append(p.report.Items, Item{Kind: "alert", ID: a.ID, Time: a.At, Result: Waiting, Error: err.Error()})
 		}
 		return err
 	}
@@ -200,7 +200,7 @@ func (p *pulling) settlePending(ctx context.Context) error {
 	})
 }
 
-func (p *pulling) settle(ctx context.Context, pending *state.Pending) error {
+func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
 	var must []due
 	if pending.Work == "" {
 		for _, f := range pending.Alerts {
@@ -211,7 +211,7 @@ func (p *pulling) settle(ctx context.Context, pending *state.Pending) error {
 			case err != nil:
 				p.Log.Warn("an alert that was handed over cannot be read, so it is not known whether it came in", "alert", f.ID, "error", err)
 			case a != nil:
-				must = append(must, due{incident: p.Scribe.IncidentID(a)})
+				must = append(must, due{incident: p.Importer.IncidentID(a)})
 			}
 		}
 	}
@@ -243,7 +243,7 @@ func (p *pulling) settle(ctx context.Context, pending *state.Pending) error {
 	for _, t := range pending.Totals {
 		at := pair{t.Indicator, t.Endpoint}
 		ref := refs[t.Indicator]
-		have := stored.of(p.Scribe, at, ref)
+		have := stored.of(p.Importer, at, ref)
 		switch {
 		case ref == "":
 			continue // the indicator is gone, and its sightings with it

@@ -1,4 +1,5 @@
-package run
+// Package tail keeps HarfangLab close to OpenCTI between full runs.
+package tail
 
 import (
 	"context"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
 )
 
@@ -15,7 +17,7 @@ import (
 // became of them is read by id, folded into the last whole read, and goes through the same decision,
 // gates and apply as a run. Whatever is doubtful leads to a full run.
 type Tail struct {
-	Job *Job
+	Job *run.Job
 	// Follow tells what happens in the stream, from a position on, until ctx ends. What ends it for good
 	// is its last error.
 	Follow func(ctx context.Context, from state.Position) iter.Seq2[Signal, error]
@@ -30,10 +32,10 @@ type Tail struct {
 	// Pulled says that alerts were imported just before.
 	Pulled bool
 	// Beat is told, after every full run and batch, what it ended with; may be nil.
-	Beat func(planned *Planned, err error)
+	Beat func(planned *run.Planned, err error)
 	// Told is given every plan that has changes or is refused, with what became of it; nil before it is
 	// applied.
-	Told func(*Planned, *Report) error
+	Told func(*run.Planned, *run.Report) error
 
 	// Wait is for how long a full run or a batch waits after that many failures in a row; nil grows from
 	// seconds to minutes.
@@ -47,11 +49,11 @@ type Tail struct {
 	Log       *slog.Logger
 
 	marks  marks
-	sides  *Sides
+	sides  *run.Sides
 	full   time.Time // when the next full run is due
 	hold   time.Time // no batch before it
 	failed int       // full runs and batches in a row that failed
-	last   *Planned
+	last   *run.Planned
 	worst  error     // what the last full run or batch ended with
 	saved  time.Time // when the position was saved last
 	from   state.Position
@@ -94,7 +96,7 @@ func (t *Tail) Run(ctx context.Context) error {
 		if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 			return cause // the lock was lost, or the deadline passed
 		}
-		return ErrInterrupted
+		return run.ErrInterrupted
 	}
 	return err
 }
@@ -113,7 +115,7 @@ func (t *Tail) begin(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (t *Tail) now() time.Time { return t.Job.now() }
+func (t *Tail) now() time.Time { return t.Job.Now() }
 
 // follow is the loop: events mark, timers act.
 func (t *Tail) follow(ctx context.Context) error {
@@ -262,7 +264,7 @@ func (t *Tail) later(ctx context.Context, ids []string, err error) {
 }
 
 // carryOut applies a plan and brings the rows that are held up to date with it.
-func (t *Tail) carryOut(ctx context.Context, planned *Planned, recheck bool) error {
+func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool) error {
 	t.last = planned
 	for _, g := range planned.Plan.Gates {
 		if !g.OK {
@@ -273,15 +275,15 @@ func (t *Tail) carryOut(ctx context.Context, planned *Planned, recheck bool) err
 		}
 	}
 	if len(planned.Plan.Changes) == 0 {
-		return t.Job.rememberGood(ctx, planned)
+		return t.Job.RememberGood(ctx, planned)
 	}
 	if err := t.Told(planned, nil); err != nil {
 		return err
 	}
 	moved := moves{}
-	t.Job.touched = moved.note
+	t.Job.Touched = moved.note
 	report, err := t.Job.Apply(ctx, planned, recheck)
-	t.Job.touched = nil
+	t.Job.Touched = nil
 	if err != nil {
 		return err
 	}
@@ -289,10 +291,10 @@ func (t *Tail) carryOut(ctx context.Context, planned *Planned, recheck bool) err
 		return err
 	}
 	if t.sides != nil {
-		if err := t.sides.rows.Replace(moved.list()); err != nil {
+		if err := t.sides.Rows.Replace(moved.list()); err != nil {
 			return err
 		}
-		if err := t.sides.seal(); err != nil {
+		if err := t.sides.Seal(); err != nil {
 			return err
 		}
 	}
@@ -300,7 +302,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *Planned, recheck bool) err
 		if report.Stopped != nil {
 			return report.Stopped
 		}
-		return fmt.Errorf("%d of %d changes were not done", len(report.Items)-report.Count(Applied, ""), len(report.Items))
+		return fmt.Errorf("%d of %d changes were not done", len(report.Items)-report.Count(run.Applied, ""), len(report.Items))
 	}
 	return nil
 }
@@ -317,7 +319,7 @@ func (t *Tail) savePosition(ctx context.Context, last bool) {
 	if t.Job.Keeper.Document().Stream == stream {
 		return
 	}
-	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), run.SaveTimeout)
 	defer cancel()
 	if err := t.Job.Keeper.Update(short, func(d *state.Document) { d.Stream = stream }); err != nil {
 		t.Log.Warn("the position in the stream could not be saved", "error", err)

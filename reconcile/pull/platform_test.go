@@ -1,4 +1,4 @@
-package run_test
+package pull_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/pull"
 )
 
 // read counts a call, and gives the error that is due.
@@ -18,36 +18,36 @@ func (r *relayed) read(method string) error {
 	return r.failing[method]
 }
 
-func (r *relayed) Indicators(_ context.Context, ids []string) (out []run.Found, err error) {
+func (r *relayed) Indicators(_ context.Context, ids []string) (out []reconcile.Found, err error) {
 	for _, id := range ids {
 		if standard, there := r.indicators[id]; there {
-			out = append(out, run.Found{Asked: id, Indicator: reconcile.Indicator{ID: id, StandardID: standard}})
+			out = append(out, reconcile.Found{Asked: id, Indicator: reconcile.Indicator{ID: id, StandardID: standard}})
 		}
 	}
 	return out, r.read("Indicators")
 }
 
-func (r *relayed) found(method string, ids []string) (out []run.Stored, err error) {
+func (r *relayed) found(method string, ids []string) (out []pull.Stored, err error) {
 	for _, id := range ids {
 		if o := r.things[id]; o != nil {
-			out = append(out, run.Stored{IDs: []string{"internal-" + id, id}, Description: o.text})
+			out = append(out, pull.Stored{IDs: []string{"internal-" + id, id}, Description: o.text})
 		}
 	}
 	return out, r.read(method)
 }
 
-func (r *relayed) Incidents(_ context.Context, ids []string) ([]run.Stored, error) {
+func (r *relayed) Incidents(_ context.Context, ids []string) ([]pull.Stored, error) {
 	return r.found("Incidents", ids)
 }
-func (r *relayed) Cases(_ context.Context, ids []string) ([]run.Stored, error) {
+func (r *relayed) Cases(_ context.Context, ids []string) ([]pull.Stored, error) {
 	return r.found("Cases", ids)
 }
-func (r *relayed) Notes(_ context.Context, ids []string) ([]run.Stored, error) {
+func (r *relayed) Notes(_ context.Context, ids []string) ([]pull.Stored, error) {
 	return r.found("Notes", ids)
 }
-func (r *relayed) Techniques(context.Context, []string) ([]run.Stored, error) { return nil, nil }
+func (r *relayed) Techniques(context.Context, []string) ([]pull.Stored, error) { return nil, nil }
 
-func (r *relayed) Sightings(_ context.Context, indicator string) (out []run.Sighted, err error) {
+func (r *relayed) Sightings(_ context.Context, indicator string) (out []pull.Sighted, err error) {
 	for _, s := range r.sights {
 		if slices.Contains(r.owned["of "+s.IDs[0]], indicator) {
 			told := *s
@@ -60,7 +60,7 @@ func (r *relayed) Sightings(_ context.Context, indicator string) (out []run.Sigh
 	return out, r.read("Sightings")
 }
 
-func (r *relayed) IncidentsOf(_ context.Context, indicator string) ([]run.Stored, error) {
+func (r *relayed) IncidentsOf(_ context.Context, indicator string) ([]pull.Stored, error) {
 	var ids []string
 	for _, id := range slices.Sorted(maps.Keys(r.things)) {
 		if slices.Contains(r.owned[id], indicator) {
@@ -83,7 +83,7 @@ func (r *relayed) AddWork(context.Context, string) (string, error) {
 		return "", r.read("AddWork")
 	}
 	id := fmt.Sprintf("work-%d", len(r.works)+1)
-	r.works[id] = &run.Work{}
+	r.works[id] = &pull.Work{}
 	return id, r.read("AddWork")
 }
 
@@ -96,7 +96,7 @@ func (r *relayed) Push(_ context.Context, bundle, work string) error {
 	return nil
 }
 
-func (r *relayed) Work(_ context.Context, id string) (*run.Work, error) {
+func (r *relayed) Work(_ context.Context, id string) (*pull.Work, error) {
 	if err := r.read("Work"); err != nil {
 		return nil, err
 	}
@@ -124,12 +124,12 @@ func memObjects(bundle string) (out []memObject) {
 func (r *relayed) importBundle(bundle, work string) {
 	w := r.works[work]
 	if w == nil {
-		w = &run.Work{}
+		w = &pull.Work{}
 	}
 	for _, o := range memObjects(bundle) {
 		w.Expected, w.Processed, w.Complete = w.Expected+1, w.Processed+1, true
 		if r.refuse != nil && r.refuse(o) {
-			w.Errors = append(w.Errors, run.WorkError{Message: o.Type + " refused", Source: o.ID})
+			w.Errors = append(w.Errors, pull.WorkError{Message: o.Type + " refused", Source: o.ID})
 			continue
 		}
 		r.importObject(o)
@@ -184,7 +184,7 @@ func (r *relayed) importSighting(o memObject) {
 		s.Negative = o.Seen.Negative
 		return
 	}
-	s := &run.Sighted{IDs: []string{"internal-" + o.Seen.ID, o.Seen.ID}, Endpoint: []string{o.Seen.Endpoint}, Count: o.Seen.Count, First: o.Seen.First, Last: o.Seen.Last, Negative: o.Seen.Negative}
+	s := &pull.Sighted{IDs: []string{"internal-" + o.Seen.ID, o.Seen.ID}, Endpoint: []string{o.Seen.Endpoint}, Count: o.Seen.Count, First: o.Seen.First, Last: o.Seen.Last, Negative: o.Seen.Negative}
 	r.sights = append(r.sights, s)
 	r.owned["of "+s.IDs[0]] = []string{internal}
 }

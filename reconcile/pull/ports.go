@@ -1,4 +1,4 @@
-package run
+package pull
 
 import (
 	"context"
@@ -30,16 +30,16 @@ type Alerts interface {
 	Alert(ctx context.Context, id string) (*alert.Alert, error) // nil when it is gone
 	Threats(ctx context.Context, q ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error
 	Note(ctx context.Context, threat string) (*alert.Note, error) // nil when there is none
-	FindList(ctx context.Context, k reconcile.Kind, name string) (*List, error)
-	Lookup(ctx context.Context, k reconcile.Kind, list string, q Query) ([]Located, error)
-	Rule(ctx context.Context, k reconcile.Kind, id string) (*Located, error) // nil when there is none
-	YARAByRule(ctx context.Context, list, rule string) ([]Located, error)
+	FindList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error)
+	Lookup(ctx context.Context, k reconcile.Kind, list string, q reconcile.Query) ([]reconcile.Located, error)
+	Rule(ctx context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) // nil when there is none
+	YARAByRule(ctx context.Context, list, rule string) ([]reconcile.Located, error)
 }
 
 // Knowledge is OpenCTI as a pull needs it. Ids are of any kind; what is absent or not visible is not
 // among the answers.
 type Knowledge interface {
-	Indicators(ctx context.Context, ids []string) ([]Found, error)
+	Indicators(ctx context.Context, ids []string) ([]reconcile.Found, error)
 	Incidents(ctx context.Context, ids []string) ([]Stored, error)
 	Cases(ctx context.Context, ids []string) ([]Stored, error)
 	Notes(ctx context.Context, ids []string) ([]Stored, error)
@@ -86,7 +86,7 @@ type Work struct {
 type WorkError struct{ Message, Source string }
 
 // Scribe writes STIX. Ids are deterministic: the same alert gives the same objects.
-type Scribe interface {
+type Importer interface {
 	Author() alert.Object
 	IncidentID(a *alert.Alert) string
 	EndpointID(a *alert.Alert) string // "" for an alert without an endpoint

@@ -1,4 +1,4 @@
-package run
+package pull
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 // await waits until a work that was handed over at some time is complete and what must be there is there.
 // A work on which nothing moves for long stays pending. One that is old already gets a short look: were
 // it given the whole of that again, runs with a deadline would never get past a bundle that was lost.
-func (p *pulling) await(ctx context.Context, since time.Time, work string, must []due) error {
+func (p *pull) await(ctx context.Context, since time.Time, work string, must []due) error {
 	const first, most, look = 100 * time.Millisecond, 10 * time.Second, time.Minute
 	now := p.Clock()
 	deadline, before := since.Add(p.patience), -1
@@ -36,7 +36,7 @@ func (p *pulling) await(ctx context.Context, since time.Time, work string, must 
 	}
 }
 
-func (p *pulling) wait(ctx context.Context, d time.Duration) error {
+func (p *pull) wait(ctx context.Context, d time.Duration) error {
 	if p.Wait != nil {
 		return p.Wait(ctx, d)
 	}
@@ -51,7 +51,7 @@ func (p *pulling) wait(ctx context.Context, d time.Duration) error {
 }
 
 // look says whether a work is through, or at least moved.
-func (p *pulling) look(ctx context.Context, work string, must []due, before *int) (done, moved bool, err error) {
+func (p *pull) look(ctx context.Context, work string, must []due, before *int) (done, moved bool, err error) {
 	if work == "" {
 		missing, err := p.missing(ctx, must, true)
 		moved = len(missing) != *before
@@ -84,7 +84,7 @@ func (p *pulling) look(ctx context.Context, work string, must []due, before *int
 }
 
 // interrupted keeps a bundle pending whose fate cannot be asked for now.
-func (p *pulling) interrupted(ctx context.Context, err error) error {
+func (p *pull) interrupted(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -107,7 +107,7 @@ func wordsOf(errs []WorkError) string {
 
 // missing are those of some incidents that OpenCTI does not have; exact takes those for missing too that
 // show another status, where no work tells whether a change came in.
-func (p *pulling) missing(ctx context.Context, must []due, exact bool) ([]string, error) {
+func (p *pull) missing(ctx context.Context, must []due, exact bool) ([]string, error) {
 	ids := make([]string, len(must))
 	for i, d := range must {
 		ids[i] = d.incident
@@ -121,7 +121,7 @@ func (p *pulling) missing(ctx context.Context, must []due, exact bool) ([]string
 		have := found[d.incident]
 		if have == nil {
 			missing = append(missing, d.incident)
-		} else if status, _, _ := p.Scribe.Read(have.Description); exact && d.status != "" && status != d.status {
+		} else if status, _, _ := p.Importer.Read(have.Description); exact && d.status != "" && status != d.status {
 			missing = append(missing, d.incident)
 		}
 	}

@@ -1,10 +1,8 @@
-package run
+package reconcile
 
 import (
 	"context"
 	"time"
-
-	"harfangsync/reconcile"
 )
 
 // Source is OpenCTI as a run needs it. Every answer is whole or an error; an answer that is known to
@@ -12,7 +10,7 @@ import (
 type Source interface {
 	// Read visits every indicator that the run's filter lets through, observables included. start is
 	// when the run began; what changed since is visited again, and the later version counts.
-	Read(ctx context.Context, start time.Time, visit func([]reconcile.Indicator) error) (count int, err error)
+	Read(ctx context.Context, start time.Time, visit func([]Indicator) error) (count int, err error)
 	// ByIDs asks for indicators by id of any kind, alone or together with the run's filter.
 	ByIDs(ctx context.Context, ids []string, filtered bool) ([]Found, error)
 }
@@ -20,19 +18,19 @@ type Source interface {
 // Found is one indicator with the id under which it was asked for.
 type Found struct {
 	Asked string
-	reconcile.Indicator
+	Indicator
 }
 
 // Sink is HarfangLab as a run needs it.
 type Sink interface {
-	FindList(ctx context.Context, k reconcile.Kind, name string) (*List, error) // nil when absent
-	CreateList(ctx context.Context, k reconcile.Kind, name string) (List, error)
-	Rows(ctx context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (count int, err error)
+	FindList(ctx context.Context, k Kind, name string) (*List, error) // nil when absent
+	CreateList(ctx context.Context, k Kind, name string) (List, error)
+	Rows(ctx context.Context, k Kind, list string, visit func([]Row) error) (count int, err error)
 	// Lookup finds the rows of a list, or of every list when list is empty, that are the rule of q.
-	Lookup(ctx context.Context, k reconcile.Kind, list string, q Query) ([]Located, error)
-	Create(ctx context.Context, list string, r reconcile.Row) (id string, err error)
-	Update(ctx context.Context, k reconcile.Kind, id string, p Patch) error
-	Delete(ctx context.Context, k reconcile.Kind, id string) error
+	Lookup(ctx context.Context, k Kind, list string, q Query) ([]Located, error)
+	Create(ctx context.Context, list string, r Row) (id string, err error)
+	Update(ctx context.Context, k Kind, id string, p Patch) error
+	Delete(ctx context.Context, k Kind, id string) error
 }
 
 // List is one rule container.
@@ -47,7 +45,7 @@ type Query struct{ Type, Value, RuleID, Name, ID string }
 
 // Located is a row and the list that holds it.
 type Located struct {
-	reconcile.Row
+	Row
 	List string
 }
 

@@ -1,4 +1,4 @@
-package run_test
+package pull_test
 
 import (
 	"fmt"
@@ -11,13 +11,13 @@ import (
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/marker"
-	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/pull"
 )
 
 // iocRow is a rule of an instance's for indicators.
-func iocRow(id, list, value, instance string, owners ...string) run.Located {
+func iocRow(id, list, value, instance string, owners ...string) reconcile.Located {
 	m := marker.IOC{StandardID: "indicator--" + owners[0], Owners: owners, Count: len(owners), Instance: instance}
-	return run.Located{Row: reconcile.Row{Kind: reconcile.IOC, ID: id, Type: "domain_name", Value: value, Comment: m.Comment(), Enabled: true}, List: list}
+	return reconcile.Located{Row: reconcile.Row{Kind: reconcile.IOC, ID: id, Type: "domain_name", Value: value, Comment: m.Comment(), Enabled: true}, List: list}
 }
 
 // Whom an alert's rule belongs to.
@@ -31,29 +31,29 @@ func TestWhoseRuleFired(t *testing.T) {
 	old.ID, old.Comment = "r5", `{"indicator_id": "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11"}`
 	for _, tt := range []struct {
 		name string
-		rows []run.Located
+		rows []reconcile.Located
 		turn func(a *alert.Alert)
 		want string // indicators
 	}{
-		{"all owners of the row", []run.Located{mine}, func(a *alert.Alert) { a.RuleID = "r1" }, "a b"},
-		{"an id that is none leads on to the value", []run.Located{mine}, func(a *alert.Alert) { a.RuleID, a.Message = "no rule", "domain_name=evil.example" }, "a b"},
-		{"the row of another instance is not ours", []run.Located{theirs}, func(a *alert.Alert) { a.RuleID = "r2" }, ""},
-		{"and ends the search", []run.Located{theirs, mine}, func(a *alert.Alert) { a.RuleID, a.Message = "r2", "domain_name=evil.example" }, ""},
-		{"a row of another list ends it too", []run.Located{elsewhere, mine}, func(a *alert.Alert) { a.RuleID, a.Message = "r3", "domain_name=evil.example" }, ""},
-		{"a row made in the console has no owners", []run.Located{byHand}, func(a *alert.Alert) { a.Message = "domain_name=evil.example" }, ""},
-		{"an old connector's row names its indicator", []run.Located{old}, func(a *alert.Alert) { a.Message = "domain_name=evil.example" }, "old"},
-		{"what matched in our list", []run.Located{mine}, func(a *alert.Alert) {
+		{"all owners of the row", []reconcile.Located{mine}, func(a *alert.Alert) { a.RuleID = "r1" }, "a b"},
+		{"an id that is none leads on to the value", []reconcile.Located{mine}, func(a *alert.Alert) { a.RuleID, a.Message = "no rule", "domain_name=evil.example" }, "a b"},
+		{"the row of another instance is not ours", []reconcile.Located{theirs}, func(a *alert.Alert) { a.RuleID = "r2" }, ""},
+		{"and ends the search", []reconcile.Located{theirs, mine}, func(a *alert.Alert) { a.RuleID, a.Message = "r2", "domain_name=evil.example" }, ""},
+		{"a row of another list ends it too", []reconcile.Located{elsewhere, mine}, func(a *alert.Alert) { a.RuleID, a.Message = "r3", "domain_name=evil.example" }, ""},
+		{"a row made in the console has no owners", []reconcile.Located{byHand}, func(a *alert.Alert) { a.Message = "domain_name=evil.example" }, ""},
+		{"an old connector's row names its indicator", []reconcile.Located{old}, func(a *alert.Alert) { a.Message = "domain_name=evil.example" }, "old"},
+		{"what matched in our list", []reconcile.Located{mine}, func(a *alert.Alert) {
 			a.Matches = []alert.Match{{SourceID: "another-list", Type: "domain_name", Value: "evil.example"}, {SourceID: "ioc", Type: "domain_name", Value: "evil.example"}}
 		}, "a b"},
-		{"what matched in other lists alone is not ours", []run.Located{mine}, func(a *alert.Alert) {
+		{"what matched in other lists alone is not ours", []reconcile.Located{mine}, func(a *alert.Alert) {
 			a.Matches, a.Message = []alert.Match{{SourceID: "another-list", Type: "domain_name", Value: "evil.example"}}, "domain_name=evil.example"
 		}, ""},
 		{"the rule is gone, and its text came with the alert", nil, func(a *alert.Alert) { a.Message, a.RuleContent = "domain_name=evil.example", "b" }, "b"},
-		{"namesakes prove nothing", []run.Located{
+		{"namesakes prove nothing", []reconcile.Located{
 			{Row: reconcile.Row{Kind: reconcile.Sigma, Name: "Twice", Content: "x"}, List: "sigma"}, {Row: reconcile.Row{Kind: reconcile.Sigma, Name: "Twice", Content: "y"}, List: "sigma"},
 		}, func(a *alert.Alert) { a.RuleName = "sigma: Twice" }, ""},
 		{"a YARA rule of another list", nil, func(a *alert.Alert) { a.YARA = []alert.YARAMatch{{Rule: "loader", Source: "theirs"}} }, ""},
-		{"nothing said", []run.Located{mine}, func(*alert.Alert) {}, ""},
+		{"nothing said", []reconcile.Located{mine}, func(*alert.Alert) {}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRelayed()
@@ -61,7 +61,7 @@ func TestWhoseRuleFired(t *testing.T) {
 			r.indicators["indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11"] = "indicator--old"
 			tt.turn(r.saw(1, "h", ""))
 			report := r.pull(t, &memStore{})
-			if report.Count("alert", run.Imported) != 1 {
+			if report.Count("alert", pull.Imported) != 1 {
 				t.Fatalf("the alert is not imported: %+v", report.Items)
 			}
 			var got []string
@@ -79,7 +79,7 @@ func TestWhoseRuleFired(t *testing.T) {
 // A rule is looked up once a pull, and rule ids that never lead anywhere are not asked for for ever.
 func TestRulesAreLookedUpSparingly(t *testing.T) {
 	r := newRelayed()
-	r.rows = []run.Located{iocRow("r1", "ioc", "evil.example", "me", "a")}
+	r.rows = []reconcile.Located{iocRow("r1", "ioc", "evil.example", "me", "a")}
 	for i := range 100 {
 		a := r.saw(i, "h", "")
 		a.RuleID, a.Message = fmt.Sprintf("engine-%d", i), "domain_name=evil.example"
@@ -103,8 +103,8 @@ func TestRulesAreLookedUpSparingly(t *testing.T) {
 func TestALookUpThatFails(t *testing.T) {
 	r := newRelayed()
 	r.saw(1, "h", "").Message = "domain_name=evil.example"
-	r.failing["Lookup"] = &memFault{run.Fault{FilterIgnored: true}, "a narrow look-up came back wide"}
-	if report := r.pull(t, &memStore{}); report.Count("alert", run.Imported) != 1 || len(r.sights) != 0 {
+	r.failing["Lookup"] = &memFault{reconcile.Fault{FilterIgnored: true}, "a narrow look-up came back wide"}
+	if report := r.pull(t, &memStore{}); report.Count("alert", pull.Imported) != 1 || len(r.sights) != 0 {
 		t.Errorf("%+v", report.Items)
 	}
 	r = newRelayed()

@@ -1,4 +1,4 @@
-package run
+package pull
 
 import (
 	"context"
@@ -25,8 +25,8 @@ type entry struct {
 // owner is an indicator whose rule fired.
 type owner struct{ internal, standard string }
 
-func (e *entry) item() PullItem {
-	it := PullItem{Kind: "alert", ID: e.a.ID, Name: e.a.RuleName, Time: e.a.Time, Object: e.incident}
+func (e *entry) item() Item {
+	it := Item{Kind: "alert", ID: e.a.ID, Name: e.a.RuleName, Time: e.a.Time, Object: e.incident}
 	for _, o := range e.owners {
 		it.Indicators = append(it.Indicators, o.standard)
 	}
@@ -35,16 +35,16 @@ func (e *entry) item() PullItem {
 
 // sift finds out which alerts of a page are new and which have changed. Both are queued; the queue is
 // sent when it is long enough.
-func (p *pulling) sift(ctx context.Context, page []alert.Alert, changes bool) error {
+func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error {
 	ids := make([]string, 0, len(page))
 	page = slices.DeleteFunc(page, func(a alert.Alert) bool {
 		if p.judged(&a) {
 			return true
 		}
 		p.report.Read++
-		id := p.Scribe.IncidentID(&a)
+		id := p.Importer.IncidentID(&a)
 		if id == "" {
-			p.fail(PullItem{Kind: "alert", ID: a.ID, Name: a.RuleName}, a.Time, errNameless)
+			p.fail(Item{Kind: "alert", ID: a.ID, Name: a.RuleName}, a.Time, errNameless)
 			return true
 		}
 		ids = append(ids, id)
@@ -59,12 +59,12 @@ func (p *pulling) sift(ctx context.Context, page []alert.Alert, changes bool) er
 		if _, bad := p.failed[a.ID]; bad {
 			continue // tried already, or given up
 		}
-		e := &entry{a: *a, incident: ids[i], stored: stored[ids[i]], endpoint: p.Scribe.EndpointID(a)}
+		e := &entry{a: *a, incident: ids[i], stored: stored[ids[i]], endpoint: p.Importer.EndpointID(a)}
 		if e.stored == nil && changes && !p.wanted(a) {
 			continue
 		}
 		if e.stored != nil {
-			if status, _, ours := p.Scribe.Read(e.stored.Description); ours && status == a.Status {
+			if status, _, ours := p.Importer.Read(e.stored.Description); ours && status == a.Status {
 				p.report.Unchanged++
 				continue
 			}
@@ -81,7 +81,7 @@ func (p *pulling) sift(ctx context.Context, page []alert.Alert, changes bool) er
 
 // judged says that an alert came before in this run with the status it has. An alert whose status
 // changed meanwhile comes again.
-func (p *pulling) judged(a *alert.Alert) bool {
+func (p *pull) judged(a *alert.Alert) bool {
 	key := maphash.String(alertSeed, a.ID+"\x00"+string(a.Status))
 	was := p.seen[key]
 	p.seen[key] = true
@@ -93,7 +93,7 @@ var alertSeed = maphash.MakeSeed()
 var errNameless = errors.New("it has no id or no time, so its incident could not be found again")
 
 // wanted says whether an alert is one that is imported, which the manager judges for new ones.
-func (p *pulling) wanted(a *alert.Alert) bool {
+func (p *pull) wanted(a *alert.Alert) bool {
 	start := p.Start
 	if !p.Since.IsZero() && p.Since.Before(start) {
 		start = p.Since
@@ -102,7 +102,7 @@ func (p *pulling) wanted(a *alert.Alert) bool {
 }
 
 // incidents are those that OpenCTI has, by the id they were asked for with.
-func (p *pulling) incidents(ctx context.Context, ids []string) (map[string]*Stored, error) {
+func (p *pull) incidents(ctx context.Context, ids []string) (map[string]*Stored, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -124,7 +124,7 @@ func byID(found []Stored) map[string]*Stored {
 }
 
 // flush sends what is queued: new alerts in one bundle, changed ones in another.
-func (p *pulling) flush(ctx context.Context) error {
+func (p *pull) flush(ctx context.Context) error {
 	queue := p.queue
 	p.queue = nil
 	var fresh, old []*entry
@@ -142,14 +142,14 @@ func (p *pulling) flush(ctx context.Context) error {
 }
 
 // retry tries the alerts again that failed in earlier runs, each in a bundle of its own.
-func (p *pulling) retry(ctx context.Context, failed []state.Failed) error {
+func (p *pull) retry(ctx context.Context, failed []state.Failed) error {
 	for _, f := range failed {
 		kind := "alert"
 		if f.Threat {
 			kind = "threat"
 		}
 		if f.Tries >= mostTries && !p.Again {
-			p.report.Items = append(p.report.Items, PullItem{
+			p.report.Items = append(p.report.Items, Item{
 				Kind: kind, ID: f.ID, Time: f.At, Result: GivenUp,
 				Error: "failed in five runs and is not tried any more; pull --retry-failed tries again",
 			})
@@ -163,14 +163,14 @@ func (p *pulling) retry(ctx context.Context, failed []state.Failed) error {
 		case err != nil && p.Classify(err).Side:
 			return err
 		case err != nil:
-			p.fail(PullItem{Kind: "alert", ID: f.ID}, f.At, err)
+			p.fail(Item{Kind: "alert", ID: f.ID}, f.At, err)
 			continue
 		case a == nil:
 			p.Log.Warn("an alert that failed before is gone in HarfangLab", "alert", f.ID)
 			delete(p.failed, f.ID)
 			continue
 		}
-		e := &entry{a: *a, incident: p.Scribe.IncidentID(a), endpoint: p.Scribe.EndpointID(a), again: true, single: true}
+		e := &entry{a: *a, incident: p.Importer.IncidentID(a), endpoint: p.Importer.EndpointID(a), again: true, single: true}
 		p.judged(a)
 		p.report.Read++
 		if err := p.importAll(ctx, []*entry{e}); err != nil {

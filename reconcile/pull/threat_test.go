@@ -1,4 +1,4 @@
-package run_test
+package pull_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/pull"
 )
 
 // threat adds one, made so long after t0, with its alerts.
@@ -21,7 +21,7 @@ func (r *relayed) threat(id string, made time.Duration, alerts ...*alert.Alert) 
 	return &r.threats[len(r.threats)-1]
 }
 
-func (r *relayed) withThreats(t *testing.T, store *memStore) *run.Relay {
+func (r *relayed) withThreats(t *testing.T, store *memStore) *pull.Puller {
 	relay := r.relay(t, store)
 	relay.Threats = true
 	return relay
@@ -113,7 +113,7 @@ func TestAStuckImportIsWaitedForOnce(t *testing.T) {
 	}
 	began, store := r.now, &memStore{}
 	report, err := r.withThreats(t, store).Pull(t.Context())
-	if !errors.Is(err, run.ErrPending) || report.Count("threat", run.Waiting) != 1 || report.Clean() {
+	if !errors.Is(err, pull.ErrPending) || report.Count("threat", pull.Waiting) != 1 || report.Clean() {
 		t.Errorf("%v, %+v", err, report.Items)
 	}
 	if waited := r.now.Sub(began); waited > 10*time.Minute {
@@ -136,7 +136,7 @@ func TestARefusedThreatBlocksNoOther(t *testing.T) {
 	r.refuse = func(o memObject) bool { return o.ID == "case-incident--one" }
 	store := &memStore{}
 	report, err := r.withThreats(t, store).Pull(t.Context())
-	if err != nil || report.Count("threat", run.PullFailed) != 1 || report.Count("threat", run.Imported) != 1 {
+	if err != nil || report.Count("threat", pull.Failed) != 1 || report.Count("threat", pull.Imported) != 1 {
 		t.Errorf("%v, %+v", err, report.Items)
 	}
 	if !strings.Contains(report.Items[0].Error, "case-incident refused") {
@@ -144,9 +144,9 @@ func TestARefusedThreatBlocksNoOther(t *testing.T) {
 	}
 	for n := 2; n <= 6; n++ {
 		report, err = r.withThreats(t, store).Pull(t.Context())
-		want := run.PullFailed
+		want := pull.Failed
 		if n > 5 {
-			want = run.GivenUp
+			want = pull.GivenUp
 		}
 		if err != nil || report.Count("threat", want) != 1 || report.Clean() != (n > 5) {
 			t.Errorf("run %d: %v, %+v", n, err, report.Items)
@@ -155,7 +155,7 @@ func TestARefusedThreatBlocksNoOther(t *testing.T) {
 	r.refuse = nil
 	relay := r.withThreats(t, store)
 	relay.Again = true
-	if report, err = relay.Pull(t.Context()); err != nil || report.Count("threat", run.Imported) != 1 || len(store.doc(t).Pull.Failed) != 0 {
+	if report, err = relay.Pull(t.Context()); err != nil || report.Count("threat", pull.Imported) != 1 || len(store.doc(t).Pull.Failed) != 0 {
 		t.Errorf("when asked for: %v, %+v, %s", err, report.Items, store.text)
 	}
 }
@@ -173,14 +173,14 @@ func TestCasesWithoutWorks(t *testing.T) {
 			late = late[1:]
 		}
 	}
-	if report, err := r.withThreats(t, &memStore{}).Pull(t.Context()); err != nil || report.Count("threat", run.Imported) != 1 {
+	if report, err := r.withThreats(t, &memStore{}).Pull(t.Context()); err != nil || report.Count("threat", pull.Imported) != 1 {
 		t.Errorf("%v, %+v", err, report.Items)
 	}
 	r.threat("two", 30*time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
 	r.waited = func(*relayed) { cancel() }
 	report, err := r.withThreats(t, &memStore{}).Pull(ctx)
-	if !errors.Is(err, run.ErrPending) || !errors.Is(err, context.Canceled) || report.Count("threat", run.Waiting) != 1 {
+	if !errors.Is(err, pull.ErrPending) || !errors.Is(err, context.Canceled) || report.Count("threat", pull.Waiting) != 1 {
 		t.Errorf("interrupted: %v, %+v", err, report.Items)
 	}
 }
