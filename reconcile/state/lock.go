@@ -94,11 +94,46 @@ func (k *Keeper) claim(ctx context.Context, holder, target string) (bool, error)
 }
 
 func (k *Keeper) renew(ctx context.Context, holder, target string) error {
-	return k.Update(ctx, func(d *Document) {
+	return k.Update(ctx, lease(holder, target))
+}
+
+// lease writes a lease that begins now.
+func lease(holder, target string) func(*Document) {
+	return func(d *Document) {
 		if d.Leases == nil {
 			d.Leases = map[string]Lease{}
 		}
 		d.Leases[target] = Lease{Holder: holder, Until: time.Now().UTC().Add(leaseFor).Truncate(time.Second)}
+	}
+}
+
+// takenError says that a lease is another's by now.
+type takenError struct{ Lease }
+
+func (e *takenError) Error() string { return "the lease is another's" }
+
+// renewKept renews a lease unless it is another's by now, which a takenError says.
+func (k *Keeper) renewKept(ctx context.Context, holder, target string) error {
+	return k.alone(ctx, func() error {
+		err := k.load(ctx)
+		if l, held := k.Document().Leases[target]; err == nil && held && l.Holder != holder {
+			return &takenError{l}
+		}
+		if err != nil && !damaged(err) {
+			return err
+		}
+		return k.save(ctx, lease(holder, target))
+	})
+}
+
+// giveBack ends a lease that is still the holder's, or may be.
+func (k *Keeper) giveBack(ctx context.Context, holder, target string) error {
+	return k.alone(ctx, func() error {
+		err := k.load(ctx)
+		if k.Document().Leases[target].Holder != holder && err == nil {
+			return nil
+		}
+		return k.save(ctx, func(d *Document) { delete(d.Leases, target) })
 	})
 }
 
@@ -118,17 +153,13 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 			case <-next.C:
 			}
 			short, cancel := context.WithTimeout(ctx, leastLeft)
-			err := k.reload(short)
-			if l, held := k.Document().Leases[target]; err == nil && held && l.Holder != holder {
-				cancel()
-				lost(&LockedError{By: "lease until " + l.Until.UTC().Format(time.RFC3339) + ", taken while this run was held up"})
-				return
-			}
-			if err == nil || damaged(err) {
-				err = k.renew(short, holder, target)
-			}
+			err := k.renewKept(short, holder, target)
 			cancel()
+			taken, isTaken := errors.AsType[*takenError](err)
 			switch {
+			case isTaken:
+				lost(&LockedError{By: "lease until " + taken.Until.UTC().Format(time.RFC3339) + ", taken while this run was held up"})
+				return
 			case err == nil:
 				kept = time.Now()
 				next.Reset(every)
@@ -145,10 +176,7 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 		done.Wait()
 		short, cancel := context.WithTimeout(ctx, renewEvery)
 		defer cancel()
-		err := k.reload(short)
-		if k.Document().Leases[target].Holder == holder || err != nil {
-			err = k.Update(short, func(d *Document) { delete(d.Leases, target) })
-		}
+		err := k.giveBack(short, holder, target)
 		if err != nil && k.Log != nil {
 			k.Log.Warn("the lock stays until its lease ends", "error", err)
 		}

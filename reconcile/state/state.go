@@ -194,32 +194,55 @@ type Keeper struct {
 	Renew time.Duration // how often a lease is renewed; default 30 s, and less than the 90 s it holds
 	store Store
 
-	mu  sync.Mutex
-	doc Document
+	turn chan struct{} // holds one token: whoever has it may read and replace what is stored
+	mu   sync.Mutex    // guards doc, and is never held while the store answers
+	doc  Document
 }
 
 // Open reads the document from store; a nil store remembers nothing.
 func Open(ctx context.Context, store Store) (*Keeper, error) {
-	k := &Keeper{store: store}
+	k := &Keeper{store: store, turn: make(chan struct{}, 1)}
+	k.turn <- struct{}{}
 	if store == nil {
 		return k, nil
 	}
 	return k, k.reload(ctx)
 }
 
+// alone runs work while nobody else reads or replaces what is stored: what one writes is then never made
+// from a document that another has replaced meanwhile.
+func (k *Keeper) alone(ctx context.Context, work func() error) error {
+	select {
+	case <-k.turn:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { k.turn <- struct{}{} }()
+	return work()
+}
+
 func (k *Keeper) reload(ctx context.Context) error {
+	return k.alone(ctx, func() error { return k.load(ctx) })
+}
+
+// load replaces the document by what is stored. The caller is alone.
+func (k *Keeper) load(ctx context.Context) error {
 	text, err := k.store.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("read state: %w", err)
 	}
 	doc, err := Parse(text)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.doc = doc
+	k.set(doc)
 	if err != nil {
 		return &DamagedError{err}
 	}
 	return nil
+}
+
+func (k *Keeper) set(doc Document) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.doc = doc
 }
 
 // Reload reads the document again, after a wait in which another run may have changed it.
@@ -244,27 +267,31 @@ func (d Document) clone() Document {
 	return d
 }
 
-// Update changes the document and stores it. After a reset the change is applied to an empty one.
+// Update changes the document and stores it. After a reset the change is applied to an empty one. Updates
+// happen one after the other, each upon the one before it.
 func (k *Keeper) Update(ctx context.Context, change func(*Document)) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	next := k.doc.clone()
+	return k.alone(ctx, func() error { return k.save(ctx, change) })
+}
+
+// save changes the document and stores it. The caller is alone.
+func (k *Keeper) save(ctx context.Context, change func(*Document)) error {
+	before := k.Document()
+	next := before.clone()
 	change(&next)
 	if k.store == nil {
-		k.doc = next
+		k.set(next)
 		return nil
 	}
 	err := k.store.Save(ctx, next.Text())
 	if errors.Is(err, ErrReset) {
-		fresh := Document{Leases: maps.Clone(k.doc.Leases)}
-		change(&fresh)
-		next = fresh
+		next = Document{Leases: before.Leases}
+		change(&next)
 		err = k.store.Save(ctx, next.Text())
 	}
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
-	k.doc = next
+	k.set(next)
 	return nil
 }
 

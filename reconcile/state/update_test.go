@@ -1,0 +1,87 @@
+package state_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"harfangsync/reconcile/state"
+)
+
+// slow is a store whose answers take their time.
+type slow struct{ *shared }
+
+func (s slow) Load(ctx context.Context) (string, error) {
+	text, err := s.shared.Load(ctx)
+	time.Sleep(100 * time.Millisecond)
+	return text, err
+}
+
+func (s slow) Save(ctx context.Context, text string) error {
+	time.Sleep(10 * time.Millisecond)
+	return s.shared.Save(ctx, text)
+}
+
+// A lease that is renewed, or a document that is read again, while others update it undoes no update.
+func TestSlowAnswersLoseNoUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const updates = 60
+		s := &shared{}
+		k, err := state.Open(t.Context(), slow{s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.Renew = 150 * time.Millisecond
+		release, err := k.Lock(t.Context(), "target", time.Minute, func(err error) { t.Errorf("the lease is lost: %v", err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for i := range updates {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * 20 * time.Millisecond)
+				if i%10 == 0 {
+					if err := k.Reload(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+				if err := k.Update(t.Context(), func(d *state.Document) { d.Stop(fmt.Sprint(i)) }); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		release()
+		stored, err := state.Parse(s.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(stored.Stopped); got != updates {
+			t.Errorf("%d of %d updates are stored", got, updates)
+		}
+		if len(stored.Leases) != 0 {
+			t.Errorf("the lease stays behind: %v", stored.Leases)
+		}
+	})
+}
+
+// Reading what is remembered waits for no answer of the store.
+func TestTheDocumentIsReadWhileTheStoreIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, err := state.Open(t.Context(), slow{&shared{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { _ = k.Reload(t.Context()) }()
+		synctest.Wait()
+		began := time.Now()
+		_ = k.Document()
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it took %s", took)
+		}
+		time.Sleep(time.Second)
+	})
+}
