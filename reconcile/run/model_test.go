@@ -40,6 +40,7 @@ type source struct {
 	unfiltered map[string]bool                // ids that the filter does not let through
 	fail       []error                        // of the next reads
 	failByID   []error
+	onRead     func() // may be nil
 }
 
 func pop(errs *[]error) error {
@@ -52,6 +53,9 @@ func pop(errs *[]error) error {
 }
 
 func (s *source) Read(_ context.Context, _ time.Time, visit func([]reconcile.Indicator) error) (int, error) {
+	if s.onRead != nil {
+		s.onRead()
+	}
 	if err := pop(&s.fail); err != nil {
 		return 0, errors.Join(visit(s.read[:len(s.read)/2]), err)
 	}

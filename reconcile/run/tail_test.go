@@ -3,6 +3,7 @@ package run_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"testing"
@@ -86,6 +87,47 @@ func TestAGapThatCannotBeClosedIsTriedAgainInAWhile(t *testing.T) {
 		}
 		if asked > most {
 			t.Errorf("asked more than %d times in ten minutes", most)
+		}
+	})
+}
+
+// Batches that a limit refuses, one after the other, put the next full run off no further.
+func TestRefusedBatchesPutNoFullRunOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk := &source{}, newSink()
+		for i := range 20 {
+			src.read = append(src.read, ind(fmt.Sprint(i), fmt.Sprintf("domain_name x%d.example", i)))
+		}
+		s := make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		follower.For, follower.FullEvery = 6*time.Hour, time.Hour
+		refused := 0
+		follower.Told = func(p *run.Planned, _ *run.Report) error {
+			if p.Plan.Refused() {
+				refused++
+			}
+			return nil
+		}
+		reads := 0
+		src.onRead = func() { reads++ }
+		go func() {
+			time.Sleep(time.Minute)
+			for i := range 20 {
+				src.read[i].Revoked = true
+			}
+			for range 33 {
+				s <- tail.Signal{Dirty: []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}}
+				time.Sleep(10 * time.Minute)
+			}
+		}()
+		if err := follower.Run(t.Context()); err == nil {
+			t.Error("the tail ends clean, although its last plan was refused")
+		}
+		if refused < 10 {
+			t.Fatalf("%d plans were refused; the test tries nothing", refused)
+		}
+		if reads < 5 {
+			t.Errorf("%d full runs in 6 hours, want one each hour", reads)
 		}
 	})
 }

@@ -228,7 +228,9 @@ func (t *Tail) again(ctx context.Context, err error) {
 	t.worst = err
 	wait := min(t.wait(first, most), max(t.FullEvery, first))
 	if e, refused := errors.AsType[*RefusedError](err); refused && e.Gate != "G1" && e.Gate != "G3" {
-		t.full = t.now().Add(t.FullEvery)
+		if !t.now().Before(t.full) { // a batch that is refused puts no full run off
+			t.full = t.now().Add(t.FullEvery)
+		}
 		t.Log.Error("the lists stay as they are", "error", err)
 		return
 	} else if refused { // the read itself is in doubt
