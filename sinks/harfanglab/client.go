@@ -293,8 +293,9 @@ func redirectTarget(location string) string {
 
 // retryAfter reads seconds or an HTTP date; 0 when there is neither.
 func retryAfter(v string, now time.Time) time.Duration {
+	const most = 24 * 60 * 60 // more would overflow, and is never waited for
 	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil && n >= 0 {
-		return time.Duration(n) * time.Second
+		return time.Duration(min(n, most)) * time.Second
 	}
 	if t, err := http.ParseTime(v); err == nil {
 		return max(t.Sub(now), 0)
