@@ -21,7 +21,7 @@ func TestTheCursorNeverPassesWhatWasNotRead(t *testing.T) {
 		name   string
 		before time.Duration // of an earlier pull; 0 is none
 		alerts []int         // seconds
-		turn   func(r *relayed, relay *pull.Puller)
+		turn   func(r *relayed, puller *pull.Puller)
 		want   time.Duration // 0 is none
 	}{
 		{"behind the last alert", 0, []int{600, 900}, nil, (900 - late) * time.Second},
@@ -33,10 +33,10 @@ func TestTheCursorNeverPassesWhatWasNotRead(t *testing.T) {
 		{"rows that nobody can read do not stop it", 0, []int{600}, func(r *relayed, _ *pull.Puller) {
 			r.unread = &memFault{reconcile.Fault{Saturated: true}, "too many in a second"}
 		}, (600 - late) * time.Second},
-		{"reading from earlier on moves it", 0, []int{600}, func(_ *relayed, relay *pull.Puller) { relay.Since = t0.Add(-2 * time.Hour) }, (600 - late) * time.Second},
-		{"reading from later on than it leaves it", 300 * time.Second, []int{600, 3000}, func(_ *relayed, relay *pull.Puller) { relay.Since = t0.Add(2000 * time.Second) }, 300 * time.Second},
-		{"reading from later on than the start leaves none", 0, []int{600, 3000}, func(_ *relayed, relay *pull.Puller) { relay.Since = t0.Add(2000 * time.Second) }, 0},
-		{"a dry run moves nothing", 0, []int{600}, func(_ *relayed, relay *pull.Puller) { relay.Show = func(string) error { return nil } }, 0},
+		{"reading from earlier on moves it", 0, []int{600}, func(_ *relayed, puller *pull.Puller) { puller.Since = t0.Add(-2 * time.Hour) }, (600 - late) * time.Second},
+		{"reading from later on than it leaves it", 300 * time.Second, []int{600, 3000}, func(_ *relayed, puller *pull.Puller) { puller.Since = t0.Add(2000 * time.Second) }, 300 * time.Second},
+		{"reading from later on than the start leaves none", 0, []int{600, 3000}, func(_ *relayed, puller *pull.Puller) { puller.Since = t0.Add(2000 * time.Second) }, 0},
+		{"a dry run moves nothing", 0, []int{600}, func(_ *relayed, puller *pull.Puller) { puller.Show = func(string) error { return nil } }, 0},
 		{"more failures than are remembered leave it", 0, nil, func(r *relayed, _ *pull.Puller) {
 			for i := range state.MostFailed + 1 {
 				r.saw(i, "h", "a").Level = "unwritable"
@@ -53,11 +53,11 @@ func TestTheCursorNeverPassesWhatWasNotRead(t *testing.T) {
 				d.Pull.Alerts = t0.Add(tt.before)
 			}
 			store := &memStore{d.Text()}
-			relay := r.relay(t, store)
+			puller := r.puller(t, store)
 			if tt.turn != nil {
-				tt.turn(r, relay)
+				tt.turn(r, puller)
 			}
-			if _, err := relay.Pull(t.Context()); err != nil {
+			if _, err := puller.Pull(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			want := time.Time{}
@@ -93,12 +93,12 @@ func TestWhereReadingBegins(t *testing.T) {
 			if tt.cursor != 0 {
 				d.Pull.Alerts, d.Pull.Changes = t0.Add(tt.cursor), t0.Add(tt.cursor)
 			}
-			relay := r.relay(t, &memStore{d.Text()})
-			relay.Start, relay.Rolling = t0.Add(tt.start), tt.rolling
+			puller := r.puller(t, &memStore{d.Text()})
+			puller.Start, puller.Rolling = t0.Add(tt.start), tt.rolling
 			if tt.since != 0 {
-				relay.Since = t0.Add(tt.since)
+				puller.Since = t0.Add(tt.since)
 			}
-			if _, err := relay.Pull(t.Context()); err != nil {
+			if _, err := puller.Pull(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			want := t0.Add(tt.want)

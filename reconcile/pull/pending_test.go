@@ -25,7 +25,7 @@ func handed(t *testing.T, workless bool) (r *relayed, store *memStore, bundle st
 	r.take = func(_ *relayed, b, _ string) error { bundle = b; return nil }
 	ctx, cancel := context.WithCancel(t.Context())
 	r.waited = func(*relayed) { cancel() }
-	report, err := r.relay(t, store).Pull(ctx)
+	report, err := r.puller(t, store).Pull(ctx)
 	if !errors.Is(err, pull.ErrPending) || report.Count("alert", pull.Waiting) != 1 || store.doc(t).Pull.Pending == nil || !store.doc(t).Pull.Alerts.IsZero() {
 		t.Fatalf("%v, %+v, remembered %s", err, report.Items, store.text)
 	}
@@ -90,7 +90,7 @@ func TestAPendingBundleIsSettledFirst(t *testing.T) {
 			r.now = r.now.Add(tt.after)
 			tt.turn(r, bundle)
 			began, pushed := r.now, len(r.pushes)
-			report, err := r.relay(t, store).Pull(t.Context())
+			report, err := r.puller(t, store).Pull(t.Context())
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("%v, want %v", err, tt.want)
 			}
@@ -135,7 +135,7 @@ func TestAYoungBundleIsNotSentTwice(t *testing.T) {
 			cancel()
 		}
 	}
-	if _, err := r.relay(t, store).Pull(ctx); !errors.Is(err, pull.ErrPending) || len(r.pushes) != 1 || store.doc(t).Pull.Pending == nil {
+	if _, err := r.puller(t, store).Pull(ctx); !errors.Is(err, pull.ErrPending) || len(r.pushes) != 1 || store.doc(t).Pull.Pending == nil {
 		t.Errorf("%v, %d pushes, %s", err, len(r.pushes), store.text)
 	}
 }
@@ -152,7 +152,7 @@ func TestRunsWithADeadlineGetPastALostBundle(t *testing.T) {
 				cancel()
 			}
 		}
-		report, err := r.relay(t, store).Pull(ctx)
+		report, err := r.puller(t, store).Pull(ctx)
 		if err != nil || report.Count("alert", pull.Imported) != 1 || store.doc(t).Pull.Pending != nil {
 			t.Errorf("workless %t: %v, %+v, remembered %s", workless, err, report.Items, store.text)
 		}
@@ -202,7 +202,7 @@ func TestWhatBecomesOfAPushThatFails(t *testing.T) {
 			r.workless = tt.workless
 			r.saw(1, "h", "a")
 			r.take = func(*relayed, string, string) error { return tt.err }
-			report, err := r.relay(t, store).Pull(t.Context())
+			report, err := r.puller(t, store).Pull(t.Context())
 			if tt.result == pull.Failed && err != nil || tt.result != pull.Failed && !errors.Is(err, tt.err) {
 				t.Errorf("%v", err)
 			}
@@ -301,7 +301,7 @@ func TestARefusedCorrectionEndsNoPull(t *testing.T) {
 		s.Count = 3
 		return nil
 	}
-	report, err := r.relay(t, store).Pull(t.Context())
+	report, err := r.puller(t, store).Pull(t.Context())
 	if err != nil || report.Count("alert", pull.Imported)+report.Count("alert", pull.Failed) != 2 || r.things["incident--alert-040"] == nil {
 		t.Errorf("%v, %+v", err, report.Items)
 	}
@@ -321,7 +321,7 @@ func TestIsolatedAlertsAreRememberedBeforeTheirTurn(t *testing.T) {
 		r.importBundle(bundle, work)
 		return nil
 	}
-	if _, err := r.relay(t, store).Pull(t.Context()); !errors.Is(err, errA) {
+	if _, err := r.puller(t, store).Pull(t.Context()); !errors.Is(err, errA) {
 		t.Fatal(err)
 	}
 	if d := store.doc(t); len(d.Pull.Failed) != 5 || !d.Pull.Alerts.IsZero() {

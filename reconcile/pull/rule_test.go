@@ -111,7 +111,7 @@ func TestALookUpThatFails(t *testing.T) {
 	r.saw(1, "h", "").Message = "domain_name=evil.example"
 	r.failing["Lookup"] = errA
 	store := &memStore{}
-	if _, err := r.relay(t, store).Pull(t.Context()); err == nil || len(r.pushes) != 0 || !store.doc(t).Pull.Alerts.IsZero() {
+	if _, err := r.puller(t, store).Pull(t.Context()); err == nil || len(r.pushes) != 0 || !store.doc(t).Pull.Alerts.IsZero() {
 		t.Errorf("%v, %d pushes, %s", err, len(r.pushes), store.text)
 	}
 }

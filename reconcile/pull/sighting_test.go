@@ -103,9 +103,9 @@ func TestSightings(t *testing.T) {
 			r := newRelayed()
 			store := &memStore{}
 			tt.life(t, r, store)
-			relay := r.relay(t, store)
-			relay.Statuses = append(relay.Statuses, "false_positive", "probable_false_positive")
-			if _, err := relay.Pull(t.Context()); err != nil {
+			puller := r.puller(t, store)
+			puller.Statuses = append(puller.Statuses, "false_positive", "probable_false_positive")
+			if _, err := puller.Pull(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			var got []string
@@ -178,9 +178,9 @@ func TestEveryAlertIsCountedOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			relay := r.with(k)
-			relay.Statuses = []string{"new", "false_positive"}
-			if _, err := relay.Pull(t.Context()); err != nil {
+			puller := r.with(k)
+			puller.Statuses = []string{"new", "false_positive"}
+			if _, err := puller.Pull(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -22,9 +22,9 @@ func (r *relayed) threat(id string, made time.Duration, alerts ...*alert.Alert) 
 }
 
 func (r *relayed) withThreats(t *testing.T, store *memStore) *pull.Puller {
-	relay := r.relay(t, store)
-	relay.Threats = true
-	return relay
+	puller := r.puller(t, store)
+	puller.Threats = true
+	return puller
 }
 
 func cases(r *relayed) string {
@@ -54,9 +54,9 @@ func TestOldThreatsAreFollowed(t *testing.T) {
 	r.now = r.now.Add(30 * 24 * time.Hour) // the default start has long passed it
 	later := func() {
 		t.Helper()
-		relay := r.withThreats(t, store)
-		relay.Start, relay.Rolling = r.now.Add(-7*24*time.Hour), true
-		if _, err := relay.Pull(t.Context()); err != nil {
+		puller := r.withThreats(t, store)
+		puller.Start, puller.Rolling = r.now.Add(-7*24*time.Hour), true
+		if _, err := puller.Pull(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,9 +86,9 @@ func TestACaseCountsTheSameWhereverReadingBegins(t *testing.T) {
 	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	relay := r.withThreats(t, store)
-	relay.Since = t0.Add(300 * time.Second)
-	if _, err := relay.Pull(t.Context()); err != nil {
+	puller := r.withThreats(t, store)
+	puller.Since = t0.Add(300 * time.Second)
+	if _, err := puller.Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := cases(r), "case-incident--one new, 2 of 2 alerts, 2 objects"; got != want {
@@ -153,9 +153,9 @@ func TestARefusedThreatBlocksNoOther(t *testing.T) {
 		}
 	}
 	r.refuse = nil
-	relay := r.withThreats(t, store)
-	relay.Again = true
-	if report, err = relay.Pull(t.Context()); err != nil || report.Count("threat", pull.Imported) != 1 || len(store.doc(t).Pull.Failed) != 0 {
+	puller := r.withThreats(t, store)
+	puller.Again = true
+	if report, err = puller.Pull(t.Context()); err != nil || report.Count("threat", pull.Imported) != 1 || len(store.doc(t).Pull.Failed) != 0 {
 		t.Errorf("when asked for: %v, %+v, %s", err, report.Items, store.text)
 	}
 }

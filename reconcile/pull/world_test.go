@@ -89,8 +89,8 @@ func (r *relayed) triage(n int, s alert.Status) {
 	r.alerts[i].Status, r.alerts[i].LastUpdate = s, r.now
 }
 
-// relay is a pull of it that remembers in store.
-func (r *relayed) relay(t testing.TB, store state.Store) *pull.Puller {
+// puller is a pull of it that remembers in store.
+func (r *relayed) puller(t testing.TB, store state.Store) *pull.Puller {
 	t.Helper()
 	k, err := state.Open(t.Context(), store)
 	if err != nil {
@@ -117,7 +117,7 @@ func (r *relayed) with(k *state.Keeper) *pull.Puller {
 // pull is one pull that has to come to its end.
 func (r *relayed) pull(t testing.TB, store state.Store) *pull.Report {
 	t.Helper()
-	report, err := r.relay(t, store).Pull(t.Context())
+	report, err := r.puller(t, store).Pull(t.Context())
 	if err != nil {
 		t.Fatalf("pull: %v", err)
 	}
