@@ -85,7 +85,7 @@ type Work struct {
 // WorkError is what went wrong with one object of a work.
 type WorkError struct{ Message, Source string }
 
-// Scribe writes STIX. Ids are deterministic: the same alert gives the same objects.
+// Importer writes STIX. Ids are deterministic: the same alert gives the same objects.
 type Importer interface {
 	Author() alert.Object
 	IncidentID(a *alert.Alert) string

@@ -56,7 +56,7 @@ type thing struct {
 	id, text string
 }
 
-// memObject is an object as the scribe of this test writes it.
+// memObject is an object as the importer of this test writes it.
 type memObject struct {
 	Type, ID, Text string
 	From, To       string
