@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -379,16 +378,6 @@ func (a *applying) pullToo(ctx context.Context, p *program, t *target, before er
 		return before
 	}
 	return firstError(err, before)
-}
-
-// graver is the code that counts if both apply.
-func graver(a, b int) int {
-	order := []int{codeUsage, codeUnexpected, codeSide, codeRefused, codePartly, codeChanges, codeOK}
-	rank := func(code int) int { return slices.Index(order, code) } // others come first of all
-	if rank(b) < rank(a) {
-		return b
-	}
-	return a
 }
 
 // confirm asks a question on the terminal.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"harfangsync/cmd/config"
 	"harfangsync/reconcile/planfile"
@@ -108,15 +108,12 @@ func sideFailed(err error) bool {
 	return ok || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, opencti.ErrUnknownConnector)
 }
 
-// oneLine keeps what comes from outside from writing to the terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' {
-			return r // several problems stand one a line
-		}
-		if r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
+// graver is the code that counts if both apply.
+func graver(a, b int) int {
+	order := []int{codeUsage, codeUnexpected, codeSide, codeRefused, codePartly, codeChanges, codeOK}
+	rank := func(code int) int { return slices.Index(order, code) } // others come first of all
+	if rank(b) < rank(a) {
+		return b
+	}
+	return a
 }

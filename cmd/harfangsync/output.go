@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // canWrite says before the work begins that a file which a flag names could not be written after it.
@@ -20,4 +21,17 @@ func canWrite(flag, path string) error {
 	_ = f.Close()
 	_ = os.Remove(f.Name())
 	return nil
+}
+
+// oneLine keeps what comes from outside from writing to the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' {
+			return r // several problems stand one a line
+		}
+		if r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
 }
