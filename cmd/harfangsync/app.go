@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 )
 
 // program is what every command works with: the streams, the environment and the global flags.
@@ -61,11 +61,9 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return p.complete(app, args[2:])
 	}
 	err := app.RunContext(ctx, flagsFirst(app, args))
-	if _, said := errors.AsType[*outcome](err); err != nil && !said {
-		fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
-	}
-	code := exitCode(err, int(p.signalled.Load()))
-	if code == codeUnexpected {
+	p.complain(err)
+	code := exit.Code(err, int(p.signalled.Load()))
+	if code == exit.Unexpected {
 		fmt.Fprintln(p.stderr, "harfangsync: nothing is claimed about what was done; run again, with --log-level debug if it stays")
 	}
 	return code
@@ -157,10 +155,10 @@ func (p *program) prepare(c *cli.Command) {
 	c.SkipFlagParsing = false
 	c.Action = func(ctx *cli.Context) error {
 		if most == "" && ctx.NArg() > 0 {
-			return usagef("%s takes no arguments, got %q; see its --help", c.Name, ctx.Args().First())
+			return exit.Usagef("%s takes no arguments, got %q; see its --help", c.Name, ctx.Args().First())
 		}
 		if most != "" && ctx.NArg() > 1 {
-			return usagef("%s takes one argument, got %d; see its --help", c.Name, ctx.NArg())
+			return exit.Usagef("%s takes one argument, got %d; see its --help", c.Name, ctx.NArg())
 		}
 		return action(ctx)
 	}
@@ -216,7 +214,7 @@ func (p *program) setLog(level, form string) error {
 	case "error":
 		l = slog.LevelError
 	default:
-		return usagef("--log-level %q: want debug, info, warn or error", p.logLevel)
+		return exit.Usagef("--log-level %q: want debug, info, warn or error", p.logLevel)
 	}
 	if p.quiet {
 		l = slog.LevelError
@@ -227,7 +225,7 @@ func (p *program) setLog(level, form string) error {
 	case "json":
 		p.log = slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: l}))
 	default:
-		return usagef("--log-format %q: want text or json", p.logForm)
+		return exit.Usagef("--log-format %q: want text or json", p.logForm)
 	}
 	return nil
 }

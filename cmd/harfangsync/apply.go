@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/render"
@@ -52,7 +53,7 @@ func (p *program) applyCommand() *cli.Command {
 				return p.reported(c.Context, "apply", func() error { return p.applyFile(c.Context, &a, c.Args().First()) })
 			}
 			if a.digest != "" {
-				return usagef("--expect-digest goes with a plan file")
+				return exit.Usagef("--expect-digest goes with a plan file")
 			}
 			return p.reported(c.Context, "apply", func() error { return p.planAndApply(c.Context, &a) })
 		},
@@ -68,7 +69,7 @@ func (p *program) runCommand() *cli.Command {
 			&cli.DurationFlag{Name: "tail", Usage: "afterwards follow OpenCTI's live stream for `DURATION`", Destination: &a.tail}, fromFlag(&a.shaping)), p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if a.from != "" && a.tail > 0 {
-				return usagef("--tail follows OpenCTI's stream, and --from reads a file in its place")
+				return exit.Usagef("--tail follows OpenCTI's stream, and --from reads a file in its place")
 			}
 			a.autoApprove, a.pulls = true, true
 			return p.reported(c.Context, "run", func() error { return p.planAndApply(c.Context, &a) })
@@ -120,7 +121,7 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 		return err
 	}
 	if planned.Plan.Refused() {
-		r := planfile.NewReport(doc, codeRefused)
+		r := planfile.NewReport(doc, exit.Refused)
 		for i := range doc.Changes {
 			r.Add(&doc.Changes[i], string(run.NotAttempted), "a gate refused the plan")
 		}
@@ -128,10 +129,10 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 	}
 	if ask && len(planned.Plan.Changes) > 0 {
 		if !writes {
-			return usagef("not a terminal: nothing was applied; pass --auto-approve, or save the plan with plan --out and apply the file")
+			return exit.Usagef("not a terminal: nothing was applied; pass --auto-approve, or save the plan with plan --out and apply the file")
 		}
 		if yes, err := p.confirm(ctx, "Apply this plan? Only 'yes' is taken for an answer: "); err != nil || !yes {
-			return firstError(err, usagef("not approved: nothing was applied"))
+			return firstError(err, exit.Usagef("not approved: nothing was applied"))
 		}
 	}
 	return p.carryOut(ctx, a, t, planned, doc, ask)
@@ -147,10 +148,10 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 		return err
 	}
 	if a.only != "" || a.takeOver != "" {
-		return usagef("--only and --take-over shape a plan; a saved one is applied as it was approved")
+		return exit.Usagef("--only and --take-over shape a plan; a saved one is applied as it was approved")
 	}
 	if a.from != "" {
-		return usagef("--from is for making a plan; a saved one knows its snapshot")
+		return exit.Usagef("--from is for making a plan; a saved one knows its snapshot")
 	}
 	a.saved = doc
 	a.check = func(t *target) error { return t.accept(doc, a) }
@@ -276,13 +277,13 @@ func (p *program) applyCode(r *run.Report) int {
 	sig := int(p.signalled.Load())
 	switch {
 	case r.Clean():
-		return codeOK
+		return exit.OK
 	case r.Stopped == run.ErrInterrupted && sig != 0:
-		return codeSignal + sig
+		return exit.Signal + sig
 	case r.Unreachable != nil, r.Stopped == run.ErrDeadline && r.Count(run.Applied, "") == 0:
-		return codeSide
+		return exit.Side
 	}
-	return codePartly
+	return exit.Partly
 }
 
 // tell prints what went wrong and the closing line.
@@ -347,13 +348,13 @@ func (a *applying) finish(p *program, r *planfile.Report, done *run.Report) erro
 			return err
 		}
 	}
-	return ending(r.ExitCode)
+	return exit.With(r.ExitCode)
 }
 
 // planEnded says that a plan came to an end of its own: applied, refused by a gate, or in part.
 func planEnded(err error) bool {
-	o, ok := errors.AsType[*outcome](err)
-	return ok && o.code != codeSide && o.code < codeSignal
+	o, ok := errors.AsType[*exit.Status](err)
+	return ok && o.Code != exit.Side && o.Code < exit.Signal
 }
 
 // pullToo imports alerts after a plan, and ends with the graver of both codes.
@@ -366,15 +367,13 @@ func (a *applying) pullToo(ctx context.Context, p *program, t *target, before er
 	err = p.pullEnd(done, err)
 	if a.report != "" && a.last != nil && done != nil {
 		a.last.Pull = pullReport(done, code)
-		a.last.ExitCode = graver(a.last.ExitCode, code)
+		a.last.ExitCode = exit.Graver(a.last.ExitCode, code)
 		if err := planfile.WriteReport(a.report, a.last); err != nil {
 			return err
 		}
 	}
-	if before != nil && graver(exitCode(before, 0), code) != code {
-		if _, said := errors.AsType[*outcome](err); err != nil && !said {
-			fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
-		}
+	if before != nil && exit.Graver(exit.Code(before, 0), code) != code {
+		p.complain(err)
 		return before
 	}
 	return firstError(err, before)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 )
@@ -278,7 +279,7 @@ func (w *tailWorld) verdict(t testing.TB, v *verdict) {
 	if !w.until(t, "the lists hold what is wanted", w.settled) {
 		v.lost = append(v.lost, w.unsettled()...)
 	}
-	if code := w.leave(); code != codeSignal+int(syscall.SIGTERM) {
+	if code := w.leave(); code != exit.Signal+int(syscall.SIGTERM) {
 		v.other = append(v.other, fmt.Sprintf("the tail ended with %d: %s", code, lastLine(w.err.String())))
 	}
 	w.afterwards(t, v)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
@@ -124,7 +125,7 @@ func (ref *pullReference) world(t testing.TB) *chaosWorld {
 	saw(hlsim.Sighting{Rule: chaosID(900), Host: "WKS-001"})
 	odd := saw(hlsim.Sighting{Value: "steady-3.example", Host: "WKS-003"})
 	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = `"type":"incident".*\(` + odd + `\)` })
-	if code, out, errs := w.command(t.Context(), "pull"); code != codePartly {
+	if code, out, errs := w.command(t.Context(), "pull"); code != exit.Partly {
 		t.Fatalf("the import before: code %d, want that one alert failed\n%s%s", code, out, errs)
 	}
 	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = "" })
@@ -181,18 +182,18 @@ func (ref *pullReference) try(t testing.TB, c chaosCell) verdict {
 	w.hl.HTTP.Heal()
 	graph := graphOf(w.octi)
 	switch {
-	case code == codeOK && !slices.Equal(graph, ref.graph):
+	case code == exit.OK && !slices.Equal(graph, ref.graph):
 		v.other = append(v.other, fmt.Sprintf("code 0, and not all of it is there: %v; said %q", differing(ref.graph, graph), errs+out))
-	case code == codeSide && !slices.Equal(graph, begun):
+	case code == exit.Side && !slices.Equal(graph, begun):
 		v.other = append(v.other, "code 8, and something was written: "+lastLine(errs))
-	case code != codeOK && code != codePartly && code != codeSide:
+	case code != exit.OK && code != exit.Partly && code != exit.Side:
 		v.other = append(v.other, fmt.Sprintf("code %d; said %q", code, lastLine(errs)))
-	case c.once && !c.ask.write && (c.trouble.alike == "down" || c.trouble.alike == "stored") && code != codeOK:
+	case c.once && !c.ask.write && (c.trouble.alike == "down" || c.trouble.alike == "stored") && code != exit.OK:
 		v.other = append(v.other, fmt.Sprintf("code %d although asking again helps; said %q", code, lastLine(errs)))
-	case !c.once && c.trouble.alike == "final" && code == codeOK:
+	case !c.once && c.trouble.alike == "final" && code == exit.OK:
 		v.other = append(v.other, "code 0 although a side refused for good: "+lastLine(errs))
 	}
-	if code != codeOK && !strings.Contains(out+errs, "HarfangLab") && !strings.Contains(out+errs, "OpenCTI") {
+	if code != exit.OK && !strings.Contains(out+errs, "HarfangLab") && !strings.Contains(out+errs, "OpenCTI") {
 		v.other = append(v.other, fmt.Sprintf("code %d without a sentence that names the side: %q", code, errs))
 	}
 	if strings.Contains(out+errs, simOpenCTIToken) || strings.Contains(out+errs, simHarfangLabToken) {
@@ -211,11 +212,11 @@ func (ref *pullReference) converge(t testing.TB, w *chaosWorld, exact map[string
 	const most = 4
 	for n := 1; n <= most; n++ {
 		code, out, errs = w.command(t.Context(), "pull")
-		if code == codeOK && n > 1 { // the one after a whole import too: it must not count anything again
+		if code == exit.OK && n > 1 { // the one after a whole import too: it must not count anything again
 			break
 		}
 	}
-	if code != codeOK {
+	if code != exit.OK {
 		v.lost = append(v.lost, fmt.Sprintf("no import succeeds: code %d\n%s%s", code, out, errs))
 	}
 	for _, line := range differing(ref.graph, graphOf(w.octi)) {

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
 )
@@ -56,11 +57,11 @@ func TestAnyFaultsImportOnce(t *testing.T) {
 		}
 		for range rapid.IntRange(1, 3).Draw(rt, "imports") {
 			code, out, errs := w.command(t.Context(), "pull")
-			if code != codeOK && code != codePartly && code != codeSide {
+			if code != exit.OK && code != exit.Partly && code != exit.Side {
 				rt.Errorf("an import ended with %d: %s", code, lastLine(out+errs))
 			}
 			// 0 is said of the whole import only, with the counts that were corrected.
-			if code == codeOK && !slices.Equal(graphOf(w.octi), ref.graph) {
+			if code == exit.OK && !slices.Equal(graphOf(w.octi), ref.graph) {
 				rt.Errorf("code 0, and the graph is another: %v", differing(ref.graph, graphOf(w.octi)))
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
 )
@@ -184,7 +185,7 @@ func (w *tailWorld) upset(t *testing.T, u upset, v *verdict) {
 		v.other = append(v.other, "the tail goes on although the stream is refused")
 		return
 	}
-	if code := <-w.ended; code != codeSide || !strings.Contains(w.err.String(), "OpenCTI") {
+	if code := <-w.ended; code != exit.Side || !strings.Contains(w.err.String(), "OpenCTI") {
 		v.other = append(v.other, fmt.Sprintf("the tail ended with %d: %s", code, lastLine(w.err.String())))
 	}
 	w.octi.HTTP.Heal()

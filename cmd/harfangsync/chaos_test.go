@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/simhttp"
 )
@@ -157,7 +158,7 @@ func (c chaosCell) codes() []int {
 	case c.ask.name == "state, read only":
 		return []int{0} // no state is an empty one, with a warning
 	case c.ask.name == "a stream's filters" && c.trouble.name == "nulls for answers":
-		return []int{codeUsage} // null is the platform's word for an unknown id
+		return []int{exit.Usage} // null is the platform's word for an unknown id
 	case c.ask.name == "ping" && c.trouble.alike == "stored":
 		return []int{0} // what is stored tells that it arrived
 	case c.command == "plan" || !c.ask.write && c.ask.name != "read back":

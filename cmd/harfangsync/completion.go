@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 )
 
@@ -26,7 +27,7 @@ func (p *program) completionCommand() *cli.Command {
 		Action: func(c *cli.Context) error {
 			shell := c.Args().First()
 			if !slices.Contains(shells, shell) {
-				return usagef("completion needs the name of a shell: %s", strings.Join(shells, ", "))
+				return exit.Usagef("completion needs the name of a shell: %s", strings.Join(shells, ", "))
 			}
 			script, err := completionScripts.ReadFile("completion/" + shell)
 			if err != nil {
@@ -50,7 +51,7 @@ type candidate struct{ word, about string }
 // complete answers askComplete.
 func (p *program) complete(app *cli.App, words []string) int {
 	if len(words) == 0 {
-		return codeUsage
+		return exit.Usage
 	}
 	last := len(words) - 1
 	words, cur, had := rejoin(words[:last], strings.TrimPrefix(words[last], "."))
@@ -59,7 +60,7 @@ func (p *program) complete(app *cli.App, words []string) int {
 			fmt.Fprintf(p.stdout, "%s\t%s\n", (cur + rest)[len(had):], c.about)
 		}
 	}
-	return codeOK
+	return exit.OK
 }
 
 // rejoin undoes what bash does to words with = and : in them, which it takes apart. had is the part of

@@ -16,6 +16,7 @@ import (
 	"github.com/yuin/goldmark/ast"
 	markdown "github.com/yuin/goldmark/text"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sources/octisim"
 )
 
@@ -170,7 +171,7 @@ func (c *console) run(page string, commands []consoleCommand) {
 			c.t.Fatalf("%s, line %d: %s: not run: %v, %v", page, cmd.line, cmd.text, err, err2)
 		}
 		got, _ := strconv.Atoi(strings.TrimSpace(string(code)))
-		if got != cmd.code && !(cmd.endless() && got == codeSignal+2) {
+		if got != cmd.code && !(cmd.endless() && got == exit.Signal+2) {
 			c.t.Errorf("%s, line %d: %s\nended with %d, the page says %d\n%s", page, cmd.line, cmd.text, got, cmd.code, b)
 		}
 		// At a terminal the answer ends the line of the question.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/sources/octisim"
 )
@@ -172,7 +173,7 @@ func TestTwoRunsAtOnce(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	err := w.process(t, dir, &second, "run", "--lock-timeout", "0s").Wait()
-	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != codeLocked {
+	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != exit.Locked {
 		t.Errorf("the second run: %v, want code 7\n%s", err, second.String())
 	}
 	if err := w.process(t, dir, &third, "run", "--lock-timeout", "1m").Wait(); err != nil || !strings.Contains(third.String(), "No changes.") {

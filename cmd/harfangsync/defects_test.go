@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
@@ -189,7 +190,7 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 		"a refused rule counted as created": func(t *testing.T, w *chaosWorld) {
 			w.put(1, "Bad condition", "sigma", strings.Replace(fmt.Sprintf(chaosSigma, "bad", chaosID(901), "x"), "condition: sel", "condition: nothing_of_that_name", 1), "")
 			w.stix(2, "[domain-name:value = 'a.example']")
-			out := w.must(t, codePartly, "run")
+			out := w.must(t, exit.Partly, "run")
 			if !strings.Contains(out, "Apply complete: 1 added, 0 changed, 0 enabled, 0 disabled, 0 deleted, 0 adopted; 1 failed.") || !strings.Contains(out, "create sigma Bad condition: failed: refused: ") {
 				t.Error(out)
 			}
@@ -239,7 +240,7 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 					w.hlURL = h.URL
 				}
 				w.env = nil
-				if out := w.must(t, codeSide, "run"); !strings.Contains(out, "certificate") {
+				if out := w.must(t, exit.Side, "run"); !strings.Contains(out, "certificate") {
 					t.Errorf("%s: an unknown authority: %s", side, out)
 				}
 				w.env = []string{side + "_CA_BUNDLE=" + bundle}
@@ -347,7 +348,7 @@ func TestCommandsThatReadSendNoWrite(t *testing.T) {
 			}
 		}
 	}
-	w.must(t, codeUsage, "apply") // prints the plan, and nobody approves it
+	w.must(t, exit.Usage, "apply") // prints the plan, and nobody approves it
 	if !maps.Equal(exact, w.exact()) {
 		t.Error("a rule was changed")
 	}

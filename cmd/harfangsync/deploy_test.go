@@ -11,6 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/render"
 )
 
@@ -52,7 +53,7 @@ func TestTheCronJobsCommandDoesTheJob(t *testing.T) {
 	}
 	for _, last := range []string{"Apply complete: 1 added", render.NoChanges} {
 		code, out, errs := w.command(t.Context(), commands[0]...)
-		if code != codeOK || !strings.Contains(out, last) {
+		if code != exit.OK || !strings.Contains(out, last) {
 			t.Fatalf("%q ended with %d\n%s%s", commands[0], code, out, errs)
 		}
 		for line := range strings.Lines(errs) {
@@ -84,7 +85,7 @@ func TestOneSnapshotFeedsEveryTenant(t *testing.T) {
 	if len(commands) != 2 {
 		t.Fatalf("commands %q", commands)
 	}
-	if code, out := command(commands[0], "OPENCTI_URL="+w.octiURL, "OPENCTI_TOKEN="+simOpenCTIToken); code != codeOK {
+	if code, out := command(commands[0], "OPENCTI_URL="+w.octiURL, "OPENCTI_TOKEN="+simOpenCTIToken); code != exit.OK {
 		t.Fatalf("%q ended with %d\n%s", commands[0], code, out)
 	}
 	for tenant := range 2 {
@@ -92,7 +93,7 @@ func TestOneSnapshotFeedsEveryTenant(t *testing.T) {
 		for _, last := range []string{"Apply complete: 1 added", render.NoChanges} {
 			code, out := command(commands[1], "HARFANGLAB_URL="+h.hlURL, "HARFANGLAB_TOKEN="+simHarfangLabToken, "CONNECTOR_ID="+simConnectorID,
 				fmt.Sprintf("HARFANGSYNC_STATE=file:%s/tenant-%d.json", shared, tenant))
-			if code != codeOK || !strings.Contains(out, last) {
+			if code != exit.OK || !strings.Contains(out, last) {
 				t.Fatalf("tenant %d: %q ended with %d\n%s", tenant, commands[1], code, out)
 			}
 		}
@@ -114,7 +115,7 @@ func TestManifestsRunCommandsThatExist(t *testing.T) {
 			seen++
 			var out strings.Builder
 			p := newProgram(strings.NewReader(""), &out, &out, nil)
-			if code := p.run(t.Context(), append(append([]string{"harfangsync"}, args...), "--help")); code != codeOK || !strings.Contains(out.String(), "harfangsync "+args[0]) {
+			if code := p.run(t.Context(), append(append([]string{"harfangsync"}, args...), "--help")); code != exit.OK || !strings.Contains(out.String(), "harfangsync "+args[0]) {
 				t.Errorf("%s: %q ended with %d\n%s", f, args, code, out.String())
 			}
 		}

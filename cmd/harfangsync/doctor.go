@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/cmd/httpclient"
 	"harfangsync/reconcile/render"
 	"harfangsync/sources/opencti"
@@ -75,7 +76,7 @@ func (p *program) doctorCommand() *cli.Command {
 			if err := d.print(p.stdout, asJSON); err != nil {
 				return err
 			}
-			return ending(d.code())
+			return exit.With(d.code())
 		},
 	}
 }
@@ -116,10 +117,10 @@ func (d *doctor) settings() {
 		}
 		bare := *p
 		bare.Remedy, bare.Setting = "", ""
-		d.checks = append(d.checks, check{ID: name, Side: "settings", Status: isFail, Detail: bare.Error(), Remedy: cmp.Or(p.Remedy, "correct it"), code: codeUsage})
+		d.checks = append(d.checks, check{ID: name, Side: "settings", Status: isFail, Detail: bare.Error(), Remedy: cmp.Or(p.Remedy, "correct it"), code: exit.Usage})
 	}
 	if _, err := exclusions(d.cfg); err != nil && !d.broken("sync") {
-		d.checks = append(d.checks, check{ID: "settings.sync.exclusions", Side: "settings", Status: isFail, Detail: err.Error(), Remedy: "mend the file", code: codeUsage})
+		d.checks = append(d.checks, check{ID: "settings.sync.exclusions", Side: "settings", Status: isFail, Detail: err.Error(), Remedy: "mend the file", code: exit.Usage})
 	}
 	for _, w := range d.cfg.Warnings {
 		d.note("settings", "warning", isWarn, w, "correct or remove it")
@@ -151,7 +152,7 @@ func (d *doctor) note(side, name string, s status, detail, remedy string) {
 	if name != "" {
 		id += "." + name
 	}
-	d.checks = append(d.checks, check{ID: id, Side: side, Status: s, Detail: detail, Remedy: remedy, code: codeSide})
+	d.checks = append(d.checks, check{ID: id, Side: side, Status: s, Detail: detail, Remedy: remedy, code: exit.Side})
 }
 
 // faulty says whether a check below the API of a side failed.
@@ -181,8 +182,8 @@ func (d *doctor) skip(side, why string, names ...string) {
 func (d *doctor) failed(side, name string, err error) {
 	detail, remedy := cutRemedy(err)
 	d.note(side, name, isFail, detail, remedy)
-	if exitCode(err, 0) == codeUsage {
-		d.checks[len(d.checks)-1].code = codeUsage
+	if exit.Code(err, 0) == exit.Usage {
+		d.checks[len(d.checks)-1].code = exit.Usage
 	}
 }
 
@@ -197,10 +198,10 @@ func cutRemedy(err error) (detail, remedy string) {
 // code is 0 when nothing failed, codeUsage when settings are wrong, and codeSide when a side fails; of
 // both the first, as for every command.
 func (d *doctor) code() int {
-	code := codeOK
+	code := exit.OK
 	for _, c := range d.checks {
 		switch {
-		case c.Status != isFail || code == codeUsage:
+		case c.Status != isFail || code == exit.Usage:
 		default:
 			code = c.code
 		}
@@ -216,7 +217,7 @@ func (d *doctor) print(w io.Writer, asJSON bool) error {
 		return enc.Encode(struct {
 			Checks []check `json:"checks"`
 			OK     bool    `json:"ok"`
-		}{d.checks, d.code() == codeOK})
+		}{d.checks, d.code() == exit.OK})
 	}
 	count, width := map[status]int{}, 0
 	for _, c := range d.checks {

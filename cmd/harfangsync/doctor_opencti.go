@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/sources/opencti"
 )
@@ -185,7 +186,7 @@ func (d *doctor) checkSource(ctx context.Context, client *opencti.Client, ident 
 		switch {
 		case errors.Is(err, opencti.ErrUnknownStream):
 			d.note("opencti", "stream", isFail, "OpenCTI knows no stream "+id, "create it under Data sharing, or leave connector.live_stream_id empty for the built-in filter")
-			d.checks[len(d.checks)-1].code = codeUsage
+			d.checks[len(d.checks)-1].code = exit.Usage
 		case err != nil:
 			d.failed("opencti", "stream", err)
 		case !stream.Live:

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/state"
 	"harfangsync/sources/octisim"
@@ -36,7 +37,7 @@ func TestStreams(t *testing.T) {
 		return examined(t, w, nil, append(env, "CONNECTOR_LIVE_STREAM_ID="+chaosID(n))...)
 	}
 	f := stream(10, "HARFANGSYNC_MIN_SCORE=70", "HARFANGSYNC_LABELS=edr", "HARFANGSYNC_EXCLUDE_LABELS=test", "HARFANGSYNC_MAX_TLP=amber")
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("opencti.stream", isOK, `"live one" is started`)
 	f.want("opencti.filter", isOK, "the stream lets through: type is Indicator and pattern type is stix; and of that: ", "score at least 70, one of the labels edr, none of the labels test, at most TLP:AMBER")
 	f.want("opencti.indicators", isWarn, "no indicator passes") // its score is 60
@@ -44,18 +45,18 @@ func TestStreams(t *testing.T) {
 		t.Error("the stream's filter decides on detection")
 	}
 	f = stream(11)
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("opencti.stream", isWarn, "stopped", "start it")
 	f.want("opencti.indicators", isOK, "1 indicators pass")
 	f = stream(12)
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("opencti.filter", isOK, "the stream has no filters", "flagged for detection")
 	f = stream(13)
-	f.failures(codeUsage, "opencti.stream")
+	f.failures(exit.Usage, "opencti.stream")
 	f.want("opencti.stream", isFail, "cannot be understood", "save the stream once more")
 	f.want("opencti.filter", skipped)
 	f = stream(14)
-	f.failures(codeUsage, "opencti.stream")
+	f.failures(exit.Usage, "opencti.stream")
 	f.want("opencti.stream", isFail, "OpenCTI knows no stream", "leave connector.live_stream_id empty")
 	if strings.ContainsAny(f.out, "\x1b") {
 		t.Error("the name of a stream writes to the terminal")
@@ -74,7 +75,7 @@ func TestPagesAreTried(t *testing.T) {
 	w.octi.SetKnobs(func(k *octisim.Knobs) { k.PageCap = 4 })
 	f = examined(t, w, nil)
 	f.want("opencti.page_size", isWarn, "cuts pages of 500 at 4", "set sync.page_size to 4")
-	f.failures(codeOK)
+	f.failures(exit.OK)
 }
 
 func TestHarfangLabsListsAndRights(t *testing.T) {
@@ -86,17 +87,17 @@ func TestHarfangLabsListsAndRights(t *testing.T) {
 	w.hl.DisableSource("sigma", id)
 	w.hl.HTTP.Forget()
 	f := examined(t, w, nil)
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("harfanglab.list.sigma", isWarn, "is disabled", "enable it in the console")
 
 	f = examined(t, w, nil, "HARFANGLAB_TOKEN=other")
-	f.failures(codeSide, "harfanglab.account")
+	f.failures(exit.Side, "harfanglab.account")
 	f.want("harfanglab.account", isFail, "401", "check the token")
 	f.want("opencti.account", isOK)
 
 	_ = w.hl.HTTP.Fail(simhttp.Fault{Path: "YaraSource", Do: simhttp.Answer, Status: 403, Payload: `{"detail": "no permission"}`})
 	f = examined(t, w, nil)
-	f.failures(codeSide, "harfanglab.list.yara")
+	f.failures(exit.Side, "harfanglab.list.yara")
 	f.want("harfanglab.account", isOK)
 	f.want("harfanglab.list.yara", isFail, "may not read yara lists: 403 no permission", "permissions to view")
 	f.want("harfanglab.list.ioc", isOK)
@@ -105,24 +106,24 @@ func TestHarfangLabsListsAndRights(t *testing.T) {
 	// A manager that tells its version to everybody, and alerts that may be read.
 	_ = w.hl.HTTP.Fail(simhttp.Fault{Path: "/api/version", Do: simhttp.Answer, Payload: `{"version": "24.12"}`})
 	f = examined(t, w, nil, "HARFANGLAB_TOKEN=other")
-	f.failures(codeSide, "harfanglab.account")
+	f.failures(exit.Side, "harfanglab.account")
 	f.want("harfanglab.version", isOK, "24.12")
 	_ = w.hl.HTTP.Fail(simhttp.Fault{Path: "/alert/Alert/", Do: simhttp.Answer, Payload: `{"count": 0, "next": null, "results": []}`})
 	f = examined(t, w, nil, "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true")
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("harfanglab.alerts", isOK)
 	w.hl.HTTP.Heal()
 
 	_ = w.hl.HTTP.Fail(simhttp.Fault{Path: "/api/", Do: simhttp.Answer, Payload: "<html>login</html>"})
 	f = examined(t, w, nil)
-	f.failures(codeSide, "harfanglab.account")
+	f.failures(exit.Side, "harfanglab.account")
 	f.want("harfanglab.account", isFail, "HTML where JSON is due", "check harfanglab.url")
 }
 
 func TestSidesThatCannotBeReached(t *testing.T) {
 	w := healthyWorld(t)
 	f := examined(t, w, nil, "OPENCTI_URL=http://127.0.0.1:1")
-	f.failures(codeSide, "opencti.connect")
+	f.failures(exit.Side, "opencti.connect")
 	f.want("opencti.connect", isFail, "connection refused", "check opencti.url")
 	f.want("opencti.account", skipped)
 	f.want("harfanglab.account", isOK)
@@ -141,13 +142,13 @@ func TestSidesThatCannotBeReached(t *testing.T) {
 	f = examined(t, w, func(d *doctor) {
 		d.lookup = func(context.Context, string) ([]string, error) { return nil, errors.New("no such host") }
 	}, "HARFANGLAB_URL="+named)
-	f.failures(codeOK) // it answers all the same
+	f.failures(exit.OK) // it answers all the same
 	f.want("harfanglab.dns", isWarn, "the name localhost does not resolve: no such host; the API answers all the same")
 
 	// Only the API is let through.
 	_ = w.octi.HTTP.Fail(simhttp.Fault{Method: "GET", Do: simhttp.Reset})
 	f = examined(t, w, nil)
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("opencti.connect", isWarn, "the API answers all the same")
 }
 
@@ -160,12 +161,12 @@ func TestClocks(t *testing.T) {
 		words string
 		code  int
 	}{
-		{"equal", 0, "", isOK, "agree within", codeOK},
-		{"a little off", 30 * time.Second, "", isOK, "agree within", codeOK},
-		{"ahead", 95 * time.Second, "", isWarn, "ahead of ours", codeOK},
-		{"behind", -95 * time.Second, "", isWarn, "behind ours", codeOK},
-		{"far off", -time.Hour, "", isFail, "1h0m", codeSide},
-		{"a cache tells the time of another answer", time.Hour, "3600", skipped, "named its time", codeOK},
+		{"equal", 0, "", isOK, "agree within", exit.OK},
+		{"a little off", 30 * time.Second, "", isOK, "agree within", exit.OK},
+		{"ahead", 95 * time.Second, "", isWarn, "ahead of ours", exit.OK},
+		{"behind", -95 * time.Second, "", isWarn, "behind ours", exit.OK},
+		{"far off", -time.Hour, "", isFail, "1h0m", exit.Side},
+		{"a cache tells the time of another answer", time.Hour, "3600", skipped, "named its time", exit.OK},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newChaosWorld(t)
@@ -207,12 +208,12 @@ func TestCertificates(t *testing.T) {
 	named := strings.Replace(url, "127.0.0.1", "localhost", 1) // a name that the certificate lacks
 
 	f := examined(t, w, nil, url)
-	f.failures(codeSide, "opencti.tls")
+	f.failures(exit.Side, "opencti.tls")
 	f.want("opencti.tls", isFail, "unknown authority", "set opencti.ca_bundle")
 	f.want("opencti.account", skipped, "see above")
 
 	f = examined(t, w, nil, url, trusted)
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("opencti.tls", isOK, "certificate of", "ends in ", "1 authorities of opencti.ca_bundle")
 	f.want("opencti.account", isOK)
 
@@ -225,20 +226,20 @@ func TestCertificates(t *testing.T) {
 	f.want("opencti.tls", isFail, "expired", "replace the certificate")
 
 	f = examined(t, w, nil, url, "OPENCTI_SSL_VERIFY=false")
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("opencti.tls", isWarn, "ssl_verify is off", "would not be accepted", "set opencti.ca_bundle")
 	f.want("opencti.account", isOK)
 
 	f = examined(t, w, nil, url, "OPENCTI_CA_BUNDLE="+filepath.Join(dir, "none.pem"))
-	f.failures(codeUsage, "settings.opencti.ca_bundle", "opencti.tls")
+	f.failures(exit.Usage, "settings.opencti.ca_bundle", "opencti.tls")
 	f = examined(t, w, nil, url, "OPENCTI_CA_BUNDLE="+empty)
-	f.failures(codeUsage, "settings.opencti.ca_bundle", "opencti.tls")
+	f.failures(exit.Usage, "settings.opencti.ca_bundle", "opencti.tls")
 	f.want("opencti.tls", isFail, "holds no certificate")
 
 	f = examined(t, w, nil, strings.Replace(url, "https", "http", 1))
 	f.want("opencti.connect", isOK) // a server that says what it is
 	f = examined(t, w, nil, strings.Replace("OPENCTI_URL="+w.octiURL, "http", "https", 1))
-	f.failures(codeSide, "opencti.connect")
+	f.failures(exit.Side, "opencti.connect")
 	f.want("opencti.connect", isFail, "no answer from ")
 }
 
@@ -254,7 +255,7 @@ func TestStateAndLock(t *testing.T) {
 	}
 	inFile := "HARFANGSYNC_STATE=file:" + file
 	f := examined(t, w, nil, inFile)
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("state.memory", isOK, "nothing is remembered in "+file)
 	f.want("state.lock", isOK, "is free")
 	left, err := os.ReadDir(dir)
@@ -275,9 +276,9 @@ func TestStateAndLock(t *testing.T) {
 	examined(t, w, nil, inFile).want("state.lock", isOK, "is free")
 
 	f = examined(t, w, nil, "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "no", "state.json"))
-	f.failures(codeUsage, "state.memory")
+	f.failures(exit.Usage, "state.memory")
 	f = examined(t, w, nil, "HARFANGSYNC_STATE=file:"+dir)
-	f.failures(codeUsage, "state.memory")
+	f.failures(exit.Usage, "state.memory")
 
 	// In OpenCTI, where another run has a lease.
 	cfg := f.doctor.cfg
@@ -287,7 +288,7 @@ func TestStateAndLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	f = examined(t, w, nil)
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("state.lock", isWarn, "another run holds the lock in OpenCTI, until ")
 	f.want("state.memory", isOK, "no run has ended with code 0")
 	f = examined(t, w, func(d *doctor) { d.now = func() time.Time { return time.Now().Add(2 * time.Minute) } })
@@ -302,7 +303,7 @@ func TestStateAndLock(t *testing.T) {
 	f.want("state.lock", isOK, "is free") // a damaged state holds no lease
 	_ = w.octi.HTTP.Fail(simhttp.Fault{Body: "ConnectorState", Do: simhttp.Answer, Status: 500, Payload: "<html>"})
 	f = examined(t, w, nil)
-	f.failures(codeSide, "state.memory")
+	f.failures(exit.Side, "state.memory")
 	f.want("state.lock", skipped)
 }
 
@@ -314,7 +315,7 @@ func TestTheProxyOfTheEnvironmentIsNamed(t *testing.T) {
 	// The simulator is its own proxy: it looks at the path alone.
 	t.Setenv("HTTP_PROXY", strings.Replace(w.octiURL, "http://", "http://user:"+hookSecret+"@", 1))
 	f := examined(t, w, nil, "OPENCTI_URL=http://opencti.example")
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("opencti.proxy", isOK, "through the proxy "+w.octiURL+" of HTTP_PROXY")
 	f.want("opencti.dns", isOK, "the proxy 127.0.0.1 is an address")
 	f.want("opencti.tls", isWarn, "plain HTTP")
@@ -323,7 +324,7 @@ func TestTheProxyOfTheEnvironmentIsNamed(t *testing.T) {
 
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 	f = examined(t, w, nil, "OPENCTI_URL=https://opencti.example")
-	f.failures(codeSide, "opencti.connect")
+	f.failures(exit.Side, "opencti.connect")
 	f.want("opencti.connect", isFail, "connection refused", "the proxy")
 	t.Setenv("HTTPS_PROXY", "http://%zz")
 	d := &doctor{}

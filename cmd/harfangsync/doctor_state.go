@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/state"
 )
 
@@ -71,13 +72,13 @@ func (d *doctor) checkFile(ctx context.Context, path string) {
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		d.note("state", "memory", isFail, "the directory "+dir+" of the state is not there", "make it, or change sync.state")
-		d.checks[len(d.checks)-1].code = codeUsage
+		d.checks[len(d.checks)-1].code = exit.Usage
 		return
 	}
 	text, err := state.File(path).Load(ctx)
 	if err != nil {
 		d.note("state", "memory", isFail, "the state cannot be read: "+err.Error(), "let this user read and write "+path)
-		d.checks[len(d.checks)-1].code = codeUsage
+		d.checks[len(d.checks)-1].code = exit.Usage
 		return
 	}
 	doc, err := state.Parse(text)
@@ -178,7 +179,7 @@ func (d *doctor) checkLockFile(ctx context.Context, path string) {
 	}
 	if err != nil {
 		d.note("state", "lock", isFail, err.Error(), "let this user read and write it")
-		d.checks[len(d.checks)-1].code = codeUsage
+		d.checks[len(d.checks)-1].code = exit.Usage
 		return
 	}
 	release()

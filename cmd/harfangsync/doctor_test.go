@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
 )
@@ -112,7 +113,7 @@ func healthyWorld(t *testing.T) *chaosWorld {
 func TestAHealthyWorldHasNothingToMend(t *testing.T) {
 	w := healthyWorld(t)
 	f := examined(t, w, nil)
-	f.failures(codeOK)
+	f.failures(exit.OK)
 	f.want("settings", isOK, "5 are set")
 	f.want("opencti.account", isOK, "Connector")
 	f.want("opencti.indicators", isOK, "1 indicators pass")
@@ -175,7 +176,7 @@ func TestSettingsThatAreWrongSpoilTheirSideAlone(t *testing.T) {
 	defer s.Close()
 	f := examined(t, w, nil, "OPENCTI_URL="+s.URL, "OPENCTI_SSL_VERIFY=perhaps", "HARFANGSYNC_PAGE_SIZE=0", "HARFANGSYNC_STAET=none", "HARFANGSYNC_METRICS_TEXTFILE="+filepath.Join(t.TempDir(), "no", "x.prom"),
 		"HARFANGSYNC_NOTIFY_WEBHOOK=http://127.0.0.1:1/"+hookSecret)
-	f.failures(codeUsage, "settings.opencti.ssl_verify", "settings.sync.page_size")
+	f.failures(exit.Usage, "settings.opencti.ssl_verify", "settings.sync.page_size")
 	f.want("settings.warning", isWarn, "HARFANGSYNC_STAET", "did you mean HARFANGSYNC_STATE?")
 	f.want("opencti.connect", isOK)
 	f.want("opencti.account", skipped, "settings are wrong")
@@ -189,7 +190,7 @@ func TestWhatAnAccountMayNot(t *testing.T) {
 	w := healthyWorld(t)
 	w.octi.PutUser(octisim.User{Name: "Reader", Token: "reader-token", Capabilities: []string{"APIACCESS_USETOKEN", "KNOWLEDGE"}, Markings: []string{"TLP:CLEAR", "TLP:GREEN"}})
 	f := examined(t, w, nil, "OPENCTI_TOKEN=reader-token")
-	f.failures(codeSide, "opencti.right.CONNECTORAPI")
+	f.failures(exit.Side, "opencti.right.CONNECTORAPI")
 	f.want("opencti.right.KNOWLEDGE", isOK)
 	f.want("opencti.right.TAXIIAPI", skipped, "not needed")
 	f.want("opencti.right.CONNECTORAPI", isFail, "keeps the state and the lock", "built-in role Connector")
@@ -202,7 +203,7 @@ func TestWhatAnAccountMayNot(t *testing.T) {
 	// With alerts to import, and a stream, more is needed.
 	_ = w.hl.HTTP.Fail(simhttp.Fault{Path: "/alert/Alert/", Do: simhttp.Answer, Status: 403, Payload: `{"detail": "no"}`})
 	f = examined(t, w, nil, "OPENCTI_TOKEN=reader-token", "HARFANGSYNC_STATE=none", "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true", "CONNECTOR_LIVE_STREAM_ID="+chaosID(9))
-	f.failures(codeSide, "opencti.right.CONNECTORAPI", "opencti.right.MODULES", "opencti.right.KNOWLEDGE_KNUPDATE", "opencti.right.TAXIIAPI", "opencti.confidence", "opencti.stream", "harfanglab.alerts")
+	f.failures(exit.Side, "opencti.right.CONNECTORAPI", "opencti.right.MODULES", "opencti.right.KNOWLEDGE_KNUPDATE", "opencti.right.TAXIIAPI", "opencti.confidence", "opencti.stream", "harfanglab.alerts")
 	f.want("harfanglab.alerts", isFail, "403 no", "check the token and its right")
 	f.want("opencti.right.SETTINGS_SETLABELS", isWarn)
 	f.want("opencti.stream", isFail, "lacks the capability TAXIIAPI", "give its role that right")
@@ -212,7 +213,7 @@ func TestWhatAnAccountMayNot(t *testing.T) {
 	// Nothing can be read at all.
 	w.octi.PutUser(octisim.User{Name: "Nobody", Token: "nobody-token", Capabilities: []string{"APIACCESS_USETOKEN"}, Markings: []string{}})
 	f = examined(t, w, nil, "OPENCTI_TOKEN=nobody-token", "HARFANGSYNC_STATE=none")
-	f.failures(codeSide, "opencti.right.KNOWLEDGE")
+	f.failures(exit.Side, "opencti.right.KNOWLEDGE")
 	f.want("opencti.indicators", skipped, "may not read indicators")
 	f.want("opencti.markings", isWarn, "may see no marking")
 
@@ -242,7 +243,7 @@ func TestVersionsAreJudged(t *testing.T) {
 		f := examined(t, w, nil, tt.env)
 		f.want("opencti.version", tt.s, tt.words)
 		f.want("opencti.account", isOK)
-		if (f.by["opencti.version"].Status == isFail) != (f.doctor.code() == codeSide) && tt.env == "" {
+		if (f.by["opencti.version"].Status == isFail) != (f.doctor.code() == exit.Side) && tt.env == "" {
 			t.Errorf("%s: code %d", tt.version, f.doctor.code())
 		}
 		w.close()
@@ -254,7 +255,7 @@ func TestTheDoctorsJSON(t *testing.T) {
 	for _, tt := range []struct {
 		env  []string
 		code int
-	}{{nil, codeOK}, {[]string{"HARFANGLAB_TOKEN=wrong"}, codeSide}, {[]string{"HARFANGSYNC_PARALLELISM=many", "OPENCTI_TOKEN=wrong"}, codeUsage}} {
+	}{{nil, exit.OK}, {[]string{"HARFANGLAB_TOKEN=wrong"}, exit.Side}, {[]string{"HARFANGSYNC_PARALLELISM=many", "OPENCTI_TOKEN=wrong"}, exit.Usage}} {
 		w.env = tt.env
 		s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
 		var out, errs bytes.Buffer
@@ -271,7 +272,7 @@ func TestTheDoctorsJSON(t *testing.T) {
 		}
 		dec := json.NewDecoder(&out)
 		dec.DisallowUnknownFields()
-		if err := dec.Decode(&got); err != nil || got.OK == nil || *got.OK != (tt.code == codeOK) || len(got.Checks) < 20 {
+		if err := dec.Decode(&got); err != nil || got.OK == nil || *got.OK != (tt.code == exit.OK) || len(got.Checks) < 20 {
 			t.Fatalf("%v: %v, %+v", tt.env, err, got)
 		}
 		for _, c := range got.Checks {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/run"
 )
@@ -19,7 +20,7 @@ func (p *program) dumpCommand() *cli.Command {
 		Flags:     append([]cli.Flag{onlyFlag(&s)}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usagef("dump needs the directory to write, as in harfangsync dump lists")
+				return exit.Usagef("dump needs the directory to write, as in harfangsync dump lists")
 			}
 			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
 				d, err := t.job.Dump(ctx, t.cfg.HarfangLab.URL)
@@ -49,14 +50,14 @@ func (p *program) restoreCommand() *cli.Command {
 			p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() != 1 {
-				return usagef("restore needs the directory that dump or --backup wrote")
+				return exit.Usagef("restore needs the directory that dump or --backup wrote")
 			}
 			d, err := run.ReadDump(c.Args().First())
 			if err != nil {
 				return err
 			}
 			if exact && d.Scope != run.ScopeList {
-				return usagef("--exact needs a dump of whole lists; this is a backup of single rows")
+				return exit.Usagef("--exact needs a dump of whole lists; this is a backup of single rows")
 			}
 			return p.reported(c.Context, "restore", func() error {
 				return p.withPlan(c.Context, &a, func(ctx context.Context, t *target) (*run.Planned, error) {

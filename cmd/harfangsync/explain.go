@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/render"
 	"harfangsync/sources/exclude"
@@ -45,7 +46,7 @@ func (p *program) explainCommand() *cli.Command {
 				}
 			}
 			if given != 1 {
-				return usagef("explain needs exactly one of --value, --indicator, --pattern and --patterns")
+				return exit.Usagef("explain needs exactly one of --value, --indicator, --pattern and --patterns")
 			}
 			switch {
 			case e.value != "":
@@ -99,7 +100,7 @@ func (p *program) explainPatterns(e *explaining) error {
 	var err error
 	switch {
 	case !slices.Contains([]string{"stix", "sigma", "yara"}, e.patternType):
-		return usagef("--pattern-type %q: want stix, sigma or yara", e.patternType)
+		return exit.Usagef("--pattern-type %q: want stix, sigma or yara", e.patternType)
 	case e.pattern != "":
 		err = each(e.pattern)
 	default:
@@ -117,7 +118,7 @@ func (p *program) eachLine(path string, visit func(string) error) error {
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return usagef("--patterns: %v", err)
+			return exit.Usagef("--patterns: %v", err)
 		}
 		defer f.Close()
 		in = f

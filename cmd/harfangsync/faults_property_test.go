@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sources/simhttp"
 )
 
@@ -38,7 +39,7 @@ func TestAnyFaultsConverge(t *testing.T) {
 		for range rapid.IntRange(1, 3).Draw(rt, "runs") {
 			args := rapid.SampledFrom([][]string{{"run"}, {"apply", "--auto-approve"}, {"plan"}}).Draw(rt, "command")
 			code, out, errs := w.command(t.Context(), args...)
-			if !slices.Contains([]int{codeOK, codeRefused, codePartly, codeSide}, code) {
+			if !slices.Contains([]int{exit.OK, exit.Refused, exit.Partly, exit.Side}, code) {
 				rt.Errorf("%v ended with %d: %s", args, code, lastLine(out+errs))
 			}
 			if strings.Contains(out+errs, simOpenCTIToken) || strings.Contains(out+errs, simHarfangLabToken) {

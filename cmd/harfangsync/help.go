@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"harfangsync/cmd/harfangsync/exit"
 	"slices"
 	"strings"
 
@@ -18,7 +19,7 @@ type lesson struct {
 // teach gives every command its description, and its flags their groups.
 func teach(app *cli.App) {
 	app.Description = "Start with demo, which needs nothing. Then set the addresses and tokens of both platforms (config validate says what\n" +
-		"is missing), let doctor try them, and read a plan: it writes nothing.\n\n" + exitCodesText(slices.Collect(everyCode))
+		"is missing), let doctor try them, and read a plan: it writes nothing.\n\n" + exit.Text(exit.Table[0].Meaning)
 	for _, c := range app.Commands {
 		teachCommand(c, c.Name)
 	}
@@ -52,11 +53,11 @@ func (l *lesson) text() string {
 		}
 		fmt.Fprintf(&b, "  %s\n", command)
 	}
-	codes := exitCodesText(append([]int{codeOK, codeUnexpected}, l.codes...))
-	if !slices.Contains(l.codes, codeRefused) { // it makes no plan
-		codes = strings.Replace(codes, exitMeanings[0].meaning, "done", 1)
+	done := "done"
+	if slices.Contains(l.codes, exit.Refused) { // it makes a plan
+		done = exit.Table[0].Meaning
 	}
-	b.WriteString("\n" + codes)
+	b.WriteString("\n" + exit.Text(done, append([]int{exit.OK, exit.Unexpected}, l.codes...)...))
 	return b.String()
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"harfangsync/cmd/harfangsync/exit"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -38,7 +39,7 @@ func TestEveryCommandTeaches(t *testing.T) {
 		}
 		var out bytes.Buffer
 		p := newProgram(strings.NewReader(""), &out, &out, nil)
-		if code := p.run(t.Context(), append(append([]string{"harfangsync"}, strings.Fields(name)...), "--help")); code != codeOK {
+		if code := p.run(t.Context(), append(append([]string{"harfangsync"}, strings.Fields(name)...), "--help")); code != exit.OK {
 			t.Errorf("%s --help ended with %d", name, code)
 		}
 		for _, want := range []string{"Examples:\n", "Exit codes:\n", "   --help, -h"} {
@@ -125,10 +126,10 @@ func TestPagesTellTheExitCodes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range exitMeanings {
-			row := regexp.MustCompile(`(?m)^\| ` + m.codes + ` \| ([^|]*) \|`).FindStringSubmatch(string(b))
-			if row == nil || strings.ReplaceAll(row[1], "`", "") != m.meaning {
-				t.Errorf("%s, code %s: %q, want %q", page, m.codes, row, m.meaning)
+		for _, m := range exit.Table {
+			row := regexp.MustCompile(`(?m)^\| ` + m.Codes + ` \| ([^|]*) \|`).FindStringSubmatch(string(b))
+			if row == nil || strings.ReplaceAll(row[1], "`", "") != m.Meaning {
+				t.Errorf("%s, code %s: %q, want %q", page, m.Codes, row, m.Meaning)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/state"
 	"harfangsync/sources/opencti"
 )
@@ -30,7 +31,7 @@ func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, re
 	if k != nil {
 		k.Log = p.log
 	}
-	if err == nil || ctx.Err() != nil || !readOnly && sideFailed(err) {
+	if err == nil || ctx.Err() != nil || !readOnly && exit.SideFailed(err) {
 		return k, err // a run that writes needs its lock, and what gates compare with
 	}
 	p.log.Warn("the state cannot be read and counts as empty", "error", err)
@@ -61,7 +62,7 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to take the lock in OpenCTI (sync.lock: file:PATH or none does without)"}
 	default:
 		leases, err2 := state.Open(ctx, t.connectorState(false))
-		if err2 != nil && sideFailed(err2) {
+		if err2 != nil && exit.SideFailed(err2) {
 			return nil, err2
 		}
 		leases.Log = p.log

@@ -1,7 +1,9 @@
 package main
 
+import "harfangsync/cmd/harfangsync/exit"
+
 // interrupted stands for 130 and 143 in the codes of a lesson.
-const interrupted = codeSignal + 2
+const interrupted = exit.Signal + 2
 
 // lessons are what the help of each command teaches, by its full name.
 var lessons = map[string]*lesson{
@@ -13,7 +15,7 @@ var lessons = map[string]*lesson{
 			"harfangsync plan --out plan.json --detailed-exitcode  # exit 2: changes are pending; apply plan.json makes these very changes",
 			"harfangsync plan --summary --only ioc --min-score 60  # only counts, of one kind, with another setting for once",
 		},
-		[]int{codeChanges, codeUsage, codeRefused, codeStale, codeSide, interrupted},
+		[]int{exit.Changes, exit.Usage, exit.Refused, exit.Stale, exit.Side, interrupted},
 	},
 	"apply": {
 		"Applies a saved plan as it was approved, without asking; or makes a plan, shows it and asks. A rule that changed since the\n" +
@@ -23,7 +25,7 @@ var lessons = map[string]*lesson{
 			"harfangsync apply plan.json --report report.json",
 			"harfangsync apply --auto-approve --backup before  # restore before puts the rows back",
 		},
-		[]int{codeUsage, codeRefused, codePartly, codeStale, codeLocked, codeSide, interrupted},
+		[]int{exit.Usage, exit.Refused, exit.Partly, exit.Stale, exit.Locked, exit.Side, interrupted},
 	},
 	"run": {
 		"Does the whole job and never asks: plan, gates, apply, then alerts and threats back into OpenCTI, where their import is\n" +
@@ -33,7 +35,7 @@ var lessons = map[string]*lesson{
 			"harfangsync run --tail 10m  # and follows the live stream for ten minutes",
 			"harfangsync run --from wanted.gz  # from a snapshot, where OpenCTI cannot be reached",
 		},
-		[]int{codeUsage, codeRefused, codePartly, codeStale, codeLocked, codeSide, interrupted},
+		[]int{exit.Usage, exit.Refused, exit.Partly, exit.Stale, exit.Locked, exit.Side, interrupted},
 	},
 	"pull": {
 		"Makes an incident of each new alert and a sighting on the indicators whose rule fired, and follows those it has made.\n" +
@@ -42,7 +44,7 @@ var lessons = map[string]*lesson{
 			"harfangsync pull --dry-run  # what would be imported; writes nothing",
 			"harfangsync pull --since 2026-01-01 --report alerts.json",
 		},
-		[]int{codeUsage, codePartly, codeLocked, codeSide, interrupted},
+		[]int{exit.Usage, exit.Partly, exit.Locked, exit.Side, interrupted},
 	},
 	"tail": {
 		"Follows the stream that connector.live_stream_id names and brings each change to HarfangLab within seconds, through the\n" +
@@ -51,7 +53,7 @@ var lessons = map[string]*lesson{
 			"harfangsync tail",
 			"harfangsync tail --only ioc --tail-quiet 5s",
 		},
-		[]int{codeUsage, codeRefused, codeLocked, codeSide, interrupted},
+		[]int{exit.Usage, exit.Refused, exit.Locked, exit.Side, interrupted},
 	},
 	"show": {
 		"Prints a saved plan in any form. Needs no settings and no network.",
@@ -60,7 +62,7 @@ var lessons = map[string]*lesson{
 			"harfangsync show plan.json --format markdown  # for a pull request",
 			"harfangsync show plan.json --format html >plan.html  # for a browser: search and filter",
 		},
-		[]int{codeUsage, codeStale},
+		[]int{exit.Usage, exit.Stale},
 	},
 	"explain": {
 		"Answers why something is blocked, or why not. A value or an indicator is looked up on both sides; patterns need no\n" +
@@ -70,7 +72,7 @@ var lessons = map[string]*lesson{
 			`harfangsync explain --pattern "[ipv4-addr:value = '198.51.100.7' AND network-traffic:dst_port = 443]"`,
 			"harfangsync explain --patterns patterns.txt --json  # one pattern a line; - is stdin",
 		},
-		[]int{codeUsage, codeSide, interrupted},
+		[]int{exit.Usage, exit.Side, interrupted},
 	},
 	"snapshot": {
 		"Writes what OpenCTI's filter lets through to a file, from which plan, apply and run work where OpenCTI cannot be reached,\n" +
@@ -79,7 +81,7 @@ var lessons = map[string]*lesson{
 			"harfangsync snapshot --out wanted.gz",
 			"harfangsync plan --from wanted.gz",
 		},
-		[]int{codeUsage, codeSide, interrupted},
+		[]int{exit.Usage, exit.Side, interrupted},
 	},
 	"dump": {
 		"Writes the rules of the lists to files that restore reads, whoever made them.",
@@ -87,7 +89,7 @@ var lessons = map[string]*lesson{
 			"harfangsync dump lists-of-today",
 			"harfangsync dump rules --only sigma,yara",
 		},
-		[]int{codeUsage, codeSide, interrupted},
+		[]int{exit.Usage, exit.Side, interrupted},
 	},
 	"restore": {
 		"Makes rules again, and sets them back, as a dump or a backup holds them: with a plan, gates and a question, like apply.\n" +
@@ -96,7 +98,7 @@ var lessons = map[string]*lesson{
 			"harfangsync restore lists  # shows the plan and asks",
 			"harfangsync restore lists --exact --auto-approve  # also removes our rules that the dump lacks",
 		},
-		[]int{codeUsage, codeRefused, codePartly, codeStale, codeLocked, codeSide, interrupted},
+		[]int{exit.Usage, exit.Refused, exit.Partly, exit.Stale, exit.Locked, exit.Side, interrupted},
 	},
 	"doctor": {
 		"Tries everything that a run needs: settings, names, certificates, versions, rights, lists, stream, clocks, state and lock.\n" +
@@ -105,7 +107,7 @@ var lessons = map[string]*lesson{
 			"harfangsync doctor",
 			"harfangsync doctor --json",
 		},
-		[]int{codeUsage, codeSide, interrupted},
+		[]int{exit.Usage, exit.Side, interrupted},
 	},
 	"config validate": {
 		"Reports every problem of the settings at once, each with where it comes from and what to do. Asks no platform.",
@@ -113,7 +115,7 @@ var lessons = map[string]*lesson{
 			"harfangsync config validate",
 			"harfangsync config validate --config config.yml",
 		},
-		[]int{codeUsage},
+		[]int{exit.Usage},
 	},
 	"config print": {
 		"Prints the settings that are in effect and where each comes from. Secrets are masked.",
@@ -121,7 +123,7 @@ var lessons = map[string]*lesson{
 			"harfangsync config print",
 			"harfangsync config print --policy upsert-only  # as they would be with this flag",
 		},
-		[]int{codeUsage},
+		[]int{exit.Usage},
 	},
 	"config schema": {
 		"Prints a JSON Schema, by which editors complete and check config.yml.",
@@ -134,7 +136,7 @@ var lessons = map[string]*lesson{
 			"harfangsync simulate --env sim.env  # then, elsewhere: set -a; . ./sim.env; harfangsync plan",
 			"harfangsync simulate --indicators indicators.jsonl --latency 50ms",
 		},
-		[]int{codeUsage},
+		[]int{exit.Usage},
 	},
 	"demo": {
 		"Plays the job against simulators: a first load, a change on each side, and what the next plan makes of it.",
@@ -151,7 +153,7 @@ var lessons = map[string]*lesson{
 			"harfangsync completion zsh >_harfangsync  # into a directory of $fpath",
 			"harfangsync completion fish >harfangsync.fish  # into ~/.config/fish/completions",
 		},
-		[]int{codeUsage},
+		[]int{exit.Usage},
 	},
 	"version": {
 		"Prints the version, the commit and the Go that built it, and the format of the plans it reads.",

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 )
@@ -24,23 +25,23 @@ type lie struct {
 }
 
 var lies = []lie{
-	{name: "OpenCTI loses the rows of a page", before: octiKnobs(func(k *octisim.Knobs) { k.SkipPage = 2 }), code: codeRefused, says: "gate G1"},
-	{name: "OpenCTI answers a page twice", before: octiKnobs(func(k *octisim.Knobs) { k.RepeatPage = 2 }), code: codeRefused, says: "gate G1"},
-	{name: "OpenCTI counts more than it shows", before: octiKnobs(func(k *octisim.Knobs) { k.CountOff = 3 }), code: codeRefused, says: "gate G1"},
-	{name: "OpenCTI loses rows once", before: octiKnobs(func(k *octisim.Knobs) { k.SkipPage = 2; k.DriftOnce = true }), code: codeOK, writes: true},
-	{name: "OpenCTI loses relations", before: octiKnobs(func(k *octisim.Knobs) { k.CountOff = 2; k.DriftField = "stixCoreRelationships" }), code: codeRefused, says: "gate G1"},
-	{name: "OpenCTI hides rows while it is read and counts without them", before: hideWhileRead, code: codeRefused, says: "gate G3"},
-	{name: "OpenCTI knows no filter by id", before: octiKnobs(func(k *octisim.Knobs) { k.IDsFilter = "empty" }), code: codeRefused, says: "the filter by id does not work"},
+	{name: "OpenCTI loses the rows of a page", before: octiKnobs(func(k *octisim.Knobs) { k.SkipPage = 2 }), code: exit.Refused, says: "gate G1"},
+	{name: "OpenCTI answers a page twice", before: octiKnobs(func(k *octisim.Knobs) { k.RepeatPage = 2 }), code: exit.Refused, says: "gate G1"},
+	{name: "OpenCTI counts more than it shows", before: octiKnobs(func(k *octisim.Knobs) { k.CountOff = 3 }), code: exit.Refused, says: "gate G1"},
+	{name: "OpenCTI loses rows once", before: octiKnobs(func(k *octisim.Knobs) { k.SkipPage = 2; k.DriftOnce = true }), code: exit.OK, writes: true},
+	{name: "OpenCTI loses relations", before: octiKnobs(func(k *octisim.Knobs) { k.CountOff = 2; k.DriftField = "stixCoreRelationships" }), code: exit.Refused, says: "gate G1"},
+	{name: "OpenCTI hides rows while it is read and counts without them", before: hideWhileRead, code: exit.Refused, says: "gate G3"},
+	{name: "OpenCTI knows no filter by id", before: octiKnobs(func(k *octisim.Knobs) { k.IDsFilter = "empty" }), code: exit.Refused, says: "the filter by id does not work"},
 	{name: "OpenCTI is empty", before: func(w *chaosWorld) {
 		for _, i := range w.octi.Indicators() {
 			w.octi.Delete(i.ID)
 		}
-	}, code: codeRefused, says: "gate G2"},
+	}, code: exit.Refused, says: "gate G2"},
 	{name: "two in five indicators are revoked at once", before: func(w *chaosWorld) {
 		for i := 4; i < 24; i++ {
 			w.edit(i, func(i *octisim.Indicator) { i.Revoked = true })
 		}
-	}, code: codeRefused, says: "gate G4"},
+	}, code: exit.Refused, says: "gate G4"},
 	{name: "the account sees fewer markings than before", before: func(w *chaosWorld) {
 		for i := 4; i < 7; i++ {
 			w.edit(i, func(i *octisim.Indicator) {
@@ -48,11 +49,11 @@ var lies = []lie{
 			})
 		}
 		w.octi.SetKnobs(func(k *octisim.Knobs) { k.HideMarking = []string{"TLP:RED"} })
-	}, code: codeOK, says: "fewer markings are visible", writes: true},
-	{name: "HarfangLab loses a row of a page", before: hlKnobs(hlsim.Knobs{LoseRow: 2, DriftKind: "ioc"}), code: codeRefused, says: "gate G1"},
-	{name: "HarfangLab shows a row twice", before: hlKnobs(hlsim.Knobs{RepeatRow: 1, DriftKind: "ioc"}), code: codeRefused, says: "gate G1"},
-	{name: "HarfangLab counts too few", before: hlKnobs(hlsim.Knobs{CountOff: -1}), code: codeRefused, says: "gate G1"},
-	{name: "HarfangLab's list changes while it is read", before: hlKnobs(hlsim.Knobs{DriftPage: 2, DriftAdd: 2, DriftKind: "ioc", DriftOnce: true}), code: codeOK, writes: true},
+	}, code: exit.OK, says: "fewer markings are visible", writes: true},
+	{name: "HarfangLab loses a row of a page", before: hlKnobs(hlsim.Knobs{LoseRow: 2, DriftKind: "ioc"}), code: exit.Refused, says: "gate G1"},
+	{name: "HarfangLab shows a row twice", before: hlKnobs(hlsim.Knobs{RepeatRow: 1, DriftKind: "ioc"}), code: exit.Refused, says: "gate G1"},
+	{name: "HarfangLab counts too few", before: hlKnobs(hlsim.Knobs{CountOff: -1}), code: exit.Refused, says: "gate G1"},
+	{name: "HarfangLab's list changes while it is read", before: hlKnobs(hlsim.Knobs{DriftPage: 2, DriftAdd: 2, DriftKind: "ioc", DriftOnce: true}), code: exit.OK, writes: true},
 }
 
 func octiKnobs(change func(*octisim.Knobs)) func(*chaosWorld) {
@@ -133,7 +134,7 @@ func edited(t *testing.T, ref *reference) (bad []string) {
 		}
 	}
 	code, out, errs := w.command(t.Context(), "apply", path)
-	if code != codePartly || !strings.Contains(out, " 10 failed.") {
+	if code != exit.Partly || !strings.Contains(out, " 10 failed.") {
 		bad = append(bad, fmt.Sprintf("code %d, %s", code, lastLine(out)))
 	}
 	for _, r := range w.hl.Rules("ioc") {

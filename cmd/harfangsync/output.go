@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"harfangsync/cmd/harfangsync/exit"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,15 +14,22 @@ func canWrite(flag, path string) error {
 		return nil
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return usagef("%s: %s is a directory", flag, path)
+		return exit.Usagef("%s: %s is a directory", flag, path)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".harfangsync-*")
 	if err != nil {
-		return usagef("%s: cannot write there: %v", flag, err)
+		return exit.Usagef("%s: cannot write there: %v", flag, err)
 	}
 	_ = f.Close()
 	_ = os.Remove(f.Name())
 	return nil
+}
+
+// complain prints an error, unless the output has said everything.
+func (p *program) complain(err error) {
+	if exit.Unsaid(err) {
+		fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
+	}
 }
 
 // oneLine keeps what comes from outside from writing to the terminal.

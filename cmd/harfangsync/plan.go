@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/render"
@@ -36,7 +37,7 @@ func (v *viewing) check() error {
 	case "text", "json", "markdown", "html":
 		return nil
 	}
-	return usagef("--format %q: want text, json, markdown or html", v.format)
+	return exit.Usagef("--format %q: want text, json, markdown or html", v.format)
 }
 
 // show prints a plan.
@@ -74,7 +75,7 @@ func (p *program) planCommand() *cli.Command {
 				return err
 			}
 			if s.from != "" && s.asOf != "" {
-				return usagef("--as-of needs OpenCTI: a snapshot holds what was valid when it was made")
+				return exit.Usagef("--as-of needs OpenCTI: a snapshot holds what was valid when it was made")
 			}
 			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
 				var asOf time.Time
@@ -97,9 +98,9 @@ func (p *program) planCommand() *cli.Command {
 				}
 				switch {
 				case s.asOf == "" && planned.Plan.Refused():
-					return ending(codeRefused)
+					return exit.With(exit.Refused)
 				case detailed && len(planned.Plan.Changes) > 0:
-					return ending(codeChanges)
+					return exit.With(exit.Changes)
 				}
 				return nil
 			})
@@ -155,7 +156,7 @@ func (p *program) showCommand() *cli.Command {
 				return err
 			}
 			if c.NArg() != 1 {
-				return usagef("show needs the plan file, as plan --out writes it")
+				return exit.Usagef("show needs the plan file, as plan --out writes it")
 			}
 			d, err := readPlan(c.Args().First())
 			if err != nil {
@@ -175,7 +176,7 @@ func readPlan(path string) (*planfile.Document, error) {
 // slip is a file that cannot be opened as a mistake in the command line; other errors stay as they are.
 func slip(what string, err error) error {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return usagef("%s: %v", what, err)
+		return exit.Usagef("%s: %v", what, err)
 	}
 	return err
 }

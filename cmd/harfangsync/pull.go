@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/render"
@@ -105,7 +106,7 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 		}
 	}
 	if !t.ident.Sees(hl.Marking) {
-		return nil, usagef("harfanglab.default_markings: the account in OpenCTI may not see %s, so it could not tell what it has imported; allow the marking for its group, or choose another", hl.Marking)
+		return nil, exit.Usagef("harfanglab.default_markings: the account in OpenCTI may not see %s, so it could not tell what it has imported; allow the marking for its group, or choose another", hl.Marking)
 	}
 	doc := t.job.Keeper.Document()
 	start := hl.ImportStart.Time(t.started)
@@ -131,7 +132,7 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 	if im.since != "" {
 		at, err := config.ParseTime(im.since, t.started)
 		if err != nil {
-			return nil, usagef("--since: %v", err)
+			return nil, exit.Usagef("--since: %v", err)
 		}
 		r.Since = at
 		if at.Before(start) {
@@ -218,30 +219,30 @@ func (p *program) pullCode(r *pull.Report, err error) int {
 	signal := int(p.signalled.Load())
 	switch {
 	case err == nil && r.Clean():
-		return codeOK
+		return exit.OK
 	case err == nil:
-		return codePartly
+		return exit.Partly
 	case signal != 0 && errors.Is(err, context.Canceled):
-		return exitCode(err, signal)
-	case errors.Is(err, pull.ErrPending) && (r != nil && r.Wrote || !sideFailed(err)):
-		return codePartly
-	case r != nil && r.Wrote && sideFailed(err):
-		return codePartly
+		return exit.Code(err, signal)
+	case errors.Is(err, pull.ErrPending) && (r != nil && r.Wrote || !exit.SideFailed(err)):
+		return exit.Partly
+	case r != nil && r.Wrote && exit.SideFailed(err):
+		return exit.Partly
 	}
-	return exitCode(err, signal)
+	return exit.Code(err, signal)
 }
 
 // pullEnd ends a command with the code of its pull.
 func (p *program) pullEnd(r *pull.Report, err error) error {
 	code := p.pullCode(r, err)
-	if err != nil && code == codePartly {
-		fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
-		return ending(code)
+	if err != nil && code == exit.Partly {
+		p.complain(err)
+		return exit.With(code)
 	}
 	if err != nil {
 		return err
 	}
-	return ending(code)
+	return exit.With(code)
 }
 
 // pullAfter is the pull of a run, after whatever became of its plan.

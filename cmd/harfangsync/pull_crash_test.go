@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 )
@@ -132,9 +133,9 @@ func TestOneBadAlertBlocksNoOther(t *testing.T) {
 		var out bytes.Buffer
 		wait, _ := w.importing(t, dir, &out, "pull")
 		code := exitOf(t, wait())
-		want := codePartly
+		want := exit.Partly
 		if run > 5 {
-			want = codeOK
+			want = exit.OK
 		}
 		if code != want || !bytes.Contains(out.Bytes(), []byte(w.alertID(t, 30))) {
 			t.Fatalf("run %d ended with %d, want %d\n%s", run, code, want, lastOf(out.String()))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
@@ -193,7 +194,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 				if err := w.hl.HTTP.Fail(f); err != nil {
 					t.Fatal(err)
 				}
-				if out := w.must(t, codeSide, "pull"); !strings.Contains(out, "HarfangLab: GET /api/data/alert/alert/Alert/") {
+				if out := w.must(t, exit.Side, "pull"); !strings.Contains(out, "HarfangLab: GET /api/data/alert/alert/Alert/") {
 					t.Errorf("%s %d is not named: %s", f.Do, f.Status, out)
 				}
 				w.hl.HTTP.Heal()
@@ -204,7 +205,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "incidents", Do: simhttp.Answer, Status: 500}); err != nil {
 				t.Fatal(err)
 			}
-			w.must(t, codeSide, "pull")
+			w.must(t, exit.Side, "pull")
 			w.octi.HTTP.Heal()
 			w.must(t, 0, "pull")
 			w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")

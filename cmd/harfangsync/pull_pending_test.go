@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/state"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
@@ -16,7 +17,7 @@ import (
 func TestAThreatThatOpenCTISwallowsIsPending(t *testing.T) {
 	w := newPullReference(t).world(t)
 	for range 2 {
-		if code, out, errs := w.command(t.Context(), "pull"); code != codeOK {
+		if code, out, errs := w.command(t.Context(), "pull"); code != exit.OK {
 			t.Fatalf("pull: %d\n%s%s", code, out, errs)
 		}
 	}
@@ -37,7 +38,7 @@ func TestAThreatThatOpenCTISwallowsIsPending(t *testing.T) {
 	w.octi.SetConnector(simConnectorID, doc.Text())
 	w.octi.SetKnobs(func(k *octisim.Knobs) { k.DropBundles = -1 })
 	code, out, errs := w.command(t.Context(), "pull")
-	if code != codePartly {
+	if code != exit.Partly {
 		t.Errorf("code %d, want 5\n%s%s", code, out, errs)
 	}
 	if now := document().Pull.Changes; !now.Equal(doc.Pull.Changes) {
@@ -48,7 +49,7 @@ func TestAThreatThatOpenCTISwallowsIsPending(t *testing.T) {
 		code, out, errs = w.command(t.Context(), "pull")
 	}
 	noted := func(n octisim.Note) bool { return n.Abstract == "Closed" }
-	if code != codeOK || !slices.ContainsFunc(w.octi.Notes(), noted) {
+	if code != exit.OK || !slices.ContainsFunc(w.octi.Notes(), noted) {
 		t.Errorf("afterwards: code %d, notes %v\n%s%s", code, w.octi.Notes(), out, errs)
 	}
 }
@@ -63,7 +64,7 @@ func TestACorrectionThatIsInDoubtIsMadeLater(t *testing.T) {
 	if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "mutation Push", Skip: 2, Times: 3, Do: simhttp.Reset}); err != nil {
 		t.Fatal(err)
 	}
-	if code, out, errs := w.command(t.Context(), "pull"); code != codePartly {
+	if code, out, errs := w.command(t.Context(), "pull"); code != exit.Partly {
 		t.Errorf("code %d, want 5\n%s%s", code, out, errs)
 	}
 	var v verdict

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
@@ -51,11 +52,11 @@ func TestAnImportThatFindsOpenCTIDownIsNotPartlyDone(t *testing.T) {
 	if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "stixBundlePush", Times: 1, Do: simhttp.ResetAfter}); err != nil {
 		t.Fatal(err)
 	}
-	w.must(t, codePartly, "pull")
+	w.must(t, exit.Partly, "pull")
 	if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "query WorkState|query Work", Do: simhttp.Answer, Status: 500}); err != nil {
 		t.Fatal(err)
 	}
-	w.must(t, codeSide, "pull")
+	w.must(t, exit.Side, "pull")
 	w.octi.HTTP.Heal()
 	w.must(t, 0, "pull")
 	w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")

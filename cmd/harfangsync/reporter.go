@@ -3,12 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/cmd/httpclient"
 	"harfangsync/cmd/metrics"
 	"harfangsync/cmd/notify"
@@ -105,7 +105,7 @@ func (r *reporter) tell(ctx context.Context, err error) {
 	if r.cfg == nil {
 		return
 	}
-	code := exitCode(err, int(r.p.signalled.Load()))
+	code := exit.Code(err, int(r.p.signalled.Load()))
 	r.close(code)
 	r.writeMetrics(ctx)
 	r.notify(ctx, code, err)
@@ -117,7 +117,7 @@ func (r *reporter) beat(ctx context.Context, err error) {
 	if r == nil || r.cfg == nil || err == nil && time.Since(r.metrics.Ended) < seldom {
 		return
 	}
-	r.close(exitCode(err, 0))
+	r.close(exit.Code(err, 0))
 	r.writeMetrics(ctx)
 }
 
@@ -143,7 +143,7 @@ func (r *reporter) close(code int) {
 	m := &r.metrics
 	m.Ended, m.ExitCode = time.Now().UTC(), code
 	restores := r.planned != nil && r.planned.Restore // says nothing about OpenCTI
-	m.InSync = code == codeOK && r.doc != nil && r.doc.Complete && !restores
+	m.InSync = code == exit.OK && r.doc != nil && r.doc.Complete && !restores
 	if m.InSync {
 		m.LastSuccess = m.Ended
 	}
@@ -171,17 +171,17 @@ func (r *reporter) close(code int) {
 // event is what a notice is about, "" for none: the first of those asked for that the run was.
 func (r *reporter) event(code int) string {
 	applied := r.done != nil && r.done.Count(run.Applied, "") > 0
-	interrupted := code > codeSignal
+	interrupted := code > exit.Signal
 	asked := 0
 	for _, n := range r.metrics.Requests {
 		asked += int(n)
 	}
-	slip := code == codeUsage && (r.doc != nil || asked == 0) // of the command line, or the word no at the terminal
+	slip := code == exit.Usage && (r.doc != nil || asked == 0) // of the command line, or the word no at the terminal
 	var was []string
 	switch {
-	case code == codeRefused:
+	case code == exit.Refused:
 		was = append(was, config.OnRefusal)
-	case code == codeLocked, slip, interrupted && !applied, code == codeOK:
+	case code == exit.Locked, slip, interrupted && !applied, code == exit.OK:
 	default:
 		was = append(was, config.OnFailure)
 	}
@@ -236,14 +236,14 @@ func (r *reporter) lines(code int, err error) []string {
 	case r.doc != nil:
 		lines = append(lines, render.LastLine(r.doc))
 	}
-	if code == codeRefused && r.doc != nil {
+	if code == exit.Refused && r.doc != nil {
 		for i := range r.doc.Gates {
 			if g := &r.doc.Gates[i]; !g.OK {
 				lines = append(lines, "Refused by gate "+g.ID+": "+g.Message+".")
 			}
 		}
 	}
-	if _, said := errors.AsType[*outcome](err); err != nil && !said {
+	if exit.Unsaid(err) {
 		lines = append(lines, strings.TrimSuffix(err.Error(), ".")+".")
 	}
 	return lines

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/sources/exclude"
 	"harfangsync/sources/opencti"
@@ -29,7 +30,7 @@ func (t *target) stream(ctx context.Context, p *program, quietly bool) (filter *
 	}
 	c, err := t.octi.Stream(ctx, t.cfg.Connector.LiveStreamID)
 	if errors.Is(err, opencti.ErrUnknownStream) {
-		return nil, false, usagef("connector.live_stream_id: OpenCTI knows no stream %s; create it under Data sharing, or leave the setting empty for the built-in filter", t.cfg.Connector.LiveStreamID)
+		return nil, false, exit.Usagef("connector.live_stream_id: OpenCTI knows no stream %s; create it under Data sharing, or leave the setting empty for the built-in filter", t.cfg.Connector.LiveStreamID)
 	}
 	if err != nil && t.leave(ctx, p, err) {
 		return t.stream(ctx, p, quietly)
@@ -118,7 +119,7 @@ func exclusions(cfg *config.Config) (*exclude.List, error) {
 		lists = append(lists, l)
 	}
 	if err := errors.Join(problems...); err != nil {
-		return nil, usagef("sync.exclusions: %v", err)
+		return nil, exit.Usagef("sync.exclusions: %v", err)
 	}
 	return exclude.Merge(lists...), nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/cmd/httpclient"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
@@ -65,7 +66,7 @@ func (s *shaping) kinds() ([]reconcile.Kind, error) {
 		}
 		k, err := reconcile.ParseKind(word)
 		if err != nil {
-			return nil, usagef("--only: %v", err)
+			return nil, exit.Usagef("--only: %v", err)
 		}
 		if !slices.Contains(kinds, k) {
 			kinds = append(kinds, k)
@@ -171,7 +172,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	if s.asOf != "" {
 		at, err := config.ParseTime(s.asOf, t.started)
 		if err != nil {
-			return nil, usagef("--as-of: %v", err)
+			return nil, exit.Usagef("--as-of: %v", err)
 		}
 		t.asOf = &at
 	}

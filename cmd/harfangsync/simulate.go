@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/state"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
@@ -105,15 +106,15 @@ func startSimulators(o *simOptions) (*simulators, error) {
 func (s *simulators) load(o *simOptions) error {
 	indicators, err := openOr(o.indicators, "samples/indicators.jsonl")
 	if err != nil {
-		return usagef("--indicators: %v", err)
+		return exit.Usagef("--indicators: %v", err)
 	}
 	defer indicators.Close()
 	if _, err := s.octi.LoadJSONL(indicators); err != nil {
-		return usagef("--indicators: %v", err)
+		return exit.Usagef("--indicators: %v", err)
 	}
 	if o.alerts != "" {
 		if _, err := s.hl.LoadAlertsFile(o.alerts); err != nil {
-			return usagef("--alerts: %v", err)
+			return exit.Usagef("--alerts: %v", err)
 		}
 	}
 	if o.rules == "" {
@@ -121,7 +122,7 @@ func (s *simulators) load(o *simOptions) error {
 	}
 	rules, err := os.Open(o.rules)
 	if err != nil {
-		return usagef("--rules: %v", err)
+		return exit.Usagef("--rules: %v", err)
 	}
 	defer rules.Close()
 	return s.loadRules(rules)
@@ -139,7 +140,7 @@ func (s *simulators) loadRules(r io.Reader) error {
 		var head struct{ Kind, List string }
 		var rule hlsim.Rule
 		if err := errors.Join(json.Unmarshal(scan.Bytes(), &head), json.Unmarshal(scan.Bytes(), &rule)); err != nil {
-			return usagef("--rules, line %d: %v", n, err)
+			return exit.Usagef("--rules, line %d: %v", n, err)
 		}
 		if head.List == "" {
 			head.List = "from_OpenCTI"
@@ -153,10 +154,10 @@ func (s *simulators) loadRules(r io.Reader) error {
 		for list, rules := range lists {
 			id, err := s.hl.AddSource(kind, list)
 			if err != nil {
-				return usagef("--rules: %v", err)
+				return exit.Usagef("--rules: %v", err)
 			}
 			if err := s.hl.Load(kind, id, rules); err != nil {
-				return usagef("--rules: %v", err)
+				return exit.Usagef("--rules: %v", err)
 			}
 		}
 	}
@@ -173,10 +174,10 @@ func openOr(path, sample string) (io.ReadCloser, error) {
 func (s *simulators) serve(addr string, h http.Handler) (url string, err error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", usagef("address %q: %v", addr, err)
+		return "", exit.Usagef("address %q: %v", addr, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", usagef("address %q: the simulators listen on loopback only", addr)
+		return "", exit.Usagef("address %q: the simulators listen on loopback only", addr)
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

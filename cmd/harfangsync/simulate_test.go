@@ -1,6 +1,7 @@
 package main
 
 import (
+	"harfangsync/cmd/harfangsync/exit"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,7 @@ func TestSimulateHoldsAlerts(t *testing.T) {
 			}
 			s, err := startSimulators(&simOptions{alerts: file, octiAddr: "127.0.0.1:0", hlAddr: "127.0.0.1:0"})
 			if tt.err != "" {
-				if err == nil || !strings.HasPrefix(err.Error(), tt.err) || exitCode(err, 0) != codeUsage {
+				if err == nil || !strings.HasPrefix(err.Error(), tt.err) || exit.Code(err, 0) != exit.Usage {
 					t.Errorf("%v, want %s", err, tt.err)
 				}
 				return

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"harfangsync/cmd/harfangsync/exit"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -18,9 +19,9 @@ func unknownCommand(word, parent string, commands []*cli.Command) error {
 	}
 	full := strings.TrimPrefix(parent+" ", " ")
 	if near := nearest(word, names); near != "" {
-		return usagef("unknown command %q; did you mean %s%s?", full+word, full, near)
+		return exit.Usagef("unknown command %q; did you mean %s%s?", full+word, full, near)
 	}
-	return usagef("unknown command %q; harfangsync %s--help lists them", full+word, full)
+	return exit.Usagef("unknown command %q; harfangsync %s--help lists them", full+word, full)
 }
 
 // onUsageError answers flags that are unknown, lack their value, or have one that is none.
@@ -28,7 +29,7 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	const undefined = "flag provided but not defined: -"
 	word, ok := strings.CutPrefix(err.Error(), undefined)
 	if !ok {
-		return usagef("%v; see --help", err)
+		return exit.Usagef("%v; see --help", err)
 	}
 	word = strings.TrimPrefix(word, "-")
 	flags := c.App.Flags
@@ -40,9 +41,9 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 		names = append(names, f.Names()[0])
 	}
 	if near := nearest(word, names); near != "" {
-		return usagef("unknown flag --%s; did you mean --%s?", word, near)
+		return exit.Usagef("unknown flag --%s; did you mean --%s?", word, near)
 	}
-	return usagef("unknown flag --%s; --help lists them", word)
+	return exit.Usagef("unknown flag --%s; --help lists them", word)
 }
 
 // nearest is the one of some words that another was probably meant to be, or "".

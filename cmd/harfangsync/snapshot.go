@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
@@ -24,7 +25,7 @@ func (p *program) snapshotCommand() *cli.Command {
 		}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if out == "" {
-				return usagef("snapshot needs --out, the file to write")
+				return exit.Usagef("snapshot needs --out, the file to write")
 			}
 			if err := canWrite("--out", out); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/marker"
 	"harfangsync/reconcile/snapshot"
@@ -142,7 +143,7 @@ func (t *target) meet(ctx context.Context, p *program) error {
 
 // leave gives OpenCTI up after a failure, where a file stands in for it, and says whether it did.
 func (t *target) leave(ctx context.Context, p *program, err error) bool {
-	if !t.optional || ctx.Err() != nil || !sideFailed(err) {
+	if !t.optional || ctx.Err() != nil || !exit.SideFailed(err) {
 		return false
 	}
 	p.log.Warn("OpenCTI is not asked", "reason", err)

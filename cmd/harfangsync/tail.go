@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
@@ -37,7 +38,7 @@ func (p *program) tailCommand() *cli.Command {
 func (p *program) tailAlone(ctx context.Context, a *applying) error {
 	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
 		if t.cfg.Connector.LiveStreamID == "" {
-			return usagef("connector.live_stream_id: tail follows a stream, and none is named; create one in OpenCTI under Data sharing and set its id")
+			return exit.Usagef("connector.live_stream_id: tail follows a stream, and none is named; create one in OpenCTI under Data sharing and set its id")
 		}
 		t.job.Keeper.Renew = tailRenew
 		ctx, release, err := p.locked(ctx, t, true)
@@ -86,7 +87,7 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 	err := follower.Run(ctx)
 	if e, refused := errors.AsType[*tail.RefusedError](err); refused {
 		p.log.Error(e.Error())
-		return ending(codeRefused)
+		return exit.With(exit.Refused)
 	}
 	return err
 }
@@ -163,11 +164,11 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 // tailToo follows the stream after a run, and ends with the graver of both codes.
 func (p *program) tailToo(ctx context.Context, t *target, span time.Duration, asJSON bool, before error) error {
 	if t.cfg.Connector.LiveStreamID == "" {
-		return usagef("connector.live_stream_id: --tail follows a stream, and none is named; the run itself is done")
+		return exit.Usagef("connector.live_stream_id: --tail follows a stream, and none is named; the run itself is done")
 	}
 	err := p.tail(ctx, t, span, asJSON)
 	sig := int(p.signalled.Load())
-	if err == nil || before != nil && graver(exitCode(before, sig), exitCode(err, sig)) == exitCode(before, sig) {
+	if err == nil || before != nil && exit.Graver(exit.Code(before, sig), exit.Code(err, sig)) == exit.Code(before, sig) {
 		return before
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/pull"
@@ -159,7 +160,7 @@ func newImporter(cfg *config.Config) (*importer, error) {
 	hl := &cfg.HarfangLab
 	m, err := stix.New(stix.Options{Author: cfg.Connector.Name, Marking: hl.Marking, Score: hl.Score, Console: hl.URL})
 	if err != nil {
-		return nil, usagef("%v", err)
+		return nil, exit.Usagef("%v", err)
 	}
 	return &importer{m}, nil
 }

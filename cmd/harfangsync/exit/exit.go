@@ -1,0 +1,104 @@
+// Package exit makes the exit codes of the program: of an error by Code, of a command that has said everything
+// itself by With, of a slip of the command line by Usagef.
+package exit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"harfangsync/cmd/config"
+	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/snapshot"
+	"harfangsync/reconcile/state"
+	"harfangsync/sinks/harfanglab"
+	"harfangsync/sources/opencti"
+)
+
+// The exit codes, a stable interface. The README lists them for users.
+const (
+	OK         = 0
+	Unexpected = 1
+	Changes    = 2 // plan --detailed-exitcode
+	Usage      = 3
+	Refused    = 4 // by a gate
+	Partly     = 5
+	Stale      = 6 // saved plan
+	Locked     = 7
+	Side       = 8 // a side unreachable, not answering as its API, or refusing the account
+	Signal     = 128
+)
+
+// Status ends a command with a code after its output has said everything.
+type Status struct{ Code int }
+
+func (s *Status) Error() string { return fmt.Sprintf("exit code %d", s.Code) }
+
+// With is the end of a command whose output has said everything; nil for OK.
+func With(code int) error {
+	if code == OK {
+		return nil
+	}
+	return &Status{code}
+}
+
+// Unsaid says whether an error is yet to be printed.
+func Unsaid(err error) bool { return err != nil && !is[*Status](err) }
+
+// UsageError is a mistake in the command line.
+type UsageError struct{ text string }
+
+func (e *UsageError) Error() string { return e.text }
+
+// Usagef makes a UsageError.
+func Usagef(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
+
+// Code is the one place where codes are made. signal is the signal that interrupted the run, or 0.
+func Code(err error, signal int) int {
+	if s, ok := errors.AsType[*Status](err); ok {
+		return s.Code
+	}
+	switch {
+	case err == nil:
+		return OK
+	case signal != 0 && (errors.Is(err, context.Canceled) || errors.Is(err, run.ErrInterrupted)):
+		return Signal + signal
+	case is[*UsageError](err), is[*config.Problem](err), is[*run.DumpError](err):
+		return Usage
+	case is[*state.LockedError](err):
+		return Locked
+	case errors.Is(err, run.ErrDeadline):
+		return Side
+	case planfile.Unusable(err), snapshot.Unusable(err), errors.Is(err, run.ErrStale):
+		return Stale
+	case is[*opencti.FilterError](err), errors.Is(err, opencti.ErrUnknownStream):
+		return Usage
+	case SideFailed(err):
+		return Side
+	}
+	return Unexpected
+}
+
+// SideFailed says whether a platform is to blame.
+func SideFailed(err error) bool {
+	return is[*opencti.Error](err) || is[*opencti.RightError](err) || is[*opencti.VersionError](err) || is[*opencti.IncompleteError](err) ||
+		is[*harfanglab.Error](err) || is[*harfanglab.IncompleteError](err) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, opencti.ErrUnknownConnector)
+}
+
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// Graver is the code that counts if both apply.
+func Graver(a, b int) int {
+	order := []int{Usage, Unexpected, Side, Refused, Partly, Changes, OK}
+	rank := func(code int) int { return slices.Index(order, code) } // others come first of all
+	if rank(b) < rank(a) {
+		return b
+	}
+	return a
+}
