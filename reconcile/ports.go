@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -54,6 +55,21 @@ type Patch struct {
 	Enabled                                       *bool
 	Description, Comment, HLStatus, Name, Content *string
 	Level, Confidence, State                      *string // what a mapping asks for; State carries Enabled
+}
+
+// Faulty is an error that knows what it means to a run. The errors of an adapter implement it.
+type Faulty interface {
+	error
+	Fault() Fault
+}
+
+// FaultOf is what an error means to a run: what the first error in its tree says that knows. Nothing holds
+// of an error that none of them knows, such as an interruption.
+func FaultOf(err error) Fault {
+	if f, ok := errors.AsType[Faulty](err); ok {
+		return f.Fault()
+	}
+	return Fault{}
 }
 
 // Fault is what a run needs to know of an adapter's error.

@@ -121,8 +121,8 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 	r := &pull.Puller{
 		Alerts:    &alertsSide{harfanglabSink{t.hl}},
 		Knowledge: &knowledgeSide{client: t.octi, state: t.connectorState(im.dryRun)},
-		Importer:  importer, Classify: classifyPull,
-		Own: t.job.Policy.Own, Canon: canonical, List: hl.ListName,
+		Importer:  importer,
+		Own:       t.job.Policy.Own, Canon: canonical, List: hl.ListName,
 		Statuses: hl.StatusFilter, Start: start, Rolling: rolling, Threats: hl.ImportThreats, Again: im.retryFailed,
 		Parallel: t.cfg.Sync.Parallelism, Patience: p.patience, Keeper: t.job.Keeper, Log: p.log,
 	}

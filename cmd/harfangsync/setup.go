@@ -235,11 +235,10 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 	t.source = &openctiSource{client: t.octi, filter: stream, selection: &selection, asOf: t.asOf, observables: cfg.Sync.ValuesFrom != "pattern"}
 	t.every = &openctiSource{client: t.octi, filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), observables: cfg.Sync.ValuesFrom != "pattern"}
 	t.job = &run.Job{
-		Source:   t.source,
-		Sink:     &harfanglabSink{t.hl},
-		Classify: classify,
-		Meaning:  meaning(cfg, excluded),
-		Canon:    canonical,
+		Source:  t.source,
+		Sink:    &harfanglabSink{t.hl},
+		Meaning: meaning(cfg, excluded),
+		Canon:   canonical,
 		Excluded: func(typ, value string) bool {
 			_, hit := excluded.Match(pattern.Value{Type: typ, Value: value})
 			return hit

@@ -93,7 +93,7 @@ func (t *target) writeSnapshot(ctx context.Context, p *program, out string) (sna
 			h.Complete = true
 			return h, w.Commit(h)
 		}
-		if attempt > 1 || !classify(err).Incomplete {
+		if attempt > 1 || !reconcile.FaultOf(err).Incomplete {
 			return h, err
 		}
 		p.log.Warn("OpenCTI was read incompletely, reading once more", "error", err)

@@ -112,27 +112,6 @@ func (s *harfanglabSink) Delete(ctx context.Context, k reconcile.Kind, id string
 	return s.client.Delete(ctx, k, id)
 }
 
-// classify tells a run what it needs to know of an adapter's error.
-func classify(err error) reconcile.Fault {
-	if _, ok := errors.AsType[*opencti.IncompleteError](err); ok {
-		return reconcile.Fault{Incomplete: true, Side: true}
-	}
-	if _, ok := errors.AsType[*harfanglab.IncompleteError](err); ok {
-		return reconcile.Fault{Incomplete: true, Side: true}
-	}
-	if errors.Is(err, harfanglab.ErrFilterIgnored) {
-		return reconcile.Fault{FilterIgnored: true}
-	}
-	e, ok := errors.AsType[*harfanglab.Error](err)
-	if !ok {
-		return reconcile.Fault{}
-	}
-	return reconcile.Fault{
-		Verdict: e.Verdict() || e.Exists, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Missing: e.NotFound(),
-		Side: !e.Verdict() && !e.Exists && !e.Linked && !e.NotFound(), Words: e.Words, Fields: e.Fields,
-	}
-}
-
 // connectorState keeps the state document in OpenCTI. Only commands that write register the
 // connector; the others read what is there.
 type connectorState struct {

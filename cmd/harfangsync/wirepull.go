@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
@@ -186,20 +185,3 @@ func (s *importer) Description(o alert.Object) string {
 }
 
 func (s *importer) Fired(a *alert.Alert) []alert.Hint { return stix.Fired(a) }
-
-// classifyPull tells a pull what it needs to know of an adapter's error.
-func classifyPull(err error) reconcile.Fault {
-	f := classify(err)
-	if e, ok := errors.AsType[*opencti.Error](err); ok {
-		f.Verdict = e.Verdict() || errors.Is(err, opencti.ErrWorkGone)
-		f.Side = !f.Verdict
-	}
-	f.Unsure = f.Unsure || opencti.Unsure(err)
-	if _, ok := errors.AsType[*opencti.RightError](err); ok {
-		f.Side = true
-	}
-	if _, ok := errors.AsType[*harfanglab.SaturatedError](err); ok {
-		f.Saturated = true
-	}
-	return f
-}

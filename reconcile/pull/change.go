@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/state"
 )
@@ -180,7 +181,7 @@ func (p *pull) settlePending(ctx context.Context) error {
 		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
 	}
 	_, refused := errors.AsType[*importError](err)
-	if !refused && (p.Clock().Sub(pending.At) < p.patience || p.Classify(err).Side) {
+	if !refused && (p.Clock().Sub(pending.At) < p.patience || reconcile.FaultOf(err).Side) {
 		for _, a := range pending.Alerts {
 			p.report.Items = append(p.report.Items, Item{Kind: "alert", ID: a.ID, Time: a.At, Result: Waiting, Error: err.Error()})
 		}
@@ -206,7 +207,7 @@ func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
 		for _, f := range pending.Alerts {
 			a, err := p.Alerts.Alert(ctx, f.ID)
 			switch {
-			case err != nil && (p.Classify(err).Side || ctx.Err() != nil):
+			case err != nil && (reconcile.FaultOf(err).Side || ctx.Err() != nil):
 				return err
 			case err != nil:
 				p.Log.Warn("an alert that was handed over cannot be read, so it is not known whether it came in", "alert", f.ID, "error", err)

@@ -24,7 +24,6 @@ type Puller struct {
 	Alerts    Alerts
 	Knowledge Knowledge
 	Importer  Importer
-	Classify  func(error) reconcile.Fault
 
 	Own   reconcile.Identity
 	Canon func(typ, value string) string
@@ -248,7 +247,7 @@ func (p *pull) incomplete(err error) error {
 	if err == nil {
 		return nil
 	}
-	f := p.Classify(err)
+	f := reconcile.FaultOf(err)
 	if !f.Incomplete && !f.Saturated {
 		return err
 	}

@@ -97,7 +97,7 @@ func (p *pull) fired(ctx context.Context, mu *sync.Mutex, a *alert.Alert) ([]str
 		}
 		f, err := p.follow(ctx, mu, h)
 		if err != nil {
-			if p.Classify(err).Side || ctx.Err() != nil {
+			if reconcile.FaultOf(err).Side || ctx.Err() != nil {
 				return nil, err
 			}
 			p.Log.Debug("a rule cannot be looked up", "alert", a.ID, "error", err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/state"
 )
@@ -210,7 +211,7 @@ func (p *pull) push(ctx context.Context, bundle string, pending *state.Pending, 
 		return err
 	}
 	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
-		if p.Classify(err).Unsure {
+		if reconcile.FaultOf(err).Unsure {
 			p.report.Wrote = true
 			return fmt.Errorf("%w (%w)", ErrPending, err)
 		}
@@ -231,7 +232,7 @@ func (p *pull) drop(ctx context.Context, work string) {
 
 // side is a failure of the platform as it is, and a verdict on the bundle as an importError.
 func (p *pull) side(err error) error {
-	if f := p.Classify(err); f.Verdict {
+	if f := reconcile.FaultOf(err); f.Verdict {
 		return &importError{err.Error()}
 	}
 	return err

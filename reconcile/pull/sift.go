@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/state"
 )
@@ -160,7 +161,7 @@ func (p *pull) retry(ctx context.Context, failed []state.Failed) error {
 		}
 		a, err := p.Alerts.Alert(ctx, f.ID)
 		switch {
-		case err != nil && p.Classify(err).Side:
+		case err != nil && reconcile.FaultOf(err).Side:
 			return err
 		case err != nil:
 			p.fail(Item{Kind: "alert", ID: f.ID}, f.At, err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 )
 
@@ -87,7 +88,7 @@ func (p *pull) threat(ctx context.Context, t *alert.Threat) error {
 	}
 	note, err := p.Alerts.Note(ctx, t.ID)
 	if err != nil {
-		if p.Classify(err).Side || ctx.Err() != nil {
+		if reconcile.FaultOf(err).Side || ctx.Err() != nil {
 			return err
 		}
 		p.Log.Warn("the note of a threat cannot be read", "threat", t.ID, "error", err)
@@ -126,7 +127,7 @@ func (p *pull) threat(ctx context.Context, t *alert.Threat) error {
 	case errors.Is(err, ErrPending):
 		file(Waiting, err)
 		return err
-	case p.Classify(err).Side || ctx.Err() != nil:
+	case reconcile.FaultOf(err).Side || ctx.Err() != nil:
 		file(NotAttempted, err)
 		return err
 	}
@@ -209,7 +210,7 @@ func (p *pull) deliverCase(ctx context.Context, objects []alert.Object, id strin
 		return err
 	}
 	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
-		if p.Classify(err).Unsure {
+		if reconcile.FaultOf(err).Unsure {
 			p.report.Wrote = true
 			return fmt.Errorf("%w (%w)", ErrPending, err)
 		}

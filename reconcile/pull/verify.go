@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 )
 
@@ -58,7 +59,7 @@ func (p *pull) correct(ctx context.Context, sights []*sighting) (doubt, err erro
 		return nil, p.interrupted(ctx, p.side(err))
 	}
 	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
-		if p.Classify(err).Unsure && ctx.Err() == nil {
+		if reconcile.FaultOf(err).Unsure && ctx.Err() == nil {
 			return err, nil
 		}
 		p.drop(ctx, work)

@@ -3,6 +3,7 @@ package pull
 import (
 	"context"
 	"fmt"
+	"harfangsync/reconcile"
 	"slices"
 	"strings"
 	"time"
@@ -88,7 +89,7 @@ func (p *pull) interrupted(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil || p.Classify(err).Side {
+	if ctx.Err() != nil || reconcile.FaultOf(err).Side {
 		return fmt.Errorf("%w (%w)", ErrPending, err)
 	}
 	return err

@@ -2,7 +2,6 @@ package pull_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -65,7 +64,7 @@ type memObject struct {
 
 var (
 	t0   = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
-	errA = errors.New("a side is down")
+	errA = error(&memFault{reconcile.Fault{Side: true}, "a side is down"})
 )
 
 func newRelayed() *relayed {
@@ -101,7 +100,7 @@ func (r *relayed) puller(t testing.TB, store state.Store) *pull.Puller {
 
 func (r *relayed) with(k *state.Keeper) *pull.Puller {
 	return &pull.Puller{
-		Alerts: r, Knowledge: r, Importer: memScribe{}, Classify: memClassify, Own: reconcile.Identity{Instance: "me"},
+		Alerts: r, Knowledge: r, Importer: memScribe{}, Own: reconcile.Identity{Instance: "me"},
 		Canon: func(_, v string) string { return v }, List: "list", Statuses: []string{"new", "investigating"}, Start: t0.Add(-time.Hour), Parallel: 1,
 		Keeper: k, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: func() time.Time { return r.now },
 		Wait: func(ctx context.Context, d time.Duration) error {
@@ -169,18 +168,12 @@ func (m *memStore) doc(t testing.TB) state.Document {
 
 // memFault is an error of a platform with what it means.
 type memFault struct {
-	reconcile.Fault
+	is    reconcile.Fault
 	words string
 }
 
-func (e *memFault) Error() string { return e.words }
-
-func memClassify(err error) reconcile.Fault {
-	if e, ok := errors.AsType[*memFault](err); ok {
-		return e.Fault
-	}
-	return reconcile.Fault{Side: errors.Is(err, errA)}
-}
+func (e *memFault) Error() string          { return e.words }
+func (e *memFault) Fault() reconcile.Fault { return e.is }
 
 func (r *relayed) Alerts(_ context.Context, q pull.AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
 	r.asked = append(r.asked, q)

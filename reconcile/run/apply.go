@@ -129,7 +129,7 @@ func (a *applying) lists() {
 			a.plan.Lists[k] = &l
 			continue
 		}
-		if a.job.Classify(err).Side {
+		if reconcile.FaultOf(err).Side {
 			a.breaker.failure(err)
 		}
 		for i := range a.report.Items {
@@ -218,7 +218,7 @@ func (a *applying) attempt(i int) {
 	if errors.Is(err, reconcile.ErrConflict) {
 		it.Outcome = Conflict
 	}
-	f := a.job.Classify(err)
+	f := reconcile.FaultOf(err)
 	if f.Side {
 		a.breaker.failure(err)
 		return

@@ -195,6 +195,27 @@ func TestAnIDThatAnotherListHoldsIsASkipFromThenOn(t *testing.T) {
 	}
 }
 
+// A rule that is said to exist and cannot be looked for is tried again, not taken for refused.
+func TestARefusalThatCannotBeLookedIntoIsNoVerdict(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{sigma("s", ruleA)}}, newSink()
+	snk.fail = func(what, _ string) error {
+		switch what {
+		case "create":
+			return &fault{reconcile.Fault{Verdict: true, Exists: true, Words: "Sigma rule with this Id already exists."}}
+		case "look up":
+			return &fault{reconcile.Fault{Side: true, Words: "down"}}
+		}
+		return nil
+	}
+	j := job(t, src, snk)
+	if got := brief(apply(t, j, plan(t, j), false)); !cmp.Equal(got, []string{"+ sigma name of s failed"}) {
+		t.Errorf("%q", got)
+	}
+	if p := plan(t, j); !cmp.Equal(changes(p), []string{"+ sigma name of s new_indicator"}) {
+		t.Errorf("the next plan: %q", changes(p))
+	}
+}
+
 func TestAnAnswerThatWasLostIsNoFailure(t *testing.T) {
 	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
 	j := job(t, src, snk)

@@ -60,7 +60,7 @@ func (j *Job) Dump(ctx context.Context, target string) (*Dump, error) {
 			if err == nil {
 				break
 			}
-			if attempt > 1 || !j.Classify(err).Incomplete {
+			if attempt > 1 || !reconcile.FaultOf(err).Incomplete {
 				return nil, err
 			}
 			d.Rows = d.Rows[:from]

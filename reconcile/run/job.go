@@ -19,9 +19,8 @@ type Progress interface {
 
 // Job is one run's settings and tools. Every member is needed unless it says otherwise.
 type Job struct {
-	Source   reconcile.Source
-	Sink     reconcile.Sink
-	Classify func(error) reconcile.Fault
+	Source reconcile.Source
+	Sink   reconcile.Sink
 	// Meaning turns a selected STIX indicator into values and skips.
 	Meaning  func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip)
 	Canon    func(typ, value string) string

@@ -22,16 +22,11 @@ const us = "11111111-1111-4111-8111-111111111111"
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // fault is an adapter's error that says what a run asks of it.
-type fault struct{ reconcile.Fault }
+type fault struct{ is reconcile.Fault }
 
-func (f *fault) Error() string { return "fault: " + f.Words }
+func (f *fault) Error() string { return "fault: " + f.is.Words }
 
-func classify(err error) reconcile.Fault {
-	if f, ok := errors.AsType[*fault](err); ok {
-		return f.Fault
-	}
-	return reconcile.Fault{}
-}
+func (f *fault) Fault() reconcile.Fault { return f.is }
 
 // source is an OpenCTI: what a read gives, and what it knows by id.
 type source struct {
@@ -277,7 +272,7 @@ func job(t *testing.T, src *source, snk *sink) *run.Job {
 		t.Fatal(err)
 	}
 	return &run.Job{
-		Source: src, Sink: snk, Classify: classify,
+		Source: src, Sink: snk,
 		Meaning: func(ind *reconcile.Indicator) (values []reconcile.Value, skips []reconcile.Skip) {
 			for v := range strings.SplitSeq(ind.Pattern, ";") {
 				if typ, value, ok := strings.Cut(strings.TrimSpace(v), " "); ok {

@@ -74,7 +74,7 @@ func (j *Job) PlanOf(ctx context.Context, asOf time.Time) (*Planned, *Sides, err
 		}
 		sides.Close()
 	}
-	if j.Classify(err).Incomplete {
+	if reconcile.FaultOf(err).Incomplete {
 		refused := j.incomplete(err, started, j.policy(started), j.Keeper.Document().LastGood)
 		refused.ReadTime = took
 		return refused, nil, nil
@@ -140,7 +140,7 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 		return nil, err
 	}
 	evidence, err := j.evidence(ctx, plan, s.Wanted, started, asOf, last)
-	if err != nil && j.Classify(err).Incomplete {
+	if err != nil && reconcile.FaultOf(err).Incomplete {
 		j.Log.Warn("OpenCTI answered incompletely, asking once more", "error", err)
 		evidence, err = j.evidence(ctx, plan, s.Wanted, started, asOf, last)
 	}
@@ -187,11 +187,11 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcil
 			j.reading("indicators", n, j.Expect)
 			return nil
 		})
-		if err == nil || failpoint.Active(failpoint.G1) && j.Classify(err).Incomplete {
+		if err == nil || failpoint.Active(failpoint.G1) && reconcile.FaultOf(err).Incomplete {
 			return w, nil
 		}
 		_ = w.Close()
-		if attempt > 1 || !j.Classify(err).Incomplete {
+		if attempt > 1 || !reconcile.FaultOf(err).Incomplete {
 			return nil, err
 		}
 		j.Log.Warn("OpenCTI was read incompletely, reading once more", "error", err)
@@ -250,10 +250,10 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *reconcile.Li
 			j.reading(k.String()+" rules", rows.Len()-from, j.Expect)
 			return nil
 		})
-		if failpoint.Active(failpoint.G1) && err != nil && j.Classify(err).Incomplete {
+		if failpoint.Active(failpoint.G1) && err != nil && reconcile.FaultOf(err).Incomplete {
 			return nil
 		}
-		if err == nil || attempt > 1 || !j.Classify(err).Incomplete {
+		if err == nil || attempt > 1 || !reconcile.FaultOf(err).Incomplete {
 			return err
 		}
 		j.Log.Warn("a list was read incompletely, reading once more", "kind", k, "error", err)

@@ -105,7 +105,7 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 		return false
 	}
 	err := a.job.patch(a.requests, it.Change.Kind, row.ID, p)
-	f := a.job.Classify(err)
+	f := reconcile.FaultOf(err)
 	switch {
 	case err == nil:
 		return back.Note != nil || back.Enable
@@ -132,7 +132,7 @@ func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
 			items = slices.DeleteFunc(slices.Clone(items), func(i int) bool {
 				return rows[i] != nil || a.report.Items[i].Change.Action == reconcile.Delete
 			})
-		case !a.job.Classify(err).FilterIgnored:
+		case !reconcile.FaultOf(err).FilterIgnored:
 			return nil, err
 		}
 	}
@@ -186,7 +186,7 @@ func (a *applying) readList(k reconcile.Kind, byID, byKey map[string]int, found 
 			}
 			return nil
 		})
-		if err == nil || attempt > 1 || !a.job.Classify(err).Incomplete {
+		if err == nil || attempt > 1 || !reconcile.FaultOf(err).Incomplete {
 			return n, err
 		}
 	}

@@ -36,7 +36,7 @@ func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *reconcile.
 	if err == nil {
 		return id, nil
 	}
-	f := j.Classify(err)
+	f := reconcile.FaultOf(err)
 	switch {
 	case f.Exists:
 		return j.adoptExisting(ctx, ch, list, leaving, err)
@@ -44,7 +44,7 @@ func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *reconcile.
 		// A YARA file may exist twice, so it is looked for before it is posted again.
 		switch id, found, err2 := j.findOurs(ctx, ch, list); {
 		case err2 != nil:
-			return "", fmt.Errorf("%w; then look whether it was stored: %w", err, err2)
+			return "", fmt.Errorf("%v; then look whether it was stored: %w", err, err2)
 		case found:
 			return id, nil
 		}
@@ -97,7 +97,7 @@ func (j *Job) patch(ctx context.Context, k reconcile.Kind, id string, p reconcil
 // comment to its winner, a description to the length that the server's words allow. A field of a mapping that
 // this manager does not take is left out; what the row holds instead is then read back and noted.
 func (j *Job) shorten(p *reconcile.Patch, refused error) bool {
-	f := j.Classify(refused)
+	f := reconcile.FaultOf(refused)
 	if !f.Verdict || f.Exists {
 		return false
 	}
@@ -145,7 +145,7 @@ var errUnconfirmed = errors.New("HarfangLab says that it exists and does not sho
 func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *reconcile.List, leaving func(string) bool, refused error) (string, error) {
 	rows, err := j.lookup(ctx, ch, list.ID)
 	if err != nil {
-		return "", fmt.Errorf("%w; then look it up: %w", refused, err)
+		return "", fmt.Errorf("%v; then look it up: %w", refused, err)
 	}
 	others := false
 	for i := range rows {
@@ -202,7 +202,7 @@ func (j *Job) lookup(ctx context.Context, ch *reconcile.Change, list string) ([]
 // update writes what differs.
 func (j *Job) update(ctx context.Context, ch *reconcile.Change, id string) error {
 	err := j.patch(ctx, ch.Kind, id, patchOf(ch))
-	if err != nil && j.Classify(err).Missing {
+	if err != nil && reconcile.FaultOf(err).Missing {
 		return fmt.Errorf("%w: the row is gone", reconcile.ErrConflict)
 	}
 	return err
@@ -246,7 +246,7 @@ func (j *Job) disable(ctx context.Context, ch *reconcile.Change) (note string, e
 	if err == nil {
 		return "", nil
 	}
-	f := j.Classify(err)
+	f := reconcile.FaultOf(err)
 	switch {
 	case f.Missing:
 		return "", fmt.Errorf("%w: the row is gone", reconcile.ErrConflict)
@@ -260,7 +260,7 @@ func (j *Job) disable(ctx context.Context, ch *reconcile.Change) (note string, e
 // remove deletes a row. One that a correlation uses cannot be deleted, so it is disabled.
 func (j *Job) remove(ctx context.Context, ch *reconcile.Change) (id, note string, err error) {
 	err = j.Sink.Delete(ctx, ch.Kind, ch.ID)
-	if err == nil || !j.Classify(err).Linked {
+	if err == nil || !reconcile.FaultOf(err).Linked {
 		return "", "", err
 	}
 	if !ch.Before.Enabled {

@@ -3,12 +3,13 @@ package harfanglab
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"unicode"
+
+	"harfangsync/reconcile"
 )
 
 // Error is a request that did not succeed. Status is 0 when there was no answer.
@@ -26,7 +27,12 @@ type Error struct {
 }
 
 // ErrFilterIgnored says that a narrow look-up came back wide: this manager does not know the filter.
-var ErrFilterIgnored = errors.New("HarfangLab ignores the filter of a narrow read")
+var ErrFilterIgnored error = filterIgnored{}
+
+type filterIgnored struct{}
+
+func (filterIgnored) Error() string          { return "HarfangLab ignores the filter of a narrow read" }
+func (filterIgnored) Fault() reconcile.Fault { return reconcile.Fault{FilterIgnored: true} }
 
 // Error names side, request and remedy.
 func (e *Error) Error() string {
@@ -74,6 +80,15 @@ func (e *Error) Temporary() bool {
 // Verdict says that the server judged the item itself: asking again changes nothing.
 func (e *Error) Verdict() bool {
 	return e.Refused || e.Status >= 400 && e.Status < 500 && !e.Auth() && !e.NotFound() && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout
+}
+
+// Fault is what the failure means to a run.
+func (e *Error) Fault() reconcile.Fault {
+	verdict := e.Verdict() || e.Exists
+	return reconcile.Fault{
+		Verdict: verdict, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Missing: e.NotFound(),
+		Side: !verdict && !e.Linked && !e.NotFound(), Words: e.Words, Fields: e.Fields,
+	}
 }
 
 // judge reads the forms of a 400 (contract harfanglab-api 1.7). Duplicates are known by their words
@@ -128,6 +143,11 @@ func oneLine(s string) string {
 
 // IncompleteError says that the rows of a list could not be proven to be all of them (gate G1).
 type IncompleteError struct{ Path, Why string }
+
+// Fault says that the read may be whole at another time.
+func (e *IncompleteError) Fault() reconcile.Fault {
+	return reconcile.Fault{Incomplete: true, Side: true}
+}
 
 func (e *IncompleteError) Error() string {
 	meanwhile := "and look for somebody editing the list meanwhile"

@@ -270,14 +270,14 @@ func (f *feed[T]) saturate(at time.Time, count int, why string) {
 	f.full = at
 }
 
-// end is what was left unread.
+// end is what was left unread: first what another read may bring.
 func (f *feed[T]) end() error {
 	var all []error
-	if f.saturated != nil {
-		all = append(all, f.saturated)
-	}
 	if f.incomplete != nil {
 		all = append(all, f.incomplete)
+	}
+	if f.saturated != nil {
+		all = append(all, f.saturated)
 	}
 	return errors.Join(all...)
 }

@@ -3,6 +3,8 @@ package harfanglab
 import (
 	"fmt"
 	"time"
+
+	"harfangsync/reconcile"
 )
 
 // SaturatedError says that HarfangLab holds rows which it does not list, because they are too many at
@@ -16,6 +18,9 @@ type SaturatedError struct {
 	Count   int       // what the first of them counts, where Most stands for any number from there
 	Why     string    // "" is too many rows in one second
 }
+
+// Fault says that all other rows were read.
+func (e *SaturatedError) Fault() reconcile.Fault { return reconcile.Fault{Saturated: true} }
 
 // Error names the rows that were not read, and the way to see them.
 func (e *SaturatedError) Error() string {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"harfangsync/reconcile"
 )
 
 // Error is a request that did not succeed, by HTTP status or by extensions.code (contract opencti-api
@@ -176,6 +178,25 @@ func (e *Error) Temporary() bool {
 	return slices.Contains(lockCodes, e.Code) || slices.Contains(failureCodes, e.Code) || slices.Contains(onceCodes, e.Code)
 }
 
+// Fault is what the failure means to a run. A deleted work takes its bundle with it, for good.
+func (e *Error) Fault() reconcile.Fault {
+	verdict := e.Verdict() || e.Code == codeWorkGone
+	return reconcile.Fault{Verdict: verdict, Side: !verdict, Unsure: e.unsure()}
+}
+
+// unsure says of the failure of a change that it may have been carried out all the same: its answer was
+// lost or cut, or came from something in between.
+func (e *Error) unsure() bool {
+	switch {
+	case e.TurnedAway():
+		return false
+	case e.Transport:
+		return !e.Permanent // those were never sent
+	}
+	return e.Shape || e.Status == http.StatusRequestTimeout || e.Status >= http.StatusInternalServerError ||
+		slices.Contains(failureCodes, e.Code) || slices.Contains(onceCodes, e.Code)
+}
+
 // TurnedAway says that the request was not carried out, and that a later one may be.
 func (e *Error) TurnedAway() bool {
 	switch {
@@ -207,6 +228,9 @@ const patience = 3
 // RightError says that the account lacks a capability (contract opencti-api 1.3).
 type RightError struct{ Capability, For string }
 
+// Fault says that no item is to blame.
+func (e *RightError) Fault() reconcile.Fault { return reconcile.Fault{Side: true} }
+
 func (e *RightError) Error() string {
 	return fmt.Sprintf("OpenCTI: the account lacks the capability %s%s; give its role that right, or use the built-in role Connector", e.Capability, e.For)
 }
@@ -228,6 +252,11 @@ func (e *VersionError) Error() string {
 
 // IncompleteError says that a read could not be proven to be whole (gate G1).
 type IncompleteError struct{ What, Why string }
+
+// Fault says that the read may be whole at another time.
+func (e *IncompleteError) Fault() reconcile.Fault {
+	return reconcile.Fault{Incomplete: true, Side: true}
+}
 
 func (e *IncompleteError) Error() string {
 	return fmt.Sprintf("OpenCTI: %s were not read completely: %s", e.What, e.Why)

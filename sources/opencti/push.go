@@ -4,9 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"fmt"
-	"net/http"
-	"slices"
+	"harfangsync/reconcile"
 )
 
 // The documents of contract opencti-api 7 and 8.
@@ -28,9 +26,6 @@ func (c *Client) TiesWorks() bool {
 	v := c.known()
 	return len(v.parts) == 0 || v.AtLeast(pushWithWork)
 }
-
-// ErrWorkGone says that a work was deleted: what is pushed with it would be dropped.
-var ErrWorkGone = errors.New("OpenCTI deleted the work")
 
 // AddWork opens a work of a connector, under which the platform shows what becomes of one bundle
 // (contract opencti-api 7), and returns its id. It is repeated only if the platform turned it away; a work
@@ -58,8 +53,7 @@ func (c *Client) AddWork(ctx context.Context, connector, name string) (id string
 // a *VersionError.
 //
 // A push is repeated only if the platform turned it away. One that may have been taken although it failed
-// is an error for which Unsure holds. A deleted work is ErrWorkGone where the platform says so, from 6.9.19
-// on; before, the bundle is lost, and Work answers nil.
+// is an error for which Fault.Unsure holds. A deleted work is a verdict where the platform says so, from 6.9.19 on; before, the bundle is lost, and Work answers nil.
 func (c *Client) Push(ctx context.Context, connector, bundle, work string) error {
 	r := request{op: "Push", document: pushDoc, variables: map[string]any{"connectorId": connector, "bundle": bundle}, right: "CONNECTORAPI"}
 	v := c.known()
@@ -75,8 +69,8 @@ func (c *Client) Push(ctx context.Context, connector, bundle, work string) error
 		Queued *bool `json:"stixBundlePush"`
 	}
 	err := c.mutate(ctx, r, &w)
-	if e, failed := errors.AsType[*Error](err); failed && e.Code == codeWorkGone {
-		return fmt.Errorf("%w: %w", ErrWorkGone, err)
+	if err != nil && ctx.Err() != nil {
+		return leftError{err}
 	}
 	if err != nil {
 		return err
@@ -89,21 +83,11 @@ func (c *Client) Push(ctx context.Context, connector, bundle, work string) error
 
 const codeWorkGone = "WORK_NOT_ALIVE"
 
-// Unsure says of the error of a change, such as a push, that it may have been carried out all the same:
-// its answer was lost or cut, came from something in between, or was no longer waited for.
-func Unsure(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	switch {
-	case !ok:
-		return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	case e.TurnedAway():
-		return false
-	case e.Transport:
-		return !e.Permanent // those were never sent
-	}
-	return e.Shape || e.Status == http.StatusRequestTimeout || e.Status >= http.StatusInternalServerError ||
-		slices.Contains(failureCodes, e.Code) || slices.Contains(onceCodes, e.Code)
-}
+// leftError is a push that was no longer waited for, and may have been taken all the same.
+type leftError struct{ error }
+
+func (e leftError) Unwrap() error          { return e.error }
+func (e leftError) Fault() reconcile.Fault { return reconcile.Fault{Unsure: true} }
 
 // WorkState is what a work has come to.
 type WorkState struct {

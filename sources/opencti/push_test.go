@@ -8,12 +8,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/opencti"
 )
@@ -152,7 +154,7 @@ func TestPushSendsWhatTheVersionTakes(t *testing.T) {
 	}
 	err := p.Push(context.Background(), connectorID, bundle, "")
 	says(t, err, "OpenCTI 6.2.5 is too old for pushing bundles: 6.2.6 or later is needed; update the platform")
-	if _, ok := errors.AsType[*opencti.VersionError](err); !ok || len(c.questions("Push")) != 0 || opencti.Unsure(err) {
+	if _, ok := errors.AsType[*opencti.VersionError](err); !ok || len(c.questions("Push")) != 0 || reconcile.FaultOf(err).Unsure {
 		t.Errorf("error %T after %d pushes", err, len(c.questions("Push")))
 	}
 }
@@ -161,33 +163,33 @@ func TestPushSendsWhatTheVersionTakes(t *testing.T) {
 // bundle may have been taken.
 func TestPushesThatFail(t *testing.T) {
 	const never, maybe = false, true
+	verdicts := []string{"an invalid bundle", "a work that is gone", "too large"}
 	for _, tt := range []struct {
 		name   string
 		answer func(http.ResponseWriter)
 		says   string
 		tries  int // 3 and 9 are all that are allowed, of failures and of refusals for lack of time
 		unsure bool
-		gone   bool
 	}{
-		{"an invalid bundle", text(coded("UNSUPPORTED_ERROR")), "the platform refuses the bundle for good, or does not know the connector", 1, never, false},
-		{"no right", text(coded("FORBIDDEN_ACCESS")), "the capability CONNECTORAPI", 1, never, false},
-		{"a work that is gone", text(coded("WORK_NOT_ALIVE")), "OpenCTI deleted the work: OpenCTI: Push: WORK_NOT_ALIVE: told so; the next run opens another work", 1, never, true},
-		{"a field that this version lacks", text(coded("GRAPHQL_VALIDATION_FAILED")), "does not take the request", 1, never, false},
-		{"false", text(`{"data":{"stixBundlePush":false}}`), "no word that the bundle was queued", 1, maybe, false},
-		{"null", text(`{"data":{"stixBundlePush":null}}`), "no word that the bundle was queued", 1, maybe, false},
-		{"an answer that is null", text(`null`), "not a GraphQL answer", 1, maybe, false},
-		{"partial", text(`{"errors":[{"message":"half","extensions":{"code":"DATABASE_ERROR"}}],"data":{"stixBundlePush":true}}`), "DATABASE_ERROR: half", 1, maybe, false},
-		{"HTML", text("<html>"), "HTML where JSON is due", 1, maybe, false},
-		{"an empty body", text(""), "an empty body", 1, maybe, false},
-		{"a reset", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "check opencti.url", 1, maybe, false},
-		{"500", code(500), "500", 1, maybe, false},
-		{"504", code(504), "504", 1, maybe, false},
-		{"429", code(429), "lower sync.parallelism", 9, never, false},
-		{"503", code(503), "503", 9, never, false},
-		{"a lock", text(coded("LOCK_ERROR")), "LOCK_ERROR", 3, never, false},
-		{"a redirect", code(302), "set opencti.url", 1, never, false},
-		{"401", code(401), "check the token", 1, never, false},
-		{"too large", code(413), "app:max_payload_body_size", 1, never, false},
+		{"an invalid bundle", text(coded("UNSUPPORTED_ERROR")), "the platform refuses the bundle for good, or does not know the connector", 1, never},
+		{"no right", text(coded("FORBIDDEN_ACCESS")), "the capability CONNECTORAPI", 1, never},
+		{"a work that is gone", text(coded("WORK_NOT_ALIVE")), "OpenCTI: Push: WORK_NOT_ALIVE: told so; the next run opens another work", 1, never},
+		{"a field that this version lacks", text(coded("GRAPHQL_VALIDATION_FAILED")), "does not take the request", 1, never},
+		{"false", text(`{"data":{"stixBundlePush":false}}`), "no word that the bundle was queued", 1, maybe},
+		{"null", text(`{"data":{"stixBundlePush":null}}`), "no word that the bundle was queued", 1, maybe},
+		{"an answer that is null", text(`null`), "not a GraphQL answer", 1, maybe},
+		{"partial", text(`{"errors":[{"message":"half","extensions":{"code":"DATABASE_ERROR"}}],"data":{"stixBundlePush":true}}`), "DATABASE_ERROR: half", 1, maybe},
+		{"HTML", text("<html>"), "HTML where JSON is due", 1, maybe},
+		{"an empty body", text(""), "an empty body", 1, maybe},
+		{"a reset", func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "check opencti.url", 1, maybe},
+		{"500", code(500), "500", 1, maybe},
+		{"504", code(504), "504", 1, maybe},
+		{"429", code(429), "lower sync.parallelism", 9, never},
+		{"503", code(503), "503", 9, never},
+		{"a lock", text(coded("LOCK_ERROR")), "LOCK_ERROR", 3, never},
+		{"a redirect", code(302), "set opencti.url", 1, never},
+		{"401", code(401), "check the token", 1, never},
+		{"too large", code(413), "app:max_payload_body_size", 1, never},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var n atomic.Int32
@@ -198,8 +200,8 @@ func TestPushesThatFail(t *testing.T) {
 			}), opencti.Options{Attempts: 3})
 			err := p.Push(context.Background(), connectorID, bundle, workID)
 			says(t, err, tt.says)
-			if int(n.Load()) != tt.tries || opencti.Unsure(err) != tt.unsure || errors.Is(err, opencti.ErrWorkGone) != tt.gone {
-				t.Errorf("after %d tries, unsure %t, work gone %t: %v", n.Load(), opencti.Unsure(err), errors.Is(err, opencti.ErrWorkGone), err)
+			if int(n.Load()) != tt.tries || reconcile.FaultOf(err).Unsure != tt.unsure || !reconcile.FaultOf(err).Verdict == slices.Contains(verdicts, tt.name) {
+				t.Errorf("after %d tries: %v, %+v", n.Load(), err, reconcile.FaultOf(err))
 			}
 		})
 	}
@@ -238,17 +240,12 @@ func TestUnsureOfWhatWasNotWaitedFor(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	}), opencti.Options{})
-	if err := p.Push(ctx, connectorID, bundle, workID); !errors.Is(err, context.Canceled) || !opencti.Unsure(err) {
-		t.Errorf("a push that was left: %v, unsure %t", err, opencti.Unsure(err))
+	if err := p.Push(ctx, connectorID, bundle, workID); !errors.Is(err, context.Canceled) || !reconcile.FaultOf(err).Unsure {
+		t.Errorf("a push that was left: %v, unsure %t", err, reconcile.FaultOf(err).Unsure)
 	}
 	nobody := opencti.New(opencti.Options{URL: "http://127.0.0.1:1", Token: token, Attempts: 1})
-	if err := nobody.Push(context.Background(), connectorID, bundle, workID); err == nil || opencti.Unsure(err) {
-		t.Errorf("a push that reached nobody: %v, unsure %t", err, opencti.Unsure(err))
-	}
-	for _, err := range []error{nil, errors.New("x"), opencti.ErrWorkGone} {
-		if opencti.Unsure(err) {
-			t.Errorf("unsure of %v", err)
-		}
+	if err := nobody.Push(context.Background(), connectorID, bundle, workID); err == nil || reconcile.FaultOf(err).Unsure {
+		t.Errorf("a push that reached nobody: %v, unsure %t", err, reconcile.FaultOf(err).Unsure)
 	}
 }
 
@@ -274,8 +271,8 @@ func TestWorksThatCannotBeOpened(t *testing.T) {
 		}), opencti.Options{Attempts: 2})
 		id, err := p.AddWork(context.Background(), connectorID, "n")
 		says(t, err, tt.says)
-		if id != "" || int(n.Load()) != tt.tries || opencti.Unsure(err) != tt.unsure {
-			t.Errorf("%s: work %q after %d tries, unsure %t", tt.name, id, n.Load(), opencti.Unsure(err))
+		if id != "" || int(n.Load()) != tt.tries || reconcile.FaultOf(err).Unsure != tt.unsure {
+			t.Errorf("%s: work %q after %d tries, unsure %t", tt.name, id, n.Load(), reconcile.FaultOf(err).Unsure)
 		}
 	}
 	for name, answer := range map[string]string{"gone": coded("WORK_NOT_ALIVE"), "absent": coded("ALREADY_DELETED_ERROR"), "done": `{"data":{"workEdit":{"toProcessed":"` + workID + `"}}}`} {
