@@ -19,12 +19,12 @@ func million(n int) (reconcile.Indicator, reconcile.Value) {
 	return i, reconcile.Value{Type: "hash", Value: fmt.Sprintf("%064x", n)}
 }
 
-// sides are n wanted rules and the rows that a complete apply left of the first held of them.
-func sides(b *testing.B, n, held int) (*reconcile.Wanted, *reconcile.Rows) {
+// sides are n wanted rules and the rows that a complete apply left of the first inLists of them.
+func sides(b *testing.B, n, inLists int) (*reconcile.Wanted, *reconcile.Rows) {
 	b.Helper()
 	const chunk = 20_000
 	p := policy()
-	w, rows := reconcile.NewWanted(n), reconcile.NewRows(p.Own, func(_, v string) string { return v }, held)
+	w, rows := reconcile.NewWanted(n), reconcile.NewRows(p.Own, func(_, v string) string { return v }, inLists)
 	for from := 0; from < n; from += chunk {
 		part := reconcile.NewWanted(chunk)
 		for k := from; k < min(n, from+chunk); k++ {
@@ -32,7 +32,7 @@ func sides(b *testing.B, n, held int) (*reconcile.Wanted, *reconcile.Rows) {
 			if err := w.Add(&i, []reconcile.Value{v}, nil); err != nil {
 				b.Fatal(err)
 			}
-			if k < held {
+			if k < inLists {
 				if err := part.Add(&i, []reconcile.Value{v}, nil); err != nil {
 					b.Fatal(err)
 				}
@@ -67,19 +67,19 @@ func sides(b *testing.B, n, held int) (*reconcile.Wanted, *reconcile.Rows) {
 // memory, their texts being in spools.
 func BenchmarkCompute(b *testing.B) {
 	for _, bb := range []struct {
-		name    string
-		n, held int
+		name       string
+		n, inLists int
 	}{{"1k-in-sync", 1000, 1000}, {"100k-in-sync", 100_000, 100_000}, {"100k-first-load", 100_000, 0}, {"1M-in-sync", 1_000_000, 1_000_000}} {
 		b.Run(bb.name, func(b *testing.B) {
 			if bb.n > 100_000 && testing.Short() {
 				b.Skip("a million rows take half a minute to make")
 			}
-			w, rows := sides(b, bb.n, bb.held)
+			w, rows := sides(b, bb.n, bb.inLists)
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {
 				plan, err := reconcile.Compute(rows, w, policy())
-				if err != nil || len(plan.Changes) != bb.n-bb.held || plan.Unchanged != bb.held {
+				if err != nil || len(plan.Changes) != bb.n-bb.inLists || plan.Unchanged != bb.inLists {
 					b.Fatalf("%d changes, %d unchanged, %v", len(plan.Changes), plan.Unchanged, err)
 				}
 			}

@@ -10,7 +10,7 @@ import (
 
 // after is the wanted state of a rule, with the winner's record and all owners. row is what holds the
 // rule now, and h the same as Compute knows it; both are nil when none does.
-func (c *computation) after(group []want, win want, row *Row, h *held) (*Body, wantRecord, []Owner, error) {
+func (c *computation) after(group []want, win want, row *Row, h *entry) (*Body, wantRecord, []Owner, error) {
 	rec, owners, err := c.describe(group, win)
 	if err != nil {
 		return nil, rec, nil, err
@@ -51,7 +51,7 @@ func (c *computation) after(group []want, win want, row *Row, h *held) (*Body, w
 
 // ask fills in what a mapping asks for: in the body what has to be sent, in the marker's note all of it, with
 // what the server is known to hold instead.
-func (c *computation) ask(b *Body, applied *marker.Applied, win want, h *held) {
+func (c *computation) ask(b *Body, applied *marker.Applied, win want, h *entry) {
 	m := c.w.mapped(win)
 	applied.Asked = m.fields()
 	send := applied.Asked

@@ -38,7 +38,7 @@ func canon(typ, value string) string {
 func policy() reconcile.Policy {
 	return reconcile.Policy{
 		Now: noon, Own: reconcile.Identity{Instance: us}, List: list, Base: "https://cti.example",
-		Maturity: "stable", Strays: reconcile.ReportStrays, Mode: reconcile.SyncMode,
+		Maturity: "stable", Unmanaged: reconcile.ReportUnmanaged, Mode: reconcile.SyncMode,
 	}
 }
 
@@ -136,8 +136,8 @@ func decide(t tb, p reconcile.Policy, rows []reconcile.Row, inds ...reconcile.In
 	return plan
 }
 
-// settled is what the lists hold after a complete apply against an obedient server.
-func settled(t tb, p reconcile.Policy, inds ...reconcile.Indicator) []reconcile.Row {
+// applied is what the lists hold after a complete apply against an obedient server.
+func applied(t tb, p reconcile.Policy, inds ...reconcile.Indicator) []reconcile.Row {
 	t.Helper()
 	return obedient().apply(t, decide(t, p, nil, inds...), p, nil)
 }

@@ -44,7 +44,7 @@ func Compute(rows *Rows, w *Wanted, p Policy) (*Plan, error) {
 		for j2 < len(rows.entries) && rows.entries[j2].key == key {
 			j2++
 		}
-		if err := c.meet(w.entries[i:i2], rows.entries[j:j2]); err != nil {
+		if err := c.merge(w.entries[i:i2], rows.entries[j:j2]); err != nil {
 			return nil, err
 		}
 		i, j = i2, j2
@@ -64,8 +64,8 @@ type computation struct {
 	missing [][]want // groups that no row holds
 }
 
-// meet settles one rule: the indicators that want it and the rows that hold it.
-func (c *computation) meet(group []want, rows []held) error {
+// merge decides on one rule: the indicators that want it and the rows that hold it.
+func (c *computation) merge(group []want, rows []entry) error {
 	if len(group) > 0 {
 		c.plan.Wanted[group[0].kind]++
 		var err error
@@ -85,7 +85,7 @@ func (c *computation) meet(group []want, rows []held) error {
 		return c.unwanted(owned, strangers)
 	}
 	if len(owned) == 0 {
-		return c.unheld(group, strangers)
+		return c.adoptOrCreate(group, strangers)
 	}
 	if err := c.hold(strangers, nil); err != nil {
 		return err
@@ -93,13 +93,13 @@ func (c *computation) meet(group []want, rows []held) error {
 	if err := c.compare(owned[0], group); err != nil {
 		return err
 	}
-	return c.twins(owned[1:], owned[0].enabled || c.enabling(owned[0]))
+	return c.duplicates(owned[1:], owned[0].enabled || c.enabling(owned[0]))
 }
 
 // order breaks ties between owners of one rule by internal id; the digests by which they are sorted
 // otherwise say nothing about ids. A Sigma rule has one owner, the one that its row names or else the
 // best; the others are skips.
-func (c *computation) order(group []want, rows []held) ([]want, error) {
+func (c *computation) order(group []want, rows []entry) ([]want, error) {
 	for from := 0; from < len(group); {
 		to := from + 1
 		for to < len(group) && group[to].score == group[from].score && group[to].created == group[from].created {
@@ -147,7 +147,7 @@ func (c *computation) order(group []want, rows []held) ([]want, error) {
 }
 
 // same says whether a row of ours needs nothing at all.
-func (c *computation) same(h *held, group []want) bool {
+func (c *computation) same(h *entry, group []want) bool {
 	win, ok := winner(h, group)
 	return ok && h.enabled && !h.stopped && c.sameText(h, win) && c.sameOwners(h, group) && !c.maturityMoved(h, win) && c.pending(h, win).None()
 }
@@ -155,7 +155,7 @@ func (c *computation) same(h *held, group []want) bool {
 // winner is the owner named first in the row while it still owns the value, otherwise the best.
 // ok is false when the row names another. A row whose marker was cut before the names is known by
 // the text, which covers the winner's standard id.
-func winner(h *held, group []want) (w want, ok bool) {
+func winner(h *entry, group []want) (w want, ok bool) {
 	for _, e := range group {
 		if e.owner == h.winner || h.winner == 0 && (e.text == h.text || h.known && e.text == h.sent) {
 			return e, true
@@ -164,11 +164,11 @@ func winner(h *held, group []want) (w want, ok bool) {
 	return group[0], false
 }
 
-func (c *computation) sameText(h *held, win want) bool {
-	return h.text == win.text || h.kept && h.sent == win.text
+func (c *computation) sameText(h *entry, win want) bool {
+	return h.text == win.text || h.stored && h.sent == win.text
 }
 
-func (c *computation) sameOwners(h *held, group []want) bool {
+func (c *computation) sameOwners(h *entry, group []want) bool {
 	if h.blind {
 		return true // what the server does not keep cannot differ
 	}
@@ -201,7 +201,7 @@ func (c *computation) maturity(win want) string {
 
 // maturityMoved says whether our setting changed since the row was written. The server moves rules
 // out of testing by itself, so the row's own maturity alone says nothing.
-func (c *computation) maturityMoved(h *held, win want) bool {
+func (c *computation) maturityMoved(h *entry, win want) bool {
 	wanted := c.maturity(win)
 	if !h.known || h.testing == (wanted == "testing") {
 		return false
@@ -211,7 +211,7 @@ func (c *computation) maturityMoved(h *held, win want) bool {
 
 // pending are the fields that a mapping asks for and the row does not have. What the server holds instead of what
 // was sent last, as the marker notes, is its own word and is not sent again.
-func (c *computation) pending(h *held, win want) marker.Fields {
+func (c *computation) pending(h *entry, win want) marker.Fields {
 	asked := c.w.mapped(win).fields()
 	if asked.None() {
 		return marker.Fields{}
@@ -219,7 +219,7 @@ func (c *computation) pending(h *held, win want) marker.Fields {
 	var out marker.Fields
 	for i := range asked {
 		out[i] = marker.Unset
-		if asked.Has(i) && h.has[i] != asked[i] && !(h.asked[i] == asked[i] && h.noted[i] == h.has[i]) {
+		if asked.Has(i) && h.has[i] != asked[i] && !(h.asked[i] == asked[i] && h.kept[i] == h.has[i]) {
 			out[i] = asked[i]
 		}
 	}
@@ -228,7 +228,7 @@ func (c *computation) pending(h *held, win want) marker.Fields {
 
 // remapped tells who made a row differ in what a mapping asks for: somebody in the console, our settings, or the
 // indicator, for which another entry counts now.
-func (c *computation) remapped(h *held, win want, pending marker.Fields) Cause {
+func (c *computation) remapped(h *entry, win want, pending marker.Fields) Cause {
 	asked := c.w.mapped(win).fields()
 	for i := range pending {
 		switch {
@@ -244,7 +244,7 @@ func (c *computation) remapped(h *held, win want, pending marker.Fields) Cause {
 
 // split parts our rows, best first, from those of others. Of several owned rows the one in canonical
 // spelling stays, then the oldest.
-func (c *computation) split(rows []held) (owned, strangers []held, err error) {
+func (c *computation) split(rows []entry) (owned, strangers []entry, err error) {
 	for _, h := range rows {
 		if h.whose.owned() {
 			owned = append(owned, h)
@@ -256,7 +256,7 @@ func (c *computation) split(rows []held) (owned, strangers []held, err error) {
 }
 
 // rank sorts the rows of one rule: the canonical spelling first, then the oldest.
-func (c *computation) rank(rows []held) error {
+func (c *computation) rank(rows []entry) error {
 	if len(rows) < 2 {
 		return nil
 	}
@@ -268,9 +268,9 @@ func (c *computation) rank(rows []held) error {
 		}
 		age[h.at] = row.Created + "\x00" + row.ID
 	}
-	slices.SortFunc(rows, func(a, b held) int {
-		if a.spelled != b.spelled {
-			return map[bool]int{true: -1, false: 1}[a.spelled]
+	slices.SortFunc(rows, func(a, b entry) int {
+		if a.canonical != b.canonical {
+			return map[bool]int{true: -1, false: 1}[a.canonical]
 		}
 		return cmp.Compare(age[a.at], age[b.at])
 	})

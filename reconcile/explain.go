@@ -22,7 +22,7 @@ type Evidence struct {
 	// well: a platform that then leaves out what passes contradicts itself.
 	OwnFilter bool
 	// Unasked says why OpenCTI could not be asked, so that Found knows no more than the read itself; "" when it
-	// was asked. Every removal but that of a twin then counts as absence (gate G4).
+	// was asked. Every removal but that of a duplicate then counts as absence (gate G4).
 	Unasked string
 }
 
@@ -85,7 +85,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 			verdict, why = gone, IndicatorGone
 		}
 		switch {
-		case len(ch.Owners) == 0 && pol.Strays != RemoveStrays:
+		case len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged:
 			p.holdRemoval(&ch, Ambiguous, "its marker names no indicator that could be asked for")
 		case verdict == gone && why == IndicatorGone && e.FewerMarkings:
 			p.holdRemoval(&ch, Ambiguous, fewerMarkings)

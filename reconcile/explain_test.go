@@ -74,7 +74,7 @@ func TestExplain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := policy()
-			plan := decide(t, p, settled(t, p, tt.owners...))
+			plan := decide(t, p, applied(t, p, tt.owners...))
 			e := reconcile.Evidence{Started: noon, Found: tt.found}
 			if tt.evidence != nil {
 				tt.evidence(&e)
@@ -98,7 +98,7 @@ func TestExplain(t *testing.T) {
 
 func TestEveryOwnerOfWhatGoesIsAskedFor(t *testing.T) {
 	p := policy()
-	rows := append(settled(t, p, ind("b", "domain_name x.example"), ind("a", "domain_name x.example"), sigma("s", ruleA), yara("y")), oldRow("o", "domain_name", "o.example", "indicator--o"))
+	rows := append(applied(t, p, ind("b", "domain_name x.example"), ind("a", "domain_name x.example"), sigma("s", ruleA), yara("y")), oldRow("o", "domain_name", "o.example", "indicator--o"))
 	got := decide(t, p, rows).Absent()
 	if want := []string{"a", "b", "indicator--o", "s", "y"}; !cmp.Equal(got, want) {
 		t.Errorf("asked for (-want +got):\n%s", cmp.Diff(want, got))
@@ -121,7 +121,7 @@ func TestAnOldRowIsDescribedByWhatWasFound(t *testing.T) {
 
 func TestARowWithoutANameToAskForStays(t *testing.T) {
 	p := policy()
-	row := settled(t, p, ind("a", "domain_name x.example"))[0]
+	row := applied(t, p, ind("a", "domain_name x.example"))[0]
 	row.Comment = `{"managed_by":"harfangsync","instance":"` + us + `"}`
 	plan := decide(t, p, []reconcile.Row{row})
 	if gate := plan.Explain(reconcile.Evidence{Started: noon}, p); !gate.OK {
@@ -132,7 +132,7 @@ func TestARowWithoutANameToAskForStays(t *testing.T) {
 	}
 }
 
-func TestATwinThatLostItsReasonIsAskedForToo(t *testing.T) {
+func TestADuplicateThatLostItsReasonIsAskedForToo(t *testing.T) {
 	p := policy()
 	rows := []reconcile.Row{edit([]reconcile.Row{oldRow("1", "domain_name", "x.example", "indicator--a")}, off)[0], oldRow("2", "domain_name", "X.example", "indicator--b")}
 	plan := decide(t, p, rows)
@@ -141,6 +141,6 @@ func TestATwinThatLostItsReasonIsAskedForToo(t *testing.T) {
 	}
 	b := ind("b", "domain_name x.example")
 	if gate := plan.Explain(reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{"indicator--b": found(b, nil)}}, p); gate.OK {
-		t.Error("the read lost an indicator, and its rule goes as a twin of one out of force")
+		t.Error("the read lost an indicator, and its rule goes as a duplicate of one out of force")
 	}
 }

@@ -20,9 +20,9 @@ func TestLimitsOfG4(t *testing.T) {
 	}
 }
 
-// scene is a plan with n rules of each kind held, of which some go.
+// scene is a plan with n rules of each kind in the lists, of which some go.
 type scene struct {
-	held, wanted map[reconcile.Kind]int
+	rows, wanted map[reconcile.Kind]int
 	why          map[reconcile.Kind]reconcile.Reason // of those that go; empty is indicator_gone
 	last         reconcile.LastGood
 	filter       string
@@ -49,7 +49,7 @@ func (s scene) judge(t *testing.T) *reconcile.Plan {
 	var before, now []reconcile.Indicator
 	found := map[string]reconcile.Finding{}
 	for _, k := range reconcile.Kinds {
-		for i := range s.held[k] {
+		for i := range s.rows[k] {
 			x := make(k, i)
 			before = append(before, x)
 			if i < s.wanted[k] {
@@ -63,7 +63,7 @@ func (s scene) judge(t *testing.T) *reconcile.Plan {
 			}
 		}
 	}
-	plan := decide(t, p, settled(t, policy(), before...), now...)
+	plan := decide(t, p, applied(t, policy(), before...), now...)
 	g3 := plan.Explain(reconcile.Evidence{Started: noon, Found: found}, p)
 	plan.Judge(reconcile.Gate{ID: "G1", Name: "complete", OK: true, Message: "read to the end"}, g3, s.last, s.filter, p, reconcile.Limits{SourceShrink: 20, Failures: 10}, s.over)
 	return plan
@@ -102,40 +102,40 @@ func TestGates(t *testing.T) {
 		scene
 		want []string
 	}{
-		{name: "30 of 100 may go without evidence", scene: scene{held: counts{i: 100}, wanted: counts{i: 70}}, want: []string{}},
-		{name: "31 may not", scene: scene{held: counts{i: 100}, wanted: counts{i: 69}}, want: []string{"G4 removals_ioc_absence 31 of 100, limit 30: --accept-removals 31"}},
-		{name: "31 of 300 may not without evidence", scene: scene{held: counts{i: 300}, wanted: counts{i: 269}}, want: []string{"G4 removals_ioc_absence 31 of 300, limit 30: --accept-removals 31"}},
-		{name: "90 of 300 may with evidence", scene: scene{held: counts{i: 300}, wanted: counts{i: 210}, why: reasons{i: reconcile.Revoked}}, want: []string{}},
-		{name: "91 may not", scene: scene{held: counts{i: 300}, wanted: counts{i: 209}, why: reasons{i: reconcile.Expired}}, want: []string{"G4 removals_ioc_evidence 91 of 300, limit 90: --accept-removals 91"}},
-		{name: "below ten rules only an empty source counts", scene: scene{held: counts{i: 9}, wanted: counts{i: 1}}, want: []string{}},
-		{name: "one number for all kinds and classes that refuse", scene: scene{held: counts{i: 100, s: 20, y: 20}, wanted: counts{i: 60, s: 5, y: 19}, why: reasons{s: reconcile.Revoked}},
+		{name: "30 of 100 may go without evidence", scene: scene{rows: counts{i: 100}, wanted: counts{i: 70}}, want: []string{}},
+		{name: "31 may not", scene: scene{rows: counts{i: 100}, wanted: counts{i: 69}}, want: []string{"G4 removals_ioc_absence 31 of 100, limit 30: --accept-removals 31"}},
+		{name: "31 of 300 may not without evidence", scene: scene{rows: counts{i: 300}, wanted: counts{i: 269}}, want: []string{"G4 removals_ioc_absence 31 of 300, limit 30: --accept-removals 31"}},
+		{name: "90 of 300 may with evidence", scene: scene{rows: counts{i: 300}, wanted: counts{i: 210}, why: reasons{i: reconcile.Revoked}}, want: []string{}},
+		{name: "91 may not", scene: scene{rows: counts{i: 300}, wanted: counts{i: 209}, why: reasons{i: reconcile.Expired}}, want: []string{"G4 removals_ioc_evidence 91 of 300, limit 90: --accept-removals 91"}},
+		{name: "below ten rules only an empty source counts", scene: scene{rows: counts{i: 9}, wanted: counts{i: 1}}, want: []string{}},
+		{name: "one number for all kinds and classes that refuse", scene: scene{rows: counts{i: 100, s: 20, y: 20}, wanted: counts{i: 60, s: 5, y: 19}, why: reasons{s: reconcile.Revoked}},
 			want: []string{"G4 removals_ioc_absence 40 of 100, limit 30: --accept-removals 55", "G4 removals_sigma_evidence 15 of 20, limit 6: --accept-removals 55"}},
-		{name: "that number lets it pass", scene: scene{held: counts{i: 100, s: 20, y: 20}, wanted: counts{i: 60, s: 5, y: 19}, why: reasons{s: reconcile.Revoked}, over: reconcile.Overrides{AcceptRemovals: 55}}, want: []string{}},
-		{name: "no other number does", scene: scene{held: counts{i: 100}, wanted: counts{i: 60}, over: reconcile.Overrides{AcceptRemovals: 41}}, want: []string{"G4 removals_ioc_absence 40 of 100, limit 30: --accept-removals 40"}},
-		{name: "out of the last good run's filter is evidence", scene: scene{held: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.OutOfFilter}, last: good(counts{i: 300}), filter: "f"}, want: []string{}},
-		{name: "out of another filter is absence", scene: scene{held: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.OutOfFilter}, last: good(counts{i: 300}), filter: "g"},
+		{name: "that number lets it pass", scene: scene{rows: counts{i: 100, s: 20, y: 20}, wanted: counts{i: 60, s: 5, y: 19}, why: reasons{s: reconcile.Revoked}, over: reconcile.Overrides{AcceptRemovals: 55}}, want: []string{}},
+		{name: "no other number does", scene: scene{rows: counts{i: 100}, wanted: counts{i: 60}, over: reconcile.Overrides{AcceptRemovals: 41}}, want: []string{"G4 removals_ioc_absence 40 of 100, limit 30: --accept-removals 40"}},
+		{name: "out of the last good run's filter is evidence", scene: scene{rows: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.OutOfFilter}, last: good(counts{i: 300}), filter: "f"}, want: []string{}},
+		{name: "out of another filter is absence", scene: scene{rows: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.OutOfFilter}, last: good(counts{i: 300}), filter: "g"},
 			want: []string{"G4 removals_ioc_absence 40 of 300, limit 30: --accept-removals 40"}},
-		{name: "out of the filter before any good run is absence", scene: scene{held: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.OutOfFilter}, filter: "f"},
+		{name: "out of the filter before any good run is absence", scene: scene{rows: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.OutOfFilter}, filter: "f"},
 			want: []string{"G4 removals_ioc_absence 40 of 300, limit 30: --accept-removals 40"}},
-		{name: "what a changed setting leaves out is absence", scene: scene{held: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.BelowThreshold}, last: good(counts{i: 300}), filter: "g"},
+		{name: "what a changed setting leaves out is absence", scene: scene{rows: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.BelowThreshold}, last: good(counts{i: 300}), filter: "g"},
 			want: []string{"G4 removals_ioc_absence 40 of 300, limit 30: --accept-removals 40"}},
-		{name: "a value that changed settings leave out is absence", scene: scene{held: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.Excluded}, last: remeant(good(counts{i: 300})), filter: "f"},
+		{name: "a value that changed settings leave out is absence", scene: scene{rows: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.Excluded}, last: remeant(good(counts{i: 300})), filter: "f"},
 			want: []string{"G4 removals_ioc_absence 40 of 300, limit 30: --accept-removals 40"}},
-		{name: "with the last good run's settings it is evidence", scene: scene{held: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.Excluded}, last: remeant(good(counts{i: 300})), filter: "f",
+		{name: "with the last good run's settings it is evidence", scene: scene{rows: counts{i: 300}, wanted: counts{i: 260}, why: reasons{i: reconcile.Excluded}, last: remeant(good(counts{i: 300})), filter: "f",
 			policy: func(p *reconcile.Policy) { p.Meaning = "m" }}, want: []string{}},
-		{name: "an empty source is not believed", scene: scene{held: counts{i: 3}}, want: []string{"G2 source_empty_ioc 0 of 3, limit 0: --allow-empty"}},
-		{name: "unless it is said to be so, and G4 still applies", scene: scene{held: counts{i: 3, s: 20}, over: reconcile.Overrides{AllowEmpty: true}},
+		{name: "an empty source is not believed", scene: scene{rows: counts{i: 3}}, want: []string{"G2 source_empty_ioc 0 of 3, limit 0: --allow-empty"}},
+		{name: "unless it is said to be so, and G4 still applies", scene: scene{rows: counts{i: 3, s: 20}, over: reconcile.Overrides{AllowEmpty: true}},
 			want: []string{"G4 removals_sigma_absence 20 of 20, limit 6: --accept-removals 20"}},
-		{name: "an empty source needs no second word for its shrinking", scene: scene{held: counts{i: 9}, last: good(counts{i: 9}), over: reconcile.Overrides{AllowEmpty: true}}, want: []string{}},
-		{name: "20 % fewer indicators are believed", scene: scene{held: counts{i: 100}, wanted: counts{i: 80}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
-		{name: "21 % are not", scene: scene{held: counts{i: 100}, wanted: counts{i: 79}, last: good(counts{i: 100}), filter: "f"}, want: []string{"G2 source_shrink 21 of 100, limit 20: --accept-shrink 21"}},
-		{name: "unless the number is accepted", scene: scene{held: counts{i: 100}, wanted: counts{i: 79}, last: good(counts{i: 100}), filter: "f", over: reconcile.Overrides{AcceptShrink: 21}}, want: []string{}},
-		{name: "what the evidence explains does not count", scene: scene{held: counts{i: 100}, wanted: counts{i: 75}, why: reasons{i: reconcile.Revoked}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
-		{name: "what left the same filter does not count", scene: scene{held: counts{i: 100}, wanted: counts{i: 75}, why: reasons{i: reconcile.OutOfFilter}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
-		{name: "losses of two kinds are one number", scene: scene{held: counts{i: 10, y: 10}, wanted: counts{i: 7, y: 7}, last: good(counts{i: 10, y: 10}), filter: "f"},
+		{name: "an empty source needs no second word for its shrinking", scene: scene{rows: counts{i: 9}, last: good(counts{i: 9}), over: reconcile.Overrides{AllowEmpty: true}}, want: []string{}},
+		{name: "20 % fewer indicators are believed", scene: scene{rows: counts{i: 100}, wanted: counts{i: 80}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
+		{name: "21 % are not", scene: scene{rows: counts{i: 100}, wanted: counts{i: 79}, last: good(counts{i: 100}), filter: "f"}, want: []string{"G2 source_shrink 21 of 100, limit 20: --accept-shrink 21"}},
+		{name: "unless the number is accepted", scene: scene{rows: counts{i: 100}, wanted: counts{i: 79}, last: good(counts{i: 100}), filter: "f", over: reconcile.Overrides{AcceptShrink: 21}}, want: []string{}},
+		{name: "what the evidence explains does not count", scene: scene{rows: counts{i: 100}, wanted: counts{i: 75}, why: reasons{i: reconcile.Revoked}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
+		{name: "what left the same filter does not count", scene: scene{rows: counts{i: 100}, wanted: counts{i: 75}, why: reasons{i: reconcile.OutOfFilter}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
+		{name: "losses of two kinds are one number", scene: scene{rows: counts{i: 10, y: 10}, wanted: counts{i: 7, y: 7}, last: good(counts{i: 10, y: 10}), filter: "f"},
 			want: []string{"G2 source_shrink 6 of 20, limit 20: --accept-shrink 6"}},
-		{name: "other kinds than asked for do not count", scene: scene{held: counts{i: 10}, wanted: counts{i: 10}, last: good(counts{i: 10, y: 10}), filter: "f", policy: func(p *reconcile.Policy) { p.Kinds = []reconcile.Kind{reconcile.IOC} }}, want: []string{}},
-		{name: "what the policy forbids counts in no limit", scene: scene{held: counts{i: 100}, wanted: counts{i: 10}, policy: func(p *reconcile.Policy) { p.Mode = reconcile.UpsertOnlyMode }}, want: []string{}},
+		{name: "other kinds than asked for do not count", scene: scene{rows: counts{i: 10}, wanted: counts{i: 10}, last: good(counts{i: 10, y: 10}), filter: "f", policy: func(p *reconcile.Policy) { p.Kinds = []reconcile.Kind{reconcile.IOC} }}, want: []string{}},
+		{name: "what the policy forbids counts in no limit", scene: scene{rows: counts{i: 100}, wanted: counts{i: 10}, policy: func(p *reconcile.Policy) { p.Mode = reconcile.UpsertOnlyMode }}, want: []string{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if d := cmp.Diff(tt.want, refusals(tt.judge(t))); d != "" {
@@ -147,7 +147,7 @@ func TestGates(t *testing.T) {
 
 func TestNoRulesFromIndicatorsIsAnEmptySource(t *testing.T) {
 	p := policy()
-	plan := decide(t, p, settled(t, p, ind("a", "domain_name x.example")), ind("a", ""))
+	plan := decide(t, p, applied(t, p, ind("a", "domain_name x.example")), ind("a", ""))
 	plan.Judge(reconcile.Gate{OK: true}, reconcile.Gate{OK: true}, reconcile.LastGood{}, "", p, reconcile.Limits{SourceShrink: 20}, reconcile.Overrides{})
 	if got := refusals(plan); !cmp.Equal(got, []string{"G2 source_empty_ioc 0 of 1, limit 0: --allow-empty"}) {
 		t.Errorf("refusals %q", got)
@@ -159,7 +159,7 @@ func TestNoRulesFromIndicatorsIsAnEmptySource(t *testing.T) {
 
 func TestUnmanagedRowsThatGoCountInG4(t *testing.T) {
 	p := policy()
-	p.Strays = reconcile.RemoveStrays
+	p.Unmanaged = reconcile.RemoveUnmanaged
 	var rows []reconcile.Row
 	for n := range 40 {
 		rows = append(rows, reconcile.Row{Kind: reconcile.IOC, ID: fmt.Sprint(n), Type: "domain_name", Value: fmt.Sprintf("h%d.example", n), Enabled: true})
@@ -174,7 +174,7 @@ func TestUnmanagedRowsThatGoCountInG4(t *testing.T) {
 
 func TestEveryGateIsNamedOnce(t *testing.T) {
 	got := map[string]bool{}
-	for _, g := range (scene{held: counts{reconcile.IOC: 1}, wanted: counts{reconcile.IOC: 1}}).judge(t).Gates {
+	for _, g := range (scene{rows: counts{reconcile.IOC: 1}, wanted: counts{reconcile.IOC: 1}}).judge(t).Gates {
 		if g.Message == "" || !g.OK {
 			t.Errorf("%+v", g)
 		}

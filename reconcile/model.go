@@ -43,7 +43,7 @@ type Observable struct {
 type Row struct {
 	Kind        Kind
 	ID          string // opaque; the one from a list answer, for item paths
-	Created     string // creation_date as answered; orders twins, never compared otherwise
+	Created     string // creation_date as answered; orders duplicates, never compared otherwise
 	Type, Value string // IOC
 	Description string // IOC
 	Comment     string // IOC

@@ -18,7 +18,7 @@ func TestOwnership(t *testing.T) {
 	other.Own.Instance = them
 	long := strings.Repeat("n", 98) + "é and more"
 	unmarked := func(id, name string, of reconcile.Indicator) reconcile.Row {
-		row := settled(t, p, of)[0]
+		row := applied(t, p, of)[0]
 		row.ID, row.Name, row.Content, row.HLStatus = id, name, of.Pattern, "testing"
 		if row.RuleID == "" && of.PatternType == "sigma" {
 			row.RuleID = "dddddddd-0000-4000-8000-00000000000d"
@@ -28,74 +28,74 @@ func TestOwnership(t *testing.T) {
 	named := func(i reconcile.Indicator, name string) reconcile.Indicator {
 		return with(i, func(i *reconcile.Indicator) { i.Name = name })
 	}
-	stray := reconcile.Row{Kind: reconcile.IOC, ID: "s1", Created: "2025", Type: "domain_name", Value: "x.example", Description: "by hand", Enabled: true, HLStatus: "stable"}
-	strays := func(s reconcile.Strays) func(*reconcile.Policy) {
-		return func(p *reconcile.Policy) { p.Strays = s }
+	unmarkedRow := reconcile.Row{Kind: reconcile.IOC, ID: "s1", Created: "2025", Type: "domain_name", Value: "x.example", Description: "by hand", Enabled: true, HLStatus: "stable"}
+	unmanaged := func(s reconcile.UnmanagedRows) func(*reconcile.Policy) {
+		return func(p *reconcile.Policy) { p.Unmanaged = s }
 	}
 	for _, tt := range []struct {
 		name   string
 		policy func(*reconcile.Policy)
-		held   []reconcile.Row
+		rows   []reconcile.Row
 		wanted []reconcile.Indicator
 		want   []string
 	}{
-		{name: "an old connector's row is adopted in place and keeps its maturity", held: []reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")}, wanted: []reconcile.Indicator{a},
+		{name: "an old connector's row is adopted in place and keeps its maturity", rows: []reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")}, wanted: []reconcile.Indicator{a},
 			want: []string{"< domain_name x.example old_connector (description,comment) by a", "= 0"}},
-		{name: "an old comment wrapped in itself is known", held: []reconcile.Row{nested("o", "x.example", "indicator--a")}, wanted: []reconcile.Indicator{a},
+		{name: "an old comment wrapped in itself is known", rows: []reconcile.Row{nested("o", "x.example", "indicator--a")}, wanted: []reconcile.Indicator{a},
 			want: []string{"< domain_name x.example old_connector (description,comment) by a", "= 0"}},
-		{name: "the owner that an old row names wins", held: []reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--b")}, wanted: []reconcile.Indicator{a, ind("b", "domain_name x.example")},
+		{name: "the owner that an old row names wins", rows: []reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--b")}, wanted: []reconcile.Indicator{a, ind("b", "domain_name x.example")},
 			want: []string{"< domain_name x.example old_connector (description,comment) by b,a", "= 0"}},
-		{name: "a disabled old row is pinned", held: edit([]reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")}, off), wanted: []reconcile.Indicator{a},
+		{name: "a disabled old row is pinned", rows: edit([]reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")}, off), wanted: []reconcile.Indicator{a},
 			want: []string{"held pinned domain_name x.example by a", "= 1"}},
-		{name: "a disabled old row is taken under revert", policy: func(p *reconcile.Policy) { p.Revert = true }, held: edit([]reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")}, off), wanted: []reconcile.Indicator{a},
+		{name: "a disabled old row is taken under revert", policy: func(p *reconcile.Policy) { p.Revert = true }, rows: edit([]reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")}, off), wanted: []reconcile.Indicator{a},
 			want: []string{"< domain_name x.example old_connector (enabled,description,comment) by a", "= 0"}},
-		{name: "an old row that nothing wants goes, its standard id asked for", held: []reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")},
+		{name: "an old row that nothing wants goes, its standard id asked for", rows: []reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")},
 			want: []string{"! domain_name x.example indicator_gone (enabled,comment) by indicator--a", "= 0"}},
-		{name: "a Sigma row of the exact name is adopted", held: []reconcile.Row{unmarked("o", "name of s", sigma("s", ruleA))}, wanted: []reconcile.Indicator{sigma("s", ruleA)},
+		{name: "a Sigma row of the exact name is adopted", rows: []reconcile.Row{unmarked("o", "name of s", sigma("s", ruleA))}, wanted: []reconcile.Indicator{sigma("s", ruleA)},
 			want: []string{"< sigma name of s old_connector (content) by s", "= 0"}},
-		{name: "a Sigma row keeps the id that the server knows it by", held: []reconcile.Row{unmarked("o", "name of s", sigma("s", ""))}, wanted: []reconcile.Indicator{sigma("s", "")},
+		{name: "a Sigma row keeps the id that the server knows it by", rows: []reconcile.Row{unmarked("o", "name of s", sigma("s", ""))}, wanted: []reconcile.Indicator{sigma("s", "")},
 			want: []string{"< sigma name of s old_connector (content) by s", "= 0"}},
-		{name: "a YARA row cut at 99 is adopted", held: []reconcile.Row{unmarked("o", string([]rune(long)[:99]), named(yara("y"), long))}, wanted: []reconcile.Indicator{named(yara("y"), long)},
+		{name: "a YARA row cut at 99 is adopted", rows: []reconcile.Row{unmarked("o", string([]rune(long)[:99]), named(yara("y"), long))}, wanted: []reconcile.Indicator{named(yara("y"), long)},
 			want: []string{"< yara " + strings.Repeat("n", 98) + "é and more"[:0] + "", "= 0"}},
-		{name: "a name that two rows have adopts neither", held: []reconcile.Row{unmarked("o", "name of y", yara("y")), unmarked("q", "name of y", yara("y"))}, wanted: []reconcile.Indicator{yara("y")},
+		{name: "a name that two rows have adopts neither", rows: []reconcile.Row{unmarked("o", "name of y", yara("y")), unmarked("q", "name of y", yara("y"))}, wanted: []reconcile.Indicator{yara("y")},
 			want: []string{"+ yara name of y new_indicator by y", "held unmanaged yara name of y", "held unmanaged yara name of y", "= 0"}},
-		{name: "a name that two wanted rules have adopts nothing", held: []reconcile.Row{unmarked("o", "same", yara("y"))}, wanted: []reconcile.Indicator{named(yara("y"), "same"), named(yara("z"), "same")},
+		{name: "a name that two wanted rules have adopts nothing", rows: []reconcile.Row{unmarked("o", "same", yara("y"))}, wanted: []reconcile.Indicator{named(yara("y"), "same"), named(yara("z"), "same")},
 			want: []string{"+ yara same new_indicator by y", "+ yara same new_indicator by z", "held unmanaged yara same", "= 0"}},
-		{name: "a name that another instance's row has too adopts nothing", held: append([]reconcile.Row{unmarked("o", "name of y", yara("y"))}, edit(settled(t, other, yara("y")), func(r *reconcile.Row) { r.ID = "f" })...), wanted: []reconcile.Indicator{yara("y")},
+		{name: "a name that another instance's row has too adopts nothing", rows: append([]reconcile.Row{unmarked("o", "name of y", yara("y"))}, edit(applied(t, other, yara("y")), func(r *reconcile.Row) { r.ID = "f" })...), wanted: []reconcile.Indicator{yara("y")},
 			want: []string{"held foreign_owner yara name of y by y", "held unmanaged yara name of y", "= 0"}},
-		{name: "another instance's row is held", held: settled(t, other, a), wanted: []reconcile.Indicator{a}, want: []string{"held foreign_owner domain_name x.example by a", "= 0"}},
-		{name: "another instance's row that nothing wants is held too", held: settled(t, other, a), want: []string{"held foreign_owner domain_name x.example", "= 0"}},
-		{name: "another instance's row is taken over once asked", policy: func(p *reconcile.Policy) { p.Own.TakeOver = them }, held: settled(t, other, a), wanted: []reconcile.Indicator{a},
+		{name: "another instance's row is held", rows: applied(t, other, a), wanted: []reconcile.Indicator{a}, want: []string{"held foreign_owner domain_name x.example by a", "= 0"}},
+		{name: "another instance's row that nothing wants is held too", rows: applied(t, other, a), want: []string{"held foreign_owner domain_name x.example", "= 0"}},
+		{name: "another instance's row is taken over once asked", policy: func(p *reconcile.Policy) { p.Own.TakeOver = them }, rows: applied(t, other, a), wanted: []reconcile.Indicator{a},
 			want: []string{"< domain_name x.example unmanaged (comment) by a", "= 0"}},
-		{name: "a row that is taken over keeps its maturity", policy: func(p *reconcile.Policy) { p.Own.TakeOver, p.Maturity = them, "testing" }, held: settled(t, other, a), wanted: []reconcile.Indicator{a},
+		{name: "a row that is taken over keeps its maturity", policy: func(p *reconcile.Policy) { p.Own.TakeOver, p.Maturity = them, "testing" }, rows: applied(t, other, a), wanted: []reconcile.Indicator{a},
 			want: []string{"< domain_name x.example unmanaged (comment) by a", "= 0"}},
-		{name: "our instance in capitals is ours", held: edit(settled(t, p, a), func(r *reconcile.Row) { r.Comment = strings.Replace(r.Comment, us, strings.ToUpper(us), 1) }), wanted: []reconcile.Indicator{a}, want: []string{"= 1"}},
-		{name: "an unmanaged row is reported", held: []reconcile.Row{stray}, want: []string{"held unmanaged domain_name x.example", "= 0"}},
-		{name: "a wanted key that an unmanaged row holds is held", held: []reconcile.Row{stray}, wanted: []reconcile.Indicator{a}, want: []string{"held unmanaged domain_name x.example by a", "= 0"}},
-		{name: "an unmanaged row is adopted where it is wanted", policy: strays(reconcile.AdoptStrays), held: []reconcile.Row{stray}, wanted: []reconcile.Indicator{a},
+		{name: "our instance in capitals is ours", rows: edit(applied(t, p, a), func(r *reconcile.Row) { r.Comment = strings.Replace(r.Comment, us, strings.ToUpper(us), 1) }), wanted: []reconcile.Indicator{a}, want: []string{"= 1"}},
+		{name: "an unmanaged row is reported", rows: []reconcile.Row{unmarkedRow}, want: []string{"held unmanaged domain_name x.example", "= 0"}},
+		{name: "a wanted key that an unmanaged row holds is held", rows: []reconcile.Row{unmarkedRow}, wanted: []reconcile.Indicator{a}, want: []string{"held unmanaged domain_name x.example by a", "= 0"}},
+		{name: "an unmanaged row is adopted where it is wanted", policy: unmanaged(reconcile.AdoptUnmanaged), rows: []reconcile.Row{unmarkedRow}, wanted: []reconcile.Indicator{a},
 			want: []string{"< domain_name x.example unmanaged (description,comment) by a", "= 0"}},
-		{name: "an unmanaged row that a person disabled is pinned, not adopted", policy: strays(reconcile.AdoptStrays), held: edit([]reconcile.Row{stray}, off), wanted: []reconcile.Indicator{a},
+		{name: "an unmanaged row that a person disabled is pinned, not adopted", policy: unmanaged(reconcile.AdoptUnmanaged), rows: edit([]reconcile.Row{unmarkedRow}, off), wanted: []reconcile.Indicator{a},
 			want: []string{"held pinned domain_name x.example by a", "= 0"}},
-		{name: "an unmanaged row that nothing wants stays under adopt", policy: strays(reconcile.AdoptStrays), held: []reconcile.Row{stray}, want: []string{"held unmanaged domain_name x.example", "= 0"}},
-		{name: "an unmanaged row that nothing wants goes under remove", policy: strays(reconcile.RemoveStrays), held: []reconcile.Row{stray},
+		{name: "an unmanaged row that nothing wants stays under adopt", policy: unmanaged(reconcile.AdoptUnmanaged), rows: []reconcile.Row{unmarkedRow}, want: []string{"held unmanaged domain_name x.example", "= 0"}},
+		{name: "an unmanaged row that nothing wants goes under remove", policy: unmanaged(reconcile.RemoveUnmanaged), rows: []reconcile.Row{unmarkedRow},
 			want: []string{"! domain_name x.example indicator_gone (enabled,comment)", "= 0"}},
-		{name: "a disabled unmanaged row stays under remove without deletes", policy: strays(reconcile.RemoveStrays), held: edit([]reconcile.Row{stray}, off), want: []string{"held unmanaged domain_name x.example", "= 0"}},
-		{name: "of two unmanaged spellings the canonical is adopted and the other held", policy: strays(reconcile.AdoptStrays), wanted: []reconcile.Indicator{a},
-			held: []reconcile.Row{with2(stray, func(r *reconcile.Row) { r.ID, r.Value = "s0", "X.example" }), stray},
+		{name: "a disabled unmanaged row stays under remove without deletes", policy: unmanaged(reconcile.RemoveUnmanaged), rows: edit([]reconcile.Row{unmarkedRow}, off), want: []string{"held unmanaged domain_name x.example", "= 0"}},
+		{name: "of two unmanaged spellings the canonical is adopted and the other held", policy: unmanaged(reconcile.AdoptUnmanaged), wanted: []reconcile.Indicator{a},
+			rows: []reconcile.Row{with2(unmarkedRow, func(r *reconcile.Row) { r.ID, r.Value = "s0", "X.example" }), unmarkedRow},
 			want: []string{"< domain_name x.example unmanaged (description,comment) by a", "held unmanaged domain_name x.example", "= 0"}},
-		{name: "an unmanaged twin of a row of ours is held", wanted: []reconcile.Indicator{a}, held: append(settled(t, p, a), with2(stray, func(r *reconcile.Row) { r.Value = "X.example" })),
+		{name: "an unmanaged duplicate of a row of ours is held", wanted: []reconcile.Indicator{a}, rows: append(applied(t, p, a), with2(unmarkedRow, func(r *reconcile.Row) { r.Value = "X.example" })),
 			want: []string{"held unmanaged domain_name x.example", "= 1"}},
 		{name: "of several rows the canonical stays", wanted: []reconcile.Indicator{a},
-			held: []reconcile.Row{with2(settled(t, p, a)[0], func(r *reconcile.Row) { r.ID, r.Value, r.Created = "1", "X.EXAMPLE", "2020" }), settled(t, p, a)[0]},
+			rows: []reconcile.Row{with2(applied(t, p, a)[0], func(r *reconcile.Row) { r.ID, r.Value, r.Created = "1", "X.EXAMPLE", "2020" }), applied(t, p, a)[0]},
 			want: []string{"! domain_name x.example duplicate (enabled,comment) by a", "= 1"}},
 		{name: "of several canonical rows the oldest stays", wanted: []reconcile.Indicator{sigma("s", ruleA)},
-			held: []reconcile.Row{with2(settled(t, p, sigma("s", ruleA))[0], func(r *reconcile.Row) { r.ID, r.Created = "young", "2030" }), settled(t, p, sigma("s", ruleA))[0]},
+			rows: []reconcile.Row{with2(applied(t, p, sigma("s", ruleA))[0], func(r *reconcile.Row) { r.ID, r.Created = "young", "2030" }), applied(t, p, sigma("s", ruleA))[0]},
 			want: []string{"! sigma name of s duplicate (enabled,content) by s", "= 1"}},
-		{name: "a twin stays while the canonical row is out of force", wanted: []reconcile.Indicator{a},
-			held: []reconcile.Row{with2(oldRow("1", "domain_name", "X.EXAMPLE", "indicator--a"), func(*reconcile.Row) {}), with2(oldRow("2", "domain_name", "x.example", "indicator--a"), off)},
+		{name: "a duplicate stays while the canonical row is out of force", wanted: []reconcile.Indicator{a},
+			rows: []reconcile.Row{with2(oldRow("1", "domain_name", "X.EXAMPLE", "indicator--a"), func(*reconcile.Row) {}), with2(oldRow("2", "domain_name", "x.example", "indicator--a"), off)},
 			want: []string{"held ambiguous domain_name x.example by indicator--a", "held pinned domain_name x.example by a", "= 2"}},
-		{name: "twins that nothing wants go for the same reason", policy: func(p *reconcile.Policy) { p.Remove = true },
-			held: []reconcile.Row{oldRow("1", "domain_name", "X.EXAMPLE", "indicator--a"), with2(oldRow("2", "domain_name", "x.example", "indicator--b"), off)},
+		{name: "duplicates that nothing wants go for the same reason", policy: func(p *reconcile.Policy) { p.Remove = true },
+			rows: []reconcile.Row{oldRow("1", "domain_name", "X.EXAMPLE", "indicator--a"), with2(oldRow("2", "domain_name", "x.example", "indicator--b"), off)},
 			want: []string{"- domain_name x.example indicator_gone by indicator--a", "- domain_name x.example indicator_gone by indicator--b", "= 0"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,9 +103,9 @@ func TestOwnership(t *testing.T) {
 			if tt.policy != nil {
 				tt.policy(&p)
 			}
-			plan := decide(t, p, tt.held, tt.wanted...)
+			plan := decide(t, p, tt.rows, tt.wanted...)
 			got := brief(plan)
-			if strings.Contains(tt.name, "99") { // the name is what Name makes of it, tested in package mark
+			if strings.Contains(tt.name, "99") { // the name is what Name makes of it, tested in package marker
 				if len(plan.Changes) != 1 || plan.Changes[0].Action != reconcile.Adopt || plan.Changes[0].ID != "o" {
 					t.Errorf("not adopted: %q", got)
 				}
@@ -120,7 +120,7 @@ func TestOwnership(t *testing.T) {
 				}
 			}
 			p.Own.TakeOver = ""
-			after := obedient().apply(t, plan, p, tt.held)
+			after := obedient().apply(t, plan, p, tt.rows)
 			if again := decide(t, p, after, tt.wanted...); len(again.Changes) > 0 {
 				t.Errorf("a second plan is not empty: %q", brief(again))
 			}

@@ -4,19 +4,19 @@ import "time"
 
 // Policy is what the settings say about changes.
 type Policy struct {
-	Now      time.Time
-	Own      Identity
-	List     string // name of the lists
-	Base     string // OpenCTI's URL, for links in Sigma references
-	Remove   bool   // removals delete instead of disabling
-	Maturity string // hl_status of new rules: stable or testing
-	Revert   bool   // enable what an analyst disabled
-	Strays   Strays // what to do with unmanaged rows
-	Mode     Mode
-	Meaning  string // digest of the settings that decide which values an indicator gives
-	Kinds    []Kind // kinds that take part; empty means all
-	Mapping  Mapping
-	Remapped bool // the mapping is another one than at the last good run
+	Now       time.Time
+	Own       Identity
+	List      string        // name of the lists
+	Base      string        // OpenCTI's URL, for links in Sigma references
+	Remove    bool          // removals delete instead of disabling
+	Maturity  string        // hl_status of new rules: stable or testing
+	Revert    bool          // enable what an analyst disabled
+	Unmanaged UnmanagedRows // what to do with unmanaged rows
+	Mode      Mode
+	Meaning   string // digest of the settings that decide which values an indicator gives
+	Kinds     []Kind // kinds that take part; empty means all
+	Mapping   Mapping
+	Remapped  bool // the mapping is another one than at the last good run
 	// Refusals are rules that the server refused, by key (Change.Key) and digest of the refused text.
 	Refusals map[string]Refusal
 	// Stopped are rules that we disabled and could not mark, by key.
@@ -33,14 +33,14 @@ type Refusal struct {
 
 const elsewhereFor = 7 * 24 * time.Hour
 
-// Strays says what happens to rows without a marker.
-type Strays string
+// UnmanagedRows says what happens to rows without a marker.
+type UnmanagedRows string
 
 // What may happen to unmanaged rows: nothing, adoption where a rule is wanted, or removal as well.
 const (
-	ReportStrays Strays = "report"
-	AdoptStrays  Strays = "adopt"
-	RemoveStrays Strays = "remove"
+	ReportUnmanaged UnmanagedRows = "report"
+	AdoptUnmanaged  UnmanagedRows = "adopt"
+	RemoveUnmanaged UnmanagedRows = "remove"
 )
 
 // Mode says which actions a plan may contain; what it may not is held.

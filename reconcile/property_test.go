@@ -49,7 +49,7 @@ func genIndicators(t *rapid.T, label string) []reconcile.Indicator {
 func genPolicy(t *rapid.T) reconcile.Policy {
 	p := policy()
 	p.Remove, p.Revert = rapid.Bool().Draw(t, "remove"), rapid.Bool().Draw(t, "revert")
-	p.Strays = rapid.SampledFrom([]reconcile.Strays{reconcile.ReportStrays, reconcile.AdoptStrays, reconcile.RemoveStrays}).Draw(t, "strays")
+	p.Unmanaged = rapid.SampledFrom([]reconcile.UnmanagedRows{reconcile.ReportUnmanaged, reconcile.AdoptUnmanaged, reconcile.RemoveUnmanaged}).Draw(t, "unmanaged")
 	p.Mode = rapid.SampledFrom([]reconcile.Mode{reconcile.SyncMode, reconcile.SyncMode, reconcile.UpsertOnlyMode, reconcile.CreateOnlyMode}).Draw(t, "mode")
 	p.Maturity = rapid.SampledFrom([]string{"stable", "testing"}).Draw(t, "maturity")
 	return p
@@ -60,8 +60,8 @@ func genRows(t *rapid.T) []reconcile.Row {
 	p := policy()
 	other := policy()
 	other.Own.Instance = them
-	rows := settledIn(t, p, genIndicators(t, "earlier")...)
-	rows = append(rows, edit(settledIn(t, other, genIndicators(t, "foreign")...), func(r *reconcile.Row) { r.ID = "f-" + r.ID })...)
+	rows := appliedIn(t, p, genIndicators(t, "earlier")...)
+	rows = append(rows, edit(appliedIn(t, other, genIndicators(t, "foreign")...), func(r *reconcile.Row) { r.ID = "f-" + r.ID })...)
 	for n, v := range rapid.SliceOfNDistinct(genValue, 0, 3, rapid.ID[string]).Draw(t, "old") {
 		typ, value, _ := strings.Cut(v, " ")
 		rows = append(rows, oldRow(fmt.Sprintf("o-%d", n), typ, strings.ToUpper(value), "indicator--"+genID.Draw(t, "old owner")))
@@ -81,7 +81,7 @@ func genRows(t *rapid.T) []reconcile.Row {
 	return rows
 }
 
-func settledIn(t *rapid.T, p reconcile.Policy, inds ...reconcile.Indicator) []reconcile.Row {
+func appliedIn(t *rapid.T, p reconcile.Policy, inds ...reconcile.Indicator) []reconcile.Row {
 	return obedient().apply(t, decide(t, p, nil, inds...), p, nil)
 }
 
@@ -139,7 +139,7 @@ func TestRowsThatAreNotOursStay(t *testing.T) {
 			if strings.HasPrefix(id, "f-") {
 				t.Fatalf("another instance's row: %+v", plan.Changes[i])
 			}
-			if strings.HasPrefix(id, "h-") && p.Strays == reconcile.ReportStrays {
+			if strings.HasPrefix(id, "h-") && p.Unmanaged == reconcile.ReportUnmanaged {
 				t.Fatalf("a row made by hand: %+v", plan.Changes[i])
 			}
 		}
@@ -214,7 +214,7 @@ func TestLimitsHoldWithoutAnOverride(t *testing.T) {
 		}
 		p := policy()
 		p.Remove = rapid.Bool().Draw(t, "remove")
-		plan := decide(t, p, settledIn(t, p, before...), now...)
+		plan := decide(t, p, appliedIn(t, p, before...), now...)
 		g3 := plan.Explain(reconcile.Evidence{Started: noon}, p)
 		plan.Judge(reconcile.Gate{OK: true}, g3, reconcile.LastGood{}, "", p, reconcile.Limits{SourceShrink: 20}, reconcile.Overrides{})
 		gone := plan.Count(reconcile.Delete) + plan.Count(reconcile.Disable)

@@ -19,25 +19,25 @@ func TestRemovals(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		policy func(*reconcile.Policy)
-		held   []reconcile.Row
+		rows   []reconcile.Row
 		wanted []reconcile.Indicator
 		want   []string
 	}{
-		{name: "what nothing wants is disabled, with a note", held: settled(t, p, all...), want: []string{
+		{name: "what nothing wants is disabled, with a note", rows: applied(t, p, all...), want: []string{
 			"! domain_name x.example indicator_gone (enabled,comment) by a", "! domain_name y.example indicator_gone (enabled,comment) by a",
 			"! sigma name of s indicator_gone (enabled,content) by s", "! yara name of y indicator_gone (enabled,content) by y", "= 0"}},
-		{name: "or deleted", policy: deletes, held: settled(t, p, all...), want: []string{
+		{name: "or deleted", policy: deletes, rows: applied(t, p, all...), want: []string{
 			"- domain_name x.example indicator_gone by a", "- domain_name y.example indicator_gone by a",
 			"- sigma name of s indicator_gone by s", "- yara name of y indicator_gone by y", "= 0"}},
-		{name: "a value that its indicator dropped", held: settled(t, p, a), wanted: []reconcile.Indicator{ind("a", "domain_name x.example")},
+		{name: "a value that its indicator dropped", rows: applied(t, p, a), wanted: []reconcile.Indicator{ind("a", "domain_name x.example")},
 			want: []string{"! domain_name y.example value_removed (enabled,comment) by a", "= 1"}},
-		{name: "our disabled leftovers are unchanged", held: disabledByUs(t, all...), want: []string{"= 4"}},
-		{name: "our disabled leftovers are deleted where removals delete", policy: deletes, held: disabledByUs(t, sigma("s", ruleA)), want: []string{"- sigma name of s indicator_gone by s", "= 0"}},
-		{name: "a pinned row whose indicator is gone stays", held: edit(settled(t, p, yara("y")), off), want: []string{"= 1"}},
-		{name: "a pinned row whose indicator is gone is deleted where removals delete", policy: deletes, held: edit(settled(t, p, yara("y")), off), want: []string{"- yara name of y indicator_gone by y", "= 0"}},
-		{name: "upsert-only holds removals", policy: func(p *reconcile.Policy) { p.Mode = reconcile.UpsertOnlyMode }, held: settled(t, p, yara("y")), wanted: []reconcile.Indicator{sigma("s", ruleA)},
+		{name: "our disabled leftovers are unchanged", rows: disabledByUs(t, all...), want: []string{"= 4"}},
+		{name: "our disabled leftovers are deleted where removals delete", policy: deletes, rows: disabledByUs(t, sigma("s", ruleA)), want: []string{"- sigma name of s indicator_gone by s", "= 0"}},
+		{name: "a pinned row whose indicator is gone stays", rows: edit(applied(t, p, yara("y")), off), want: []string{"= 1"}},
+		{name: "a pinned row whose indicator is gone is deleted where removals delete", policy: deletes, rows: edit(applied(t, p, yara("y")), off), want: []string{"- yara name of y indicator_gone by y", "= 0"}},
+		{name: "upsert-only holds removals", policy: func(p *reconcile.Policy) { p.Mode = reconcile.UpsertOnlyMode }, rows: applied(t, p, yara("y")), wanted: []reconcile.Indicator{sigma("s", ruleA)},
 			want: []string{"+ sigma name of s new_indicator by s", "held policy yara name of y by y", "= 1"}},
-		{name: "create-only holds all but creates", policy: func(p *reconcile.Policy) { p.Mode = reconcile.CreateOnlyMode }, held: append(disabledByUs(t, sigma("s", ruleA)), edit(settled(t, p, yara("y")), func(r *reconcile.Row) { r.ID, r.Name = "yy", "other" })...),
+		{name: "create-only holds all but creates", policy: func(p *reconcile.Policy) { p.Mode = reconcile.CreateOnlyMode }, rows: append(disabledByUs(t, sigma("s", ruleA)), edit(applied(t, p, yara("y")), func(r *reconcile.Row) { r.ID, r.Name = "yy", "other" })...),
 			wanted: []reconcile.Indicator{sigma("s", ruleA), sigma("n", ruleB), yara("y")},
 			want:   []string{"+ sigma name of n new_indicator by n", "held policy sigma name of s by s", "held policy yara name of y by y", "= 2"}},
 	} {
@@ -46,11 +46,11 @@ func TestRemovals(t *testing.T) {
 			if tt.policy != nil {
 				tt.policy(&p)
 			}
-			plan := decide(t, p, tt.held, tt.wanted...)
+			plan := decide(t, p, tt.rows, tt.wanted...)
 			if d := cmp.Diff(tt.want, brief(plan)); d != "" {
 				t.Errorf("plan (-want +got):\n%s", d)
 			}
-			after := obedient().apply(t, plan, p, tt.held)
+			after := obedient().apply(t, plan, p, tt.rows)
 			if again := decide(t, p, after, tt.wanted...); len(again.Changes) > 0 {
 				t.Errorf("a second plan is not empty: %q", brief(again))
 			}
@@ -86,7 +86,7 @@ func TestRefusedTexts(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		policy func(*reconcile.Policy)
-		held   []reconcile.Row
+		rows   []reconcile.Row
 		wanted []reconcile.Indicator
 		want   []string
 	}{
@@ -99,8 +99,8 @@ func TestRefusedTexts(t *testing.T) {
 		{name: "another content is sent", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{s}, nil, false) }, wanted: []reconcile.Indicator{other},
 			want: []string{"+ sigma name of s new_indicator by s", "= 0"}},
 		{name: "a refused update is held and its row unchanged", policy: func(p *reconcile.Policy) {
-			p.Refusals = verdict([]reconcile.Indicator{other}, settled(t, base, s), false)
-		}, held: settled(t, base, s), wanted: []reconcile.Indicator{other}, want: []string{"held refused sigma name of s by s", "= 1"}},
+			p.Refusals = verdict([]reconcile.Indicator{other}, applied(t, base, s), false)
+		}, rows: applied(t, base, s), wanted: []reconcile.Indicator{other}, want: []string{"held refused sigma name of s by s", "= 1"}},
 		{name: "an id that exists elsewhere is a skip", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{s}, nil, true) }, wanted: []reconcile.Indicator{s},
 			want: []string{"skip exists_elsewhere s", "= 0"}},
 		{name: "for seven days", policy: func(p *reconcile.Policy) {
@@ -116,14 +116,14 @@ func TestRefusedTexts(t *testing.T) {
 		{name: "a disabled row that cannot be deleted is held", policy: func(p *reconcile.Policy) {
 			p.Remove = true
 			p.Refusals = map[string]reconcile.Refusal{hex.EncodeToString(linked[:]): {Sent: "delete", Words: "linked"}}
-		}, held: disabledByUs(t, yara("y")), want: []string{"held refused yara name of y by y", "= 1"}},
+		}, rows: disabledByUs(t, yara("y")), want: []string{"held refused yara name of y by y", "= 1"}},
 		{name: "a refused disable is tried again", policy: func(p *reconcile.Policy) {
 			p.Refusals = map[string]reconcile.Refusal{hex.EncodeToString(linked[:]): {Words: "no"}}
-		}, held: settled(t, base, yara("y")), want: []string{"! yara name of y indicator_gone (enabled,content) by y", "= 0"}},
+		}, rows: applied(t, base, yara("y")), want: []string{"! yara name of y indicator_gone (enabled,content) by y", "= 0"}},
 	} {
 		p := policy()
 		tt.policy(&p)
-		if d := cmp.Diff(tt.want, brief(decide(t, p, tt.held, tt.wanted...))); d != "" {
+		if d := cmp.Diff(tt.want, brief(decide(t, p, tt.rows, tt.wanted...))); d != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
 	}

@@ -16,7 +16,7 @@ func Restore(rows *Rows, dump []Row, p Policy, exact bool) (*Plan, error) {
 	}
 	for i := range dump {
 		r.plan.Wanted[dump[i].Kind]++
-		r.settle(&dump[i], i)
+		r.restore(&dump[i], i)
 	}
 	empty := NewWanted(0)
 	defer empty.Close()
@@ -95,8 +95,8 @@ func (r *restoring) match(dump []Row) error {
 	return nil
 }
 
-// settle plans the return of one row.
-func (r *restoring) settle(want *Row, i int) {
+// restore plans the return of one row.
+func (r *restoring) restore(want *Row, i int) {
 	ch := Change{Kind: want.Kind, List: r.p.List, Action: Create, Reason: ValueAdded, After: bodyOf(want),
 		Key: hex.EncodeToString(r.keys[i][:]), Owners: ownersOf(want), Fields: []string{}}
 	ch.nameFrom(want, r.rows.canon)

@@ -18,7 +18,7 @@ type Rows struct {
 	own     Identity
 	canon   func(typ, value string) string
 	store   *spool.Spool
-	entries []held
+	entries []entry
 	enc     spool.Encoder
 	sealed  int // how many entries are sorted
 }
@@ -42,35 +42,35 @@ const (
 
 func (w whose) owned() bool { return w >= old }
 
-type held struct {
-	key      [16]byte
-	winner   uint64 // digest of the first owner named by the marker
-	owners   uint64
-	text     uint64
-	sent     uint64
-	at       int64
-	count    uint16 // owners, as the marker says
-	kind     Kind
-	whose    whose
-	enabled  bool
-	ourStop  bool // disabled, and the marker says that we did it
-	known    bool // the marker's note of our last write can be read
-	kept     bool // the text is what the server made of our last write, as the marker notes
-	spelled  bool // the value is in canonical form
-	testing  bool // maturity set at our last write was testing
-	stopped  bool // the marker says that we disabled it, whether or not it still is
-	blind    bool // the server cut our marker before its owners
-	lent     bool // key or owner are what the wanted set says of it, and not the row itself
-	maturity uint8
-	has      marker.Fields // that the row holds
-	asked    marker.Fields // that a mapping asked for at our last write, and what the server held of them then
-	noted    marker.Fields
+type entry struct {
+	key       [16]byte
+	winner    uint64 // digest of the first owner named by the marker
+	owners    uint64
+	text      uint64
+	sent      uint64
+	at        int64
+	count     uint16 // owners, as the marker says
+	kind      Kind
+	whose     whose
+	enabled   bool
+	ourStop   bool // disabled, and the marker says that we did it
+	known     bool // the marker's note of our last write can be read
+	stored    bool // the text is what the server made of our last write, as the marker notes
+	canonical bool // the value is in canonical form
+	testing   bool // maturity set at our last write was testing
+	stopped   bool // the marker says that we disabled it, whether or not it still is
+	blind     bool // the server cut our marker before its owners
+	lent      bool // key or owner are what the wanted set says of it, and not the row itself
+	maturity  uint8
+	has       marker.Fields // that the row holds
+	asked     marker.Fields // that a mapping asked for at our last write, and what the server had of them then
+	kept      marker.Fields
 }
 
 // NewRows makes an empty set. canon folds the spellings of an IOC value; expect is how many rows
 // are likely to come.
 func NewRows(own Identity, canon func(typ, value string) string, expect int) *Rows {
-	return &Rows{own: own, canon: canon, store: spool.New(), entries: make([]held, 0, expect)}
+	return &Rows{own: own, canon: canon, store: spool.New(), entries: make([]entry, 0, expect)}
 }
 
 // Close gives back the spool. Plans made from r stay valid.
@@ -105,8 +105,8 @@ func (r *Rows) Add(row *Row) error {
 func (r *Rows) Truncate(n int) { r.entries, r.sealed = r.entries[:n], min(r.sealed, n) }
 
 // judge reduces a row to what is compared of it.
-func (r *Rows) judge(row *Row) held {
-	h := held{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus), has: marker.FieldsOf(row.Level, row.Confidence, row.State)}
+func (r *Rows) judge(row *Row) entry {
+	h := entry{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus), has: marker.FieldsOf(row.Level, row.Confidence, row.State)}
 	var instance string
 	var applied marker.Applied
 	class := marker.None
@@ -114,7 +114,7 @@ func (r *Rows) judge(row *Row) held {
 	switch row.Kind {
 	case IOC:
 		value := r.canon(row.Type, row.Value)
-		h.key, h.spelled = KeyOf(IOC, row.Type, value), value == row.Value
+		h.key, h.canonical = KeyOf(IOC, row.Type, value), value == row.Value
 		var m marker.IOC
 		m, class = marker.ParseIOC(row.Comment)
 		instance, applied, h.stopped = m.Instance, m.Applied, m.Disabled != ""
@@ -123,8 +123,8 @@ func (r *Rows) judge(row *Row) held {
 			bare = marker.IOCText(row.Description, m.StandardID, nil) // a cut or shortened comment has no platforms
 		}
 		h.owners, h.count, h.blind = m.Digest, uint16(min(max(m.Count, 0), 1<<16-1)), m.Partial
-		if m.Key != [16]byte{} && m.Held == marker.HeldAs(row.Type, row.Value) {
-			h.key, h.spelled = m.Key, true
+		if m.Key != [16]byte{} && m.Spelling == marker.SpellingOf(row.Type, row.Value) {
+			h.key, h.canonical = m.Key, true
 		}
 		if len(m.Owners) > 0 {
 			h.winner = marker.OwnersDigest(m.Owners[0])
@@ -143,11 +143,11 @@ func (r *Rows) judge(row *Row) held {
 				h.owners, h.count = h.winner, 1
 			}
 		}
-		h.key, h.spelled = KeyOf(Sigma, "", id), true
+		h.key, h.canonical = KeyOf(Sigma, "", id), true
 	case YARA:
 		line, _, c := marker.SplitYARA(row.Content)
 		class, instance, applied, h.stopped = c, line.Instance, line.Applied, line.Disabled != ""
-		h.text, h.spelled = marker.YARAText(row.Name, row.Content), true
+		h.text, h.canonical = marker.YARAText(row.Name, row.Content), true
 		h.key = KeyOf(YARA, "row", row.ID)
 		if c == marker.Ours {
 			h.key = KeyOf(YARA, "", line.Owners[0])
@@ -159,8 +159,8 @@ func (r *Rows) judge(row *Row) held {
 		bare = h.text
 	}
 	h.known, h.sent, h.testing = applied.Known, applied.Sent, applied.Maturity == "testing"
-	h.asked, h.noted = applied.Asked, applied.Kept
-	h.kept = applied.Known && applied.Stored != 0 && applied.Stored == bare
+	h.asked, h.kept = applied.Asked, applied.Kept
+	h.stored = applied.Known && applied.Stored != 0 && applied.Stored == bare
 	switch {
 	case class == marker.Old:
 		h.whose = old
@@ -215,7 +215,7 @@ func (r *Rows) Replace(moved []Moved) error {
 		if err != nil || m.ID == "" {
 			continue
 		}
-		from, _ := slices.BinarySearchFunc(r.entries[:r.sealed], key, func(h held, key []byte) int { return bytes.Compare(h.key[:], key) })
+		from, _ := slices.BinarySearchFunc(r.entries[:r.sealed], key, func(h entry, key []byte) int { return bytes.Compare(h.key[:], key) })
 		for _, h := range r.entries[from:r.sealed] {
 			if !bytes.Equal(h.key[:], key) {
 				break
@@ -230,7 +230,7 @@ func (r *Rows) Replace(moved []Moved) error {
 		}
 	}
 	if len(stale) > 0 {
-		r.entries = slices.DeleteFunc(r.entries, func(h held) bool { return stale[h.at] })
+		r.entries = slices.DeleteFunc(r.entries, func(h entry) bool { return stale[h.at] })
 		r.sealed = len(r.entries)
 	}
 	for _, m := range moved {
@@ -264,7 +264,7 @@ func (r *Rows) Seal(w *Wanted) error {
 	if err := r.adoptDerived(w); err != nil {
 		return err
 	}
-	byKey := func(a, b held) int { return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.at, b.at)) }
+	byKey := func(a, b entry) int { return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.at, b.at)) }
 	if !slices.IsSortedFunc(r.entries[:r.sealed], byKey) { // a name or an id gave a row another key
 		r.sealed = 0
 	}
@@ -303,7 +303,7 @@ func (r *Rows) adoptNames(w *Wanted) error {
 		clash bool
 	}
 	names := map[Kind]map[string]*owner{Sigma: {}, YARA: {}}
-	anyUnmarked := slices.ContainsFunc(r.entries, func(h held) bool { return h.kind != IOC && h.whose == nobodys })
+	anyUnmarked := slices.ContainsFunc(r.entries, func(h entry) bool { return h.kind != IOC && h.whose == nobodys })
 	if !anyUnmarked {
 		return nil
 	}

@@ -15,7 +15,7 @@ func TestUnasked(t *testing.T) {
 		before = append(before, ind(fmt.Sprintf("i%03d", i), fmt.Sprintf("domain_name h%03d.example", i)))
 	}
 	p := policy()
-	rows := settled(t, p, before...)
+	rows := applied(t, p, before...)
 	for _, tt := range []struct {
 		name    string
 		why     string // "" when OpenCTI was asked
@@ -57,18 +57,18 @@ func TestUnasked(t *testing.T) {
 	}
 }
 
-// Of a shrunken source nothing is explained either, and a twin goes all the same.
-func TestUnaskedExplainsNoLossAndKeepsNoTwin(t *testing.T) {
+// Of a shrunken source nothing is explained either, and a duplicate goes all the same.
+func TestUnaskedExplainsNoLossAndKeepsNoDuplicate(t *testing.T) {
 	p := policy()
 	var before []reconcile.Indicator
 	for i := range 20 {
 		before = append(before, ind(fmt.Sprintf("i%02d", i), fmt.Sprintf("domain_name h%02d.example", i)))
 	}
-	rows := settled(t, p, before...)
-	for i := range 6 { // more twins than absence has room for
-		twin := rows[10+i]
-		twin.ID, twin.Created = "twin-"+twin.ID, "2026-02-01T00:00:00Z"
-		rows = append(rows, twin)
+	rows := applied(t, p, before...)
+	for i := range 6 { // more duplicates than absence has room for
+		duplicate := rows[10+i]
+		duplicate.ID, duplicate.Created = "duplicate-"+duplicate.ID, "2026-02-01T00:00:00Z"
+		rows = append(rows, duplicate)
 	}
 	plan := decide(t, p, rows, before[5:]...)
 	e := reconcile.Evidence{Started: noon, Unasked: "no route", Found: map[string]reconcile.Finding{}}
@@ -85,6 +85,6 @@ func TestUnaskedExplainsNoLossAndKeepsNoTwin(t *testing.T) {
 		values[g.Name] = g.Value
 	}
 	if values["source_shrink"] != 5 || values["removals_ioc_absence"] != 5 || values["removals_ioc_evidence"] != 6 {
-		t.Errorf("gates %v, want 5 lost, 5 of absence, 6 twins", values)
+		t.Errorf("gates %v, want 5 lost, 5 of absence, 6 duplicates", values)
 	}
 }

@@ -66,7 +66,7 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 	}
 	back := Readback{Enable: inState, Status: !second && (ch.Action == Create || slices.Contains(ch.Fields, "hl_status")) && row.HLStatus != ch.After.HLStatus}
 	respelled := ch.Kind == IOC && hex.EncodeToString(h.key[:]) != ch.Key
-	text := h.text == wanted || h.kept && h.sent == wanted
+	text := h.text == wanted || h.stored && h.sent == wanted
 	kept := back.compare(row, &h, asked)
 	if !respelled && text && len(back.Unkept) == 0 {
 		return back
@@ -80,13 +80,13 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 		stored = marker.IOCText(row.Description, m.StandardID, nil)
 	}
 	var err error
-	if back.Note, err = ch.noted(row, stored, kept, respelled); err != nil {
+	if back.Note, err = ch.withNote(row, stored, kept, respelled); err != nil {
 		return Readback{Problem: err.Error()}
 	}
 	return back
 }
 
-// parseSent reads what sent wrote.
+// parseSent reads what sentOf wrote.
 func parseSent(s string) (text uint64, asked marker.Fields, ok bool) {
 	digits, letters, mapped := strings.Cut(s, "-")
 	text, err := strconv.ParseUint(digits, 16, 64)
@@ -99,13 +99,13 @@ func parseSent(s string) (text uint64, asked marker.Fields, ok bool) {
 
 // compare notes the fields that the row does not hold as asked, but for those that its marker knows already. kept is
 // what the marker is to know from now on.
-func (r *Readback) compare(row *Row, h *held, asked marker.Fields) (kept marker.Fields) {
+func (r *Readback) compare(row *Row, h *entry, asked marker.Fields) (kept marker.Fields) {
 	for i := range asked {
 		if !asked.Has(i) || h.has[i] == asked[i] {
 			continue
 		}
 		kept[i] = h.has[i]
-		if h.asked[i] != asked[i] || h.noted[i] != h.has[i] {
+		if h.asked[i] != asked[i] || h.kept[i] != h.has[i] {
 			r.Unkept = append(r.Unkept, Unkept{fieldNames[i], marker.Word(i, asked[i]), *row.field(i)})
 		}
 	}
@@ -132,15 +132,15 @@ func (ch *Change) restored(row *Row) bool {
 	return marker.NormalYARA(deref(b.Content)) == marker.NormalYARA(row.Content)
 }
 
-// noted is the change's wanted state with a marker that knows what the server made of it in row.
-func (ch *Change) noted(row *Row, stored uint64, kept marker.Fields, respelled bool) (*Body, error) {
+// withNote is the change's wanted state with a marker that knows what the server made of it in row.
+func (ch *Change) withNote(row *Row, stored uint64, kept marker.Fields, respelled bool) (*Body, error) {
 	b := *ch.After
 	switch ch.Kind {
 	case IOC:
 		m, _ := marker.ParseIOC(deref(b.Comment))
 		m.Applied.Stored, m.Applied.Kept = stored, kept
 		if key, err := hex.DecodeString(ch.Key); respelled && err == nil && len(key) == len(m.Key) {
-			m.Key, m.Held = [16]byte(key), marker.HeldAs(row.Type, row.Value)
+			m.Key, m.Spelling = [16]byte(key), marker.SpellingOf(row.Type, row.Value)
 		}
 		b.Comment = ptr(m.Comment())
 	case Sigma:

@@ -13,10 +13,10 @@ func TestVerify(t *testing.T) {
 	own := p.Own
 	create := func(i reconcile.Indicator) reconcile.Change { return decide(t, p, nil, i).Changes[0] }
 	a := ind("a", "domain_name x.example")
-	settledRows := settled(t, p, a)
-	stop := decide(t, p, settledRows).Changes[0]
+	appliedRows := applied(t, p, a)
+	stop := decide(t, p, appliedRows).Changes[0]
 	p.Remove = true
-	remove := decide(t, p, settledRows).Changes[0]
+	remove := decide(t, p, appliedRows).Changes[0]
 	for _, tt := range []struct {
 		name    string
 		change  reconcile.Change

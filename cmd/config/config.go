@@ -88,7 +88,7 @@ type Sync struct {
 	Mapping           reconcile.Mapping
 	MappingFile       string // that Mapping was read from; "" for one that stands in the settings
 	AnalystDisable    string // Respect or Revert
-	Unmanaged         reconcile.Strays
+	Unmanaged         reconcile.UnmanagedRows
 	Policy            reconcile.Mode
 	Limits            Limits
 	State             string // Nowhere, InOpenCTI, or InFile and a path

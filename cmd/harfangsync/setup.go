@@ -248,7 +248,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 			Own:  reconcile.Identity{Instance: cfg.Connector.ID, TakeOver: s.takeOver},
 			List: cfg.HarfangLab.ListName, Base: cfg.OpenCTI.URL, Remove: cfg.HarfangLab.RemoveIndicator,
 			Maturity: cfg.HarfangLab.Maturity, Revert: cfg.Sync.AnalystDisable == "revert",
-			Strays: reconcile.Strays(cfg.Sync.Unmanaged), Mode: reconcile.Mode(cfg.Sync.Policy), Kinds: kinds,
+			Unmanaged: reconcile.UnmanagedRows(cfg.Sync.Unmanaged), Mode: reconcile.Mode(cfg.Sync.Policy), Kinds: kinds,
 			Meaning: meaningDigest(cfg), Mapping: cfg.Sync.Mapping,
 		},
 		Limits:    reconcile.Limits{SourceShrink: cfg.Sync.Limits.SourceShrink, Failures: cfg.Sync.Limits.Failures},

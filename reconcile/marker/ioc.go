@@ -26,8 +26,8 @@ type IOC struct {
 	Instance   string
 	Applied    Applied
 	Disabled   string // why we disabled it; empty when we did not
-	// Held, when it is not 0, is the digest of a value that the server made of another one (HeldAs).
-	Held uint64
+	// Spelling, when it is not 0, is the digest of a value that the server made of another one (SpellingOf).
+	Spelling uint64
 	// Key is the identity of the rule that was sent, where the server holds its value in another
 	// spelling than ours; zero where it does not.
 	Key [16]byte
@@ -89,7 +89,7 @@ func (m IOC) comment() comment {
 		Indicators: m.Owners, Score: m.Score, Platforms: Platforms(m.Platforms),
 	}
 	if m.Key != [16]byte{} {
-		c.Key = hex.EncodeToString(m.Key[:]) + "-" + hex16(m.Held)
+		c.Key = hex.EncodeToString(m.Key[:]) + "-" + hex16(m.Spelling)
 	}
 	return c
 }
@@ -190,14 +190,14 @@ func fromComment(c comment) IOC {
 	digits, as, _ := strings.Cut(c.Key, "-")
 	held, err := strconv.ParseUint(as, 16, 64)
 	if key, err2 := hex.DecodeString(digits); err == nil && err2 == nil && len(key) == len(m.Key) {
-		m.Key, m.Held = [16]byte(key), held
+		m.Key, m.Spelling = [16]byte(key), held
 	}
 	return m
 }
 
-// HeldAs is the digest of a value as the server holds it. A marker's Key counts only while the row
+// SpellingOf is the digest of a value as the server holds it. A marker's Key counts only while the row
 // still has that very value: somebody who edits it makes another rule of it.
-func HeldAs(typ, value string) uint64 { return Hash("held", typ, value) }
+func SpellingOf(typ, value string) uint64 { return Hash("held", typ, value) }
 
 var (
 	cutManaged   = regexp.MustCompile(`"managed_by": ?"` + Product + `"`)

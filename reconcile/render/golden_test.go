@@ -117,12 +117,12 @@ func cases(t *testing.T) map[string]*planfile.Document {
 	c2, other := ind("c2", "stix", "domain_name c2.example"), ind("other", "stix", "domain_name c2.example")
 	sig := ind("sig", "sigma", fmt.Sprintf(sigmaRule, "-enc"))
 	newSig := ind("sig", "sigma", fmt.Sprintf(sigmaRule, "['-enc ', '-e ']"))
-	held := append(rowsOf(t, c2, sig, ind("gone", "stix", "hash 0cc175b9c0f1b6a831c399e269772661"), ind("old", "stix", "ip_both 192.0.2.9"), ind("pin", "stix", "domain_name pinned.example")),
+	current := append(rowsOf(t, c2, sig, ind("gone", "stix", "hash 0cc175b9c0f1b6a831c399e269772661"), ind("old", "stix", "ip_both 192.0.2.9"), ind("pin", "stix", "domain_name pinned.example")),
 		reconcile.Row{Kind: reconcile.IOC, ID: "row-old", Type: "url", Value: "http://old.example/x", Description: "old words", Comment: `{"indicator_id": "indicator--adopted", "indicator_score": 40, "indicator_platforms": []}`, Enabled: true, HLStatus: "experimental"},
 		reconcile.Row{Kind: reconcile.IOC, ID: "row-stray", Type: "hash", Value: "900150983cd24fb0d6963f7d28e17f72", Enabled: true, HLStatus: "stable"})
-	for i := range held {
-		if held[i].Value == "pinned.example" {
-			held[i].Enabled = false
+	for i := range current {
+		if current[i].Value == "pinned.example" {
+			current[i].Enabled = false
 		}
 	}
 	revoked := ind("old", "stix", "ip_both 192.0.2.9")
@@ -143,7 +143,7 @@ func cases(t *testing.T) map[string]*planfile.Document {
 	deletes.Remove = true
 	return map[string]*planfile.Document{
 		"first-load": document(made(t, policy(), nil, nil, many...), planfile.List{Kind: reconcile.IOC, Name: "from_OpenCTI"}, planfile.List{Kind: reconcile.Sigma, Name: "from_OpenCTI"}, planfile.List{Kind: reconcile.YARA, Name: "from_OpenCTI"}),
-		"changes":    document(made(t, policy(), map[string]reconcile.Finding{"old": {Indicator: revoked, Judged: reconcile.Revoked}}, held, changed...)),
+		"changes":    document(made(t, policy(), map[string]reconcile.Finding{"old": {Indicator: revoked, Judged: reconcile.Revoked}}, current, changed...)),
 		"refused":    document(made(t, deletes, nil, rowsOf(t, shrunk...), shrunk[:20]...)),
 		"in-sync":    document(made(t, policy(), nil, rowsOf(t, many...), many...)),
 		"hostile":    document(made(t, policy(), nil, nil, hostile)),

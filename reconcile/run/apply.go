@@ -92,7 +92,7 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 	if j.Progress != nil {
 		j.Progress.Done()
 	}
-	a.settleStop(ctx)
+	a.noteStop(ctx)
 	a.readBack()
 	a.remember(p)
 	return a.report, nil
@@ -110,7 +110,7 @@ type applying struct {
 	done    int
 	ids     map[int]string // rows that creates made, by item
 	refused []state.Refused
-	settled []string // keys whose earlier refusal is over
+	cleared []string // keys whose earlier refusal is over
 	stopped []string // keys of rules that we disabled and could not mark
 	unkept  map[reconcile.Unkept]int
 }
@@ -199,7 +199,7 @@ func (a *applying) attempt(i int) {
 	if err == nil {
 		it.Outcome = Applied
 		a.breaker.success()
-		a.settled = append(a.settled, it.Change.Key)
+		a.cleared = append(a.cleared, it.Change.Key)
 		switch {
 		case note == disabledInstead: // the delete is not tried again, now that its row is out of force
 			a.refused = append(a.refused, state.Refused{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: note, At: a.job.Now().Truncate(time.Second)})
@@ -234,8 +234,8 @@ func (a *applying) refuse(ch *reconcile.Change, f reconcile.Fault) {
 	a.refused = append(a.refused, state.Refused{Key: ch.Key, Sent: ch.Sent, Words: f.Words, Elsewhere: f.Exists && ch.Kind == reconcile.Sigma, At: a.job.Now().Truncate(time.Second)})
 }
 
-// settleStop says why not everything was attempted.
-func (a *applying) settleStop(ctx context.Context) {
+// noteStop says why not everything was attempted.
+func (a *applying) noteStop(ctx context.Context) {
 	left := a.report.Count(NotAttempted, "")
 	switch {
 	case left == 0:

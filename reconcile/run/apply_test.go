@@ -61,7 +61,7 @@ func TestRecheck(t *testing.T) {
 	}
 }
 
-func TestCommentsThatTheServerRefusesSettleAfterOneApply(t *testing.T) {
+func TestCommentsThatTheServerRefusesAreShortAfterOneApply(t *testing.T) {
 	var inds []reconcile.Indicator
 	for n := range 5 {
 		i := ind(fmt.Sprintf("0a1b2c3d-0000-4000-8000-%012d", n), "domain_name x.example")

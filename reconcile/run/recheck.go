@@ -38,10 +38,10 @@ func (a *applying) recheck(ctx context.Context) error {
 		case planned != nil && list.ID != planned.ID:
 			return fmt.Errorf("%w: the %s list has another id now; plan again", ErrStale, k)
 		}
-		held := map[int]*reconcile.Row{}
+		now := map[int]*reconcile.Row{}
 		if list != nil {
 			a.plan.Lists[k] = list
-			n, err := a.recheckRows(k, planned != nil, byID, byKey, held)
+			n, err := a.recheckRows(k, planned != nil, byID, byKey, now)
 			if err != nil {
 				return err
 			}
@@ -50,10 +50,10 @@ func (a *applying) recheck(ctx context.Context) error {
 			}
 		}
 		for _, i := range byID {
-			a.compare(i, held[i])
+			a.compare(i, now[i])
 		}
 		for _, i := range byKey {
-			if row := held[i]; row != nil {
+			if row := now[i]; row != nil {
 				a.conflict(i, "a rule with this identity exists now, id "+row.ID)
 			}
 		}
@@ -64,8 +64,8 @@ func (a *applying) recheck(ctx context.Context) error {
 // recheckRows finds the rows of some changes, and in a whole list also how many it has. A tail has few
 // changes and a long list: it asks for single rows, and not for those that it creates, because a
 // creation that meets an equal rule is judged by its marker.
-func (a *applying) recheckRows(k reconcile.Kind, held bool, byID, byKey map[string]int, found map[int]*reconcile.Row) (int, error) {
-	if !held || a.job.Touched == nil || len(byID) > narrowReads {
+func (a *applying) recheckRows(k reconcile.Kind, there bool, byID, byKey map[string]int, found map[int]*reconcile.Row) (int, error) {
+	if !there || a.job.Touched == nil || len(byID) > narrowReads {
 		return a.readList(k, byID, byKey, found)
 	}
 	items := slices.Sorted(maps.Values(byID))
@@ -74,7 +74,7 @@ func (a *applying) recheckRows(k reconcile.Kind, held bool, byID, byKey map[stri
 	return 0, err
 }
 
-// ErrStale says that a saved plan does not fit its target any more.
+// ErrStale says that a saved plan does not fit its lists any more.
 var ErrStale = fmt.Errorf("the plan is stale")
 
 func (a *applying) compare(i int, row *reconcile.Row) {

@@ -13,18 +13,18 @@ import (
 func (a *applying) remember(p *Planned) {
 	before := a.job.Keeper.Document()
 	refusals := before.Refusals()
-	a.settled = slices.DeleteFunc(a.settled, func(key string) bool {
+	a.cleared = slices.DeleteFunc(a.cleared, func(key string) bool {
 		_, known := refusals[key]
 		return !known && !slices.Contains(before.Stopped, key)
 	})
 	clean := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.seen().Before(before.LastGood.At)
-	if len(a.refused) == 0 && len(a.settled) == 0 && len(a.stopped) == 0 && !clean {
+	if len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && !clean {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
 	defer cancel()
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
-		d.Settle(a.settled, a.refused)
+		d.Remember(a.cleared, a.refused)
 		for _, key := range a.stopped {
 			d.Stop(key)
 		}

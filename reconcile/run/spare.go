@@ -7,7 +7,7 @@ import (
 )
 
 // spare takes removals out of the plan that the writes before them have proven wrong or early: a row
-// that a create turned out to be is the wanted rule in the server's spelling; a twin stays while the row
+// that a create turned out to be is the wanted rule in the server's spelling; a duplicate stays while the row
 // that was to stay is not in force; and an indicator whose new value could not be deployed keeps its old
 // one until the server has said its last word on the new one.
 func (a *applying) spare() {

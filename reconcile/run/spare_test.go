@@ -11,9 +11,9 @@ import (
 	"harfangsync/reconcile/run"
 )
 
-// Two rows of ours hold one value, the one that stays is out of force: its twin goes only once that one
+// Two rows of ours hold one value, the one that stays is out of force: its duplicate goes only once that one
 // is in force.
-func TestATwinStaysWhileTheRowThatShouldStayIsNotInForce(t *testing.T) {
+func TestADuplicateStaysWhileTheRowThatShouldStayIsNotInForce(t *testing.T) {
 	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
 	j := job(t, src, snk)
 	if r := apply(t, j, plan(t, j), false); !r.Clean() {
@@ -23,15 +23,15 @@ func TestATwinStaysWhileTheRowThatShouldStayIsNotInForce(t *testing.T) {
 	src.read, src.known["a"] = nil, revoked(ind("a", "domain_name x.example"))
 	j.Overrides.AllowEmpty = true
 	apply(t, j, plan(t, j), false)
-	twin := snk.rows[0]
-	twin.ID, twin.Created, twin.Enabled = "twin", "2026-02-01T00:00:00Z", true
-	twin.Comment = strings.Replace(twin.Comment, `"disabled":"revoked",`, "", 1)
-	snk.rows = append(snk.rows, twin)
+	duplicate := snk.rows[0]
+	duplicate.ID, duplicate.Created, duplicate.Enabled = "duplicate", "2026-02-01T00:00:00Z", true
+	duplicate.Comment = strings.Replace(duplicate.Comment, `"disabled":"revoked",`, "", 1)
+	snk.rows = append(snk.rows, duplicate)
 	src.read, src.known = []reconcile.Indicator{ind("a", "domain_name x.example")}, nil
 
 	refuse := true
 	snk.fail = func(what, id string) error {
-		if refuse && what == "update" && id != "twin" {
+		if refuse && what == "update" && id != "duplicate" {
 			return &fault{reconcile.Fault{Verdict: true, Words: "not now"}}
 		}
 		return nil
@@ -40,7 +40,7 @@ func TestATwinStaysWhileTheRowThatShouldStayIsNotInForce(t *testing.T) {
 	if !slices.Contains(got, "! domain_name x.example conflict") && !slices.Contains(got, "- domain_name x.example conflict") {
 		t.Errorf("outcomes %q", got)
 	}
-	if i := snk.at("twin"); i < 0 || !snk.rows[i].Enabled {
+	if i := snk.at("duplicate"); i < 0 || !snk.rows[i].Enabled {
 		t.Error("the only rule in force is gone")
 	}
 }

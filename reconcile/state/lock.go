@@ -45,24 +45,24 @@ func LockFile(ctx context.Context, path string, timeout time.Duration) (release 
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
 
-// Lock takes the lease on target in the document and renews it until release. It waits up to timeout
+// Lock takes the lease named key in the document and renews it until release. It waits up to timeout
 // for another's lease to end; a run that was killed leaves one for up to 90 s. lost is called when
 // the lease could not be kept.
-func (k *Keeper) Lock(ctx context.Context, target string, timeout time.Duration, lost func(error)) (release func(), err error) {
+func (k *Keeper) Lock(ctx context.Context, key string, timeout time.Duration, lost func(error)) (release func(), err error) {
 	holder := rand.Text()
 	deadline := time.Now().Add(timeout)
 	for {
 		if err := k.reload(ctx); err != nil && !damaged(err) {
 			return nil, err
 		}
-		l, held := k.Document().Leases[target]
+		l, held := k.Document().Leases[key]
 		if !held || l.Holder == holder || !time.Now().Before(l.Until) {
-			mine, err := k.claim(ctx, holder, target)
+			mine, err := k.claim(ctx, holder, key)
 			if err != nil {
 				return nil, err
 			}
 			if mine {
-				return k.keep(ctx, holder, target, lost), nil
+				return k.keep(ctx, holder, key, lost), nil
 			}
 		} else if !time.Now().Add(retryEvery).Before(deadline) {
 			return nil, &LockedError{By: "lease until " + l.Until.UTC().Format(time.RFC3339)}
@@ -80,8 +80,8 @@ func damaged(err error) bool {
 }
 
 // claim writes the lease, lets a moment pass and reads it back.
-func (k *Keeper) claim(ctx context.Context, holder, target string) (bool, error) {
-	if err := k.renew(ctx, holder, target); err != nil {
+func (k *Keeper) claim(ctx context.Context, holder, key string) (bool, error) {
+	if err := k.renew(ctx, holder, key); err != nil {
 		return false, err
 	}
 	if err := pause(ctx, settle); err != nil {
@@ -90,20 +90,20 @@ func (k *Keeper) claim(ctx context.Context, holder, target string) (bool, error)
 	if err := k.reload(ctx); err != nil {
 		return false, err
 	}
-	return k.Document().Leases[target].Holder == holder, nil
+	return k.Document().Leases[key].Holder == holder, nil
 }
 
-func (k *Keeper) renew(ctx context.Context, holder, target string) error {
-	return k.Update(ctx, lease(holder, target))
+func (k *Keeper) renew(ctx context.Context, holder, key string) error {
+	return k.Update(ctx, lease(holder, key))
 }
 
 // lease writes a lease that begins now.
-func lease(holder, target string) func(*Document) {
+func lease(holder, key string) func(*Document) {
 	return func(d *Document) {
 		if d.Leases == nil {
 			d.Leases = map[string]Lease{}
 		}
-		d.Leases[target] = Lease{Holder: holder, Until: time.Now().UTC().Add(leaseFor).Truncate(time.Second)}
+		d.Leases[key] = Lease{Holder: holder, Until: time.Now().UTC().Add(leaseFor).Truncate(time.Second)}
 	}
 }
 
@@ -113,31 +113,31 @@ type takenError struct{ Lease }
 func (e *takenError) Error() string { return "the lease is another's" }
 
 // renewKept renews a lease unless it is another's by now, which a takenError says.
-func (k *Keeper) renewKept(ctx context.Context, holder, target string) error {
+func (k *Keeper) renewKept(ctx context.Context, holder, key string) error {
 	return k.alone(ctx, func() error {
 		err := k.load(ctx)
-		if l, held := k.Document().Leases[target]; err == nil && held && l.Holder != holder {
+		if l, held := k.Document().Leases[key]; err == nil && held && l.Holder != holder {
 			return &takenError{l}
 		}
 		if err != nil && !damaged(err) {
 			return err
 		}
-		return k.save(ctx, lease(holder, target))
+		return k.save(ctx, lease(holder, key))
 	})
 }
 
 // giveBack ends a lease that is still the holder's, or may be.
-func (k *Keeper) giveBack(ctx context.Context, holder, target string) error {
+func (k *Keeper) giveBack(ctx context.Context, holder, key string) error {
 	return k.alone(ctx, func() error {
 		err := k.load(ctx)
-		if k.Document().Leases[target].Holder != holder && err == nil {
+		if k.Document().Leases[key].Holder != holder && err == nil {
 			return nil
 		}
-		return k.save(ctx, func(d *Document) { delete(d.Leases, target) })
+		return k.save(ctx, func(d *Document) { delete(d.Leases, key) })
 	})
 }
 
-func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(error)) (release func()) {
+func (k *Keeper) keep(ctx context.Context, holder, key string, lost func(error)) (release func()) {
 	ctx = context.WithoutCancel(ctx) // an interrupted run still finishes what is in flight
 	stop := make(chan struct{})
 	var done sync.WaitGroup
@@ -153,7 +153,7 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 			case <-next.C:
 			}
 			short, cancel := context.WithTimeout(ctx, leastLeft)
-			err := k.renewKept(short, holder, target)
+			err := k.renewKept(short, holder, key)
 			cancel()
 			taken, isTaken := errors.AsType[*takenError](err)
 			switch {
@@ -176,7 +176,7 @@ func (k *Keeper) keep(ctx context.Context, holder, target string, lost func(erro
 		done.Wait()
 		short, cancel := context.WithTimeout(ctx, renewEvery)
 		defer cancel()
-		err := k.giveBack(short, holder, target)
+		err := k.giveBack(short, holder, key)
 		if err != nil && k.Log != nil {
 			k.Log.Warn("the lock stays until its lease ends", "error", err)
 		}

@@ -30,7 +30,7 @@ type Document struct {
 	LastGood reconcile.LastGood `json:"last_good"`
 	Refused  []Refused          `json:"refused,omitempty"`
 	Stopped  []string           `json:"stopped,omitempty"` // keys of rules that we disabled and could not mark, oldest first
-	Leases   map[string]Lease   `json:"leases,omitempty"`  // by target
+	Leases   map[string]Lease   `json:"leases,omitempty"`  // by what the lock is for: two platforms and their lists
 	Pull     Pull               `json:"pull,omitzero"`
 	Stream   Stream             `json:"stream,omitzero"`
 	// RecoverUntil is what an old connector left behind: alerts before it need not be read. It stays, since
@@ -47,7 +47,7 @@ type Refused struct {
 	At        time.Time `json:"at"`
 }
 
-// Lease says which run is at work on a target, and until when it may be believed to live.
+// Lease says which run is at work, and until when it may be believed to live.
 type Lease struct {
 	Holder string    `json:"holder"`
 	Until  time.Time `json:"until"`
@@ -122,11 +122,11 @@ func (d Document) Refusals() map[string]reconcile.Refusal {
 
 // Refuse notes a verdict in place of an earlier one on the same rule.
 func (d *Document) Refuse(r Refused) {
-	d.Settle(nil, []Refused{r})
+	d.Remember(nil, []Refused{r})
 }
 
-// Settle forgets what is over for some keys, and notes new verdicts in place of earlier ones.
-func (d *Document) Settle(over []string, refused []Refused) {
+// Remember forgets what is over for some keys, and notes new verdicts in place of earlier ones.
+func (d *Document) Remember(over []string, refused []Refused) {
 	const mostWords, mostRefused = 300, 1000
 	refused = refused[max(0, len(refused)-mostRefused):]
 	gone := make(map[string]bool, len(over)+len(refused))
@@ -167,7 +167,7 @@ func (d Document) Stops() map[string]bool {
 }
 
 // Pardon forgets a verdict.
-func (d *Document) Pardon(key string) { d.Settle([]string{key}, nil) }
+func (d *Document) Pardon(key string) { d.Remember([]string{key}, nil) }
 
 // Store keeps a document. Save answers ErrReset when somebody emptied the state meanwhile.
 type Store interface {

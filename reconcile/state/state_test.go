@@ -286,7 +286,7 @@ func TestSettlingManyVerdictsIsQuick(t *testing.T) {
 		refused = append(refused, state.Refused{Key: fmt.Sprintf("%032x", i)})
 		over = append(over, fmt.Sprintf("%032x", 100_000+i))
 	}
-	d.Settle(over, refused)
+	d.Remember(over, refused)
 	if len(d.Refused) != 1000 || d.Refused[999].Key != fmt.Sprintf("%032x", 199_999) {
 		t.Errorf("%d verdicts kept, want the newest thousand", len(d.Refused))
 	}

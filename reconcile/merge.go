@@ -8,34 +8,34 @@ import (
 	"harfangsync/reconcile/marker"
 )
 
-// unwanted settles rows that no indicator asks for.
-func (c *computation) unwanted(owned, strangers []held) error {
-	for _, h := range owned { // twins as well: no row stays that would make them mere duplicates
+// unwanted decides on rows that no indicator asks for.
+func (c *computation) unwanted(owned, strangers []entry) error {
+	for _, h := range owned { // duplicates as well: no row stays that would make them mere duplicates
 		if err := c.remove(h, IndicatorGone); err != nil {
 			return err
 		}
 	}
 	for _, h := range strangers {
-		if h.whose == nobodys && c.p.Strays == RemoveStrays && (h.enabled || c.p.Remove) {
+		if h.whose == nobodys && c.p.Unmanaged == RemoveUnmanaged && (h.enabled || c.p.Remove) {
 			c.take(&h)
 			if err := c.remove(h, IndicatorGone); err != nil {
 				return err
 			}
-		} else if err := c.hold([]held{h}, nil); err != nil {
+		} else if err := c.hold([]entry{h}, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// unheld settles a wanted rule that no row of ours holds.
-func (c *computation) unheld(group []want, strangers []held) error {
+// adoptOrCreate decides on a wanted rule that no row of ours holds.
+func (c *computation) adoptOrCreate(group []want, strangers []entry) error {
 	if len(strangers) == 0 {
 		c.missing = append(c.missing, group)
 		return nil
 	}
-	adopts := c.p.Strays == AdoptStrays || c.p.Strays == RemoveStrays
-	if !adopts || slices.ContainsFunc(strangers, func(h held) bool { return h.whose == others }) {
+	adopts := c.p.Unmanaged == AdoptUnmanaged || c.p.Unmanaged == RemoveUnmanaged
+	if !adopts || slices.ContainsFunc(strangers, func(h entry) bool { return h.whose == others }) {
 		return c.hold(strangers, group)
 	}
 	if err := c.rank(strangers); err != nil {
@@ -52,16 +52,16 @@ func (c *computation) unheld(group []want, strangers []held) error {
 }
 
 // take counts an unmanaged row among ours, because this plan acts on it.
-func (c *computation) take(h *held) {
+func (c *computation) take(h *entry) {
 	c.plan.Owned[h.kind]++
 	if h.enabled {
 		c.plan.Enabled[h.kind]++
 	}
 }
 
-// twins settles further rows of a wanted rule. One that is in force goes only if the row that stays
+// duplicates decides on further rows of a wanted rule. One that is in force goes only if the row that stays
 // is in force too: otherwise the wanted value would lose its only rule.
-func (c *computation) twins(rows []held, inForce bool) error {
+func (c *computation) duplicates(rows []entry, inForce bool) error {
 	for _, h := range rows {
 		if inForce || !h.enabled {
 			if err := c.remove(h, Duplicate); err != nil {
@@ -83,7 +83,7 @@ func (c *computation) twins(rows []held, inForce bool) error {
 }
 
 // enabling says whether the plan brings a row into force.
-func (c *computation) enabling(h held) bool {
+func (c *computation) enabling(h entry) bool {
 	if n := len(c.plan.Changes); n > 0 {
 		last := &c.plan.Changes[n-1]
 		return last.Key == hex.EncodeToString(h.key[:]) && last.After != nil && last.After.Enabled
@@ -100,7 +100,7 @@ func (c *computation) ending() Action {
 }
 
 // hold notes rows that are not ours.
-func (c *computation) hold(rows []held, group []want) error {
+func (c *computation) hold(rows []entry, group []want) error {
 	for _, h := range rows {
 		row, err := c.rows.read(h.at)
 		if err != nil {
@@ -129,8 +129,8 @@ func (c *computation) heldItem(row *Row) Held {
 	return h
 }
 
-// compare settles a row of ours whose rule is wanted.
-func (c *computation) compare(h held, group []want) error {
+// compare decides on a row of ours whose rule is wanted.
+func (c *computation) compare(h entry, group []want) error {
 	h.ourStop = h.ourStop || !h.enabled && c.p.Stopped[hex.EncodeToString(h.key[:])]
 	if !h.enabled && !h.ourStop && !c.p.Revert {
 		detail := "disabled in the console"
@@ -171,7 +171,7 @@ func (c *computation) compare(h held, group []want) error {
 	return c.change(h, group, action, why, cause)
 }
 
-func (c *computation) pin(h held, group []want, detail string) error {
+func (c *computation) pin(h entry, group []want, detail string) error {
 	row, err := c.rows.read(h.at)
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (c *computation) pin(h held, group []want, detail string) error {
 }
 
 // change plans a write to an existing row.
-func (c *computation) change(h held, group []want, a Action, why Reason, cause Cause) error {
+func (c *computation) change(h entry, group []want, a Action, why Reason, cause Cause) error {
 	row, err := c.rows.read(h.at)
 	if err != nil {
 		return err
@@ -208,15 +208,15 @@ func (c *computation) change(h held, group []want, a Action, why Reason, cause C
 		after.HLStatus = c.maturity(win)
 	}
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: a, Reason: why, Cause: cause, ID: row.ID,
-		Before: beside(&row, after), After: after, Key: hex.EncodeToString(h.key[:]), Sent: c.sent(win)}
+		Before: beside(&row, after), After: after, Key: hex.EncodeToString(h.key[:]), Sent: c.sentOf(win)}
 	ch.nameFrom(&row, c.rows.canon)
 	if row.Kind != IOC {
 		ch.Name = rec.Name
 	}
 	ch.Owners = owners
 	ch.Fields = differing(row.Kind, ch.Before, ch.After)
-	if held, refused := c.refused(&ch); refused {
-		c.plan.Held = append(c.plan.Held, held)
+	if item, refused := c.refused(&ch); refused {
+		c.plan.Held = append(c.plan.Held, item)
 		c.plan.Unchanged++
 		return nil
 	}
@@ -224,8 +224,8 @@ func (c *computation) change(h held, group []want, a Action, why Reason, cause C
 	return nil
 }
 
-// sent names what a rule with this winner says, for the memory of refusals and for Verify.
-func (c *computation) sent(win want) string {
+// sentOf names what a rule with this winner says, for the memory of refusals and for Verify.
+func (c *computation) sentOf(win want) string {
 	s := fmt.Sprintf("%016x", win.text)
 	if asked := c.w.mapped(win).fields(); !asked.None() {
 		s += "-" + asked.String()
@@ -234,7 +234,7 @@ func (c *computation) sent(win want) string {
 }
 
 // best is the winner of a group for a row, which the row of an old connector names by standard id.
-func (c *computation) best(h *held, row *Row, group []want) (want, error) {
+func (c *computation) best(h *entry, row *Row, group []want) (want, error) {
 	win, named := winner(h, group)
 	if named || h.whose != old || h.kind != IOC {
 		return win, nil
@@ -281,7 +281,7 @@ func (c *computation) add(ch Change) {
 
 // remove plans the end of a row. A row that is out of force already is deleted where removals
 // delete, and left alone otherwise.
-func (c *computation) remove(h held, why Reason) error {
+func (c *computation) remove(h entry, why Reason) error {
 	if !h.enabled && !c.p.Remove {
 		c.plan.Unchanged++
 		return nil
