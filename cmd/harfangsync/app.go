@@ -8,13 +8,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
@@ -200,63 +198,3 @@ type settingFlag struct {
 func (f *settingFlag) Set(v string) error { f.p.flags[f.setting] = v; return nil }
 func (f *settingFlag) String() string     { return "" }
 func (f *settingFlag) IsBoolFlag() bool   { return f.bool }
-
-// setLog makes the logger: to stderr, at the level of the flag or else of the settings.
-func (p *program) setLog(level, form string) error {
-	var l slog.Level
-	switch strings.ToLower(firstOf(p.logLevel, level, "info")) {
-	case "debug":
-		l = slog.LevelDebug
-	case "info":
-		l = slog.LevelInfo
-	case "warn", "warning":
-		l = slog.LevelWarn
-	case "error":
-		l = slog.LevelError
-	default:
-		return exit.Usagef("--log-level %q: want debug, info, warn or error", p.logLevel)
-	}
-	if p.quiet {
-		l = slog.LevelError
-	}
-	switch firstOf(p.logForm, form, "text") {
-	case "text":
-		p.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: l, ReplaceAttr: withoutDate}))
-	case "json":
-		p.log = slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: l}))
-	default:
-		return exit.Usagef("--log-format %q: want text or json", p.logForm)
-	}
-	return nil
-}
-
-// withoutDate keeps log lines for people short; a log collector uses the JSON form.
-func withoutDate(groups []string, a slog.Attr) slog.Attr {
-	if a.Key == slog.TimeKey && len(groups) == 0 {
-		return slog.String(slog.TimeKey, a.Value.Time().UTC().Format("15:04:05Z"))
-	}
-	return a
-}
-
-func (p *program) color(w io.Writer) bool {
-	for _, e := range p.env {
-		if v, ok := strings.CutPrefix(e, "NO_COLOR="); ok && v != "" {
-			return false
-		}
-	}
-	return !p.noColor && terminal(w)
-}
-
-func terminal(v any) bool {
-	f, ok := v.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
-}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"embed"
 	"fmt"
 	"regexp"
 	"slices"
@@ -13,40 +12,6 @@ import (
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 )
-
-//go:embed completion
-var completionScripts embed.FS
-
-var shells = []string{"bash", "zsh", "fish", "powershell"}
-
-func (p *program) completionCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "completion",
-		Usage:     "print a script that lets a shell complete commands, flags and values",
-		ArgsUsage: strings.Join(shells, "|"),
-		Action: func(c *cli.Context) error {
-			shell := c.Args().First()
-			if !slices.Contains(shells, shell) {
-				return exit.Usagef("completion needs the name of a shell: %s", strings.Join(shells, ", "))
-			}
-			script, err := completionScripts.ReadFile("completion/" + shell)
-			if err != nil {
-				return err
-			}
-			_, err = p.stdout.Write(script)
-			return err
-		},
-	}
-}
-
-// askComplete is what the scripts call: the words of a command line up to the cursor, the last one
-// behind a dot, since PowerShell drops empty words. The answer has a candidate a line, a tab and what
-// it is; none means that the shell may offer files. The library's own completion knows no values, and
-// reads flags where this program does not.
-const askComplete = "__complete"
-
-// candidate is one way to go on.
-type candidate struct{ word, about string }
 
 // complete answers askComplete.
 func (p *program) complete(app *cli.App, words []string) int {
@@ -62,6 +27,9 @@ func (p *program) complete(app *cli.App, words []string) int {
 	}
 	return exit.OK
 }
+
+// candidate is one way to go on.
+type candidate struct{ word, about string }
 
 // rejoin undoes what bash does to words with = and : in them, which it takes apart. had is the part of
 // the last word that bash will leave alone.
@@ -183,3 +151,9 @@ func values(flags []cli.Flag, name, begun, head string) []candidate {
 	}
 	return out
 }
+
+// askComplete is what the scripts call: the words of a command line up to the cursor, the last one
+// behind a dot, since PowerShell drops empty words. The answer has a candidate a line, a tab and what
+// it is; none means that the shell may offer files. The library's own completion knows no values, and
+// reads flags where this program does not.
+const askComplete = "__complete"

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"harfangsync/cmd/harfangsync/exit"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/term"
 )
 
 // canWrite says before the work begins that a file which a flag names could not be written after it.
@@ -43,4 +48,44 @@ func oneLine(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// slip is a file that cannot be opened as a mistake in the command line; other errors stay as they are.
+func slip(what string, err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return exit.Usagef("%s: %v", what, err)
+	}
+	return err
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) color(w io.Writer) bool {
+	for _, e := range p.env {
+		if v, ok := strings.CutPrefix(e, "NO_COLOR="); ok && v != "" {
+			return false
+		}
+	}
+	return !p.noColor && terminal(w)
+}
+
+func terminal(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
 }

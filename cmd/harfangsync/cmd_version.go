@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"harfangsync/reconcile/planfile"
+
+	"github.com/urfave/cli/v2"
 )
 
 // version is the module's version from the build, or "devel".
@@ -26,4 +28,15 @@ func versionText() string {
 		}
 	}
 	return fmt.Sprintf("harfangsync %s\ncommit %s\ngo %s %s/%s\nplan format %s\n", version(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH, planfile.FormatVersion)
+}
+
+func (p *program) versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "print version, commit, Go and plan format",
+		Action: func(*cli.Context) error {
+			_, err := fmt.Fprint(p.stdout, versionText())
+			return err
+		},
+	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/urfave/cli/v2"
 
@@ -10,32 +9,6 @@ import (
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/run"
 )
-
-func (p *program) dumpCommand() *cli.Command {
-	var s shaping
-	return &cli.Command{
-		Name:      "dump",
-		Usage:     "write the lists to a directory",
-		ArgsUsage: "DIR",
-		Flags:     append([]cli.Flag{onlyFlag(&s)}, p.settingFlags()...),
-		Action: func(c *cli.Context) error {
-			if c.NArg() != 1 {
-				return exit.Usagef("dump needs the directory to write, as in harfangsync dump lists")
-			}
-			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
-				d, err := t.job.Dump(ctx, t.cfg.HarfangLab.URL)
-				if err != nil {
-					return err
-				}
-				if err := d.Write(c.Args().First()); err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(p.stdout, "Dumped %d rules to %s.\n", d.Count, c.Args().First())
-				return err
-			})
-		},
-	}
-}
 
 func (p *program) restoreCommand() *cli.Command {
 	var a applying

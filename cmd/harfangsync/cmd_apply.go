@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/run"
+)
+
+func (p *program) applyCommand() *cli.Command {
+	var a applying
+	return &cli.Command{
+		Name:      "apply",
+		Usage:     "apply a saved plan, or plan and apply",
+		ArgsUsage: "[PLANFILE]",
+		Flags: append(append(a.flags(),
+			&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &a.autoApprove},
+			fromFlag(&a.shaping),
+			&cli.StringFlag{Name: "expect-digest", Usage: "apply PLANFILE only if its digest is `D`", Destination: &a.digest}),
+			p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			if c.NArg() == 1 {
+				return p.reported(c.Context, "apply", func() error { return p.applyFile(c.Context, &a, c.Args().First()) })
+			}
+			if a.digest != "" {
+				return exit.Usagef("--expect-digest goes with a plan file")
+			}
+			return p.reported(c.Context, "apply", func() error { return p.planAndApply(c.Context, &a) })
+		},
+	}
+}
+
+// applyFile applies a saved plan without asking: it applies what was approved.
+func (p *program) applyFile(ctx context.Context, a *applying, path string) error {
+	if err := canWrite("--report", a.report); err != nil {
+		return err
+	}
+	doc, err := readPlan(path)
+	if err != nil {
+		return err
+	}
+	if a.only != "" || a.takeOver != "" {
+		return exit.Usagef("--only and --take-over shape a plan; a saved one is applied as it was approved")
+	}
+	if a.from != "" {
+		return exit.Usagef("--from is for making a plan; a saved one knows its snapshot")
+	}
+	a.saved = doc
+	a.check = func(t *target) error { return t.accept(doc, a) }
+	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
+		ctx, release, err := p.locked(ctx, t, true)
+		if err != nil {
+			return err
+		}
+		defer release()
+		planned := t.restore(doc)
+		p.reporter.plans(planned, doc)
+		if a.json || len(doc.Changes) == 0 {
+			if err := a.showPlan(p, doc); err != nil {
+				return err
+			}
+		}
+		return p.carryOut(ctx, a, t, planned, doc, true)
+	})
+}
+
+// accept says whether a document is whole, recent, meant for this target, and let through by every gate
+// or by the flags given now (gate G6).
+func (t *target) accept(doc *planfile.Document, a *applying) error {
+	source := t.cfg.OpenCTI.URL
+	if source == "" && doc.Source.Snapshot != nil {
+		source = doc.Source.URL // settings that name no OpenCTI take a snapshot of any
+	}
+	err := doc.Check(planfile.Expect{
+		SourceURL: source, TargetURL: t.cfg.HarfangLab.URL, ListName: t.cfg.HarfangLab.ListName,
+		SettingsDigest: t.settings, Now: t.started, MaxAge: t.cfg.Sync.Limits.PlanAge, Digest: a.digest,
+		Overrides: reconcile.Overrides{AllowEmpty: a.allowEmpty, AcceptShrink: a.acceptShrink, AcceptRemovals: a.acceptRemovals},
+	})
+	if err != nil {
+		return err
+	}
+	for i := range doc.Gates {
+		if g := &doc.Gates[i]; !g.OK {
+			g.OK, g.Message = true, "accepted by "+g.Override+": "+g.Message
+		}
+	}
+	return nil
+}
+
+// restore is the plan of an accepted document.
+func (t *target) restore(doc *planfile.Document) *run.Planned {
+	planned := &run.Planned{
+		Plan: &reconcile.Plan{Changes: doc.Changes, Held: doc.Held, Skipped: doc.Skipped, Gates: doc.Gates, Unchanged: doc.Summary.ByAction["unchanged"],
+			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest, Sources: doc.Source.Selected.Counts()},
+		Filter: doc.Source.FilterDigest,
+		Lists:  map[reconcile.Kind]*reconcile.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true,
+	}
+	if s := doc.Source.Snapshot; s != nil {
+		planned.ReadAt = s.Time
+	}
+	for _, l := range doc.Target.Lists {
+		if l.ID != nil {
+			planned.Lists[l.Kind] = &reconcile.List{ID: *l.ID, Name: l.Name}
+		}
+	}
+	t.job.Policy.Kinds = nil
+	for _, l := range doc.Target.Lists {
+		t.job.Policy.Kinds = append(t.job.Policy.Kinds, l.Kind)
+	}
+	return planned
+}

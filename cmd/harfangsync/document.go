@@ -1,0 +1,38 @@
+package main
+
+import (
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/run"
+)
+
+// document is the stored form of a plan.
+func (t *target) document(pl *run.Planned) *planfile.Document {
+	source := planfile.Source{URL: t.cfg.OpenCTI.URL, FilterDigest: t.job.Filter, Count: pl.Plan.Indicators, Digest: pl.Plan.WantedDigest}
+	if t.snap != nil {
+		source.Snapshot = &planfile.Snapshot{Time: t.snap.Header.Time, Digest: t.snap.Digest}
+	}
+	h := planfile.Header{
+		ToolVersion: version(), Timestamp: pl.Started, Complete: pl.Complete, AsOf: t.asOf,
+		Applyable:      pl.Complete && t.asOf == nil && !pl.Plan.Refused(),
+		Source:         source,
+		Target:         planfile.Target{URL: t.cfg.HarfangLab.URL, Version: t.version},
+		Policy:         string(t.job.Policy.Mode),
+		SettingsDigest: t.settings,
+	}
+	for _, k := range t.kinds() {
+		l := planfile.List{Kind: k, Name: t.cfg.HarfangLab.ListName}
+		if found := pl.Lists[k]; found != nil {
+			l.ID = &found.ID
+		}
+		h.Target.Lists = append(h.Target.Lists, l)
+	}
+	return planfile.New(pl.Plan, h)
+}
+
+func (t *target) kinds() []reconcile.Kind {
+	if len(t.job.Policy.Kinds) > 0 {
+		return t.job.Policy.Kinds
+	}
+	return reconcile.Kinds
+}
