@@ -74,7 +74,7 @@ type formula struct {
 
 // newFormula counts terms. Inside an AND an IN counts once for each of its values; alone it is one
 // term with several values.
-func newFormula(c *comparison, inAnd bool, ids map[string]int) formula {
+func newFormula(c *node, inAnd bool, ids map[string]int) formula {
 	if c.op == 0 {
 		return leaf(newAtom(&c.test), inAnd, ids)
 	}

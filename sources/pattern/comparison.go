@@ -1,51 +1,16 @@
 package pattern
 
-// comparisons reads a chain of OR or AND.
-func (p *parser) comparisons(op operator) *comparison {
-	if op > opAnd {
-		return p.comparison()
-	}
-	left := p.comparisons(op + 1)
-	if p.err != nil || p.tok.kind != op.token() {
-		return left
-	}
-	all := &comparison{op: op}
-	all.add(left)
-	for p.err == nil && p.tok.kind == op.token() {
-		p.advance()
-		all.add(p.comparisons(op + 1))
-	}
-	return all
-}
-
-// add appends a kid, or its kids if it is the same operation.
-func (c *comparison) add(kid *comparison) {
-	if kid != nil && kid.op == c.op {
-		c.kids = append(c.kids, kid.kids...)
-		return
-	}
-	c.kids = append(c.kids, kid)
-}
-
 // comparison reads one test, or a group in parentheses.
-func (p *parser) comparison() *comparison {
+func (p *parser) comparison() *node {
 	if p.tok.kind == tokLeftParen {
-		p.enter()
-		p.advance()
-		var c *comparison
-		if p.err == nil {
-			c = p.comparisons(opOr)
-		}
-		p.take(tokRightParen)
-		p.leave()
-		return c
+		return p.group(opOr, true)
 	}
-	c := &p.pattern.first.comparison
-	if c.test.path.object != "" {
-		c = new(comparison)
+	n := &p.pattern.first.node
+	if n.test.path.object != "" {
+		n = new(node)
 	}
-	p.test(&c.test)
-	return c
+	p.test(&n.test)
+	return n
 }
 
 // test reads "path NOT? operator literal" or "NOT? EXISTS path".
@@ -134,7 +99,7 @@ func (p *parser) path(to *path) {
 	to.object = p.tok.text
 	p.advance()
 	p.take(tokColon)
-	if f := &p.pattern.first; f.steps[0].text == "" && &f.comparison.test.path == to {
+	if f := &p.pattern.first; f.steps[0].text == "" && &f.node.test.path == to {
 		to.steps = f.steps[:0]
 	}
 	to.steps = p.key(to.steps)

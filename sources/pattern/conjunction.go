@@ -39,29 +39,7 @@ func (d *deployer) conjunction(atoms []*atom) {
 		d.skipTerm(reconcile.PatternAnd, atoms)
 		return
 	}
-	d.whole(v, err, atoms)
-}
-
-// whole deploys the one value that a conjunction names.
-func (d *deployer) whole(v Value, err *ValueError, atoms []*atom) {
-	if err == nil {
-		err = d.excluded(v)
-	}
-	if err != nil {
-		d.skipValue(err.Reason, v, termSubject(atoms), err.Msg)
-		return
-	}
-	d.add(v)
-}
-
-// excluded is an error that names the entry, nil when the value may be deployed.
-func (d *deployer) excluded(v Value) *ValueError {
-	if d.options.Excluded != nil {
-		if entry, hit := d.options.Excluded(v); hit {
-			return &ValueError{reconcile.Excluded, "excluded by " + entry}
-		}
-	}
-	return nil
+	d.value(v, err, func() string { return termSubject(atoms) })
 }
 
 func directoryAndName(dir, name literal) (Value, *ValueError) {
@@ -131,7 +109,7 @@ func (d *deployer) hashes(atoms, hashes []*atom) {
 	for _, h := range hashes {
 		v, err := hashValue(h.algorithm, h.literals[0])
 		if err != nil {
-			d.skipValue(err.Reason, v, h.String(), err.Msg)
+			d.skipValue(v, err, h.String())
 			continue
 		}
 		f[h.algorithm] = v.Value
@@ -146,7 +124,7 @@ func (d *deployer) hashes(atoms, hashes []*atom) {
 func (d *deployer) file(f file, hashes []Value, subject func() string) bool {
 	for _, v := range hashes {
 		if err := d.excluded(v); err != nil {
-			d.skipValue(err.Reason, v, subject(), err.Msg)
+			d.skipValue(v, err, subject())
 			return false
 		}
 	}

@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -69,27 +70,45 @@ type skipped struct {
 // manyValues is from where on a map finds repeats faster than a walk.
 const manyValues = 16
 
+// value deploys a value that may be deployed, and says whether it did.
+func (d *deployer) value(v Value, err *ValueError, subject func() string) bool {
+	if err == nil {
+		err = d.excluded(v)
+	}
+	if err != nil {
+		d.skipValue(v, err, subject())
+		return false
+	}
+	d.add(v)
+	return true
+}
+
+// excluded is an error that names the entry, nil when the value may be deployed.
+func (d *deployer) excluded(v Value) *ValueError {
+	if d.options.Excluded != nil {
+		if entry, hit := d.options.Excluded(v); hit {
+			return &ValueError{reconcile.Excluded, "excluded by " + entry}
+		}
+	}
+	return nil
+}
+
 // add deploys a value unless it is there already.
 func (d *deployer) add(v Value) {
-	if len(d.result.Values) < manyValues {
-		for _, known := range d.result.Values {
-			if known == v {
-				return
-			}
-		}
-		d.result.Values = append(d.result.Values, v)
-		return
-	}
-	if d.seen == nil {
+	if len(d.result.Values) >= manyValues && d.seen == nil {
 		d.seen = make(map[Value]struct{})
 		for _, known := range d.result.Values {
 			d.seen[known] = struct{}{}
 		}
 	}
-	if _, known := d.seen[v]; !known {
-		d.seen[v] = struct{}{}
-		d.result.Values = append(d.result.Values, v)
+	_, known := d.seen[v]
+	if known || d.seen == nil && slices.Contains(d.result.Values, v) {
+		return
 	}
+	if d.seen != nil {
+		d.seen[v] = struct{}{}
+	}
+	d.result.Values = append(d.result.Values, v)
 }
 
 // skip records what was not deployed.
@@ -99,28 +118,26 @@ func (d *deployer) skip(why reconcile.Reason, subject, cause string) {
 
 // skipValue records a value once for each reason, however often pattern and observables name it.
 // What has no rule type is no value, and each mention counts.
-func (d *deployer) skipValue(why reconcile.Reason, v Value, subject, cause string) {
-	if why == reconcile.UnsupportedType || why == reconcile.UnsupportedHash {
-		d.skip(why, subject, cause)
-		return
+func (d *deployer) skipValue(v Value, err *ValueError, subject string) {
+	if err.Reason != reconcile.UnsupportedType && err.Reason != reconcile.UnsupportedHash {
+		key := skipped{err.Reason, v}
+		if _, known := d.skipped[key]; known {
+			return
+		}
+		if d.skipped == nil {
+			d.skipped = make(map[skipped]struct{})
+		}
+		d.skipped[key] = struct{}{}
 	}
-	key := skipped{why, v}
-	if _, known := d.skipped[key]; known {
-		return
-	}
-	if d.skipped == nil {
-		d.skipped = make(map[skipped]struct{})
-	}
-	d.skipped[key] = struct{}{}
-	d.skip(why, subject, cause)
+	d.skip(err.Reason, subject, err.Msg)
 }
 
 // observation judges the branches of an observation OR one by one, and anything else as a whole.
-func (d *deployer) observation(o *observation) {
+func (d *deployer) observation(o *node) {
 	switch {
 	case len(o.qualifiers) > 0:
-	case o.comparison != nil:
-		d.comparison(o.comparison)
+	case o.bracket:
+		d.comparison(o)
 		return
 	case o.op == opOr:
 		for _, kid := range o.kids {
@@ -128,7 +145,9 @@ func (d *deployer) observation(o *observation) {
 		}
 		return
 	}
-	why := reasonFor(survey(o))
+	var f findings
+	f.survey(o)
+	why := reasonFor(f)
 	d.skip(why, subject(o.print), causes[why])
 }
 
@@ -156,8 +175,8 @@ var causes = map[reconcile.Reason]string{
 }
 
 // comparison judges the terms of one bracket.
-func (d *deployer) comparison(c *comparison) {
-	if c.op == 0 {
+func (d *deployer) comparison(c *node) {
+	if len(c.kids) == 0 {
 		a := newAtom(&c.test)
 		d.term([]*atom{&a})
 		return
@@ -165,7 +184,9 @@ func (d *deployer) comparison(c *comparison) {
 	ids := make(map[string]int)
 	f := newFormula(c, false, ids)
 	if f.terms > maxTerms {
-		d.skip(reconcile.TooLong, subject(c.print), causes[reconcile.TooLong])
+		bare := *c
+		bare.bracket = false
+		d.skip(reconcile.TooLong, subject(bare.print), causes[reconcile.TooLong])
 		return
 	}
 	var atoms []*atom
@@ -234,17 +255,12 @@ func termSubject(atoms []*atom) string {
 // single judges one literal of an equality that stands alone.
 func (d *deployer) single(a *atom, i int) {
 	v, err := a.value(a.literals[i])
-	if err == nil {
-		err = d.excluded(v)
-	}
-	if err != nil {
+	deployed := d.value(v, err, func() string {
 		one := *a
 		one.literals = a.literals[i : i+1]
-		d.skipValue(err.Reason, v, one.String(), err.Msg)
-		return
-	}
-	d.add(v)
-	if d.track && a.meaning == hashPath {
+		return one.String()
+	})
+	if deployed && d.track && a.meaning == hashPath {
 		var f file
 		f[a.algorithm] = v.Value
 		d.files = append(d.files, f)

@@ -1,8 +1,12 @@
 package pattern
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -46,51 +50,23 @@ func (l *lexer) next() (token, *SyntaxError) {
 	return token{}, syntaxError(start, "unexpected character %q", r)
 }
 
+// symbols are the tokens of one character, in the order of their kinds.
+const symbols = "[]():.,*=<>"
+
 // symbol recognises punctuation and operators and gives their length, 0 for none.
 func (l *lexer) symbol() (tokenKind, int) {
-	var second byte
-	if l.pos+1 < len(l.src) {
-		second = l.src[l.pos+1]
+	switch l.src[l.pos:min(l.pos+2, len(l.src))] {
+	case "==":
+		return tokEqual, 2
+	case "!=", "<>":
+		return tokNotEqual, 2
+	case "<=":
+		return tokLessEqual, 2
+	case ">=":
+		return tokGreaterEqual, 2
 	}
-	switch l.src[l.pos] {
-	case '[':
-		return tokLeftBracket, 1
-	case ']':
-		return tokRightBracket, 1
-	case '(':
-		return tokLeftParen, 1
-	case ')':
-		return tokRightParen, 1
-	case ':':
-		return tokColon, 1
-	case '.':
-		return tokDot, 1
-	case ',':
-		return tokComma, 1
-	case '*':
-		return tokStar, 1
-	case '=':
-		if second == '=' {
-			return tokEqual, 2
-		}
-		return tokEqual, 1
-	case '!':
-		if second == '=' {
-			return tokNotEqual, 2
-		}
-	case '<':
-		switch second {
-		case '>':
-			return tokNotEqual, 2
-		case '=':
-			return tokLessEqual, 2
-		}
-		return tokLess, 1
-	case '>':
-		if second == '=' {
-			return tokGreaterEqual, 2
-		}
-		return tokGreater, 1
+	if i := strings.IndexByte(symbols, l.src[l.pos]); i >= 0 {
+		return tokLeftBracket + tokenKind(i), 1
 	}
 	return 0, 0
 }
@@ -111,7 +87,7 @@ func (l *lexer) name() (token, *SyntaxError) {
 	if len(text) == 1 && l.pos < len(l.src) && l.src[l.pos] == '\'' {
 		return l.prefixed(start, text[0])
 	}
-	if word, ok := keyword(text); ok {
+	if word, ok := keywords[text]; ok {
 		kind = word
 	}
 	return token{kind, start, text}, nil
@@ -128,7 +104,7 @@ func (l *lexer) prefixed(start int, prefix byte) (token, *SyntaxError) {
 		return token{tokHex, start, text}, nil
 	case prefix == 'b' && isBase64(text):
 		return token{tokBinary, start, text}, nil
-	case prefix == 't' && isTimestamp(text):
+	case prefix == 't' && timestamp.MatchString(text):
 		return token{tokTimestamp, start, text}, nil
 	case prefix == 'h':
 		return token{}, syntaxError(start, "h'...' holds pairs of hex digits")
@@ -140,32 +116,32 @@ func (l *lexer) prefixed(start int, prefix byte) (token, *SyntaxError) {
 	return token{}, syntaxError(start, "unexpected letter %c before a string", prefix)
 }
 
-// quoted reads a quoted string. Only \' and \\ are escapes.
+// quoted reads a quoted string. Only \' and \\ are escapes. A string without escapes is not copied.
 func (l *lexer) quoted() (string, *SyntaxError) {
 	start := l.pos
-	body := l.src[start+1:]
-	end := strings.IndexAny(body, `'\`)
-	if end >= 0 && body[end] == '\'' {
-		l.pos = start + 1 + end + 1
-		return body[:end], nil
-	}
 	var b strings.Builder
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; c {
-		case '\'':
-			l.pos = start + 1 + i + 1
-			return b.String(), nil
-		case '\\':
-			i++
-			if i == len(body) || body[i] != '\\' && body[i] != '\'' {
-				return "", syntaxError(start+i, `a backslash in a string is written \\`)
-			}
-			b.WriteByte(body[i])
-		default:
-			b.WriteByte(c)
+	for at := start + 1; ; {
+		n := strings.IndexAny(l.src[at:], `'\`)
+		if n < 0 {
+			return "", syntaxError(start, "the string has no closing quote")
 		}
+		run := l.src[at : at+n]
+		at += n + 1
+		if l.src[at-1] == '\'' {
+			l.pos = at
+			if b.Len() == 0 {
+				return run, nil
+			}
+			b.WriteString(run)
+			return b.String(), nil
+		}
+		if at == len(l.src) || l.src[at] != '\\' && l.src[at] != '\'' {
+			return "", syntaxError(at-1, `a backslash in a string is written \\`)
+		}
+		b.WriteString(run)
+		b.WriteByte(l.src[at])
+		at++
 	}
-	return "", syntaxError(start, "the string has no closing quote")
 }
 
 // number reads an integer or a float; a plus sign is dropped.
@@ -200,9 +176,9 @@ func (l *lexer) skipBlanks() *SyntaxError {
 		switch c := rest[0]; {
 		case c == ' ' || c >= '\t' && c <= '\r':
 			l.pos++
-		case c >= utf8.RuneSelf:
+		case c >= utf8.RuneSelf: // unicode.IsSpace is the white space of the grammar
 			r, n := utf8.DecodeRuneInString(rest)
-			if !isWideBlank(r) {
+			if !unicode.IsSpace(r) {
 				return nil
 			}
 			l.pos += n
@@ -231,17 +207,11 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isNameStart(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-// isWideBlank lists the white space of the grammar beyond ASCII.
-func isWideBlank(r rune) bool {
-	switch r {
-	case 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000:
-		return true
-	}
-	return r >= 0x2000 && r <= 0x200A
-}
-
 // isHex reports pairs of hex digits; none is fine.
-func isHex(s string) bool { return len(s)%2 == 0 && allHex(s) }
+func isHex(s string) bool {
+	_, err := hex.DecodeString(s)
+	return err == nil
+}
 
 func allHex(s string) bool {
 	for i := range len(s) {
@@ -254,37 +224,10 @@ func allHex(s string) bool {
 
 // isBase64 reports one or more groups of four base64 characters, the last one possibly padded.
 func isBase64(s string) bool {
-	if len(s) == 0 || len(s)%4 != 0 {
-		return false
-	}
-	s = strings.TrimSuffix(s, "=")
-	s = strings.TrimSuffix(s, "=")
-	for i := range len(s) {
-		if c := s[i]; !isDigit(c) && c != '+' && c != '/' && (c == '_' || !isNameStart(c)) {
-			return false
-		}
-	}
-	return true
+	_, err := base64.StdEncoding.DecodeString(s)
+	return err == nil && s != "" && !strings.ContainsAny(s, "\r\n")
 }
 
-// isTimestamp checks the form and the ranges that the grammar gives: months to 12, days to 31,
-// seconds to 60, any number of fraction digits.
-func isTimestamp(s string) bool {
-	const form = "dddd-dd-ddTdd:dd:dd"
-	if len(s) < len(form)+1 || s[len(s)-1] != 'Z' {
-		return false
-	}
-	for i := range len(form) {
-		if form[i] == 'd' && !isDigit(s[i]) || form[i] != 'd' && s[i] != form[i] {
-			return false
-		}
-	}
-	if rest := s[len(form) : len(s)-1]; rest != "" {
-		if rest[0] != '.' || len(rest) == 1 || strings.Trim(rest[1:], "0123456789") != "" {
-			return false
-		}
-	}
-	month, day := s[5:7], s[8:10]
-	return month >= "01" && month <= "12" && day >= "01" && day <= "31" &&
-		s[11:13] <= "23" && s[14:16] <= "59" && s[17:19] <= "60"
-}
+// timestamp is the form and the ranges that the grammar gives: months to 12, days to 31, seconds to
+// 60, any number of fraction digits.
+var timestamp = regexp.MustCompile(`^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?Z$`)

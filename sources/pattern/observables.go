@@ -18,33 +18,17 @@ type findings struct {
 	fileName bool // file:name is compared
 }
 
-// survey looks at every part of an observation.
-func survey(o *observation) findings {
-	var f findings
-	f.observation(o)
-	return f
-}
-
-func (f *findings) observation(o *observation) {
-	f.temporal = f.temporal || len(o.qualifiers) > 0 || o.op == opFollowedBy
-	f.and = f.and || o.op == opAnd
-	if o.comparison != nil {
-		f.comparison(o.comparison)
+// survey looks at every part of a pattern.
+func (f *findings) survey(n *node) {
+	f.temporal = f.temporal || len(n.qualifiers) > 0 || n.op == opFollowedBy
+	f.and = f.and || n.op == opAnd
+	for _, kid := range n.kids {
+		f.survey(kid)
 	}
-	for _, kid := range o.kids {
-		f.observation(kid)
-	}
-}
-
-func (f *findings) comparison(c *comparison) {
-	f.and = f.and || c.op == opAnd
-	for _, kid := range c.kids {
-		f.comparison(kid)
-	}
-	if c.op != 0 {
+	if len(n.kids) > 0 {
 		return
 	}
-	a := newAtom(&c.test)
+	a := newAtom(&n.test)
 	f.negation = f.negation || a.verdict == negated
 	f.operator = f.operator || a.verdict == unequal
 	f.subset = f.subset || a.verdict == subset
@@ -58,7 +42,8 @@ func (d *deployer) attach(p *Pattern, observables []reconcile.Observable) {
 	if len(observables) == 0 {
 		return
 	}
-	found := survey(p.root)
+	var found findings
+	found.survey(p.root)
 	if found.temporal || found.negation || found.operator || found.subset {
 		return
 	}
@@ -105,18 +90,7 @@ func (d *deployer) observable(o *reconcile.Observable, names bool) {
 
 func (d *deployer) observed(o *reconcile.Observable, as Value) {
 	v, err := as.canonical()
-	d.deployObserved(o, v, err)
-}
-
-func (d *deployer) deployObserved(o *reconcile.Observable, v Value, err *ValueError) {
-	if err == nil {
-		err = d.excluded(v)
-	}
-	if err != nil {
-		d.skipValue(err.Reason, v, observableSubject(o, v.Value), err.Msg)
-		return
-	}
-	d.add(v)
+	d.value(v, err, func() string { return observableSubject(o, v.Value) })
 }
 
 // fileObservable deploys the hashes of a file, or its name if it has none at all. Hashes of other
@@ -126,7 +100,7 @@ func (d *deployer) fileObservable(o *reconcile.Observable, names bool) {
 	if len(hashes) == 0 && len(rest) == 0 {
 		if names && o.Type == "StixFile" && strings.TrimSpace(o.Name) != "" {
 			v, err := fileValue(o.Name)
-			d.deployObserved(o, v, err)
+			d.value(v, err, func() string { return observableSubject(o, v.Value) })
 		}
 		return
 	}
@@ -136,7 +110,7 @@ func (d *deployer) fileObservable(o *reconcile.Observable, names bool) {
 			unsupported = true
 			continue
 		}
-		d.skipValue(r.err.Reason, r.value, observableSubject(o, r.value.Value), r.err.Msg)
+		d.skipValue(r.value, r.err, observableSubject(o, r.value.Value))
 	}
 	if unsupported && len(hashes) == 0 {
 		d.skip(reconcile.UnsupportedHash, observableSubject(o, o.Name), causes[reconcile.UnsupportedHash])

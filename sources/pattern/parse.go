@@ -32,7 +32,7 @@ func Parse(src string) (*Pattern, error) {
 	}
 	p := parser{lex: lexer{src: src}, pattern: new(Pattern)}
 	p.advance()
-	p.pattern.root = p.observations(opFollowedBy)
+	p.pattern.root = p.chain(opFollowedBy, false)
 	if p.err == nil && p.tok.kind != tokEOF {
 		p.fail("expected AND, OR, FOLLOWEDBY, a qualifier or the end")
 	}
@@ -78,72 +78,75 @@ func (p *parser) take(kind tokenKind) token {
 	return tok
 }
 
-// enter and leave count nesting.
-func (p *parser) enter() {
-	if p.depth++; p.depth > maxDepth && p.err == nil {
-		p.err = syntaxError(p.tok.pos, "parentheses are nested more than %d deep", maxDepth)
+// chain reads a chain of observations, or of the comparisons in a bracket, under one operator. Each
+// link is a chain of the next tighter one: FOLLOWEDBY, then OR, then AND.
+func (p *parser) chain(op operator, inBracket bool) *node {
+	switch {
+	case op <= opAnd:
+	case inBracket:
+		return p.comparison()
+	default:
+		return p.observation()
 	}
-}
-
-func (p *parser) leave() { p.depth-- }
-
-// observations reads a chain of one operator, each link being a chain of the next tighter one:
-// FOLLOWEDBY, then OR, then AND.
-func (p *parser) observations(op operator) *observation {
-	if op > opAnd {
-		return p.qualified()
-	}
-	left := p.observations(op + 1)
+	left := p.chain(op+1, inBracket)
 	if p.err != nil || p.tok.kind != op.token() {
 		return left
 	}
-	all := &observation{op: op}
+	all := &node{op: op}
 	all.add(left)
 	for p.err == nil && p.tok.kind == op.token() {
 		p.advance()
-		all.add(p.observations(op + 1))
+		all.add(p.chain(op+1, inBracket))
 	}
 	return all
 }
 
-// add appends a kid, or its kids if it is the same operation without qualifiers of its own.
-func (o *observation) add(kid *observation) {
-	if kid != nil && kid.op == o.op && len(kid.qualifiers) == 0 {
-		o.kids = append(o.kids, kid.kids...)
+// add appends a kid, or its kids if it is the same operation without brackets or qualifiers of its own.
+func (n *node) add(kid *node) {
+	if kid != nil && kid.op == n.op && !kid.bracket && len(kid.qualifiers) == 0 {
+		n.kids = append(n.kids, kid.kids...)
 		return
 	}
-	o.kids = append(o.kids, kid)
+	n.kids = append(n.kids, kid)
 }
 
-// qualified reads a bracket or a group, and its qualifiers.
-func (p *parser) qualified() *observation {
-	var o *observation
+// group reads a chain in parentheses.
+func (p *parser) group(loosest operator, inBracket bool) *node {
+	if p.depth++; p.depth > maxDepth && p.err == nil {
+		p.err = syntaxError(p.tok.pos, "parentheses are nested more than %d deep", maxDepth)
+	}
+	p.advance()
+	var n *node
+	if p.err == nil {
+		n = p.chain(loosest, inBracket)
+	}
+	p.take(tokRightParen)
+	p.depth--
+	return n
+}
+
+// observation reads a bracket or a group, and its qualifiers.
+func (p *parser) observation() *node {
+	var n *node
 	switch p.tok.kind {
 	case tokLeftBracket:
 		p.advance()
-		if o = &p.pattern.first.observation; o.comparison != nil {
-			o = new(observation)
+		if n = p.chain(opOr, true); n != nil {
+			n.bracket = true
 		}
-		o.comparison = p.comparisons(opOr)
 		p.take(tokRightBracket)
 	case tokLeftParen:
-		p.enter()
-		p.advance()
-		if p.err == nil {
-			o = p.observations(opFollowedBy)
-		}
-		p.take(tokRightParen)
-		p.leave()
-		if p.err == nil && len(o.qualifiers) > 0 && p.atQualifier() {
-			o = &observation{kids: []*observation{o}}
+		n = p.group(opFollowedBy, false)
+		if p.err == nil && len(n.qualifiers) > 0 && p.atQualifier() {
+			n = &node{kids: []*node{n}}
 		}
 	default:
 		p.fail("expected [ or (")
 	}
 	for p.err == nil && p.atQualifier() {
-		o.qualifiers = append(o.qualifiers, p.qualifier())
+		n.qualifiers = append(n.qualifiers, p.qualifier())
 	}
-	return o
+	return n
 }
 
 func (p *parser) atQualifier() bool {

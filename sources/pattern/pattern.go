@@ -9,15 +9,14 @@ import "fmt"
 
 // Pattern is a parsed STIX pattern. It is immutable.
 type Pattern struct {
-	root *observation
+	root *node
 
-	// The nodes of the plain pattern "[path = literal]" lie here, so that the common case costs one
-	// allocation. A larger pattern takes the rest from the heap.
+	// The plain pattern "[path = literal]" lies here, so that the common case costs one allocation. A
+	// larger pattern takes the rest from the heap.
 	first struct {
-		observation observation
-		comparison  comparison
-		steps       [3]step
-		literals    [1]literal
+		node     node
+		steps    [3]step
+		literals [1]literal
 	}
 }
 
@@ -31,13 +30,15 @@ type SyntaxError struct {
 // Error gives the message and the 1-based byte position.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s (at byte %d)", e.Msg, e.Pos+1) }
 
-// observation is one observation expression: a bracketed comparison (kids empty), or several
-// observations under one operator. A single kid stands for parentheses that carry qualifiers of
-// their own.
-type observation struct {
-	op         operator // opAnd, opOr, opFollowedBy; 0 for a bracket or a group
-	comparison *comparison
-	kids       []*observation
+// node is a test (no kids), or several nodes under one operator. A bracket is the comparison in it
+// and makes it an observation; what joins brackets is one too. A single kid stands for parentheses
+// that carry qualifiers of their own. A kid never has the operator of its parent, unless it has
+// brackets or qualifiers: parsing flattens them.
+type node struct {
+	op         operator // 0 for a test or a group
+	kids       []*node
+	test       test
+	bracket    bool
 	qualifiers []qualifier
 }
 
@@ -47,15 +48,7 @@ type qualifier struct {
 	a, b string
 }
 
-// comparison is one test (kids empty) or several comparisons under AND or OR. A kid never has the
-// operator of its parent: parsing flattens them.
-type comparison struct {
-	op   operator
-	kids []*comparison
-	test test
-}
-
-// operator joins observations or comparisons, loosest first.
+// operator joins observations or comparisons, loosest first. Only observations have FOLLOWEDBY.
 type operator uint8
 
 const (

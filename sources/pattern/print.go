@@ -11,29 +11,36 @@ func (p *Pattern) String() string {
 	return b.String()
 }
 
-func (o *observation) print(b *strings.Builder) {
-	if o.comparison != nil {
+func (n *node) print(b *strings.Builder) {
+	switch {
+	case n.bracket:
 		b.WriteByte('[')
-		o.comparison.print(b)
-		b.WriteByte(']')
-	} else {
-		group := len(o.qualifiers) > 0
-		if group {
+	case len(n.qualifiers) > 0:
+		b.WriteByte('(')
+	}
+	if len(n.kids) == 0 {
+		n.test.print(b)
+	}
+	for i, kid := range n.kids {
+		if i > 0 {
+			b.WriteString(" " + spelling[n.op.token()] + " ")
+		}
+		// A kid that binds less tightly needs parentheses; brackets and qualifiers print their own.
+		if kid.op != 0 && kid.op < n.op && !kid.bracket && len(kid.qualifiers) == 0 {
 			b.WriteByte('(')
-		}
-		for i, kid := range o.kids {
-			if i > 0 {
-				b.WriteString(" " + spelling[o.op.token()] + " ")
-			}
-			// A kid that binds less tightly needs parentheses; one with qualifiers prints its own.
-			loose := kid.op != 0 && kid.op < o.op && len(kid.qualifiers) == 0
-			parens(b, loose, kid.print)
-		}
-		if group {
+			kid.print(b)
 			b.WriteByte(')')
+		} else {
+			kid.print(b)
 		}
 	}
-	for _, q := range o.qualifiers {
+	switch {
+	case n.bracket:
+		b.WriteByte(']')
+	case len(n.qualifiers) > 0:
+		b.WriteByte(')')
+	}
+	for _, q := range n.qualifiers {
 		b.WriteByte(' ')
 		q.print(b)
 	}
@@ -47,29 +54,6 @@ func (q qualifier) print(b *strings.Builder) {
 		b.WriteString("REPEATS " + q.a + " TIMES")
 	case tokStart:
 		b.WriteString("START t'" + q.a + "' STOP t'" + q.b + "'")
-	}
-}
-
-func (c *comparison) print(b *strings.Builder) {
-	if c.op == 0 {
-		c.test.print(b)
-		return
-	}
-	for i, kid := range c.kids {
-		if i > 0 {
-			b.WriteString(" " + spelling[c.op.token()] + " ")
-		}
-		parens(b, kid.op != 0 && kid.op < c.op, kid.print)
-	}
-}
-
-func parens(b *strings.Builder, on bool, print func(*strings.Builder)) {
-	if on {
-		b.WriteByte('(')
-	}
-	print(b)
-	if on {
-		b.WriteByte(')')
 	}
 }
 
@@ -126,13 +110,9 @@ func isPlainName(s string) bool {
 	if s == "" || !isNameStart(s[0]) {
 		return false
 	}
-	for i := range len(s) {
-		if !isNameStart(s[i]) && !isDigit(s[i]) {
-			return false
-		}
-	}
-	_, reserved := keyword(s)
-	return !reserved
+	l := lexer{src: s}
+	t, err := l.name()
+	return err == nil && t.kind == tokName && l.pos == len(s)
 }
 
 func (l literal) print(b *strings.Builder) {
@@ -150,13 +130,10 @@ func (l literal) print(b *strings.Builder) {
 	}
 }
 
+var escape = strings.NewReplacer(`'`, `\'`, `\`, `\\`)
+
 func printString(b *strings.Builder, s string) {
 	b.WriteByte('\'')
-	for i := range len(s) {
-		if s[i] == '\'' || s[i] == '\\' {
-			b.WriteByte('\\')
-		}
-		b.WriteByte(s[i])
-	}
+	_, _ = escape.WriteString(b, s)
 	b.WriteByte('\'')
 }

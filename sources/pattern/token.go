@@ -15,11 +15,11 @@ const (
 	tokComma
 	tokStar
 
-	tokEqual
-	tokNotEqual
+	tokEqual // the tokens of one character end with = < >
 	tokLess
-	tokLessEqual
 	tokGreater
+	tokNotEqual
+	tokLessEqual
 	tokGreaterEqual
 	tokIn
 	tokLike
@@ -65,46 +65,16 @@ var spelling = [...]string{
 	tokName: "a name", tokHyphenName: "a name",
 }
 
-// keyword gives the token of a reserved word; the words are case-sensitive (STIX 2.1, section 9.9).
-func keyword(s string) (tokenKind, bool) {
-	switch s {
-	case "AND":
-		return tokAnd, true
-	case "OR":
-		return tokOr, true
-	case "NOT":
-		return tokNot, true
-	case "FOLLOWEDBY":
-		return tokFollowedBy, true
-	case "IN":
-		return tokIn, true
-	case "LIKE":
-		return tokLike, true
-	case "MATCHES":
-		return tokMatches, true
-	case "ISSUBSET":
-		return tokIsSubset, true
-	case "ISSUPERSET":
-		return tokIsSuperset, true
-	case "EXISTS":
-		return tokExists, true
-	case "WITHIN":
-		return tokWithin, true
-	case "REPEATS":
-		return tokRepeats, true
-	case "START":
-		return tokStart, true
-	case "STOP":
-		return tokStop, true
-	case "SECONDS":
-		return tokSeconds, true
-	case "TIMES":
-		return tokTimes, true
-	case "true", "false":
-		return tokBool, true
+// keywords are the reserved words; they are case-sensitive (STIX 2.1, section 9.9).
+var keywords = func() map[string]tokenKind {
+	m := map[string]tokenKind{"true": tokBool, "false": tokBool}
+	for kind := tokIn; kind < tokName; kind++ {
+		if kind <= tokExists || kind > tokBool {
+			m[spelling[kind]] = kind
+		}
 	}
-	return 0, false
-}
+	return m
+}()
 
 // token is one lexical token. text is the name as written or the meaning of a literal.
 type token struct {
