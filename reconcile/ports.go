@@ -6,13 +6,16 @@ import (
 	"time"
 )
 
-// Source is OpenCTI as a run needs it. Every answer is whole or an error; an answer that is known to
-// be partial is an error for which Fault.Incomplete holds.
+// Source is OpenCTI as a run needs it, one call at a time. Every answer is whole or an error, since what
+// is absent from one is removed. An adapter repeats what fails for a while; an error that it returns is
+// for the caller to judge, who asks once more if the answer was partial, for which Fault.Incomplete holds.
 type Source interface {
-	// Read visits every indicator that the run's filter lets through, observables included. start is
-	// when the run began; what changed since is visited again, and the later version counts.
+	// Read visits every indicator that the run's filter lets through, observables included, page by page
+	// and in no order. start is when the run began; what changed since is visited again, and the later
+	// version counts. What was visited before an error is to be dropped.
 	Read(ctx context.Context, start time.Time, visit func([]Indicator) error) (count int, err error)
-	// ByIDs asks for indicators by id of any kind, alone or together with the run's filter.
+	// ByIDs asks for indicators by id of any kind, alone or together with the run's filter. Those that
+	// are absent or not visible are not among the answers.
 	ByIDs(ctx context.Context, ids []string, filtered bool) ([]Found, error)
 }
 
@@ -22,23 +25,36 @@ type Found struct {
 	Indicator
 }
 
-// Sink is HarfangLab as a run needs it.
+// Sink is HarfangLab as a run needs it. It is safe for concurrent use. Each call writes one row or list,
+// whole or not at all, and may be made twice unless it says otherwise. An adapter repeats what fails for a
+// while where that is safe; an error that it returns is for the caller to judge by its Fault, and means
+// that nothing was written unless Fault.Unsure holds.
 type Sink interface {
-	FindList(ctx context.Context, k Kind, name string) (*List, error) // nil when absent
-	CreateList(ctx context.Context, k Kind, name string) (List, error)
+	// FindList finds a list by its exact name; nil is one that is proven to be absent.
+	FindList(ctx context.Context, k Kind, name string) (*List, error)
+	// CreateList makes a list, or finds the one that is there.
+	CreateList(ctx context.Context, k Kind, name string) (*List, error)
+	// Rows visits every row of a list once, page by page and in no order, and proves that these are all:
+	// otherwise Fault.Incomplete holds, and what was visited is to be dropped.
 	Rows(ctx context.Context, k Kind, list string, visit func([]Row) error) (count int, err error)
 	// Lookup finds the rows of a list, or of every list when list is empty, that are the rule of q.
+	// Fault.FilterIgnored means that only Rows can tell.
 	Lookup(ctx context.Context, k Kind, list string, q Query) ([]Located, error)
+	// Create makes a row; id is "" where the server does not name it. Fault.Exists leaves open whose row
+	// is there, and may come of an earlier attempt. After Fault.Unsure, which only YARA files have, a
+	// second call could make a twin.
 	Create(ctx context.Context, list string, r Row) (id string, err error)
+	// Update changes a row; Fault.Missing is one that is not there.
 	Update(ctx context.Context, k Kind, id string, p Patch) error
+	// Delete removes a row, which may be gone already. Fault.Linked is one that cannot be removed.
 	Delete(ctx context.Context, k Kind, id string) error
 }
 
 // List is one rule container.
 type List struct {
 	ID, Name string
-	Disabled bool
-	Found    bool // CreateList did not make it: it was there, or an attempt whose answer was lost made it
+	Enabled  *bool // nil where the server does not say
+	Found    bool  // CreateList did not make it: it was there, or an attempt whose answer was lost made it
 }
 
 // Query names one rule: type and value of an IOC, the YAML id of a Sigma rule, a display name, an id.

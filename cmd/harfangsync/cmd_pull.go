@@ -119,7 +119,7 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 		return nil, err
 	}
 	r := &pull.Puller{
-		Alerts:    &alertsSide{harfanglabSink{t.hl}},
+		Alerts:    t.hl,
 		Knowledge: &knowledgeSide{client: t.octi, state: t.connectorState(im.dryRun)},
 		Importer:  importer,
 		Own:       t.job.Policy.Own, Canon: canonical, List: hl.ListName,

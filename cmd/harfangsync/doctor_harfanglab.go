@@ -81,7 +81,7 @@ func (d *doctor) checkLists(ctx context.Context, client *harfanglab.Client) (acc
 	return true
 }
 
-func (d *doctor) checkList(ctx context.Context, client *harfanglab.Client, k reconcile.Kind, l *harfanglab.List, err error) {
+func (d *doctor) checkList(ctx context.Context, client *harfanglab.Client, k reconcile.Kind, l *reconcile.List, err error) {
 	name := "list." + k.String()
 	e, failed := errors.AsType[*harfanglab.Error](err)
 	switch {

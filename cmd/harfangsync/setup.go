@@ -236,7 +236,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 	t.every = &openctiSource{client: t.octi, filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), observables: cfg.Sync.ValuesFrom != "pattern"}
 	t.job = &run.Job{
 		Source:  t.source,
-		Sink:    &harfanglabSink{t.hl},
+		Sink:    t.hl,
 		Meaning: meaning(cfg, excluded),
 		Canon:   canonical,
 		Excluded: func(typ, value string) bool {

@@ -7,7 +7,6 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/state"
-	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/opencti"
 )
 
@@ -59,57 +58,6 @@ func (s *openctiSource) ByIDs(ctx context.Context, ids []string, filtered bool) 
 		out[i] = reconcile.Found{Asked: f.Asked, Indicator: f.Indicator}
 	}
 	return out, nil
-}
-
-// harfanglabSink lets a run work on HarfangLab.
-type harfanglabSink struct{ client *harfanglab.Client }
-
-func (s *harfanglabSink) FindList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
-	l, err := s.client.FindList(ctx, k, name)
-	if err != nil || l == nil {
-		return nil, err
-	}
-	return listOf(l), nil
-}
-
-func listOf(l *harfanglab.List) *reconcile.List {
-	return &reconcile.List{ID: l.ID, Name: l.Name, Disabled: l.Enabled != nil && !*l.Enabled, Found: l.Found}
-}
-
-func (s *harfanglabSink) CreateList(ctx context.Context, k reconcile.Kind, name string) (reconcile.List, error) {
-	l, err := s.client.CreateList(ctx, k, name)
-	if err != nil {
-		return reconcile.List{}, err
-	}
-	return *listOf(&l), nil
-}
-
-func (s *harfanglabSink) Rows(ctx context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (int, error) {
-	return s.client.Rows(ctx, k, list, visit)
-}
-
-func (s *harfanglabSink) Lookup(ctx context.Context, k reconcile.Kind, list string, q reconcile.Query) ([]reconcile.Located, error) {
-	rows, err := s.client.Lookup(ctx, k, list, harfanglab.Query(q))
-	if err != nil {
-		return nil, err
-	}
-	out := make([]reconcile.Located, len(rows))
-	for i, r := range rows {
-		out[i] = reconcile.Located{Row: r.Row, List: r.ListID}
-	}
-	return out, nil
-}
-
-func (s *harfanglabSink) Create(ctx context.Context, list string, r reconcile.Row) (string, error) {
-	return s.client.Create(ctx, list, r)
-}
-
-func (s *harfanglabSink) Update(ctx context.Context, k reconcile.Kind, id string, p reconcile.Patch) error {
-	return s.client.Update(ctx, k, id, harfanglab.Patch(p))
-}
-
-func (s *harfanglabSink) Delete(ctx context.Context, k reconcile.Kind, id string) error {
-	return s.client.Delete(ctx, k, id)
 }
 
 // connectorState keeps the state document in OpenCTI. Only commands that write register the

@@ -9,46 +9,9 @@ import (
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/pull"
-	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/opencti"
 	"harfangsync/sources/stix"
 )
-
-// alertsSide lets a pull read HarfangLab.
-type alertsSide struct{ harfanglabSink }
-
-func (s *alertsSide) Alerts(ctx context.Context, q pull.AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
-	return s.client.Alerts(ctx, harfanglab.AlertQuery(q), visit)
-}
-
-func (s *alertsSide) Alert(ctx context.Context, id string) (*alert.Alert, error) {
-	return s.client.Alert(ctx, id)
-}
-
-func (s *alertsSide) Threats(ctx context.Context, q pull.ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error {
-	return s.client.Threats(ctx, harfanglab.ThreatQuery(q), visit)
-}
-
-func (s *alertsSide) Note(ctx context.Context, threat string) (*alert.Note, error) {
-	return s.client.Note(ctx, threat)
-}
-
-func (s *alertsSide) Rule(ctx context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) {
-	row, err := s.client.Rule(ctx, k, id)
-	if err != nil || row == nil {
-		return nil, err
-	}
-	return &reconcile.Located{Row: row.Row, List: row.ListID}, nil
-}
-
-func (s *alertsSide) YARAByRule(ctx context.Context, list, rule string) ([]reconcile.Located, error) {
-	rows, err := s.client.YARAByRule(ctx, list, rule)
-	out := make([]reconcile.Located, len(rows))
-	for i, r := range rows {
-		out[i] = reconcile.Located{Row: r.Row, List: r.ListID}
-	}
-	return out, err
-}
 
 // knowledgeSide lets a pull write to OpenCTI, and read back what it has.
 type knowledgeSide struct {

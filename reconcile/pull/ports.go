@@ -8,19 +8,21 @@ import (
 	"harfangsync/reconcile/alert"
 )
 
-// AlertQuery narrows a read of alerts. Zero members do not.
+// AlertQuery says which alerts to read. Members at zero ask for nothing; together they ask for what
+// fulfils all of them. No query asks for a maturity: detections of rules in testing are alerts too.
 type AlertQuery struct {
-	From, To     time.Time // alert_time, both inclusive
-	ChangedSince time.Time // last_update
-	Statuses     []string
-	Types        []string
-	Threat       string // id
+	From, To     time.Time // creation on the manager, both included; the start of From's second to the end of To's
+	ChangedSince time.Time // the second of the last change, included; alerts that never changed have none
+	Statuses     []string  // any of them
+	Types        []string  // any of them
+	Threat       string    // id of the threat they belong to
 }
 
-// ThreatQuery narrows a read of threats. Zero members do not.
+// ThreatQuery says which threats to read, as AlertQuery does.
 type ThreatQuery struct {
-	CreatedSince, ChangedSince time.Time
-	Statuses                   []string
+	CreatedSince time.Time // its second included
+	ChangedSince time.Time // the second of the last change, included
+	Statuses     []string  // any of them
 }
 
 // Alerts is HarfangLab as a pull needs it. Rows that cannot be read are visited as such and fail

@@ -123,10 +123,10 @@ func (a *applying) lists() {
 		}
 		l, err := a.job.Sink.CreateList(a.requests, k, a.job.Policy.List)
 		if err == nil && l.Found {
-			err = a.mustBeEmpty(k, &l)
+			err = a.mustBeEmpty(k, l)
 		}
 		if err == nil {
-			a.plan.Lists[k] = &l
+			a.plan.Lists[k] = l
 			continue
 		}
 		if reconcile.FaultOf(err).Side {

@@ -107,11 +107,11 @@ func (s *sink) FindList(_ context.Context, k reconcile.Kind, _ string) (*reconci
 	return s.lists[k], nil
 }
 
-func (s *sink) CreateList(_ context.Context, k reconcile.Kind, name string) (reconcile.List, error) {
+func (s *sink) CreateList(_ context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := reconcile.List{ID: "list-" + k.String(), Name: name}
-	s.lists[k] = &l
+	l := &reconcile.List{ID: "list-" + k.String(), Name: name}
+	s.lists[k] = l
 	return l, s.note("create list", k.String())
 }
 

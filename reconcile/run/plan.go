@@ -236,7 +236,7 @@ func (j *Job) readSink(ctx context.Context) (*reconcile.Rows, map[reconcile.Kind
 // readList adds the rows of one list. A failed read leaves rows behind that the second one replaces:
 // so rows are gathered page by page and dropped together.
 func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *reconcile.List, rows *reconcile.Rows) error {
-	if list.Disabled {
+	if list.Enabled != nil && !*list.Enabled {
 		j.Log.Warn("the list is switched off in HarfangLab, so its rules detect nothing; enable it in the console", "kind", k, "list", list.Name)
 	}
 	from := rows.Len()

@@ -9,25 +9,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/pull"
 )
 
 const (
 	eventBase = "/api/data/alert/alert/"
 	alertPath = eventBase + "Alert/"
 )
-
-// AlertQuery says which alerts to read. Members at zero ask for nothing; together they ask for what
-// fulfils all of them. No query asks for a maturity: detections of rules in testing are alerts too.
-type AlertQuery struct {
-	From, To     time.Time // creation on the manager, both included; the start of From's second to the end of To's
-	ChangedSince time.Time // the second of the last change, included; alerts that never changed have none
-	Statuses     []string  // any of them
-	Types        []string  // any of them
-	Threat       string    // id of the threat they belong to
-}
 
 // Alerts visits every alert of a query once, page by page, with the rows that could not be read: those
 // that are no object, or have no id or no time. The manager promises no order: each page is sorted by
@@ -40,8 +30,8 @@ type AlertQuery struct {
 //
 // An error of the manager or of visit ends the read. A *SaturatedError or an *IncompleteError, both
 // perhaps, comes after everything else was visited, and says that alerts may be missing.
-func (c *Client) Alerts(ctx context.Context, q AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
-	f := &feed[alert.Alert]{c: c, path: alertPath, filter: q.filter(), order: "alert_time", read: q.event, visit: visit}
+func (c *Client) Alerts(ctx context.Context, q pull.AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
+	f := &feed[alert.Alert]{c: c, path: alertPath, filter: alertFilter(&q), order: "alert_time", read: func(raw json.RawMessage) event[alert.Alert] { return alertEvent(&q, raw) }, visit: visit}
 	window := windowOf(q.From, q.To)
 	switch {
 	case window.from > window.to:
@@ -91,7 +81,7 @@ func (c *Client) Alert(ctx context.Context, id string) (*alert.Alert, error) {
 	return &a, nil
 }
 
-func (q *AlertQuery) filter() url.Values {
+func alertFilter(q *pull.AlertQuery) url.Values {
 	f := url.Values{}
 	if len(q.Statuses) > 0 {
 		f.Set("status", strings.Join(q.Statuses, ","))
@@ -105,8 +95,8 @@ func (q *AlertQuery) filter() url.Values {
 	return f
 }
 
-// event reads a row and judges it by everything but the time that the read goes by.
-func (q *AlertQuery) event(raw json.RawMessage) event[alert.Alert] {
+// alertEvent reads a row and judges it by everything but the time that the read goes by.
+func alertEvent(q *pull.AlertQuery, raw json.RawMessage) event[alert.Alert] {
 	w, a, err := decodeAlert(raw)
 	e := event[alert.Alert]{id: a.ID, at: a.Time, level: a.Level, bad: err, v: a}
 	if e.id == "" {

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/pull"
 	"harfangsync/sinks/harfanglab"
 )
 
@@ -27,18 +28,18 @@ func TestAlertsAreAskedForAsTheManagerTakesIt(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		q    harfanglab.AlertQuery
+		q    pull.AlertQuery
 		want string
 	}{
-		{"everything", harfanglab.AlertQuery{}, "limit=100&offset=0&ordering=alert_time"},
-		{"whole seconds, rounded outward, in UTC", harfanglab.AlertQuery{From: at("2026-03-02T10:00:00.9+02:00"), To: at("2026-03-02T09:00:00.000000001Z")},
+		{"everything", pull.AlertQuery{}, "limit=100&offset=0&ordering=alert_time"},
+		{"whole seconds, rounded outward, in UTC", pull.AlertQuery{From: at("2026-03-02T10:00:00.9+02:00"), To: at("2026-03-02T09:00:00.000000001Z")},
 			"alert_time__gte=2026-03-02T08:00:00Z&alert_time__lte=2026-03-02T09:00:01Z&limit=100&offset=0&ordering=alert_time"},
-		{"statuses, types and threat", harfanglab.AlertQuery{Statuses: []string{"new", "investigating"}, Types: []string{"ioc", "sigma"}, Threat: "4257"},
+		{"statuses, types and threat", pull.AlertQuery{Statuses: []string{"new", "investigating"}, Types: []string{"ioc", "sigma"}, Threat: "4257"},
 			"alert_type=ioc,sigma&limit=100&offset=0&ordering=alert_time&status=new,investigating&threat_key=4257"},
-		{"changed", harfanglab.AlertQuery{ChangedSince: at("2026-03-02T10:00:00.9Z")}, "last_update__gte=2026-03-02T10:00:00Z&limit=100&offset=0&ordering=last_update"},
-		{"changed and created", harfanglab.AlertQuery{ChangedSince: at("2026-03-02T10:00:00Z"), From: at("2026-03-01T00:00:00Z")},
+		{"changed", pull.AlertQuery{ChangedSince: at("2026-03-02T10:00:00.9Z")}, "last_update__gte=2026-03-02T10:00:00Z&limit=100&offset=0&ordering=last_update"},
+		{"changed and created", pull.AlertQuery{ChangedSince: at("2026-03-02T10:00:00Z"), From: at("2026-03-01T00:00:00Z")},
 			"alert_time__gte=2026-03-01T00:00:00Z&last_update__gte=2026-03-02T10:00:00Z&limit=100&offset=0&ordering=last_update"},
-		{"a window that ends before it starts", harfanglab.AlertQuery{From: noon, To: noon.Add(-time.Minute)}, ""},
+		{"a window that ends before it starts", pull.AlertQuery{From: noon, To: noon.Add(-time.Minute)}, ""},
 	} {
 		x := &index{}
 		if err := x.serve(t).Alerts(t.Context(), tt.q, (&got{}).alerts); err != nil {
@@ -67,17 +68,17 @@ func TestAlertsAreFilteredHereToo(t *testing.T) {
 	all := []string{"alert_time__gte", "alert_time__lte", "last_update__gte", "status", "alert_type", "threat_key", "ordering"}
 	for _, tt := range []struct {
 		name string
-		q    harfanglab.AlertQuery
+		q    pull.AlertQuery
 		want string
 	}{
-		{"by time, both ends included", harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour)}, "changed early closed first last"},
-		{"from a time on", harfanglab.AlertQuery{From: noon.Add(time.Minute)}, "changed early closed last late"},
-		{"up to a time", harfanglab.AlertQuery{To: noon}, "early first"},
-		{"by status", harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour), Statuses: []string{"new", "investigating"}}, "changed early first last"},
-		{"by type", harfanglab.AlertQuery{Types: []string{"sigma"}}, ""},
-		{"by threat", harfanglab.AlertQuery{Threat: "t1"}, "closed"},
-		{"by change, the second included", harfanglab.AlertQuery{ChangedSince: noon.Add(2*time.Hour + 900*time.Millisecond)}, "closed last"},
-		{"by change and time", harfanglab.AlertQuery{ChangedSince: noon, To: noon.Add(time.Minute)}, "changed early closed"},
+		{"by time, both ends included", pull.AlertQuery{From: noon, To: noon.Add(time.Hour)}, "changed early closed first last"},
+		{"from a time on", pull.AlertQuery{From: noon.Add(time.Minute)}, "changed early closed last late"},
+		{"up to a time", pull.AlertQuery{To: noon}, "early first"},
+		{"by status", pull.AlertQuery{From: noon, To: noon.Add(time.Hour), Statuses: []string{"new", "investigating"}}, "changed early first last"},
+		{"by type", pull.AlertQuery{Types: []string{"sigma"}}, ""},
+		{"by threat", pull.AlertQuery{Threat: "t1"}, "closed"},
+		{"by change, the second included", pull.AlertQuery{ChangedSince: noon.Add(2*time.Hour + 900*time.Millisecond)}, "closed last"},
+		{"by change and time", pull.AlertQuery{ChangedSince: noon, To: noon.Add(time.Minute)}, "changed early closed"},
 	} {
 		for _, deaf := range [][]string{nil, all} {
 			x := &index{rows: rows, deaf: deaf}
@@ -99,7 +100,7 @@ func TestAlertsAreFilteredHereToo(t *testing.T) {
 func TestAlertsThatCannotBeRead(t *testing.T) {
 	stop := errors.New("enough")
 	x := &index{rows: spread(3, time.Second)}
-	if err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{}, func([]alert.Alert, []alert.Bad) error { return stop }); !errors.Is(err, stop) {
+	if err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{}, func([]alert.Alert, []alert.Bad) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("a visitor that stops: %v", err)
 	}
 	for _, tt := range []struct {
@@ -117,7 +118,7 @@ func TestAlertsThatCannotBeRead(t *testing.T) {
 		{"a redirect", func(w http.ResponseWriter) { w.Header().Set("Location", "/login/"); w.WriteHeader(302) }, "set harfanglab.url", 1},
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { tt.answer(w) })
-		for _, q := range []harfanglab.AlertQuery{{From: noon}, {ChangedSince: noon}} {
+		for _, q := range []pull.AlertQuery{{From: noon}, {ChangedSince: noon}} {
 			err := client(t, m.URL).Alerts(t.Context(), q, func([]alert.Alert, []alert.Bad) error { t.Error("visited"); return nil })
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "/api/data/alert/alert/Alert/") || strings.Contains(err.Error(), "s3cret") {
 				t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
@@ -129,7 +130,7 @@ func TestAlertsThatCannotBeRead(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := x.serve(t).Alerts(ctx, harfanglab.AlertQuery{}, (&got{}).alerts); !errors.Is(err, context.Canceled) {
+	if err := x.serve(t).Alerts(ctx, pull.AlertQuery{}, (&got{}).alerts); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -149,7 +150,7 @@ func TestAlertsAreReadWhollyOrTold(t *testing.T) {
 			}
 			x.rows = append(x.rows, r)
 		}
-		q := harfanglab.AlertQuery{Statuses: []string{"new"}}
+		q := pull.AlertQuery{Statuses: []string{"new"}}
 		from := noon.Add(time.Duration(rapid.IntRange(0, 8).Draw(rt, "from")) * time.Second)
 		to := from.Add(time.Duration(rapid.IntRange(0, 8).Draw(rt, "to")) * time.Second)
 		want := func(r *row) bool { return !r.at.Before(from) && !r.at.After(to) }

@@ -90,7 +90,7 @@ func TestEveryPathEndsInASlashAndNoRedirectIsFollowed(t *testing.T) {
 		_, err3 := c.Rows(ctx, k, "l", func([]reconcile.Row) error { return nil })
 		_, err4 := c.Create(ctx, "l", reconcile.Row{Kind: k, Type: "url", Value: "v", Name: "n", Content: "c"})
 		on := true
-		err5 := c.Update(ctx, k, "a/../b", harfanglab.Patch{Enabled: &on})
+		err5 := c.Update(ctx, k, "a/../b", reconcile.Patch{Enabled: &on})
 		err6 := c.Delete(ctx, k, "1")
 		if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 			t.Errorf("%s: %v", k, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile/pull"
 	"harfangsync/sinks/harfanglab"
 )
 
@@ -23,7 +24,7 @@ func TestChangedAlertsPastTheLimit(t *testing.T) {
 	for _, ends := range []bool{false, true} {
 		x := &index{rows: rows, window: 1000, ends: ends}
 		var g got
-		if err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{ChangedSince: noon}, g.alerts); err != nil {
+		if err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{ChangedSince: noon}, g.alerts); err != nil {
 			t.Fatal(err)
 		}
 		g.once(t, idsOf(rows))
@@ -49,7 +50,7 @@ func TestTooManyChangesInOneSecond(t *testing.T) {
 	}
 	x := &index{rows: rows, window: 1000}
 	var g got
-	err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{ChangedSince: noon}, g.alerts)
+	err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{ChangedSince: noon}, g.alerts)
 	e, ok := errors.AsType[*harfanglab.SaturatedError](err)
 	if !ok || !e.At.Equal(noon.Add(time.Hour)) || e.Seconds != 1 {
 		t.Errorf("got %v", err)
@@ -78,7 +79,7 @@ func TestChangesInAnOrderThatLeadsNowhere(t *testing.T) {
 	} {
 		x := &index{rows: tt.rows, deaf: tt.deaf, window: 1000}
 		var g got
-		err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{ChangedSince: noon.Add(time.Minute)}, g.alerts)
+		err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{ChangedSince: noon.Add(time.Minute)}, g.alerts)
 		if _, ok := errors.AsType[*harfanglab.SaturatedError](err); !ok || !strings.Contains(err.Error(), tt.want) || len(x.asked) > 11 {
 			t.Errorf("%s: %d requests, got %v", tt.name, len(x.asked), err)
 		}
@@ -119,7 +120,7 @@ func TestAlertsThatMoveMeanwhile(t *testing.T) {
 		x := &index{rows: spread(450, time.Second)}
 		x.before = func(page int) { tt.move(x, page) }
 		var g got
-		if err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour), Statuses: []string{"new"}}, g.alerts); err != nil {
+		if err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{From: noon, To: noon.Add(time.Hour), Statuses: []string{"new"}}, g.alerts); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		seen := map[string]int{}
@@ -151,7 +152,7 @@ func TestChangesMeanwhile(t *testing.T) {
 		}
 	}
 	var g got
-	if err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{ChangedSince: noon}, g.alerts); err != nil {
+	if err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{ChangedSince: noon}, g.alerts); err != nil {
 		t.Fatal(err)
 	}
 	g.once(t, idsOf(rows))
@@ -164,7 +165,7 @@ func TestRowsThatNeverComeAreTold(t *testing.T) {
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { fmt.Fprint(w, tt.body) })
 		var g got
-		err := client(t, m.URL).Alerts(t.Context(), harfanglab.AlertQuery{}, g.alerts)
+		err := client(t, m.URL).Alerts(t.Context(), pull.AlertQuery{}, g.alerts)
 		if _, ok := errors.AsType[*harfanglab.IncompleteError](err); !ok || !strings.Contains(err.Error(), "the count was 7 at last") || strings.Contains(err.Error(), "list meanwhile") {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
@@ -190,7 +191,7 @@ func TestRowsThatAreNoAlerts(t *testing.T) {
 	for _, size := range []int{100, 2} {
 		x := &index{rows: rows}
 		var g got
-		if err := x.serve(t, func(o *harfanglab.Options) { o.PageSize = size }).Alerts(t.Context(), harfanglab.AlertQuery{From: noon, To: noon.Add(time.Minute)}, g.alerts); err != nil {
+		if err := x.serve(t, func(o *harfanglab.Options) { o.PageSize = size }).Alerts(t.Context(), pull.AlertQuery{From: noon, To: noon.Add(time.Minute)}, g.alerts); err != nil {
 			t.Errorf("pages of %d: %v", size, err)
 		}
 		if d := cmp.Diff("better good", g.sorted()); d != "" {
@@ -202,7 +203,7 @@ func TestRowsThatAreNoAlerts(t *testing.T) {
 	}
 	x := &index{rows: []*row{{raw: `{"id": "c", "alert_time": "2026-03-02T12:00:00Z", "last_update": "soon"}`}, {raw: `{"id": "d", "alert_time": "2026-03-02T12:00:00Z"}`}}}
 	var g got
-	if err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{ChangedSince: noon}, g.alerts); err != nil || len(g.ids) != 0 {
+	if err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{ChangedSince: noon}, g.alerts); err != nil || len(g.ids) != 0 {
 		t.Errorf("visited %q, %v", g.ids, err)
 	}
 	if d := cmp.Diff([]string{`c: alert c: its last_update is "soon", which is no time`}, g.bad); d != "" {
@@ -214,7 +215,7 @@ func TestRowsThatAreNoAlerts(t *testing.T) {
 func TestUnreadableRowsAreToldOnce(t *testing.T) {
 	x := &index{rows: append(spread(200, time.Second), &row{raw: `{"id": "odd"}`}), window: 50}
 	var g got
-	if err := x.serve(t, func(o *harfanglab.Options) { o.PageSize = 10 }).Alerts(t.Context(), harfanglab.AlertQuery{}, g.alerts); err != nil {
+	if err := x.serve(t, func(o *harfanglab.Options) { o.PageSize = 10 }).Alerts(t.Context(), pull.AlertQuery{}, g.alerts); err != nil {
 		t.Fatal(err)
 	}
 	g.once(t, idsOf(x.rows[:200]))
@@ -229,7 +230,7 @@ func TestPagesAreSorted(t *testing.T) {
 	rows[0].at = rows[1].at // equal times go by id
 	x := &index{rows: rows, deaf: []string{"ordering"}}
 	var g got
-	if err := x.serve(t, func(o *harfanglab.Options) { o.PageSize = 3 }).Alerts(t.Context(), harfanglab.AlertQuery{}, g.alerts); err != nil {
+	if err := x.serve(t, func(o *harfanglab.Options) { o.PageSize = 3 }).Alerts(t.Context(), pull.AlertQuery{}, g.alerts); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([][]string{{"a00004", "a00005", "a00006"}, {"a00001", "a00002", "a00003"}, {"a00000"}}, g.pages); d != "" {

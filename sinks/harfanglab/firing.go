@@ -17,7 +17,7 @@ import (
 // Rule reads one rule by the id of its path or, of a Sigma rule, by that of its YAML, since managers
 // differ in what they take (contract harfanglab-api 4.3). nil is a rule that is not there, an id of a
 // form that the manager does not take, or a manager that does not serve single rules.
-func (c *Client) Rule(ctx context.Context, k reconcile.Kind, id string) (*LookupRow, error) {
+func (c *Client) Rule(ctx context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) {
 	path, ok := itemPath(rulePath(k), id)
 	if !ok {
 		return nil, nil
@@ -40,7 +40,7 @@ func (c *Client) Rule(ctx context.Context, k reconcile.Kind, id string) (*Lookup
 	if id = strings.TrimSpace(id); !strings.EqualFold(row.ID, id) && !strings.EqualFold(row.RuleID, id) {
 		return nil, shapeError(path, "row "+row.ID+", which was not asked for")
 	}
-	return &LookupRow{row, string(w.SourceID)}, nil
+	return &reconcile.Located{Row: row, List: string(w.SourceID)}, nil
 }
 
 // wireYARA is a YARA file with the names of the rules in it, which some managers leave out.
@@ -72,7 +72,7 @@ var yaraRule = regexp.MustCompile(`(?m)^[ \t]*(?:(?:private|global)[ \t]+)*rule[
 // its rule (contract harfanglab-api 4.6, 7.4). That the rule is in the file is checked here. A file that
 // cannot be read is an error only when no other holds the rule. ErrFilterIgnored means that only a read
 // of the whole list can tell.
-func (c *Client) YARAByRule(ctx context.Context, list, ruleName string) ([]LookupRow, error) {
+func (c *Client) YARAByRule(ctx context.Context, list, ruleName string) ([]reconcile.Located, error) {
 	if ruleName == "" {
 		return nil, nil
 	}
@@ -104,7 +104,7 @@ func (c *Client) YARAByRule(ctx context.Context, list, ruleName string) ([]Looku
 	return nil, wide
 }
 
-func (c *Client) filesWith(ctx context.Context, list, ruleName string, filter url.Values) (found []LookupRow, err error) {
+func (c *Client) filesWith(ctx context.Context, list, ruleName string, filter url.Values) (found []reconcile.Located, err error) {
 	pages := 0
 	var unread error
 	_, err = each(ctx, c, rulePath(reconcile.YARA), filter, func(files []wireYARA) error {
@@ -118,7 +118,7 @@ func (c *Client) filesWith(ctx context.Context, list, ruleName string, filter ur
 				unread = &IncompleteError{Path: rulePath(reconcile.YARA), Why: err.Error()}
 				continue
 			}
-			found = append(found, LookupRow{row, string(w.SourceID)})
+			found = append(found, reconcile.Located{Row: row, List: string(w.SourceID)})
 		}
 		if pages++; pages == mostLookupPages && len(files) >= c.pageSize {
 			return errWide

@@ -21,14 +21,14 @@ func TestOneRuleByItsID(t *testing.T) {
 		id     string
 		status int
 		body   string
-		found  *harfanglab.LookupRow
+		found  *reconcile.Located
 		want   string // of the error
 		asks   int
 	}{
 		{"an IOC", reconcile.IOC, "i-1", 200, `{"id": "i-1", "source_id": "l", "type": "url", "value": "http://a.test/", "comment": "c", "enabled": false}`,
-			&harfanglab.LookupRow{Row: reconcile.Row{Kind: reconcile.IOC, ID: "i-1", Type: "url", Value: "http://a.test/", Comment: "c"}, ListID: "l"}, "", 1},
+			&reconcile.Located{Row: reconcile.Row{Kind: reconcile.IOC, ID: "i-1", Type: "url", Value: "http://a.test/", Comment: "c"}, List: "l"}, "", 1},
 		{"a Sigma rule by the id of its YAML", reconcile.Sigma, "4A0F", 200, `{"id": 7, "rule_id": "4a0f", "name": "n", "content": "title: n", "enabled": true}`,
-			&harfanglab.LookupRow{Row: reconcile.Row{Kind: reconcile.Sigma, ID: "7", RuleID: "4a0f", Name: "n", Content: "title: n", Enabled: true}}, "", 1},
+			&reconcile.Located{Row: reconcile.Row{Kind: reconcile.Sigma, ID: "7", RuleID: "4a0f", Name: "n", Content: "title: n", Enabled: true}}, "", 1},
 		{"one that is gone", reconcile.IOC, "i-1", 404, `{"detail": "Not found."}`, nil, "", 1},
 		{"a manager that serves no single rule", reconcile.YARA, "y-1", 405, `{"detail": "Method \"GET\" not allowed."}`, nil, "", 1},
 		{"an id that is none", reconcile.YARA, "YARA binary check", 400, `{"detail": "not a valid UUID"}`, nil, "", 1},

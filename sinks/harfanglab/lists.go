@@ -23,14 +23,6 @@ func rulePath(k reconcile.Kind) string {
 	return base + map[reconcile.Kind]string{reconcile.IOC: "IOCRule/", reconcile.Sigma: "SigmaRule/", reconcile.YARA: "YaraFile/"}[k]
 }
 
-// List is one rule container, a "source" in the API. Enabled is nil where the manager does not say.
-// Found says that CreateList did not get it as the answer to its request, but found it there.
-type List struct {
-	ID, Name string
-	Enabled  *bool
-	Found    bool
-}
-
 type wireSource struct {
 	ID      text  `json:"id"`
 	Name    loose `json:"name"`
@@ -40,7 +32,7 @@ type wireSource struct {
 // FindList finds the list of a kind by its exact name; nil when there is none. Managers that ignore
 // the filter are read to the end. An answer whose rows are not as many as it counts is asked for once
 // more, and is then an *IncompleteError: a list that is taken for absent would be filled a second time.
-func (c *Client) FindList(ctx context.Context, k reconcile.Kind, name string) (*List, error) {
+func (c *Client) FindList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
 	l, err := c.findList(ctx, k, name)
 	if _, incomplete := errors.AsType[*IncompleteError](err); incomplete {
 		l, err = c.findList(ctx, k, name)
@@ -48,8 +40,8 @@ func (c *Client) FindList(ctx context.Context, k reconcile.Kind, name string) (*
 	return l, err
 }
 
-func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*List, error) {
-	var found *List
+func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
+	var found *reconcile.List
 	var stop error
 	path := sourcePath(k)
 	n, err := each(ctx, c, path, url.Values{"name__exact": {name}}, func(sources []wireSource) error {
@@ -64,7 +56,7 @@ func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*
 				stop = &Error{Method: http.MethodGet, Path: path, Status: http.StatusOK, Words: fmt.Sprintf("two lists are named %q; rename one of them in the console", name)}
 				return stop
 			}
-			found = &List{ID: string(s.ID), Name: name, Enabled: s.Enabled}
+			found = &reconcile.List{ID: string(s.ID), Name: name, Enabled: s.Enabled}
 		}
 		return nil
 	})
@@ -82,30 +74,30 @@ func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*
 
 // CreateList makes a list. One that exists already, or that an earlier attempt made although its
 // answer was lost, is found instead.
-func (c *Client) CreateList(ctx context.Context, k reconcile.Kind, name string) (List, error) {
+func (c *Client) CreateList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
 	body, err := c.do(ctx, call{method: http.MethodPost, path: sourcePath(k), repeatable: true,
 		body: map[string]any{"name": name, "description": "Managed by harfangsync from OpenCTI", "enabled": true}})
 	if err != nil {
 		if e, ok := errors.AsType[*Error](err); !ok || !e.Exists {
-			return List{}, err
+			return nil, err
 		}
 	}
 	var s wireSource
 	if err == nil && json.Unmarshal(body, &s) == nil && s.ID != "" && (s.Name == "" || string(s.Name) == name) {
-		return List{ID: string(s.ID), Name: name, Enabled: s.Enabled}, nil
+		return &reconcile.List{ID: string(s.ID), Name: name, Enabled: s.Enabled}, nil
 	}
 	found, ferr := c.FindList(ctx, k, name)
 	if ferr != nil {
-		return List{}, ferr
+		return nil, ferr
 	}
 	if found == nil {
 		if err == nil {
 			err = &Error{Method: http.MethodPost, Path: sourcePath(k), Status: http.StatusCreated, Shape: true, Words: "no id of the new list"}
 		}
-		return List{}, err
+		return nil, err
 	}
 	found.Found = true
-	return *found, nil
+	return found, nil
 }
 
 // counted is what a read to the end saw.

@@ -35,10 +35,10 @@ func TestOverridesAndStates(t *testing.T) {
 			return err
 		}, object{"source_id": "l", "enabled": true, "hl_status": "stable", "name": "n", "content": "c", "rule_confidence_override": "strong"}},
 		{"a change", func(c *harfanglab.Client) error {
-			return c.Update(t.Context(), reconcile.IOC, "1", harfanglab.Patch{Level: word("low"), Confidence: word("weak"), State: word("alert")})
+			return c.Update(t.Context(), reconcile.IOC, "1", reconcile.Patch{Level: word("low"), Confidence: word("weak"), State: word("alert")})
 		}, object{"rule_level_override": "low", "rule_confidence_override": "weak", "global_state": "alert"}},
 		{"a change of something else", func(c *harfanglab.Client) error {
-			return c.Update(t.Context(), reconcile.IOC, "1", harfanglab.Patch{Enabled: &on})
+			return c.Update(t.Context(), reconcile.IOC, "1", reconcile.Patch{Enabled: &on})
 		}, object{"enabled": true}},
 	} {
 		m := serve(t, func(w http.ResponseWriter, r request) {

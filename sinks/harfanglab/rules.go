@@ -12,16 +12,6 @@ import (
 	"harfangsync/reconcile"
 )
 
-// Query names one rule: type and value of an IOC, the YAML id of a Sigma rule, a display name, a
-// row's id.
-type Query struct{ Type, Value, RuleID, Name, ID string }
-
-// LookupRow is a row and the list that holds it.
-type LookupRow struct {
-	reconcile.Row
-	ListID string
-}
-
 // errWide ends a narrow read that goes on and on.
 var errWide = errors.New("the read is not narrow")
 
@@ -31,7 +21,7 @@ const mostLookupPages = 4
 // Lookup finds the rules that q names, in one list or, with an empty list, in all. Equality is
 // checked here, without case, because the API's search returns near matches (contract harfanglab-api
 // 1.5, 9). ErrFilterIgnored means that only a read of the whole list can tell.
-func (c *Client) Lookup(ctx context.Context, k reconcile.Kind, list string, q Query) ([]LookupRow, error) {
+func (c *Client) Lookup(ctx context.Context, k reconcile.Kind, list string, q reconcile.Query) ([]reconcile.Located, error) {
 	var filters []url.Values
 	switch k {
 	case reconcile.IOC:
@@ -66,8 +56,8 @@ func (c *Client) Lookup(ctx context.Context, k reconcile.Kind, list string, q Qu
 	return nil, firstErr
 }
 
-func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values, q Query) ([]LookupRow, error) {
-	var found []LookupRow
+func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values, q reconcile.Query) ([]reconcile.Located, error) {
+	var found []reconcile.Located
 	pages := 0
 	list := filter.Get("source_id")
 	_, err := each(ctx, c, rulePath(k), filter, func(rules []wireRule) error {
@@ -79,8 +69,8 @@ func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values
 			if err != nil {
 				return err
 			}
-			if q.names(&row) {
-				found = append(found, LookupRow{row, string(rules[i].SourceID)})
+			if names(q, &row) {
+				found = append(found, reconcile.Located{Row: row, List: string(rules[i].SourceID)})
 			}
 		}
 		if pages++; pages == mostLookupPages && len(rules) >= c.pageSize {
@@ -91,7 +81,8 @@ func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values
 	return found, err
 }
 
-func (q Query) names(r *reconcile.Row) bool {
+// names says whether a row is the rule of q.
+func names(q reconcile.Query, r *reconcile.Row) bool {
 	if q.ID != "" && r.ID == q.ID {
 		return true
 	}
@@ -180,17 +171,10 @@ func created(body []byte, method, path string) (string, error) {
 	return string(entries[0].ID), nil
 }
 
-// Patch is what to change of a rule. Members that are nil are not sent, so that fields which are not
-// managed stay as they are.
-type Patch struct {
-	Enabled                                       *bool
-	Description, Comment, HLStatus, Name, Content *string
-	Level, Confidence, State                      *string // the overrides, and the global state
-}
-
-// Update changes a rule. An answer that is not the rule is a failure: a proxy that says yes to
+// Update changes a rule. Members that are nil are not sent, so that fields which are not managed stay as
+// they are. An answer that is not the rule is a failure: a proxy that says yes to
 // everything changes nothing.
-func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p Patch) error {
+func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p reconcile.Patch) error {
 	body := map[string]any{}
 	if p.Enabled != nil {
 		body["enabled"] = *p.Enabled

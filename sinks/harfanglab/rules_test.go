@@ -168,7 +168,7 @@ func TestPatchesHoldManagedFieldsAlone(t *testing.T) {
 	m := serve(t, func(w http.ResponseWriter, _ request) { fmt.Fprint(w, `{"id": "1"}`) })
 	c := client(t, m.URL)
 	off, text := false, "<b> & c"
-	if err := c.Update(t.Context(), reconcile.IOC, "1", harfanglab.Patch{Enabled: &off, Comment: &text}); err != nil {
+	if err := c.Update(t.Context(), reconcile.IOC, "1", reconcile.Patch{Enabled: &off, Comment: &text}); err != nil {
 		t.Fatal(err)
 	}
 	r := m.requests()[0]
@@ -211,7 +211,7 @@ func TestDeletesJudgeTheirAnswer(t *testing.T) {
 func TestLookupsCheckEquality(t *testing.T) {
 	near := []string{ioc("1", "l", "198.51.100.10"), ioc("2", "l", "198.51.100.1"), ioc("3", "other", "198.51.100.1")}
 	m := serve(t, pages(near, 100, nil))
-	rows, err := client(t, m.URL).Lookup(t.Context(), reconcile.IOC, "l", harfanglab.Query{Type: "url", Value: "198.51.100.1"})
+	rows, err := client(t, m.URL).Lookup(t.Context(), reconcile.IOC, "l", reconcile.Query{Type: "url", Value: "198.51.100.1"})
 	if err != nil || len(rows) != 1 || rows[0].ID != "2" {
 		t.Errorf("%v, %v; want row 2 alone", rows, err)
 	}
@@ -221,15 +221,15 @@ func TestLookupsCheckEquality(t *testing.T) {
 		many = append(many, ioc(fmt.Sprint(i), "l", fmt.Sprint(i)))
 	}
 	m = serve(t, pages(many, 10, nil))
-	_, err = client(t, m.URL, func(o *harfanglab.Options) { o.PageSize = 10 }).Lookup(t.Context(), reconcile.IOC, "l", harfanglab.Query{Type: "url", Value: "59"})
+	_, err = client(t, m.URL, func(o *harfanglab.Options) { o.PageSize = 10 }).Lookup(t.Context(), reconcile.IOC, "l", reconcile.Query{Type: "url", Value: "59"})
 	if !errors.Is(err, harfanglab.ErrFilterIgnored) {
 		t.Errorf("got %v, want the word that the filter is ignored", err)
 	}
 
 	sigma := `{"id": "p", "source_id": "l", "rule_id": "AB-1", "name": "n", "content": "x", "enabled": true}`
 	m = serve(t, pages([]string{sigma}, 10, nil))
-	rows, err = client(t, m.URL).Lookup(t.Context(), reconcile.Sigma, "", harfanglab.Query{RuleID: "ab-1"})
-	if err != nil || len(rows) != 1 || rows[0].ListID != "l" {
+	rows, err = client(t, m.URL).Lookup(t.Context(), reconcile.Sigma, "", reconcile.Query{RuleID: "ab-1"})
+	if err != nil || len(rows) != 1 || rows[0].List != "l" {
 		t.Errorf("%v, %v; want the Sigma rule and its list", rows, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/pull"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/simhttp"
@@ -50,7 +51,7 @@ func TestEveryAlertOfASimulatedManager(t *testing.T) {
 				t.Fatal(err)
 			}
 			var g got
-			if err := c.Alerts(t.Context(), harfanglab.AlertQuery{From: noon.Add(-time.Minute), To: now}, g.alerts); err != nil {
+			if err := c.Alerts(t.Context(), pull.AlertQuery{From: noon.Add(-time.Minute), To: now}, g.alerts); err != nil {
 				t.Fatal(err)
 			}
 			g.once(t, ids)
@@ -68,13 +69,13 @@ func TestEveryAlertOfASimulatedManager(t *testing.T) {
 				now = now.Add(time.Second)
 			}
 			changed := got{}
-			if err := c.Alerts(t.Context(), harfanglab.AlertQuery{ChangedSince: since.Add(-time.Second)}, changed.alerts); err != nil {
+			if err := c.Alerts(t.Context(), pull.AlertQuery{ChangedSince: since.Add(-time.Second)}, changed.alerts); err != nil {
 				t.Fatal(err)
 			}
 			changed.once(t, ids[:130])
 
 			var threats got
-			if err := c.Threats(t.Context(), harfanglab.ThreatQuery{}, threats.threats); err != nil {
+			if err := c.Threats(t.Context(), pull.ThreatQuery{}, threats.threats); err != nil {
 				t.Fatal(err)
 			}
 			var want []string
@@ -87,7 +88,7 @@ func TestEveryAlertOfASimulatedManager(t *testing.T) {
 			}
 			of := s.Threats()[0]
 			var members got
-			if err := c.Alerts(t.Context(), harfanglab.AlertQuery{Threat: fmt.Sprint(of.ID)}, members.alerts); err != nil {
+			if err := c.Alerts(t.Context(), pull.AlertQuery{Threat: fmt.Sprint(of.ID)}, members.alerts); err != nil {
 				t.Fatal(err)
 			}
 			members.once(t, of.Alerts)
@@ -104,7 +105,7 @@ func TestManyAlertsOfASimulatedManager(t *testing.T) {
 		t.Fatal(err)
 	}
 	var g got
-	if err := c.Alerts(t.Context(), harfanglab.AlertQuery{From: noon, To: now, Statuses: []string{"new"}}, g.alerts); err != nil {
+	if err := c.Alerts(t.Context(), pull.AlertQuery{From: noon, To: now, Statuses: []string{"new"}}, g.alerts); err != nil {
 		t.Fatal(err)
 	}
 	g.once(t, ids)
@@ -132,14 +133,14 @@ func TestAThreatOfASimulatedManager(t *testing.T) {
 		t.Fatalf("alerts %q, %v", ids, err)
 	}
 	var seen []alert.Alert
-	if err := c.Alerts(t.Context(), harfanglab.AlertQuery{From: noon.Add(-time.Second)}, func(rows []alert.Alert, _ []alert.Bad) error { seen = append(seen, rows...); return nil }); err != nil {
+	if err := c.Alerts(t.Context(), pull.AlertQuery{From: noon.Add(-time.Second)}, func(rows []alert.Alert, _ []alert.Bad) error { seen = append(seen, rows...); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if len(seen) != 1 || seen[0].Agent.Hostname != "WKS-042" || !slices.Contains(seen[0].Matches, alert.Match{SourceID: list, Type: "domain_name", Value: "c2.example.org"}) {
 		t.Fatalf("alerts %+v", seen)
 	}
 	found, err := c.Rule(t.Context(), reconcile.IOC, seen[0].RuleID)
-	if err != nil || found == nil || found.ID != rule || found.ListID != list || found.Value != "c2.example.org" {
+	if err != nil || found == nil || found.ID != rule || found.List != list || found.Value != "c2.example.org" {
 		t.Errorf("rule %+v, %v", found, err)
 	}
 	if gone, err := c.Rule(t.Context(), reconcile.IOC, "11111111-2222-4333-8444-555555555555"); gone != nil || err != nil {
@@ -194,7 +195,7 @@ func TestAlertsThroughFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		var g got
-		if err := c.Alerts(t.Context(), harfanglab.AlertQuery{From: noon.Add(-time.Second)}, g.alerts); err != nil {
+		if err := c.Alerts(t.Context(), pull.AlertQuery{From: noon.Add(-time.Second)}, g.alerts); err != nil {
 			t.Errorf("%s %d twice: %v", tt.fault.Do, tt.fault.Status, err)
 		}
 		g.once(t, ids)
@@ -203,7 +204,7 @@ func TestAlertsThroughFailures(t *testing.T) {
 		if err := s.HTTP.Fail(tt.fault); err != nil {
 			t.Fatal(err)
 		}
-		err := c.Alerts(t.Context(), harfanglab.AlertQuery{From: noon.Add(-time.Second)}, (&got{}).alerts)
+		err := c.Alerts(t.Context(), pull.AlertQuery{From: noon.Add(-time.Second)}, (&got{}).alerts)
 		if _, ok := errors.AsType[*harfanglab.Error](err); !ok || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s %d for good: %v, want %q", tt.fault.Do, tt.fault.Status, err, tt.want)
 		}
@@ -220,7 +221,7 @@ func TestShapesOfASimulatedManager(t *testing.T) {
 	}
 	types := map[string]int{}
 	bare := 0
-	err := c.Alerts(t.Context(), harfanglab.AlertQuery{From: noon.Add(-time.Second)}, func(rows []alert.Alert, bad []alert.Bad) error {
+	err := c.Alerts(t.Context(), pull.AlertQuery{From: noon.Add(-time.Second)}, func(rows []alert.Alert, bad []alert.Bad) error {
 		for _, a := range rows {
 			types[a.Type]++
 			if a.Process == nil {

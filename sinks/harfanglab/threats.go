@@ -7,27 +7,19 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/pull"
 )
 
 const threatPath = eventBase + "Threat/"
-
-// ThreatQuery says which threats to read. Members at zero ask for nothing; together they ask for what
-// fulfils all of them.
-type ThreatQuery struct {
-	CreatedSince time.Time // its second included
-	ChangedSince time.Time // the second of the last change, included
-	Statuses     []string  // any of them
-}
 
 // Threats visits every threat of a query once, page by page, with the rows that could not be read: those
 // that are no object, or have no id or no time of creation. What Alerts says of order, of filters and of
 // errors holds here too; each page is sorted by creation, or by change when ChangedSince is set. Notes
 // are those that the list carries, which may leave them out: see Note.
-func (c *Client) Threats(ctx context.Context, q ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error {
-	f := &feed[alert.Threat]{c: c, path: threatPath, filter: url.Values{}, order: "creation_date", read: q.event, visit: visit}
+func (c *Client) Threats(ctx context.Context, q pull.ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error {
+	f := &feed[alert.Threat]{c: c, path: threatPath, filter: url.Values{}, order: "creation_date", read: func(raw json.RawMessage) event[alert.Threat] { return threatEvent(&q, raw) }, visit: visit}
 	if len(q.Statuses) > 0 {
 		f.filter.Set("status", strings.Join(q.Statuses, ","))
 	}
@@ -44,8 +36,8 @@ func (c *Client) Threats(ctx context.Context, q ThreatQuery, visit func([]alert.
 	return f.end()
 }
 
-// event reads a row and judges it by everything but the time that the read goes by.
-func (q *ThreatQuery) event(raw json.RawMessage) event[alert.Threat] {
+// threatEvent reads a row and judges it by everything but the time that the read goes by.
+func threatEvent(q *pull.ThreatQuery, raw json.RawMessage) event[alert.Threat] {
 	w, t, err := decodeThreat(raw)
 	e := event[alert.Threat]{id: t.ID, at: t.Created, level: t.Level, bad: err, v: t, pass: oneOf(q.Statuses, string(t.Status))}
 	if q.ChangedSince.IsZero() {

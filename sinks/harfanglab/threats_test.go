@@ -12,20 +12,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/pull"
 	"harfangsync/sinks/harfanglab"
 )
 
 func TestThreatsAreAskedForAsTheManagerTakesIt(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		q    harfanglab.ThreatQuery
+		q    pull.ThreatQuery
 		want string
 	}{
-		{"everything", harfanglab.ThreatQuery{}, "limit=100&offset=0&ordering=creation_date"},
-		{"created", harfanglab.ThreatQuery{CreatedSince: noon.Add(time.Millisecond), Statuses: []string{"new", "investigating"}},
+		{"everything", pull.ThreatQuery{}, "limit=100&offset=0&ordering=creation_date"},
+		{"created", pull.ThreatQuery{CreatedSince: noon.Add(time.Millisecond), Statuses: []string{"new", "investigating"}},
 			"creation_date__gte=2026-03-02T12:00:00Z&limit=100&offset=0&ordering=creation_date&status=new,investigating"},
-		{"changed", harfanglab.ThreatQuery{ChangedSince: noon}, "last_update__gte=2026-03-02T12:00:00Z&limit=100&offset=0&ordering=last_update"},
-		{"both", harfanglab.ThreatQuery{ChangedSince: noon, CreatedSince: noon.Add(-time.Hour)},
+		{"changed", pull.ThreatQuery{ChangedSince: noon}, "last_update__gte=2026-03-02T12:00:00Z&limit=100&offset=0&ordering=last_update"},
+		{"both", pull.ThreatQuery{ChangedSince: noon, CreatedSince: noon.Add(-time.Hour)},
 			"creation_date__gte=2026-03-02T11:00:00Z&last_update__gte=2026-03-02T12:00:00Z&limit=100&offset=0&ordering=last_update"},
 	} {
 		x := &index{}
@@ -47,7 +48,7 @@ func TestThreatsPastTheLimit(t *testing.T) {
 	for i, r := range rows {
 		r.changed = noon.Add(time.Duration(len(rows)-i) * time.Second)
 	}
-	for name, q := range map[string]harfanglab.ThreatQuery{"all": {}, "created": {CreatedSince: noon}, "changed": {ChangedSince: noon}} {
+	for name, q := range map[string]pull.ThreatQuery{"all": {}, "created": {CreatedSince: noon}, "changed": {ChangedSince: noon}} {
 		x := &index{rows: rows, window: 1000}
 		var g got
 		if err := x.serve(t).Threats(t.Context(), q, g.threats); err != nil {
@@ -69,13 +70,13 @@ func TestThreatsAreFilteredHereToo(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		q    harfanglab.ThreatQuery
+		q    pull.ThreatQuery
 		want string
 	}{
-		{"created", harfanglab.ThreatQuery{CreatedSince: noon}, "calm open shut"},
-		{"changed", harfanglab.ThreatQuery{ChangedSince: noon.Add(time.Minute)}, "old open shut"},
-		{"created and changed", harfanglab.ThreatQuery{CreatedSince: noon.Add(time.Second), ChangedSince: noon}, "shut"},
-		{"by status", harfanglab.ThreatQuery{Statuses: []string{"new", "investigating"}}, "calm old open"},
+		{"created", pull.ThreatQuery{CreatedSince: noon}, "calm open shut"},
+		{"changed", pull.ThreatQuery{ChangedSince: noon.Add(time.Minute)}, "old open shut"},
+		{"created and changed", pull.ThreatQuery{CreatedSince: noon.Add(time.Second), ChangedSince: noon}, "shut"},
+		{"by status", pull.ThreatQuery{Statuses: []string{"new", "investigating"}}, "calm old open"},
 	} {
 		for _, deaf := range [][]string{nil, {"creation_date__gte", "last_update__gte", "status", "ordering"}} {
 			x := &index{rows: rows, deaf: deaf}
@@ -119,7 +120,7 @@ func TestThreatsInEveryForm(t *testing.T) {
 	} {
 		x := &index{rows: []*row{{raw: tt.raw}}}
 		var all []alert.Threat
-		err := x.serve(t).Threats(t.Context(), harfanglab.ThreatQuery{}, func(rows []alert.Threat, bad []alert.Bad) error {
+		err := x.serve(t).Threats(t.Context(), pull.ThreatQuery{}, func(rows []alert.Threat, bad []alert.Bad) error {
 			all = append(all, rows...)
 			for _, b := range bad {
 				t.Errorf("%s: %v", tt.name, b.Err)
@@ -143,7 +144,7 @@ func TestThreatsInEveryForm(t *testing.T) {
 func TestRowsThatAreNoThreats(t *testing.T) {
 	x := &index{rows: []*row{{raw: "7"}, {raw: `{"slug": "s"}`}, {raw: `{"id": 4257}`}, {raw: `{"id": "u", "creation_date": [1]}`}, {id: "good", at: noon}}}
 	var g got
-	if err := x.serve(t).Threats(t.Context(), harfanglab.ThreatQuery{CreatedSince: noon}, g.threats); err != nil {
+	if err := x.serve(t).Threats(t.Context(), pull.ThreatQuery{CreatedSince: noon}, g.threats); err != nil {
 		t.Error(err)
 	}
 	want := []string{`: 7 in place of a threat`, `: a threat without an id: {"slug": "s"}`, `4257: threat 4257 without a time: it has no creation_date`,
@@ -153,7 +154,7 @@ func TestRowsThatAreNoThreats(t *testing.T) {
 	}
 	x = &index{rows: []*row{{raw: `{"id": 5, "creation_date": "2026-03-02T12:00:00Z", "last_update": 5}`}}}
 	g = got{}
-	if err := x.serve(t).Threats(t.Context(), harfanglab.ThreatQuery{ChangedSince: noon}, g.threats); err != nil || strings.Join(g.bad, "") != "5: threat 5: its last_update is 5, which is no time" {
+	if err := x.serve(t).Threats(t.Context(), pull.ThreatQuery{ChangedSince: noon}, g.threats); err != nil || strings.Join(g.bad, "") != "5: threat 5: its last_update is 5, which is no time" {
 		t.Errorf("told %q, %v", g.bad, err)
 	}
 }
@@ -253,7 +254,7 @@ func FuzzThreatRow(f *testing.F) {
 		}
 		x := &index{rows: []*row{{raw: raw}}}
 		n := 0
-		err := x.serve(t).Threats(t.Context(), harfanglab.ThreatQuery{}, func(rows []alert.Threat, bad []alert.Bad) error {
+		err := x.serve(t).Threats(t.Context(), pull.ThreatQuery{}, func(rows []alert.Threat, bad []alert.Bad) error {
 			n += len(rows) + len(bad)
 			for _, r := range rows {
 				if r.ID == "" || r.Created.IsZero() && !strings.Contains(raw, "0001") {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/reconcile/pull"
 	"harfangsync/sinks/harfanglab"
 )
 
@@ -22,12 +23,12 @@ func TestMoreAlertsThanTheManagerLists(t *testing.T) {
 		name   string
 		rows   []*row
 		window int
-		q      harfanglab.AlertQuery
+		q      pull.AlertQuery
 	}{
-		{"over an hour", quick, 10_000, harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour)}},
-		{"over all time", quick[:4000], 1000, harfanglab.AlertQuery{}},
-		{"with a filter", quick[:4000], 1000, harfanglab.AlertQuery{To: noon.Add(time.Hour), Statuses: []string{"new"}}},
-		{"in one second", crowd, 1000, harfanglab.AlertQuery{From: noon.Add(-time.Hour), To: noon.Add(time.Hour)}},
+		{"over an hour", quick, 10_000, pull.AlertQuery{From: noon, To: noon.Add(time.Hour)}},
+		{"over all time", quick[:4000], 1000, pull.AlertQuery{}},
+		{"with a filter", quick[:4000], 1000, pull.AlertQuery{To: noon.Add(time.Hour), Statuses: []string{"new"}}},
+		{"in one second", crowd, 1000, pull.AlertQuery{From: noon.Add(-time.Hour), To: noon.Add(time.Hour)}},
 	} {
 		x := &index{rows: tt.rows, window: tt.window}
 		var g got
@@ -65,7 +66,7 @@ func TestTooManyAlertsInOneSecond(t *testing.T) {
 		reached++
 		x := &index{rows: rows, window: 1000}
 		var g got
-		err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour)}, g.alerts)
+		err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{From: noon, To: noon.Add(time.Hour)}, g.alerts)
 		e, ok := errors.AsType[*harfanglab.SaturatedError](err)
 		if !ok || !strings.Contains(err.Error(), tt.want) || !e.At.Equal(noon.Add(time.Minute)) || e.Seconds != reached || e.Count != 1000 {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
@@ -87,7 +88,7 @@ func TestLevelsThatAreIgnored(t *testing.T) {
 	rows := spread(1000, time.Microsecond)
 	x := &index{rows: rows, window: 1000, deaf: []string{"level"}}
 	var g got
-	err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{From: noon}, g.alerts)
+	err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{From: noon}, g.alerts)
 	if _, ok := errors.AsType[*harfanglab.SaturatedError](err); !ok {
 		t.Errorf("got %v", err)
 	}
@@ -107,7 +108,7 @@ func TestAWindowThatIsIgnored(t *testing.T) {
 	} {
 		x := &index{rows: rows, deaf: tt.deaf, window: 1000}
 		var g got
-		err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{From: noon.Add(1000 * time.Second), To: noon.Add(1049 * time.Second)}, g.alerts)
+		err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{From: noon.Add(1000 * time.Second), To: noon.Add(1049 * time.Second)}, g.alerts)
 		if e, ok := errors.AsType[*harfanglab.SaturatedError](err); !ok || !strings.Contains(e.Error(), "does not heed alert_time__gte and alert_time__lte; not all of them were read") {
 			t.Errorf("%s: got %v", tt.name, err)
 		}
@@ -129,7 +130,7 @@ func TestBoundsThatAreLeftOut(t *testing.T) {
 		r.changed = noon.Add(time.Duration(i) * time.Second)
 	}
 	before, behind := noon.Add(-time.Second), noon.Add(time.Hour)
-	for _, q := range []harfanglab.AlertQuery{{From: before, To: behind}, {ChangedSince: before}} {
+	for _, q := range []pull.AlertQuery{{From: before, To: behind}, {ChangedSince: before}} {
 		x := &index{rows: rows, window: 1000, exclusive: true}
 		var g got
 		if err := x.serve(t).Alerts(t.Context(), q, g.alerts); err != nil {
@@ -146,7 +147,7 @@ func TestACrowdedSecondAlone(t *testing.T) {
 		at := noon.Add(time.Duration(i/600)*time.Second + time.Duration(i)*time.Microsecond)
 		rows = append(rows, &row{id: fmt.Sprintf("r%04d", i), at: at, changed: at, level: "high"})
 	}
-	for _, q := range []harfanglab.AlertQuery{{From: noon, To: noon.Add(time.Minute)}, {ChangedSince: noon}} {
+	for _, q := range []pull.AlertQuery{{From: noon, To: noon.Add(time.Minute)}, {ChangedSince: noon}} {
 		x := &index{rows: rows, window: 1000}
 		var g got
 		if err := x.serve(t).Alerts(t.Context(), q, g.alerts); err != nil {
@@ -161,9 +162,9 @@ func TestAManagerThatPagesLessFar(t *testing.T) {
 	rows := spread(3000, time.Second)
 	for _, changed := range []bool{false, true} {
 		x := &index{rows: rows, window: 1000}
-		q := harfanglab.AlertQuery{From: noon, To: noon.Add(time.Hour)}
+		q := pull.AlertQuery{From: noon, To: noon.Add(time.Hour)}
 		if changed {
-			q = harfanglab.AlertQuery{ChangedSince: noon}
+			q = pull.AlertQuery{ChangedSince: noon}
 			for _, r := range rows {
 				r.changed = r.at
 			}

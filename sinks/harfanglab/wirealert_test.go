@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile/alert"
-	"harfangsync/sinks/harfanglab"
+	"harfangsync/reconcile/pull"
 )
 
 // only reads the one alert of a manager that holds a row.
@@ -18,7 +18,7 @@ func only(t testing.TB, raw string) alert.Alert {
 	t.Helper()
 	x := &index{rows: []*row{{raw: raw}}}
 	var all []alert.Alert
-	err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{}, func(rows []alert.Alert, bad []alert.Bad) error {
+	err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{}, func(rows []alert.Alert, bad []alert.Bad) error {
 		for _, b := range bad {
 			t.Errorf("unreadable: %v", b.Err)
 		}
@@ -161,7 +161,7 @@ func FuzzAlertRow(f *testing.F) {
 		x := &index{rows: []*row{{id: "before", at: noon}, {raw: raw}, {id: "behind", at: noon}}}
 		var all []alert.Alert
 		bad := 0
-		err := x.serve(t).Alerts(t.Context(), harfanglab.AlertQuery{}, func(rows []alert.Alert, b []alert.Bad) error {
+		err := x.serve(t).Alerts(t.Context(), pull.AlertQuery{}, func(rows []alert.Alert, b []alert.Bad) error {
 			all = append(all, rows...)
 			for _, one := range b {
 				if bad++; one.Err == nil || strings.ContainsAny(one.Err.Error(), "\n\x1b") {
