@@ -16,6 +16,7 @@ import (
 
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/cmd/harfangsync/help"
 )
 
 // program is what every command works with: the streams, the environment and the global flags.
@@ -55,10 +56,10 @@ func newProgram(stdin io.Reader, stdout, stderr io.Writer, env []string) *progra
 // run runs one command line and returns its exit code.
 func (p *program) run(ctx context.Context, args []string) int {
 	app := p.app()
-	if len(args) > 1 && args[1] == askComplete {
-		return p.complete(app, args[2:])
+	if len(args) > 1 && args[1] == help.AskComplete {
+		return help.Complete(p.stdout, app, args[2:])
 	}
-	err := app.RunContext(ctx, flagsFirst(app, args))
+	err := app.RunContext(ctx, help.FlagsFirst(app, args))
 	p.complain(err)
 	code := exit.Code(err, int(p.signalled.Load()))
 	if code == exit.Unexpected {
@@ -107,13 +108,13 @@ func (p *program) app() *cli.App {
 		HideHelpCommand: true,
 		Writer:          p.stdout, ErrWriter: p.stderr, Reader: p.stdin,
 		ExitErrHandler:            func(*cli.Context, error) {},
-		OnUsageError:              onUsageError,
+		OnUsageError:              help.OnUsageError,
 		DisableSliceFlagSeparator: true,
 		Flags:                     p.globalFlags(),
 		Before:                    func(*cli.Context) error { return p.setLog("", "") },
 		Action: func(c *cli.Context) error {
 			if c.NArg() > 0 {
-				return unknownCommand(c.Args().First(), "", c.App.Commands)
+				return help.UnknownCommand(c.Args().First(), "", c.App.Commands)
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -126,13 +127,13 @@ func (p *program) app() *cli.App {
 	for _, c := range app.Commands {
 		p.prepare(c)
 	}
-	teach(app)
+	help.Teach(app)
 	return app
 }
 
 // prepare gives a command what all of them share.
 func (p *program) prepare(c *cli.Command) {
-	c.OnUsageError = onUsageError
+	c.OnUsageError = help.OnUsageError
 	c.HideHelp, c.HideHelpCommand = true, true
 	for _, sub := range c.Subcommands {
 		p.prepare(sub)
@@ -141,7 +142,7 @@ func (p *program) prepare(c *cli.Command) {
 		c.Flags = append(c.Flags, helpFlag())
 		c.Action = func(ctx *cli.Context) error {
 			if ctx.NArg() > 0 {
-				return unknownCommand(ctx.Args().First(), c.Name, c.Subcommands)
+				return help.UnknownCommand(ctx.Args().First(), c.Name, c.Subcommands)
 			}
 			return cli.ShowSubcommandHelp(ctx)
 		}

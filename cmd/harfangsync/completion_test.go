@@ -10,9 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile"
-
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/cmd/harfangsync/help"
+	"harfangsync/reconcile"
 )
 
 // completed is what is offered after words, without what it is about.
@@ -20,7 +21,7 @@ func completed(t *testing.T, words ...string) string {
 	t.Helper()
 	var out bytes.Buffer
 	p := newProgram(strings.NewReader(""), &out, &out, nil)
-	p.run(t.Context(), append([]string{"harfangsync", askComplete}, words...))
+	p.run(t.Context(), append([]string{"harfangsync", help.AskComplete}, words...))
 	var offered []string
 	for line := range strings.Lines(out.String()) {
 		word, _, _ := strings.Cut(line, "\t")

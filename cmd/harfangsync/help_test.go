@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"harfangsync/cmd/harfangsync/exit"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/cmd/harfangsync/help"
 )
 
 // everyCommand visits the commands that do something, by their full names.
@@ -32,8 +34,8 @@ func TestEveryCommandTeaches(t *testing.T) {
 	known := map[string]bool{}
 	everyCommand(func(name string, c *cli.Command) {
 		known[name] = true
-		l := lessons[name]
-		if l == nil || l.about == "" || len(l.examples) == 0 {
+		l := help.Texts[name]
+		if l == nil || l.About == "" || len(l.Examples) == 0 {
 			t.Errorf("%s teaches nothing", name)
 			return
 		}
@@ -47,18 +49,18 @@ func TestEveryCommandTeaches(t *testing.T) {
 				t.Errorf("%s --help lacks %q", name, want)
 			}
 		}
-		if len(l.examples) > 3 {
-			t.Errorf("%s: %d examples, two or three are read", name, len(l.examples))
+		if len(l.Examples) > 3 {
+			t.Errorf("%s: %d examples, two or three are read", name, len(l.Examples))
 		}
-		for _, e := range l.examples {
-			if !slices.ContainsFunc(l.examples, func(e string) bool { return strings.Contains(e, "harfangsync "+name) }) {
+		for _, e := range l.Examples {
+			if !slices.ContainsFunc(l.Examples, func(e string) bool { return strings.Contains(e, "harfangsync "+name) }) {
 				t.Errorf("%s: no example shows it: %s", name, e)
 			}
 		}
 	})
-	for name := range lessons {
+	for name := range help.Texts {
 		if !known[name] {
-			t.Errorf("a lesson about %s, which is no command", name)
+			t.Errorf("a text about %s, which is no command", name)
 		}
 	}
 }
@@ -67,13 +69,13 @@ func TestEveryCommandTeaches(t *testing.T) {
 // one needs at hand, against platforms with changes pending.
 func TestExamplesOfHelpWork(t *testing.T) {
 	everyCommand(func(name string, _ *cli.Command) {
-		for _, e := range lessons[name].examples {
+		for _, e := range help.Texts[name].Examples {
 			t.Run(e, func(t *testing.T) {
 				t.Parallel()
 				c := newConsole(t)
 				c.provide()
 				commands := commandsIn([]string{e}, 1)
-				if code := commands[0].code; code != 0 && !slices.Contains(lessons[name].codes, code) {
+				if code := commands[0].code; code != 0 && !slices.Contains(help.Texts[name].Codes, code) {
 					t.Errorf("%s does not name its code %d", name, code)
 				}
 				c.run("help of "+name, commands)

@@ -1,4 +1,4 @@
-package main
+package help
 
 import (
 	"strings"
@@ -6,11 +6,11 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// flagsFirst moves the flags of a command line behind the name of its command and in front of its
+// FlagsFirst moves the flags of a command line behind the name of its command and in front of its
 // arguments. urfave/cli stops reading flags at the first argument, so apply plan.json --report r.json
 // would lose its report; and a flag in front of the command, as in --config c.yml plan, is set back to
 // its default when the command's own flags are read. What follows -- stays as it is.
-func flagsFirst(app *cli.App, args []string) []string {
+func FlagsFirst(app *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return args
 	}

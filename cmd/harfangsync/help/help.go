@@ -1,23 +1,27 @@
-package main
+// Package help is what a person at the command line is told: the help of each command by Teach, what completes
+// a line by Complete, and what was probably meant by UnknownCommand and OnUsageError. FlagsFirst lets flags stand
+// anywhere.
+package help
 
 import (
 	"fmt"
-	"harfangsync/cmd/harfangsync/exit"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"harfangsync/cmd/harfangsync/exit"
 )
 
-// lesson is what the help of a command teaches.
-type lesson struct {
-	about    string
-	examples []string // command lines; a comment that begins with "exit N" names a code that is not 0
-	codes    []int    // beside 0 and 1
+// Text is the help of a command.
+type Text struct {
+	About    string
+	Examples []string // command lines; a comment that begins with "exit N" names a code that is not 0
+	Codes    []int    // beside 0 and 1
 }
 
-// teach gives every command its description, and its flags their groups.
-func teach(app *cli.App) {
+// Teach gives every command its description, and its flags their groups.
+func Teach(app *cli.App) {
 	app.Description = "Start with demo, which needs nothing. Then set the addresses and tokens of both platforms (config validate says what\n" +
 		"is missing), let doctor try them, and read a plan: it writes nothing.\n\n" + exit.Text(exit.Table[0].Meaning)
 	for _, c := range app.Commands {
@@ -32,21 +36,21 @@ func teachCommand(c *cli.Command, name string) {
 	for _, f := range c.Flags {
 		group(f)
 	}
-	if l, ok := lessons[name]; ok {
-		c.Description = l.text()
+	if t, ok := Texts[name]; ok {
+		c.Description = t.text()
 	}
 }
 
-func (l *lesson) text() string {
+func (t *Text) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\nExamples:\n", l.about)
+	fmt.Fprintf(&b, "%s\n\nExamples:\n", t.About)
 	width := 0
-	for _, e := range l.examples {
+	for _, e := range t.Examples {
 		if command, _, commented := strings.Cut(e, "  # "); commented {
 			width = max(width, len(command))
 		}
 	}
-	for _, e := range l.examples {
+	for _, e := range t.Examples {
 		command, comment, commented := strings.Cut(e, "  # ")
 		if commented {
 			command = fmt.Sprintf("%-*s  # %s", width, command, comment)
@@ -54,10 +58,10 @@ func (l *lesson) text() string {
 		fmt.Fprintf(&b, "  %s\n", command)
 	}
 	done := "done"
-	if slices.Contains(l.codes, exit.Refused) { // it makes a plan
+	if slices.Contains(t.Codes, exit.Refused) { // it makes a plan
 		done = exit.Table[0].Meaning
 	}
-	b.WriteString("\n" + exit.Text(done, append([]int{exit.OK, exit.Unexpected}, l.codes...)...))
+	b.WriteString("\n" + exit.Text(done, append([]int{exit.OK, exit.Unexpected}, t.Codes...)...))
 	return b.String()
 }
 

@@ -1,12 +1,12 @@
-package main
+package help
 
 import "harfangsync/cmd/harfangsync/exit"
 
-// interrupted stands for 130 and 143 in the codes of a lesson.
+// interrupted stands for 130 and 143 in the codes of a text.
 const interrupted = exit.Signal + 2
 
-// lessons are what the help of each command teaches, by its full name.
-var lessons = map[string]*lesson{
+// Texts are what the help of each command teaches, by its full name.
+var Texts = map[string]*Text{
 	"plan": {
 		"Reads OpenCTI and HarfangLab completely and prints what would change, with a reason for every line. Removals come first.\n" +
 			"What is skipped or left alone is in the plan too. It writes nothing to either side.",

@@ -1,18 +1,19 @@
-package main
+package help
 
 import (
-	"harfangsync/cmd/harfangsync/exit"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/urfave/cli/v2"
+
+	"harfangsync/cmd/harfangsync/exit"
 )
 
-// What a slip of the command line is answered with: one line that says what to write instead.
+// What a mistake in the command line is answered with: one line that says what to write instead.
 
-// unknownCommand answers a word where a command is due. parent is empty, or the name of the command whose
+// UnknownCommand answers a word where a command is due. parent is empty, or the name of the command whose
 // commands are meant.
-func unknownCommand(word, parent string, commands []*cli.Command) error {
+func UnknownCommand(word, parent string, commands []*cli.Command) error {
 	var names []string
 	for _, c := range commands {
 		names = append(names, c.Name)
@@ -24,8 +25,8 @@ func unknownCommand(word, parent string, commands []*cli.Command) error {
 	return exit.Usagef("unknown command %q; harfangsync %s--help lists them", full+word, full)
 }
 
-// onUsageError answers flags that are unknown, lack their value, or have one that is none.
-func onUsageError(c *cli.Context, err error, _ bool) error {
+// OnUsageError answers flags that are unknown, lack their value, or have one that is none.
+func OnUsageError(c *cli.Context, err error, _ bool) error {
 	const undefined = "flag provided but not defined: -"
 	word, ok := strings.CutPrefix(err.Error(), undefined)
 	if !ok {

@@ -1,7 +1,9 @@
-package main
+package help
 
 import (
+	"embed"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,16 +15,16 @@ import (
 	"harfangsync/reconcile"
 )
 
-// complete answers askComplete.
-func (p *program) complete(app *cli.App, words []string) int {
+// Complete answers AskComplete, and gives the exit code.
+func Complete(out io.Writer, app *cli.App, words []string) int {
 	if len(words) == 0 {
 		return exit.Usage
 	}
 	last := len(words) - 1
 	words, cur, had := rejoin(words[:last], strings.TrimPrefix(words[last], "."))
-	for _, c := range p.candidates(app, words, cur) {
+	for _, c := range candidates(app, words, cur) {
 		if rest, ok := strings.CutPrefix(c.word, cur); ok {
-			fmt.Fprintf(p.stdout, "%s\t%s\n", (cur + rest)[len(had):], c.about)
+			fmt.Fprintf(out, "%s\t%s\n", (cur + rest)[len(had):], c.about)
 		}
 	}
 	return exit.OK
@@ -55,7 +57,7 @@ func rejoin(split []string, cur string) (words []string, whole, had string) {
 }
 
 // candidates are the ways to go on after words; the last one, cur, has begun.
-func (p *program) candidates(app *cli.App, words []string, cur string) []candidate {
+func candidates(app *cli.App, words []string, cur string) []candidate {
 	flags, commands := app.Flags, app.Commands
 	var pending string // the flag that waits for its value
 	var command string
@@ -83,7 +85,7 @@ func (p *program) candidates(app *cli.App, words []string, cur string) []candida
 	case strings.HasPrefix(cur, "-"):
 		return flagCandidates(flags)
 	case command == "completion":
-		return wordCandidates(shells)
+		return wordCandidates(Shells)
 	}
 	var out []candidate
 	for _, c := range commands {
@@ -152,8 +154,17 @@ func values(flags []cli.Flag, name, begun, head string) []candidate {
 	return out
 }
 
-// askComplete is what the scripts call: the words of a command line up to the cursor, the last one
+//go:embed completion
+var scripts embed.FS
+
+// Script is what a shell reads to complete command lines of this program.
+func Script(shell string) ([]byte, error) { return scripts.ReadFile("completion/" + shell) }
+
+// Shells are those that have a script.
+var Shells = []string{"bash", "zsh", "fish", "powershell"}
+
+// AskComplete is what the scripts call: the words of a command line up to the cursor, the last one
 // behind a dot, since PowerShell drops empty words. The answer has a candidate a line, a tab and what
 // it is; none means that the shell may offer files. The library's own completion knows no values, and
 // reads flags where this program does not.
-const askComplete = "__complete"
+const AskComplete = "__complete"
