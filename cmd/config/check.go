@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+
+	"harfangsync/sources/exclude"
 )
 
 // together checks what settings say of each other.
@@ -47,24 +49,37 @@ func (l *loader) forgottenImport() {
 
 // files checks the files that settings name.
 func (l *loader) files() {
-	h := sha256.New()
-	for _, path := range l.c.Sync.Exclusions {
-		content, err := l.in.ReadFile(path)
-		if err != nil {
-			l.problem(&Problem{Setting: "sync.exclusions", Origin: l.c.origins["sync.exclusions"], Message: "a file cannot be read: " + reason(err, path)})
-			continue
-		}
-		sum := sha256.Sum256(content)
-		h.Write(sum[:])
-	}
-	if len(l.c.Sync.Exclusions) > 0 {
-		l.c.Sync.ExclusionsDigest = hex.EncodeToString(h.Sum(nil))
-	}
+	l.exclusions()
 	if path := l.c.Sync.MappingFile; path != "" {
 		l.mapping(path)
 	}
 	l.authorities("opencti.ca_bundle", l.c.OpenCTI.CABundle, l.c.OpenCTI.SSLVerify)
 	l.authorities("harfanglab.ca_bundle", l.c.HarfangLab.CABundle, l.c.HarfangLab.SSLVerify)
+}
+
+// exclusions reads the values that are never deployed. A file is read once, so that its digest is that of
+// the entries in effect, whoever writes to it meanwhile.
+func (l *loader) exclusions() {
+	const path = "sync.exclusions"
+	s, g := &l.c.Sync, given{origin: l.c.origins["sync.exclusions"]}
+	var files []exclude.File
+	h := sha256.New()
+	for _, name := range s.Exclusions {
+		content, err := l.in.ReadFile(name)
+		if err != nil {
+			l.faulty(row(path), g, bad("a file cannot be read: "+reason(err, name), ""))
+			continue
+		}
+		sum := sha256.Sum256(content)
+		h.Write(sum[:])
+		files = append(files, exclude.File{Name: name, Content: content})
+	}
+	if len(s.Exclusions) > 0 {
+		s.ExclusionsDigest = hex.EncodeToString(h.Sum(nil))
+	}
+	list, err := exclude.New(s.BuiltinExclusions, files...)
+	l.faulty(row(path), g, err)
+	s.Excluded = list
 }
 
 // mapping reads the file that holds the mapping.

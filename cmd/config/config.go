@@ -9,6 +9,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/secret"
+	"harfangsync/sources/exclude"
 )
 
 // Config is every setting that is in effect. Load makes it; a part that a command needs is complete
@@ -77,12 +78,11 @@ type Sync struct {
 	ValuesFrom     string        // FromBoth or FromPattern
 	Hashes         string        // AllHashes or StrongestHash
 	Detection      string        // DetectionStream, DetectionRequired or DetectionAny
-	MinScore       *int          // nil is none
-	Labels         []string      // any of, without case
-	ExcludeLabels  []string
-	MaxTLP         string   // TLP:CLEAR to TLP:RED; "" is none
-	Exclusions     []string // files, which Load found readable
-	// ExclusionsDigest covers the content of these files, because it shapes the plan like a setting.
+	Exclusions     []string      // files
+	// Excluded are the values that are never deployed: those of the files, and the built-in ones with
+	// BuiltinExclusions. ExclusionsDigest covers the bytes of the files that it was made of, because they
+	// shape the plan like a setting.
+	Excluded          *exclude.List
 	ExclusionsDigest  string
 	BuiltinExclusions bool
 	Mapping           reconcile.Mapping
@@ -97,6 +97,17 @@ type Sync struct {
 	Tail              Tail
 	Metrics           Metrics
 	Notify            Notify
+
+	selection reconcile.Selection // without what a run adds
+}
+
+// Selection is our own word on which indicators are wanted, of some kinds or of all. ownFilter says that
+// no stream's filters are adopted beside it.
+func (s *Sync) Selection(ownFilter bool, kinds ...reconcile.Kind) reconcile.Selection {
+	wanted := s.selection
+	wanted.Kinds = kinds
+	wanted.NeedDetection = s.Detection == DetectionRequired || ownFilter && s.Detection != DetectionAny
+	return wanted
 }
 
 // Limits are the limits of the safety gates.

@@ -313,7 +313,7 @@ func TestAListItemMayHoldAComma(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"a, b", "c"}, c.Sync.Labels); diff != "" {
+	if diff := cmp.Diff([]string{"a, b", "c"}, c.Sync.Selection(true).Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"harfangsync/cmd/config"
+	"harfangsync/sources/pattern"
 )
 
 func printed(t *testing.T, c *config.Config) string {
@@ -136,6 +138,28 @@ func TestSettingsDigest(t *testing.T) {
 		if digest(pair[0]) != digest(pair[1]) {
 			t.Errorf("%s and %s have different digests", pair[0], pair[1])
 		}
+	}
+}
+
+// A file that is written to while a command begins: the digest is that of the entries in effect.
+func TestAnExclusionFileIsReadOnce(t *testing.T) {
+	reads := 0
+	c, err := config.Load(config.Sources{Env: []string{"HARFANGSYNC_EXCLUSIONS=a.txt"}, ReadFile: func(path string) ([]byte, error) {
+		if path != "a.txt" {
+			return nil, fs.ErrNotExist
+		}
+		reads++
+		return fmt.Appendf(nil, "example%d.org\n", reads), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if entry, hit := c.Sync.Excluded.Match(pattern.Value{Type: pattern.DomainName, Value: "example1.org"}); !hit || reads != 1 {
+		t.Errorf("read %d times, the first bytes exclude %q", reads, entry)
+	}
+	again, err := config.Load(config.Sources{Env: []string{"HARFANGSYNC_EXCLUSIONS=a.txt"}, ReadFile: files{"a.txt": "example1.org\n"}.read})
+	if err != nil || again.Sync.ExclusionsDigest != c.Sync.ExclusionsDigest {
+		t.Errorf("the digest is not that of these bytes: %v", err)
 	}
 }
 
@@ -264,12 +288,14 @@ func TestTimes(t *testing.T) {
 }
 
 func TestAuthoritiesAndExclusions(t *testing.T) {
-	f := files{"/ca.pem": "no certificate", "/ok.txt": "x\n"}
+	f := files{"/ca.pem": "no certificate", "/ok.txt": "x\n", "/bad.txt": "10.0.0.0/33\nok.example\n*.x.example\n"}
 	for _, tt := range []struct{ name, env, problem, warning string }{
 		{"a bundle without certificate is a problem", "OPENCTI_CA_BUNDLE=/ca.pem", `opencti.ca_bundle: "/ca.pem" holds no certificate (environment OPENCTI_CA_BUNDLE); name a file with certificates in PEM form (BEGIN CERTIFICATE)`, ""},
 		{"a bundle that is not used is a warning", "HARFANGLAB_CA_BUNDLE=/ca.pem\nHARFANGLAB_SSL_VERIFY=no", "", "harfanglab.ca_bundle has no effect while harfanglab.ssl_verify is false"},
 		{"every exclusion file has to be there", "HARFANGSYNC_EXCLUSIONS=/a,/ok.txt,/b", "sync.exclusions: a file cannot be read: /a: file does not exist (environment HARFANGSYNC_EXCLUSIONS)\n" +
 			"sync.exclusions: a file cannot be read: /b: file does not exist (environment HARFANGSYNC_EXCLUSIONS)", ""},
+		{"every bad line of one is told", "HARFANGSYNC_EXCLUSIONS=/bad.txt", `sync.exclusions: /bad.txt:1: "10.0.0.0/33": no address, CIDR, domain, =domain, hash, file:NAME or URL (environment HARFANGSYNC_EXCLUSIONS)` + "\n" +
+			`sync.exclusions: /bad.txt:3: "*.x.example": a domain covers the names under it: write x.example (environment HARFANGSYNC_EXCLUSIONS)`, ""},
 		{"what does not print is refused", "HARFANGLAB_SOURCE_LIST_NAME=a\x1b[31mb", `harfanglab.source_list_name: "a\x1b[31mb" has characters that do not print (environment HARFANGLAB_SOURCE_LIST_NAME); write it anew`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -119,9 +119,6 @@ func (d *doctor) settings() {
 		bare.Remedy, bare.Setting = "", ""
 		d.checks = append(d.checks, check{ID: name, Side: "settings", Status: isFail, Detail: bare.Error(), Remedy: cmp.Or(p.Remedy, "correct it"), code: exit.Usage})
 	}
-	if _, err := exclusions(d.cfg); err != nil && !d.broken("sync") {
-		d.checks = append(d.checks, check{ID: "settings.sync.exclusions", Side: "settings", Status: isFail, Detail: err.Error(), Remedy: "mend the file", code: exit.Usage})
-	}
 	for _, w := range d.cfg.Warnings {
 		d.note("settings", "warning", isWarn, w, "correct or remove it")
 	}

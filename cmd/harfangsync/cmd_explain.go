@@ -85,11 +85,7 @@ type explainedSkip struct {
 func (p *program) explainPatterns(e *explaining) error {
 	opts := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}
 	if cfg, err := config.Load(p.sources()); err == nil {
-		list, err := exclusions(cfg)
-		if err != nil {
-			return err
-		}
-		opts = patternOptions(cfg, list)
+		opts = patternOptions(&cfg.Sync)
 	} else if p.configPath != "" {
 		return err
 	} else {

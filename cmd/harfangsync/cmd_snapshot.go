@@ -48,9 +48,6 @@ func (p *program) takeSnapshot(ctx context.Context, out string) error {
 		defer cancel()
 	}
 	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC()}
-	if t.excluded, err = exclusions(cfg); err != nil {
-		return err
-	}
 	if err := t.connect(p, true); err != nil {
 		return err
 	}
@@ -109,11 +106,12 @@ func (t *target) snapshotHeader() snapshot.Header {
 		ToolVersion: version(), Time: time.Now().UTC(), Markings: t.job.Markings,
 		Source: snapshot.Source{URL: t.cfg.OpenCTI.URL, Stream: t.cfg.Connector.LiveStreamID, StreamDigest: t.source.filter.Digest(),
 			FilterDigest: t.job.Filter, OwnFilter: t.job.OwnFilter},
-		Selection: snapshotSelection(&t.job.Selection, t.cfg),
+		Selection: t.snapshotSelection(t.job.OwnFilter),
 	}
 }
 
 // snapshotSelection is what of a selection OpenCTI evaluates, so that it keeps indicators out of a read.
-func snapshotSelection(s *reconcile.Selection, cfg *config.Config) snapshot.Selection {
-	return snapshot.Selection{Detection: s.NeedDetection, MinScore: s.MinScore, Observables: cfg.Sync.ValuesFrom != config.FromPattern}
+func (t *target) snapshotSelection(ownFilter bool) snapshot.Selection {
+	s := t.cfg.Sync.Selection(ownFilter)
+	return snapshot.Selection{Detection: s.NeedDetection, MinScore: s.MinScore, Observables: t.cfg.Sync.ValuesFrom != config.FromPattern}
 }

@@ -120,13 +120,12 @@ func (t *target) follow(ctx context.Context, o opencti.FollowOptions) iter.Seq2[
 
 // refilter adopts the stream's filters again, and says whether they are others than before.
 func (t *target) refilter(ctx context.Context, p *program) (changed bool, err error) {
-	stream, need, err := t.stream(ctx, p, true)
+	stream, own, err := t.stream(ctx, p, true)
 	if err != nil {
 		return false, err
 	}
-	selection := t.job.Selection
-	selection.NeedDetection = need
-	digest := filterDigest(stream, &selection)
+	selection := t.cfg.Sync.Selection(own, t.job.Selection.Kinds...)
+	digest := filterDigest(stream.Digest(), &selection)
 	if digest == t.job.Filter {
 		return false, nil
 	}

@@ -176,8 +176,7 @@ func (d *doctor) checkMarkings(ident opencti.Ident) {
 
 // checkSource looks at the stream, what its filters let through, and how much that is.
 func (d *doctor) checkSource(ctx context.Context, client *opencti.Client, ident opencti.Ident) {
-	builtIn := d.cfg.Sync.Detection != config.DetectionAny
-	need, id := builtIn, d.cfg.Connector.LiveStreamID
+	id := d.cfg.Connector.LiveStreamID
 	var filters *opencti.FilterGroup
 	if id == "" {
 		d.note("opencti", "stream", skipped, "no live stream is set (connector.live_stream_id)", "")
@@ -199,11 +198,9 @@ func (d *doctor) checkSource(ctx context.Context, client *opencti.Client, ident 
 			d.checkPageSize(ctx, client, ident)
 			return
 		}
-		if filters = stream.Filters; filters != nil {
-			need = d.cfg.Sync.Detection == config.DetectionRequired
-		}
+		filters = stream.Filters
 	}
-	selection := reconcile.Selection{NeedDetection: need, MinScore: d.cfg.Sync.MinScore, Labels: d.cfg.Sync.Labels, ExcludeLabels: d.cfg.Sync.ExcludeLabels, MaxTLP: d.cfg.Sync.MaxTLP}
+	selection := d.cfg.Sync.Selection(filters == nil)
 	d.note("opencti", "filter", isOK, filterWords(id, filters, &selection), "")
 	if !ident.Can("KNOWLEDGE") {
 		d.skip("opencti", "the account may not read indicators", "indicators", "page_size")

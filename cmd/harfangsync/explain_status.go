@@ -82,7 +82,7 @@ func (t *target) standingOf(ctx context.Context, value string) (standing, error)
 	candidates := spellings(value)
 	for _, v := range candidates {
 		if s.Excluded == "" {
-			s.Excluded, _ = t.excluded.Match(v)
+			s.Excluded, _ = t.cfg.Sync.Excluded.Match(v)
 		}
 	}
 	// Everything is read, not only what the filter lets through: "why not" is asked as often as "why".

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"harfangsync/cmd/config"
@@ -18,15 +17,14 @@ import (
 	"harfangsync/sources/pattern"
 )
 
-// stream adopts the filters of the configured stream, or says that there are none. needDetection is
-// our own demand on the detection flag. quietly leaves out warnings that were given before.
-func (t *target) stream(ctx context.Context, p *program, quietly bool) (filter *opencti.FilterGroup, needDetection bool, err error) {
+// stream adopts the filters of the configured stream. ownFilter says that there are none and the built-in
+// filter is used. quietly leaves out warnings that were given before.
+func (t *target) stream(ctx context.Context, p *program, quietly bool) (filter *opencti.FilterGroup, ownFilter bool, err error) {
 	if t.away != nil { // the filters were those of the snapshot's read
-		return nil, t.snap != nil && t.needDetection(t.snap.Header.Source.OwnFilter), nil
+		return nil, t.snap != nil && t.snap.Header.Source.OwnFilter, nil
 	}
-	builtIn := t.needDetection(true)
 	if t.cfg.Connector.LiveStreamID == "" {
-		return nil, builtIn, nil
+		return nil, true, nil
 	}
 	c, err := t.octi.Stream(ctx, t.cfg.Connector.LiveStreamID)
 	if errors.Is(err, opencti.ErrUnknownStream) {
@@ -44,15 +42,7 @@ func (t *target) stream(ctx context.Context, p *program, quietly bool) (filter *
 	if c.Filters == nil && !quietly {
 		p.log.Warn("the stream has no filters; the built-in filter is used: not revoked, valid now, flagged for detection", "stream", c.Name)
 	}
-	if c.Filters == nil {
-		return nil, builtIn, nil
-	}
-	return c.Filters, t.needDetection(false), nil
-}
-
-// needDetection is our own demand on the detection flag beside a stream's filters, or without any.
-func (t *target) needDetection(ownFilter bool) bool {
-	return t.cfg.Sync.Detection == config.DetectionRequired || ownFilter && t.cfg.Sync.Detection != config.DetectionAny
+	return c.Filters, c.Filters == nil, nil
 }
 
 // serverFilter is what OpenCTI can evaluate of our own selection. Nulls pass as they do here.
@@ -80,13 +70,9 @@ func serverFilter(s *reconcile.Selection, now time.Time) *opencti.FilterGroup {
 	return opencti.And(parts...)
 }
 
-// filterDigest covers the stream's filters and our selection, but no moment and no choice of kinds.
-func filterDigest(stream *opencti.FilterGroup, s *reconcile.Selection) string {
-	return digestOver(stream.Digest(), s)
-}
-
-// digestOver is filterDigest where of the stream's filters only their digest is known.
-func digestOver(stream string, s *reconcile.Selection) string {
+// filterDigest covers the stream's filters, by their own digest, and our selection, but no moment and no
+// choice of kinds.
+func filterDigest(stream string, s *reconcile.Selection) string {
 	own := *s
 	own.Kinds = nil
 	b, err := json.Marshal(own)
@@ -98,48 +84,18 @@ func digestOver(stream string, s *reconcile.Selection) string {
 }
 
 // meaningDigest covers what decides which values an indicator gives.
-func meaningDigest(cfg *config.Config) string {
-	s := &cfg.Sync
-	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, exclude.Builtin().Version()))
+func meaningDigest(s *config.Sync) string {
+	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, exclude.Version()))
 	return hex.EncodeToString(h[:8])
 }
 
-func exclusions(cfg *config.Config) (*exclude.List, error) {
-	var lists []*exclude.List
-	if cfg.Sync.BuiltinExclusions {
-		lists = append(lists, exclude.Builtin())
-	}
-	var problems []error
-	for _, path := range cfg.Sync.Exclusions {
-		l, err := readExclusions(path)
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		lists = append(lists, l)
-	}
-	if err := errors.Join(problems...); err != nil {
-		return nil, exit.Usagef("sync.exclusions: %v", err)
-	}
-	return exclude.Merge(lists...), nil
-}
-
-func readExclusions(path string) (*exclude.List, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return exclude.Parse(f, path)
-}
-
-func patternOptions(cfg *config.Config, excluded *exclude.List) pattern.Options {
-	return pattern.Options{StrongestHash: cfg.Sync.Hashes == "strongest", Observables: cfg.Sync.ValuesFrom != "pattern", Excluded: excluded.Match}
+func patternOptions(s *config.Sync) pattern.Options {
+	return pattern.Options{StrongestHash: s.Hashes == config.StrongestHash, Observables: s.ValuesFrom != config.FromPattern, Excluded: s.Excluded.Match}
 }
 
 // meaning turns a STIX indicator into values and skips.
-func meaning(cfg *config.Config, excluded *exclude.List) func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
-	opts := patternOptions(cfg, excluded)
+func meaning(s *config.Sync) func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
+	opts := patternOptions(s)
 	return func(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
 		r := pattern.Deploy(ind.Pattern, ind.Observables, opts)
 		values := make([]reconcile.Value, len(r.Values))

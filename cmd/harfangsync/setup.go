@@ -19,7 +19,6 @@ import (
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
 	"harfangsync/sinks/harfanglab"
-	"harfangsync/sources/exclude"
 	"harfangsync/sources/opencti"
 	"harfangsync/sources/pattern"
 )
@@ -84,7 +83,6 @@ type target struct {
 	job              *run.Job
 	version          string     // HarfangLab's
 	asOf             *time.Time // the moment at which validity dates are judged, nil for now
-	excluded         *exclude.List
 	ident            opencti.Ident
 	source           *openctiSource
 	every            reconcile.Source // indicators of our pattern types, whatever the filter says
@@ -166,9 +164,6 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	}
 	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC()}
 	// Slips of the user come first: nothing is asked of the platforms before these are known.
-	if t.excluded, err = exclusions(cfg); err != nil {
-		return nil, err
-	}
 	if s.asOf != "" {
 		at, err := config.ParseTime(s.asOf, t.started)
 		if err != nil {
@@ -225,35 +220,33 @@ func (t *target) connect(p *program, readOnly bool) (err error) {
 // prepare makes the job: what is wanted, what it means, and what may be done about it.
 func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []reconcile.Kind, ident opencti.Ident, readOnly bool) error {
 	cfg := t.cfg
-	excluded := t.excluded
-	stream, need, err := t.stream(ctx, p, false)
+	stream, own, err := t.stream(ctx, p, false)
 	if err != nil {
 		return err
 	}
-	selection := reconcile.Selection{Kinds: kinds, NeedDetection: need, MinScore: cfg.Sync.MinScore,
-		Labels: cfg.Sync.Labels, ExcludeLabels: cfg.Sync.ExcludeLabels, MaxTLP: cfg.Sync.MaxTLP}
-	t.source = &openctiSource{client: t.octi, filter: stream, selection: &selection, asOf: t.asOf, observables: cfg.Sync.ValuesFrom != "pattern"}
-	t.every = &openctiSource{client: t.octi, filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), observables: cfg.Sync.ValuesFrom != "pattern"}
+	selection := cfg.Sync.Selection(own, kinds...)
+	t.source = &openctiSource{client: t.octi, filter: stream, selection: &selection, asOf: t.asOf, observables: cfg.Sync.ValuesFrom != config.FromPattern}
+	t.every = &openctiSource{client: t.octi, filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), observables: cfg.Sync.ValuesFrom != config.FromPattern}
 	t.job = &run.Job{
 		Source:  t.source,
 		Sink:    t.hl,
-		Meaning: meaning(cfg, excluded),
+		Meaning: meaning(&cfg.Sync),
 		Canon:   canonical,
 		Excluded: func(typ, value string) bool {
-			_, hit := excluded.Match(pattern.Value{Type: typ, Value: value})
+			_, hit := cfg.Sync.Excluded.Match(pattern.Value{Type: typ, Value: value})
 			return hit
 		},
 		Selection: selection,
 		Policy: reconcile.Policy{
 			Own:  reconcile.Identity{Instance: cfg.Connector.ID, TakeOver: s.takeOver},
 			List: cfg.HarfangLab.ListName, Base: cfg.OpenCTI.URL, Remove: cfg.HarfangLab.RemoveIndicator,
-			Maturity: cfg.HarfangLab.Maturity, Revert: cfg.Sync.AnalystDisable == "revert",
-			Unmanaged: reconcile.UnmanagedRows(cfg.Sync.Unmanaged), Mode: reconcile.Mode(cfg.Sync.Policy), Kinds: kinds,
-			Meaning: meaningDigest(cfg), Mapping: cfg.Sync.Mapping,
+			Maturity: cfg.HarfangLab.Maturity, Revert: cfg.Sync.AnalystDisable == config.Revert,
+			Unmanaged: cfg.Sync.Unmanaged, Mode: cfg.Sync.Policy, Kinds: kinds,
+			Meaning: meaningDigest(&cfg.Sync), Mapping: cfg.Sync.Mapping,
 		},
 		Limits:    reconcile.Limits{SourceShrink: cfg.Sync.Limits.SourceShrink, Failures: cfg.Sync.Limits.Failures},
 		Overrides: reconcile.Overrides{AllowEmpty: s.allowEmpty, AcceptShrink: s.acceptShrink, AcceptRemovals: s.acceptRemovals},
-		Filter:    filterDigest(stream, &selection),
+		Filter:    filterDigest(stream.Digest(), &selection),
 		OwnFilter: stream == nil,
 		Parallel:  cfg.Sync.Parallelism,
 		Log:       p.log,

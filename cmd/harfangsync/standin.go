@@ -95,9 +95,8 @@ func (t *target) openSnapshot(path string) error {
 	}
 	t.snap = file
 	h, cfg := &file.Header, t.cfg
-	wanted := reconcile.Selection{NeedDetection: t.needDetection(h.Source.OwnFilter), MinScore: cfg.Sync.MinScore}
 	err = file.Check(snapshot.Expect{URL: cfg.OpenCTI.URL, Stream: cfg.Connector.LiveStreamID, Now: t.started,
-		MaxAge: cfg.Sync.Limits.PlanAge, Selection: snapshotSelection(&wanted, cfg)})
+		MaxAge: cfg.Sync.Limits.PlanAge, Selection: t.snapshotSelection(h.Source.OwnFilter)})
 	if err != nil {
 		return err
 	}
@@ -171,6 +170,6 @@ func (t *target) planFrom(now time.Time) error {
 		return t.snap.Refuse("the filters of its stream have changed since; make a new one")
 	}
 	j.Source, j.ReadAt, j.Markings = source, h.Time, h.Markings
-	j.Filter, j.OwnFilter = digestOver(h.Source.StreamDigest, &j.Selection), h.Source.OwnFilter
+	j.Filter, j.OwnFilter = filterDigest(h.Source.StreamDigest, &j.Selection), h.Source.OwnFilter
 	return nil
 }

@@ -4,7 +4,6 @@
 package exclude
 
 import (
-	"net/netip"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
@@ -14,7 +13,6 @@ import (
 
 // List is a set of entries. It is immutable and safe for concurrent use; a nil List excludes nothing.
 type List struct {
-	version  string
 	networks networks
 	domains  map[string]entry // these and the names under them
 	exact    map[string]entry // these domains alone
@@ -29,24 +27,6 @@ type entry struct{ text, source string }
 
 // String names both, as in "10.0.0.0/8 (RFC 1918, private use; built-in list 1)".
 func (e entry) String() string { return e.text + " (" + e.source + ")" }
-
-func newList() *List {
-	return &List{
-		domains: map[string]entry{},
-		exact:   map[string]entry{},
-		hashes:  map[string]entry{},
-		files:   map[string]entry{},
-		urls:    map[string]entry{},
-	}
-}
-
-// Version is the version of the built-in data in the list, "" without.
-func (l *List) Version() string {
-	if l == nil {
-		return ""
-	}
-	return l.version
-}
 
 // Match reports whether a canonical value is excluded, and names the entry and its source. A network
 // is excluded where it overlaps with an entry. A URL is excluded by itself and by an address as its
@@ -109,7 +89,7 @@ func (l *List) matchDomain(value string) (entry, bool) {
 		above = rest
 	}
 	if l.suffixes && isPublicSuffix(name) {
-		return entry{value, "Public Suffix List; built-in list " + l.version}, true
+		return entry{value, "Public Suffix List; built-in list " + Version()}, true
 	}
 	return entry{}, false
 }
@@ -120,42 +100,4 @@ func (l *List) matchDomain(value string) (entry, bool) {
 func isPublicSuffix(name string) bool {
 	suffix, _ := publicsuffix.PublicSuffix(name)
 	return suffix == name
-}
-
-// Merge gives one list with the entries of all. Where several hold the same entry, the first list is
-// the one that is named. Nil lists are passed over.
-func Merge(lists ...*List) *List {
-	all := newList()
-	var nets []network
-	for _, l := range lists {
-		if l == nil {
-			continue
-		}
-		if all.version == "" {
-			all.version = l.version
-		}
-		all.suffixes = all.suffixes || l.suffixes
-		nets = append(nets, l.networks.all...)
-		keepFirst(all.domains, l.domains)
-		keepFirst(all.exact, l.exact)
-		keepFirst(all.hashes, l.hashes)
-		keepFirst(all.files, l.files)
-		keepFirst(all.urls, l.urls)
-	}
-	all.networks = newNetworks(nets)
-	return all
-}
-
-func keepFirst(to, from map[string]entry) {
-	for key, e := range from {
-		if _, there := to[key]; !there {
-			to[key] = e
-		}
-	}
-}
-
-// network is an entry for an address or a CIDR.
-type network struct {
-	prefix netip.Prefix
-	entry  entry
 }

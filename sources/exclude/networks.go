@@ -1,35 +1,29 @@
 package exclude
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 )
 
 // networks finds an entry that overlaps with an address or a CIDR, without a walk over all of them.
 type networks struct {
-	all     []network              // as they were listed
 	entries map[netip.Prefix]entry // masked
 	lengths [2][]int               // prefix lengths in use, shortest first: IPv4, IPv6
 	sorted  []netip.Prefix         // by address, then shortest first
 }
 
-func newNetworks(all []network) networks {
-	n := networks{all: all, entries: make(map[netip.Prefix]entry, len(all))}
-	for _, one := range all {
-		if _, there := n.entries[one.prefix]; there {
-			continue
-		}
-		n.entries[one.prefix] = one.entry
-		n.sorted = append(n.sorted, one.prefix)
-		f := family(one.prefix)
-		if !slices.Contains(n.lengths[f], one.prefix.Bits()) {
-			n.lengths[f] = append(n.lengths[f], one.prefix.Bits())
-		}
+// index makes what overlap looks at out of the entries.
+func (n *networks) index() {
+	n.sorted = slices.SortedFunc(maps.Keys(n.entries), netip.Prefix.Compare)
+	for _, p := range n.sorted {
+		f := family(p)
+		n.lengths[f] = append(n.lengths[f], p.Bits())
 	}
-	slices.Sort(n.lengths[0])
-	slices.Sort(n.lengths[1])
-	slices.SortFunc(n.sorted, netip.Prefix.Compare)
-	return n
+	for f := range n.lengths {
+		slices.Sort(n.lengths[f])
+		n.lengths[f] = slices.Compact(n.lengths[f])
+	}
 }
 
 // overlap gives the broadest entry that holds p, else the first one inside of p.

@@ -1,13 +1,11 @@
 package exclude
 
 import (
-	"bufio"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
+	"net/netip"
 	"strings"
-	"sync"
 
 	"harfangsync/sources/pattern"
 )
@@ -15,66 +13,79 @@ import (
 //go:embed builtin.txt
 var builtin string
 
-// builtinList is read once, when it is first asked for.
-var builtinList = sync.OnceValue(readBuiltin)
+// Version is the version of the built-in data.
+func Version() string {
+	head, _, _ := strings.Cut(builtin, "\n")
+	return strings.TrimPrefix(head, "version ")
+}
 
 // Builtin gives the list that ships with the program: private, loopback, link-local, multicast and
 // unspecified addresses, public resolvers, the empty file, system file names, and every bare public
 // suffix of golang.org/x/net/publicsuffix. Each entry names its source and the list's version.
-func Builtin() *List { return builtinList() }
+func Builtin() *List {
+	l, _ := New(true) // without a file there is nothing to be wrong
+	return l
+}
 
-func readBuiltin() *List {
-	head, rest, _ := strings.Cut(builtin, "\n")
-	version := strings.TrimPrefix(head, "version ")
-	p := parser{list: newList()}
-	p.list.version, p.list.suffixes = version, true
+// File is a file with entries. Its name stands in messages and as the source of its entries.
+type File struct {
+	Name    string
+	Content []byte
+}
+
+// New makes a list of the built-in entries, when these are asked for, and of those of files. One entry a
+// line; # begins a comment at the start of a line and after a blank. An entry is an address or a CIDR, a
+// domain (with the names under it), =domain (that one alone), a hash, file:NAME, or a URL. Where an entry
+// stands twice, the first is the one that is named. All bad lines are joined in the error, each with file
+// and line number.
+func New(withBuiltin bool, files ...File) (*List, error) {
+	l := &List{networks: networks{entries: map[netip.Prefix]entry{}}, domains: map[string]entry{}, exact: map[string]entry{},
+		hashes: map[string]entry{}, files: map[string]entry{}, urls: map[string]entry{}, suffixes: withBuiltin}
+	if withBuiltin {
+		l.readBuiltin()
+	}
+	var problems []error
+	for _, f := range files {
+		problems = append(problems, l.read(f)...)
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	l.networks.index()
+	return l, nil
+}
+
+func (l *List) readBuiltin() {
+	version := Version()
+	_, rest, _ := strings.Cut(builtin, "\n")
 	for line := range strings.SplitSeq(rest, "\n") {
 		text, source, _ := strings.Cut(line, "\t")
 		if text = strings.TrimSpace(text); text == "" || strings.HasPrefix(text, "#") {
 			continue
 		}
-		if err := p.entry(text, strings.TrimSpace(source)+"; built-in list "+version); err != nil {
+		if err := l.entry(text, strings.TrimSpace(source)+"; built-in list "+version); err != nil {
 			panic(fmt.Sprintf("built-in exclusions: %s: %v", text, err))
 		}
 	}
-	p.list.networks = newNetworks(p.networks)
-	return p.list
 }
 
 // maxLine bounds a line of an exclusion file, in bytes.
 const maxLine = 1 << 20
 
-// Parse reads an exclusion file; name stands in messages and as the source of its entries. One entry
-// a line; # begins a comment at the start of a line and after a blank. An entry is an address or a
-// CIDR, a domain (with the names under it), =domain (that one alone), a hash, file:NAME, or a URL.
-// All bad lines are reported together, each with file and line number.
-func Parse(r io.Reader, name string) (*List, error) {
-	p := parser{list: newList()}
-	var problems []error
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLine)
+func (l *List) read(f File) (problems []error) {
 	n := 0
-	for lines.Scan() {
+	for line := range strings.Lines(strings.TrimPrefix(string(f.Content), "\ufeff")) {
 		n++
-		text := lines.Text()
-		if n == 1 {
-			text = strings.TrimPrefix(text, "\ufeff")
-		}
-		if text = withoutComment(text); text == "" {
-			continue
-		}
-		if err := p.entry(text, fmt.Sprintf("%s line %d", name, n)); err != nil {
-			problems = append(problems, fmt.Errorf("%s:%d: %q: %w", name, n, text, err))
+		text := withoutComment(line)
+		if len(text) > maxLine {
+			problems = append(problems, fmt.Errorf("%s:%d: is longer than %d bytes", f.Name, n, maxLine))
+		} else if text != "" {
+			if err := l.entry(text, fmt.Sprintf("%s line %d", f.Name, n)); err != nil {
+				problems = append(problems, fmt.Errorf("%s:%d: %q: %w", f.Name, n, text, err))
+			}
 		}
 	}
-	if err := lines.Err(); err != nil {
-		problems = append(problems, fmt.Errorf("%s:%d: %w", name, n+1, err))
-	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
-	}
-	p.list.networks = newNetworks(p.networks)
-	return p.list, nil
+	return problems
 }
 
 // withoutComment leaves a # inside a word alone: URLs have fragments.
@@ -88,36 +99,30 @@ func withoutComment(line string) string {
 	return line
 }
 
-// parser fills a list.
-type parser struct {
-	list     *List
-	networks []network
-}
-
 // entry tells the forms apart and adds one. Of equal entries the first stays.
-func (p *parser) entry(text, source string) error {
+func (l *List) entry(text, source string) error {
 	e := entry{text, source}
 	name, isFile := strings.CutPrefix(text, "file:")
 	domain, isExact := strings.CutPrefix(text, "=")
 	switch {
 	case isFile && !strings.HasPrefix(name, "//"):
-		return addFile(p.list.files, name, e)
+		return addFile(l.files, name, e)
 	case isExact:
-		return addDomain(p.list.exact, domain, e)
+		return addDomain(l.exact, domain, e)
 	case strings.Contains(text, "://"):
-		return add(p.list.urls, pattern.URL, text, e)
+		return add(l.urls, pattern.URL, text, e)
 	}
 	if prefix, ok := pattern.ParseAddress(text); ok {
-		p.networks = append(p.networks, network{prefix, e})
+		put(l.networks.entries, prefix, e)
 		return nil
 	}
 	switch {
 	case isHash(text):
-		return add(p.list.hashes, pattern.Hash, text, e)
+		return add(l.hashes, pattern.Hash, text, e)
 	case strings.Contains(text, "/") && !looksLikeNetwork(text):
-		return add(p.list.urls, pattern.URL, text, e)
+		return add(l.urls, pattern.URL, text, e)
 	}
-	return addDomain(p.list.domains, text, e)
+	return addDomain(l.domains, text, e)
 }
 
 func add(to map[string]entry, typ, text string, e entry) error {
@@ -129,22 +134,17 @@ func add(to map[string]entry, typ, text string, e entry) error {
 	return nil
 }
 
-func put(to map[string]entry, key string, e entry) {
+func put[K comparable](to map[K]entry, key K, e entry) {
 	if _, there := to[key]; !there {
 		to[key] = e
 	}
 }
 
 func addFile(to map[string]entry, name string, e entry) error {
-	key, err := pattern.Canonical(pattern.FileName, name)
-	if err != nil {
-		return err
-	}
-	if strings.ContainsAny(key, `/\`) {
+	if strings.ContainsAny(name, `/\`) {
 		return errors.New("file: takes a name without a path")
 	}
-	put(to, strings.ToLower(key), e)
-	return nil
+	return add(to, pattern.FileName, strings.ToLower(name), e)
 }
 
 // longHex is from how many hex digits on a word is a hash with a slip, not a label.
