@@ -92,7 +92,7 @@ func New(o Options) (*Client, error) {
 	if o.RateLimit > 0 {
 		limit = rate.Limit(o.RateLimit)
 	}
-	rt = &pace{next: rt, rate: rate.NewLimiter(limit, 1), turns: newTurns(o.Parallelism), spacing: spacing{most: o.MostGap}, log: o.Log, platform: o.Name}
+	rt = &pace{next: rt, rate: rate.NewLimiter(limit, 1), limiter: newLimiter(o.Parallelism), spacing: spacing{most: o.MostGap}, log: o.Log, platform: o.Name}
 	if o.ReadOnly {
 		rt = &guard{next: rt, platform: o.Platform, count: count}
 	}

@@ -19,7 +19,7 @@ type spacing struct {
 	mu    sync.Mutex
 	gap   time.Duration // between the starts of two requests; 0 at first
 	next  time.Time     // the earliest start of the next request
-	round int           // counts the refusals that were heeded, as in turns
+	round int           // counts the refusals that were heeded, as in the limiter
 }
 
 const (

@@ -106,7 +106,7 @@ func TestRequestsInFlightFollowTheOtherSide(t *testing.T) {
 				if got := rush(t, rt, a, tt.after); got != tt.after {
 					t.Errorf("%d in flight, want %d", got, tt.after)
 				}
-				if got := rt.(*pace).turns; int(got.limit) < tt.after || got.inFlight != 0 {
+				if got := rt.(*pace).limiter; int(got.limit) < tt.after || got.inFlight != 0 {
 					t.Errorf("limit %v and %d in flight at the end", got.limit, got.inFlight)
 				}
 			})
@@ -122,12 +122,12 @@ func TestOverloadGoesDownToOneAndComesBack(t *testing.T) {
 			rush(t, rt, a, 1)
 		}
 		a.status = 200
-		if got := rush(t, rt, a, 1); got != 1 || int(rt.(*pace).turns.limit) > 2 {
+		if got := rush(t, rt, a, 1); got != 1 || int(rt.(*pace).limiter.limit) > 2 {
 			t.Fatalf("%d in flight under overload, want 1", got)
 		}
-		before := int(rt.(*pace).turns.limit)
+		before := int(rt.(*pace).limiter.limit)
 		rush(t, rt, a, 4)
-		if after := int(rt.(*pace).turns.limit); after <= before || after > before+4 {
+		if after := int(rt.(*pace).limiter.limit); after <= before || after > before+4 {
 			t.Errorf("limit went from %d to %d after 4 successes, want a slow rise", before, after)
 		}
 		rush(t, rt, a, 60)
@@ -164,7 +164,7 @@ func TestAPlaceIsHeldUntilTheAnswerIsRead(t *testing.T) {
 			t.Error("the place was not given back at the end of the answer")
 		}
 		_ = first.Body.Close()
-		if got := rt.(*pace).turns.inFlight; got != 0 {
+		if got := rt.(*pace).limiter.inFlight; got != 0 {
 			t.Errorf("%d in flight after the end, want 0: a place was given back twice or never", got)
 		}
 	})
@@ -200,8 +200,8 @@ func TestAnInterruptEndsTheWait(t *testing.T) {
 			t.Errorf("got %v, want the context's end", err)
 		}
 		_ = first.Body.Close()
-		if turns := rt.(*pace).turns; turns.inFlight != 0 || len(turns.waiting) != 0 || turns.limit != 1 {
-			t.Errorf("left behind: %d in flight, %d waiting", turns.inFlight, len(turns.waiting))
+		if limiter := rt.(*pace).limiter; limiter.inFlight != 0 || len(limiter.waiting) != 0 || limiter.limit != 1 {
+			t.Errorf("left behind: %d in flight, %d waiting", limiter.inFlight, len(limiter.waiting))
 		}
 	})
 }
@@ -225,24 +225,24 @@ func TestABrokenAnswerIsAnOverload(t *testing.T) {
 	if _, err := io.ReadAll(resp.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v, want a cut answer", err)
 	}
-	if got := c.Transport.(*pace).turns.limit; got != 4 {
+	if got := c.Transport.(*pace).limiter.limit; got != 4 {
 		t.Errorf("limit %v, want 4", got)
 	}
 }
 
-func TestTurnsNeverExceedTheLimit(t *testing.T) {
+func TestTheLimitIsNeverExceeded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		most := rapid.IntRange(1, 6).Draw(t, "most")
-		turns := newTurns(most)
+		limiter := newLimiter(most)
 		var rounds []int
 		for range rapid.IntRange(0, 40).Draw(t, "steps") {
 			switch rapid.IntRange(0, 3).Draw(t, "step") {
 			case 0: // ask, without waiting
 				ctx, cancel := context.WithCancel(context.Background())
-				if turns.inFlight >= int(turns.limit) {
+				if limiter.inFlight >= int(limiter.limit) {
 					cancel()
 				}
-				round, err := turns.take(ctx)
+				round, err := limiter.take(ctx)
 				cancel()
 				if err == nil {
 					rounds = append(rounds, round)
@@ -250,17 +250,17 @@ func TestTurnsNeverExceedTheLimit(t *testing.T) {
 			case 1:
 				if len(rounds) > 0 {
 					rounds = rounds[1:]
-					turns.give()
+					limiter.give()
 				}
 			case 2:
 				if len(rounds) > 0 {
-					turns.overloaded(rounds[0])
+					limiter.overloaded(rounds[0])
 				}
 			case 3:
-				turns.succeeded()
+				limiter.succeeded()
 			}
-			if turns.inFlight != len(rounds) || turns.inFlight > most || turns.limit < 1 || turns.limit > float64(most) {
-				t.Fatalf("%d in flight (%d taken), limit %v of %d", turns.inFlight, len(rounds), turns.limit, most)
+			if limiter.inFlight != len(rounds) || limiter.inFlight > most || limiter.limit < 1 || limiter.limit > float64(most) {
+				t.Fatalf("%d in flight (%d taken), limit %v of %d", limiter.inFlight, len(rounds), limiter.limit, most)
 			}
 		}
 	})

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// turns hands out places among the requests in flight, in the order they were asked for. Their number
+// limiter hands out places among the requests in flight, in the order they were asked for. Their number
 // halves when the other side is overloaded and grows again by one for each round of successes.
-type turns struct {
+type limiter struct {
 	mu       sync.Mutex
 	most     float64
 	limit    float64 // 1 to most; the whole part counts
@@ -23,87 +23,87 @@ type turns struct {
 	// round counts the halvings. Requests that began before the last one say nothing new: eight
 	// refusals of one moment are one overload.
 	round   int
-	waiting []chan int // each gets the round in which its turn came
+	waiting []chan int // each gets the round in which its place came free
 }
 
-func newTurns(most int) *turns { return &turns{most: float64(most), limit: float64(most)} }
+func newLimiter(most int) *limiter { return &limiter{most: float64(most), limit: float64(most)} }
 
 // take waits for a place. The caller gives it back with the round that it got.
-func (t *turns) take(ctx context.Context) (round int, err error) {
+func (l *limiter) take(ctx context.Context) (round int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	t.mu.Lock()
-	if len(t.waiting) == 0 && t.inFlight < int(t.limit) {
-		defer t.mu.Unlock()
-		t.inFlight++
-		return t.round, nil
+	l.mu.Lock()
+	if len(l.waiting) == 0 && l.inFlight < int(l.limit) {
+		defer l.mu.Unlock()
+		l.inFlight++
+		return l.round, nil
 	}
-	turn := make(chan int, 1)
-	t.waiting = append(t.waiting, turn)
-	t.mu.Unlock()
+	place := make(chan int, 1)
+	l.waiting = append(l.waiting, place)
+	l.mu.Unlock()
 	select {
-	case round := <-turn:
+	case round := <-place:
 		return round, nil
 	case <-ctx.Done():
-		t.leave(turn)
+		l.leave(place)
 		return 0, ctx.Err()
 	}
 }
 
-// leave takes a waiter out of the queue; if its turn has just come, the place goes to the next.
-func (t *turns) leave(turn chan int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, w := range t.waiting {
-		if w == turn {
-			t.waiting = append(t.waiting[:i], t.waiting[i+1:]...)
+// leave takes a waiter out of the queue; if it has just got a place, that goes to the next.
+func (l *limiter) leave(place chan int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, w := range l.waiting {
+		if w == place {
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
 			return
 		}
 	}
-	t.inFlight--
-	t.next()
+	l.inFlight--
+	l.next()
 }
 
-func (t *turns) give() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.inFlight--
-	t.next()
+func (l *limiter) give() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inFlight--
+	l.next()
 }
 
-func (t *turns) next() {
-	for len(t.waiting) > 0 && t.inFlight < int(t.limit) {
-		t.inFlight++
-		t.waiting[0] <- t.round
-		t.waiting = t.waiting[1:]
+func (l *limiter) next() {
+	for len(l.waiting) > 0 && l.inFlight < int(l.limit) {
+		l.inFlight++
+		l.waiting[0] <- l.round
+		l.waiting = l.waiting[1:]
 	}
 }
 
 // overloaded halves the number; it says whether that was new, and what is left.
-func (t *turns) overloaded(round int) (left int, halved bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if round == t.round {
-		t.limit = max(1, t.limit/2)
-		t.round++
+func (l *limiter) overloaded(round int) (left int, halved bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if round == l.round {
+		l.limit = max(1, l.limit/2)
+		l.round++
 		halved = true
 	}
-	return int(t.limit), halved
+	return int(l.limit), halved
 }
 
-func (t *turns) succeeded() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.limit = min(t.most, t.limit+1/t.limit)
-	t.next()
+func (l *limiter) succeeded() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit = min(l.most, l.limit+1/l.limit)
+	l.next()
 }
 
 // pace makes requests wait: for a place among those in flight, then for the rate.
 type pace struct {
 	next     http.RoundTripper
 	rate     *rate.Limiter
-	turns    *turns
+	limiter  *limiter
 	spacing  spacing
 	log      *slog.Logger
 	platform string
@@ -122,7 +122,7 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return p.next.RoundTrip(r)
 	}
-	round, err := p.turns.take(ctx)
+	round, err := p.limiter.take(ctx)
 	if err != nil {
 		return nil, refuse(r, err)
 	}
@@ -131,7 +131,7 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 		err = p.wait(ctx)
 	}
 	if err != nil {
-		p.turns.give()
+		p.limiter.give()
 		return nil, refuse(r, err)
 	}
 	resp, err := p.next.RoundTrip(r)
@@ -139,7 +139,7 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 		if ctx.Err() == nil { // an interrupt says nothing about the other side
 			p.overloaded(round)
 		}
-		p.turns.give()
+		p.limiter.give()
 		return nil, err
 	}
 	bad := busy(resp.StatusCode)
@@ -149,23 +149,23 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 	if resp.StatusCode == http.StatusTooManyRequests {
 		p.spacing.refused(heard, askedFor(resp.Header))
 	}
-	resp.Body = &turn{body: resp.Body, done: func(readErr error) {
+	resp.Body = &placedBody{body: resp.Body, done: func(readErr error) {
 		switch {
 		case readErr != nil && ctx.Err() == nil && !bad:
 			p.overloaded(round)
 		case readErr == nil && !bad:
-			p.turns.succeeded()
+			p.limiter.succeeded()
 			p.spacing.succeeded()
 		}
-		p.turns.give()
+		p.limiter.give()
 	}}
-	if resp.Body.(*turn).body == http.NoBody {
+	if resp.Body.(*placedBody).body == http.NoBody {
 		_ = resp.Body.Close()
 	}
 	return resp, nil
 }
 
-// wait waits for the rate. The limiter has an error of its own when the context would end before.
+// wait waits for the rate. Its limiter has an error of its own when the context would end before.
 func (p *pace) wait(ctx context.Context) error {
 	err := p.rate.Wait(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -175,7 +175,7 @@ func (p *pace) wait(ctx context.Context) error {
 }
 
 func (p *pace) overloaded(round int) {
-	if left, halved := p.turns.overloaded(round); halved {
+	if left, halved := p.limiter.overloaded(round); halved {
 		p.log.Debug("fewer requests at once", "platform", p.platform, "at_once", left)
 	}
 }
@@ -197,15 +197,15 @@ func busy(status int) bool {
 	return false
 }
 
-// turn is a body that ends a turn once, at its end or when it is closed: until then the answer is
-// still being sent.
-type turn struct {
+// placedBody is a body that gives its place back once, at its end or when it is closed: until then the
+// answer is still being sent.
+type placedBody struct {
 	body io.ReadCloser
 	once sync.Once
 	done func(readErr error)
 }
 
-func (b *turn) Read(p []byte) (int, error) {
+func (b *placedBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	if err != nil {
 		if errors.Is(err, io.EOF) {
@@ -217,10 +217,10 @@ func (b *turn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *turn) Close() error {
+func (b *placedBody) Close() error {
 	err := b.body.Close()
 	b.end(nil)
 	return err
 }
 
-func (b *turn) end(readErr error) { b.once.Do(func() { b.done(readErr) }) }
+func (b *placedBody) end(readErr error) { b.once.Do(func() { b.done(readErr) }) }
