@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 	"harfangsync/sinks/harfanglab"
 )
 
@@ -34,7 +35,7 @@ func (d *doctor) examineHarfangLab(ctx context.Context) {
 	}
 	c := &d.cfg.HarfangLab
 	client := harfanglab.New(harfanglab.Options{URL: c.URL, Token: c.Token, Login: c.Login, Password: c.Password, HTTP: hc, PageSize: d.cfg.Sync.PageSize, Log: d.p.log,
-		Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.p.retryWait})
+		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.p.retryWait}})
 	version, err := client.Version(ctx)
 	d.checkClock(r)
 	if e, ok := errors.AsType[*harfanglab.Error](err); ok && e.Transport() && d.faulty(r.side) {

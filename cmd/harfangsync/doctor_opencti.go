@@ -10,6 +10,7 @@ import (
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 	"harfangsync/sources/opencti"
 )
 
@@ -108,7 +109,7 @@ func (d *doctor) dialOpenCTI() (*opencti.Client, error) {
 		return nil, err
 	}
 	return opencti.New(opencti.Options{URL: d.cfg.OpenCTI.URL, Token: d.cfg.OpenCTI.Token, HTTP: hc, PageSize: d.cfg.Sync.PageSize, Log: d.p.log,
-		Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.p.retryWait}), nil
+		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.p.retryWait}}), nil
 }
 
 // checkVersion judges the version; Ident refuses the ones that are not supported at all.

@@ -16,6 +16,7 @@ import (
 	"harfangsync/cmd/httpclient"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
 	"harfangsync/sinks/harfanglab"
@@ -211,9 +212,9 @@ func (t *target) connect(p *program, readOnly bool) (err error) {
 	if t.hlHTTP, err = httpclient.New(hl); err != nil {
 		return err
 	}
-	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Backoff: p.retryWait})
+	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}})
 	p.reporter.reaches(t)
-	t.hl = harfanglab.New(harfanglab.Options{URL: cfg.HarfangLab.URL, Token: cfg.HarfangLab.Token, Login: cfg.HarfangLab.Login, Password: cfg.HarfangLab.Password, HTTP: t.hlHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Backoff: p.retryWait})
+	t.hl = harfanglab.New(harfanglab.Options{URL: cfg.HarfangLab.URL, Token: cfg.HarfangLab.Token, Login: cfg.HarfangLab.Login, Password: cfg.HarfangLab.Password, HTTP: t.hlHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}})
 	return nil
 }
 

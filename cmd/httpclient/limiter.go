@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
+
+	"harfangsync/reconcile/remote"
 )
 
 // limiter hands out places among the requests in flight, in the order they were asked for. Their number
@@ -147,7 +150,7 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 		p.overloaded(round)
 	}
 	if resp.StatusCode == http.StatusTooManyRequests {
-		p.spacing.refused(heard, askedFor(resp.Header))
+		p.spacing.refused(heard, remote.After(resp.Header.Get("Retry-After"), time.Now()))
 	}
 	resp.Body = &placedBody{body: resp.Body, done: func(readErr error) {
 		switch {

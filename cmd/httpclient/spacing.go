@@ -2,9 +2,6 @@ package httpclient
 
 import (
 	"context"
-	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -74,16 +71,4 @@ func (s *spacing) succeeded() {
 	if s.gap -= s.gap / gapShrink; s.gap < leastGap {
 		s.gap = 0
 	}
-}
-
-// askedFor is the wait that a refusal asks for, in seconds or as a date; 0 when it says nothing.
-func askedFor(h http.Header) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if n, err := strconv.Atoi(v); err == nil {
-		return time.Duration(min(max(n, 0), int(mostHold/time.Second))) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(time.Until(at), 0)
-	}
-	return 0
 }

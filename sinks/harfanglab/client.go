@@ -14,15 +14,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-resty/resty/v2"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/secret"
 )
 
@@ -35,9 +34,7 @@ type Options struct {
 	HTTP     *http.Client
 	PageSize int // rows a page; default 500
 	Log      *slog.Logger
-	Attempts int                             // of one request; default 5
-	Backoff  func(attempt int) time.Duration // nil is exponential with jitter, at most 30 s
-	MaxWait  time.Duration                   // cap on Retry-After; default 5 min
+	Retry    remote.Retry
 }
 
 // Client talks to one manager. It is safe for concurrent use.
@@ -53,15 +50,7 @@ const mostBody = 256 << 20
 
 // New makes a client. It sends nothing.
 func New(o Options) *Client {
-	if o.Attempts <= 0 {
-		o.Attempts = 5
-	}
-	if o.MaxWait <= 0 {
-		o.MaxWait = 5 * time.Minute
-	}
-	if o.Backoff == nil {
-		o.Backoff = backoff
-	}
+	o.Retry = o.Retry.Filled()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -91,12 +80,6 @@ func New(o Options) *Client {
 		c.rest.SetBasicAuth(o.Login, o.Password.Reveal())
 	}
 	return c
-}
-
-func backoff(attempt int) time.Duration {
-	const first, most = 250 * time.Millisecond, 30 * time.Second
-	d := min(first<<min(attempt, 10), most)
-	return d/2 + rand.N(d/2+1)
 }
 
 // restyLog takes resty's own messages; they hold no headers, because its debug mode is off.
@@ -130,27 +113,12 @@ func (c *Client) do(ctx context.Context, r call) ([]byte, error) {
 			return nil, err
 		}
 	}
-	for attempt := 0; ; attempt++ {
-		body, again, err := c.once(ctx, r, payload)
-		if err == nil {
-			return body, nil
-		}
-		most := c.o.Attempts
-		if again.turnedAway {
-			most *= patience
-		}
-		if !again.repeat || attempt+1 >= most || ctx.Err() != nil {
-			return nil, err
-		}
-		wait := c.o.Backoff(attempt)
-		if again.after > 0 {
-			wait = min(again.after, c.o.MaxWait)
-		}
-		c.o.Log.Debug("HarfangLab: repeating a request", "method", r.method, "path", r.path, "wait", wait, "error", err)
-		if err := pause(ctx, wait); err != nil {
-			return nil, err
-		}
-	}
+	var body []byte
+	err := c.o.Retry.Do(ctx, c.o.Log, func() (err error) {
+		body, err = c.once(ctx, r, payload)
+		return err
+	})
+	return body, err
 }
 
 // hide takes our own credentials out of what a server says: a proxy may echo the request.
@@ -180,18 +148,7 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
-// again says whether and when a failed request may be sent once more.
-type again struct {
-	repeat     bool
-	after      time.Duration
-	turnedAway bool // the server has too much to do and did not look at it
-}
-
-// patience is how much longer a server is asked that has too much to do than one that fails: an item is
-// not given up because many are under way.
-const patience = 3
-
-func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, again, error) {
+func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, error) {
 	req := c.rest.R().SetContext(ctx)
 	if r.query != nil {
 		req.SetQueryParamsFromValues(r.query)
@@ -202,47 +159,41 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, agai
 	resp, err := req.Execute(r.method, r.path)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, again{}, ctx.Err()
+			return nil, ctx.Err()
 		}
-		return nil, again{repeat: r.repeatable && !neverSent(err)}, &Error{Method: r.method, Path: r.path, Err: trim(err), Unsure: !r.repeatable && !neverSent(err)}
+		sent := !neverSent(err)
+		return nil, &Error{Method: r.method, Path: r.path, Err: trim(err), Unsure: !r.repeatable && sent, again: r.repeatable && sent}
 	}
 	status, body := resp.StatusCode(), resp.Body()
-	fail := func(words string) *Error {
-		return &Error{Method: r.method, Path: r.path, Status: status, Words: c.hide(words)}
-	}
+	e := &Error{Method: r.method, Path: r.path, Status: status, after: remote.After(resp.Header().Get("Retry-After"), time.Now())}
 	switch {
 	case status >= 200 && status < 300:
 		changed := status == http.StatusNoContent && r.method != http.MethodGet && r.method != http.MethodPost
 		if (r.noAnswer || changed) && len(bytes.TrimSpace(body)) == 0 {
-			return nil, again{}, nil
+			return nil, nil
 		}
 		if r.noAnswer && r.method == http.MethodGet && bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
-			return nil, again{}, nil
+			return nil, nil
 		}
 		why := notJSON(body)
 		if why == "" && r.answer != nil {
 			why = r.answer(body)
 		}
-		if why != "" {
-			e := fail(why)
-			e.Shape = true
-			e.Unsure = !r.repeatable
-			return nil, again{repeat: r.repeatable}, e
+		if why == "" {
+			return body, nil
 		}
-		return body, again{}, nil
+		e.Words, e.Shape, e.Unsure, e.again = c.hide(why), true, !r.repeatable, r.repeatable
 	case status >= 300 && status < 400:
-		return nil, again{}, fail("redirect to " + oneLine(redirectTarget(resp.Header().Get("Location"))))
-	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:
-		e := fail(words(body))
-		return nil, again{repeat: true, turnedAway: true, after: retryAfter(resp.Header().Get("Retry-After"), time.Now())}, e
+		e.Words = c.hide("redirect to " + oneLine(redirectTarget(resp.Header().Get("Location"))))
+	case e.turnedAway():
+		e.Words, e.again = c.hide(words(body)), true
 	case status >= 500:
-		e := fail(words(body))
-		e.Unsure = !r.repeatable
-		return nil, again{repeat: r.repeatable, after: retryAfter(resp.Header().Get("Retry-After"), time.Now())}, e
+		e.Words, e.Unsure, e.again = c.hide(words(body)), !r.repeatable, r.repeatable
+	default:
+		e.Words = c.hide(words(body))
+		e.judge(body)
 	}
-	e := fail(words(body))
-	e.judge(body)
-	return nil, again{}, e
+	return nil, e
 }
 
 // neverSent says whether a failed request was not carried out and will not be by trying again: one
@@ -289,29 +240,6 @@ func redirectTarget(location string) string {
 	}
 	u.User, u.RawQuery = nil, ""
 	return u.String()
-}
-
-// retryAfter reads seconds or an HTTP date; 0 when there is neither.
-func retryAfter(v string, now time.Time) time.Duration {
-	const most = 24 * 60 * 60 // more would overflow, and is never waited for
-	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil && n >= 0 {
-		return time.Duration(min(n, most)) * time.Second
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(t.Sub(now), 0)
-	}
-	return 0
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Version asks for the manager's version, which also proves address and credentials (contract

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/secret"
 	"harfangsync/sinks/harfanglab"
 )
@@ -54,7 +55,7 @@ func (m *manager) requests() []request {
 
 func client(t testing.TB, url string, change ...func(*harfanglab.Options)) *harfanglab.Client {
 	t.Helper()
-	o := harfanglab.Options{URL: url, Token: secret.Text("s3cret-token"), Backoff: func(int) time.Duration { return 0 }, MaxWait: time.Millisecond, Attempts: 3}
+	o := harfanglab.Options{URL: url, Token: secret.Text("s3cret-token"), Retry: remote.Retry{Backoff: func(int) time.Duration { return 0 }, MaxWait: time.Millisecond, Attempts: 3}}
 	for _, c := range change {
 		c(&o)
 	}
@@ -228,7 +229,7 @@ func TestWaitsEndWithTheirContext(t *testing.T) {
 	m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(503) })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	c := client(t, m.URL, func(o *harfanglab.Options) { o.Backoff = func(int) time.Duration { return time.Hour } })
+	c := client(t, m.URL, func(o *harfanglab.Options) { o.Retry.Backoff = func(int) time.Duration { return time.Hour } })
 	if _, err := c.Version(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the context's end", err)
 	}

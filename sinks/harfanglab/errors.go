@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 )
 
 // Error is a request that did not succeed. Status is 0 when there was no answer.
@@ -24,6 +26,25 @@ type Error struct {
 	Shape        bool     // the answer was not one of the API
 	Refused      bool     // a 2xx whose entry says that the content was refused (contract harfanglab-api 4.4)
 	Err          error    // of the transport
+
+	again bool          // it may be sent once more
+	after time.Duration // what the server asks to wait
+}
+
+// Again says whether the request is made again (remote.Failure).
+func (e *Error) Again(most int) (attempts int, wait time.Duration) {
+	switch {
+	case !e.again:
+		return 1, 0
+	case e.turnedAway():
+		return most * remote.Patience, e.after
+	}
+	return most, e.after
+}
+
+// turnedAway says that the server has too much to do and did not look at the request.
+func (e *Error) turnedAway() bool {
+	return e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable
 }
 
 // ErrFilterIgnored says that a narrow look-up came back wide: this manager does not know the filter.

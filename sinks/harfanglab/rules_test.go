@@ -240,7 +240,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Add(`null`)
 	f.Fuzz(func(t *testing.T, body string) {
 		m := serve(t, func(w http.ResponseWriter, _ request) { fmt.Fprint(w, body) })
-		c := client(t, m.URL, func(o *harfanglab.Options) { o.Attempts = 1 })
+		c := client(t, m.URL, func(o *harfanglab.Options) { o.Retry.Attempts = 1 })
 		seen := 0
 		n, err := c.Rows(t.Context(), reconcile.IOC, "l", func(p []reconcile.Row) error { seen += len(p); return nil })
 		if err == nil && n != seen {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/machinebox/graphql"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/secret"
 )
 
@@ -26,10 +26,7 @@ type Options struct {
 	PageSize  int   // indicators a page; default 500, at most 5000 (contract opencti-api 1.6)
 	MaxAnswer int64 // bytes of one answer; default 256 MiB
 	Log       *slog.Logger
-	Attempts  int                                              // of one request; default 5
-	Backoff   func(attempt int) time.Duration                  // nil is exponential with jitter, at most 30 s
-	MaxWait   time.Duration                                    // cap on Retry-After; default 5 min
-	Sleep     func(ctx context.Context, d time.Duration) error // between attempts; nil is a timer
+	Retry     remote.Retry
 }
 
 // Client talks to one platform. It is safe for concurrent use.
@@ -52,18 +49,7 @@ const (
 
 // New makes a client. It sends nothing.
 func New(o Options) *Client {
-	if o.Attempts <= 0 {
-		o.Attempts = 5
-	}
-	if o.MaxWait <= 0 {
-		o.MaxWait = 5 * time.Minute
-	}
-	if o.Backoff == nil {
-		o.Backoff = backoff
-	}
-	if o.Sleep == nil {
-		o.Sleep = sleep
-	}
+	o.Retry = o.Retry.Filled()
 	if o.MaxAnswer <= 0 {
 		o.MaxAnswer = mostAnswer
 	}
@@ -92,23 +78,6 @@ func New(o Options) *Client {
 	return c
 }
 
-func backoff(attempt int) time.Duration {
-	const first, most = 250 * time.Millisecond, 30 * time.Second
-	d := min(first<<min(attempt, 10), most)
-	return d/2 + rand.N(d/2+1)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // known is the platform's version, zero before Ident.
 func (c *Client) known() Version {
 	c.mu.Lock()
@@ -135,7 +104,7 @@ func (c *Client) mutate(ctx context.Context, r request, out any) error {
 }
 
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
-	for attempt := 1; ; attempt++ {
+	return c.o.Retry.Do(ctx, c.o.Log, func() error {
 		req := graphql.NewRequest(r.document)
 		for k, v := range r.variables {
 			req.Var(k, v)
@@ -149,18 +118,9 @@ func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) 
 			return ctx.Err()
 		}
 		e := c.errorOf(r, err)
-		if !may(e) || attempt >= e.attempts(c.o.Attempts) {
-			return e
-		}
-		wait := c.o.Backoff(attempt - 1)
-		if e.After > 0 {
-			wait = min(e.After, c.o.MaxWait)
-		}
-		c.o.Log.Debug("OpenCTI: repeating a request", "operation", r.op, "wait", wait, "error", e)
-		if err := c.o.Sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
+		e.again = may(e)
+		return e
+	})
 }
 
 // errorOf is the failure in the form that callers branch on.

@@ -59,7 +59,7 @@ func (c *Client) Ping(ctx context.Context, id, state string) (stored string, err
 	for attempt := 1; ; attempt++ {
 		stored, err = c.ping(ctx, id, state)
 		e, failed := errors.AsType[*Error](err)
-		if !failed || !e.Temporary() || e.TurnedAway() || attempt >= c.o.Attempts {
+		if !failed || !e.Temporary() || e.TurnedAway() || attempt >= c.o.Retry.Attempts {
 			return stored, err
 		}
 		have, found, readErr := c.ConnectorState(ctx, id)
@@ -69,7 +69,7 @@ func (c *Client) Ping(ctx context.Context, id, state string) (stored string, err
 		case have == state || have == "":
 			return have, nil
 		}
-		if err := c.o.Sleep(ctx, c.o.Backoff(attempt-1)); err != nil {
+		if err := c.o.Retry.Sleep(ctx, c.o.Retry.Backoff(attempt-1)); err != nil {
 			return "", err
 		}
 	}

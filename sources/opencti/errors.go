@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 )
 
 // Error is a request that did not succeed, by HTTP status or by extensions.code (contract opencti-api
@@ -32,6 +33,8 @@ type Error struct {
 	Shape     bool // 200 with something that is not a GraphQL answer
 	Redirect  bool
 	Err       error
+
+	again bool // it may be sent once more
 }
 
 // errTooLarge marks an answer over the limit.
@@ -211,19 +214,18 @@ func (e *Error) TurnedAway() bool {
 	return slices.Contains(lockCodes, e.Code)
 }
 
-// attempts is how often a request with this failure is made, out of most.
-func (e *Error) attempts(most int) int {
-	if slices.Contains(onceCodes, e.Code) {
-		return min(most, 2)
+// Again says whether the request is made again (remote.Failure).
+func (e *Error) Again(most int) (attempts int, wait time.Duration) {
+	switch {
+	case !e.again:
+		return 1, 0
+	case slices.Contains(onceCodes, e.Code):
+		return min(most, 2), e.After
+	case e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable:
+		return most * remote.Patience, e.After
 	}
-	if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
-		return most * patience
-	}
-	return most
+	return most, e.After
 }
-
-// patience is how much longer a platform is asked that has too much to do than one that fails.
-const patience = 3
 
 // RightError says that the account lacks a capability (contract opencti-api 1.3).
 type RightError struct{ Capability, For string }

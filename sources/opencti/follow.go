@@ -75,14 +75,14 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[Signal, 
 			if held {
 				failures = 0
 			}
-			wait := c.o.Backoff(failures)
+			wait := c.o.Retry.Backoff(failures)
 			if e, ok := errors.AsType[*Error](err); ok && e.After > 0 {
-				wait = max(wait, min(e.After, c.o.MaxWait))
+				wait = max(wait, min(e.After, c.o.Retry.MaxWait))
 			}
 			if !yield(Lost{Err: err, Wait: wait}, nil) {
 				return
 			}
-			if err := c.o.Sleep(ctx, wait); err != nil {
+			if err := c.o.Retry.Sleep(ctx, wait); err != nil {
 				yield(nil, err)
 				return
 			}

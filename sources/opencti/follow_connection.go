@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"harfangsync/reconcile/remote"
 )
 
 // follower is a stream that is being followed.
@@ -98,7 +100,7 @@ func (f *follower) open(ctx context.Context, w *watch) (io.ReadCloser, error) {
 // (contract opencti-api 5.2).
 func (f *follower) judge(resp *http.Response) error {
 	_, reason, _ := strings.Cut(resp.Status, " ")
-	e := &Error{Status: resp.StatusCode, Message: oneLine(hide(reason, f.token)), After: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	e := &Error{Status: resp.StatusCode, Message: oneLine(hide(reason, f.token)), After: remote.After(resp.Header.Get("Retry-After"), time.Now())}
 	if e.Message == "" {
 		e.Message = http.StatusText(resp.StatusCode)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing/iotest"
 	"time"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/state"
 	"harfangsync/sources/opencti"
 )
@@ -44,7 +45,7 @@ func TestNothingIsLostWhereverAStreamBreaks(t *testing.T) {
 			}
 			return nil
 		}
-		c := opencti.New(opencti.Options{HTTP: &http.Client{Transport: wired(answer)}, Backoff: func(int) time.Duration { return 0 }})
+		c := opencti.New(opencti.Options{HTTP: &http.Client{Transport: wired(answer)}, Retry: remote.Retry{Backoff: func(int) time.Duration { return 0 }}})
 		told := map[string]bool{}
 		for s := range c.Follow(t.Context(), opencti.FollowOptions{Stream: "s1", From: new(position(1))}) {
 			switch s := s.(type) {

@@ -45,7 +45,7 @@ func (c *Client) StreamPosition(ctx context.Context, stream string) (state.Posit
 		case Connected:
 			return s.Last, nil
 		case Lost:
-			if attempt++; attempt >= c.o.Attempts {
+			if attempt++; attempt >= c.o.Retry.Attempts {
 				return state.Position{}, s.Err
 			}
 		case Gap:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/state"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/opencti"
@@ -59,7 +60,7 @@ func TestStreamPosition(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &feeds{answers: tt.stream}
-			p := connect(t, split(tt.graphql, f), opencti.Options{Attempts: 3})
+			p := connect(t, split(tt.graphql, f), opencti.Options{Retry: remote.Retry{Attempts: 3}})
 			if tt.ident {
 				if _, err := p.Ident(t.Context()); err != nil {
 					t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/sources/opencti"
 )
 
@@ -79,7 +80,7 @@ func TestOtherFailuresOfAStreamAreTemporary(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &feeds{answers: []func(http.ResponseWriter, *http.Request){tt.answer, streams(event(at(20), "create", indicator("b")))}}
-			p := connect(t, f, opencti.Options{Backoff: func(int) time.Duration { return time.Second }, MaxWait: time.Minute})
+			p := connect(t, f, opencti.Options{Retry: remote.Retry{Backoff: func(int) time.Duration { return time.Second }, MaxWait: time.Minute}})
 			var lost []opencti.Lost
 			dirty := 0
 			for s, err := range p.Follow(t.Context(), opencti.FollowOptions{Stream: "s1"}) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/state"
 	"harfangsync/sources/opencti"
 )
@@ -200,7 +201,7 @@ func TestFollowThroughUnkindStreams(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := connect(t, &feeds{answers: tt.answers}, opencti.Options{Backoff: func(int) time.Duration { return 0 }})
+			p := connect(t, &feeds{answers: tt.answers}, opencti.Options{Retry: remote.Retry{Backoff: func(int) time.Duration { return 0 }}})
 			got, err := follow(t, p, opencti.FollowOptions{From: new(position(10))})
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("signals (-want +got):\n%s", diff)

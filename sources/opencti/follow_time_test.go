@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/sources/opencti"
 )
 
@@ -44,7 +45,7 @@ func (l *wireless) open(r *http.Request) io.Reader {
 }
 
 func (l *wireless) client(backoff func(int) time.Duration) *opencti.Client {
-	return opencti.New(opencti.Options{URL: "http://opencti.example", Token: token, HTTP: &http.Client{Transport: wired(l.open), Timeout: time.Minute}, Backoff: backoff})
+	return opencti.New(opencti.Options{URL: "http://opencti.example", Token: token, HTTP: &http.Client{Transport: wired(l.open), Timeout: time.Minute}, Retry: remote.Retry{Backoff: backoff}})
 }
 
 // every writes a text again and again, for ever if times is 0.

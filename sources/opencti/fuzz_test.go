@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/sources/opencti"
 )
 
@@ -67,7 +68,7 @@ func FuzzAnswer(f *testing.F) {
 	p := connect(f, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(int(status.Load()))
 		_, _ = io.WriteString(w, answer.Load().(string))
-	}), opencti.Options{Attempts: 1})
+	}), opencti.Options{Retry: remote.Retry{Attempts: 1}})
 	f.Fuzz(func(t *testing.T, code int, text string) {
 		if code < 200 || code > 599 || code == 204 || code == 304 {
 			code = 200

@@ -54,7 +54,7 @@ func connect(t testing.TB, h http.Handler, o opencti.Options) *probe {
 	o.URL, o.Token = srv.URL, token
 	o.HTTP = srv.Client()
 	o.Log = slog.New(slog.NewTextHandler(&p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o.Sleep = func(ctx context.Context, d time.Duration) error {
+	o.Retry.Sleep = func(ctx context.Context, d time.Duration) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.waits = append(p.waits, d)

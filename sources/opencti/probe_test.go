@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/opencti"
 )
@@ -62,7 +63,7 @@ func TestCountBelievesWholeAnswersOnly(t *testing.T) {
 		"another shape":                 `{"data": {"indicators": {"pageInfo": {"hasNextPage": false, "globalCount": "3"}, "edges": []}}}`,
 		"a page and an error beside it": `{"data": {"indicators": {"pageInfo": {"hasNextPage": false, "globalCount": 3}, "edges": []}}, "errors": [{"message": "x"}]}`,
 	} {
-		p := connect(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }), opencti.Options{Attempts: 1})
+		p := connect(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }), opencti.Options{Retry: remote.Retry{Attempts: 1}})
 		_, err := p.Count(context.Background(), nil)
 		if _, ok := errors.AsType[*opencti.Error](err); !ok {
 			t.Errorf("%s: %v, want an *Error", name, err)

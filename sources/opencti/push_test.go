@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/opencti"
 )
@@ -197,7 +198,7 @@ func TestPushesThatFail(t *testing.T) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				n.Add(1)
 				tt.answer(w)
-			}), opencti.Options{Attempts: 3})
+			}), opencti.Options{Retry: remote.Retry{Attempts: 3}})
 			err := p.Push(context.Background(), connectorID, bundle, workID)
 			says(t, err, tt.says)
 			if int(n.Load()) != tt.tries || reconcile.FaultOf(err).Unsure != tt.unsure || !reconcile.FaultOf(err).Verdict == slices.Contains(verdicts, tt.name) {
@@ -243,7 +244,7 @@ func TestUnsureOfWhatWasNotWaitedFor(t *testing.T) {
 	if err := p.Push(ctx, connectorID, bundle, workID); !errors.Is(err, context.Canceled) || !reconcile.FaultOf(err).Unsure {
 		t.Errorf("a push that was left: %v, unsure %t", err, reconcile.FaultOf(err).Unsure)
 	}
-	nobody := opencti.New(opencti.Options{URL: "http://127.0.0.1:1", Token: token, Attempts: 1})
+	nobody := opencti.New(opencti.Options{URL: "http://127.0.0.1:1", Token: token, Retry: remote.Retry{Attempts: 1}})
 	if err := nobody.Push(context.Background(), connectorID, bundle, workID); err == nil || reconcile.FaultOf(err).Unsure {
 		t.Errorf("a push that reached nobody: %v, unsure %t", err, reconcile.FaultOf(err).Unsure)
 	}
@@ -268,7 +269,7 @@ func TestWorksThatCannotBeOpened(t *testing.T) {
 		p := connect(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			n.Add(1)
 			tt.answer(w)
-		}), opencti.Options{Attempts: 2})
+		}), opencti.Options{Retry: remote.Retry{Attempts: 2}})
 		id, err := p.AddWork(context.Background(), connectorID, "n")
 		says(t, err, tt.says)
 		if id != "" || int(n.Load()) != tt.tries || reconcile.FaultOf(err).Unsure != tt.unsure {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/sources/opencti"
 )
 
@@ -50,7 +51,7 @@ func TestRemedies(t *testing.T) {
 		"GRAPHQL_VALIDATION_FAILED": "OpenCTI 6.9.22 does not take the request",
 	} {
 		c := &canned{answers: map[string]string{"Ident": identAnswer, "": coded(code)}}
-		p := connect(t, c, opencti.Options{Attempts: 1})
+		p := connect(t, c, opencti.Options{Retry: remote.Retry{Attempts: 1}})
 		if _, err := p.Ident(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +76,7 @@ func TestOldNamesAreCodes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &canned{answers: map[string]string{"": `{"errors":[` + tt.failure + `],"data":null}`}}
-			p := connect(t, c, opencti.Options{Attempts: 3})
+			p := connect(t, c, opencti.Options{Retry: remote.Retry{Attempts: 3}})
 			_, err := p.Ident(context.Background())
 			e, _ := errors.AsType[*opencti.Error](err)
 			if e == nil || e.Code != tt.code || e.Message != "m" {
@@ -115,7 +116,7 @@ func TestRetryAfterIsWaitedFor(t *testing.T) {
 					return
 				}
 				_, _ = io.WriteString(w, identAnswer)
-			}, opencti.Options{MaxWait: 2 * time.Minute, Backoff: func(int) time.Duration { return time.Millisecond }})
+			}, opencti.Options{Retry: remote.Retry{MaxWait: 2 * time.Minute, Backoff: func(int) time.Duration { return time.Millisecond }}})
 			if err != nil {
 				t.Errorf("%s, %d: %v", tt.name, status, err)
 			}
@@ -127,7 +128,7 @@ func TestRetryAfterIsWaitedFor(t *testing.T) {
 }
 
 func TestBackoffGrowsAndEnds(t *testing.T) {
-	p, err := ident(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, opencti.Options{Attempts: 14})
+	p, err := ident(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, opencti.Options{Retry: remote.Retry{Attempts: 14}})
 	says(t, err, "500")
 	waits := p.slept()
 	if len(waits) != 13 {

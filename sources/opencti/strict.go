@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
+
+	"harfangsync/reconcile/remote"
 )
 
 // mostRefusal bounds what is read of an answer that is not 200: only its beginning is shown.
@@ -65,7 +65,7 @@ func judge(resp *http.Response, body []byte) *Error {
 		Message *string           `json:"message"`
 	}
 	decoded := len(trimmed) > 0 && trimmed[0] == '{' && json.Unmarshal(trimmed, &envelope) == nil
-	e := &Error{Status: status, After: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	e := &Error{Status: status, After: remote.After(resp.Header.Get("Retry-After"), time.Now())}
 	if decoded && len(envelope.Errors) > 0 {
 		e.read(envelope.Errors)
 		return e
@@ -132,16 +132,4 @@ func redirectTarget(resp *http.Response) string {
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return oneLine(u.String())
-}
-
-// retryAfter reads seconds or an HTTP date; 0 when there is neither.
-func retryAfter(v string, now time.Time) time.Duration {
-	const most = 24 * 60 * 60 // more would overflow, and is never waited for
-	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil && n >= 0 {
-		return time.Duration(min(n, most)) * time.Second
-	}
-	if t, err := http.ParseTime(v); err == nil {
-		return max(t.Sub(now), 0)
-	}
-	return 0
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/opencti"
 	"harfangsync/sources/simhttp"
@@ -83,7 +84,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 				}
 				w.WriteHeader(tt.status)
 				_, _ = io.WriteString(w, tt.body)
-			}, opencti.Options{Attempts: 3})
+			}, opencti.Options{Retry: remote.Retry{Attempts: 3}})
 			says(t, err, "OpenCTI: Ident: ", tt.says)
 			e, ok := errors.AsType[*opencti.Error](err)
 			if !ok || e.Status != tt.status {
@@ -132,7 +133,7 @@ func TestAnswerOverTheLimit(t *testing.T) {
 	_, err = ident(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(502)
 		_, _ = io.WriteString(w, strings.Repeat("x", 1<<21))
-	}, opencti.Options{Attempts: 1})
+	}, opencti.Options{Retry: remote.Retry{Attempts: 1}})
 	says(t, err, "502 xxx")
 	if len(err.Error()) > 600 {
 		t.Errorf("an error of %d bytes", len(err.Error()))
@@ -142,7 +143,7 @@ func TestAnswerOverTheLimit(t *testing.T) {
 func TestConnectionsThatFail(t *testing.T) {
 	for _, do := range []simhttp.Action{simhttp.Reset, simhttp.ResetAfter, simhttp.Cut, simhttp.Truncate} {
 		t.Run(string(do), func(t *testing.T) {
-			s, p := simulated(t, octisim.Options{}, opencti.Options{Attempts: 4})
+			s, p := simulated(t, octisim.Options{}, opencti.Options{Retry: remote.Retry{Attempts: 4}})
 			fill(s, 3)
 			fail := simhttp.Fault{Body: "Page", Times: 2, Do: do}
 			if err := s.HTTP.Fail(fail); err != nil {
@@ -166,7 +167,7 @@ func TestConnectionsThatFail(t *testing.T) {
 }
 
 func TestNobodyListens(t *testing.T) {
-	p := &probe{Client: opencti.New(opencti.Options{URL: "http://127.0.0.1:1/", Token: token, Attempts: 2, Backoff: func(int) time.Duration { return 0 }})}
+	p := &probe{Client: opencti.New(opencti.Options{URL: "http://127.0.0.1:1/", Token: token, Retry: remote.Retry{Attempts: 2, Backoff: func(int) time.Duration { return 0 }}})}
 	_, err := p.Ident(context.Background())
 	says(t, err, "OpenCTI: Ident: ", "refused", "check opencti.url")
 	if strings.Contains(err.Error(), "Post ") {
@@ -190,7 +191,7 @@ func TestTheTokenIsNeverShown(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := ident(t, reply, opencti.Options{Attempts: 2})
+			p, err := ident(t, reply, opencti.Options{Retry: remote.Retry{Attempts: 2}})
 			says(t, err, "OpenCTI: Ident: ")
 			if strings.Contains(p.log.String(), token) {
 				t.Errorf("the log shows the token: %s", p.log.String())
