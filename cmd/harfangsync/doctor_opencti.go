@@ -207,7 +207,7 @@ func (d *doctor) checkSource(ctx context.Context, client *opencti.Client, ident 
 		d.skip("opencti", "the account may not read indicators", "indicators", "page_size")
 		return
 	}
-	n, err := client.Count(ctx, opencti.And(filters, serverFilter(&selection, d.now().UTC())))
+	n, err := client.Count(ctx, opencti.And(filters, opencti.Selecting(&selection, d.now().UTC())))
 	switch {
 	case err != nil:
 		d.failed("opencti", "indicators", err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/state"
@@ -283,7 +284,7 @@ func TestStateAndLock(t *testing.T) {
 	// In OpenCTI, where another run has a lease.
 	cfg := f.doctor.cfg
 	var doc state.Document
-	doc.Leases = map[string]state.Lease{lockKey(cfg): {Holder: "x", Until: time.Now().Add(time.Minute)}}
+	doc.Leases = map[string]state.Lease{config.LockKey(cfg): {Holder: "x", Until: time.Now().Add(time.Minute)}}
 	if err := w.store(doc.Text()); err != nil {
 		t.Fatal(err)
 	}

@@ -153,7 +153,7 @@ func (d *doctor) checkLock(ctx context.Context, there *state.Document) {
 	case there == nil:
 		d.skip("state", "what OpenCTI keeps is not known", "lock")
 	default:
-		lease, held := there.Leases[lockKey(d.cfg)]
+		lease, held := there.Leases[config.LockKey(d.cfg)]
 		if held && lease.Until.After(d.now()) {
 			d.held("in OpenCTI, until " + lease.Until.UTC().Format(time.RFC3339) + " unless it is renewed")
 			return

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
@@ -43,31 +42,6 @@ func (t *target) stream(ctx context.Context, p *program, quietly bool) (filter *
 		p.log.Warn("the stream has no filters; the built-in filter is used: not revoked, valid now, flagged for detection", "stream", c.Name)
 	}
 	return c.Filters, c.Filters == nil, nil
-}
-
-// serverFilter is what OpenCTI can evaluate of our own selection. Nulls pass as they do here.
-func serverFilter(s *reconcile.Selection, now time.Time) *opencti.FilterGroup {
-	kinds := s.Kinds
-	if len(kinds) == 0 {
-		kinds = reconcile.Kinds
-	}
-	var types []string
-	for _, k := range kinds {
-		types = append(types, map[reconcile.Kind]string{reconcile.IOC: "stix", reconcile.Sigma: "sigma", reconcile.YARA: "yara"}[k])
-	}
-	at := now.Format("2006-01-02T15:04:05.000Z")
-	parts := []*opencti.FilterGroup{
-		opencti.Group(opencti.Eq("pattern_type", types...), opencti.Eq("revoked", "false")),
-		opencti.OrNil("valid_from", "lte", at),
-		opencti.OrNil("valid_until", "gt", at),
-	}
-	if s.NeedDetection {
-		parts = append(parts, opencti.Group(opencti.Eq("x_opencti_detection", "true")))
-	}
-	if s.MinScore != nil {
-		parts = append(parts, opencti.Group(opencti.Filter{Key: []string{"x_opencti_score"}, Values: []string{fmt.Sprint(*s.MinScore)}, Operator: "gte", Mode: "or"}))
-	}
-	return opencti.And(parts...)
 }
 
 // filterDigest covers the stream's filters, by their own digest, and our selection, but no moment and no

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 
 	"harfangsync/cmd/config"
@@ -46,7 +44,7 @@ func (t *target) connectorState(readOnly bool) *connectorState {
 // lock takes the lock of this target (gate G10). What another run learned while it was waited for is
 // read again.
 func (t *target) lock(ctx context.Context, p *program, lost func(error)) (release func(), err error) {
-	key, timeout := lockKey(t.cfg), t.cfg.Sync.LockTimeout
+	key, timeout := config.LockKey(t.cfg), t.cfg.Sync.LockTimeout
 	path, isFile := strings.CutPrefix(t.cfg.Sync.Lock, "file:")
 	switch {
 	case isFile:
@@ -75,10 +73,4 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 		p.log.Warn("the state cannot be read and counts as empty", "error", err)
 	}
 	return release, nil
-}
-
-// lockKey names what two runs must not work on at once.
-func lockKey(cfg *config.Config) string {
-	h := sha256.Sum256([]byte(cfg.OpenCTI.URL + "\n" + cfg.HarfangLab.URL + "\n" + cfg.HarfangLab.ListName))
-	return hex.EncodeToString(h[:8])
 }

@@ -30,7 +30,7 @@ func (s *openctiSource) at(now time.Time) *opencti.FilterGroup {
 	if s.selection == nil {
 		return s.filter
 	}
-	return opencti.And(s.filter, serverFilter(s.selection, now))
+	return opencti.And(s.filter, opencti.Selecting(s.selection, now))
 }
 
 // Read visits every indicator of the filter.
