@@ -12,8 +12,13 @@ import (
 
 // Escape makes a text safe for one line of a terminal: control bytes, line ends, invisible and
 // direction-changing characters and invalid UTF-8 are shown as escapes.
-func Escape(s string) string {
-	if plain(s) {
+func Escape(s string) string { return escape(s, "") }
+
+// escapeLines is Escape for a text of several lines: line ends and tabs stay.
+func escapeLines(s string) string { return escape(s, "\n\t") }
+
+func escape(s, kept string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r >= 0x7f }) {
 		return s
 	}
 	var b strings.Builder
@@ -22,29 +27,20 @@ func Escape(s string) string {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case strings.ContainsRune(kept, r) || !hidden(r):
+			b.WriteRune(r)
 		case r == '\n':
 			b.WriteString(`\n`)
 		case r == '\t':
 			b.WriteString(`\t`)
 		case r == '\r':
 			b.WriteString(`\r`)
-		case hidden(r):
-			fmt.Fprintf(&b, `\u{%x}`, r)
 		default:
-			b.WriteRune(r)
+			fmt.Fprintf(&b, `\u{%x}`, r)
 		}
 		i += n
 	}
 	return b.String()
-}
-
-func plain(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // hidden says whether a character does something other than show itself: controls, directions, line
@@ -52,26 +48,6 @@ func plain(s string) bool {
 func hidden(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co,
 		unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, unicode.Noncharacter_Code_Point)
-}
-
-// escapeLines is Escape for a text of several lines: line ends and tabs stay.
-func escapeLines(s string) string {
-	if plain(s) {
-		return s
-	}
-	var b strings.Builder
-	for i, line := range strings.Split(s, "\n") {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		for j, part := range strings.Split(line, "\t") {
-			if j > 0 {
-				b.WriteByte('\t')
-			}
-			b.WriteString(Escape(part))
-		}
-	}
-	return b.String()
 }
 
 // Defang makes a value unclickable: hxxp for http, [.] for the dots of names and addresses.

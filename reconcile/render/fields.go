@@ -3,6 +3,7 @@ package render
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"harfangsync/reconcile"
@@ -31,17 +32,20 @@ func fieldOf(b *reconcile.Body, name string) *string {
 	return b.Asked(name)
 }
 
-// textOf is a text, or nothing for none.
-func textOf(s *string) string {
-	if s == nil {
-		return ""
+// fieldTexts is one field before and after a change, "" where there is none.
+func fieldTexts(c *reconcile.Change, name string) (from, to string) {
+	if s := fieldOf(c.Before, name); s != nil {
+		from = *s
 	}
-	return *s
+	if s := fieldOf(c.After, name); s != nil {
+		to = *s
+	}
+	return from, to
 }
 
 // contentDiff is the diff of a rule's text; it is empty where only the spelling changes.
 func contentDiff(c *reconcile.Change) []string {
-	from, to := textOf(fieldOf(c.Before, "content")), textOf(fieldOf(c.After, "content"))
+	from, to := fieldTexts(c, "content")
 	if c.Kind == reconcile.Sigma { // the manager writes rules anew: what it only spells otherwise is no change
 		from, to = marker.PlainSigma(from), marker.PlainSigma(to)
 	}
@@ -64,16 +68,6 @@ func members(from, to string) []memberChange {
 	if errB != nil {
 		return []memberChange{{Name: "text", From: &from, To: &to, Text: true}}
 	}
-	names := []string{}
-	for n := range b {
-		names = append(names, n)
-	}
-	for n := range a {
-		if _, both := b[n]; !both {
-			names = append(names, n)
-		}
-	}
-	slices.Sort(names)
 	var out []memberChange
 	if errA != nil && from != "" {
 		out = append(out, memberChange{Name: "text", From: &from, Text: true})
@@ -84,7 +78,10 @@ func members(from, to string) []memberChange {
 		}
 		return nil
 	}
-	for _, n := range names {
+	both := map[string]json.RawMessage{}
+	maps.Copy(both, a)
+	maps.Copy(both, b)
+	for _, n := range slices.Sorted(maps.Keys(both)) {
 		if x, y := value(a, n), value(b, n); (x == nil) != (y == nil) || x != nil && *x != *y {
 			out = append(out, memberChange{Name: n, From: x, To: y})
 		}

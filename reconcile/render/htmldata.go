@@ -120,7 +120,7 @@ func (row *pageChange) body(c *reconcile.Change) {
 				row.Content = new(escapeLines(*whole))
 			}
 		case name == "comment" && both:
-			for _, m := range members(textOf(from), textOf(to)) {
+			for _, m := range members(fieldTexts(c, name)) {
 				field("comment."+m.Name, m.From, m.To)
 			}
 		case name == "comment" && c.Before == nil: // made by the program, of what the owners say

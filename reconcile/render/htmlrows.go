@@ -2,7 +2,6 @@ package render
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,7 +99,7 @@ func (v *pageView) add(s pageSection, rows []*pageChange) {
 
 // tallies are counted words, the most frequent first.
 func (v *pageView) tallies(n map[string]int) []tally {
-	words := slices.SortedFunc(maps.Keys(n), func(a, b string) int { return cmp.Or(n[b]-n[a], cmp.Compare(a, b)) })
+	words := mostFirst(n)
 	out := make([]tally, len(words))
 	for i, w := range words {
 		out[i] = tally{Word: w, Count: thousands(n[w]), Meaning: v.Data.Meanings[w]}
@@ -110,7 +109,7 @@ func (v *pageView) tallies(n map[string]int) []tally {
 
 func (v *pageView) row(c *pageChange) rowView {
 	const most = 3
-	r := rowView{Action: c.Action, Symbol: reconcile.Action(c.Action).Symbol(), Type: cmp.Or(c.Type, c.Kind), Value: shorten(c.Value), Reason: c.Reason, Cause: c.Cause}
+	r := rowView{Action: c.Action, Symbol: reconcile.Action(c.Action).Symbol(), Type: cmp.Or(c.Type, c.Kind), Value: cutLong(c.Value), Reason: c.Reason, Cause: c.Cause}
 	if r.Value != c.Value {
 		r.Long = len([]rune(c.Value))
 	}
@@ -120,7 +119,7 @@ func (v *pageView) row(c *pageChange) rowView {
 			break
 		}
 		o := v.Data.Owners[at]
-		view := ownerView{Text: shorten(cmp.Or(o.Name, o.ID, o.Standard))}
+		view := ownerView{Text: cutLong(cmp.Or(o.Name, o.ID, o.Standard))}
 		if o.Link {
 			view.Link = v.Data.Base + o.ID
 		}
@@ -133,28 +132,23 @@ func (v *pageView) row(c *pageChange) rowView {
 }
 
 func (v *pageView) tiles(d *planfile.Document) {
-	listed := func(id string) string {
-		if slices.ContainsFunc(v.Sections, func(s pageSection) bool { return s.ID == id }) {
-			return id
+	add := func(action, symbol, section string) {
+		n := d.Summary.ByAction[action]
+		if !slices.ContainsFunc(v.Sections, func(s pageSection) bool { return s.ID == section }) {
+			section = ""
 		}
-		return ""
+		v.Tiles = append(v.Tiles, tile{Action: action, Symbol: symbol, Count: thousands(n), ID: section, Zero: n == 0})
 	}
 	for _, a := range reconcile.Actions {
-		id := string(a)
+		section := string(a)
 		if a.Removal() {
-			id = "removals"
+			section = "removals"
 		}
-		n := d.Summary.ByAction[string(a)]
-		v.Tiles = append(v.Tiles, tile{Action: string(a), Symbol: a.Symbol(), Count: thousands(n), ID: listed(id), Zero: n == 0})
+		add(string(a), a.Symbol(), section)
 	}
-	for _, word := range []string{"unchanged", "held", "skipped"} {
-		symbol := "?"
-		if word == "unchanged" {
-			symbol = "="
-		}
-		n := d.Summary.ByAction[word]
-		v.Tiles = append(v.Tiles, tile{Action: word, Symbol: symbol, Count: thousands(n), ID: listed(word), Zero: n == 0})
-	}
+	add("unchanged", "=", "unchanged")
+	add("held", "?", "held")
+	add("skipped", "?", "skipped")
 }
 
 // thousands is a number with a comma after every third digit from the right.

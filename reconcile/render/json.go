@@ -27,7 +27,7 @@ type Event struct {
 }
 
 // Events writes events, one JSON object a line.
-func Events(w io.Writer, events ...Event) error {
+func Events[E Event | PullEvent](w io.Writer, events ...E) error {
 	b := bufio.NewWriter(w)
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -79,8 +80,8 @@ func markdownHead(d *planfile.Document) string {
 	}
 	for _, g := range d.Gates {
 		if !g.OK {
-			add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", markdownName(orWord(strings.TrimSpace(g.ID), "?")), markdownName(g.Name),
-				markdown(defangWords(cutRunes(g.Message, 500))), g.Value, g.Base, g.Limit, markdownName(orWord(g.Override, "there is none"))))
+			add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", markdownName(cmp.Or(strings.TrimSpace(g.ID), "?")), markdownName(g.Name),
+				markdown(defangWords(cutRunes(g.Message, 500))), g.Value, g.Base, g.Limit, markdownName(cmp.Or(g.Override, "there is none"))))
 		}
 	}
 	for _, l := range d.Target.Lists {
@@ -99,10 +100,7 @@ func countsTable(d *planfile.Document) string {
 	if len(d.Changes) == 0 {
 		return ""
 	}
-	n := map[head]int{}
-	for i := range d.Changes {
-		n[headOf(&d.Changes[i])]++
-	}
+	n := headCounts(d)
 	var b strings.Builder
 	b.WriteString("| |")
 	for _, k := range reconcile.Kinds {

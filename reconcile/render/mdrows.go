@@ -3,7 +3,6 @@ package render
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -18,7 +17,7 @@ func reasonsLine(rows []*reconcile.Change, explained bool) string {
 	for _, c := range rows {
 		by[c.Reason]++
 	}
-	reasons := slices.SortedFunc(maps.Keys(by), func(a, b reconcile.Reason) int { return cmp.Or(by[b]-by[a], cmp.Compare(a, b)) })
+	reasons := mostFirst(by)
 	var words []string
 	for i, r := range reasons {
 		if i == most {
@@ -39,22 +38,18 @@ func markdownName(s string) string { return markdown(defangWords(cutRunes(s, nam
 
 // markdownRow is one change as one row of a table.
 func markdownRow(c *reconcile.Change) string {
-	why := string(c.Reason)
-	if c.Cause != "" && string(c.Cause) != why {
-		why += ", " + string(c.Cause)
-	}
 	names := []string{}
 	for i, o := range c.Owners {
 		if i == 2 {
 			names = append(names, fmt.Sprintf("and %d more", len(c.Owners)-i))
 			break
 		}
-		names = append(names, cutRunes(orWord(o.Name, orWord(o.ID, o.StandardID)), nameLength))
+		names = append(names, cutRunes(cmp.Or(o.Name, o.ID, o.StandardID), nameLength))
 	}
 	cells := []string{
 		"`" + c.Action.Symbol() + "`",
 		markdown(Defang(cutRunes(strings.TrimSpace(c.Kind.String()+" "+c.Type), nameLength))) + " " + markdown(Defang(cutRunes(valueOf(c.Kind, c.Value, c.Name), longValue))),
-		markdown(defangWords(cutRunes(why, longValue))),
+		markdown(defangWords(cutRunes(whyOf(c), longValue))),
 	}
 	if slices.Contains(changeActions, c.Action) {
 		cells = append(cells, markdown(defangWords(cutRunes(whatChanges(c), 2*longValue))))
@@ -67,7 +62,7 @@ func whatChanges(c *reconcile.Change) string {
 	const most = 60
 	var words []string
 	for _, name := range c.Fields {
-		from, to := textOf(fieldOf(c.Before, name)), textOf(fieldOf(c.After, name))
+		from, to := fieldTexts(c, name)
 		switch name {
 		case "content":
 			gone, come := 0, 0
@@ -147,13 +142,6 @@ func units(s string) int {
 func cutRunes(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n]) + "…"
-	}
-	return s
-}
-
-func orWord(s, other string) string {
-	if s == "" {
-		return other
 	}
 	return s
 }

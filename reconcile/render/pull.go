@@ -1,8 +1,6 @@
 package render
 
 import (
-	"bufio"
-	"encoding/json"
 	"io"
 
 	"harfangsync/reconcile/planfile"
@@ -24,21 +22,12 @@ type PullEvent struct {
 
 // PullEvents writes what became of every alert and threat, one JSON object a line, and the end.
 func PullEvents(w io.Writer, r *planfile.PullReport, dryRun bool, message string) error {
-	b := bufio.NewWriter(w)
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)
+	events := make([]PullEvent, 0, len(r.Items)+len(r.Problems)+1)
 	for i := range r.Items {
-		if err := enc.Encode(&PullEvent{Type: "pull_item", Item: &r.Items[i]}); err != nil {
-			return err
-		}
+		events = append(events, PullEvent{Type: "pull_item", Item: &r.Items[i]})
 	}
 	for _, problem := range r.Problems {
-		if err := enc.Encode(&PullEvent{Type: "diagnostic", Level: "warning", Message: problem}); err != nil {
-			return err
-		}
+		events = append(events, PullEvent{Type: "diagnostic", Level: "warning", Message: problem})
 	}
-	if err := enc.Encode(&PullEvent{Type: "pull_complete", Summary: &r.Summary, Cursor: r.Cursor, DryRun: dryRun, Code: &r.ExitCode, Message: message}); err != nil {
-		return err
-	}
-	return b.Flush()
+	return Events(w, append(events, PullEvent{Type: "pull_complete", Summary: &r.Summary, Cursor: r.Cursor, DryRun: dryRun, Code: &r.ExitCode, Message: message})...)
 }

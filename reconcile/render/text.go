@@ -2,6 +2,7 @@ package render
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -107,15 +108,11 @@ type group struct {
 }
 
 func (p *printer) changes() {
-	size := map[group]int{}
+	size, heads := map[group]int{}, headCounts(p.d)
 	for i := range p.d.Changes {
 		if c := &p.d.Changes[i]; c.Action == reconcile.Create {
 			size[groupOf(c)]++
 		}
-	}
-	heads := map[head]int{}
-	for i := range p.d.Changes {
-		heads[headOf(&p.d.Changes[i])]++
 	}
 	folded := map[group]bool{}
 	var under head
@@ -148,6 +145,14 @@ type head struct {
 
 func headOf(c *reconcile.Change) head { return head{c.Action, c.Kind} }
 
+func headCounts(d *planfile.Document) map[head]int {
+	n := map[head]int{}
+	for i := range d.Changes {
+		n[headOf(&d.Changes[i])]++
+	}
+	return n
+}
+
 // head prints the line above n changes.
 func (p *printer) head(h head, n int, below bool) {
 	if below {
@@ -178,17 +183,20 @@ func plural(n int, word string) string {
 func groupOf(c *reconcile.Change) group { return group{c.Kind, c.Type, c.Reason} }
 
 func (p *printer) change(c *reconcile.Change) {
-	why := string(c.Reason)
-	if c.Cause != "" && string(c.Cause) != why {
-		why += ", " + string(c.Cause)
+	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(cutLong(c.Label())), Escape(whyOf(c)), owners(c.Owners))
+	if c.Action != reconcile.Create && c.Action != reconcile.Delete {
+		for _, f := range c.Fields {
+			p.field(c, f)
+		}
 	}
-	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(shorten(c.Label())), Escape(why), owners(c.Owners))
-	if c.Action == reconcile.Create || c.Action == reconcile.Delete {
-		return
+}
+
+// whyOf is the reason of a change, and its cause where that is another word.
+func whyOf(c *reconcile.Change) string {
+	if c.Cause != "" && string(c.Cause) != string(c.Reason) {
+		return string(c.Reason) + ", " + string(c.Cause)
 	}
-	for _, f := range c.Fields {
-		p.field(c, f)
-	}
+	return string(c.Reason)
 }
 
 // owners is the end of a change's line: who wants the rule, or wanted it.
@@ -209,13 +217,9 @@ func owners(list []reconcile.Owner) string {
 }
 
 func ownerText(o reconcile.Owner) string {
-	id := o.ID
-	if id == "" {
-		id = o.StandardID
-	}
-	text := Escape(id)
+	text := Escape(cmp.Or(o.ID, o.StandardID))
 	if o.Name != "" {
-		text = quote(shorten(o.Name)) + " " + text
+		text = quote(cutLong(o.Name)) + " " + text
 	}
 	if o.Score != nil {
 		text += fmt.Sprintf(" score %d", *o.Score)
@@ -223,16 +227,10 @@ func ownerText(o reconcile.Owner) string {
 	return text
 }
 
-func shorten(s string) string {
-	r := []rune(s)
-	if len(r) <= longValue {
-		return s
-	}
-	return string(r[:longValue]) + "…"
-}
+func cutLong(s string) string { return cutRunes(s, longValue) }
 
 func (p *printer) field(c *reconcile.Change, name string) {
-	from, to := textOf(fieldOf(c.Before, name)), textOf(fieldOf(c.After, name))
+	from, to := fieldTexts(c, name)
 	switch name {
 	case "comment":
 		p.comment(members(from, to))
@@ -245,7 +243,7 @@ func (p *printer) field(c *reconcile.Change, name string) {
 			p.line("      %s", p.diffLine(l))
 		}
 	default:
-		p.line("      %s: %s -> %s", Escape(name), quote(shorten(from)), quote(shorten(to)))
+		p.line("      %s: %s -> %s", Escape(name), quote(cutLong(from)), quote(cutLong(to)))
 	}
 }
 
@@ -269,19 +267,16 @@ func (m memberChange) show(s *string) string {
 	case s == nil:
 		return "(none)"
 	case m.Text:
-		return quote(shorten(*s))
+		return quote(cutLong(*s))
 	}
-	return Escape(shorten(*s))
+	return Escape(cutLong(*s))
 }
 
 func (p *printer) diffLine(l string) string {
-	if !p.o.Color || l == "" {
-		return Escape(l)
-	}
-	switch l[0] {
-	case '+':
+	switch {
+	case p.o.Color && strings.HasPrefix(l, "+"):
 		return "\x1b[32m" + Escape(l) + "\x1b[0m"
-	case '-':
+	case p.o.Color && strings.HasPrefix(l, "-"):
 		return "\x1b[31m" + Escape(l) + "\x1b[0m"
 	}
 	return Escape(l)

@@ -20,10 +20,7 @@ func (p *printer) counts() {
 		p.line("")
 	}
 	if p.o.SummaryOnly || len(p.d.Changes) > foldOver {
-		n := map[head]int{}
-		for i := range p.d.Changes {
-			n[headOf(&p.d.Changes[i])]++
-		}
+		n := headCounts(p.d)
 		p.line("  %-7s%8s%8s%8s", "", reconcile.IOC, reconcile.Sigma, reconcile.YARA)
 		for _, a := range reconcile.Actions {
 			ioc, sigma, yara := n[head{a, reconcile.IOC}], n[head{a, reconcile.Sigma}], n[head{a, reconcile.YARA}]
@@ -42,12 +39,17 @@ func (p *printer) counts() {
 	p.byReason("removals", removals, byReason)
 }
 
+// mostFirst are counted words, the most frequent first.
+func mostFirst[W ~string](n map[W]int) []W {
+	return slices.SortedFunc(maps.Keys(n), func(a, b W) int { return cmp.Or(n[b]-n[a], cmp.Compare(a, b)) })
+}
+
 // byReason prints a number and what it is made of, the most first.
 func (p *printer) byReason(what string, n int, by map[string]int) {
 	if n == 0 {
 		return
 	}
-	reasons := slices.SortedFunc(maps.Keys(by), func(a, b string) int { return cmp.Or(by[b]-by[a], cmp.Compare(a, b)) })
+	reasons := mostFirst(by)
 	for i, r := range reasons {
 		reasons[i] = fmt.Sprintf("%d %s", by[r], Escape(r))
 	}
@@ -91,7 +93,7 @@ func (p *printer) tally(what string, n int, byReason map[string][]string) {
 				p.line("  ? %s: and %d more (--full lists them)", Escape(r), len(byReason[r])-i)
 				break
 			}
-			p.line("  ? %s: %s", Escape(r), Escape(shorten(text)))
+			p.line("  ? %s: %s", Escape(r), Escape(cutLong(text)))
 		}
 	}
 }
