@@ -51,14 +51,7 @@ func Word(at int, letter byte) string {
 }
 
 // None says whether no field has a value.
-func (f Fields) None() bool {
-	for _, letter := range f {
-		if letter != 0 && letter != Unset {
-			return false
-		}
-	}
-	return true
-}
+func (f Fields) None() bool { return !f.Has(Level) && !f.Has(Confidence) && !f.Has(State) }
 
 // Has says whether the field at a place has a value.
 func (f Fields) Has(at int) bool { return f[at] != 0 && f[at] != Unset }

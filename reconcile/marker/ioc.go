@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -49,8 +51,6 @@ type comment struct {
 	Indicators   []string `json:"indicators,omitempty"`
 	Score        *int     `json:"indicator_score"`
 	Platforms    []string `json:"indicator_platforms"`
-
-	tiny bool // without the last two
 }
 
 // Comment is the text of the rule's comment, at most MaxText runes.
@@ -78,8 +78,12 @@ func (m IOC) Short() string {
 // owns the rule is left out.
 func (m IOC) Tiny() string {
 	c := m.comment()
-	return encode(comment{IndicatorID: c.IndicatorID, ManagedBy: c.ManagedBy, Instance: c.Instance, Applied: c.Applied,
-		Disabled: c.Disabled, Key: c.Key, Indicators: c.Indicators[:min(1, len(c.Indicators))], tiny: true})
+	c.OwnersCount, c.OwnersDigest, c.Indicators = 0, "", c.Indicators[:min(1, len(c.Indicators))]
+	return encode(struct {
+		comment
+		Score     *int     `json:"indicator_score,omitempty"`
+		Platforms []string `json:"indicator_platforms,omitempty"`
+	}{comment: c})
 }
 
 func (m IOC) comment() comment {
@@ -94,29 +98,17 @@ func (m IOC) comment() comment {
 	return c
 }
 
-func encode(c comment) string {
+func encode(comment any) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	var v any = c
-	if c.tiny {
-		v = struct {
-			comment
-			Score     *int     `json:"indicator_score,omitempty"`
-			Platforms []string `json:"indicator_platforms,omitempty"`
-		}{comment: c}
-	}
-	if err := e.Encode(v); err != nil {
+	if err := e.Encode(comment); err != nil {
 		panic(err) // strings and numbers always encode
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func hex16(n uint64) string {
-	const width = 16
-	s := strconv.FormatUint(n, 16)
-	return strings.Repeat("0", width-len(s)) + s
-}
+func hex16(n uint64) string { return fmt.Sprintf("%016x", n) }
 
 // Platforms is the compared form of an indicator's platforms: sorted, without repeats, at most
 // eight of at most 32 bytes, never nil.
@@ -165,10 +157,8 @@ func ParseIOC(s string) (IOC, Class) {
 			return m, Ours
 		}
 	}
-	if err == nil {
-		if c.IndicatorID != "" && c.ManagedBy == "" {
-			return IOC{StandardID: c.IndicatorID}, Old
-		}
+	if err == nil && c.IndicatorID != "" && c.ManagedBy == "" {
+		return IOC{StandardID: c.IndicatorID}, Old
 	}
 	if c, ok := salvage(t); ok {
 		m := fromComment(c)
@@ -213,21 +203,10 @@ func salvage(s string) (comment, bool) {
 		return comment{}, false
 	}
 	c := comment{ManagedBy: Product}
+	members := map[string]*string{"indicator_id": &c.IndicatorID, "instance": &c.Instance, "applied": &c.Applied,
+		"disabled": &c.Disabled, "key": &c.Key, "owners_digest": &c.OwnersDigest}
 	for _, m := range cutMember.FindAllStringSubmatch(s, -1) {
-		switch m[1] {
-		case "indicator_id":
-			c.IndicatorID = m[2]
-		case "instance":
-			c.Instance = m[2]
-		case "applied":
-			c.Applied = m[2]
-		case "disabled":
-			c.Disabled = m[2]
-		case "key":
-			c.Key = m[2]
-		case "owners_digest":
-			c.OwnersDigest = m[2]
-		}
+		*members[m[1]] = m[2]
 	}
 	if m := cutCount.FindStringSubmatch(s); m != nil {
 		c.OwnersCount, _ = strconv.Atoi(m[1])
@@ -261,12 +240,7 @@ func oldID(b []byte, depth int) string {
 	if json.Unmarshal(o["indicator_id"], &id) == nil && id != "" {
 		return id
 	}
-	names := make([]string, 0, len(o))
-	for name := range o {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(o)) {
 		if v := o[name]; len(v) > 0 && (v[0] == '{' || v[0] == '"') {
 			if id := oldID(v, depth+1); id != "" {
 				return id

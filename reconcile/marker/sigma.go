@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -198,23 +197,14 @@ func twice(n *yaml.Node) (key string, found bool) {
 // Render is the rule's YAML with the given id and with ref as its only marker. What else it says is
 // what r says; that is proven before the text is returned.
 func (r *SigmaRule) Render(id string, ref SigmaRef) (string, error) {
+	if id != "" {
+		r = r.WithID(id)
+	}
 	doc := clone(r.doc)
-	if id != "" {
-		setID(doc, id)
-	}
 	setRef(doc, ref)
-	expect := r.digest
-	if id != "" {
-		bare := clone(r.doc)
-		setID(bare, id)
-		var err error
-		if expect, err = docDigest(bare); err != nil {
-			return "", err
-		}
-	}
 	says := func(src string) bool {
 		got, err := ReadSigma(src)
-		return err == nil && got.digest == expect && got.Class == Ours
+		return err == nil && got.digest == r.digest && got.Class == Ours
 	}
 	// The encoder changes the meaning of some block scalars, so texts are quoted where it does.
 	text := encodeYAML(doc)
@@ -265,42 +255,41 @@ func (r *SigmaRule) WithID(id string) *SigmaRule {
 	return &out
 }
 
-func setID(doc *yaml.Node, id string) {
-	if n := member(doc, "id"); n != nil {
-		*n = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: id}
+func setID(doc *yaml.Node, id string) { setMember(doc, "id", *scalarOf(id)) }
+
+func scalarOf(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
+
+func setMember(doc *yaml.Node, key string, value yaml.Node) {
+	if n := member(doc, key); n != nil {
+		*n = value
 		return
 	}
-	doc.Content = append(doc.Content,
-		&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "id"},
-		&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: id})
+	doc.Content = append(doc.Content, scalarOf(key), &value)
 }
 
 func setRef(doc *yaml.Node, ref SigmaRef) {
-	entry := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: ref.String()}
-	refs := member(doc, "references")
-	if refs == nil {
-		doc.Content = append(doc.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "references"},
-			&yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: []*yaml.Node{entry}})
-		return
-	}
-	var kept []*yaml.Node
-	switch refs.Kind {
-	case yaml.SequenceNode:
-		kept = refs.Content
-	case yaml.ScalarNode:
-		if refs.ShortTag() != "!!null" && strings.TrimSpace(refs.Value) != "" {
-			single := *refs
-			kept = []*yaml.Node{&single}
-		}
+	refs := append(otherRefs(member(doc, "references")), scalarOf(ref.String()))
+	setMember(doc, "references", yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: refs})
+}
+
+// otherRefs are the entries of references without our marker. What is no list is a list of one.
+func otherRefs(refs *yaml.Node) []*yaml.Node {
+	var all, others []*yaml.Node
+	switch {
+	case refs == nil || refs.Kind == yaml.ScalarNode && text(refs) == "":
+	case refs.Kind == yaml.SequenceNode:
+		all = refs.Content
 	default:
 		single := *refs
-		kept = []*yaml.Node{&single}
+		all = []*yaml.Node{&single}
 	}
-	kept = slices.DeleteFunc(slices.Clone(kept), func(n *yaml.Node) bool {
-		_, mark := parseRef(n.Value)
-		return n.Kind == yaml.ScalarNode && mark
-	})
-	*refs = yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: append(kept, entry)}
+	for _, n := range all {
+		n = resolve(n)
+		if _, marker := parseRef(n.Value); n.Kind != yaml.ScalarNode || !marker {
+			others = append(others, n)
+		}
+	}
+	return others
 }
 
 // clone copies a tree, with aliases replaced by what they stand for.

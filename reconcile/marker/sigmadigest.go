@@ -72,9 +72,11 @@ func (w *writer) mapping(n *yaml.Node, top bool) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if top && resolve(k).Value == "references" {
-			if v = unmarked(v); v == nil {
+			others := otherRefs(resolve(v))
+			if len(others) == 0 {
 				continue
 			}
+			v = &yaml.Node{Kind: yaml.SequenceNode, Content: others}
 		}
 		pairs = append(pairs, pair{w.key(k), v})
 	}
@@ -98,30 +100,6 @@ func (w *writer) key(n *yaml.Node) string {
 	inner.node(n)
 	w.left, w.err = inner.left, inner.err
 	return "?" + inner.b.String()
-}
-
-// unmarked is references as a list without our marker, or nil when nothing is left.
-func unmarked(refs *yaml.Node) *yaml.Node {
-	refs = resolve(refs)
-	list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
-	switch {
-	case refs.Kind == yaml.SequenceNode:
-		for _, c := range refs.Content {
-			c = resolve(c)
-			if _, mark := parseRef(c.Value); c.Kind != yaml.ScalarNode || !mark {
-				list.Content = append(list.Content, c)
-			}
-		}
-	case refs.Kind == yaml.ScalarNode && (refs.ShortTag() == "!!null" || strings.TrimSpace(refs.Value) == ""):
-	default:
-		if _, mark := parseRef(refs.Value); !mark {
-			list.Content = append(list.Content, refs)
-		}
-	}
-	if len(list.Content) == 0 {
-		return nil
-	}
-	return list
 }
 
 // scalar is the value of a scalar with its type. Dates compare by their day, whether quoted or not,
