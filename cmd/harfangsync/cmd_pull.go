@@ -120,7 +120,7 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 	}
 	r := &pull.Puller{
 		Alerts:    t.hl,
-		Knowledge: &knowledgeSide{client: t.octi, state: t.connectorState(im.dryRun)},
+		Knowledge: t.connector(im.dryRun),
 		Importer:  importer,
 		Own:       t.job.Policy.Own, Canon: canonical, List: hl.ListName,
 		Statuses: hl.StatusFilter, Start: start, Rolling: rolling, Threats: hl.ImportThreats, Again: im.retryFailed,

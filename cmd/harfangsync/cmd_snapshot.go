@@ -104,7 +104,7 @@ func (t *target) writeSnapshot(ctx context.Context, p *program, out string) (sna
 func (t *target) snapshotHeader() snapshot.Header {
 	return snapshot.Header{
 		ToolVersion: version(), Time: time.Now().UTC(), Markings: t.job.Markings,
-		Source: snapshot.Source{URL: t.cfg.OpenCTI.URL, Stream: t.cfg.Connector.LiveStreamID, StreamDigest: t.source.filter.Digest(),
+		Source: snapshot.Source{URL: t.cfg.OpenCTI.URL, Stream: t.cfg.Connector.LiveStreamID, StreamDigest: t.source.Filter.Digest(),
 			FilterDigest: t.job.Filter, OwnFilter: t.job.OwnFilter},
 		Selection: t.snapshotSelection(t.job.OwnFilter),
 	}

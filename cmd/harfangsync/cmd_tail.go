@@ -53,7 +53,7 @@ func (p *program) tailAlone(ctx context.Context, a *applying) error {
 // tail follows the stream for a while, 0 being until ctx ends, and prints what it does as text or as JSON
 // lines.
 func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSON bool) error {
-	t.source.moving = true
+	t.source.Moving = true
 	follower := &tail.Tail{
 		Job: t.job, Stream: t.cfg.Connector.LiveStreamID, For: span, Log: p.log,
 		Quiet: t.cfg.Sync.Tail.Quiet, FullEvery: t.cfg.Sync.Tail.FullEvery, PullEvery: t.cfg.Sync.Tail.PullEvery,
@@ -131,7 +131,7 @@ func (t *target) refilter(ctx context.Context, p *program) (changed bool, err er
 	}
 	p.log.Warn("the filters of the stream have changed")
 	t.job.Selection, t.job.Filter, t.job.OwnFilter = selection, digest, stream == nil
-	t.source.filter, t.source.selection = stream, &selection
+	t.source.Filter, t.source.Selection = stream, &selection
 	return true, nil
 }
 

@@ -85,7 +85,7 @@ type target struct {
 	version          string     // HarfangLab's
 	asOf             *time.Time // the moment at which validity dates are judged, nil for now
 	ident            opencti.Ident
-	source           *openctiSource
+	source           *opencti.Source
 	every            reconcile.Source // indicators of our pattern types, whatever the filter says
 	settings         string
 	octiHTTP, hlHTTP *httpclient.Client
@@ -226,8 +226,8 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		return err
 	}
 	selection := cfg.Sync.Selection(own, kinds...)
-	t.source = &openctiSource{client: t.octi, filter: stream, selection: &selection, asOf: t.asOf, observables: cfg.Sync.ValuesFrom != config.FromPattern}
-	t.every = &openctiSource{client: t.octi, filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), observables: cfg.Sync.ValuesFrom != config.FromPattern}
+	t.source = &opencti.Source{Client: t.octi, Filter: stream, Selection: &selection, AsOf: t.asOf, Observables: cfg.Sync.ValuesFrom != config.FromPattern}
+	t.every = &opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: cfg.Sync.ValuesFrom != config.FromPattern}
 	t.job = &run.Job{
 		Source:  t.source,
 		Sink:    t.hl,

@@ -48,7 +48,7 @@ func TestOnlyAWholeReadBecomesASnapshot(t *testing.T) {
 	} {
 		src := &reads{pages: tt.pages, ends: tt.ends}
 		p := newProgram(nil, io.Discard, io.Discard, nil)
-		tg := &target{cfg: &config.Config{OpenCTI: config.OpenCTI{URL: "https://cti.example"}}, job: &run.Job{Source: src}, source: &openctiSource{}}
+		tg := &target{cfg: &config.Config{OpenCTI: config.OpenCTI{URL: "https://cti.example"}}, job: &run.Job{Source: src}, source: &opencti.Source{}}
 		path := filepath.Join(t.TempDir(), "s.gz")
 		_, err := tg.writeSnapshot(t.Context(), p, path)
 		if (err == nil) != (tt.want != nil) || src.n != len(tt.pages) {

@@ -166,7 +166,7 @@ func (t *target) planFrom(now time.Time) error {
 	if t.away != nil {
 		source.asks = nil
 		j.Unasked = t.awayWords()
-	} else if t.source.filter.Digest() != h.Source.StreamDigest {
+	} else if t.source.Filter.Digest() != h.Source.StreamDigest {
 		return t.snap.Refuse("the filters of its stream have changed since; make a new one")
 	}
 	j.Source, j.ReadAt, j.Markings = source, h.Time, h.Markings

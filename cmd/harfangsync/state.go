@@ -23,7 +23,7 @@ func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, re
 	case t.cfg.Sync.State == "opencti" && !readOnly && !ident.Can("CONNECTORAPI"):
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to keep the state (sync.state: file:PATH or none does without)"}
 	case t.cfg.Sync.State == "opencti":
-		store = t.connectorState(readOnly)
+		store = t.connector(readOnly)
 	}
 	k, err := state.Open(ctx, store)
 	if k != nil {
@@ -36,9 +36,9 @@ func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, re
 	return k, nil
 }
 
-func (t *target) connectorState(readOnly bool) *connectorState {
+func (t *target) connector(readOnly bool) *opencti.Connector {
 	c := &t.cfg.Connector
-	return &connectorState{client: t.octi, id: c.ID, name: c.Name, scope: []string{c.Scope}, readOnly: readOnly}
+	return &opencti.Connector{Client: t.octi, ID: c.ID, Name: c.Name, Scope: []string{c.Scope}, ReadOnly: readOnly}
 }
 
 // lock takes the lock of this target (gate G10). What another run learned while it was waited for is
@@ -59,7 +59,7 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 	case !t.ident.Can("CONNECTORAPI"):
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to take the lock in OpenCTI (sync.lock: file:PATH or none does without)"}
 	default:
-		leases, err2 := state.Open(ctx, t.connectorState(false))
+		leases, err2 := state.Open(ctx, t.connector(false))
 		if err2 != nil && exit.SideFailed(err2) {
 			return nil, err2
 		}

@@ -68,8 +68,10 @@ type Stored struct {
 	Description string // of a note: its content
 }
 
-// Sighted is a stored sighting of an indicator on an endpoint, which is named by all its ids. The first
-// of IDs is the internal one. Dates that mean "unknown" are zero.
+// Sighted is a stored sighting of an indicator on an endpoint, both named by all their ids, the internal
+// one first. It may have another standard id than the one that was pushed, since the platform's depends on
+// the dates. Of an endpoint that the account may not see only the internal id is known. Dates that mean
+// "unknown" are zero.
 type Sighted struct {
 	IDs, Endpoint []string
 	Count         int
@@ -79,12 +81,14 @@ type Sighted struct {
 
 // Work is how far an import is.
 type Work struct {
-	Complete            bool
-	Expected, Processed int
-	Errors              []WorkError
+	Complete  bool // every object that was counted has been imported or refused
+	Expected  int  // 0 also while nobody has counted yet
+	Processed int
+	Errors    []WorkError // at most 100 of them
 }
 
-// WorkError is what went wrong with one object of a work.
+// WorkError is one object that was not imported. Both texts are the platform's own and may be long and of
+// several lines; Source is usually the object.
 type WorkError struct{ Message, Source string }
 
 // Importer writes STIX. Ids are deterministic: the same alert gives the same objects.

@@ -3,12 +3,14 @@ package opencti_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile/pull"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/opencti"
 )
@@ -46,9 +48,9 @@ func TestWhatIsPushedIsReadBack(t *testing.T) {
 			t.Fatalf("%s: %v", version, err)
 		}
 		state, err := p.Work(ctx, work)
-		want := &opencti.WorkState{Complete: true, Expected: 8, Processed: 8}
+		want := &pull.Work{Complete: true, Expected: 8, Processed: 8}
 		if version == "6.2.6" {
-			want = &opencti.WorkState{} // the work is another one, which the platform made
+			want = &pull.Work{} // the work is another one, which the platform made
 		}
 		if d := cmp.Diff(want, state); d != "" || err != nil {
 			t.Errorf("%s: %v, work (-want +got):\n%s", version, err, d)
@@ -58,31 +60,31 @@ func TestWhatIsPushedIsReadBack(t *testing.T) {
 		}
 		for _, tt := range []struct {
 			id, want string
-			ask      func(context.Context, []string) ([]opencti.StoredObject, error)
+			ask      func(context.Context, []string) ([]pull.Stored, error)
 		}{
 			{"incident--9eb63999-f423-53f5-b72d-d7088abf4cb8", "Alert 4711: First", p.Incidents},
 			{"case-incident--e994cb4f-62a4-56ef-b122-6e37c37f933e", "Case 99: Opened", p.Cases},
 			{"note--36a9d9af-b9da-5e63-8fee-686f8ae5397f", "Alert 4711: Triage: true positive", p.Notes},
-			{"attack-pattern--b4d20430-6a7e-59fd-b2e4-8d3f6be56a6a", "PowerShell: ", p.AttackPatterns},
+			{"attack-pattern--b4d20430-6a7e-59fd-b2e4-8d3f6be56a6a", "PowerShell: ", p.Techniques},
 		} {
 			got, err := tt.ask(ctx, []string{tt.id, strings.Replace(tt.id, "--", "--0", 1)[:len(tt.id)]})
-			if err != nil || len(got) != 1 || !got[0].Has(tt.id) || got[0].Name+": "+got[0].Description != tt.want {
+			if err != nil || len(got) != 1 || !slices.Contains(got[0].IDs, tt.id) || got[0].Name+": "+got[0].Description != tt.want {
 				t.Errorf("%s, %s: %+v, %v", version, tt.id, got, err)
 			}
 		}
-		sightings, err := p.SightingsOf(ctx, "i00")
+		sightings, err := p.Sightings(ctx, "i00")
 		brief := ""
 		for _, x := range sightings {
-			brief += fmt.Sprintf("%d %s to %s negative=%t own=%t", x.Count, x.First.Format(time.RFC3339), x.Last.Format(time.RFC3339), x.Negative, x.Has("sighting--d95c25fe-4908-518f-b549-603dc6b97c46"))
-			if len(x.EndpointIDs) < 2 || x.EndpointIDs[1] != "identity--81f298e7-4bb5-5459-8451-8bca41e52c14" {
-				t.Errorf("%s: endpoint %q", version, x.EndpointIDs)
+			brief += fmt.Sprintf("%d %s to %s negative=%t own=%t", x.Count, x.First.Format(time.RFC3339), x.Last.Format(time.RFC3339), x.Negative, slices.Contains(x.IDs, "sighting--d95c25fe-4908-518f-b549-603dc6b97c46"))
+			if len(x.Endpoint) < 2 || x.Endpoint[1] != "identity--81f298e7-4bb5-5459-8451-8bca41e52c14" {
+				t.Errorf("%s: endpoint %q", version, x.Endpoint)
 			}
 		}
 		if d := cmp.Diff("3 2026-03-01T10:00:00Z to 2026-03-01T10:05:00Z negative=false own=true", brief); d != "" || err != nil {
 			t.Errorf("%s: %v, sightings (-want +got):\n%s", version, err, d)
 		}
 		incidents, err := p.IncidentsOf(ctx, "i00")
-		if err != nil || len(incidents) != 1 || !incidents[0].Has("incident--9eb63999-f423-53f5-b72d-d7088abf4cb8") || incidents[0].Name != "Alert 4711" {
+		if err != nil || len(incidents) != 1 || !slices.Contains(incidents[0].IDs, "incident--9eb63999-f423-53f5-b72d-d7088abf4cb8") || incidents[0].Name != "Alert 4711" {
 			t.Errorf("%s: indicates %+v, %v", version, incidents, err)
 		}
 	}

@@ -4,9 +4,77 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
 	"strings"
 	"time"
 )
+
+// Connector is ours on a platform: it keeps the state, and pushes what a pull imports. It is a state.Store
+// and a pull.Knowledge.
+type Connector struct {
+	*Client
+	ID, Name string
+	Scope    []string
+	ReadOnly bool // registers nothing and saves nothing
+
+	registered bool
+}
+
+// Load reads the stored text.
+func (c *Connector) Load(ctx context.Context) (string, error) {
+	if c.ReadOnly {
+		text, _, err := c.ConnectorState(ctx, c.ID)
+		return text, err
+	}
+	return c.Register(ctx, c.ID, c.Name, c.Scope)
+}
+
+// Save stores the text. When the platform answers another state than was sent, an administrator reset it
+// (contract opencti-api 6.2).
+func (c *Connector) Save(ctx context.Context, text string) error {
+	if c.ReadOnly {
+		return nil
+	}
+	stored, err := c.Ping(ctx, c.ID, text)
+	if errors.Is(err, ErrUnknownConnector) {
+		if _, err = c.Register(ctx, c.ID, c.Name, c.Scope); err == nil {
+			stored, err = c.Ping(ctx, c.ID, text)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if stored != text {
+		return state.ErrReset
+	}
+	return nil
+}
+
+// Indicators asks for indicators without their observables.
+func (c *Connector) Indicators(ctx context.Context, ids []string) ([]reconcile.Found, error) {
+	return c.ByIDs(ctx, ids, nil, false)
+}
+
+// AddWork opens a work, for the platforms that tie bundles to works. Only a registered connector can
+// push, and with a state kept elsewhere it is not registered yet.
+func (c *Connector) AddWork(ctx context.Context, name string) (string, error) {
+	if !c.registered {
+		if _, err := c.Register(ctx, c.ID, c.Name, c.Scope); err != nil {
+			return "", err
+		}
+		c.registered = true
+	}
+	if !c.tiesWorks() {
+		return "", nil
+	}
+	return c.Client.AddWork(ctx, c.ID, name)
+}
+
+// Push hands over a bundle.
+func (c *Connector) Push(ctx context.Context, bundle, work string) error {
+	return c.Client.Push(ctx, c.ID, bundle, work)
+}
 
 // ConnectorState reads the state that a connector left, without registering anything. found is false
 // for an unknown connector.

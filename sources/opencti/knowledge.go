@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"harfangsync/reconcile/pull"
 	"slices"
 )
 
@@ -22,47 +23,33 @@ var (
 	thereDoc string
 )
 
-// StoredObject is an object as the platform holds it. It may be asked for, and be known elsewhere, by any
-// of its ids. Name and Description of a note are its abstract and its content.
-type StoredObject struct {
-	ID                string   // internal
-	StandardID        string   // of the platform's own making; not always the one that was pushed
-	StixIDs           []string // further ones, such as those that were pushed
-	Name, Description string
-}
-
-// Has says whether id is one of the object's.
-func (o *StoredObject) Has(id string) bool {
-	return id != "" && (o.ID == id || o.StandardID == id || slices.Contains(o.StixIDs, id))
-}
-
 // kind is how objects of one type are asked for.
 type kind struct{ what, op, document, typename string }
 
 // Incidents asks for incidents by ids of any kind, at most 200 at a time. The order is that of their
-// making; one that is asked for by two ids comes once. An id that none of them Has is absent or not
+// making; one that is asked for by two ids comes once. An id that none of them has is absent or not
 // visible. That word decides what counts as new, so it has to be proven: of each batch with an absent id
 // one is looked up without the filter, and what was not asked for is an error too.
-func (c *Client) Incidents(ctx context.Context, ids []string) ([]StoredObject, error) {
+func (c *Client) Incidents(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return c.stored(ctx, kind{"incidents", "Incidents", incidentsDoc, "Incident"}, ids)
 }
 
 // Cases asks for incident response cases like Incidents.
-func (c *Client) Cases(ctx context.Context, ids []string) ([]StoredObject, error) {
+func (c *Client) Cases(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return c.stored(ctx, kind{"cases", "Cases", casesDoc, "CaseIncident"}, ids)
 }
 
 // Notes asks for notes like Incidents.
-func (c *Client) Notes(ctx context.Context, ids []string) ([]StoredObject, error) {
+func (c *Client) Notes(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return c.stored(ctx, kind{"notes", "Notes", notesDoc, "Note"}, ids)
 }
 
-// AttackPatterns asks for attack patterns like Incidents.
-func (c *Client) AttackPatterns(ctx context.Context, ids []string) ([]StoredObject, error) {
+// Techniques asks for attack patterns like Incidents.
+func (c *Client) Techniques(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return c.stored(ctx, kind{"attack patterns", "AttackPatterns", attackPatternsDoc, "AttackPattern"}, ids)
 }
 
-func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]StoredObject, error) {
+func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]pull.Stored, error) {
 	asked := make([]string, 0, len(ids))
 	known := make(map[string]bool, len(ids))
 	for _, id := range ids {
@@ -71,7 +58,7 @@ func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]StoredObje
 			asked = append(asked, id)
 		}
 	}
-	var all []StoredObject
+	var all []pull.Stored
 	have := make(idSet) // one object may be asked for in two batches
 	for batch := range slices.Chunk(asked, lookupBatch) {
 		found, err := c.believed(ctx, k, batch)
@@ -79,7 +66,7 @@ func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]StoredObje
 			return nil, err
 		}
 		for _, o := range found {
-			if have.add(o.ID) {
+			if have.add(o.IDs[0]) {
 				all = append(all, o)
 			}
 		}
@@ -89,14 +76,14 @@ func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]StoredObje
 
 // believed asks for a batch until the platform does not contradict itself: an object may be made between
 // the two questions, but not twice.
-func (c *Client) believed(ctx context.Context, k kind, ids []string) ([]StoredObject, error) {
+func (c *Client) believed(ctx context.Context, k kind, ids []string) ([]pull.Stored, error) {
 	for try := 1; ; try++ {
 		found, err := c.byID(ctx, k, ids)
 		if err != nil {
 			return nil, err
 		}
 		i := slices.IndexFunc(ids, func(id string) bool {
-			return !slices.ContainsFunc(found, func(o StoredObject) bool { return o.Has(id) })
+			return !slices.ContainsFunc(found, func(o pull.Stored) bool { return slices.Contains(o.IDs, id) })
 		})
 		if i < 0 {
 			return found, nil
@@ -122,32 +109,33 @@ type wireStored struct {
 	Description *string   `json:"description"`
 }
 
-func (w *wireStored) object() StoredObject {
-	return StoredObject{ID: w.ID, StandardID: w.StandardID, StixIDs: present(w.StixIDs), Name: value(w.Name), Description: value(w.Description)}
+func (w *wireStored) object() pull.Stored {
+	return pull.Stored{IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Name: value(w.Name), Description: value(w.Description)}
 }
 
-func present(list []*string) []string {
-	var out []string
-	for _, s := range list {
-		if s != nil {
-			out = append(out, *s)
+// idsOf are all ids of an object, the internal one first.
+func idsOf(internal, standard string, further []*string) []string {
+	ids := []string{internal}
+	for _, id := range append([]*string{&standard}, further...) {
+		if id != nil && *id != "" && !slices.Contains(ids, *id) {
+			ids = append(ids, *id)
 		}
 	}
-	return out
+	return ids
 }
 
-func (c *Client) byID(ctx context.Context, k kind, ids []string) (found []StoredObject, err error) {
+func (c *Client) byID(ctx context.Context, k kind, ids []string) (found []pull.Stored, err error) {
 	l := listing{
 		request: request{op: k.op, document: k.document, variables: map[string]any{"filters": Group(Eq("ids", ids...))}, right: "KNOWLEDGE"},
 		what:    k.what + " asked for by id", first: c.pageSize, most: len(ids),
 	}
 	err = list(ctx, c, l, func(w *wireStored) (string, error) {
 		o := w.object()
-		if !slices.ContainsFunc(ids, o.Has) {
-			return "", fmt.Errorf("%s, which was not asked for: the filter by id is ignored", oneLine(o.ID))
+		if !slices.ContainsFunc(ids, func(id string) bool { return slices.Contains(o.IDs, id) }) {
+			return "", fmt.Errorf("%s, which was not asked for: the filter by id is ignored", oneLine(w.ID))
 		}
 		found = append(found, o)
-		return o.ID, nil
+		return w.ID, nil
 	})
 	return found, err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile/pull"
 	"harfangsync/sources/opencti"
 )
 
@@ -136,10 +137,10 @@ func things(kind string, n int) []thing {
 }
 
 // ids are the internal ids of what came, in one line.
-func storedIDs(objects []opencti.StoredObject) string {
+func storedIDs(objects []pull.Stored) string {
 	var ids []string
 	for _, o := range objects {
-		ids = append(ids, o.ID)
+		ids = append(ids, o.IDs[0])
 	}
 	return strings.Join(ids, " ")
 }
@@ -153,24 +154,16 @@ func TestObjectsAreFoundByAnyOfTheirIDs(t *testing.T) {
 			thing{kind: kind, id: kind + " 3", standard: kind + "--s3"})
 	}
 	p := connect(t, s, opencti.Options{})
-	for kind, ask := range map[string]func(context.Context, []string) ([]opencti.StoredObject, error){
-		"Incident": p.Incidents, "CaseIncident": p.Cases, "Note": p.Notes, "AttackPattern": p.AttackPatterns,
+	for kind, ask := range map[string]func(context.Context, []string) ([]pull.Stored, error){
+		"Incident": p.Incidents, "CaseIncident": p.Cases, "Note": p.Notes, "AttackPattern": p.Techniques,
 	} {
 		got, err := ask(context.Background(), []string{kind + "--g2", "", kind + "--s1", kind + "--nobody", kind + "--s1", kind + " 2", "Incident--s3 of another kind"})
-		want := []opencti.StoredObject{
-			{ID: kind + " 1", StandardID: kind + "--s1", Name: "First", Description: "of\nall"},
-			{ID: kind + " 2", StandardID: kind + "--s2", StixIDs: []string{kind + "--f2", kind + "--g2"}, Name: "Second"},
+		want := []pull.Stored{
+			{IDs: []string{kind + " 1", kind + "--s1"}, Name: "First", Description: "of\nall"},
+			{IDs: []string{kind + " 2", kind + "--s2", kind + "--f2", kind + "--g2"}, Name: "Second"},
 		}
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", kind, err, d)
-		}
-		for _, tt := range []struct {
-			id   string
-			want bool
-		}{{kind + " 2", true}, {kind + "--s2", true}, {kind + "--f2", true}, {kind + "--g2", true}, {kind + "--s1", false}, {"", false}} {
-			if got[1].Has(tt.id) != tt.want {
-				t.Errorf("%s: has %q is %t", kind, tt.id, !tt.want)
-			}
 		}
 		// An id that names something else is absent among these.
 		other := "Note--s1"
@@ -333,7 +326,7 @@ func TestReadingBackIsRepeated(t *testing.T) {
 		return []string{"<html>", coded("DATABASE_ERROR"), ""}[min(q.n-1, 2)], q.n < 3
 	}
 	p := connect(t, s, opencti.Options{})
-	got, err := p.AttackPatterns(context.Background(), []string{"own--000", "own--gone"})
+	got, err := p.Techniques(context.Background(), []string{"own--000", "own--gone"})
 	if storedIDs(got) != "o000" || err != nil || len(p.slept()) != 4 {
 		t.Errorf("got %q after %d waits, %v", storedIDs(got), len(p.slept()), err)
 	}

@@ -10,12 +10,6 @@ import (
 	"harfangsync/reconcile"
 )
 
-// Found is an indicator with the id under which it was asked for.
-type Found struct {
-	Asked string
-	reconcile.Indicator
-}
-
 // lookupBatch is how many ids one request asks for.
 const lookupBatch = 200
 
@@ -23,9 +17,9 @@ const lookupBatch = 200
 // that are visible when f is nil. An id that is not among the answers is absent or not visible. Since
 // rules are removed on that word (gate G3), the filter by id has to prove that it works: it must find
 // witnesses, which are indicators of the last read, and it must find nothing that was not asked for.
-func (c *Client) ByIDs(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]Found, error) {
+func (c *Client) ByIDs(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]reconcile.Found, error) {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" })
-	var found []Found
+	var found []reconcile.Found
 	for batch := range slices.Chunk(ids, lookupBatch) {
 		some, err := c.lookup(ctx, batch, f, observables)
 		if err != nil {
@@ -36,7 +30,7 @@ func (c *Client) ByIDs(ctx context.Context, ids []string, f *FilterGroup, observ
 	return found, nil
 }
 
-func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]Found, error) {
+func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]reconcile.Found, error) {
 	known := c.witnessesOf(f)
 	wanted := make(map[string]bool, len(ids)) // false is a witness
 	for _, id := range known.ids {
@@ -65,12 +59,12 @@ func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, obser
 		return nil, err
 	}
 
-	var found []Found
+	var found []reconcile.Found
 	var at []int // where each of found stands in page
 	for i := range page {
 		for _, id := range names[i] {
 			if wanted[id] {
-				found = append(found, Found{Asked: id})
+				found = append(found, reconcile.Found{Asked: id})
 				at = append(at, i)
 			}
 		}

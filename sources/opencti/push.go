@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/pull"
 )
 
 // The documents of contract opencti-api 7 and 8.
@@ -21,8 +22,8 @@ var (
 	pushWorkDoc string
 )
 
-// TiesWorks says whether the platform ties bundles to works that Push names.
-func (c *Client) TiesWorks() bool {
+// tiesWorks says whether the platform ties bundles to works that Push names.
+func (c *Client) tiesWorks() bool {
 	v := c.known()
 	return len(v.parts) == 0 || v.AtLeast(pushWithWork)
 }
@@ -89,21 +90,9 @@ type leftError struct{ error }
 func (e leftError) Unwrap() error          { return e.error }
 func (e leftError) Fault() reconcile.Fault { return reconcile.Fault{Unsure: true} }
 
-// WorkState is what a work has come to.
-type WorkState struct {
-	Complete  bool // every object that was counted has been imported or refused
-	Expected  int  // 0 also while nobody has counted yet
-	Processed int
-	Errors    []WorkError // the platform keeps 100 of them
-}
-
-// WorkError is one object that was not imported. Both texts are the platform's own and may be long and of
-// several lines; Source is usually the object.
-type WorkError struct{ Message, Source string }
-
 // Work reads what a work has come to; nil when it was deleted, with which a bundle that still waits is
 // lost (contract opencti-api 7, 8).
-func (c *Client) Work(ctx context.Context, id string) (*WorkState, error) {
+func (c *Client) Work(ctx context.Context, id string) (*pull.Work, error) {
 	var w struct {
 		Work *struct {
 			ID       string `json:"id"`
@@ -128,13 +117,13 @@ func (c *Client) Work(ctx context.Context, id string) (*WorkState, error) {
 	if w.Work.ID != id || w.Work.Status == "" {
 		return nil, misshapen("Work", "another work than the one that was asked for, or none")
 	}
-	s := &WorkState{Complete: w.Work.Status == "complete"}
+	s := &pull.Work{Complete: w.Work.Status == "complete"}
 	if t := w.Work.Tracking; t != nil {
 		s.Expected, s.Processed = number(t.Expected), number(t.Processed)
 	}
 	for _, e := range w.Work.Errors {
 		if e != nil {
-			s.Errors = append(s.Errors, WorkError{Message: value(e.Message), Source: value(e.Source)})
+			s.Errors = append(s.Errors, pull.WorkError{Message: value(e.Message), Source: value(e.Source)})
 		}
 	}
 	return s, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/remote"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/opencti"
@@ -58,14 +59,14 @@ func TestAWorkFromItsBeginningToItsEnd(t *testing.T) {
 		edit := func(what string) { tell(t, s, fmt.Sprintf(`mutation { workEdit(id: %q) { %s } }`, id, what)) }
 		for _, step := range []struct {
 			edit string
-			want *opencti.WorkState
+			want *pull.Work
 		}{
-			{"addExpectations(expectations: 0)", &opencti.WorkState{}},
-			{"addExpectations(expectations: 2)", &opencti.WorkState{Expected: 2}},
+			{"addExpectations(expectations: 0)", &pull.Work{}},
+			{"addExpectations(expectations: 2)", &pull.Work{Expected: 2}},
 			{`reportExpectation(error: {error: "MISSING_REFERENCE_ERROR:\nElement(s) not found", source: "{\"id\": \"incident--1\"}"})`,
-				&opencti.WorkState{Expected: 2, Processed: 1, Errors: []opencti.WorkError{{Message: "MISSING_REFERENCE_ERROR:\nElement(s) not found", Source: `{"id": "incident--1"}`}}}},
-			{"reportExpectation", &opencti.WorkState{Complete: true, Expected: 2, Processed: 2,
-				Errors: []opencti.WorkError{{Message: "MISSING_REFERENCE_ERROR:\nElement(s) not found", Source: `{"id": "incident--1"}`}}}},
+				&pull.Work{Expected: 2, Processed: 1, Errors: []pull.WorkError{{Message: "MISSING_REFERENCE_ERROR:\nElement(s) not found", Source: `{"id": "incident--1"}`}}}},
+			{"reportExpectation", &pull.Work{Complete: true, Expected: 2, Processed: 2,
+				Errors: []pull.WorkError{{Message: "MISSING_REFERENCE_ERROR:\nElement(s) not found", Source: `{"id": "incident--1"}`}}}},
 			{"delete", nil},
 		} {
 			if step.edit == "delete" {
@@ -89,15 +90,15 @@ func TestWorkAnswers(t *testing.T) {
 	work := func(members string) string { return `{"data":{"work":{"id":"` + workID + `",` + members + `}}}` }
 	for _, tt := range []struct {
 		name, answer string
-		want         *opencti.WorkState
+		want         *pull.Work
 		says         string
 	}{
-		{"nobody has counted", work(`"status":"progress","tracking":null,"errors":null`), &opencti.WorkState{}, ""},
-		{"counts that are null", work(`"status":"progress","tracking":{"import_expected_number":null,"import_processed_number":null},"errors":[]`), &opencti.WorkState{}, ""},
-		{"waiting", work(`"status":"wait"`), &opencti.WorkState{}, ""},
+		{"nobody has counted", work(`"status":"progress","tracking":null,"errors":null`), &pull.Work{}, ""},
+		{"counts that are null", work(`"status":"progress","tracking":{"import_expected_number":null,"import_processed_number":null},"errors":[]`), &pull.Work{}, ""},
+		{"waiting", work(`"status":"wait"`), &pull.Work{}, ""},
 		{"complete with odd errors", work(`"status":"complete","tracking":{"import_expected_number":3,"import_processed_number":4},"errors":[null,{"message":null,"source":null},{"message":"m"}]`),
-			&opencti.WorkState{Complete: true, Expected: 3, Processed: 4, Errors: []opencti.WorkError{{}, {Message: "m"}}}, ""},
-		{"a status of tomorrow", work(`"status":"paused"`), &opencti.WorkState{}, ""},
+			&pull.Work{Complete: true, Expected: 3, Processed: 4, Errors: []pull.WorkError{{}, {Message: "m"}}}, ""},
+		{"a status of tomorrow", work(`"status":"paused"`), &pull.Work{}, ""},
 		{"deleted", `{"data":{"work":null}}`, nil, ""},
 		{"deleted, with a code", coded("RESOURCE_NOT_FOUND"), nil, ""},
 		{"deleted, with another code", coded("WORK_NOT_ALIVE"), nil, ""},

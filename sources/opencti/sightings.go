@@ -4,8 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"slices"
-	"time"
+	"harfangsync/reconcile/pull"
 )
 
 // The documents of contract opencti-api 9: what an indicator is tied to.
@@ -18,22 +17,6 @@ var (
 
 // relationPage is how many relations one request asks for.
 const relationPage = 500
-
-// StoredSighting is one sighting of an indicator on an endpoint, as the platform holds it.
-type StoredSighting struct {
-	ID          string   // internal
-	StandardID  string   // depends on the dates, and so is not the one that was pushed
-	StixIDs     []string // further ones, such as that one
-	EndpointIDs []string // of every kind, the internal one first; that alone where the account may not see the endpoint
-	Count       int
-	First, Last time.Time // zero where nothing is known
-	Negative    bool
-}
-
-// Has says whether id is one of the sighting's.
-func (s *StoredSighting) Has(id string) bool {
-	return id != "" && (s.ID == id || s.StandardID == id || slices.Contains(s.StixIDs, id))
-}
 
 type wireSighting struct {
 	ID         string    `json:"id"`
@@ -53,9 +36,9 @@ type wireSighting struct {
 	} `json:"to"`
 }
 
-// SightingsOf reads the sightings of an indicator, named by its internal id, on systems: those that come
+// Sightings reads the sightings of an indicator, named by its internal id, on systems: those that come
 // of alerts, and those of other sources. All come, or an error does.
-func (c *Client) SightingsOf(ctx context.Context, indicator string) (all []StoredSighting, err error) {
+func (c *Client) Sightings(ctx context.Context, indicator string) (all []pull.Sighted, err error) {
 	l := listing{
 		request: request{op: "Sightings", document: sightingsDoc, variables: map[string]any{"fromId": indicator}, right: "KNOWLEDGE"},
 		what:    "sightings of an indicator", first: min(c.pageSize, relationPage),
@@ -78,17 +61,13 @@ func (c *Client) SightingsOf(ctx context.Context, indicator string) (all []Store
 	return all, nil
 }
 
-func (w *wireSighting) sighting() StoredSighting {
-	s := StoredSighting{
-		ID: w.ID, StandardID: w.StandardID, StixIDs: present(w.StixIDs), EndpointIDs: []string{w.ToID},
+func (w *wireSighting) sighting() pull.Sighted {
+	s := pull.Sighted{
+		IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Endpoint: []string{w.ToID},
 		Count: *w.Count, First: w.First.Time, Last: w.Last.Time, Negative: *w.Negative,
 	}
 	if w.To != nil {
-		for _, id := range append([]string{w.To.ID, w.To.StandardID}, present(w.To.StixIDs)...) {
-			if id != "" && !slices.Contains(s.EndpointIDs, id) {
-				s.EndpointIDs = append(s.EndpointIDs, id)
-			}
-		}
+		s.Endpoint = idsOf(w.ToID, w.To.ID, append([]*string{&w.To.StandardID}, w.To.StixIDs...))
 	}
 	return s
 }
@@ -108,7 +87,7 @@ type wireIndicates struct {
 
 // IncidentsOf reads the incidents that an indicator, named by its internal id, indicates, each once. Of
 // one that the account may not see only the internal id comes. All come, or an error does.
-func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []StoredObject, err error) {
+func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []pull.Stored, err error) {
 	l := listing{
 		request: request{op: "Indicates", document: indicatesDoc, variables: map[string]any{"fromId": []string{indicator}}, right: "KNOWLEDGE"},
 		what:    "incidents that an indicator indicates", first: min(c.pageSize, relationPage),
@@ -124,7 +103,7 @@ func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []Store
 		if w.ToType != "Incident" || w.Type != "indicates" || !have.add(w.ToID) {
 			return w.ID, nil
 		}
-		o := StoredObject{ID: w.ToID}
+		o := pull.Stored{IDs: []string{w.ToID}}
 		if w.To != nil && w.To.ID != "" {
 			o = w.To.object()
 		}
