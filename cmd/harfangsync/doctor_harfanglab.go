@@ -34,8 +34,8 @@ func (d *doctor) examineHarfangLab(ctx context.Context) {
 		return
 	}
 	c := &d.cfg.HarfangLab
-	client := harfanglab.New(harfanglab.Options{URL: c.URL, Token: c.Token, Login: c.Login, Password: c.Password, HTTP: hc, PageSize: d.cfg.Sync.PageSize, Log: d.p.log,
-		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.p.retryWait}})
+	client := harfanglab.New(harfanglab.Options{URL: c.URL, Token: c.Token, Login: c.Login, Password: c.Password, HTTP: hc, PageSize: d.cfg.Sync.PageSize, Log: d.log,
+		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.retryWait}})
 	version, err := client.Version(ctx)
 	d.checkClock(r)
 	if e, ok := errors.AsType[*harfanglab.Error](err); ok && e.Transport() && d.faulty(r.side) {

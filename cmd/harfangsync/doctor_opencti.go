@@ -108,8 +108,8 @@ func (d *doctor) dialOpenCTI() (*opencti.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return opencti.New(opencti.Options{URL: d.cfg.OpenCTI.URL, Token: d.cfg.OpenCTI.Token, HTTP: hc, PageSize: d.cfg.Sync.PageSize, Log: d.p.log,
-		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.p.retryWait}}), nil
+	return opencti.New(opencti.Options{URL: d.cfg.OpenCTI.URL, Token: d.cfg.OpenCTI.Token, HTTP: hc, PageSize: d.cfg.Sync.PageSize, Log: d.log,
+		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.retryWait}}), nil
 }
 
 // checkVersion judges the version; Ident refuses the ones that are not supported at all.

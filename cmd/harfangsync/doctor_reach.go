@@ -142,15 +142,15 @@ func (d *doctor) hello(ctx context.Context, r *reach) (*http.Response, time.Dura
 
 func (d *doctor) options(r *reach) httpclient.Options {
 	o := httpclient.Options{Platform: httpclient.GraphQL, SSLVerify: r.verify, CABundle: r.bundle, Parallelism: 1, RateLimit: d.cfg.Sync.RateLimit,
-		Timeout: doctorTimeout, ReadOnly: true, Log: d.p.log, Version: version()}
+		Timeout: doctorTimeout, ReadOnly: true, Log: d.log, Version: d.version}
 	if r.side == "harfanglab" {
 		o.Platform = httpclient.REST
 	}
 	if t := d.cfg.Sync.RequestTimeout; t > 0 {
 		o.Timeout = min(t, doctorTimeout)
 	}
-	if d.p.retryWait != nil {
-		o.MostGap = d.p.retryWait(0)
+	if d.retryWait != nil {
+		o.MostGap = d.retryWait(0)
 	}
 	return o
 }
