@@ -1,12 +1,10 @@
 package main
 
 import (
-	"net"
-	"time"
-
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/doctor"
 	"harfangsync/cmd/harfangsync/exit"
 )
 
@@ -21,14 +19,14 @@ func (p *program) doctorCommand() *cli.Command {
 			if err := p.setLog(cfg.Connector.LogLevel, ""); err != nil {
 				return err
 			}
-			d := &doctor{cfg: cfg, problems: problems, log: p.log, version: version(), retryWait: p.retryWait, lookup: net.DefaultResolver.LookupHost, now: time.Now}
-			if err := d.examine(c.Context); err != nil {
+			d := doctor.New(doctor.Options{Config: cfg, Problems: problems, Log: p.log, Version: version(), RetryWait: p.retryWait})
+			if err := d.Examine(c.Context); err != nil {
 				return err
 			}
-			if err := d.print(p.stdout, p.color(p.stdout), asJSON); err != nil {
+			if err := d.Print(p.stdout, p.color(p.stdout), asJSON); err != nil {
 				return err
 			}
-			return exit.With(d.code())
+			return exit.With(d.Code())
 		},
 	}
 }

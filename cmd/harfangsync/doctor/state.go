@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 const old = 7 * 24 * time.Hour
 
 // examineState looks at what earlier runs left, and at the lock.
-func (d *doctor) examineState(ctx context.Context) {
-	s := &d.cfg.Sync
+func (d *Doctor) examineState(ctx context.Context) {
+	s := &d.Config.Sync
 	var there *state.Document // what OpenCTI keeps; nil when it was not asked or did not say
-	if !d.broken("sync") && !d.broken("connector") && remembersThere(d.cfg) && d.ident != nil && d.ident.Can("MODULES") {
+	if !d.broken("sync") && !d.broken("connector") && remembersThere(d.Config) && d.ident != nil && d.ident.Can("MODULES") {
 		there = d.storedInOpenCTI(ctx)
 	}
 	file, inFile := strings.CutPrefix(s.State, config.InFile)
@@ -44,31 +44,31 @@ func (d *doctor) examineState(ctx context.Context) {
 
 // storedInOpenCTI reads the state as a plan does: it registers nothing. It is nil when it cannot be read,
 // which it notes if the memory is there.
-func (d *doctor) storedInOpenCTI(ctx context.Context) *state.Document {
+func (d *Doctor) storedInOpenCTI(ctx context.Context) *state.Document {
 	c, err := d.dialOpenCTI()
 	var text string
 	if err == nil {
-		text, _, err = c.ConnectorState(ctx, d.cfg.Connector.ID)
+		text, _, err = c.ConnectorState(ctx, d.Config.Connector.ID)
 	}
 	doc, bad := state.Parse(text)
 	switch {
-	case err != nil && d.cfg.Sync.State == config.InOpenCTI:
+	case err != nil && d.Config.Sync.State == config.InOpenCTI:
 		d.failed("state", "memory", err)
 		return nil
 	case err != nil:
 		return nil
-	case bad != nil && d.cfg.Sync.State == config.InOpenCTI:
+	case bad != nil && d.Config.Sync.State == config.InOpenCTI:
 		d.damaged("OpenCTI", bad)
 		return nil
 	}
 	return &doc
 }
 
-func (d *doctor) damaged(where string, err error) {
+func (d *Doctor) damaged(where string, err error) {
 	d.note("state", "memory", isWarn, fmt.Sprintf("the state in %s is damaged and counts as empty: %v", where, err), "nothing: the next good run replaces it")
 }
 
-func (d *doctor) checkFile(ctx context.Context, path string) {
+func (d *Doctor) checkFile(ctx context.Context, path string) {
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		d.note("state", "memory", isFail, "the directory "+dir+" of the state is not there", "make it, or change sync.state")
@@ -90,7 +90,7 @@ func (d *doctor) checkFile(ctx context.Context, path string) {
 }
 
 // remembered notes how old the last good run is, and whether the account sees less than it did then.
-func (d *doctor) remembered(where string, doc *state.Document) {
+func (d *Doctor) remembered(where string, doc *state.Document) {
 	good := &doc.LastGood
 	if !good.Known() {
 		d.note("state", "memory", isOK, "nothing is remembered in "+where+" yet: no run has ended with code 0", "")
@@ -141,19 +141,19 @@ func roughly(d time.Duration) string {
 }
 
 // checkLock says whether a run could start now (gate G10). there is what OpenCTI keeps.
-func (d *doctor) checkLock(ctx context.Context, there *state.Document) {
-	file, inFile := strings.CutPrefix(d.cfg.Sync.Lock, config.InFile)
+func (d *Doctor) checkLock(ctx context.Context, there *state.Document) {
+	file, inFile := strings.CutPrefix(d.Config.Sync.Lock, config.InFile)
 	switch {
 	case d.broken("sync"):
 		d.skip("state", "its settings are wrong", "lock")
-	case d.cfg.Sync.Lock == config.Nowhere:
+	case d.Config.Sync.Lock == config.Nowhere:
 		d.note("state", "lock", isWarn, "there is no lock: two runs at once may undo each other's work", "set sync.lock to opencti or file:PATH")
 	case inFile:
 		d.checkLockFile(ctx, file+".lock")
 	case there == nil:
 		d.skip("state", "what OpenCTI keeps is not known", "lock")
 	default:
-		lease, held := there.Leases[config.LockKey(d.cfg)]
+		lease, held := there.Leases[config.LockKey(d.Config)]
 		if held && lease.Until.After(d.now()) {
 			d.held("in OpenCTI, until " + lease.Until.UTC().Format(time.RFC3339) + " unless it is renewed")
 			return
@@ -162,12 +162,12 @@ func (d *doctor) checkLock(ctx context.Context, there *state.Document) {
 	}
 }
 
-func (d *doctor) held(where string) {
+func (d *Doctor) held(where string) {
 	d.note("state", "lock", isWarn, "another run holds the lock "+where, "wait for its end; the lease of a run that was killed ends by itself")
 }
 
 // checkLockFile tries the lock for a moment, where there is a file: it makes none.
-func (d *doctor) checkLockFile(ctx context.Context, path string) {
+func (d *Doctor) checkLockFile(ctx context.Context, path string) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		d.note("state", "lock", isOK, "the lock "+path+" is free", "")
 		return
@@ -187,8 +187,8 @@ func (d *doctor) checkLockFile(ctx context.Context, path string) {
 }
 
 // examineReports looks at where metrics and notices go, without sending any.
-func (d *doctor) examineReports() {
-	s := &d.cfg.Sync
+func (d *Doctor) examineReports() {
+	s := &d.Config.Sync
 	if s.Metrics.TextFile != "" {
 		dir := filepath.Dir(s.Metrics.TextFile)
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {

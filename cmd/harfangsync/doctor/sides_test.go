@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -29,13 +29,13 @@ func TestStreams(t *testing.T) {
 		{Name: "live one", Filters: &filters, Live: true},
 		{Name: "stopped one", Filters: &filters},
 		{Name: "bare one", Live: true},
-		{Name: "broken \x1b[31m one", Filters: text(`{"entity_type":[{"id":"Indicator"}]}`), Live: true},
+		{Name: "broken \x1b[31m one", Filters: new(`{"entity_type":[{"id":"Indicator"}]}`), Live: true},
 	} {
-		s.ID = chaosID(10 + i)
+		s.ID = id(10 + i)
 		w.octi.PutStream(s)
 	}
 	stream := func(n int, env ...string) *diagnosis {
-		return examined(t, w, nil, append(env, "CONNECTOR_LIVE_STREAM_ID="+chaosID(n))...)
+		return examined(t, w, nil, append(env, "CONNECTOR_LIVE_STREAM_ID="+id(n))...)
 	}
 	f := stream(10, "HARFANGSYNC_MIN_SCORE=70", "HARFANGSYNC_LABELS=edr", "HARFANGSYNC_EXCLUDE_LABELS=test", "HARFANGSYNC_MAX_TLP=amber")
 	f.failures(exit.OK)
@@ -67,7 +67,7 @@ func TestStreams(t *testing.T) {
 func TestPagesAreTried(t *testing.T) {
 	w := healthyWorld(t)
 	for i := range 9 {
-		w.put(20+i, "more", "stix", domainPattern("more"+chaosID(20 + i)[:8]+".example"), "")
+		w.put(20 + i)
 	}
 	f := examined(t, w, nil, "HARFANGSYNC_PAGE_SIZE=5")
 	f.want("opencti.page_size", isOK, "pages of 5 come whole")
@@ -129,7 +129,7 @@ func TestSidesThatCannotBeReached(t *testing.T) {
 	f.want("opencti.account", skipped)
 	f.want("harfanglab.account", isOK)
 
-	unknown := func(d *doctor) {
+	unknown := func(d *Doctor) {
 		d.lookup = func(_ context.Context, host string) ([]string, error) {
 			if host == "localhost" {
 				return []string{"127.0.0.1", "::1"}, nil
@@ -140,7 +140,7 @@ func TestSidesThatCannotBeReached(t *testing.T) {
 	named := strings.Replace(w.hlURL, "127.0.0.1", "localhost", 1)
 	f = examined(t, w, unknown, "HARFANGLAB_URL="+named)
 	f.want("harfanglab.dns", isOK, "localhost is 127.0.0.1, ::1")
-	f = examined(t, w, func(d *doctor) {
+	f = examined(t, w, func(d *Doctor) {
 		d.lookup = func(context.Context, string) ([]string, error) { return nil, errors.New("no such host") }
 	}, "HARFANGLAB_URL="+named)
 	f.failures(exit.OK) // it answers all the same
@@ -170,7 +170,7 @@ func TestClocks(t *testing.T) {
 		{"a cache tells the time of another answer", time.Hour, "3600", skipped, "named its time", exit.OK},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newChaosWorld(t)
+			w := newWorld(t)
 			s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 				rw.Header().Set("Date", time.Now().Add(tt.ahead).UTC().Format(http.TimeFormat))
 				if tt.age != "" {
@@ -181,8 +181,8 @@ func TestClocks(t *testing.T) {
 			defer s.Close()
 			f := examined(t, w, nil, "OPENCTI_URL="+s.URL)
 			f.want("opencti.clock", tt.s, tt.words)
-			if f.doctor.code() != tt.code {
-				t.Errorf("code %d, want %d", f.doctor.code(), tt.code)
+			if f.doctor.Code() != tt.code {
+				t.Errorf("code %d, want %d", f.doctor.Code(), tt.code)
 			}
 		})
 	}
@@ -202,8 +202,8 @@ func TestCertificates(t *testing.T) {
 		}
 	}
 	ends := s.Certificate().NotAfter
-	at := func(when time.Time) func(*doctor) {
-		return func(d *doctor) { d.now = func() time.Time { return when } }
+	at := func(when time.Time) func(*Doctor) {
+		return func(d *Doctor) { d.now = func() time.Time { return when } }
 	}
 	url, trusted := "OPENCTI_URL="+s.URL, "OPENCTI_CA_BUNDLE="+bundle
 	named := strings.Replace(url, "127.0.0.1", "localhost", 1) // a name that the certificate lacks
@@ -282,21 +282,17 @@ func TestStateAndLock(t *testing.T) {
 	f.failures(exit.Usage, "state.memory")
 
 	// In OpenCTI, where another run has a lease.
-	cfg := f.doctor.cfg
+	cfg := f.doctor.Config
 	var doc state.Document
 	doc.Leases = map[string]state.Lease{config.LockKey(cfg): {Holder: "x", Until: time.Now().Add(time.Minute)}}
-	if err := w.store(doc.Text()); err != nil {
-		t.Fatal(err)
-	}
+	w.store(t, doc.Text())
 	f = examined(t, w, nil)
 	f.failures(exit.OK)
 	f.want("state.lock", isWarn, "another run holds the lock in OpenCTI, until ")
 	f.want("state.memory", isOK, "no run has ended with code 0")
-	f = examined(t, w, func(d *doctor) { d.now = func() time.Time { return time.Now().Add(2 * time.Minute) } })
+	f = examined(t, w, func(d *Doctor) { d.now = func() time.Time { return time.Now().Add(2 * time.Minute) } })
 	f.want("state.lock", isOK, "is free")
-	if err := w.store("{torn"); err != nil {
-		t.Fatal(err)
-	}
+	w.store(t, "{torn")
 	f = examined(t, w, nil)
 	f.want("state.memory", isWarn, "damaged")
 	f = examined(t, w, nil, inFile, "HARFANGSYNC_LOCK=opencti")
@@ -328,7 +324,7 @@ func TestTheProxyOfTheEnvironmentIsNamed(t *testing.T) {
 	f.failures(exit.Side, "opencti.connect")
 	f.want("opencti.connect", isFail, "connection refused", "the proxy")
 	t.Setenv("HTTPS_PROXY", "http://%zz")
-	d := &doctor{}
+	d := &Doctor{}
 	d.checkProxy(&reach{side: "opencti", url: &url.URL{Scheme: "https", Host: "opencti.example"}})
 	if c := d.checks[0]; c.Status != isWarn || c.Detail != "HTTPS_PROXY is no address and is ignored" {
 		t.Errorf("got %+v", c)

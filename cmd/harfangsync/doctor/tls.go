@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"crypto/x509"
@@ -15,7 +15,7 @@ import (
 const soon = 14 * 24 * time.Hour
 
 // checkCertificate judges the certificates that a side showed, as a run would.
-func (d *doctor) checkCertificate(r *reach, resp *http.Response) {
+func (d *Doctor) checkCertificate(r *reach, resp *http.Response) {
 	if r.url.Scheme == "http" {
 		if ip := net.ParseIP(r.url.Hostname()); r.url.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
 			d.note(r.side, "tls", isOK, "plain HTTP, on this host alone", "")
@@ -52,7 +52,7 @@ func (d *doctor) checkCertificate(r *reach, resp *http.Response) {
 }
 
 // chain notes a certificate that is accepted, who vouches for it, and when that ends.
-func (d *doctor) chain(r *reach, chain []*x509.Certificate, beside int) {
+func (d *Doctor) chain(r *reach, chain []*x509.Certificate, beside int) {
 	ends, names := chain[0].NotAfter, make([]string, 0, len(chain))
 	for i, c := range chain {
 		if c.NotAfter.Before(ends) {

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -18,7 +18,7 @@ func listChecks() []string {
 	return names
 }
 
-func (d *doctor) examineHarfangLab(ctx context.Context) {
+func (d *Doctor) examineHarfangLab(ctx context.Context) {
 	r := d.hl
 	d.checkWay(ctx, r)
 	rest := append(listChecks(), "edit", "alerts")
@@ -33,9 +33,9 @@ func (d *doctor) examineHarfangLab(ctx context.Context) {
 		d.skip(r.side, "there is no account", append([]string{"version"}, rest...)...)
 		return
 	}
-	c := &d.cfg.HarfangLab
-	client := harfanglab.New(harfanglab.Options{URL: c.URL, Token: c.Token, Login: c.Login, Password: c.Password, HTTP: hc, PageSize: d.cfg.Sync.PageSize, Log: d.log,
-		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.retryWait}})
+	c := &d.Config.HarfangLab
+	client := harfanglab.New(harfanglab.Options{URL: c.URL, Token: c.Token, Login: c.Login, Password: c.Password, HTTP: hc, PageSize: d.Config.Sync.PageSize, Log: d.Log,
+		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.RetryWait}})
 	version, err := client.Version(ctx)
 	d.checkClock(r)
 	if e, ok := errors.AsType[*harfanglab.Error](err); ok && e.Transport() && d.faulty(r.side) {
@@ -60,13 +60,13 @@ func (d *doctor) examineHarfangLab(ctx context.Context) {
 
 // checkLists looks for the lists and counts their rows. It says whether the account is accepted, which the
 // version alone does not prove: it may be told to everybody.
-func (d *doctor) checkLists(ctx context.Context, client *harfanglab.Client) (accepted bool) {
+func (d *Doctor) checkLists(ctx context.Context, client *harfanglab.Client) (accepted bool) {
 	how := "the token is"
-	if !d.cfg.HarfangLab.Token.Set() {
+	if !d.Config.HarfangLab.Token.Set() {
 		how = "login and password are"
 	}
 	for i, k := range reconcile.Kinds {
-		l, err := client.FindList(ctx, k, d.cfg.HarfangLab.ListName)
+		l, err := client.FindList(ctx, k, d.Config.HarfangLab.ListName)
 		e, failed := errors.AsType[*harfanglab.Error](err)
 		if i == 0 {
 			const unauthorized = 401
@@ -82,7 +82,7 @@ func (d *doctor) checkLists(ctx context.Context, client *harfanglab.Client) (acc
 	return true
 }
 
-func (d *doctor) checkList(ctx context.Context, client *harfanglab.Client, k reconcile.Kind, l *reconcile.List, err error) {
+func (d *Doctor) checkList(ctx context.Context, client *harfanglab.Client, k reconcile.Kind, l *reconcile.List, err error) {
 	name := "list." + k.String()
 	e, failed := errors.AsType[*harfanglab.Error](err)
 	switch {
@@ -93,7 +93,7 @@ func (d *doctor) checkList(ctx context.Context, client *harfanglab.Client, k rec
 		d.failed("harfanglab", name, err)
 		return
 	case l == nil:
-		d.note("harfanglab", name, isWarn, fmt.Sprintf("there is no %s list named %q yet; the first rule makes it", k, d.cfg.HarfangLab.ListName), "nothing on a first run; else check harfanglab.source_list_name")
+		d.note("harfanglab", name, isWarn, fmt.Sprintf("there is no %s list named %q yet; the first rule makes it", k, d.Config.HarfangLab.ListName), "nothing on a first run; else check harfanglab.source_list_name")
 		return
 	}
 	rows := "an unknown number of rows"
@@ -117,8 +117,8 @@ func (d *doctor) checkList(ctx context.Context, client *harfanglab.Client, k rec
 	}
 }
 
-func (d *doctor) checkAlerts(ctx context.Context, client *harfanglab.Client) {
-	if !imports(d.cfg) {
+func (d *Doctor) checkAlerts(ctx context.Context, client *harfanglab.Client) {
+	if !imports(d.Config) {
 		d.note("harfanglab", "alerts", skipped, "no alert is imported (harfanglab.import_security_events_as_incidents)", "")
 		return
 	}

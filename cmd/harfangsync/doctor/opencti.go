@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"cmp"
@@ -64,7 +64,7 @@ func afterAccount() []string {
 	return append(names, "confidence", "markings", "stream", "filter", "indicators", "page_size")
 }
 
-func (d *doctor) examineOpenCTI(ctx context.Context) {
+func (d *Doctor) examineOpenCTI(ctx context.Context) {
 	r := d.octi
 	d.checkWay(ctx, r)
 	if !r.usable || r.url == nil {
@@ -103,22 +103,22 @@ func (d *doctor) examineOpenCTI(ctx context.Context) {
 	d.checkSource(ctx, client, ident)
 }
 
-func (d *doctor) dialOpenCTI() (*opencti.Client, error) {
+func (d *Doctor) dialOpenCTI() (*opencti.Client, error) {
 	hc, err := d.dial(d.octi)
 	if err != nil {
 		return nil, err
 	}
-	return opencti.New(opencti.Options{URL: d.cfg.OpenCTI.URL, Token: d.cfg.OpenCTI.Token, HTTP: hc, PageSize: d.cfg.Sync.PageSize, Log: d.log,
-		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.retryWait}}), nil
+	return opencti.New(opencti.Options{URL: d.Config.OpenCTI.URL, Token: d.Config.OpenCTI.Token, HTTP: hc, PageSize: d.Config.Sync.PageSize, Log: d.Log,
+		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: d.RetryWait}}), nil
 }
 
 // checkVersion judges the version; Ident refuses the ones that are not supported at all.
-func (d *doctor) checkVersion(ident opencti.Ident) {
+func (d *Doctor) checkVersion(ident opencti.Ident) {
 	v := ident.Version
 	switch {
 	case !v.AtLeast("6.2.6"):
 		s, remedy := isOK, ""
-		if imports(d.cfg) {
+		if imports(d.Config) {
 			s, remedy = isFail, "update OpenCTI to 6.2.6 or later, or switch harfanglab.import_security_events_as_incidents off"
 		}
 		d.note("opencti", "version", s, "OpenCTI "+v.String()+": plan, apply and tail work with it; bringing alerts back needs 6.2.6", remedy)
@@ -131,13 +131,13 @@ func (d *doctor) checkVersion(ident opencti.Ident) {
 	}
 }
 
-func (d *doctor) checkRights(ident opencti.Ident) {
+func (d *Doctor) checkRights(ident opencti.Ident) {
 	for _, r := range rights {
 		id, name := "right."+r.name, r.name
 		if name == "TAXIIAPI" && !ident.Version.AtLeast("6.1.12") { // contract opencti-api 4
 			name = "TAXIIAPI_SETCOLLECTIONS"
 		}
-		s := r.lack(d.cfg)
+		s := r.lack(d.Config)
 		switch {
 		case ident.Can(name):
 			d.note("opencti", id, isOK, fmt.Sprintf("the account has %s, which %s", name, r.use), "")
@@ -149,21 +149,21 @@ func (d *doctor) checkRights(ident opencti.Ident) {
 	}
 }
 
-func (d *doctor) checkConfidence(ident opencti.Ident) {
+func (d *Doctor) checkConfidence(ident opencti.Ident) {
 	const remedy = "set a maximum confidence level for the account or its group"
 	switch {
 	case !ident.Version.AtLeast("6.0.0"):
 		d.note("opencti", "confidence", skipped, "OpenCTI "+ident.Version.String()+" knows no maximum confidence level", "")
 	case ident.MaxConfidence != nil:
 		d.note("opencti", "confidence", isOK, fmt.Sprintf("the account's maximum confidence level is %d", *ident.MaxConfidence), "")
-	case imports(d.cfg):
+	case imports(d.Config):
 		d.note("opencti", "confidence", isFail, "the account has no maximum confidence level, so importing alerts would fail", remedy)
 	default:
 		d.note("opencti", "confidence", isWarn, "the account has no maximum confidence level; importing alerts would fail, if it were switched on", remedy)
 	}
 }
 
-func (d *doctor) checkMarkings(ident opencti.Ident) {
+func (d *Doctor) checkMarkings(ident opencti.Ident) {
 	var names []string
 	for _, m := range ident.Markings {
 		names = append(names, m.Definition)
@@ -176,8 +176,8 @@ func (d *doctor) checkMarkings(ident opencti.Ident) {
 }
 
 // checkSource looks at the stream, what its filters let through, and how much that is.
-func (d *doctor) checkSource(ctx context.Context, client *opencti.Client, ident opencti.Ident) {
-	id := d.cfg.Connector.LiveStreamID
+func (d *Doctor) checkSource(ctx context.Context, client *opencti.Client, ident opencti.Ident) {
+	id := d.Config.Connector.LiveStreamID
 	var filters *opencti.FilterGroup
 	if id == "" {
 		d.note("opencti", "stream", skipped, "no live stream is set (connector.live_stream_id)", "")
@@ -201,7 +201,7 @@ func (d *doctor) checkSource(ctx context.Context, client *opencti.Client, ident 
 		}
 		filters = stream.Filters
 	}
-	selection := d.cfg.Sync.Selection(filters == nil)
+	selection := d.Config.Sync.Selection(filters == nil)
 	d.note("opencti", "filter", isOK, filterWords(id, filters, &selection), "")
 	if !ident.Can("KNOWLEDGE") {
 		d.skip("opencti", "the account may not read indicators", "indicators", "page_size")
@@ -252,8 +252,8 @@ func filterWords(id string, filters *opencti.FilterGroup, own *reconcile.Selecti
 }
 
 // checkPageSize tries whether the platform gives pages as long as the settings ask for.
-func (d *doctor) checkPageSize(ctx context.Context, client *opencti.Client, ident opencti.Ident) {
-	size := cmp.Or(d.cfg.Sync.PageSize, 500) // 0 is a setting that is wrong
+func (d *Doctor) checkPageSize(ctx context.Context, client *opencti.Client, ident opencti.Ident) {
+	size := cmp.Or(d.Config.Sync.PageSize, 500) // 0 is a setting that is wrong
 	if !ident.Can("KNOWLEDGE") {
 		d.skip("opencti", "the account may not read indicators", "page_size")
 		return

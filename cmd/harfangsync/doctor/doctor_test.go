@@ -1,17 +1,21 @@
-package main
+package doctor
 
 import (
 	"bytes"
 	"encoding/json"
-	"net"
+	"errors"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
@@ -20,28 +24,29 @@ import (
 // diagnosis is what a doctor finds, by id; of two checks with one id the last.
 type diagnosis struct {
 	t      *testing.T
-	doctor *doctor
+	doctor *Doctor
 	by     map[string]check
 	out    string
 }
 
-// examined lets a doctor look at a world, with settings beside those of the simulators.
-func examined(t *testing.T, w *chaosWorld, change func(*doctor), env ...string) *diagnosis {
+// about is a doctor for a world, with settings beside those of the simulators. Of one name twice the first counts.
+func about(w *world, log io.Writer, env ...string) *Doctor {
+	cfg, problems := config.Inspect(config.Sources{Path: os.DevNull, Env: append(env, w.env()...), Needs: []config.Need{config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance}})
+	return New(Options{Config: cfg, Problems: problems, Log: slog.New(slog.NewTextHandler(log, nil)), Version: "test", RetryWait: func(int) time.Duration { return time.Millisecond }})
+}
+
+// examined lets a doctor look at a world.
+func examined(t *testing.T, w *world, change func(*Doctor), env ...string) *diagnosis {
 	t.Helper()
-	var out, errs bytes.Buffer
-	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
-	// Of one name twice the first counts.
-	p := newProgram(strings.NewReader(""), &out, &errs, append(env, append(w.env, s.env()...)...))
-	p.noConfig = true
-	p.retryWait = func(int) time.Duration { return time.Millisecond }
-	d := &doctor{p: p, lookup: net.DefaultResolver.LookupHost, now: time.Now}
+	var out, log bytes.Buffer
+	d := about(w, &log, env...)
 	if change != nil {
 		change(d)
 	}
-	if err := d.examine(t.Context()); err != nil {
+	if err := d.Examine(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.print(&out, false); err != nil {
+	if err := d.Print(&out, false, false); err != nil {
 		t.Fatal(err)
 	}
 	found := &diagnosis{t: t, doctor: d, by: map[string]check{}, out: out.String()}
@@ -51,9 +56,9 @@ func examined(t *testing.T, w *chaosWorld, change func(*doctor), env ...string) 
 			t.Errorf("check %+v: no detail, no remedy of a failure, or an id of another side", c)
 		}
 	}
-	for _, secret := range []string{simOpenCTIToken, simHarfangLabToken, hookSecret} {
-		if strings.Contains(found.out+errs.String(), secret) {
-			t.Errorf("a secret was printed:\n%s%s", found.out, errs.String())
+	for _, secret := range []string{openCTIToken, harfangLabToken, hookSecret} {
+		if strings.Contains(found.out+log.String(), secret) {
+			t.Errorf("a secret was printed:\n%s%s", found.out, log.String())
 		}
 	}
 	for _, sim := range []*simhttp.Handler{w.octi.HTTP, w.hl.HTTP} {
@@ -93,21 +98,9 @@ func (f *diagnosis) failures(code int, ids ...string) {
 	}
 	slices.Sort(got)
 	slices.Sort(ids)
-	if !slices.Equal(got, ids) || f.doctor.code() != code {
-		f.t.Errorf("failed: %v with code %d, want %v with %d\n%s", got, f.doctor.code(), ids, code, f.out)
+	if !slices.Equal(got, ids) || f.doctor.Code() != code {
+		f.t.Errorf("failed: %v with code %d, want %v with %d\n%s", got, f.doctor.Code(), ids, code, f.out)
 	}
-}
-
-func healthyWorld(t *testing.T) *chaosWorld {
-	t.Helper()
-	w := newChaosWorld(t)
-	w.put(1, "one", "stix", domainPattern("one.example"), "")
-	if code, out, errs := w.command(t.Context(), "run"); code != 0 {
-		t.Fatalf("code %d\n%s%s", code, out, errs)
-	}
-	w.octi.HTTP.Forget()
-	w.hl.HTTP.Forget()
-	return w
 }
 
 func TestAHealthyWorldHasNothingToMend(t *testing.T) {
@@ -145,24 +138,14 @@ func TestEveryCheckIsAlwaysThere(t *testing.T) {
 		"wrong tokens":      {"OPENCTI_TOKEN=x", "HARFANGLAB_TOKEN=x"},
 		"nobody listens":    {"OPENCTI_URL=http://127.0.0.1:1", "HARFANGLAB_URL=http://127.0.0.1:1"},
 		"unreadable values": {"OPENCTI_URL=x", "HARFANGLAB_SSL_VERIFY=perhaps", "HARFANGSYNC_STATE=x"},
-		"an unknown stream": {"CONNECTOR_LIVE_STREAM_ID=" + chaosID(9)},
+		"an unknown stream": {"CONNECTOR_LIVE_STREAM_ID=" + id(9)},
 		"other places":      {"HARFANGSYNC_STATE=none", "HARFANGSYNC_LOCK=none"},
 	} {
-		got := ids(examined(t, w, func(d *doctor) { d.p.env = override(d.p.env, env) }))
+		got := ids(examined(t, w, nil, env...))
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: checks\n%v\nwant\n%v", name, got, want)
 		}
 	}
-}
-
-// override replaces variables; an empty one is unset.
-func override(env, with []string) []string {
-	for _, v := range with {
-		name, _, _ := strings.Cut(v, "=")
-		env = slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, name+"=") })
-		env = append(env, v)
-	}
-	return env
 }
 
 func TestSettingsThatAreWrongSpoilTheirSideAlone(t *testing.T) {
@@ -202,7 +185,7 @@ func TestWhatAnAccountMayNot(t *testing.T) {
 
 	// With alerts to import, and a stream, more is needed.
 	_ = w.hl.HTTP.Fail(simhttp.Fault{Path: "/alert/Alert/", Do: simhttp.Answer, Status: 403, Payload: `{"detail": "no"}`})
-	f = examined(t, w, nil, "OPENCTI_TOKEN=reader-token", "HARFANGSYNC_STATE=none", "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true", "CONNECTOR_LIVE_STREAM_ID="+chaosID(9))
+	f = examined(t, w, nil, "OPENCTI_TOKEN=reader-token", "HARFANGSYNC_STATE=none", "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true", "CONNECTOR_LIVE_STREAM_ID="+id(9))
 	f.failures(exit.Side, "opencti.right.CONNECTORAPI", "opencti.right.MODULES", "opencti.right.KNOWLEDGE_KNUPDATE", "opencti.right.TAXIIAPI", "opencti.confidence", "opencti.stream", "harfanglab.alerts")
 	f.want("harfanglab.alerts", isFail, "403 no", "check the token and its right")
 	f.want("opencti.right.SETTINGS_SETLABELS", isWarn)
@@ -238,13 +221,13 @@ func TestVersionsAreJudged(t *testing.T) {
 		{"7.260817.0", "", isOK, "supported"},
 		{"8.270101.0", "", isWarn, "newer"},
 	} {
-		w := newChaosWorld(t)
+		w := newWorld(t)
 		w.octi.SetVersion(tt.version)
 		f := examined(t, w, nil, tt.env)
 		f.want("opencti.version", tt.s, tt.words)
 		f.want("opencti.account", isOK)
-		if (f.by["opencti.version"].Status == isFail) != (f.doctor.code() == exit.Side) && tt.env == "" {
-			t.Errorf("%s: code %d", tt.version, f.doctor.code())
+		if (f.by["opencti.version"].Status == isFail) != (f.doctor.Code() == exit.Side) && tt.env == "" {
+			t.Errorf("%s: code %d", tt.version, f.doctor.Code())
 		}
 		w.close()
 	}
@@ -256,15 +239,10 @@ func TestTheDoctorsJSON(t *testing.T) {
 		env  []string
 		code int
 	}{{nil, exit.OK}, {[]string{"HARFANGLAB_TOKEN=wrong"}, exit.Side}, {[]string{"HARFANGSYNC_PARALLELISM=many", "OPENCTI_TOKEN=wrong"}, exit.Usage}} {
-		w.env = tt.env
-		s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
-		var out, errs bytes.Buffer
-		p := newProgram(strings.NewReader(""), &out, &errs, append(slices.Clone(tt.env), s.env()...))
-		p.noConfig = true
-		p.retryWait = func(int) time.Duration { return time.Millisecond }
-		code := p.run(t.Context(), []string{"harfangsync", "doctor", "--json"})
-		if code != tt.code {
-			t.Errorf("%v: code %d, want %d\n%s%s", tt.env, code, tt.code, out.String(), errs.String())
+		var out bytes.Buffer
+		d := about(w, io.Discard, tt.env...)
+		if err := errors.Join(d.Examine(t.Context()), d.Print(&out, false, true)); err != nil || d.Code() != tt.code {
+			t.Errorf("%v: code %d, want %d, %v\n%s", tt.env, d.Code(), tt.code, err, out.String())
 		}
 		var got struct {
 			Checks []struct{ ID, Side, Status, Detail, Remedy *string }

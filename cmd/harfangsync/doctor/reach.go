@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -38,13 +38,13 @@ const (
 )
 
 // reachOf takes what the settings say of a side.
-func (d *doctor) reachOf(side string) *reach {
+func (d *Doctor) reachOf(side string) *reach {
 	r := &reach{side: side, title: "OpenCTI", usable: !d.broken(side)}
-	address := d.cfg.OpenCTI.URL
-	r.verify, r.bundle = d.cfg.OpenCTI.SSLVerify, d.cfg.OpenCTI.CABundle
+	address := d.Config.OpenCTI.URL
+	r.verify, r.bundle = d.Config.OpenCTI.SSLVerify, d.Config.OpenCTI.CABundle
 	if side == "harfanglab" {
-		r.title, address = "HarfangLab", d.cfg.HarfangLab.URL
-		r.verify, r.bundle = d.cfg.HarfangLab.SSLVerify, d.cfg.HarfangLab.CABundle
+		r.title, address = "HarfangLab", d.Config.HarfangLab.URL
+		r.verify, r.bundle = d.Config.HarfangLab.SSLVerify, d.Config.HarfangLab.CABundle
 	}
 	if address != "" {
 		r.url, _ = url.Parse(address) // which the settings have checked
@@ -54,7 +54,7 @@ func (d *doctor) reachOf(side string) *reach {
 
 // checkWay tries everything below the API of a side: proxy, name, connection and certificate. It sends no
 // credentials. ok says that something answers.
-func (d *doctor) checkWay(ctx context.Context, r *reach) (ok bool) {
+func (d *Doctor) checkWay(ctx context.Context, r *reach) (ok bool) {
 	if r.url == nil {
 		d.skip(r.side, "its address is not known", "proxy", "dns", "connect", "tls")
 		return false
@@ -73,7 +73,7 @@ func (d *doctor) checkWay(ctx context.Context, r *reach) (ok bool) {
 }
 
 // checkProxy says which proxy of the environment is in effect; nil is none.
-func (d *doctor) checkProxy(r *reach) *url.URL {
+func (d *Doctor) checkProxy(r *reach) *url.URL {
 	env := httpproxy.FromEnvironment()
 	set, name := env.HTTPSProxy, "HTTPS_PROXY"
 	if r.url.Scheme == "http" {
@@ -97,7 +97,7 @@ func (d *doctor) checkProxy(r *reach) *url.URL {
 }
 
 // checkName resolves the name of the side, or of the proxy that does so in our place.
-func (d *doctor) checkName(ctx context.Context, r *reach, proxy *url.URL) {
+func (d *Doctor) checkName(ctx context.Context, r *reach, proxy *url.URL) {
 	host, whose, remedy := r.url.Hostname(), "", "check the name in "+r.side+".url and the name servers of this host"
 	if proxy != nil {
 		host, whose, remedy = proxy.Hostname(), "the proxy ", "check the proxy's name in the environment and the name servers of this host"
@@ -118,7 +118,7 @@ func (d *doctor) checkName(ctx context.Context, r *reach, proxy *url.URL) {
 
 // hello sends one request without credentials, and accepts any certificate: what is wrong with it is said
 // afterwards.
-func (d *doctor) hello(ctx context.Context, r *reach) (*http.Response, time.Duration, error) {
+func (d *Doctor) hello(ctx context.Context, r *reach) (*http.Response, time.Duration, error) {
 	o := d.options(r)
 	o.SSLVerify, o.CABundle = false, ""
 	c, err := httpclient.New(o)
@@ -140,23 +140,23 @@ func (d *doctor) hello(ctx context.Context, r *reach) (*http.Response, time.Dura
 	return resp, took, resp.Body.Close()
 }
 
-func (d *doctor) options(r *reach) httpclient.Options {
-	o := httpclient.Options{Platform: httpclient.GraphQL, SSLVerify: r.verify, CABundle: r.bundle, Parallelism: 1, RateLimit: d.cfg.Sync.RateLimit,
-		Timeout: doctorTimeout, ReadOnly: true, Log: d.log, Version: d.version}
+func (d *Doctor) options(r *reach) httpclient.Options {
+	o := httpclient.Options{Platform: httpclient.GraphQL, SSLVerify: r.verify, CABundle: r.bundle, Parallelism: 1, RateLimit: d.Config.Sync.RateLimit,
+		Timeout: doctorTimeout, ReadOnly: true, Log: d.Log, Version: d.Version}
 	if r.side == "harfanglab" {
 		o.Platform = httpclient.REST
 	}
-	if t := d.cfg.Sync.RequestTimeout; t > 0 {
+	if t := d.Config.Sync.RequestTimeout; t > 0 {
 		o.Timeout = min(t, doctorTimeout)
 	}
-	if d.retryWait != nil {
-		o.MostGap = d.retryWait(0)
+	if d.RetryWait != nil {
+		o.MostGap = d.RetryWait(0)
 	}
 	return o
 }
 
 // dial makes the client that the adapter of a side gets. It cannot write.
-func (d *doctor) dial(r *reach) (*http.Client, error) {
+func (d *Doctor) dial(r *reach) (*http.Client, error) {
 	c, err := httpclient.New(d.options(r))
 	if err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (d *doctor) dial(r *reach) (*http.Client, error) {
 }
 
 // checkClock compares our clock with what the side's answers say.
-func (d *doctor) checkClock(r *reach) {
+func (d *Doctor) checkClock(r *reach) {
 	const (
 		most   = 5 * time.Minute // more than the validity dates of indicators and the overlap of reads bear
 		remark = time.Minute

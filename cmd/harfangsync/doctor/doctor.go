@@ -1,4 +1,5 @@
-package main
+// Package doctor tries what a run needs and names the remedy of each failure. It writes nothing anywhere.
+package doctor
 
 import (
 	"bufio"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -46,14 +48,19 @@ type check struct {
 	code int // of a failure: codeUsage or codeSide
 }
 
-// doctor tries what a run needs, all of it, and changes nothing anywhere (gate G12).
-type doctor struct {
-	cfg       *config.Config
-	problems  []*config.Problem
-	log       *slog.Logger
-	version   string
-	retryWait func(attempt int) time.Duration // between attempts; nil is the adapters' own
-	checks    []check
+// Options are what a doctor works with.
+type Options struct {
+	Config    *config.Config
+	Problems  []*config.Problem // of the settings
+	Log       *slog.Logger
+	Version   string                          // of this program
+	RetryWait func(attempt int) time.Duration // between attempts; nil is the adapters' own
+}
+
+// Doctor tries what a run needs, all of it, and changes nothing anywhere (gate G12).
+type Doctor struct {
+	Options
+	checks []check
 
 	octi, hl *reach
 	clients  []*httpclient.Client
@@ -62,12 +69,17 @@ type doctor struct {
 	now      func() time.Time
 }
 
-// examine makes every check. A failure stops none but those that cannot be tried after it. Its error is
+// New makes a doctor that has found nothing yet.
+func New(o Options) *Doctor {
+	return &Doctor{Options: o, lookup: net.DefaultResolver.LookupHost, now: time.Now}
+}
+
+// Examine makes every check. A failure stops none but those that cannot be tried after it. Its error is
 // an interrupt.
-func (d *doctor) examine(ctx context.Context) error {
+func (d *Doctor) Examine(ctx context.Context) error {
 	d.settings()
 	whole := ctx
-	if limit := d.cfg.Sync.Deadline; limit > 0 {
+	if limit := d.Config.Sync.Deadline; limit > 0 {
 		var cancel context.CancelFunc
 		whole, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
@@ -86,8 +98,8 @@ func (d *doctor) examine(ctx context.Context) error {
 }
 
 // settings reads the settings and notes every problem.
-func (d *doctor) settings() {
-	for _, p := range d.problems {
+func (d *Doctor) settings() {
+	for _, p := range d.Problems {
 		name := "settings"
 		if p.Setting != "" {
 			name += "." + p.Setting
@@ -96,12 +108,12 @@ func (d *doctor) settings() {
 		bare.Remedy, bare.Setting = "", ""
 		d.checks = append(d.checks, check{ID: name, Side: "settings", Status: isFail, Detail: bare.Error(), Remedy: cmp.Or(p.Remedy, "correct it"), code: exit.Usage})
 	}
-	for _, w := range d.cfg.Warnings {
+	for _, w := range d.Config.Warnings {
 		d.note("settings", "warning", isWarn, w, "correct or remove it")
 	}
-	if len(d.checks) == len(d.cfg.Warnings) {
+	if len(d.checks) == len(d.Config.Warnings) {
 		set := 0
-		for _, e := range d.cfg.Effective() {
+		for _, e := range d.Config.Effective() {
 			if e.Origin != "default" && e.Origin != "not set" && e.Origin != "follows sync.state" {
 				set++
 			}
@@ -111,8 +123,8 @@ func (d *doctor) settings() {
 }
 
 // broken says whether a problem leaves a section of the settings unusable.
-func (d *doctor) broken(section string) bool {
-	for _, p := range d.problems {
+func (d *Doctor) broken(section string) bool {
+	for _, p := range d.Problems {
 		if p.About(section) {
 			return true
 		}
@@ -121,7 +133,7 @@ func (d *doctor) broken(section string) bool {
 }
 
 // note adds a check. A failure that is noted here is one of a side.
-func (d *doctor) note(side, name string, s status, detail, remedy string) {
+func (d *Doctor) note(side, name string, s status, detail, remedy string) {
 	id := side
 	if name != "" {
 		id += "." + name
@@ -130,13 +142,13 @@ func (d *doctor) note(side, name string, s status, detail, remedy string) {
 }
 
 // faulty says whether a check below the API of a side failed.
-func (d *doctor) faulty(side string) bool {
+func (d *Doctor) faulty(side string) bool {
 	return slices.ContainsFunc(d.checks, func(c check) bool { return c.Side == side && c.Status == isFail })
 }
 
 // forgive turns failures below the API of a side into warnings, once the API has answered all the same: a
 // proxy may let nothing else through.
-func (d *doctor) forgive(side string) {
+func (d *Doctor) forgive(side string) {
 	for i := range d.checks {
 		if c := &d.checks[i]; c.Side == side && c.Status == isFail && (c.ID == side+".connect" || c.ID == side+".dns") {
 			c.Status, c.Detail = isWarn, c.Detail+"; the API answers all the same"
@@ -145,7 +157,7 @@ func (d *doctor) forgive(side string) {
 }
 
 // skip notes checks that cannot be tried.
-func (d *doctor) skip(side, why string, names ...string) {
+func (d *Doctor) skip(side, why string, names ...string) {
 	for _, name := range names {
 		d.note(side, name, skipped, "not tried: "+why, "")
 	}
@@ -153,7 +165,7 @@ func (d *doctor) skip(side, why string, names ...string) {
 
 // failed notes a failure by its error, which names its own remedy after the last semicolon. A slip of the
 // settings that only a platform could find is still one.
-func (d *doctor) failed(side, name string, err error) {
+func (d *Doctor) failed(side, name string, err error) {
 	detail, remedy := cutRemedy(err)
 	d.note(side, name, isFail, detail, remedy)
 	if exit.Code(err, 0) == exit.Usage {
@@ -169,9 +181,9 @@ func cutRemedy(err error) (detail, remedy string) {
 	return text, "run this command again with --log-level debug"
 }
 
-// code is 0 when nothing failed, codeUsage when settings are wrong, and codeSide when a side fails; of
+// Code is 0 when nothing failed, codeUsage when settings are wrong, and codeSide when a side fails; of
 // both the first, as for every command.
-func (d *doctor) code() int {
+func (d *Doctor) Code() int {
 	code := exit.OK
 	for _, c := range d.checks {
 		switch {
@@ -183,7 +195,8 @@ func (d *doctor) code() int {
 	return code
 }
 
-func (d *doctor) print(w io.Writer, color, asJSON bool) error {
+// Print writes a line a check and the sum of them, or all as one JSON object.
+func (d *Doctor) Print(w io.Writer, color, asJSON bool) error {
 	if asJSON {
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
@@ -191,7 +204,7 @@ func (d *doctor) print(w io.Writer, color, asJSON bool) error {
 		return enc.Encode(struct {
 			Checks []check `json:"checks"`
 			OK     bool    `json:"ok"`
-		}{d.checks, d.code() == exit.OK})
+		}{d.checks, d.Code() == exit.OK})
 	}
 	count, width := map[status]int{}, 0
 	for _, c := range d.checks {
