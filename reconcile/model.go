@@ -6,37 +6,40 @@ package reconcile
 import "time"
 
 // Indicator is one OpenCTI indicator as a source hands it over. Times are UTC; a zero time and a
-// nil pointer stand for null on the platform.
+// nil pointer stand for null on the platform. Its JSON is a line of a snapshot.
 type Indicator struct {
-	ID          string // internal id: identity, because the standard id changes with the pattern
-	StandardID  string
-	Name        string
-	Description string
-	Pattern     string
-	PatternType string // stix, sigma, yara; anything else is never wanted
-	Revoked     bool
-	Detection   *bool
-	Score       *int
-	ValidFrom   time.Time
-	ValidUntil  time.Time
-	CreatedAt   time.Time // platform time, never changes
-	UpdatedAt   time.Time // platform time, moves on every change
-	Platforms   []string
-	Labels      []string // label texts
-	Markings    []Marking
-	Observables []Observable // based-on targets
+	ID          string       `json:"id"` // internal id: identity, because the standard id changes with the pattern
+	StandardID  string       `json:"standard_id,omitempty"`
+	Name        string       `json:"name,omitempty"`
+	Description string       `json:"description,omitempty"`
+	Pattern     string       `json:"pattern,omitempty"`
+	PatternType string       `json:"pattern_type,omitempty"` // stix, sigma, yara; anything else is never wanted
+	Revoked     bool         `json:"revoked,omitempty"`
+	Detection   *bool        `json:"detection,omitempty"`
+	Score       *int         `json:"score,omitempty"`
+	ValidFrom   time.Time    `json:"valid_from,omitzero"`
+	ValidUntil  time.Time    `json:"valid_until,omitzero"`
+	CreatedAt   time.Time    `json:"created_at,omitzero"` // platform time, never changes
+	UpdatedAt   time.Time    `json:"updated_at,omitzero"` // platform time, moves on every change
+	Platforms   []string     `json:"platforms,omitempty"`
+	Labels      []string     `json:"labels,omitempty"` // label texts
+	Markings    []Marking    `json:"markings,omitempty"`
+	Observables []Observable `json:"observables,omitempty"` // based-on targets
 }
 
 // Marking is one marking definition of an indicator, such as {"TLP", "TLP:AMBER"}.
-type Marking struct{ Type, Definition string }
+type Marking struct {
+	Type       string `json:"type,omitempty"`
+	Definition string `json:"definition,omitempty"`
+}
 
 // Observable is one observable that an indicator is based on.
 type Observable struct {
-	Type   string // OpenCTI entity type: StixFile, Domain-Name, IPv4-Addr, ...
-	ID     string
-	Name   string            // file name of a StixFile
-	Value  string            // value of a value-type observable (observable_value)
-	Hashes map[string]string // algorithm as the platform spells it, to hash
+	Type   string            `json:"type,omitempty"` // OpenCTI entity type: StixFile, Domain-Name, IPv4-Addr, ...
+	ID     string            `json:"id,omitempty"`
+	Name   string            `json:"name,omitempty"`   // file name of a StixFile
+	Value  string            `json:"value,omitempty"`  // value of a value-type observable (observable_value)
+	Hashes map[string]string `json:"hashes,omitempty"` // algorithm as the platform spells it, to hash
 }
 
 // Row is one rule as HarfangLab holds it. Absent text is "", which compares equal to null.

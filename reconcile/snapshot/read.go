@@ -80,15 +80,15 @@ func (f *File) Visit(ctx context.Context, visit func([]reconcile.Indicator) erro
 		if err != nil {
 			return err
 		}
-		var r record
-		if err := strictly(line, &r); err != nil {
+		var i reconcile.Indicator
+		if err := strictly(line, &i); err != nil {
 			return l.damaged("line %d: %v", n+2, err)
 		}
-		if r.ID == "" {
+		if i.ID == "" {
 			return l.damaged("line %d: an indicator without an id", n+2)
 		}
 		l.sum.Write(line)
-		if page = append(page, r.indicator()); len(page) < pageSize && n+1 < head.Records {
+		if page = append(page, i); len(page) < pageSize && n+1 < head.Records {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -228,4 +228,17 @@ func (l *lines) failed(err error) error {
 
 func (l *lines) damaged(format string, args ...any) error {
 	return l.f.unusable("it is damaged: %s; make a new one", fmt.Sprintf(format, args...))
+}
+
+// strictly decodes one line: no unknown members, nothing behind the value.
+func strictly(line []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err == nil || dec.More() {
+		return errBehind
+	}
+	return nil
 }

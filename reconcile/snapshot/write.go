@@ -61,7 +61,7 @@ func compressor(w io.Writer) *gzip.Writer {
 func (w *Writer) Add(page []reconcile.Indicator) error {
 	for i := range page {
 		w.line.Reset()
-		if err := w.enc.Encode(recordOf(&page[i])); err != nil {
+		if err := w.enc.Encode(&page[i]); err != nil {
 			return fmt.Errorf("indicator %s: %w", page[i].ID, err)
 		}
 		w.sum.Write(w.line.Bytes())

@@ -70,7 +70,7 @@ func (m *Maker) incident(a *alert.Alert) alert.Object {
 	if t := folded(a.Type); slices.Contains(labelled, t) {
 		v.Labels = []string{t}
 	}
-	return object(v.head, v)
+	return object(v)
 }
 
 // labelled are the types of alert that become a label: those of the rules we deploy. Labels are only ever

@@ -47,7 +47,7 @@ func (m *Maker) Sighting(s alert.Sighting) alert.Object {
 	if dated(created) {
 		v.whose = m.by(created, last)
 	}
-	return object(v.head, v)
+	return object(v)
 }
 
 // ErrEmpty says that there is nothing to put into a bundle, which the platform would refuse.

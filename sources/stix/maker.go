@@ -68,8 +68,7 @@ func named(s string) bool { return utf8.RuneCountInString(s) >= 2 }
 
 // Author is the organization that all other objects name as their author.
 func (m *Maker) Author() alert.Object {
-	h := headOf("identity", m.authorID)
-	return object(h, identity{head: h, Name: m.author, Class: "organization", whose: whose{Markings: m.markings}})
+	return object(identity{head: headOf("identity", m.authorID), Name: m.author, Class: "organization", whose: whose{Markings: m.markings}})
 }
 
 // IncidentID is the id of the incident made of an alert: of its rule, its host, its own id and the time
@@ -145,13 +144,11 @@ func (m *Maker) by(created, modified time.Time) whose {
 
 // system is the identity of an endpoint.
 func (m *Maker) system(name string) alert.Object {
-	h := headOf("identity", endpointID(name))
-	return object(h, identity{head: h, Name: name, Class: "system", whose: whose{CreatedBy: m.authorID, Markings: m.markings}})
+	return object(identity{head: headOf("identity", endpointID(name)), Name: name, Class: "system", whose: whose{CreatedBy: m.authorID, Markings: m.markings}})
 }
 
 func (m *Maker) relate(kind, source, target string, w whose) alert.Object {
-	h := headOf("relationship", relationshipID(kind, source, target))
-	return object(h, relationship{head: h, Kind: kind, Source: source, Target: target, whose: w})
+	return object(relationship{head: headOf("relationship", relationshipID(kind, source, target)), Kind: kind, Source: source, Target: target, whose: w})
 }
 
 // link is the reference to one thing of HarfangLab by its id, with a page of the console when both are

@@ -127,8 +127,10 @@ type (
 
 func headOf(typ, id string) head { return head{Type: typ, SpecVersion: "2.1", ID: id} }
 
-func object(h head, v any) alert.Object {
-	return alert.Object{ID: h.ID, Type: h.Type, JSON: encode(v)}
+func (h head) self() head { return h }
+
+func object(v interface{ self() head }) alert.Object {
+	return alert.Object{ID: v.self().ID, Type: v.self().Type, JSON: encode(v)}
 }
 
 // encode writes JSON without the escapes that only HTML needs.

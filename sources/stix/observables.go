@@ -170,8 +170,7 @@ func (o *observables) directory(s string) {
 	if s == "" {
 		return
 	}
-	h := headOf("directory", valueID("directory", "path", s))
-	o.add(object(h, o.m.observable(observable{head: h, Path: s})), true)
+	o.add(o.m.observable(observable{head: headOf("directory", valueID("directory", "path", s)), Path: s}), true)
 }
 
 // process is the process by its command line, without which the platform takes none. Its pid would make
@@ -182,8 +181,7 @@ func (o *observables) process(commandLine string) {
 	if s == "" || utf8.RuneCountInString(s) > longest {
 		return
 	}
-	h := headOf("process", valueID("process", "command_line", s))
-	o.add(object(h, o.m.observable(observable{head: h, CommandLine: s})), true)
+	o.add(o.m.observable(observable{head: headOf("process", valueID("process", "command_line", s)), CommandLine: s}), true)
 }
 
 func (o *observables) addFile(f *file) {
@@ -195,34 +193,37 @@ func (o *observables) addFile(f *file) {
 		v.Name, v.MoreNames = f.names[0], f.names[1:]
 	}
 	v.head = headOf("file", fileID(f.hashes, v.Name))
-	o.add(object(v.head, o.m.observable(v)), true)
+	o.add(o.m.observable(v), true)
 }
 
 // simple is an observable that is one value.
 func (m *Maker) simple(typ, s string) alert.Object {
-	h := headOf(typ, valueID(typ, "value", s))
-	return object(h, m.observable(observable{head: h, Value: s}))
+	return m.observable(observable{head: headOf(typ, valueID(typ, "value", s)), Value: s})
 }
 
 // account is a user account by name and SID; false when neither is known.
 func (m *Maker) account(name, sid string) (alert.Object, bool) {
 	name, sid = value(name), value(sid)
-	h := headOf("user-account", userAccountID(name, sid))
-	return object(h, m.observable(observable{head: h, Login: name, UserID: sid})), name+sid != ""
+	return m.observable(observable{head: headOf("user-account", userAccountID(name, sid)), Login: name, UserID: sid}), name+sid != ""
 }
 
 // observable adds what all observables have.
-func (m *Maker) observable(o observable) observable {
+func (m *Maker) observable(o observable) alert.Object {
 	o.Score, o.CreatedBy, o.Markings = m.score, m.authorID, m.markings
-	return o
+	return object(o)
 }
 
 // unique keeps the first object of each id.
 func unique(objects []alert.Object) []alert.Object {
+	return firsts(objects, func(o alert.Object) string { return o.ID })
+}
+
+// firsts keeps the first of equal keys.
+func firsts[T any](all []T, key func(T) string) []T {
 	seen := map[string]bool{}
-	return slices.DeleteFunc(objects, func(o alert.Object) bool {
-		again := seen[o.ID]
-		seen[o.ID] = true
+	return slices.DeleteFunc(all, func(one T) bool {
+		again := seen[key(one)]
+		seen[key(one)] = true
 		return again
 	})
 }

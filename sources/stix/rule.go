@@ -1,6 +1,7 @@
 package stix
 
 import (
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,9 +67,8 @@ type hints struct {
 
 func (h *hints) add(n alert.Hint) {
 	same := func(o alert.Hint) bool {
-		return slices.Equal(o.Owners, n.Owners) && o.Kind == n.Kind && o.RuleID == n.RuleID && o.SourceID == n.SourceID &&
-			o.Source == n.Source && o.Type == n.Type && o.Value == n.Value && o.Name == n.Name && o.YARARule == n.YARARule &&
-			o.Standard == n.Standard && o.Instance == n.Instance
+		o.From = n.From
+		return reflect.DeepEqual(o, n)
 	}
 	if !slices.ContainsFunc(h.out, same) {
 		h.out = append(h.out, n)

@@ -50,7 +50,6 @@ func (m *Maker) technique(t string) (id string, missing *alert.Object) {
 	if old := oldAttackPatternID(t); m.Known(old) {
 		return old, nil
 	}
-	h := headOf("attack-pattern", id)
-	o := object(h, attackPattern{head: h, Name: t, MitreID: t, whose: whose{CreatedBy: m.authorID, Markings: m.markings}})
+	o := object(attackPattern{head: headOf("attack-pattern", id), Name: t, MitreID: t, whose: whose{CreatedBy: m.authorID, Markings: m.markings}})
 	return id, &o
 }

@@ -61,7 +61,7 @@ func (m *Maker) Threat(t *alert.Threat, refs []string) ([]alert.Object, error) {
 	for _, o := range parts {
 		refs = append(refs, o.ID)
 	}
-	out := append([]alert.Object{m.caseOf(t, repeatless(refs))}, parts...)
+	out := append([]alert.Object{m.caseOf(t, firsts(refs, func(id string) string { return id }))}, parts...)
 	if n, ok := m.note(t); ok {
 		out = append(out, n)
 	}
@@ -78,7 +78,7 @@ func (m *Maker) caseOf(t *alert.Threat, refs []string) alert.Object {
 		References: m.link(threatID(t), "threat", t.ID, "summary"),
 		whose:      m.by(t.Created, t.LastUpdate),
 	}
-	return object(v.head, v)
+	return object(v)
 }
 
 func threatName(t *alert.Threat) string { return oneLine("Threat "+t.Slug, maxName) }
@@ -103,15 +103,5 @@ func (m *Maker) note(t *alert.Threat) (alert.Object, bool) {
 		Abstract: cmp.Or(oneLine(t.Note.Title, maxName), threatName(t)), Content: text,
 		Types: []string{"analysis"}, Objects: []string{m.CaseID(t)}, whose: m.by(created, created),
 	}
-	return object(v.head, v), true
-}
-
-// repeatless keeps the first of equal texts.
-func repeatless(ss []string) []string {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(ss, func(s string) bool {
-		again := seen[s]
-		seen[s] = true
-		return again
-	})
+	return object(v), true
 }

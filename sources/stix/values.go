@@ -8,6 +8,8 @@ import (
 	"unicode"
 
 	"golang.org/x/net/idna"
+
+	"harfangsync/sources/pattern"
 )
 
 // Longest texts that are shown, in characters. Names stay far under the 512 that the platform's search
@@ -83,32 +85,19 @@ func foldedHost(s string) string { return strings.TrimRight(folded(s), ".") }
 // address is an address or a network in the form of RFC 5952, IPv4 taken out of IPv6, and the type of
 // its object. Both are "" for what is none, such as an address with a zone.
 func address(s string) (typ, out string) {
-	s = trim(s)
-	a, err := netip.ParseAddr(s)
-	if err == nil && a.Zone() == "" {
-		a = a.Unmap()
-		return addressType(a), a.String()
-	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
+	p, ok := pattern.ParseAddress(trim(s))
+	switch {
+	case !ok:
 		return "", ""
+	case p.Addr().Is4():
+		typ = "ipv4-addr"
+	default:
+		typ = "ipv6-addr"
 	}
-	const mapped = 96 // bits before the IPv4 address
-	if a := p.Addr(); a.Is4In6() && p.Bits() >= mapped {
-		p = netip.PrefixFrom(a.Unmap(), p.Bits()-mapped)
-	}
-	p = p.Masked()
 	if p.IsSingleIP() {
-		return addressType(p.Addr()), p.Addr().String()
+		return typ, p.Addr().String()
 	}
-	return addressType(p.Addr()), p.String()
-}
-
-func addressType(a netip.Addr) string {
-	if a.Is4() {
-		return "ipv4-addr"
-	}
-	return "ipv6-addr"
+	return typ, p.String()
 }
 
 // Lengths of hashes in hex digits.
