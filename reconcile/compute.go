@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -28,11 +27,11 @@ func Compute(rows *Rows, w *Wanted, p Policy) (*Plan, error) {
 	// A merge of two sorted sequences: each key is met once, with all that want it and all that hold it.
 	i, j := 0, 0
 	for i < len(w.entries) || j < len(rows.entries) {
-		var key [16]byte
+		var key Key
 		switch {
 		case i == len(w.entries):
 			key = rows.entries[j].key
-		case j == len(rows.entries) || bytes.Compare(w.entries[i].key[:], rows.entries[j].key[:]) <= 0:
+		case j == len(rows.entries) || w.entries[i].key.Compare(rows.entries[j].key) <= 0:
 			key = w.entries[i].key
 		default:
 			key = rows.entries[j].key

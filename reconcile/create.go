@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"encoding/hex"
 	"slices"
 
 	"harfangsync/reconcile/marker"
@@ -45,7 +44,7 @@ func (c *computation) create(group []want, known map[uint64]bool) error {
 	}
 	after.HLStatus = c.maturity(group[0])
 	ch := Change{Kind: group[0].kind, List: c.p.List, Action: Create, Reason: NewIndicator, After: after,
-		Key: hex.EncodeToString(group[0].key[:]), Sent: c.sentOf(group[0]),
+		Key: group[0].key, Sent: c.sentOf(group[0]),
 		Fields: []string{}, Owners: owners}
 	if ch.Name = rec.Name; ch.Kind == IOC {
 		ch.Type, ch.Value = rec.Type, rec.Value

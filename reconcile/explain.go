@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -213,7 +212,7 @@ func (e *Evidence) judge(ch *Change) (verdict, Reason) {
 // gives says whether an owner would give the changed rule now.
 func (f *Finding) gives(ch *Change) bool {
 	for v, given := range f.Values {
-		if key := KeyOf(ch.Kind, v.Type, v.Value); given && hex.EncodeToString(key[:]) == ch.Key {
+		if given && KeyOf(ch.Kind, v.Type, v.Value) == ch.Key {
 			return true
 		}
 	}

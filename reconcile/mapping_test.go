@@ -200,7 +200,7 @@ func TestAnotherMappingIsAnotherRule(t *testing.T) {
 	p, a := policy(), ind("a", "domain_name x.example")
 	p.Mapping = reconcile.Mapping{entry(reconcile.Mapped{Level: "high"}, nil)}
 	ch := decide(t, p, nil, a).Changes[0]
-	p.Refusals = map[string]reconcile.Refusal{ch.Key: {Sent: ch.Sent, Words: "no"}}
+	p.Refusals = map[reconcile.Key]reconcile.Refusal{ch.Key: {Sent: ch.Sent, Words: "no"}}
 	if got := brief(decide(t, p, nil, a)); !cmp.Equal(got, []string{"held refused domain_name x.example by a", "= 0"}) {
 		t.Errorf("the same: %q", got)
 	}

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -86,7 +85,7 @@ func (c *computation) duplicates(rows []entry, inForce bool) error {
 func (c *computation) enabling(h entry) bool {
 	if n := len(c.plan.Changes); n > 0 {
 		last := &c.plan.Changes[n-1]
-		return last.Key == hex.EncodeToString(h.key[:]) && last.After != nil && last.After.Enabled
+		return last.Key == h.key && last.After != nil && last.After.Enabled
 	}
 	return false
 }
@@ -131,7 +130,7 @@ func (c *computation) heldItem(row *Row) Held {
 
 // compare decides on a row of ours whose rule is wanted.
 func (c *computation) compare(h entry, group []want) error {
-	h.ourStop = h.ourStop || !h.enabled && c.p.Stopped[hex.EncodeToString(h.key[:])]
+	h.ourStop = h.ourStop || !h.enabled && c.p.Stopped[h.key]
 	if !h.enabled && !h.ourStop && !c.p.Revert {
 		detail := "disabled in the console"
 		if h.whose == old {
@@ -208,7 +207,7 @@ func (c *computation) change(h entry, group []want, a Action, why Reason, cause 
 		after.HLStatus = c.maturity(win)
 	}
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: a, Reason: why, Cause: cause, ID: row.ID,
-		Before: beside(&row, after), After: after, Key: hex.EncodeToString(h.key[:]), Sent: c.sentOf(win)}
+		Before: beside(&row, after), After: after, Key: h.key, Sent: c.sentOf(win)}
 	ch.nameFrom(&row, c.rows.canon)
 	if row.Kind != IOC {
 		ch.Name = rec.Name
@@ -291,7 +290,7 @@ func (c *computation) remove(h entry, why Reason) error {
 		return err
 	}
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: c.ending(), Reason: why, ID: row.ID, Before: bodyOf(&row),
-		Key: hex.EncodeToString(h.key[:]), Fields: []string{}, Owners: ownersOf(&row)}
+		Key: h.key, Fields: []string{}, Owners: ownersOf(&row)}
 	ch.nameFrom(&row, c.rows.canon)
 	if h.whose == old && h.kind != IOC {
 		ch.Owners = c.ownerByDigest(h.winner)

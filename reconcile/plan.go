@@ -98,7 +98,7 @@ type Change struct {
 	Owners []Owner  `json:"owners"`
 	// Key is the identity of the rule, and Sent the digest of the wanted text with the fields that a mapping asks
 	// for: together they are what is remembered of a refused rule.
-	Key  string `json:"key"`
+	Key  Key    `json:"key"`
 	Sent string `json:"sent,omitempty"`
 }
 
@@ -169,7 +169,7 @@ func (p *Plan) sortAll() {
 	slices.SortStableFunc(p.Changes, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(slices.Index(Actions, a.Action), slices.Index(Actions, b.Action)),
 			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value),
-			cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Key, b.Key))
+			cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID), a.Key.Compare(b.Key))
 	})
 	slices.SortStableFunc(p.Held, func(a, b Held) int {
 		return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type),

@@ -18,17 +18,18 @@ type Policy struct {
 	Mapping   Mapping
 	Remapped  bool // the mapping is another one than at the last good run
 	// Refusals are rules that the server refused, by key (Change.Key) and digest of the refused text.
-	Refusals map[string]Refusal
+	Refusals map[Key]Refusal
 	// Stopped are rules that we disabled and could not mark, by key.
-	Stopped map[string]bool
+	Stopped map[Key]bool
 }
 
-// Refusal is the server's verdict on one text.
+// Refusal is the server's verdict on one text, which is not sent again until it changes.
 type Refusal struct {
-	Sent      string    // digest of the text it refused
-	Words     string    // the server's
-	Elsewhere bool      // the id exists in another list; believed for a week
-	At        time.Time // when
+	Key       Key       `json:"key"`
+	Sent      string    `json:"sent"`                // digest of the text it refused
+	Words     string    `json:"words"`               // the server's
+	Elsewhere bool      `json:"elsewhere,omitempty"` // the id exists in another list; believed for a week
+	At        time.Time `json:"at"`
 }
 
 const elsewhereFor = 7 * 24 * time.Hour

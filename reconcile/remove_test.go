@@ -1,7 +1,6 @@
 package reconcile_test
 
 import (
-	"encoding/hex"
 	"strings"
 	"testing"
 	"time"
@@ -74,8 +73,8 @@ func TestADisableSaysWhoDidItAndWhy(t *testing.T) {
 func TestRefusedTexts(t *testing.T) {
 	base := policy()
 	a, s := ind("a", "domain_name x.example"), sigma("s", ruleA)
-	verdict := func(inds []reconcile.Indicator, rows []reconcile.Row, elsewhere bool) map[string]reconcile.Refusal {
-		out := map[string]reconcile.Refusal{}
+	verdict := func(inds []reconcile.Indicator, rows []reconcile.Row, elsewhere bool) map[reconcile.Key]reconcile.Refusal {
+		out := map[reconcile.Key]reconcile.Refusal{}
 		for _, ch := range decide(t, base, rows, inds...).Changes {
 			out[ch.Key] = reconcile.Refusal{Sent: ch.Sent, Words: "no", Elsewhere: elsewhere, At: noon.Add(-time.Hour)}
 		}
@@ -115,10 +114,10 @@ func TestRefusedTexts(t *testing.T) {
 			want: []string{"+ sigma name of s new_indicator by s", "= 0"}},
 		{name: "a disabled row that cannot be deleted is held", policy: func(p *reconcile.Policy) {
 			p.Remove = true
-			p.Refusals = map[string]reconcile.Refusal{hex.EncodeToString(linked[:]): {Sent: "delete", Words: "linked"}}
+			p.Refusals = map[reconcile.Key]reconcile.Refusal{linked: {Sent: "delete", Words: "linked"}}
 		}, rows: disabledByUs(t, yara("y")), want: []string{"held refused yara name of y by y", "= 1"}},
 		{name: "a refused disable is tried again", policy: func(p *reconcile.Policy) {
-			p.Refusals = map[string]reconcile.Refusal{hex.EncodeToString(linked[:]): {Words: "no"}}
+			p.Refusals = map[reconcile.Key]reconcile.Refusal{linked: {Words: "no"}}
 		}, rows: applied(t, base, yara("y")), want: []string{"! yara name of y indicator_gone (enabled,content) by y", "= 0"}},
 	} {
 		p := policy()

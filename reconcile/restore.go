@@ -1,9 +1,6 @@
 package reconcile
 
-import (
-	"encoding/hex"
-	"maps"
-)
+import "maps"
 
 // Restore decides what must change so that the lists hold again what a dump holds: rows that are
 // gone are created, rows that differ are set back. Nothing else is touched, unless exact asks that
@@ -51,15 +48,15 @@ type restoring struct {
 	current []Row
 	claimed []bool      // rows that a row of the dump stands for
 	of      map[int]int // row of the dump to current row
-	keys    [][16]byte  // of the dump's rows
+	keys    []Key       // of the dump's rows
 }
 
 // match finds the current row of each row of the dump: the one with its id, else another one that is
 // the same rule. No row is taken twice.
 func (r *restoring) match(dump []Row) error {
-	byID, byKey := map[string]int{}, map[[16]byte][]int{}
+	byID, byKey := map[string]int{}, map[Key][]int{}
 	r.current, r.claimed = make([]Row, len(r.rows.entries)), make([]bool, len(r.rows.entries))
-	r.of, r.keys = map[int]int{}, make([][16]byte, len(dump))
+	r.of, r.keys = map[int]int{}, make([]Key, len(dump))
 	for i, h := range r.rows.entries {
 		row, err := r.rows.read(h.at)
 		if err != nil {
@@ -98,7 +95,7 @@ func (r *restoring) match(dump []Row) error {
 // restore plans the return of one row.
 func (r *restoring) restore(want *Row, i int) {
 	ch := Change{Kind: want.Kind, List: r.p.List, Action: Create, Reason: ValueAdded, After: bodyOf(want),
-		Key: hex.EncodeToString(r.keys[i][:]), Owners: ownersOf(want), Fields: []string{}}
+		Key: r.keys[i], Owners: ownersOf(want), Fields: []string{}}
 	ch.nameFrom(want, r.rows.canon)
 	at, found := r.of[i]
 	if !found {

@@ -1,9 +1,7 @@
 package reconcile
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,7 +41,7 @@ const (
 func (w whose) owned() bool { return w >= old }
 
 type entry struct {
-	key       [16]byte
+	key       Key
 	winner    uint64 // digest of the first owner named by the marker
 	owners    uint64
 	text      uint64
@@ -123,7 +121,7 @@ func (r *Rows) judge(row *Row) entry {
 			bare = marker.IOCText(row.Description, m.StandardID, nil) // a cut or shortened comment has no platforms
 		}
 		h.owners, h.count, h.blind = m.Digest, uint16(min(max(m.Count, 0), 1<<16-1)), m.Partial
-		if m.Key != [16]byte{} && m.Spelling == marker.SpellingOf(row.Type, row.Value) {
+		if m.Key != (Key{}) && m.Spelling == marker.SpellingOf(row.Type, row.Value) {
 			h.key, h.canonical = m.Key, true
 		}
 		if len(m.Owners) > 0 {
@@ -203,21 +201,21 @@ func (r *Rows) read(at int64) (Row, error) {
 // Moved is a row as it is now, after it was written: nil when it is gone. Key is the rule's, as in
 // Change, and ID the row's before, "" for a new one.
 type Moved struct {
-	Key, ID string
-	Row     *Row
+	Key Key
+	ID  string
+	Row *Row
 }
 
 // Replace takes rows out and others in. Seal must follow.
 func (r *Rows) Replace(moved []Moved) error {
 	stale := map[int64]bool{}
 	for _, m := range moved {
-		key, err := hex.DecodeString(m.Key)
-		if err != nil || m.ID == "" {
+		if m.ID == "" {
 			continue
 		}
-		from, _ := slices.BinarySearchFunc(r.entries[:r.sealed], key, func(h entry, key []byte) int { return bytes.Compare(h.key[:], key) })
+		from, _ := slices.BinarySearchFunc(r.entries[:r.sealed], m.Key, func(h entry, key Key) int { return h.key.Compare(key) })
 		for _, h := range r.entries[from:r.sealed] {
-			if !bytes.Equal(h.key[:], key) {
+			if h.key != m.Key {
 				break
 			}
 			row, err := r.read(h.at)
@@ -264,7 +262,7 @@ func (r *Rows) Seal(w *Wanted) error {
 	if err := r.adoptDerived(w); err != nil {
 		return err
 	}
-	byKey := func(a, b entry) int { return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.at, b.at)) }
+	byKey := func(a, b entry) int { return cmp.Or(a.key.Compare(b.key), cmp.Compare(a.at, b.at)) }
 	if !slices.IsSortedFunc(r.entries[:r.sealed], byKey) { // a name or an id gave a row another key
 		r.sealed = 0
 	}
@@ -279,7 +277,7 @@ func (r *Rows) adoptDerived(w *Wanted) error {
 	if len(w.derived) == 0 {
 		return nil
 	}
-	byOwner := map[uint64][16]byte{}
+	byOwner := map[uint64]Key{}
 	for _, e := range w.entries {
 		if w.derived[e.at] {
 			byOwner[e.owner] = e.key

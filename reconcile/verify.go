@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"encoding/hex"
 	"fmt"
 	"regexp"
 	"slices"
@@ -65,7 +64,7 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 		return Readback{Problem: "the plan names no digest for it"}
 	}
 	back := Readback{Enable: inState, Status: !second && (ch.Action == Create || slices.Contains(ch.Fields, "hl_status")) && row.HLStatus != ch.After.HLStatus}
-	respelled := ch.Kind == IOC && hex.EncodeToString(h.key[:]) != ch.Key
+	respelled := ch.Kind == IOC && h.key != ch.Key
 	text := h.text == wanted || h.stored && h.sent == wanted
 	kept := back.compare(row, &h, asked)
 	if !respelled && text && len(back.Unkept) == 0 {
@@ -139,8 +138,8 @@ func (ch *Change) withNote(row *Row, stored uint64, kept marker.Fields, respelle
 	case IOC:
 		m, _ := marker.ParseIOC(deref(b.Comment))
 		m.Applied.Stored, m.Applied.Kept = stored, kept
-		if key, err := hex.DecodeString(ch.Key); respelled && err == nil && len(key) == len(m.Key) {
-			m.Key, m.Spelling = [16]byte(key), marker.SpellingOf(row.Type, row.Value)
+		if respelled {
+			m.Key, m.Spelling = ch.Key, marker.SpellingOf(row.Type, row.Value)
 		}
 		b.Comment = ptr(m.Comment())
 	case Sigma:
@@ -209,7 +208,7 @@ func (b *Body) SameAs(row *Row) bool {
 }
 
 // Whose tells whether a row carries our marker, another's, or none, and the key of the rule it is.
-func Whose(row *Row, own Identity, canon func(typ, value string) string) (mine, foreign bool, key [16]byte) {
+func Whose(row *Row, own Identity, canon func(typ, value string) string) (mine, foreign bool, key Key) {
 	r := Rows{own: own, canon: canon}
 	h := r.judge(row)
 	return h.whose == ours || h.whose == taken, h.whose == others, h.key

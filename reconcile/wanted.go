@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
@@ -36,7 +35,7 @@ type Wanted struct {
 
 // want is one (rule, owner) pair.
 type want struct {
-	key     [16]byte
+	key     Key
 	owner   uint64 // marker.OwnersDigest of the internal id
 	text    uint64
 	at      int64
@@ -187,10 +186,6 @@ func patternKind(t string) Kind {
 	return 0
 }
 
-// KeyOf is the identity of a rule: type and canonical value of an IOC, the YAML id of a Sigma rule,
-// the indicator's internal id of a YARA file.
-func KeyOf(k Kind, typ, value string) [16]byte { return marker.Key(k.String(), typ, value) }
-
 func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, body, name string) error {
 	e := &w.enc
 	e.Reset()
@@ -333,10 +328,7 @@ func (w *Wanted) digestOf(entries []want) string {
 
 // compareWants sorts by rule, and within a rule the best owner first: by score, newest, id.
 func compareWants(a, b want) int {
-	if c := bytes.Compare(a.key[:], b.key[:]); c != 0 {
-		return c
-	}
-	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.created, a.created), cmp.Compare(a.owner, b.owner))
+	return cmp.Or(a.key.Compare(b.key), cmp.Compare(b.score, a.score), cmp.Compare(b.created, a.created), cmp.Compare(a.owner, b.owner))
 }
 
 // lookup finds an indicator that was read.

@@ -130,7 +130,7 @@ func check(c *reconcile.Change) error {
 		}
 		return b.Name != nil && b.Content != nil
 	}
-	ok := slices.Contains(reconcile.Kinds, c.Kind) && slices.Contains(reconcile.Actions, c.Action) && c.Key != ""
+	ok := slices.Contains(reconcile.Kinds, c.Kind) && slices.Contains(reconcile.Actions, c.Action) && c.Key != (reconcile.Key{})
 	if c.Kind == reconcile.IOC {
 		ok = ok && c.Type != "" && c.Value != ""
 	}

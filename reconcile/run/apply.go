@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/state"
 )
 
 // Outcome is what became of one planned change.
@@ -109,9 +108,9 @@ type applying struct {
 	mu      sync.Mutex
 	done    int
 	ids     map[int]string // rows that creates made, by item
-	refused []state.Refused
-	cleared []string // keys whose earlier refusal is over
-	stopped []string // keys of rules that we disabled and could not mark
+	refused []reconcile.Refusal
+	cleared []reconcile.Key // rules whose earlier refusal is over
+	stopped []reconcile.Key // rules that we disabled and could not mark
 	unkept  map[reconcile.Unkept]int
 }
 
@@ -202,7 +201,7 @@ func (a *applying) attempt(i int) {
 		a.cleared = append(a.cleared, it.Change.Key)
 		switch {
 		case note == disabledInstead: // the delete is not tried again, now that its row is out of force
-			a.refused = append(a.refused, state.Refused{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: note, At: a.job.Now().Truncate(time.Second)})
+			a.refused = append(a.refused, reconcile.Refusal{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: note, At: a.job.Now().Truncate(time.Second)})
 		case note != "":
 			a.stopped = append(a.stopped, it.Change.Key)
 		}
@@ -231,7 +230,7 @@ func (a *applying) attempt(i int) {
 
 // refuse notes the server's verdict on a change for the runs to come.
 func (a *applying) refuse(ch *reconcile.Change, f reconcile.Fault) {
-	a.refused = append(a.refused, state.Refused{Key: ch.Key, Sent: ch.Sent, Words: f.Words, Elsewhere: f.Exists && ch.Kind == reconcile.Sigma, At: a.job.Now().Truncate(time.Second)})
+	a.refused = append(a.refused, reconcile.Refusal{Key: ch.Key, Sent: ch.Sent, Words: f.Words, Elsewhere: f.Exists && ch.Kind == reconcile.Sigma, At: a.job.Now().Truncate(time.Second)})
 }
 
 // noteStop says why not everything was attempted.

@@ -3,7 +3,6 @@ package run
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -149,8 +148,8 @@ func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
 }
 
 // wantedRows are the items of one kind by row id, or by key where a create did not learn its id.
-func (a *applying) wantedRows(items []int, k reconcile.Kind) (byID, byKey map[string]int) {
-	byID, byKey = map[string]int{}, map[string]int{}
+func (a *applying) wantedRows(items []int, k reconcile.Kind) (byID map[string]int, byKey map[reconcile.Key]int) {
+	byID, byKey = map[string]int{}, map[reconcile.Key]int{}
 	for _, i := range items {
 		ch := a.report.Items[i].Change
 		if ch.Kind != k {
@@ -174,7 +173,7 @@ func (a *applying) rowID(i int) string {
 }
 
 // readList finds rows in a whole list and says how many the list has.
-func (a *applying) readList(k reconcile.Kind, byID, byKey map[string]int, found map[int]*reconcile.Row) (int, error) {
+func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[reconcile.Key]int, found map[int]*reconcile.Row) (int, error) {
 	list := a.plan.Lists[k]
 	for attempt := 1; ; attempt++ {
 		n, err := a.job.Sink.Rows(a.requests, k, list.ID, func(page []reconcile.Row) error {
@@ -192,7 +191,7 @@ func (a *applying) readList(k reconcile.Kind, byID, byKey map[string]int, found 
 	}
 }
 
-func (a *applying) match(row *reconcile.Row, byID, byKey map[string]int) (int, bool) {
+func (a *applying) match(row *reconcile.Row, byID map[string]int, byKey map[reconcile.Key]int) (int, bool) {
 	if at, ok := byID[row.ID]; ok {
 		return at, true
 	}
@@ -200,7 +199,7 @@ func (a *applying) match(row *reconcile.Row, byID, byKey map[string]int) (int, b
 		return 0, false
 	}
 	_, _, key := reconcile.Whose(row, a.job.Policy.Own, a.job.Canon)
-	at, ok := byKey[hex.EncodeToString(key[:])]
+	at, ok := byKey[key]
 	return at, ok
 }
 
@@ -236,7 +235,7 @@ func (a *applying) rereadOne(ctx context.Context, i int) (*reconcile.Row, error)
 	id := a.rowID(i)
 	for r := range rows {
 		_, _, key := reconcile.Whose(&rows[r].Row, a.job.Policy.Own, a.job.Canon)
-		if rows[r].ID == id || id == "" && hex.EncodeToString(key[:]) == ch.Key {
+		if rows[r].ID == id || id == "" && key == ch.Key {
 			return &rows[r].Row, nil
 		}
 	}

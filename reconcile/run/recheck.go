@@ -14,7 +14,7 @@ import (
 // a conflict (gate G6).
 func (a *applying) recheck(ctx context.Context) error {
 	for _, k := range a.job.kinds() {
-		byID, byKey := map[string]int{}, map[string]int{}
+		byID, byKey := map[string]int{}, map[reconcile.Key]int{}
 		for i := range a.report.Items {
 			switch ch := a.report.Items[i].Change; {
 			case ch.Kind != k:
@@ -64,7 +64,7 @@ func (a *applying) recheck(ctx context.Context) error {
 // recheckRows finds the rows of some changes, and in a whole list also how many it has. A tail has few
 // changes and a long list: it asks for single rows, and not for those that it creates, because a
 // creation that meets an equal rule is judged by its marker.
-func (a *applying) recheckRows(k reconcile.Kind, there bool, byID, byKey map[string]int, found map[int]*reconcile.Row) (int, error) {
+func (a *applying) recheckRows(k reconcile.Kind, there bool, byID map[string]int, byKey map[reconcile.Key]int, found map[int]*reconcile.Row) (int, error) {
 	if !there || a.job.Touched == nil || len(byID) > narrowReads {
 		return a.readList(k, byID, byKey, found)
 	}

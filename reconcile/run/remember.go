@@ -13,7 +13,7 @@ import (
 func (a *applying) remember(p *Planned) {
 	before := a.job.Keeper.Document()
 	refusals := before.Refusals()
-	a.cleared = slices.DeleteFunc(a.cleared, func(key string) bool {
+	a.cleared = slices.DeleteFunc(a.cleared, func(key reconcile.Key) bool {
 		_, known := refusals[key]
 		return !known && !slices.Contains(before.Stopped, key)
 	})
@@ -24,10 +24,7 @@ func (a *applying) remember(p *Planned) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
 	defer cancel()
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
-		d.Remember(a.cleared, a.refused)
-		for _, key := range a.stopped {
-			d.Stop(key)
-		}
+		d.Remember(a.cleared, a.refused, a.stopped)
 		if clean {
 			d.LastGood = a.job.lastGood(d.LastGood, p)
 		}

@@ -11,7 +11,7 @@ import (
 // that was to stay is not in force; and an indicator whose new value could not be deployed keeps its old
 // one until the server has said its last word on the new one.
 func (a *applying) spare() {
-	rows, owners, pending := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	rows, owners, pending := map[string]bool{}, map[string]bool{}, map[reconcile.Key]bool{}
 	for i := range a.report.Items {
 		it := &a.report.Items[i]
 		ch := it.Change

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -151,7 +150,7 @@ func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *rec
 	for i := range rows {
 		row := &rows[i].Row
 		mine, _, key := reconcile.Whose(row, j.Policy.Own, j.Canon)
-		if hex.EncodeToString(key[:]) != ch.Key && !(mine && leaving(row.ID)) {
+		if key != ch.Key && !(mine && leaving(row.ID)) {
 			others = true
 			continue
 		}
@@ -179,7 +178,7 @@ func (j *Job) findOurs(ctx context.Context, ch *reconcile.Change, list *reconcil
 	}
 	for i := range rows {
 		mine, _, key := reconcile.Whose(&rows[i].Row, j.Policy.Own, j.Canon)
-		if mine && hex.EncodeToString(key[:]) == ch.Key {
+		if mine && key == ch.Key {
 			return rows[i].ID, true, nil
 		}
 	}

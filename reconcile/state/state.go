@@ -26,25 +26,16 @@ const shape = "harfangsync/1"
 
 // Document is everything that is remembered.
 type Document struct {
-	Shape    string             `json:"shape"`
-	LastGood reconcile.LastGood `json:"last_good"`
-	Refused  []Refused          `json:"refused,omitempty"`
-	Stopped  []string           `json:"stopped,omitempty"` // keys of rules that we disabled and could not mark, oldest first
-	Leases   map[string]Lease   `json:"leases,omitempty"`  // by what the lock is for: two platforms and their lists
-	Pull     Pull               `json:"pull,omitzero"`
-	Stream   Stream             `json:"stream,omitzero"`
+	Shape    string              `json:"shape"`
+	LastGood reconcile.LastGood  `json:"last_good"`
+	Refused  []reconcile.Refusal `json:"refused,omitempty"`
+	Stopped  []reconcile.Key     `json:"stopped,omitempty"` // rules that we disabled and could not mark, oldest first
+	Leases   map[string]Lease    `json:"leases,omitempty"`  // by what the lock is for: two platforms and their lists
+	Pull     Pull                `json:"pull,omitzero"`
+	Stream   Stream              `json:"stream,omitzero"`
 	// RecoverUntil is what an old connector left behind: alerts before it need not be read. It stays, since
 	// the lock alone writes the document before the first alert is read.
 	RecoverUntil time.Time `json:"recover_until,omitzero"`
-}
-
-// Refused is a text that the server refused for good. It is not sent again until it changes.
-type Refused struct {
-	Key       string    `json:"key"`  // reconcile.Change.Key
-	Sent      string    `json:"sent"` // digest of the refused text
-	Words     string    `json:"words"`
-	Elsewhere bool      `json:"elsewhere,omitempty"`
-	At        time.Time `json:"at"`
 }
 
 // Lease says which run is at work, and until when it may be believed to live.
@@ -81,8 +72,8 @@ func Parse(text string) (Document, error) {
 func (d Document) Text() string {
 	d.Shape = shape
 	d.Refused = slices.Clone(d.Refused)
-	slices.SortStableFunc(d.Refused, func(a, b Refused) int {
-		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Key, b.Key))
+	slices.SortStableFunc(d.Refused, func(a, b reconcile.Refusal) int {
+		return cmp.Or(b.At.Compare(a.At), a.Key.Compare(b.Key))
 	})
 	words := 300
 	for {
@@ -112,62 +103,44 @@ func firstRunes(s string, n int) string {
 }
 
 // Refusals is the memory of refused texts in the form that Compute takes.
-func (d Document) Refusals() map[string]reconcile.Refusal {
-	m := make(map[string]reconcile.Refusal, len(d.Refused))
+func (d Document) Refusals() map[reconcile.Key]reconcile.Refusal {
+	m := make(map[reconcile.Key]reconcile.Refusal, len(d.Refused))
 	for _, r := range d.Refused {
-		m[r.Key] = reconcile.Refusal{Sent: r.Sent, Words: r.Words, Elsewhere: r.Elsewhere, At: r.At}
+		m[r.Key] = r
 	}
 	return m
 }
 
-// Refuse notes a verdict in place of an earlier one on the same rule.
-func (d *Document) Refuse(r Refused) {
-	d.Remember(nil, []Refused{r})
-}
-
-// Remember forgets what is over for some keys, and notes new verdicts in place of earlier ones.
-func (d *Document) Remember(over []string, refused []Refused) {
-	const mostWords, mostRefused = 300, 1000
+// Remember forgets what is over for some rules, and notes new verdicts in place of earlier ones and rules
+// that we disabled and could not mark. Of too many the oldest go.
+func (d *Document) Remember(over []reconcile.Key, refused []reconcile.Refusal, stopped []reconcile.Key) {
+	const mostWords, mostRefused, mostStopped = 300, 1000, 100
 	refused = refused[max(0, len(refused)-mostRefused):]
-	gone := make(map[string]bool, len(over)+len(refused))
+	gone := make(map[reconcile.Key]bool, len(over)+len(refused))
 	for _, key := range over {
 		gone[key] = true
 	}
-	d.Stopped = slices.DeleteFunc(d.Stopped, func(key string) bool { return gone[key] })
+	d.Stopped = slices.DeleteFunc(d.Stopped, func(key reconcile.Key) bool { return gone[key] || slices.Contains(stopped, key) })
+	d.Stopped = append(d.Stopped, stopped...)
+	d.Stopped = d.Stopped[max(0, len(d.Stopped)-mostStopped):]
 	for _, r := range refused {
 		gone[r.Key] = true
 	}
-	d.Refused = slices.DeleteFunc(d.Refused, func(r Refused) bool { return gone[r.Key] })
+	d.Refused = slices.DeleteFunc(d.Refused, func(r reconcile.Refusal) bool { return gone[r.Key] })
 	for _, r := range refused {
 		r.Words = firstRunes(r.Words, mostWords)
 		d.Refused = append(d.Refused, r)
 	}
 }
 
-// Stop notes a rule that we disabled and could not mark; of too many the oldest go.
-func (d *Document) Stop(key string) {
-	const most = 100
-	d.Start(key)
-	d.Stopped = append(d.Stopped, key)
-	d.Stopped = d.Stopped[max(0, len(d.Stopped)-most):]
-}
-
-// Start forgets what Stop noted.
-func (d *Document) Start(key string) {
-	d.Stopped = slices.DeleteFunc(d.Stopped, func(k string) bool { return k == key })
-}
-
 // Stops is Stopped in the form that Compute takes.
-func (d Document) Stops() map[string]bool {
-	m := make(map[string]bool, len(d.Stopped))
+func (d Document) Stops() map[reconcile.Key]bool {
+	m := make(map[reconcile.Key]bool, len(d.Stopped))
 	for _, key := range d.Stopped {
 		m[key] = true
 	}
 	return m
 }
-
-// Pardon forgets a verdict.
-func (d *Document) Pardon(key string) { d.Remember([]string{key}, nil) }
 
 // Store keeps a document. Save answers ErrReset when somebody emptied the state meanwhile.
 type Store interface {

@@ -44,10 +44,13 @@ func TestParseTakesOnlyItsOwnShape(t *testing.T) {
 	}
 }
 
+// key is that of the n-th of many rules.
+func key(n int) reconcile.Key { return reconcile.KeyOf(reconcile.YARA, "", fmt.Sprint(n)) }
+
 func TestOldestRefusalsMakeRoom(t *testing.T) {
 	var d state.Document
 	for i := range 500 {
-		d.Refuse(state.Refused{Key: fmt.Sprintf("%032x", i), Sent: "00", Words: strings.Repeat("w", 1000), At: time.Unix(int64(i), 0).UTC()})
+		d.Remember(nil, []reconcile.Refusal{{Key: key(i), Sent: "00", Words: strings.Repeat("w", 1000), At: time.Unix(int64(i), 0).UTC()}}, nil)
 	}
 	text := d.Text()
 	if len(text) > state.MostBytes {
@@ -57,16 +60,16 @@ func TestOldestRefusalsMakeRoom(t *testing.T) {
 	if err != nil || len(got.Refused) == 0 {
 		t.Fatalf("%d refusals, error %v", len(got.Refused), err)
 	}
-	if got.Refused[0].Key != fmt.Sprintf("%032x", 499) {
+	if got.Refused[0].Key != key(499) {
 		t.Errorf("the newest refusal is gone; first kept is %s", got.Refused[0].Key)
 	}
-	d.Refuse(state.Refused{Key: fmt.Sprintf("%032x", 7), Sent: "01"})
-	if r := d.Refusals()[fmt.Sprintf("%032x", 7)]; r.Sent != "01" {
+	d.Remember(nil, []reconcile.Refusal{{Key: key(7), Sent: "01"}}, nil)
+	if r := d.Refusals()[key(7)]; r.Sent != "01" {
 		t.Errorf("a newer verdict did not replace the older: %+v", r)
 	}
-	d.Pardon(fmt.Sprintf("%032x", 7))
-	if _, still := d.Refusals()[fmt.Sprintf("%032x", 7)]; still {
-		t.Error("a pardoned text is still refused")
+	d.Remember([]reconcile.Key{key(7)}, nil, nil)
+	if _, still := d.Refusals()[key(7)]; still {
+		t.Error("a text whose refusal is over is still refused")
 	}
 }
 
@@ -270,7 +273,7 @@ func TestAStolenLeaseIsToldAndLeftAlone(t *testing.T) {
 func TestVerdictsOutliveTheirWords(t *testing.T) {
 	var d state.Document
 	for i := range 180 {
-		d.Refuse(state.Refused{Key: fmt.Sprintf("%032x", i), Sent: "0123456789abcdef", Words: strings.Repeat("w", 300), At: time.Unix(int64(i), 0).UTC()})
+		d.Remember(nil, []reconcile.Refusal{{Key: key(i), Sent: "0123456789abcdef", Words: strings.Repeat("w", 300), At: time.Unix(int64(i), 0).UTC()}}, nil)
 	}
 	got, err := state.Parse(d.Text())
 	if err != nil || len(got.Refused) != 180 || len(d.Text()) > state.MostBytes {
@@ -278,16 +281,16 @@ func TestVerdictsOutliveTheirWords(t *testing.T) {
 	}
 }
 
-func TestSettlingManyVerdictsIsQuick(t *testing.T) {
+func TestRememberingManyVerdictsIsQuick(t *testing.T) {
 	var d state.Document
-	var refused []state.Refused
-	var over []string
+	var refused []reconcile.Refusal
+	var over []reconcile.Key
 	for i := range 200_000 {
-		refused = append(refused, state.Refused{Key: fmt.Sprintf("%032x", i)})
-		over = append(over, fmt.Sprintf("%032x", 100_000+i))
+		refused = append(refused, reconcile.Refusal{Key: key(i)})
+		over = append(over, key(100_000+i))
 	}
-	d.Remember(over, refused)
-	if len(d.Refused) != 1000 || d.Refused[999].Key != fmt.Sprintf("%032x", 199_999) {
+	d.Remember(over, refused, nil)
+	if len(d.Refused) != 1000 || d.Refused[999].Key != key(199_999) {
 		t.Errorf("%d verdicts kept, want the newest thousand", len(d.Refused))
 	}
 }
@@ -296,22 +299,22 @@ func TestResetStartsOver(t *testing.T) {
 	s := &shared{}
 	k := open(t, s)
 	ctx := t.Context()
-	note := func(key string) func(*state.Document) {
-		return func(d *state.Document) { d.Refuse(state.Refused{Key: key}) }
+	note := func(n int) func(*state.Document) {
+		return func(d *state.Document) { d.Remember(nil, []reconcile.Refusal{{Key: key(n)}}, nil) }
 	}
-	if err := k.Update(ctx, note("before")); err != nil {
+	if err := k.Update(ctx, note(1)); err != nil {
 		t.Fatal(err)
 	}
 	s.reset = true
-	if err := k.Update(ctx, note("after")); err != nil {
+	if err := k.Update(ctx, note(2)); err != nil {
 		t.Fatal(err)
 	}
 	d, err := state.Parse(s.text)
-	if err != nil || len(d.Refused) != 1 || d.Refused[0].Key != "after" {
+	if err != nil || len(d.Refused) != 1 || d.Refused[0].Key != key(2) {
 		t.Errorf("after a reset: %+v, %v", d.Refused, err)
 	}
 	s.fail = errors.New("disk full")
-	if err := k.Update(ctx, note("lost")); !errors.Is(err, s.fail) || len(k.Document().Refused) != 1 {
+	if err := k.Update(ctx, note(3)); !errors.Is(err, s.fail) || len(k.Document().Refused) != 1 {
 		t.Errorf("a failed save: %v, kept %+v", err, k.Document().Refused)
 	}
 }

@@ -2,12 +2,12 @@ package state_test
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/state"
 )
 
@@ -48,7 +48,7 @@ func TestSlowAnswersLoseNoUpdate(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				if err := k.Update(t.Context(), func(d *state.Document) { d.Stop(fmt.Sprint(i)) }); err != nil {
+				if err := k.Update(t.Context(), func(d *state.Document) { d.Remember(nil, nil, []reconcile.Key{key(i)}) }); err != nil {
 					t.Error(err)
 				}
 			})
@@ -75,7 +75,9 @@ func TestTheDocumentIsReadWhileTheStoreIsBusy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { _ = k.Update(t.Context(), func(d *state.Document) { d.Stop("a") }) }()
+		go func() {
+			_ = k.Update(t.Context(), func(d *state.Document) { d.Remember(nil, nil, []reconcile.Key{key(1)}) })
+		}()
 		time.Sleep(5 * time.Millisecond) // into the save
 		began := time.Now()
 		_ = k.Document()

@@ -168,6 +168,6 @@ func (m moves) list() []reconcile.Moved {
 	for _, v := range m {
 		out = append(out, v)
 	}
-	slices.SortFunc(out, func(a, b reconcile.Moved) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(out, func(a, b reconcile.Moved) int { return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.ID, b.ID)) })
 	return out
 }
