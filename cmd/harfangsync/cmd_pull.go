@@ -15,6 +15,7 @@ import (
 	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/render"
 	"harfangsync/sources/opencti"
+	"harfangsync/sources/stix"
 )
 
 // pullFrom is the first OpenCTI that takes bundles over GraphQL (contract opencti-api 8).
@@ -114,9 +115,9 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 	if doc.RecoverUntil.After(start) {
 		start = doc.RecoverUntil
 	}
-	importer, err := newImporter(t.cfg)
+	importer, err := stix.New(stix.Options{Author: t.cfg.Connector.Name, Marking: hl.Marking, Score: hl.Score, Console: hl.URL})
 	if err != nil {
-		return nil, err
+		return nil, exit.Usagef("%v", err)
 	}
 	r := &pull.Puller{
 		Alerts:    t.hl,

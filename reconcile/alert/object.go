@@ -1,11 +1,22 @@
 package alert
 
-import "time"
+import (
+	"cmp"
+	"encoding/json"
+	"time"
+)
 
 // Object is one STIX 2.1 object of a bundle: its id, its type and its JSON text, which holds both.
 type Object struct {
 	ID, Type string
 	JSON     []byte
+}
+
+// Description is the object's own; of a note it is the content.
+func (o Object) Description() string {
+	var text struct{ Description, Content string }
+	_ = json.Unmarshal(o.JSON, &text) // we wrote it
+	return cmp.Or(text.Description, text.Content)
 }
 
 // Sighting says how often an indicator was seen on an endpoint. Indicator and Endpoint are standard ids;

@@ -99,16 +99,14 @@ type Importer interface {
 	SightingID(indicator, endpoint string) string
 	TechniqueIDs(a *alert.Alert) []string
 	// Alert gives the incident first, then all that belongs to it, for indicators by standard id. known
-	// tells which techniques the platform has.
+	// tells which techniques the platform has; nil is all of them.
 	Alert(a *alert.Alert, indicators []string, known func(id string) bool) ([]alert.Object, error)
 	Sighting(s alert.Sighting) alert.Object
 	CaseID(t *alert.Threat) string
 	// Threat gives the case first, then what belongs to it.
 	Threat(t *alert.Threat, refs []string) ([]alert.Object, error)
 	Bundle(objects []alert.Object) (string, error)
-	// Read gives back the status that the description of an incident names, and the endpoint's id.
-	Read(description string) (status alert.Status, endpoint string, ours bool)
-	// Description is that of an object; of a note it is the content.
-	Description(o alert.Object) string
+	// Read gives back what the description of an incident says in its fixed lines.
+	Read(description string) (facts alert.Facts, ours bool)
 	Fired(a *alert.Alert) []alert.Hint
 }

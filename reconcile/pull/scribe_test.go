@@ -78,17 +78,9 @@ func (memScribe) Bundle(objects []alert.Object) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-func (memScribe) Read(description string) (alert.Status, string, bool) {
+func (memScribe) Read(description string) (alert.Facts, bool) {
 	status, endpoint, ok := strings.Cut(description, " ")
-	return alert.Status(status), endpoint, ok
-}
-
-func (memScribe) Description(o alert.Object) string {
-	var m memObject
-	if json.Unmarshal(o.JSON, &m) != nil {
-		return ""
-	}
-	return m.Text
+	return alert.Facts{Status: alert.Status(status), Endpoint: endpoint}, ok
 }
 
 func (memScribe) Fired(a *alert.Alert) (out []alert.Hint) {

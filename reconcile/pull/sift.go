@@ -65,7 +65,7 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 			continue
 		}
 		if e.stored != nil {
-			if status, _, ours := p.Importer.Read(e.stored.Description); ours && status == a.Status {
+			if facts, ours := p.Importer.Read(e.stored.Description); ours && facts.Status == a.Status {
 				p.report.Unchanged++
 				continue
 			}

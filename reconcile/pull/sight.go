@@ -189,12 +189,12 @@ func (p *pull) others(ctx context.Context, at pair, but []*entry) (negative []bo
 		p.indicated[at.indicator] = found
 	}
 	for i := range found {
-		status, endpoint, ours := p.Importer.Read(found[i].Description)
-		if !ours || endpoint != at.endpoint {
+		facts, ours := p.Importer.Read(found[i].Description)
+		if !ours || facts.Endpoint != at.endpoint {
 			continue
 		}
 		if !slices.ContainsFunc(but, func(e *entry) bool { return slices.Contains(found[i].IDs, e.incident) }) {
-			negative = append(negative, status.Negative())
+			negative = append(negative, facts.Status.Negative())
 		}
 	}
 	return negative, nil

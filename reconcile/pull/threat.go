@@ -158,7 +158,7 @@ func (p *pull) contents(ctx context.Context, t *alert.Threat) (refs []string, n 
 				continue
 			}
 			n++
-			objects, err := p.Importer.Alert(&page[i], nil, everything)
+			objects, err := p.Importer.Alert(&page[i], nil, nil)
 			if err != nil {
 				continue // it was imported by an earlier version
 			}
@@ -173,8 +173,6 @@ func (p *pull) contents(ctx context.Context, t *alert.Threat) (refs []string, n 
 	return refs, n, p.incomplete(err)
 }
 
-func everything(string) bool { return true }
-
 // sameCase says whether OpenCTI has a case, and has it as it is to be: its description tells all that
 // changes, but for the note.
 func (p *pull) sameCase(ctx context.Context, t *alert.Threat, objects []alert.Object) (same, there bool, err error) {
@@ -182,7 +180,7 @@ func (p *pull) sameCase(ctx context.Context, t *alert.Threat, objects []alert.Ob
 	if err != nil || len(found) == 0 {
 		return false, false, err
 	}
-	if found[0].Description != p.Importer.Description(objects[0]) {
+	if found[0].Description != objects[0].Description() {
 		return false, true, nil
 	}
 	for _, o := range objects {
@@ -190,7 +188,7 @@ func (p *pull) sameCase(ctx context.Context, t *alert.Threat, objects []alert.Ob
 			continue
 		}
 		notes, err := p.Knowledge.Notes(ctx, []string{o.ID})
-		if err != nil || len(notes) == 0 || notes[0].Description != p.Importer.Description(o) {
+		if err != nil || len(notes) == 0 || notes[0].Description != o.Description() {
 			return false, true, err
 		}
 	}

@@ -122,7 +122,7 @@ func (p *pull) missing(ctx context.Context, must []due, exact bool) ([]string, e
 		have := found[d.incident]
 		if have == nil {
 			missing = append(missing, d.incident)
-		} else if status, _, _ := p.Importer.Read(have.Description); exact && d.status != "" && status != d.status {
+		} else if facts, _ := p.Importer.Read(have.Description); exact && d.status != "" && facts.Status != d.status {
 			missing = append(missing, d.incident)
 		}
 	}

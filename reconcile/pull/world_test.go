@@ -57,9 +57,10 @@ type thing struct {
 
 // memObject is an object as the importer of this test writes it.
 type memObject struct {
-	Type, ID, Text string
-	From, To       string
-	Seen           alert.Sighting
+	Type, ID string
+	Text     string `json:"description"`
+	From, To string
+	Seen     alert.Sighting
 }
 
 var (

@@ -15,9 +15,13 @@ import (
 // taken with what it has; without an id or without any time it is an error, and so is an indicator whose
 // id is none.
 //
+// known says whether the platform has an object with a standard id. It is asked for techniques only, with
+// the ids of TechniqueIDs: an object that exists would take the name of the incoming one, and we know no
+// better name than the technique's id. Without it every technique is taken to exist.
+//
 // The description tells the status in its first line, for Read. Severity is the level, where informational
 // is low, and what nobody knows is medium and said to be.
-func (m *Maker) Alert(a *alert.Alert, indicators []string) ([]alert.Object, error) {
+func (m *Maker) Alert(a *alert.Alert, indicators []string, known func(id string) bool) ([]alert.Object, error) {
 	if err := checkAlert(a); err != nil {
 		return nil, err
 	}
@@ -39,7 +43,7 @@ func (m *Maker) Alert(a *alert.Alert, indicators []string) ([]alert.Object, erro
 		relations = append(relations, m.relate("targets", incident.ID, system.ID, w))
 	}
 	for _, t := range techniques(a) {
-		id, missing := m.technique(t)
+		id, missing := m.technique(t, known)
 		if missing != nil {
 			out = append(out, *missing)
 		}

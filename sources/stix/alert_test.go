@@ -19,15 +19,15 @@ func TestEveryFormOfAlertIsImported(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t.Run(name, func(t *testing.T) {
 			a := all[name]
-			objects := made(t)(m.Alert(a, []string{indicator, other, indicator}))
+			objects := made(t)(m.Alert(a, []string{indicator, other, indicator}, none))
 			text := checked(t, m, objects)
-			if again := checked(t, m, made(t)(m.Alert(all[name], []string{indicator, other}))); again != text {
+			if again := checked(t, m, made(t)(m.Alert(all[name], []string{indicator, other}, none))); again != text {
 				t.Errorf("the same alert gives another bundle (-first +then):\n%s", cmp.Diff(text, again))
 			}
 			if objects[0].Type != "incident" || objects[0].ID != m.IncidentID(a) || objects[0].ID == "" {
 				t.Errorf("the first object is %s, want the incident %s", objects[0].ID, m.IncidentID(a))
 			}
-			facts, ok := stix.Read(members(objects[0])["description"].(string))
+			facts, ok := reader.Read(members(objects[0])["description"].(string))
 			if want := (alert.Facts{Status: a.Status, Endpoint: m.EndpointID(a)}); !ok || facts != want {
 				t.Errorf("read back as %+v (%v), want %+v", facts, ok, want)
 			}
@@ -62,7 +62,7 @@ func TestWhatAnAlertBecomes(t *testing.T) {
 		{"address that is none", networkAlert("ip_dst", "300.1.1.1"), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			objects := made(t)(maker(t).Alert(tt.a, []string{indicator}))
+			objects := made(t)(maker(t).Alert(tt.a, []string{indicator}, none))
 			head := "incident " + members(objects[0])["name"].(string)
 			want := []string{head, "identity wks-042", head + " > targets > identity wks-042", indicator + " > indicates > " + head}
 			for _, s := range append(slices.Clone(shell), tt.shown...) {
@@ -74,7 +74,7 @@ func TestWhatAnAlertBecomes(t *testing.T) {
 			}
 		})
 	}
-	if got := brief(made(t)(maker(t).Alert(fileAlert(), nil))); !slices.Contains(got, incident) {
+	if got := brief(made(t)(maker(t).Alert(fileAlert(), nil, none))); !slices.Contains(got, incident) {
 		t.Errorf("no %q in %q", incident, got)
 	}
 }
@@ -83,11 +83,11 @@ func TestOneFileIsOneObject(t *testing.T) {
 	a := fileAlert()
 	a.Written = alert.File{Path: `C:\Users\mallory\Downloads\tool.exe`}          // by its path
 	a.Process.File = alert.File{Path: `C:\Temp\renamed.exe`, SHA256: toolSHA256} // by its hash
-	files := ofType(made(t)(maker(t).Alert(a, nil)), "file")
+	files := ofType(made(t)(maker(t).Alert(a, nil, none)), "file")
 	apart := fileAlert() // until the image tells that they are one
 	apart.Detected, apart.Written = alert.File{Path: `C:\tool.exe`, MD5: toolMD5}, alert.File{Path: `C:\renamed.exe`, SHA256: toolSHA256}
 	apart.Process.File = alert.File{MD5: toolMD5, SHA256: toolSHA256}
-	if got := ofType(made(t)(maker(t).Alert(apart, nil)), "file"); len(got) != 1 || got[0]["name"] != "tool.exe" {
+	if got := ofType(made(t)(maker(t).Alert(apart, nil, none)), "file"); len(got) != 1 || got[0]["name"] != "tool.exe" {
 		t.Errorf("%v", got)
 	}
 	if len(files) != 1 || files[0]["name"] != "tool.exe" || !cmp.Equal(files[0]["x_opencti_additional_names"], []any{"renamed.exe"}) {
@@ -104,7 +104,7 @@ func TestTechniques(t *testing.T) {
 	a.Tags = []string{"attack.execution", "attack.T1059", "attack.g0016", "attack.s0002", "cve.2024.1", "t1059", "attack.t10590", "detection.t1059x"}
 	a.MitreCells = []string{"execution__t1059.001", "lateral-movement__t1059", "execution__", "x"}
 	m := maker(t)
-	if diff := cmp.Diff([]string{t1059, oldT1059, sub, oldSub}, m.Techniques(a)); diff != "" {
+	if diff := cmp.Diff([]string{t1059, oldT1059, sub, oldSub}, m.TechniqueIDs(a)); diff != "" {
 		t.Errorf("to look up (-want +got):\n%s", diff)
 	}
 	for _, tt := range []struct {
@@ -117,8 +117,7 @@ func TestTechniques(t *testing.T) {
 		{"nor is one that an old platform knows by another id", func(id string) bool { return id == oldT1059 || id == oldSub }, []string{oldT1059, oldSub}, nil},
 		{"nothing is sent to a platform that was not asked", nil, []string{t1059, sub}, nil},
 	} {
-		m.Known = tt.known
-		objects := made(t)(m.Alert(a, nil))
+		objects := made(t)(m.Alert(a, nil, tt.known))
 		var uses, sent []string
 		for _, r := range ofType(objects, "relationship") {
 			if r["relationship_type"] == "uses" {
@@ -138,7 +137,7 @@ func TestSeverityAndLabels(t *testing.T) {
 	for level, want := range map[string]string{"informational": "low", "low": "low", "Medium": "medium", "high": "high", "critical": "critical", "": "medium", "odd": "medium"} {
 		a := fileAlert()
 		a.Level = level
-		v := members(made(t)(maker(t).Alert(a, nil))[0])
+		v := members(made(t)(maker(t).Alert(a, nil, none))[0])
 		said := strings.Contains(v["description"].(string), "not a known level")
 		if v["severity"] != want || said != (level == "" || level == "odd") {
 			t.Errorf("%q: severity %v, said to be unknown: %v", level, v["severity"], said)
@@ -147,7 +146,7 @@ func TestSeverityAndLabels(t *testing.T) {
 	for typ, want := range map[string]any{"ioc": []any{"ioc"}, "hlai": nil, "": nil} {
 		a := fileAlert()
 		a.Type = typ
-		if got := members(made(t)(maker(t).Alert(a, nil))[0])["labels"]; !cmp.Equal(got, want) {
+		if got := members(made(t)(maker(t).Alert(a, nil, none))[0])["labels"]; !cmp.Equal(got, want) {
 			t.Errorf("%q: labels %v, want %v", typ, got, want)
 		}
 	}
@@ -155,9 +154,9 @@ func TestSeverityAndLabels(t *testing.T) {
 
 func TestTheIncidentStaysItselfThroughEveryStatus(t *testing.T) {
 	m, a := maker(t), fileAlert()
-	before := members(made(t)(m.Alert(a, nil))[0])
+	before := members(made(t)(m.Alert(a, nil, none))[0])
 	a.Status, a.LastUpdate = alert.FalsePositive, at("2026-03-03T00:00:00Z")
-	after := members(made(t)(m.Alert(a, nil))[0])
+	after := members(made(t)(m.Alert(a, nil, none))[0])
 	for _, name := range []string{"id", "name", "created", "labels", "first_seen", "last_seen", "external_references"} {
 		if !cmp.Equal(before[name], after[name]) {
 			t.Errorf("%s: %v, then %v", name, before[name], after[name])
@@ -166,7 +165,7 @@ func TestTheIncidentStaysItselfThroughEveryStatus(t *testing.T) {
 	if before["description"] == after["description"] || after["modified"] != "2026-03-03T00:00:00.000Z" {
 		t.Errorf("description %v, modified %v", after["description"], after["modified"])
 	}
-	if b := members(made(t)(m.Alert(eventLogAlert(), nil))[0]); b["id"] == before["id"] || b["name"] == before["name"] {
+	if b := members(made(t)(m.Alert(eventLogAlert(), nil, none))[0]); b["id"] == before["id"] || b["name"] == before["name"] {
 		t.Error("two alerts are one incident")
 	}
 }
@@ -174,7 +173,7 @@ func TestTheIncidentStaysItselfThroughEveryStatus(t *testing.T) {
 func TestTheConsolesPages(t *testing.T) {
 	a := fileAlert()
 	a.ID = "a/b?c"
-	got := members(made(t)(maker(t).Alert(a, nil))[0])["external_references"]
+	got := members(made(t)(maker(t).Alert(a, nil, none))[0])["external_references"]
 	want := []any{map[string]any{"source_name": "HarfangLab", "external_id": "a/b?c", "url": "https://edr.example:8443/security-event/a%2Fb%3Fc/summary"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -183,7 +182,7 @@ func TestTheConsolesPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range ofType(made(t)(m.Alert(fileAlert(), nil)), "incident") {
+	for _, r := range ofType(made(t)(m.Alert(fileAlert(), nil, none)), "incident") {
 		if refs := r["external_references"].([]any); refs[0].(map[string]any)["url"] != nil {
 			t.Errorf("%v links to no console", refs)
 		}
@@ -206,7 +205,7 @@ func TestAlertsThatCannotBeFoundAgain(t *testing.T) {
 	} {
 		a := fileAlert()
 		tt.change(a)
-		objects, err := m.Alert(a, tt.refs)
+		objects, err := m.Alert(a, tt.refs, none)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || objects != nil {
 			t.Errorf("%s: %v, %v; want %q", name, objects, err, tt.want)
 		}

@@ -25,9 +25,9 @@ func TestGoldenBundles(t *testing.T) {
 	a := fileAlert()
 	sighting := m.Sighting(alert.Sighting{Indicator: indicator, Endpoint: m.EndpointID(a), First: a.EventTime, Last: a.EventTime, Count: 1, Created: a.Time})
 	for name, objects := range map[string][]alert.Object{
-		"ioc":    append(made(t)(m.Alert(a, []string{indicator})), sighting),
-		"sigma":  made(t)(m.Alert(forms()["sigma with a process"], []string{indicator})),
-		"threat": append(made(t)(m.Alert(a, []string{indicator})), made(t)(m.Threat(threat(), []string{m.IncidentID(a), indicator}))...),
+		"ioc":    append(made(t)(m.Alert(a, []string{indicator}, none)), sighting),
+		"sigma":  made(t)(m.Alert(forms()["sigma with a process"], []string{indicator}, none)),
+		"threat": append(made(t)(m.Alert(a, []string{indicator}, none)), made(t)(m.Threat(threat(), []string{m.IncidentID(a), indicator}))...),
 	} {
 		var got bytes.Buffer
 		if err := json.Indent(&got, []byte(checked(t, m, objects)), "", "  "); err != nil {
@@ -69,7 +69,7 @@ func TestSightings(t *testing.T) {
 	} {
 		tt.s.Indicator, tt.s.Endpoint = indicator, endpoint
 		o := m.Sighting(tt.s)
-		checked(t, m, append(made(t)(m.Alert(fileAlert(), nil)), o))
+		checked(t, m, append(made(t)(m.Alert(fileAlert(), nil, none)), o))
 		got := members(o)
 		for _, member := range slices.Sorted(maps.Keys(tt.want)) {
 			if got[member] != tt.want[member] {
@@ -87,7 +87,7 @@ func TestSightings(t *testing.T) {
 
 func TestBundlesRefuseWhatCannotBeImported(t *testing.T) {
 	m := maker(t)
-	all := made(t)(m.Alert(fileAlert(), []string{indicator}))
+	all := made(t)(m.Alert(fileAlert(), []string{indicator}, none))
 	relations := slices.DeleteFunc(slices.Clone(all), func(o alert.Object) bool { return o.Type != "relationship" })
 	for _, tt := range []struct {
 		name, want string
@@ -113,8 +113,8 @@ func TestOfObjectsWithOneIDTheFirstCounts(t *testing.T) {
 	m := maker(t)
 	one, two := fileAlert(), fileAlert()
 	two.Status = alert.Closed
-	first := made(t)(m.Alert(one, nil))
-	text := checked(t, m, append(slices.Clone(first), append(made(t)(m.Alert(two, nil)), m.Author())...))
+	first := made(t)(m.Alert(one, nil, none))
+	text := checked(t, m, append(slices.Clone(first), append(made(t)(m.Alert(two, nil, none)), m.Author())...))
 	if want := checked(t, m, first); text != want {
 		t.Errorf("(-want +got):\n%s", cmp.Diff(want, text))
 	}
@@ -122,7 +122,7 @@ func TestOfObjectsWithOneIDTheFirstCounts(t *testing.T) {
 
 func TestSizesAreNeverTooLow(t *testing.T) {
 	m := maker(t)
-	objects := made(t)(m.Alert(fileAlert(), []string{indicator}))
+	objects := made(t)(m.Alert(fileAlert(), []string{indicator}, none))
 	text := checked(t, m, objects)
 	size := alert.SizeOf(objects...)
 	if got := len(text); size.Bytes+4096 < got || size.Objects != len(objects) {
@@ -154,7 +154,7 @@ func TestReadKnowsOnlyOurOwnDescriptions(t *testing.T) {
 		"Status: new":                                                                   nil,
 		"Status: `new":                                                                  nil,
 	} {
-		got, ok := stix.Read(d)
+		got, ok := reader.Read(d)
 		if ok != (want != nil) || ok && got != *want {
 			t.Errorf("%q: %+v, %v; want %+v", d, got, ok, want)
 		}

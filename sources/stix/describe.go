@@ -155,7 +155,7 @@ func decode(s string) (string, bool) {
 
 // Read reads the fixed lines of a description that Alert or Threat wrote, whatever stands around them.
 // It is false for a description that does not begin with the status.
-func Read(description string) (alert.Facts, bool) {
+func (*Maker) Read(description string) (alert.Facts, bool) {
 	first, rest, _ := strings.Cut(strings.TrimLeft(description, "\ufeff \t\r\n"), "\n")
 	status, ok := strings.CutPrefix(strings.TrimRight(first, " \t\r"), statusLine)
 	if !ok {

@@ -29,13 +29,8 @@ type Options struct {
 	Console string // HarfangLab's base URL; without it nothing links there
 }
 
-// Maker makes objects. Its methods may be called at the same time if Known may be.
+// Maker makes objects. It is a pull.Importer, safe for concurrent use.
 type Maker struct {
-	// Known says whether the platform has an object with a standard id. It is asked for techniques only,
-	// with the ids of Techniques: an object that exists would take the name of the incoming one, and we
-	// know no better name than the technique's id. Without it every technique is taken to exist.
-	Known func(id string) bool
-
 	author, authorID, console string
 	markings                  []string
 	score                     int

@@ -8,7 +8,6 @@ import (
 	"pgregory.net/rapid"
 
 	"harfangsync/reconcile/alert"
-	"harfangsync/sources/stix"
 	"harfangsync/sources/stix/stixtest"
 )
 
@@ -27,7 +26,7 @@ func TestAnyAlertIsImported(t *testing.T) {
 			Process: &alert.Process{Image: s("image"), CommandLine: s("command"), User: s("user"), UserSID: s("sid"), WorkingDirectory: s("folder"), File: alert.File{MD5: s("md5")}},
 			Matches: []alert.Match{{Type: s("match"), Value: s("value")}, {Type: "filename", Value: s("name")}, {Type: "url", Value: s("url")}},
 		}
-		objects, err := m.Alert(a, []string{indicator})
+		objects, err := m.Alert(a, []string{indicator}, none)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +37,7 @@ func TestAnyAlertIsImported(t *testing.T) {
 		if err := stixtest.Check(bundle, onPlatform); err != nil {
 			t.Fatalf("%v\n%s", err, bundle)
 		}
-		facts, ok := stix.Read(members(objects[0])["description"].(string))
+		facts, ok := reader.Read(members(objects[0])["description"].(string))
 		if !ok || facts.Endpoint != m.EndpointID(a) {
 			t.Errorf("facts %+v, %v; want the endpoint %q", facts, ok, m.EndpointID(a))
 		}
@@ -52,11 +51,11 @@ func TestEveryStatusIsReadBack(t *testing.T) {
 		a := fileAlert()
 		a.Status = alert.Status(status)
 		a.Agent.Hostname = rapid.StringMatching("[A-Za-z0-9`._ -]{2,40}").Draw(t, "host")
-		objects, err := m.Alert(a, nil)
+		objects, err := m.Alert(a, nil, none)
 		if err != nil {
 			t.Fatal(err)
 		}
-		facts, ok := stix.Read(members(objects[0])["description"].(string))
+		facts, ok := reader.Read(members(objects[0])["description"].(string))
 		if want := (alert.Facts{Status: a.Status, Endpoint: m.EndpointID(a)}); !ok || facts != want {
 			t.Errorf("%+v, %v; want %+v", facts, ok, want)
 		}

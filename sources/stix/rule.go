@@ -17,7 +17,7 @@ import (
 // What an engine says of its own does not hint at a rule of ours: the message of a Sigma rule is prose,
 // and the hashes of a file that matched by its name fired nothing. Equal alerts give equal hints, and
 // what was hinted at by an earlier clue is not hinted at again.
-func Fired(a *alert.Alert) []alert.Hint {
+func (*Maker) Fired(a *alert.Alert) []alert.Hint {
 	h := &hints{engine: engineOf(a.Type)}
 	h.ruleID(a)
 	for _, m := range a.Matches {

@@ -15,7 +15,6 @@ import (
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/marker"
-	"harfangsync/sources/stix"
 )
 
 // show is one hint on a line.
@@ -37,7 +36,7 @@ func show(h alert.Hint) string {
 
 func fired(a *alert.Alert) []string {
 	var out []string
-	for _, h := range stix.Fired(a) {
+	for _, h := range reader.Fired(a) {
 		out = append(out, show(h))
 	}
 	return out
@@ -68,7 +67,7 @@ func TestCluesInTheirOrder(t *testing.T) {
 	if diff := cmp.Diff(want, fired(a)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if slices.ContainsFunc(stix.Fired(a), func(h alert.Hint) bool { return h.Direct() != (h.From == alert.ByContent && h.Instance != "") }) {
+	if slices.ContainsFunc(reader.Fired(a), func(h alert.Hint) bool { return h.Direct() != (h.From == alert.ByContent && h.Instance != "") }) {
 		t.Error("only a marker names owners")
 	}
 }
@@ -106,7 +105,7 @@ func TestMessages(t *testing.T) {
 	} {
 		a := &alert.Alert{Type: tt.typ, Message: tt.msg}
 		var got []string
-		for _, h := range stix.Fired(a) {
+		for _, h := range reader.Fired(a) {
 			if h.From == alert.ByMessage {
 				got = append(got, h.Type+" "+h.Value)
 			}
@@ -153,7 +152,7 @@ func TestAMarkerIsFoundHoweverItIsQuoted(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "indicator_id", `{"indicator_id":`, `{"indicator_id":"` + indicator + `","managed_by":"another"}`, `{"indicator_id":"a b\n"}`, strings.Repeat(`{"indicator_id":`, 2000)} {
-		for _, h := range stix.Fired(&alert.Alert{Type: "ioc", RuleContent: "hash," + toolMD5 + "," + s}) {
+		for _, h := range reader.Fired(&alert.Alert{Type: "ioc", RuleContent: "hash," + toolMD5 + "," + s}) {
 			if h.Direct() {
 				t.Errorf("%.80q: %s", s, show(h))
 			}
@@ -175,7 +174,7 @@ func TestTheValueInARulesLine(t *testing.T) {
 		"hash":                                               nil,
 	} {
 		var got []string
-		for _, h := range stix.Fired(&alert.Alert{Type: "ioc", RuleContent: content}) {
+		for _, h := range reader.Fired(&alert.Alert{Type: "ioc", RuleContent: content}) {
 			if h.From == alert.ByContent && !h.Direct() {
 				got = append(got, h.Type+" "+h.Value)
 			}
@@ -261,7 +260,7 @@ func TestHashesCountOnlyWhereAHashMayHaveFired(t *testing.T) {
 		a := fileAlert()
 		tt.change(a)
 		n := 0
-		for _, h := range stix.Fired(a) {
+		for _, h := range reader.Fired(a) {
 			if h.From == alert.ByHash {
 				n++
 			}
@@ -297,8 +296,8 @@ func FuzzFired(f *testing.F) {
 		a := fileAlert()
 		a.Type, a.RuleName, a.Message, a.RuleContent = typ, name, msg, content
 		a.Matches = []alert.Match{{SourceID: ourList, Type: matchType, Value: match}}
-		hints := stix.Fired(a)
-		if !cmp.Equal(hints, stix.Fired(a)) {
+		hints := reader.Fired(a)
+		if !cmp.Equal(hints, reader.Fired(a)) {
 			t.Error("asked twice, answers differ")
 		}
 		last := 0
@@ -325,6 +324,6 @@ func FuzzFired(f *testing.F) {
 			t.Errorf("%d hints", len(hints))
 		}
 		m := maker(t)
-		checked(t, m, made(t)(m.Alert(a, []string{indicator})))
+		checked(t, m, made(t)(m.Alert(a, []string{indicator}, none)))
 	})
 }

@@ -147,9 +147,14 @@ func maker(t testing.TB) *stix.Maker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Known = func(string) bool { return false }
 	return m
 }
+
+// none is a platform that has no technique.
+func none(string) bool { return false }
+
+// reader reads what any maker wrote.
+var reader stix.Maker
 
 // made is what an alert or threat became.
 func made(t testing.TB) func(objects []alert.Object, err error) []alert.Object {

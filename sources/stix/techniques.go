@@ -31,9 +31,9 @@ func techniques(a *alert.Alert) []string {
 	return slices.Compact(out)
 }
 
-// Techniques are the standard ids under which the platform may hold the techniques of an alert, two for
-// each, since platforms before 7.260529.0 computed another: those to look up before Alert asks Known.
-func (m *Maker) Techniques(a *alert.Alert) []string {
+// TechniqueIDs are the standard ids under which the platform may hold the techniques of an alert, two for
+// each, since platforms before 7.260529.0 computed another: those to look up before Alert asks for them.
+func (m *Maker) TechniqueIDs(a *alert.Alert) []string {
 	var ids []string
 	for _, t := range techniques(a) {
 		ids = append(ids, attackPatternID(t), oldAttackPatternID(t))
@@ -42,12 +42,12 @@ func (m *Maker) Techniques(a *alert.Alert) []string {
 }
 
 // technique is the id to refer to a technique by, and the object to send when the platform has none.
-func (m *Maker) technique(t string) (id string, missing *alert.Object) {
+func (m *Maker) technique(t string, known func(id string) bool) (id string, missing *alert.Object) {
 	id = attackPatternID(t)
-	if m.Known == nil || m.Known(id) {
+	if known == nil || known(id) {
 		return id, nil
 	}
-	if old := oldAttackPatternID(t); m.Known(old) {
+	if old := oldAttackPatternID(t); known(old) {
 		return old, nil
 	}
 	o := object(attackPattern{head: headOf("attack-pattern", id), Name: t, MitreID: t, whose: whose{CreatedBy: m.authorID, Markings: m.markings}})

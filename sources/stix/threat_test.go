@@ -9,13 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile/alert"
-	"harfangsync/sources/stix"
 )
 
 func TestAThreatBecomesACase(t *testing.T) {
 	m, th := maker(t), threat()
 	a := fileAlert()
-	of := made(t)(m.Alert(a, []string{indicator}))
+	of := made(t)(m.Alert(a, []string{indicator}, none))
 	incident := m.IncidentID(a)
 	objects := made(t)(m.Threat(th, []string{incident, indicator, incident}))
 	checked(t, m, append(of, objects...))
@@ -27,7 +26,7 @@ func TestAThreatBecomesACase(t *testing.T) {
 	if diff := cmp.Diff(want, c["object_refs"]); diff != "" {
 		t.Errorf("object_refs (-want +got):\n%s", diff)
 	}
-	if facts, ok := stix.Read(c["description"].(string)); !ok || facts != (alert.Facts{Status: alert.New}) {
+	if facts, ok := reader.Read(c["description"].(string)); !ok || facts != (alert.Facts{Status: alert.New}) {
 		t.Errorf("read back as %+v, %v", facts, ok)
 	}
 	for _, o := range objects[1:3] {
