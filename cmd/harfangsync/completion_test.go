@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,12 +116,7 @@ func TestCompletionOffersKinds(t *testing.T) {
 // Each script works in its shell, where that is installed. bash has to be.
 func TestCompletionScripts(t *testing.T) {
 	dir := t.TempDir()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := fmt.Sprintf("#!/bin/sh\n%s %s=1 exec '%s' \"$@\"\n", promptly, asProgram, self)
-	if err := os.WriteFile(filepath.Join(dir, "harfangsync"), []byte(program), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "harfangsync"), []byte(itselfAs(t, asProgram+"=1")), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, shell := range []struct {

@@ -114,14 +114,10 @@ func newConsole(t testing.TB) *console {
 	s.octi.PutStream(octisim.Stream{ID: demoStream, Name: "for HarfangLab", Live: true, Filters: new(demoFilter)})
 	c := &console{t: t, platform: s, dir: t.TempDir()}
 	secrets, tools := t.TempDir(), t.TempDir()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for path, content := range map[string]string{
 		filepath.Join(secrets, "opencti"):    simOpenCTIToken + "\n",
 		filepath.Join(secrets, "harfanglab"): simHarfangLabToken + "\n",
-		filepath.Join(tools, "harfangsync"):  fmt.Sprintf("#!/bin/sh\n%s %s=1 exec '%s' \"$@\"\n", promptly, asProgram, self),
+		filepath.Join(tools, "harfangsync"):  itselfAs(t, asProgram+"=1"),
 	} {
 		if err := os.WriteFile(path, []byte(content), 0o700); err != nil {
 			t.Fatal(err)

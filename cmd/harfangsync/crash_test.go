@@ -22,19 +22,39 @@ import (
 // process starts this program as a process of its own.
 func (w *chaosWorld) process(t testing.TB, dir string, out *bytes.Buffer, args ...string) *exec.Cmd {
 	t.Helper()
-	return w.start(t, dir, out, nil, args...)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.start(t, dir, out, append([]string{self}, args...)...)
 }
 
-// start is process with further settings.
-func (w *chaosWorld) start(t testing.TB, dir string, out *bytes.Buffer, settings []string, args ...string) *exec.Cmd {
+// ends runs a process to its end, which has to come with a code.
+func (w *chaosWorld) ends(t testing.TB, code int, dir string, args ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	if got := exitOf(t, w.process(t, dir, &out, args...).Wait()); got != code {
+		t.Fatalf("%v ended with %d, want %d\n%s", args, got, code, lastOf(out.String()))
+	}
+	return out.String()
+}
+
+// limited is process with files of at most a few bytes.
+func (w *chaosWorld) limited(t testing.TB, dir string, out *bytes.Buffer, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, args...)
+	return w.start(t, dir, out, append([]string{"sh", "-c", `ulimit -f 0; exec "$0" "$@"`, self}, args...)...)
+}
+
+func (w *chaosWorld) start(t testing.TB, dir string, out *bytes.Buffer, argv ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
 	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
-	cmd.Env = append(append(s.env(), asProgram+"=1", promptly, "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json")), settings...)
+	cmd.Env = append(itself(s.env()...), asProgram+"=1", "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json"))
+	cmd.Env = append(cmd.Env, w.env...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
@@ -80,26 +100,19 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		w := newChaosWorld(t)
 		w.bulk(rules)
 		dir := t.TempDir()
-		var out bytes.Buffer
-		began := time.Now()
-		cmd := w.process(t, dir, &out, "run")
 		if whole == 0 { // the first run is not killed: it shows how long one takes
-			if err := cmd.Wait(); err != nil {
-				t.Fatalf("%v\n%s", err, out.String())
-			}
+			began := time.Now()
+			w.ends(t, exit.OK, dir, "run")
 			whole = time.Since(began)
 			continue
 		}
+		cmd := w.process(t, dir, new(bytes.Buffer), "run")
 		time.Sleep(rand.N(whole))
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		done, _ := w.held()
 
-		out.Reset()
-		if err := w.process(t, dir, &out, "run").Wait(); err != nil {
-			t.Errorf("moment %d, %d rules held: the next run: %v\n%s", i, len(done), err, lastOf(out.String()))
-			continue
-		}
+		w.ends(t, exit.OK, dir, "run")
 		held, doubled := w.held()
 		if len(held) != rules || len(doubled) > 0 {
 			t.Errorf("moment %d, %d rules held: after the next run %d rules, want %d; doubled %v", i, len(done), len(held), rules, doubled)
@@ -109,10 +122,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				t.Errorf("moment %d: %s is %s", i, key, is)
 			}
 		}
-		out.Reset()
-		if err := w.process(t, dir, &out, "plan", "--detailed-exitcode").Wait(); err != nil {
-			t.Errorf("moment %d: the plan after that is not empty: %v\n%s", i, err, lastOf(out.String()))
-		}
+		w.ends(t, exit.OK, dir, "plan", "--detailed-exitcode")
 	}
 }
 
@@ -121,43 +131,42 @@ func lastOf(s string) string { return s[max(0, len(s)-2000):] }
 // A polite end finishes what is in flight, says what was not attempted, and ends with the signal's code.
 func TestInterruptedPolitely(t *testing.T) {
 	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
-		w := newChaosWorld(t)
-		w.bulk(400)
-		w.hl.HTTP.SetLatency(20 * time.Millisecond)
-		dir := t.TempDir()
-		var out bytes.Buffer
-		cmd := w.process(t, dir, &out, "run", "--report", "report.json")
-		for len(w.hl.Rules("ioc")) < 20 {
-			time.Sleep(5 * time.Millisecond)
-		}
-		_ = cmd.Process.Signal(sig)
-		err := cmd.Wait()
-		if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != code {
-			t.Errorf("%v: %v, want code %d\n%s", sig, err, code, lastOf(out.String()))
-		}
-		b, err := os.ReadFile(filepath.Join(dir, "report.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r planfile.Report
-		if err := json.Unmarshal(b, &r); err != nil {
-			t.Fatal(err)
-		}
-		count := map[string]int{}
-		for _, it := range r.Items {
-			count[it.Result]++
-		}
-		held, _ := w.held()
-		if count["applied"] != len(held) || count["not_attempted"] != 400-len(held) || len(held) == 400 || r.ExitCode != code {
-			t.Errorf("%v: report %v code %d, %d rules held", sig, count, r.ExitCode, len(held))
-		}
-		if !strings.Contains(out.String(), "were not attempted; run again") {
-			t.Errorf("%v: said %s", sig, lastOf(out.String()))
-		}
-		out.Reset()
-		if err := w.process(t, dir, &out, "run").Wait(); err != nil {
-			t.Errorf("%v: the next run: %v\n%s", sig, err, lastOf(out.String()))
-		}
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newChaosWorld(t)
+			w.bulk(400)
+			w.hl.HTTP.SetLatency(20 * time.Millisecond)
+			dir := t.TempDir()
+			var out bytes.Buffer
+			cmd := w.process(t, dir, &out, "run", "--report", "report.json")
+			for len(w.hl.Rules("ioc")) < 20 {
+				time.Sleep(5 * time.Millisecond)
+			}
+			_ = cmd.Process.Signal(sig)
+			if got := exitOf(t, cmd.Wait()); got != code {
+				t.Errorf("code %d, want %d\n%s", got, code, lastOf(out.String()))
+			}
+			b, err := os.ReadFile(filepath.Join(dir, "report.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r planfile.Report
+			if err := json.Unmarshal(b, &r); err != nil {
+				t.Fatal(err)
+			}
+			count := map[string]int{}
+			for _, it := range r.Items {
+				count[it.Result]++
+			}
+			held, _ := w.held()
+			if count["applied"] != len(held) || count["not_attempted"] != 400-len(held) || len(held) == 400 || r.ExitCode != code {
+				t.Errorf("report %v code %d, %d rules held", count, r.ExitCode, len(held))
+			}
+			if !strings.Contains(out.String(), "were not attempted; run again") {
+				t.Errorf("said %s", lastOf(out.String()))
+			}
+			w.ends(t, exit.OK, dir, "run")
+		})
 	}
 }
 
@@ -167,17 +176,14 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	w.bulk(200)
 	w.hl.HTTP.SetLatency(20 * time.Millisecond)
 	dir := t.TempDir()
-	var first, second, third bytes.Buffer
+	var first bytes.Buffer
 	a := w.process(t, dir, &first, "run")
 	for len(w.hl.Rules("ioc")) < 5 {
 		time.Sleep(5 * time.Millisecond)
 	}
-	err := w.process(t, dir, &second, "run", "--lock-timeout", "0s").Wait()
-	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != exit.Locked {
-		t.Errorf("the second run: %v, want code 7\n%s", err, second.String())
-	}
-	if err := w.process(t, dir, &third, "run", "--lock-timeout", "1m").Wait(); err != nil || !strings.Contains(third.String(), "No changes.") {
-		t.Errorf("the third run, which waits: %v\n%s", err, lastOf(third.String()))
+	w.ends(t, exit.Locked, dir, "run", "--lock-timeout", "0s")
+	if out := w.ends(t, exit.OK, dir, "run", "--lock-timeout", "1m"); !strings.Contains(out, "No changes.") {
+		t.Errorf("the third run, which waits: %s", lastOf(out))
 	}
 	if err := a.Wait(); err != nil {
 		t.Errorf("the first run: %v\n%s", err, lastOf(first.String()))
@@ -189,13 +195,8 @@ func TestAFullDiskLeavesTheEarlierFiles(t *testing.T) {
 	w := newChaosWorld(t)
 	w.bulk(300)
 	dir := t.TempDir()
-	var out bytes.Buffer
-	if err := w.process(t, dir, &out, "plan", "--out", "plan.json").Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
-	}
-	if err := w.process(t, dir, &out, "run").Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
-	}
+	w.ends(t, exit.OK, dir, "plan", "--out", "plan.json")
+	w.ends(t, exit.OK, dir, "run")
 	earlier := map[string][]byte{}
 	for _, name := range []string{"plan.json", "state.json"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
@@ -210,9 +211,8 @@ func TestAFullDiskLeavesTheEarlierFiles(t *testing.T) {
 	}
 	for _, args := range [][]string{{"plan", "--full", "--out", "plan.json"}, {"run"}} {
 		w.edit(7, func(i *octisim.Indicator) { i.Description += "x" })
-		out.Reset()
-		cmd := w.limited(t, dir, &out, args...)
-		if err := cmd.Wait(); err == nil && args[0] == "plan" {
+		var out bytes.Buffer
+		if err := w.limited(t, dir, &out, args...).Wait(); err == nil && args[0] == "plan" {
 			t.Errorf("%v: no error with a full disk\n%s", args, lastOf(out.String()))
 		}
 	}
@@ -221,22 +221,4 @@ func TestAFullDiskLeavesTheEarlierFiles(t *testing.T) {
 			t.Errorf("%s was damaged: %d bytes, were %d, %v", name, len(got), len(want), err)
 		}
 	}
-}
-
-// limited is process with files of at most a few bytes.
-func (w *chaosWorld) limited(t testing.TB, dir string, out *bytes.Buffer, args ...string) *exec.Cmd {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("sh", append([]string{"-c", `ulimit -f 0; exec "$0" "$@"`, self}, args...)...)
-	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
-	cmd.Env = append(s.env(), asProgram+"=1", promptly, "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json"))
-	cmd.Dir = dir
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd
 }

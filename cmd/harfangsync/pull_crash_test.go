@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,30 +15,22 @@ import (
 	"harfangsync/sources/octisim"
 )
 
-// alertWorld is a pair of platforms with rules in force and n alerts of every form.
+// alertWorld is a pair of platforms with rules in force and n alerts of every form, all of which are imported.
 func alertWorld(t testing.TB, n int, at time.Time) *chaosWorld {
 	t.Helper()
 	w := newChaosWorld(t)
 	w.bulk(200)
-	var out bytes.Buffer
 	// One write at a time, so that the same alerts come of the same rules in every world.
-	if err := w.start(t, t.TempDir(), &out, []string{"HARFANGSYNC_PARALLELISM=1"}, "apply", "--auto-approve").Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, lastOf(out.String()))
-	}
+	w.env = []string{"HARFANGSYNC_PARALLELISM=1"}
+	w.ends(t, exit.OK, t.TempDir(), "apply", "--auto-approve")
 	if _, err := w.hl.Generate(hlsim.Spec{Seed: 7, Count: n, Known: true, From: at.Add(-48 * time.Hour), To: at.Add(-time.Minute), Hosts: 25}); err != nil {
 		t.Fatal(err)
 	}
-	return w
-}
-
-// importing are the settings of a pull that takes everything.
-func (w *chaosWorld) importing(t testing.TB, dir string, out *bytes.Buffer, args ...string) (wait func() error, kill func()) {
-	t.Helper()
-	cmd := w.start(t, dir, out, []string{
+	w.env = []string{
 		"HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true", "HARFANGLAB_IMPORT_THREATS_AS_CASE_INCIDENTS=true", "HARFANGLAB_IMPORT_FILTERS_BY_ALERT_TYPE=all",
 		"HARFANGLAB_IMPORT_SECURITY_EVENTS_FILTERS_BY_STATUS=new,investigating,probable_false_positive,false_positive,closed",
-	}, args...)
-	return cmd.Wait, func() { _ = cmd.Process.Kill() }
+	}
+	return w
 }
 
 // Alerts of every form, imported twice with crashes in between, give the graph of one import: none is
@@ -49,34 +42,25 @@ func TestAlertsImportedTwiceWithCrashesAreImportedOnce(t *testing.T) {
 	}
 	at := time.Now().Truncate(time.Second)
 	once := alertWorld(t, n, at)
-	var out bytes.Buffer
 	began := time.Now()
-	wait, _ := once.importing(t, t.TempDir(), &out, "pull")
-	if err := wait(); err != nil {
-		t.Fatalf("%v\n%s", err, lastOf(out.String()))
-	}
+	out := once.ends(t, exit.OK, t.TempDir(), "pull")
 	whole := time.Since(began)
 	want := graphOf(once.octi)
 	if got := once.octi.Held().Incidents; got != n {
-		t.Fatalf("%d alerts gave %d incidents\n%s", n, got, lastOf(out.String()))
+		t.Fatalf("%d alerts gave %d incidents\n%s", n, got, lastOf(out))
 	}
 
 	w := alertWorld(t, n, at)
 	w.octi.SetKnobs(func(k *octisim.Knobs) { k.ImportTwice = 3 })
 	dir := t.TempDir()
 	for range crashes {
-		out.Reset()
-		wait, kill := w.importing(t, dir, &out, "pull")
+		cmd := w.process(t, dir, new(bytes.Buffer), "pull")
 		time.Sleep(rand.N(whole))
-		kill()
-		_ = wait()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
 	}
-	for i := range 2 {
-		out.Reset()
-		wait, _ := w.importing(t, dir, &out, "pull")
-		if err := wait(); err != nil {
-			t.Fatalf("pull %d after the crashes: %v\n%s", i+1, err, lastOf(out.String()))
-		}
+	for range 2 {
+		w.ends(t, exit.OK, dir, "pull")
 	}
 	if diff := cmp.Diff(want, graphOf(w.octi)); diff != "" {
 		t.Errorf("graph (-imported once +with crashes):\n%s", diff)
@@ -88,30 +72,23 @@ func TestWhateverOpenCTIDoesWithBundlesNothingIsLost(t *testing.T) {
 	at := time.Now().Truncate(time.Second)
 	const n = 120
 	plain := alertWorld(t, n, at)
-	var out bytes.Buffer
-	wait, _ := plain.importing(t, t.TempDir(), &out, "pull")
-	if err := wait(); err != nil {
-		t.Fatalf("%v\n%s", err, lastOf(out.String()))
-	}
+	plain.ends(t, exit.OK, t.TempDir(), "pull")
 	want := graphOf(plain.octi)
 	for _, tt := range []struct {
 		name string
 		turn func(*octisim.Knobs)
 	}{
-		{"imported late", func(k *octisim.Knobs) { k.ImportDelay = 300 * time.Millisecond }},
+		{"imported late", func(k *octisim.Knobs) { k.ImportDelay = 50 * time.Millisecond }},
 		{"delivered twice", func(k *octisim.Knobs) { k.ImportTwice = 1000 }},
 		{"its work lost with the bundle", func(k *octisim.Knobs) { k.DropWorks = 1 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			w := alertWorld(t, n, at)
 			w.octi.SetKnobs(tt.turn)
 			dir := t.TempDir()
 			for range 2 {
-				var out bytes.Buffer
-				wait, _ := w.importing(t, dir, &out, "pull")
-				if err := wait(); err != nil {
-					t.Fatalf("%v\n%s", err, lastOf(out.String()))
-				}
+				w.ends(t, exit.OK, dir, "pull")
 			}
 			if diff := cmp.Diff(want, graphOf(w.octi)); diff != "" {
 				t.Errorf("graph (-plain +this):\n%s", diff)
@@ -130,25 +107,21 @@ func TestOneBadAlertBlocksNoOther(t *testing.T) {
 	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = `"type":"incident".*\(` + w.alertID(t, 30) + `\)` })
 	dir := t.TempDir()
 	for run := 1; run <= 6; run++ {
-		var out bytes.Buffer
-		wait, _ := w.importing(t, dir, &out, "pull")
-		code := exitOf(t, wait())
 		want := exit.Partly
 		if run > 5 {
 			want = exit.OK
 		}
-		if code != want || !bytes.Contains(out.Bytes(), []byte(w.alertID(t, 30))) {
-			t.Fatalf("run %d ended with %d, want %d\n%s", run, code, want, lastOf(out.String()))
+		if out := w.ends(t, want, dir, "pull"); !strings.Contains(out, w.alertID(t, 30)) {
+			t.Fatalf("run %d does not name the alert\n%s", run, lastOf(out))
 		}
 		if got := w.octi.Held().Incidents; got != n-1 {
 			t.Fatalf("run %d: %d incidents, want all but one of %d", run, got, n)
 		}
 	}
 	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = "" })
-	var out bytes.Buffer
-	wait, _ := w.importing(t, dir, &out, "pull", "--retry-failed")
-	if err := wait(); err != nil || w.octi.Held().Incidents != n {
-		t.Errorf("with --retry-failed: %v, %d incidents\n%s", err, w.octi.Held().Incidents, lastOf(out.String()))
+	w.ends(t, exit.OK, dir, "pull", "--retry-failed")
+	if got := w.octi.Held().Incidents; got != n {
+		t.Errorf("with --retry-failed: %d incidents, want %d", got, n)
 	}
 }
 

@@ -16,29 +16,29 @@ import (
 // next one finds each alert counted once.
 func TestAnInterruptedImportEndsWithTheSignal(t *testing.T) {
 	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
-		w := newChaosWorld(t)
-		w.stix(1, domainPattern("c2.example"))
-		w.pulls(t)
-		w.sees(t, hlsim.Sighting{Value: "c2.example"})
-		w.octi.SetKnobs(func(k *octisim.Knobs) { k.ImportDelay = 3 * time.Second })
-		dir, imports := t.TempDir(), []string{"HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true"}
-		var out bytes.Buffer
-		cmd := w.start(t, dir, &out, imports, "pull", "--report", "report.json")
-		for w.octi.Held().Queued == 0 {
-			time.Sleep(5 * time.Millisecond)
-		}
-		_ = cmd.Process.Signal(sig)
-		if got := exitOf(t, cmd.Wait()); got != code {
-			t.Errorf("%v: code %d, want %d\n%s", sig, got, code, lastOf(out.String()))
-		}
-		if !bytes.Contains(out.Bytes(), []byte("pending: handed over to OpenCTI")) {
-			t.Errorf("%v: it is not said what is pending\n%s", sig, lastOf(out.String()))
-		}
-		out.Reset()
-		if err := w.start(t, dir, &out, imports, "pull").Wait(); err != nil {
-			t.Errorf("%v\n%s", err, lastOf(out.String()))
-		}
-		w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newChaosWorld(t)
+			w.stix(1, domainPattern("c2.example"))
+			w.pulls(t)
+			w.sees(t, hlsim.Sighting{Value: "c2.example"})
+			w.octi.SetKnobs(func(k *octisim.Knobs) { k.ImportDelay = 3 * time.Second })
+			dir := t.TempDir()
+			var out bytes.Buffer
+			cmd := w.process(t, dir, &out, "pull", "--report", "report.json")
+			for w.octi.Held().Queued == 0 {
+				time.Sleep(5 * time.Millisecond)
+			}
+			_ = cmd.Process.Signal(sig)
+			if got := exitOf(t, cmd.Wait()); got != code {
+				t.Errorf("code %d, want %d\n%s", got, code, lastOf(out.String()))
+			}
+			if !bytes.Contains(out.Bytes(), []byte("pending: handed over to OpenCTI")) {
+				t.Errorf("it is not said what is pending\n%s", lastOf(out.String()))
+			}
+			w.ends(t, exit.OK, dir, "pull")
+			w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")
+		})
 	}
 }
 

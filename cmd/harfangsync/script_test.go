@@ -30,9 +30,21 @@ var update = flag.Bool("update", false, "rewrite the golden parts of the scripts
 // asProgram makes this test binary be the program, so that a test can kill it.
 const asProgram = "HARFANGSYNC_TEST_BE_THE_PROGRAM"
 
-// promptly keeps this binary, where it is built with the race detector and started by a test, from
-// waiting a second at its end for races that other threads might still report.
-const promptly = "GORACE=atexit_sleep_ms=0"
+// itself is the environment in which a test starts this binary: with the race detector it does not wait
+// a second at its end for races that other threads might still report, and what it covers counts.
+func itself(settings ...string) []string {
+	return append(settings, "GORACE=atexit_sleep_ms=0", "GOCOVERDIR="+os.Getenv("GOCOVERDIR"))
+}
+
+// itselfAs is a script that runs this binary with a setting, for shells that find it by its name.
+func itselfAs(t testing.TB, setting string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("#!/bin/sh\n%s exec '%s' \"$@\"\n", strings.Join(itself(setting), " "), self)
+}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
@@ -141,7 +153,7 @@ func newWorld(e *testscript.Env) error {
 	w.start(octisim.Options{Token: simOpenCTIToken}, hlsim.Options{Token: simHarfangLabToken})
 	e.Values[worldKey] = w
 	e.Defer(w.stop)
-	e.Vars = append(e.Vars, promptly)
+	e.Vars = itself(e.Vars...)
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		e.Setenv(name, "")
 	}

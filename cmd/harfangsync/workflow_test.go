@@ -75,14 +75,10 @@ type runner struct {
 func newRunner(t testing.TB, f *forge, run string) *runner {
 	t.Helper()
 	r := &runner{t: t, forge: f, run: run, temp: t.TempDir(), tools: t.TempDir(), release: t.TempDir()}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, tool := range []string{"curl", "gh", "jq"} {
-		r.file(filepath.Join(r.tools, tool), fmt.Sprintf("#!/bin/sh\n%s %s=%s exec '%s' \"$@\"\n", promptly, asTool, tool, self))
+		r.file(filepath.Join(r.tools, tool), itselfAs(t, asTool+"="+tool))
 	}
-	r.file(filepath.Join(r.release, releaseBinary), fmt.Sprintf("#!/bin/sh\n%s %s=1 exec '%s' \"$@\"\n", promptly, asProgram, self))
+	r.file(filepath.Join(r.release, releaseBinary), itselfAs(t, asProgram+"=1"))
 	r.file(filepath.Join(r.temp, "work", ".keep"), "")
 	return r
 }
