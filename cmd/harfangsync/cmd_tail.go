@@ -59,7 +59,7 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 		Quiet: t.cfg.Sync.Tail.Quiet, FullEvery: t.cfg.Sync.Tail.FullEvery, PullEvery: t.cfg.Sync.Tail.PullEvery,
 		Position: t.position,
 		Follow: func(ctx context.Context, from state.Position) iter.Seq2[tail.Signal, error] {
-			return t.follow(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, From: &from, Silence: p.silence})
+			return t.octi.Follow(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, From: &from, Silence: p.silence})
 		},
 		Wait:     p.tailWait,
 		Refilter: func(ctx context.Context) (bool, error) { return t.refilter(ctx, p) },
@@ -90,32 +90,6 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 		return exit.With(exit.Refused)
 	}
 	return err
-}
-
-// follow is the stream in the form that a tail takes.
-func (t *target) follow(ctx context.Context, o opencti.FollowOptions) iter.Seq2[tail.Signal, error] {
-	return func(yield func(tail.Signal, error) bool) {
-		for s, err := range t.octi.Follow(ctx, o) {
-			if err != nil {
-				yield(tail.Signal{}, err)
-				return
-			}
-			var out tail.Signal
-			switch s := s.(type) {
-			case opencti.Dirty:
-				out.Dirty = s.IDs
-			case opencti.Gap:
-				out.Gap = s.Reason
-			case opencti.Safe:
-				out.Safe = &s.Position
-			case opencti.Lost:
-				out.Lost = s.Err
-			}
-			if !yield(out, nil) {
-				return
-			}
-		}
-	}
 }
 
 // refilter adopts the stream's filters again, and says whether they are others than before.

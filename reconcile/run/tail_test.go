@@ -28,7 +28,7 @@ func (s stream) follow(ctx context.Context, _ state.Position) iter.Seq2[tail.Sig
 					return
 				}
 			case <-ctx.Done():
-				yield(tail.Signal{}, ctx.Err())
+				yield(nil, ctx.Err())
 				return
 			}
 		}
@@ -55,12 +55,12 @@ func TestAGapThatComesWhileABatchBeginsLeadsToAFullRun(t *testing.T) {
 		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) {
 			if asked++; asked == 2 { // the batch begins
 				src.read = append(src.read, ind("b", "domain_name y.example"))
-				s <- tail.Signal{Gap: "the platform keeps no events any more"}
+				s <- tail.Gap{Reason: "the platform keeps no events any more"}
 				synctest.Wait()
 			}
 			return false, nil
 		})
-		go func() { s <- tail.Signal{Dirty: []string{"a"}} }()
+		go func() { s <- tail.Dirty{IDs: []string{"a"}} }()
 		if err := follower.Run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func TestAGapThatCannotBeClosedIsTriedAgainInAWhile(t *testing.T) {
 			}
 			return false, errors.New("no right to read the stream's filters")
 		})
-		go func() { s <- tail.Signal{Gap: "the platform keeps no events any more"} }()
+		go func() { s <- tail.Gap{Reason: "the platform keeps no events any more"} }()
 		if err := follower.Run(t.Context()); err == nil {
 			t.Error("no error although the last full run failed")
 		}
@@ -116,7 +116,7 @@ func TestRefusedBatchesPutNoFullRunOff(t *testing.T) {
 				src.read[i].Revoked = true
 			}
 			for range 33 {
-				s <- tail.Signal{Dirty: []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}}
+				s <- tail.Dirty{IDs: []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}}
 				time.Sleep(10 * time.Minute)
 			}
 		}()

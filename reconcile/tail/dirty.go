@@ -44,15 +44,15 @@ func (m *marks) hear(s Signal, log *slog.Logger) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	switch {
-	case len(s.Dirty) > 0:
+	switch s := s.(type) {
+	case Dirty:
 		if m.ids == nil {
 			m.ids = map[string]bool{}
 		}
 		if len(m.ids) == 0 {
 			m.first = now
 		}
-		for _, id := range s.Dirty {
+		for _, id := range s.IDs {
 			m.ids[id] = true
 			if strings.Contains(id, "--") { // what is gone is known by internal ids
 				m.missing = cmp.Or(m.missing, "an event names its indicator by standard id only")
@@ -62,14 +62,14 @@ func (m *marks) hear(s Signal, log *slog.Logger) {
 		if len(m.ids) > mostMarks && m.missing == "" {
 			m.missing = "more indicators changed than are worth reading one by one"
 		}
-	case s.Gap != "":
-		log.Warn("events of the stream may be missing, so everything is read again", "why", s.Gap)
-		m.missing = cmp.Or(m.missing, s.Gap)
-	case s.Lost != nil:
-		log.Info("the stream's connection ended; it is made again", "why", s.Lost)
+	case Gap:
+		log.Warn("events of the stream may be missing, so everything is read again", "why", s.Reason)
+		m.missing = cmp.Or(m.missing, s.Reason)
+	case Lost:
+		log.Info("the stream's connection ended; it is made again", "why", s.Err, "wait", s.Wait)
 		return
-	case s.Safe != nil:
-		m.safe = *s.Safe
+	case Safe:
+		m.safe = s.Position
 		return // nothing to do about it
 	default:
 		return

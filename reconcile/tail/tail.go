@@ -59,14 +59,6 @@ type Tail struct {
 	from   state.Position
 }
 
-// Signal is one thing that a stream tells. Only one member is set.
-type Signal struct {
-	Dirty []string        // ids of indicators that something happened to
-	Gap   string          // events are missing, and why
-	Safe  *state.Position // everything before it was told
-	Lost  error           // the connection is gone; there will be another
-}
-
 // mostCollecting is how long marks are collected at most while events keep coming.
 const mostCollecting = 10 * time.Second
 

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"harfangsync/reconcile/state"
+	"harfangsync/reconcile/tail"
 )
 
 // FollowOptions say which stream is followed, and from where.
 type FollowOptions struct {
 	Stream string // id of the collection
-	// From is a position up to which everything is known, such as one of Safe or StreamPosition. The
+	// From is a position up to which everything is known, such as one of tail.Safe or StreamPosition. The
 	// connection begins a minute before it, so events come again that were told already; a log that
-	// begins in that minute is no Gap, one that begins later is. Nil is from the first connection on.
+	// begins in that minute is no tail.Gap, one that begins later is. Nil is from the first connection on.
 	From       *state.Position
 	Silence    time.Duration // without a message, after which a connection is given up; default 45 s
 	MaxMessage int           // bytes of one message, beyond which it is a Gap; default 64 MiB
@@ -40,17 +41,18 @@ var (
 
 // Follow tells what happens in a live stream until ctx ends or the caller breaks (contract opencti-api
 // 5). It connects again after every end of the stream, silence and failure, with growing waits, from
-// the last safe position. What ends it is the last error, without a signal: a *StreamError, which trying
+// the last safe position. A tail.Lost has ErrStreamEnded if the platform ended the stream in order, otherwise
+// an *Error. What ends it is the last error, without a signal: a *StreamError, which trying
 // again does not mend, or that of ctx. While the caller handles a signal nothing is read and no silence
 // counted; the platform may end the connection meanwhile, which loses nothing.
-func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[Signal, error] {
+func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[tail.Signal, error] {
 	if o.Silence <= 0 {
 		o.Silence = mostSilence
 	}
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = mostMessage
 	}
-	return func(yield func(Signal, error) bool) {
+	return func(yield func(tail.Signal, error) bool) {
 		if o.Stream == "" { // which would be the raw stream, for administrators alone
 			yield(nil, errors.New("OpenCTI: no live stream is named; set connector.live_stream_id"))
 			return
@@ -60,7 +62,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[Signal, 
 			f.known, f.safe = true, *o.From
 		}
 		for failures := 0; ; failures++ {
-			held, err := f.connection(ctx, func(s Signal) bool { return yield(s, nil) })
+			held, err := f.connection(ctx, func(s tail.Signal) bool { return yield(s, nil) })
 			if errors.Is(err, errBreak) {
 				return
 			}
@@ -79,7 +81,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[Signal, 
 			if e, ok := errors.AsType[*Error](err); ok && e.After > 0 {
 				wait = max(wait, min(e.After, c.o.Retry.MaxWait))
 			}
-			if !yield(Lost{Err: err, Wait: wait}, nil) {
+			if !yield(tail.Lost{Err: err, Wait: wait}, nil) {
 				return
 			}
 			if err := c.o.Retry.Sleep(ctx, wait); err != nil {

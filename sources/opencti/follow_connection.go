@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile/remote"
+	"harfangsync/reconcile/tail"
 )
 
 // follower is a stream that is being followed.
@@ -28,7 +29,7 @@ var (
 
 // connection follows the stream through one connection. held says that it gave messages for a while.
 // The error is errBreak, ErrStreamEnded, a *StreamError or an *Error.
-func (f *follower) connection(ctx context.Context, yield func(Signal) bool) (held bool, err error) {
+func (f *follower) connection(ctx context.Context, yield func(tail.Signal) bool) (held bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := &watch{idle: f.o.Silence, expire: func() { cancel(errSilent) }}

@@ -11,6 +11,7 @@ import (
 
 	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/state"
+	"harfangsync/reconcile/tail"
 	"harfangsync/sources/opencti"
 )
 
@@ -49,9 +50,9 @@ func TestNothingIsLostWhereverAStreamBreaks(t *testing.T) {
 		told := map[string]bool{}
 		for s := range c.Follow(t.Context(), opencti.FollowOptions{Stream: "s1", From: new(position(1))}) {
 			switch s := s.(type) {
-			case opencti.Dirty:
+			case tail.Dirty:
 				told[s.IDs[0]] = true
-			case opencti.Safe:
+			case tail.Safe:
 				for k := range events {
 					if id := fmt.Sprint("i", k); position(10*(k+1)).Compare(s.Position) <= 0 && !told[id] {
 						t.Fatalf("cut at %d: %s is called safe before %s was told", n, s.Position, id)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"harfangsync/reconcile/tail"
 	"io"
 	"slices"
 	"strings"
@@ -188,7 +189,7 @@ func (s small) Read(p []byte) (int, error) { return s.r.Read(p[:min(len(p), 1460
 func FuzzFollow(f *testing.F) {
 	for _, seed := range []string{
 		"", "\n\n", "event: connected\ndata: " + connected + "\n\n", "id: 101-0\nevent: create\ndata: " + indicator("a") + "\n\n: x\n\nid: 102-0\nevent: heartbeat\ndata: \"x\"\n\n",
-		"id: 101-0\r\nevent: merge\r\ndata: " + merged(object("indicator", "a"), object("indicator", "b")) + "\r\n\r\n", "event: error\rdata: {\"message\":\"\\u001b[31m\\n\"}\r\r",
+		"id: 101-0\r\nevent: merge\r\ndata: " + merging(object("indicator", "a"), object("indicator", "b")) + "\r\n\r\n", "event: error\rdata: {\"message\":\"\\u001b[31m\\n\"}\r\r",
 		"\xEF\xBB\xBFevent: delete\ndata: {\"data\":\ndata: 7}\n\n", "event: update\ndata: {\"data\":{\"type\":\"indicator\",\"id\":\"\\u0000\"}}\n\n", strings.Repeat("data: x\n", 99) + "\n", "id: -\nevent: no-recover\n\n",
 	} {
 		f.Add(seed, 7)
@@ -224,7 +225,7 @@ func FuzzFollow(f *testing.F) {
 				if line := Tell(s); strings.ContainsAny(line, "\n\r\x1b") || len(line) > 4*most {
 					t.Errorf("%+v tells %q", one, line)
 				}
-				if d, ok := s.(Dirty); ok && len(d.IDs) == 0 {
+				if d, ok := s.(tail.Dirty); ok && len(d.IDs) == 0 {
 					t.Errorf("%+v makes nothing dirty", one)
 				}
 			}

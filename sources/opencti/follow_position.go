@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"harfangsync/reconcile/state"
+	"harfangsync/reconcile/tail"
 )
 
 // tellPosition is the version from which redisStreamInfo tells where the stream ends (contract
@@ -42,13 +43,13 @@ func (c *Client) StreamPosition(ctx context.Context, stream string) (state.Posit
 			return state.Position{}, err
 		}
 		switch s := s.(type) {
-		case Connected:
+		case tail.Connected:
 			return s.Last, nil
-		case Lost:
+		case tail.Lost:
 			if attempt++; attempt >= c.o.Retry.Attempts {
 				return state.Position{}, s.Err
 			}
-		case Gap:
+		case tail.Gap:
 			return state.Position{}, &Error{Op: op, Transport: true, Message: s.Reason}
 		default: // events, which would come for ever
 			return state.Position{}, &Error{Op: op, Transport: true, Message: unclear}

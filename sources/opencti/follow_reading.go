@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"harfangsync/reconcile/state"
+	"harfangsync/reconcile/tail"
 )
 
 // overlap is how far before the last safe position a connection begins, since the platform moves a
@@ -35,7 +36,7 @@ func (r *reading) connect() (start string) {
 }
 
 // see takes the id of a message.
-func (r *reading) see(id string) []Signal {
+func (r *reading) see(id string) []tail.Signal {
 	p, err := state.ParsePosition(id)
 	if err != nil || p.Compare(r.last) <= 0 {
 		return nil
@@ -47,55 +48,58 @@ func (r *reading) see(id string) []Signal {
 		r.known, r.safe = true, p.Back(time.Millisecond) // p itself may be that of a dependency
 	case before.Compare(r.safe) > 0:
 		r.safe = before
-		return []Signal{Safe{before}}
+		return []tail.Signal{tail.Safe{Position: before}}
 	}
 	return nil
 }
 
 // message is what a message tells, in order. The error is an *Error without an operation: the connection
 // is of no use any more.
-func (r *reading) message(m message) ([]Signal, error) {
+func (r *reading) message(m message) ([]tail.Signal, error) {
 	if m.Cut {
-		return append(r.see(m.ID), Gap{fmt.Sprintf("the message at %s is too large to be read", spot(m.ID))}), nil
+		return append(r.see(m.ID), tail.Gap{Reason: fmt.Sprintf("the message at %s is too large to be read", spot(m.ID))}), nil
 	}
 	switch m.Event {
 	case "connected":
 		return r.connected(m.Data), nil
 	case "heartbeat", "consumer_metrics":
 		return r.see(m.ID), nil
-	case string(Created), string(Updated), string(Deleted), string(Merged):
+	case "create", "update", "delete", merged: // an indicator that no longer passes the stream's filter is deleted
 		return append(r.see(m.ID), change(m)...), nil
 	case "error":
 		why := "the platform reports an error in the stream: " + r.spoken(m.Data)
-		return []Signal{Gap{why}}, &Error{Transport: true, Message: why}
+		return []tail.Signal{tail.Gap{Reason: why}}, &Error{Transport: true, Message: why}
 	}
 	// Others are ignored, with their ids: that of no-recover is the platform's time, which may be past
 	// events that are still to come.
 	return nil, nil
 }
 
+// merged is the event of an indicator that stays, and of those that are gone.
+const merged = "merge"
+
 // ignored says whether message makes nothing of this event.
 func ignored(event string) bool {
-	return !slices.Contains([]string{"connected", "heartbeat", "consumer_metrics", "error", string(Created), string(Updated), string(Deleted), string(Merged)}, event)
+	return !slices.Contains([]string{"connected", "heartbeat", "consumer_metrics", "error", "create", "update", "delete", merged}, event)
 }
 
 const unclear = "the platform does not say where its stream begins and ends"
 
-func (r *reading) connected(data string) []Signal {
+func (r *reading) connected(data string) []tail.Signal {
 	var w struct{ FirstEventID, LastEventID string }
 	_ = json.Unmarshal([]byte(data), &w) // what is missing is no position
 	first, err1 := state.ParsePosition(w.FirstEventID)
 	last, err2 := state.ParsePosition(w.LastEventID)
 	if err1 != nil || err2 != nil {
-		return []Signal{Gap{unclear}}
+		return []tail.Signal{tail.Gap{Reason: unclear}}
 	}
-	out := []Signal{Connected{First: first, Last: last}}
+	out := []tail.Signal{tail.Connected{First: first, Last: last}}
 	switch {
 	case !r.known:
 		r.known, r.safe, r.last = true, last, last
 	case !r.safe.IsZero() && first.Compare(r.safe) > 0:
 		// The platform begins at its oldest event without a word.
-		out = append(out, Gap{fmt.Sprintf("the platform keeps no events before %s any more, and those up to %s were read", first, r.safe)})
+		out = append(out, tail.Gap{Reason: fmt.Sprintf("the platform keeps no events before %s any more, and those up to %s were read", first, r.safe)})
 		r.safe, r.last = first, first // nothing before it will ever come
 	}
 	return out
@@ -150,17 +154,16 @@ func plausible(id string) bool {
 
 // change is what a change of an object means. Which change it is only the name of the event says: the
 // inner type differs from it, or is missing (contract opencti-api 5.4, 5.5).
-func change(m message) (out []Signal) {
+func change(m message) (out []tail.Signal) {
 	ids, err := indicators(m)
 	if len(ids) > 0 {
-		at, _ := state.ParsePosition(m.ID)
-		out = append(out, Dirty{IDs: ids, Op: StreamOp(m.Event), Position: at})
+		out = append(out, tail.Dirty{IDs: ids})
 	}
 	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		err = errors.New("it has another shape") // the library names Go's types
 	}
 	if err != nil {
-		out = append(out, Gap{fmt.Sprintf("the %s event at %s cannot be read: %s", m.Event, spot(m.ID), oneLine(err.Error()))})
+		out = append(out, tail.Gap{Reason: fmt.Sprintf("the %s event at %s cannot be read: %s", m.Event, spot(m.ID), oneLine(err.Error()))})
 	}
 	return out
 }
@@ -176,7 +179,7 @@ func indicators(m message) (ids []string, err error) {
 		return nil, err
 	}
 	objects := []*wireObject{w.Data}
-	if m.Event == string(Merged) && w.Data != nil && w.Data.Type == "indicator" {
+	if m.Event == merged && w.Data != nil && w.Data.Type == "indicator" {
 		var context struct {
 			Sources []*wireObject `json:"sources"`
 		}

@@ -10,20 +10,21 @@ import (
 	"pgregory.net/rapid"
 
 	"harfangsync/reconcile/state"
+	"harfangsync/reconcile/tail"
 )
 
 // Tell is a signal in one line, for tests.
-func Tell(s Signal) string {
+func Tell(s tail.Signal) string {
 	switch s := s.(type) {
-	case Connected:
+	case tail.Connected:
 		return fmt.Sprintf("connected %s to %s", s.First, s.Last)
-	case Dirty:
-		return fmt.Sprintf("%s %s at %s", s.Op, strings.Join(s.IDs, " "), s.Position)
-	case Safe:
+	case tail.Dirty:
+		return "dirty " + strings.Join(s.IDs, " ")
+	case tail.Safe:
 		return "safe " + s.Position.String()
-	case Gap:
+	case tail.Gap:
 		return "gap: " + s.Reason
-	case Lost:
+	case tail.Lost:
 		return fmt.Sprintf("lost for %v: %v", s.Wait, s.Err)
 	}
 	return fmt.Sprintf("%T", s)
@@ -44,7 +45,7 @@ func inferred(o string) string {
 	return strings.Replace(o, `"is_inferred":false`, `"is_inferred":true`, 1)
 }
 
-func merged(target string, sources ...string) string {
+func merging(target string, sources ...string) string {
 	return fmt.Sprintf(`{"type":"merge","data":%s,"context":{"patch":[],"sources":[%s]}}`, target, strings.Join(sources, ","))
 }
 
@@ -58,38 +59,36 @@ func TestReading(t *testing.T) {
 		in   []message
 		want []string
 	}{
-		{"an indicator is dirty by its internal id", &start, []message{{ID: "101-0", Event: "create", Data: indicator("a")}}, []string{"create a at 101-0"}},
-		{"the name of the event counts, not the inner type", &start,
-			[]message{{ID: "101-0", Event: "delete", Data: strings.Replace(indicator("a"), `"data"`, `"type":"update","data"`, 1)}}, []string{"delete a at 101-0"}},
+		{"an indicator is dirty by its internal id", &start, []message{{ID: "101-0", Event: "create", Data: indicator("a")}}, []string{"dirty a"}},
 		{"every change is told", &start, []message{{ID: "101-0", Event: "update", Data: indicator("a")}, {ID: "101-1", Event: "update", Data: indicator("a")}},
-			[]string{"update a at 101-0", "safe 101-0", "update a at 101-1"}},
+			[]string{"dirty a", "safe 101-0", "dirty a"}},
 		{"other objects are ignored, and move on", &start, []message{
 			{ID: "101-0", Event: "create", Data: data(object("identity", "x"))}, {ID: "102-0", Event: "create", Data: data(object("marking-definition", "y"))},
 		}, []string{"safe 101-0"}},
 		{"what is broken in other objects matters to nobody", &start, []message{{ID: "101-0", Event: "update", Data: `{"data":{"type":"report","extensions":7}}`}}, nil},
 		{"inferred indicators are dropped", &start, []message{{ID: "101-0", Event: "create", Data: data(inferred(object("indicator", "a")))}}, nil},
 		{"without an extension there is the standard id", &start, []message{{ID: "101-0", Event: "create", Data: data(`{"type":"indicator","id":"indicator--s"}`)}},
-			[]string{"create indicator--s at 101-0"}},
+			[]string{"dirty indicator--s"}},
 		{"a merge names the one that stays and those that are gone", &start,
-			[]message{{ID: "101-0", Event: "merge", Data: merged(object("indicator", "a"), object("indicator", "b"), object("indicator", "c"), object("indicator", "b"))}},
-			[]string{"merge a b c at 101-0"}},
+			[]message{{ID: "101-0", Event: "merge", Data: merging(object("indicator", "a"), object("indicator", "b"), object("indicator", "c"), object("indicator", "b"))}},
+			[]string{"dirty a b c"}},
 		{"inferred ones of a merge are dropped alone", &start,
-			[]message{{ID: "101-0", Event: "merge", Data: merged(inferred(object("indicator", "a")), inferred(object("indicator", "b")), object("indicator", "c"))}},
-			[]string{"merge c at 101-0"}},
+			[]message{{ID: "101-0", Event: "merge", Data: merging(inferred(object("indicator", "a")), inferred(object("indicator", "b")), object("indicator", "c"))}},
+			[]string{"dirty c"}},
 		{"a merge of other objects is ignored", &start, []message{{ID: "101-0", Event: "merge", Data: data(object("malware", "m"))}}, nil},
 		{"a merge without sources is a gap", &start, []message{{ID: "101-0", Event: "merge", Data: indicator("a")}},
-			[]string{"merge a at 101-0", "gap: the merge event at 101-0 cannot be read: it does not say what was merged away"}},
+			[]string{"dirty a", "gap: the merge event at 101-0 cannot be read: it does not say what was merged away"}},
 		{"one source that cannot be read is a gap, the others are told", &start,
-			[]message{{ID: "101-0", Event: "merge", Data: merged(object("indicator", "a"), `null`, `{"type":"indicator"}`, object("indicator", "c"))}},
-			[]string{"merge a c at 101-0", "gap: the merge event at 101-0 cannot be read: no object"}},
+			[]message{{ID: "101-0", Event: "merge", Data: merging(object("indicator", "a"), `null`, `{"type":"indicator"}`, object("indicator", "c"))}},
+			[]string{"dirty a c", "gap: the merge event at 101-0 cannot be read: no object"}},
 		{"sources of another shape are a gap", &start, []message{{ID: "101-0", Event: "merge", Data: `{"data":` + object("indicator", "a") + `,"context":{"sources":{}}}`}},
-			[]string{"merge a at 101-0", "gap: the merge event at 101-0 cannot be read: it has another shape"}},
+			[]string{"dirty a", "gap: the merge event at 101-0 cannot be read: it has another shape"}},
 		{"the patch of an update is not looked at", &start, []message{{ID: "101-0", Event: "update", Data: `{"data":` + object("indicator", "a") + `,"context":7}`}},
-			[]string{"update a at 101-0"}},
-		{"an event without a position is told", &start, []message{{Event: "create", Data: indicator("a")}}, []string{"create a at 0-0"}},
+			[]string{"dirty a"}},
+		{"an event without a position is told", &start, []message{{Event: "create", Data: indicator("a")}}, []string{"dirty a"}},
 
 		{"data that is no JSON is a gap, and the stream goes on", &start, []message{{ID: "101-0", Event: "update", Data: `{"data":`}, {ID: "102-0", Event: "update", Data: indicator("a")}},
-			[]string{"gap: the update event at 101-0 cannot be read: unexpected end of JSON input", "safe 101-0", "update a at 102-0"}},
+			[]string{"gap: the update event at 101-0 cannot be read: unexpected end of JSON input", "safe 101-0", "dirty a"}},
 		{"no data is a gap", &start, []message{{ID: "101-0", Event: "create"}, {ID: "101-0", Event: "delete", Data: "{}"}, {ID: "101-0", Event: "delete", Data: "null"}},
 			[]string{"gap: the create event at 101-0 cannot be read: unexpected end of JSON input", "gap: the delete event at 101-0 cannot be read: no object", "gap: the delete event at 101-0 cannot be read: no object"}},
 		{"an object without a type is a gap", &start, []message{{ID: "x\x1b", Event: "create", Data: `{"data":{"id":"indicator--s"}}`}},
@@ -102,14 +101,14 @@ func TestReading(t *testing.T) {
 			[]string{"gap: the message at 101-0 is too large to be read", "safe 101-0"}},
 
 		{"an id is safe once a later one came", &start, []message{{ID: "101-0", Event: "create", Data: indicator("a")}, {ID: "106-0", Event: "heartbeat"}, {ID: "111-0", Event: "heartbeat"}},
-			[]string{"create a at 101-0", "safe 101-0", "safe 106-0"}},
+			[]string{"dirty a", "safe 101-0", "safe 106-0"}},
 		{"a dependency has the id of the event that follows", &start, []message{
 			{ID: "101-0", Event: "create", Data: data(object("identity", "x"))}, {ID: "101-0", Event: "heartbeat"}, {ID: "101-0", Event: "create", Data: indicator("a")}, {ID: "101-1", Event: "consumer_metrics"},
-		}, []string{"create a at 101-0", "safe 101-0"}},
+		}, []string{"dirty a", "safe 101-0"}},
 		{"positions compare by number", &start, []message{{ID: "1000-9", Event: "heartbeat"}, {ID: "1000-10", Event: "heartbeat"}, {ID: "999-0", Event: "heartbeat"}, {ID: "1001-0", Event: "heartbeat"}},
 			[]string{"safe 1000-9", "safe 1000-10"}},
 		{"events before the start are told, and move nothing", &start, []message{{ID: "99-0", Event: "update", Data: indicator("a")}, {ID: "100-0", Event: "update", Data: indicator("b")}, {ID: "101-0", Event: "heartbeat"}},
-			[]string{"update a at 99-0", "update b at 100-0"}},
+			[]string{"dirty a", "dirty b"}},
 		{"ids that are no positions move nothing", &start, []message{{ID: "101-0", Event: "heartbeat"}, {ID: "later", Event: "heartbeat"}, {ID: "", Event: "heartbeat"}}, nil},
 		{"unknown events and no-recover are ignored with their ids", &start, []message{{ID: "101-0", Event: "heartbeat"}, {ID: "500-0", Event: "no-recover", Data: "{}"}, {ID: "600-0", Event: "news"}, {ID: "700-0"}}, nil},
 
@@ -122,9 +121,9 @@ func TestReading(t *testing.T) {
 		{"a platform that does not say where it begins", &start, []message{{Event: "connected", Data: `{"firstEventId":null,"lastEventId":"900-0"}`}, {Event: "connected"}, {Event: "connected", Data: `{"firstEventId":5,"lastEventId":"900-0"}`}},
 			[]string{"gap: " + unclear, "gap: " + unclear, "gap: " + unclear}},
 		{"without a start the end of the log is one", nil, []message{{Event: "connected", Data: connected}, {ID: "901-0", Event: "update", Data: indicator("a")}, {ID: "902-0", Event: "heartbeat"}},
-			[]string{"connected 50-0 to 900-0", "update a at 901-0", "safe 901-0"}},
+			[]string{"connected 50-0 to 900-0", "dirty a", "safe 901-0"}},
 		{"without any start nothing is safe that may be a dependency", nil, []message{{ID: "901-0", Event: "create", Data: data(object("identity", "x"))}, {ID: "901-0", Event: "update", Data: indicator("a")}, {ID: "902-0", Event: "heartbeat"}},
-			[]string{"update a at 901-0", "safe 901-0"}},
+			[]string{"dirty a", "safe 901-0"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -215,7 +214,7 @@ func TestSafePositionsAreSafe(t *testing.T) {
 				p := state.Position{Ms: int64(id)}
 				signals, _ := r.message(message{ID: p.String(), Event: rapid.SampledFrom([]string{"heartbeat", "update", "news"}).Draw(t, "event"), Data: indicator("a")})
 				for _, s := range signals {
-					s, ok := s.(Safe)
+					s, ok := s.(tail.Safe)
 					if !ok {
 						continue
 					}

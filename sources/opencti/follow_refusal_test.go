@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile/remote"
+	"harfangsync/reconcile/tail"
 	"harfangsync/sources/opencti"
 )
 
@@ -81,7 +82,7 @@ func TestOtherFailuresOfAStreamAreTemporary(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &feeds{answers: []func(http.ResponseWriter, *http.Request){tt.answer, streams(event(at(20), "create", indicator("b")))}}
 			p := connect(t, f, opencti.Options{Retry: remote.Retry{Backoff: func(int) time.Duration { return time.Second }, MaxWait: time.Minute}})
-			var lost []opencti.Lost
+			var lost []tail.Lost
 			dirty := 0
 			for s, err := range p.Follow(t.Context(), opencti.FollowOptions{Stream: "s1"}) {
 				if err != nil {
@@ -91,9 +92,9 @@ func TestOtherFailuresOfAStreamAreTemporary(t *testing.T) {
 					continue
 				}
 				switch s := s.(type) {
-				case opencti.Lost:
+				case tail.Lost:
 					lost = append(lost, s)
-				case opencti.Dirty:
+				case tail.Dirty:
 					dirty++
 				}
 			}

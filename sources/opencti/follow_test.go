@@ -15,6 +15,7 @@ import (
 
 	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/state"
+	"harfangsync/reconcile/tail"
 	"harfangsync/sources/opencti"
 )
 
@@ -99,7 +100,7 @@ func follow(t testing.TB, p *probe, o opencti.FollowOptions) (out []string, end 
 			end = err
 			continue
 		}
-		if l, ok := s.(opencti.Lost); ok && errors.Is(l.Err, opencti.ErrStreamEnded) {
+		if l, ok := s.(tail.Lost); ok && errors.Is(l.Err, opencti.ErrStreamEnded) {
 			out = append(out, "ended")
 			continue
 		}
@@ -175,23 +176,23 @@ func TestFollowThroughUnkindStreams(t *testing.T) {
 		want    []string
 	}{
 		{"the end of the body is normal", []func(http.ResponseWriter, *http.Request){streams(event(at(20), "create", indicator("a"))), streams(event(at(20), "create", indicator("a")) + event(at(21), "heartbeat", "x"))},
-			[]string{"create a at " + at(20), "ended", "create a at " + at(20), "safe " + at(20), "ended"}},
+			[]string{"dirty a", "ended", "dirty a", "safe " + at(20), "ended"}},
 		{"an event that comes twice is told twice and harms nobody", []func(http.ResponseWriter, *http.Request){streams(strings.Repeat(event(at(20), "delete", indicator("a")), 2))},
-			[]string{"delete a at " + at(20), "delete a at " + at(20), "ended"}},
+			[]string{"dirty a", "dirty a", "ended"}},
 		{"half a message at the end is not told", []func(http.ResponseWriter, *http.Request){streams(strings.TrimSuffix(event(at(20), "create", indicator("a")), "\n"))}, []string{"ended"}},
 		{"nor is one without the last line feed", []func(http.ResponseWriter, *http.Request){streams(strings.TrimSuffix(event(at(20), "create", indicator("a")), "\n\n"))}, []string{"ended"}},
 		{"a body that breaks off", []func(http.ResponseWriter, *http.Request){cut(event(at(20), "create", indicator("a")) + "id: " + at(21) + "\nevent: delete\nda")},
-			[]string{"create a at " + at(20), `lost for 0s: OpenCTI: live stream "s1": the stream broke off: unexpected EOF; check opencti.url, the network and ssl_verify or ca_bundle`}},
+			[]string{"dirty a", `lost for 0s: OpenCTI: live stream "s1": the stream broke off: unexpected EOF; check opencti.url, the network and ssl_verify or ca_bundle`}},
 		{"a line of eight megabytes", []func(http.ResponseWriter, *http.Request){streams(event(at(20), "update", large) + event(at(21), "update", indicator("b")))},
-			[]string{"update large at " + at(20), "safe " + at(20), "update b at " + at(21), "ended"}},
+			[]string{"dirty large", "safe " + at(20), "dirty b", "ended"}},
 		{"carriage returns, a byte order mark and comments", []func(http.ResponseWriter, *http.Request){
 			streams("\xEF\xBB\xBF: hello\r\n\r\n" + strings.ReplaceAll(event(at(20), "create", indicator("a")), "\n", "\r\n") + ":\r\n"),
-		}, []string{"create a at " + at(20), "ended"}},
+		}, []string{"dirty a", "ended"}},
 		{"a message that cannot be read is a gap and no end", []func(http.ResponseWriter, *http.Request){streams(event(at(20), "create", `{"data":{"type":`) + event(at(21), "create", indicator("b")))},
-			[]string{"gap: the create event at " + at(20) + " cannot be read: unexpected end of JSON input", "safe " + at(20), "create b at " + at(21), "ended"}},
+			[]string{"gap: the create event at " + at(20) + " cannot be read: unexpected end of JSON input", "safe " + at(20), "dirty b", "ended"}},
 		{"unknown events and no-recover are ignored", []func(http.ResponseWriter, *http.Request){
 			streams(event(at(20), "no-recover", `{"resume_from":"now"}`) + event(at(20), "ne\x1bws "+token, "x") + event(at(20), "create", indicator("a"))),
-		}, []string{"create a at " + at(20), "ended"}},
+		}, []string{"dirty a", "ended"}},
 		{"an error event is a gap, and the connection is left", []func(http.ResponseWriter, *http.Request){
 			streams("event: error\ndata: {\"message\":\"broken " + token + "\"}\n\n" + event(at(20), "create", indicator("a"))),
 		}, []string{"gap: the platform reports an error in the stream: broken ***",
@@ -218,7 +219,7 @@ func TestFollowOverItsLimit(t *testing.T) {
 		streams(event(at(20), "update", `{"data":"`+strings.Repeat("x", 200_000)+`"}`) + event(at(21), "create", indicator("b"))),
 	}}, opencti.Options{})
 	got, _ := follow(t, p, opencti.FollowOptions{From: new(position(10)), MaxMessage: 100_000})
-	want := []string{"gap: the message at " + at(20) + " is too large to be read", "safe " + at(20), "create b at " + at(21), "ended"}
+	want := []string{"gap: the message at " + at(20) + " is too large to be read", "safe " + at(20), "dirty b", "ended"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("signals (-want +got):\n%s", diff)
 	}
@@ -257,7 +258,7 @@ func TestFollowEndsWithItsContextOrItsCaller(t *testing.T) {
 	t.Run("the caller breaks at a loss", func(t *testing.T) {
 		f := &feeds{answers: []func(http.ResponseWriter, *http.Request){streams(""), streams("")}}
 		for s := range connect(t, f, opencti.Options{}).Follow(t.Context(), opencti.FollowOptions{Stream: "s1"}) {
-			if _, ok := s.(opencti.Lost); ok {
+			if _, ok := s.(tail.Lost); ok {
 				break
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile/remote"
+	"harfangsync/reconcile/tail"
 	"harfangsync/sources/opencti"
 )
 
@@ -102,7 +103,7 @@ func TestSilenceEndsAConnection(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					lost, ok := s.(opencti.Lost)
+					lost, ok := s.(tail.Lost)
 					if !ok {
 						continue
 					}
@@ -127,16 +128,16 @@ func TestABusyCallerIsNoSilence(t *testing.T) {
 		var got []string
 		for s, err := range l.client(nil).Follow(t.Context(), opencti.FollowOptions{Stream: "s1"}) {
 			switch s := s.(type) {
-			case opencti.Dirty:
+			case tail.Dirty:
 				got = append(got, opencti.Tell(s))
 				time.Sleep(10 * time.Minute)
-			case opencti.Lost:
+			case tail.Lost:
 				got = append(got, s.Err.Error())
 			case nil:
 				got = append(got, err.Error()[:26])
 			}
 		}
-		a := "update a at " + at(20)
+		a := "dirty a"
 		if diff := cmp.Diff([]string{a, a, a, opencti.ErrStreamEnded.Error(), `OpenCTI: live stream "s1":`}, got); diff != "" {
 			t.Errorf("signals (-want +got):\n%s", diff)
 		}
@@ -156,7 +157,7 @@ func TestWaitsGrowAndBeginAnewAfterAHealthySpell(t *testing.T) {
 		var ended, pause time.Duration
 		began := time.Now()
 		for s, err := range l.client(backoff).Follow(t.Context(), opencti.FollowOptions{Stream: "s1"}) {
-			if lost, ok := s.(opencti.Lost); ok {
+			if lost, ok := s.(tail.Lost); ok {
 				waits = append(waits, lost.Wait)
 				pause += lost.Wait
 			}

@@ -1,4 +1,4 @@
-package opencti
+package tail
 
 import (
 	"time"
@@ -16,22 +16,8 @@ type Connected struct{ First, Last state.Position }
 // Dirty says that something happened to indicators: what they are now has to be asked for. One event
 // may come more than once.
 type Dirty struct {
-	IDs      []string // internal ids, or the standard id of one that came without; never empty, each once
-	Op       StreamOp
-	Position state.Position // of the event; zero where it came without one
+	IDs []string // internal ids, or the standard id of one that came without; never empty, each once
 }
-
-// StreamOp is what happened, by the name of the event: an indicator that begins to match the stream's
-// filter is created, one that no longer does is deleted (contract opencti-api 5.5).
-type StreamOp string
-
-// The operations. Merged names the indicator that stays first, then those that are gone.
-const (
-	Created StreamOp = "create"
-	Updated StreamOp = "update"
-	Deleted StreamOp = "delete"
-	Merged  StreamOp = "merge"
-)
 
 // Safe is a position worth saving: every event up to it was told before. It comes once a message with a
 // later id has arrived, since a dependency carries the id of the event that follows it (contract
@@ -45,9 +31,8 @@ type Safe struct{ Position state.Position }
 // line. The stream goes on.
 type Gap struct{ Reason string }
 
-// Lost says that the connection is gone, and that there will be another one after Wait. Err is
-// ErrStreamEnded when the platform ended it in order, otherwise an *Error. Nothing is missing because of
-// it: the next connection begins before the last safe position.
+// Lost says that the connection is gone, and that there will be another one after Wait. Nothing is missing
+// because of it: the next connection begins before the last safe position.
 type Lost struct {
 	Err  error
 	Wait time.Duration
