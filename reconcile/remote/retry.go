@@ -1,5 +1,5 @@
 // Package remote is what the clients of both platforms share: how often and how far apart a request is
-// made that fails.
+// made, how much of an answer is read, and how it is decoded.
 package remote
 
 import (

@@ -12,6 +12,7 @@ import (
 
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/pull"
+	"harfangsync/reconcile/remote"
 )
 
 const (
@@ -68,7 +69,7 @@ func (c *Client) Alert(ctx context.Context, id string) (*alert.Alert, error) {
 		return nil, err
 	}
 	var w struct{ Alert json.RawMessage }
-	if json.Unmarshal(body, &w) != nil || !isObject(w.Alert) {
+	if remote.Decode(body, &w) != nil || !isObject(w.Alert) {
 		return nil, shapeError(path, "no alert")
 	}
 	_, a, err := decodeAlert(w.Alert)

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -27,14 +28,15 @@ import (
 
 // Options say how the manager is reached. Token wins over Login and Password.
 type Options struct {
-	URL      string // without trailing slash
-	Token    secret.Text
-	Login    string
-	Password secret.Text
-	HTTP     *http.Client
-	PageSize int // rows a page; default 500
-	Log      *slog.Logger
-	Retry    remote.Retry
+	URL       string // without trailing slash
+	Token     secret.Text
+	Login     string
+	Password  secret.Text
+	HTTP      *http.Client
+	PageSize  int   // rows a page; default 500
+	MaxAnswer int64 // bytes of one answer; default 128 MiB
+	Log       *slog.Logger
+	Retry     remote.Retry
 }
 
 // Client talks to one manager. It is safe for concurrent use.
@@ -45,12 +47,15 @@ type Client struct {
 	index    int // rows that a listing of alerts or threats pages to
 }
 
-// mostBody bounds an answer: a page of 500 large Sigma rules stays far below.
-const mostBody = 256 << 20
+// mostRefusal bounds what is read of a refusal, of which only the beginning is shown.
+const mostRefusal = 1 << 20
 
 // New makes a client. It sends nothing.
 func New(o Options) *Client {
 	o.Retry = o.Retry.Filled()
+	if o.MaxAnswer <= 0 {
+		o.MaxAnswer = remote.MostBytes
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -67,8 +72,7 @@ func New(o Options) *Client {
 		SetBaseURL(strings.TrimRight(o.URL, "/")).
 		SetHeader("Accept", "application/json").
 		SetDisableWarn(true).
-		SetLogger(restyLog{o.Log}).
-		SetResponseBodyLimit(mostBody)
+		SetLogger(restyLog{o.Log})
 	switch {
 	case o.Token.Set():
 		token := strings.TrimSpace(o.Token.Reveal())
@@ -99,12 +103,14 @@ type call struct {
 	// noAnswer says that a 200 without a JSON body is fine, as a 204 always is after a change. Read, null
 	// is the same as nothing.
 	noAnswer bool
+	// into is what a 2xx answer is decoded to; nil returns its body.
+	into any
 	// answer, when set, says what is wrong with the shape of a 2xx answer.
 	answer func(body []byte) string
 }
 
-// do sends a request, repeats it where that is safe, and returns the body of a 2xx answer that is
-// JSON.
+// do sends a request, repeats it where that is safe, and decodes or returns the body of a 2xx answer that
+// is JSON.
 func (c *Client) do(ctx context.Context, r call) ([]byte, error) {
 	var payload []byte
 	if r.body != nil {
@@ -148,23 +154,42 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimRight(b.Bytes(), "\n"), err
 }
 
-func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, error) {
-	req := c.rest.R().SetContext(ctx)
+func (c *Client) once(ctx context.Context, r call, payload []byte) (answer []byte, err error) {
+	req := c.rest.R().SetContext(ctx).SetDoNotParseResponse(true)
 	if r.query != nil {
 		req.SetQueryParamsFromValues(r.query)
 	}
 	if payload != nil {
 		req.SetHeader("Content-Type", "application/json").SetBody(payload)
 	}
+	var failure *Error
 	resp, err := req.Execute(r.method, r.path)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+	if err == nil {
+		defer resp.RawBody().Close()
+		body := io.Reader(resp.RawBody())
+		if resp.IsError() {
+			body = io.LimitReader(body, mostRefusal)
 		}
-		sent := !neverSent(err)
-		return nil, &Error{Method: r.method, Path: r.path, Err: trim(err), Unsure: !r.repeatable && sent, again: r.repeatable && sent}
+		err = remote.Read(body, c.o.MaxAnswer, func(body []byte) { answer, failure = c.judge(&r, resp, body) })
 	}
-	status, body := resp.StatusCode(), resp.Body()
+	_, tooLarge := errors.AsType[*remote.TooLargeError](err)
+	switch {
+	case failure != nil:
+		return nil, failure
+	case err == nil:
+		return answer, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case tooLarge:
+		return nil, &Error{Method: r.method, Path: r.path, Status: resp.StatusCode(), Words: err.Error(), TooLarge: true, Unsure: !r.repeatable}
+	}
+	sent := !neverSent(err)
+	return nil, &Error{Method: r.method, Path: r.path, Err: trim(err), Unsure: !r.repeatable && sent, again: r.repeatable && sent}
+}
+
+// judge takes what a whole answer holds, or says what is wrong with it.
+func (c *Client) judge(r *call, resp *resty.Response, body []byte) ([]byte, *Error) {
+	status := resp.StatusCode()
 	e := &Error{Method: r.method, Path: r.path, Status: status, after: remote.After(resp.Header().Get("Retry-After"), time.Now())}
 	switch {
 	case status >= 200 && status < 300:
@@ -175,14 +200,17 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, erro
 		if r.noAnswer && r.method == http.MethodGet && bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
 			return nil, nil
 		}
-		why := notJSON(body)
-		if why == "" && r.answer != nil {
-			why = r.answer(body)
+		err := r.read(body)
+		if err == nil && r.into == nil {
+			return bytes.Clone(body), nil
 		}
-		if why == "" {
-			return body, nil
+		if err == nil {
+			return nil, nil
 		}
-		e.Words, e.Shape, e.Unsure, e.again = c.hide(why), true, !r.repeatable, r.repeatable
+		if misfit, ok := errors.AsType[*remote.MisfitError](err); ok {
+			return nil, shapeError(r.path, misfit.Error())
+		}
+		e.Words, e.Shape, e.Unsure, e.again = c.hide(err.Error()), true, !r.repeatable, r.repeatable
 	case status >= 300 && status < 400:
 		e.Words = c.hide("redirect to " + oneLine(redirectTarget(resp.Header().Get("Location"))))
 	case e.turnedAway():
@@ -194,6 +222,34 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) ([]byte, erro
 		e.judge(body)
 	}
 	return nil, e
+}
+
+// read says why a body is not a JSON value that can be an answer, and decodes it where that was asked for.
+func (r *call) read(body []byte) error {
+	t := bytes.TrimSpace(body)
+	switch {
+	case len(t) == 0:
+		return errors.New("an empty body where JSON is due")
+	case t[0] == '<':
+		return errors.New("HTML where JSON is due; a proxy or a login page may be in front")
+	case bytes.Equal(t, []byte("null")):
+		return errors.New("null where an object is due")
+	}
+	var err error
+	if r.into != nil {
+		err = remote.Decode(t, r.into)
+	} else if !remote.Valid(t) {
+		err = remote.ErrNotJSON
+	}
+	if errors.Is(err, remote.ErrNotJSON) {
+		return errors.New("a body that is not JSON, or is cut")
+	}
+	if err == nil && r.answer != nil {
+		if why := r.answer(body); why != "" {
+			return errors.New(why)
+		}
+	}
+	return err
 }
 
 // neverSent says whether a failed request was not carried out and will not be by trying again: one
@@ -217,22 +273,6 @@ func trim(err error) error {
 	return err
 }
 
-// notJSON says why a body is not a JSON value that can be an answer.
-func notJSON(body []byte) string {
-	t := bytes.TrimSpace(body)
-	switch {
-	case len(t) == 0:
-		return "an empty body where JSON is due"
-	case t[0] == '<':
-		return "HTML where JSON is due; a proxy or a login page may be in front"
-	case bytes.Equal(t, []byte("null")):
-		return "null where an object is due"
-	case !json.Valid(t):
-		return "a body that is not JSON, or is cut"
-	}
-	return ""
-}
-
 func redirectTarget(location string) string {
 	u, err := url.Parse(location)
 	if err != nil || location == "" {
@@ -250,7 +290,7 @@ func (c *Client) Version(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var v struct{ Version *text }
-	if err := json.Unmarshal(body, &v); err != nil || v.Version == nil {
+	if err := remote.Decode(body, &v); err != nil || v.Version == nil {
 		return "", &Error{Method: http.MethodGet, Path: "/api/version/", Status: http.StatusOK, Shape: true, Words: "no version in the answer; is this a HarfangLab manager?"}
 	}
 	return oneLine(string(*v.Version)), nil

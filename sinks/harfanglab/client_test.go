@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -332,5 +333,35 @@ func TestRowsKeepWhatIsCompared(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("rows (-want +got):\n%s", d)
+	}
+}
+
+// An answer over a limit would be so again: it is fetched once, and the error names limit and remedy.
+func TestAnAnswerOverALimitIsFinal(t *testing.T) {
+	for _, tt := range []struct {
+		name, body, want string
+	}{
+		{"bytes", `{"count": 0, "next": null, "results": [], "x": "` + strings.Repeat("x", 8<<20) + `"}`, "200 with an answer of more than 8388608 bytes; lower sync.page_size"},
+		{"elements", `{"count": 1, "next": null, "results": [` + strings.Repeat("{},", 2<<20) + `{}]}`, "200 with an answer of more than 1048576 elements; lower sync.page_size"},
+		{"lists in each other", strings.Repeat("[", 4<<20), "200 with an answer of more than 1048576 elements; lower sync.page_size"},
+	} {
+		m := serve(t, func(w http.ResponseWriter, _ request) { _, _ = io.WriteString(w, tt.body) })
+		c := client(t, m.URL, func(o *harfanglab.Options) { o.MaxAnswer = 8 << 20 })
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := c.Rows(t.Context(), reconcile.IOC, "l", func([]reconcile.Row) error { return nil })
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+		if e, ok := errors.AsType[*harfanglab.Error](err); ok && e.Temporary() {
+			t.Errorf("%s: %v counts as temporary", tt.name, err)
+		}
+		if n := len(m.requests()); n != 1 {
+			t.Errorf("%s: asked %d times, want once", tt.name, n)
+		}
+		if got := (after.TotalAlloc - before.TotalAlloc) >> 20; got > 64 {
+			t.Errorf("%s: %d MiB were taken for an answer of at most 8", tt.name, got)
+		}
 	}
 }

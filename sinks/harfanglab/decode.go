@@ -2,10 +2,17 @@ package harfanglab
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"harfangsync/reconcile"
 )
@@ -18,19 +25,17 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	switch {
 	case bytes.Equal(b, []byte("null")):
 		*t = ""
-		return nil
+	case len(b) > 1 && b[0] == '"' && bytes.IndexByte(b, '\\') < 0 && utf8.Valid(b):
+		*t = text(b[1 : len(b)-1])
 	case len(b) > 0 && b[0] == '"':
-		var s string
-		if err := json.Unmarshal(b, &s); err != nil {
-			return err
-		}
+		s, _ := jsontext.AppendUnquote(nil, b) // all it could find wrong is UTF-8, and that it replaces
 		*t = text(s)
-		return nil
 	case len(b) > 0 && (b[0] == '-' || b[0] >= '0' && b[0] <= '9'):
 		*t = text(b)
-		return nil
+	default:
+		return fmt.Errorf("%.20s where a text is due", b)
 	}
-	return fmt.Errorf("%.20s where a text is due", b)
+	return nil
 }
 
 // loose is a text that other forms may stand in for; those read as "".
@@ -51,26 +56,18 @@ type page[T any] struct {
 	Results *[]T            `json:"results"`
 }
 
-func decodePage[T any](body []byte, path string) (*page[T], error) {
+// getPage asks for one page of a collection.
+func getPage[T any](ctx context.Context, c *Client, path string, query url.Values, limit, offset int) (*page[T], error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}}
+	maps.Copy(q, query)
 	var p page[T]
-	if err := json.Unmarshal(body, &p); err != nil {
-		return nil, shapeError(path, misfit(err))
+	if _, err := c.do(ctx, call{method: http.MethodGet, path: path, query: q, repeatable: true, into: &p}); err != nil {
+		return nil, err
 	}
 	if p.Count == nil || *p.Count < 0 || p.Results == nil {
 		return nil, shapeError(path, "no count or no results in it")
 	}
 	return &p, nil
-}
-
-// misfit says what of an answer does not fit, in the API's words and not in Go's.
-func misfit(err error) string {
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		if e.Field == "" {
-			return "a JSON " + e.Value + " where an object is due"
-		}
-		return fmt.Sprintf("a JSON %s in member %s", e.Value, e.Field)
-	}
-	return err.Error()
 }
 
 func shapeError(path, why string) *Error {

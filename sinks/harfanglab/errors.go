@@ -24,6 +24,7 @@ type Error struct {
 	Linked       bool     // a correlation uses the rule
 	Unsure       bool     // the request may have been carried out
 	Shape        bool     // the answer was not one of the API
+	TooLarge     bool     // the answer is over a limit, and would be again
 	Refused      bool     // a 2xx whose entry says that the content was refused (contract harfanglab-api 4.4)
 	Err          error    // of the transport
 
@@ -69,6 +70,8 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%s: %d %s; set harfanglab.url to the final address", where, e.Status, e.Words)
 	case e.Status == http.StatusTooManyRequests:
 		return fmt.Sprintf("%s: 429 too many requests (%s); lower sync.parallelism or set sync.rate_limit", where, e.Words)
+	case e.TooLarge:
+		return fmt.Sprintf("%s: %d with %s; lower sync.page_size", where, e.Status, e.Words)
 	case e.Shape:
 		return fmt.Sprintf("%s: %d with %s; check harfanglab.url and what is in front of it", where, e.Status, e.Words)
 	case e.Status >= 500:
@@ -117,11 +120,11 @@ func (e *Error) Fault() reconcile.Fault {
 func (e *Error) judge(body []byte) {
 	e.Exists = e.Status == http.StatusBadRequest && bytes.Contains(bytes.ToLower(body), []byte("already exists"))
 	var o map[string]json.RawMessage
-	if json.Unmarshal(body, &o) != nil {
+	if remote.Decode(body, &o) != nil {
 		return
 	}
 	var code string
-	_ = json.Unmarshal(o["code"], &code) // a code that is no text is none of ours
+	_ = remote.Decode(o["code"], &code) // a code that is no text is none of ours
 	_, linked := o["linked_correlation"]
 	e.Linked = e.Status == http.StatusBadRequest && (linked || strings.HasPrefix(code, "linked_"))
 	for name := range o {
@@ -140,7 +143,7 @@ func words(body []byte) string {
 		return "with an HTML page"
 	}
 	var o struct{ Detail *string }
-	if json.Unmarshal(t, &o) == nil && o.Detail != nil {
+	if remote.Decode(t, &o) == nil && o.Detail != nil {
 		return oneLine(*o.Detail)
 	}
 	return oneLine(string(t))

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -128,20 +128,13 @@ func (f *feed[T]) walk(ctx context.Context, s *span) (w walked, err error) {
 }
 
 func (f *feed[T]) page(ctx context.Context, s *span, limit, offset int) (*page[json.RawMessage], error) {
-	q := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}, "ordering": {f.order}}
-	for _, filter := range []url.Values{f.filter, s.filter} {
-		for k, v := range filter {
-			q[k] = v
-		}
-	}
+	q := url.Values{"ordering": {f.order}}
+	maps.Copy(q, f.filter)
+	maps.Copy(q, s.filter)
 	if s.level != "" {
 		q.Set("level", s.level)
 	}
-	body, err := f.c.do(ctx, call{method: http.MethodGet, path: f.path, query: q, repeatable: true})
-	if err != nil {
-		return nil, err
-	}
-	return decodePage[json.RawMessage](body, f.path)
+	return getPage[json.RawMessage](ctx, f.c, f.path, q, limit, offset)
 }
 
 // take visits what is new on a page, sorted by time and id.

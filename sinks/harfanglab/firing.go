@@ -2,7 +2,6 @@ package harfanglab
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -22,16 +21,13 @@ func (c *Client) Rule(ctx context.Context, k reconcile.Kind, id string) (*reconc
 	if !ok {
 		return nil, nil
 	}
-	body, err := c.do(ctx, call{method: http.MethodGet, path: path, repeatable: true})
+	var w wireRule
+	_, err := c.do(ctx, call{method: http.MethodGet, path: path, repeatable: true, into: &w})
 	if e, failed := errors.AsType[*Error](err); failed && (e.NotFound() || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusBadRequest) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
-	}
-	var w wireRule
-	if err := json.Unmarshal(body, &w); err != nil {
-		return nil, shapeError(path, misfit(err))
 	}
 	row, err := w.row(k)
 	if err != nil {

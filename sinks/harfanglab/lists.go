@@ -2,15 +2,14 @@ package harfanglab
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 )
 
 const base = "/api/data/threat_intelligence/"
@@ -83,7 +82,7 @@ func (c *Client) CreateList(ctx context.Context, k reconcile.Kind, name string) 
 		}
 	}
 	var s wireSource
-	if err == nil && json.Unmarshal(body, &s) == nil && s.ID != "" && (s.Name == "" || string(s.Name) == name) {
+	if err == nil && remote.Decode(body, &s) == nil && s.ID != "" && (s.Name == "" || string(s.Name) == name) {
 		return &reconcile.List{ID: string(s.ID), Name: name, Enabled: s.Enabled}, nil
 	}
 	found, ferr := c.FindList(ctx, k, name)
@@ -112,15 +111,7 @@ func (n counted) why() string {
 func each[T any](ctx context.Context, c *Client, path string, query url.Values, visit func([]T) error) (counted, error) {
 	n := counted{first: -1}
 	for {
-		q := url.Values{"limit": {strconv.Itoa(c.pageSize)}, "offset": {strconv.Itoa(n.rows)}}
-		for k, v := range query {
-			q[k] = v
-		}
-		body, err := c.do(ctx, call{method: http.MethodGet, path: path, query: q, repeatable: true})
-		if err != nil {
-			return n, err
-		}
-		p, err := decodePage[T](body, path)
+		p, err := getPage[T](ctx, c, path, query, c.pageSize, n.rows)
 		if err != nil {
 			return n, err
 		}

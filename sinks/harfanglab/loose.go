@@ -3,6 +3,7 @@ package harfanglab
 import (
 	"bytes"
 	"encoding/json"
+	"harfangsync/reconcile/remote"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ type maybe[T any] struct{ v T }
 
 func (m *maybe[T]) UnmarshalJSON(b []byte) error {
 	var v T
-	if isObject(b) && json.Unmarshal(b, &v) == nil {
+	if isObject(b) && remote.Decode(b, &v) == nil {
 		m.v = v
 	}
 	return nil
@@ -26,12 +27,12 @@ type many[T any] []T
 func (m *many[T]) UnmarshalJSON(b []byte) error {
 	*m = nil
 	var raw []json.RawMessage
-	if json.Unmarshal(b, &raw) != nil {
+	if remote.Decode(b, &raw) != nil {
 		raw = []json.RawMessage{b}
 	}
 	for _, r := range raw {
 		var v T
-		if !bytes.Equal(r, []byte("null")) && json.Unmarshal(r, &v) == nil {
+		if !bytes.Equal(r, []byte("null")) && remote.Decode(r, &v) == nil {
 			*m = append(*m, v)
 		}
 	}

@@ -3,7 +3,6 @@ package harfanglab
 import (
 	"context"
 	"encoding/json"
-	"net/http"
 	"net/url"
 
 	"harfangsync/reconcile"
@@ -12,7 +11,7 @@ import (
 // Count is the manager's own count of the rules of a list. Nothing is read but one row (contract
 // harfanglab-api 13). A manager that does not know the filter counts every list: ErrFilterIgnored.
 func (c *Client) Count(ctx context.Context, k reconcile.Kind, list string) (int, error) {
-	p, err := firstRow[wireRule](ctx, c, rulePath(k), url.Values{"source_id": {list}})
+	p, err := getPage[wireRule](ctx, c, rulePath(k), url.Values{"source_id": {list}}, 1, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -24,17 +23,6 @@ func (c *Client) Count(ctx context.Context, k reconcile.Kind, list string) (int,
 
 // ReadAlert proves that the account may read alerts, by asking for one.
 func (c *Client) ReadAlert(ctx context.Context) error {
-	_, err := firstRow[json.RawMessage](ctx, c, alertPath, url.Values{})
+	_, err := getPage[json.RawMessage](ctx, c, alertPath, nil, 1, 0)
 	return err
-}
-
-// firstRow reads a collection's first page, one row long.
-func firstRow[T any](ctx context.Context, c *Client, path string, query url.Values) (*page[T], error) {
-	query.Set("limit", "1")
-	query.Set("offset", "0")
-	body, err := c.do(ctx, call{method: http.MethodGet, path: path, query: query, repeatable: true})
-	if err != nil {
-		return nil, err
-	}
-	return decodePage[T](body, path)
 }

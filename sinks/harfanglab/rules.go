@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 )
 
 // errWide ends a narrow read that goes on and on.
@@ -144,11 +145,11 @@ func created(body []byte, method, path string) (string, error) {
 		ID     text            `json:"id"`
 		Status json.RawMessage `json:"status"`
 	}
-	if err := json.Unmarshal(body, &o); err != nil {
+	if err := remote.Decode(body, &o); err != nil {
 		return "", &Error{Method: method, Path: path, Status: http.StatusCreated, Shape: true, Words: "an answer of another shape", Unsure: true}
 	}
 	var entries []wireEntry
-	if len(o.Status) == 0 || json.Unmarshal(o.Status, &entries) != nil {
+	if len(o.Status) == 0 || remote.Decode(o.Status, &entries) != nil {
 		if o.ID == "" {
 			return "", &Error{Method: method, Path: path, Status: http.StatusCreated, Shape: true, Words: "neither an id nor a status list", Unsure: true}
 		}
@@ -191,7 +192,7 @@ func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p reco
 		return err
 	}
 	var o struct{ Status []wireEntry }
-	if json.Unmarshal(answer, &o) == nil && len(o.Status) > 0 {
+	if remote.Decode(answer, &o) == nil && len(o.Status) > 0 {
 		_, err = created(answer, http.MethodPatch, path)
 	}
 	return err
@@ -204,8 +205,8 @@ func changedRule(body []byte) string {
 		ID     text            `json:"id"`
 		Status json.RawMessage `json:"status"`
 	}
-	if err := json.Unmarshal(body, &o); err != nil {
-		return "an answer of another shape: " + misfit(err)
+	if err := remote.Decode(body, &o); err != nil {
+		return "an answer of another shape: " + err.Error()
 	}
 	if o.ID == "" && len(o.Status) == 0 {
 		return "an answer that is not the rule"

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/remote"
 )
 
 // wireAlert is an alert as it is listed (contract harfanglab-api 7.3). Every member may be absent, null
@@ -121,7 +122,7 @@ func decodeRow(raw json.RawMessage, what string, into any) error {
 	if !isObject(raw) {
 		return fmt.Errorf("%.60s in place of %s", oneLine(string(raw)), what)
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
+	if err := remote.Decode(raw, into); err != nil {
 		return fmt.Errorf("%s that cannot be read: %w", what, err)
 	}
 	return nil

@@ -1,0 +1,127 @@
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// MostBytes bounds an answer where a client is not told otherwise: a page of 5000 indicators with long
+// descriptions stays far below.
+const MostBytes = 128 << 20
+
+// mostElements bounds what one answer can make of memory when it is decoded: elements of lists and members
+// of objects, of which a page of 5000 rows has 200,000.
+const mostElements = 1 << 20
+
+// TooLargeError is an answer that was not read to its end, or not decoded. Asking again gives the same.
+type TooLargeError struct {
+	Most int64
+	Of   string // bytes, or elements
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("an answer of more than %d %s", e.Most, e.Of)
+}
+
+// buffers are used again: answers of one size come by the thousand.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// Read hands a whole answer of at most most bytes to use, which must not keep it. Its error is that of
+// the connection, or a *TooLargeError.
+func Read(r io.Reader, most int64, use func(body []byte)) error {
+	const kept = 8 << 20
+	b := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if b.Reset(); b.Cap() <= kept {
+			buffers.Put(b)
+		}
+	}()
+	_, err := b.ReadFrom(io.LimitReader(r, most+1))
+	switch {
+	case err != nil:
+		return err
+	case int64(b.Len()) > most:
+		return &TooLargeError{most, "bytes"}
+	case crowded(b.Bytes()):
+		return &TooLargeError{mostElements, "elements"}
+	}
+	use(b.Bytes())
+	return nil
+}
+
+// crowded says that a JSON text has too many elements.
+func crowded(text []byte) bool {
+	n := 0
+	for _, c := range []string{",", "[", "{"} {
+		n += bytes.Count(text, []byte(c))
+	}
+	if n <= mostElements {
+		return false
+	}
+	n = 0
+	quoted := false // what stands in a text does not count
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case !quoted && (c == ',' || c == '[' || c == '{'):
+			n++
+		}
+	}
+	return n > mostElements
+}
+
+// tolerant reads what encoding/json reads: names in any case, of equal ones the last, U+FFFD for what is no
+// UTF-8.
+var tolerant = json.JoinOptions(json.MatchCaseInsensitiveNames(true), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
+// ErrNotJSON says that a text is no JSON, or cut.
+var ErrNotJSON = errors.New("no JSON, or cut")
+
+// MisfitError is JSON that does not fit into what it is decoded to.
+type MisfitError struct {
+	Kind   string // of the JSON value: object, array, string, number, boolean or null
+	Member string // where it stands, "" at the top
+	Err    error
+}
+
+// Error says it in the API's words and not in Go's.
+func (e *MisfitError) Error() string {
+	switch {
+	case e.Err != nil:
+		return e.Err.Error()
+	case e.Member == "":
+		return "a JSON " + e.Kind + " where an object is due"
+	}
+	return fmt.Sprintf("a JSON %s in member %s", e.Kind, e.Member)
+}
+
+// Decode sets the value that into points to from a JSON text, of which nothing is kept. It is one pass,
+// several times as fast as encoding/json's two. Its error is ErrNotJSON or a *MisfitError.
+func Decode(text []byte, into any) error {
+	reflect.ValueOf(into).Elem().SetZero() // an earlier attempt may have left something
+	err := json.Unmarshal(text, into, tolerant)
+	if err == nil {
+		return nil
+	}
+	e, ok := errors.AsType[*json.SemanticError](err)
+	if !ok || !Valid(text) {
+		return ErrNotJSON
+	}
+	misfit := &MisfitError{Err: e.Err, Member: strings.ReplaceAll(strings.Trim(string(e.JSONPointer), "/"), "/", ".")}
+	misfit.Kind = map[jsontext.Kind]string{'{': "object", '[': "array", '"': "string", '0': "number", 't': "boolean", 'f': "boolean", 'n': "null"}[e.JSONKind]
+	return misfit
+}
+
+// Valid says whether a text is one JSON value.
+func Valid(text []byte) bool { return jsontext.Value(text).IsValid(tolerant) }
