@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +23,7 @@ type Options struct {
 	Token     secret.Text
 	HTTP      *http.Client
 	PageSize  int   // indicators a page; default 500, at most 5000 (contract opencti-api 1.6)
-	MaxAnswer int64 // bytes of one answer; default 256 MiB
+	MaxAnswer int64 // bytes of one answer; default 128 MiB
 	Log       *slog.Logger
 	Retry     remote.Retry
 }
@@ -42,16 +41,13 @@ type Client struct {
 	witnesses witnesses
 }
 
-const (
-	mostPage   = 5000      // the platform's default cap (contract opencti-api 1.6)
-	mostAnswer = 256 << 20 // bytes
-)
+const mostPage = 5000 // the platform's default cap (contract opencti-api 1.6)
 
 // New makes a client. It sends nothing.
 func New(o Options) *Client {
 	o.Retry = o.Retry.Filled()
 	if o.MaxAnswer <= 0 {
-		o.MaxAnswer = mostAnswer
+		o.MaxAnswer = remote.MostBytes
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -110,7 +106,7 @@ func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) 
 			req.Var(k, v)
 		}
 		req.Header.Set("Authorization", "Bearer "+c.o.Token.Reveal())
-		err := c.gql.Run(ctx, req, out)
+		err := c.gql.Run(context.WithValue(ctx, intoKey{}, out), req, nil)
 		if err == nil {
 			return nil
 		}
@@ -128,11 +124,11 @@ func (c *Client) errorOf(r request, err error) *Error {
 	var e Error
 	if known, ok := errors.AsType[*Error](err); ok {
 		e = *known
-	} else if _, sent := errors.AsType[*url.Error](err); sent {
-		e = Error{Message: trim(err).Error(), Transport: true, Permanent: permanent(err), Err: err}
-	} else {
+	} else if misfit, ok := errors.AsType[*remote.MisfitError](err); ok {
 		// A whole GraphQL answer whose members have other types: asking again gives the same.
-		e = Error{Status: http.StatusOK, Shape: true, Permanent: true, Message: "an answer of another shape: " + err.Error(), Err: err}
+		e = Error{Status: http.StatusOK, Shape: true, Permanent: true, Message: "an answer of another shape: " + misfit.Error(), Err: misfit}
+	} else {
+		e = Error{Message: trim(err).Error(), Transport: true, Permanent: permanent(err), Err: err}
 	}
 	e.Op, e.Right, e.Version = r.op, r.right, c.known().String()
 	e.Message = oneLine(hide(e.Message, c.o.Token.Reveal()))

@@ -37,9 +37,6 @@ type Error struct {
 	again bool // it may be sent once more
 }
 
-// errTooLarge marks an answer over the limit.
-var errTooLarge = errors.New("the answer is too large")
-
 // What codes mean for a client (contract opencti-api 1.4).
 var (
 	authCodes    = []string{"AUTH_REQUIRED", "AUTH_FAILURE"}
@@ -112,6 +109,7 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) remedy() string {
+	_, tooLarge := errors.AsType[*remote.TooLargeError](e.Err)
 	is := func(codes []string) bool { return slices.Contains(codes, e.Code) }
 	switch {
 	case e.Transport:
@@ -120,7 +118,7 @@ func (e *Error) remedy() string {
 		return "set opencti.url to the final address"
 	case e.Status == http.StatusRequestEntityTooLarge && e.Op == "Push":
 		return "raise the largest request (app:max_payload_body_size) of the platform or of what is in front of it"
-	case errors.Is(e.Err, errTooLarge), e.Status == http.StatusRequestEntityTooLarge:
+	case tooLarge, e.Status == http.StatusRequestEntityTooLarge:
 		return "lower sync.page_size"
 	case e.Code == "IP_FORBIDDEN":
 		return "add the address of this host to the allow list of the platform"

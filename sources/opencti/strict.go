@@ -3,10 +3,14 @@ package opencti
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"harfangsync/reconcile/remote"
 )
@@ -24,36 +28,46 @@ type strict struct {
 	token string // hidden where a refusal echoes it
 }
 
+// intoKey is the key of what the answer's data is decoded to, a pointer, in the context of a request.
+type intoKey struct{}
+
+// RoundTrip decodes the data itself, in one pass, and gives the library an empty answer.
 func (s *strict) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	good := resp.StatusCode == http.StatusOK
-	limit := s.limit
-	if !good {
-		limit = min(limit, mostRefusal)
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, mostRefusal)) // a refusal that broke off is one all the same
+		return nil, s.judge(resp, body)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	var failure error
+	err = remote.Read(resp.Body, s.limit, func(body []byte) {
+		if data, ok := healthy(body); ok {
+			failure = remote.Decode(data, r.Context().Value(intoKey{}))
+		} else {
+			failure = s.judge(resp, body)
+		}
+	})
+	if tooLarge, ok := errors.AsType[*remote.TooLargeError](err); ok {
+		return nil, &Error{Status: resp.StatusCode, Shape: true, Permanent: true, Message: err.Error(), Err: tooLarge}
+	}
 	switch {
-	case err != nil && good:
+	case err != nil:
 		return nil, fmt.Errorf("the answer broke off: %w", err)
-	case int64(len(body)) > limit && good:
-		return nil, &Error{Status: resp.StatusCode, Shape: true, Permanent: true, Message: fmt.Sprintf("an answer of more than %d bytes", limit), Err: errTooLarge}
+	case failure != nil:
+		return nil, failure
 	}
-	if healthy(resp.StatusCode, body) {
-		resp.Body = io.NopCloser(bytes.NewReader(body))
-		return resp, nil
-	}
-	if s.token != "" {
-		body = bytes.ReplaceAll(body, []byte(s.token), []byte("***"))
-	}
-	return nil, judge(resp, body)
+	resp.Body = io.NopCloser(strings.NewReader("{}"))
+	return resp, nil
 }
 
 // judge says what is wrong with an answer that is not healthy.
-func judge(resp *http.Response, body []byte) *Error {
+func (s *strict) judge(resp *http.Response, body []byte) *Error {
+	if s.token != "" {
+		body = bytes.ReplaceAll(body, []byte(s.token), []byte("***"))
+	}
 	status := resp.StatusCode
 	trimmed := bytes.TrimSpace(body)
 	if status >= 300 && status < 400 {
@@ -88,41 +102,39 @@ func judge(resp *http.Response, body []byte) *Error {
 	return e
 }
 
-// healthy is the common case, told without decoding: status 200, valid JSON, data that is an object,
-// and no member errors but an empty list.
-func healthy(status int, body []byte) bool {
-	if status != http.StatusOK {
-		return false
+// healthy is the common case, told without decoding: valid JSON, data that is an object, and no member
+// errors but an empty list.
+func healthy(body []byte) (data []byte, ok bool) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
+		return nil, false
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return false
-	}
-	hasData := false
-	for dec.More() {
-		key, err := dec.Token()
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
 		if err != nil {
-			return false
+			return nil, false
 		}
-		var raw json.RawMessage
-		if dec.Decode(&raw) != nil {
-			return false
+		key := name.String()
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, false
 		}
-		switch key {
-		case "data":
-			hasData = len(raw) > 0 && raw[0] == '{'
-		case "errors":
-			var list []json.RawMessage
-			if json.Unmarshal(raw, &list) != nil || len(list) > 0 {
-				return false
+		switch {
+		case key == "data":
+			end := dec.InputOffset()
+			data = body[end-int64(len(value)) : end]
+		case key == "errors" && value.Kind() != 'n':
+			var list []jsontext.Value
+			if remote.Decode(value, &list) != nil || len(list) > 0 {
+				return nil, false
 			}
 		}
 	}
-	if _, err := dec.Token(); err != nil {
-		return false
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, false
 	}
-	_, err := dec.Token()
-	return hasData && err == io.EOF
+	_, err := dec.ReadToken()
+	return data, err == io.EOF && len(data) > 0 && data[0] == '{'
 }
 
 func redirectTarget(resp *http.Response) string {
