@@ -17,6 +17,7 @@ import (
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/cmd/harfangsync/help"
+	"harfangsync/reconcile/crash"
 )
 
 // program is what every command works with: the streams, the environment and the global flags.
@@ -83,6 +84,7 @@ func (p *program) untilSignal(ctx context.Context) (context.Context, func()) {
 	ch := make(chan os.Signal, 1)
 	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
+		defer crash.Exit()
 		select {
 		case s := <-ch:
 			if n, ok := s.(syscall.Signal); ok {

@@ -11,6 +11,7 @@ import (
 
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/crash"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/run"
@@ -235,6 +236,7 @@ func (p *program) confirm(ctx context.Context, question string) (bool, error) {
 	fmt.Fprint(p.stderr, question)
 	answer := make(chan string, 1)
 	go func() {
+		defer crash.Exit()
 		line, _ := bufio.NewReader(p.stdin).ReadString('\n')
 		answer <- line
 	}()

@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile/crash"
 	"harfangsync/reconcile/state"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
@@ -185,7 +186,10 @@ func (s *simulators) serve(addr string, h http.Handler) (url string, err error) 
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
 	s.servers = append(s.servers, srv)
-	go func() { _ = srv.Serve(l) }() // ends with close
+	go func() {
+		defer crash.Exit()
+		_ = srv.Serve(l)
+	}() // ends with close
 	return "http://" + l.Addr().String(), nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"harfangsync/reconcile/crash"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 )
@@ -23,7 +24,10 @@ func (d *demo) follow(ctx context.Context) error {
 	defer stop()
 	fmt.Fprintf(d.p.stdout, "$ harfangsync tail\n")
 	ended := make(chan error, 1)
-	go func() { ended <- d.tailing(ctx) }()
+	go func() {
+		defer crash.Exit()
+		ended <- d.tailing(ctx)
+	}()
 
 	var beacon, twin string
 	put := func(name, domain string) string {

@@ -2,6 +2,14 @@
 // indicator set of an OpenCTI platform, and shows the plan first.
 package main
 
-import "os"
+import (
+	"os"
 
-func main() { os.Exit(start(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
+	"harfangsync/reconcile/crash"
+)
+
+func main() {
+	defer crash.Exit()
+	crash.AbortOnFaults()
+	os.Exit(start(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}

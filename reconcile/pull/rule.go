@@ -8,6 +8,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/crash"
 )
 
 // firing is what a hint led to.
@@ -42,6 +43,7 @@ func (p *pull) attribute(ctx context.Context, entries []*entry) error {
 	g.SetLimit(max(p.Parallel, 1))
 	for i, e := range entries {
 		g.Go(func() (err error) {
+			defer crash.Exit()
 			named[i], err = p.fired(ctx, &mu, &e.a)
 			return err
 		})

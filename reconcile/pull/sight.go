@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/crash"
 	"harfangsync/reconcile/state"
 )
 
@@ -79,7 +80,10 @@ func (p *pull) each(ctx context.Context, ids []string, do func(context.Context, 
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(p.Parallel, 1))
 	for _, id := range ids {
-		g.Go(func() error { return do(ctx, id) })
+		g.Go(func() error {
+			defer crash.Exit()
+			return do(ctx, id)
+		})
 	}
 	return g.Wait()
 }

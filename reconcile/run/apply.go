@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/crash"
 )
 
 // Outcome is what became of one planned change.
@@ -175,6 +176,7 @@ func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
 			break
 		}
 		g.Go(func() error {
+			defer crash.Exit()
 			if ctx.Err() == nil && !a.breaker.open() {
 				a.attempt(i)
 			}

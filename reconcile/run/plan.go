@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/crash"
 	"harfangsync/reconcile/failpoint"
 )
 
@@ -98,6 +99,7 @@ func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g.Go(func() (err error) {
+		defer crash.Exit()
 		s.Wanted, err = j.readSource(ctx, started, asOf)
 		if err != nil {
 			cancel()
@@ -105,6 +107,7 @@ func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error)
 		return err
 	})
 	g.Go(func() (err error) {
+		defer crash.Exit()
 		s.Rows, s.Lists, err = j.readSink(ctx)
 		if err != nil {
 			cancel()

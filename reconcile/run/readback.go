@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/crash"
 )
 
 // narrowReads is how many touched rows are read back one by one; beyond it one list read is cheaper.
@@ -210,6 +211,7 @@ func (a *applying) rereadNarrow(items []int) (map[int]*reconcile.Row, error) {
 	g.SetLimit(max(a.job.Parallel, 1))
 	for _, i := range items {
 		g.Go(func() error {
+			defer crash.Exit()
 			row, err := a.rereadOne(ctx, i)
 			if err != nil {
 				return fmt.Errorf("read back %s: %w", a.report.Items[i].Change.Label(), err)

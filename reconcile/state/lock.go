@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"harfangsync/reconcile/crash"
 )
 
 // LockedError says that another run is at work (gate G10).
@@ -142,6 +144,7 @@ func (k *Keeper) keep(ctx context.Context, holder, key string, lost func(error))
 	stop := make(chan struct{})
 	var done sync.WaitGroup
 	done.Go(func() {
+		defer crash.Exit()
 		every := cmp.Or(k.Renew, renewEvery)
 		next := time.NewTimer(every)
 		defer next.Stop()

@@ -3,6 +3,8 @@ package tail
 import (
 	"context"
 	"time"
+
+	"harfangsync/reconcile/crash"
 )
 
 // pulls are the imports of a tail, one at a time. They go on beside the stream: an import waits for
@@ -30,7 +32,10 @@ func (p *pulls) due(now time.Time) bool { return !p.next.IsZero() && !now.Before
 
 func (p *pulls) begin(ctx context.Context) {
 	p.running, p.next = true, time.Time{}
-	go func() { p.done <- p.pull(ctx) }()
+	go func() {
+		defer crash.Exit()
+		p.done <- p.pull(ctx)
+	}()
 }
 
 // end tells of an import that still goes on, and whose context has ended.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"harfangsync/reconcile/crash"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
 )
@@ -115,7 +116,10 @@ func (t *Tail) follow(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	t.marks.changed = make(chan struct{}, 1)
-	go func() { ended <- t.marks.listen(t.Follow(reading, t.from), t.Log) }()
+	go func() {
+		defer crash.Exit()
+		ended <- t.marks.listen(t.Follow(reading, t.from), t.Log)
+	}()
 	pulls := t.pulls()
 	defer func() { stop(); pulls.end() }()
 	timer := time.NewTimer(0)

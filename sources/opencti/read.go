@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/crash"
 )
 
 // ReadReport tells what a read took.
@@ -90,10 +91,14 @@ func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, w 
 		c.learn(w)
 		var g errgroup.Group
 		if observables && len(page.indicators) > 0 {
-			g.Go(func() error { return c.attach(ctx, page.indicators) })
+			g.Go(func() error {
+				defer crash.Exit()
+				return c.attach(ctx, page.indicators)
+			})
 		}
 		if more {
 			g.Go(func() (err error) {
+				defer crash.Exit()
 				next, err = c.page(ctx, f, w)
 				return err
 			})

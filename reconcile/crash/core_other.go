@@ -1,0 +1,5 @@
+//go:build !unix
+
+package crash
+
+func withoutCore() bool { return false }
