@@ -17,7 +17,7 @@ const tellPosition = "6.8.0"
 // connecting to a stream, the one named here; a *StreamError is one that cannot be connected to.
 func (c *Client) StreamPosition(ctx context.Context, stream string) (state.Position, error) {
 	const op = "StreamPosition"
-	if v := c.known(); len(v.parts) == 0 || v.AtLeast(tellPosition) {
+	if c.since(tellPosition) {
 		var w struct {
 			Info *struct {
 				Last string `json:"lastEventId"`

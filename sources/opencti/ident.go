@@ -1,7 +1,6 @@
 package opencti
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,27 +27,16 @@ func ParseVersion(s string) (Version, error) {
 		}
 		v.parts = append(v.parts, n)
 	}
+	for last := len(v.parts) - 1; last > 0 && v.parts[last] == 0; last-- {
+		v.parts = v.parts[:last] // missing parts count as 0
+	}
 	return v, nil
 }
 
 func (v Version) String() string { return v.text }
 
-// Compare orders versions; missing parts count as 0.
-func (v Version) Compare(o Version) int {
-	for i := range max(len(v.parts), len(o.parts)) {
-		if c := cmp.Compare(part(v.parts, i), part(o.parts, i)); c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-func part(p []int, i int) int {
-	if i < len(p) {
-		return p[i]
-	}
-	return 0
-}
+// Compare orders versions.
+func (v Version) Compare(o Version) int { return slices.Compare(v.parts, o.parts) }
 
 // AtLeast compares with a version that is a constant of this program.
 func (v Version) AtLeast(s string) bool {
@@ -57,6 +45,12 @@ func (v Version) AtLeast(s string) bool {
 		panic(err)
 	}
 	return v.Compare(o) >= 0
+}
+
+// since says whether the platform has a version; an unknown one is taken for new.
+func (c *Client) since(version string) bool {
+	v := c.known()
+	return len(v.parts) == 0 || v.AtLeast(version)
 }
 
 // The versions that decide (contract opencti-api 12.1).
@@ -191,7 +185,7 @@ func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
 		return nil, ErrUnknownStream
 	case failed && e.Code == "FORBIDDEN_ACCESS":
 		right := "TAXIIAPI"
-		if v := c.known(); len(v.parts) > 0 && !v.AtLeast(tellStreams) {
+		if !c.since(tellStreams) {
 			right = "TAXIIAPI_SETCOLLECTIONS"
 		}
 		return nil, &RightError{Capability: right, For: ", needed to read the filters of the stream"}
@@ -202,10 +196,7 @@ func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
 	if s == nil {
 		return nil, ErrUnknownStream
 	}
-	out := &Collection{ID: s.ID, Live: s.Live != nil && *s.Live, Public: s.Public != nil && *s.Public}
-	if s.Name != nil {
-		out.Name = oneLine(*s.Name)
-	}
+	out := &Collection{ID: s.ID, Name: oneLine(value(s.Name)), Live: value(s.Live), Public: value(s.Public)}
 	if s.Filters != nil {
 		if out.Filters, err = ParseFilters(*s.Filters); err != nil {
 			return nil, &FilterError{Stream: out.Name, Err: err}

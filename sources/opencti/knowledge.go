@@ -50,14 +50,8 @@ func (c *Client) Techniques(ctx context.Context, ids []string) ([]pull.Stored, e
 }
 
 func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]pull.Stored, error) {
-	asked := make([]string, 0, len(ids))
-	known := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		if id != "" && !known[id] {
-			known[id] = true
-			asked = append(asked, id)
-		}
-	}
+	once := make(idSet)
+	asked := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" || !once.add(id) })
 	var all []pull.Stored
 	have := make(idSet) // one object may be asked for in two batches
 	for batch := range slices.Chunk(asked, lookupBatch) {

@@ -39,12 +39,8 @@ func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, obser
 	for _, id := range ids {
 		wanted[id] = true
 	}
-	asked := make([]string, 0, len(wanted))
-	for _, id := range append(slices.Clone(ids), known.ids...) {
-		if !slices.Contains(asked, id) {
-			asked = append(asked, id)
-		}
-	}
+	once := make(idSet)
+	asked := slices.DeleteFunc(slices.Concat(ids, known.ids), func(id string) bool { return !once.add(id) })
 	page, names, err := c.find(ctx, wanted, And(f, Group(Eq("ids", asked...))), len(asked))
 	if err != nil {
 		return nil, err
@@ -130,20 +126,17 @@ type witnesses struct {
 
 // note picks the first and the last indicator of a read, page by page, that did not change lately.
 func (k *witnesses) note(page []reconcile.Indicator) {
-	settled := func(i *reconcile.Indicator) bool { return i.UpdatedAt.Before(k.since) }
-	pick := func(i *reconcile.Indicator) *reconcile.Indicator {
-		return &reconcile.Indicator{ID: i.ID, StandardID: i.StandardID}
-	}
+	last := -1
 	for i := range page {
-		if k.first == nil && settled(&page[i]) {
-			k.first = pick(&page[i])
+		if !page[i].UpdatedAt.Before(k.since) {
+			continue
+		}
+		if last = i; k.first == nil {
+			k.first = &reconcile.Indicator{ID: page[i].ID, StandardID: page[i].StandardID}
 		}
 	}
-	for i := len(page) - 1; i >= 0; i-- {
-		if settled(&page[i]) {
-			k.last = pick(&page[i])
-			return
-		}
+	if last >= 0 {
+		k.last = &reconcile.Indicator{ID: page[last].ID, StandardID: page[last].StandardID}
 	}
 }
 

@@ -28,14 +28,7 @@ func (c *Client) PageCap(ctx context.Context) (came int, cut, whole bool, err er
 }
 
 func (c *Client) counted(ctx context.Context, f *FilterGroup, first int) (rows int, at place, err error) {
-	var w struct {
-		Indicators *struct {
-			PageInfo *pageInfo `json:"pageInfo"`
-			Edges    []*struct {
-				Node *struct{ ID string }
-			}
-		}
-	}
+	var w wireList[struct{ ID string }]
 	vars := map[string]any{"first": first}
 	if f != nil {
 		vars["filters"] = f
@@ -43,9 +36,9 @@ func (c *Client) counted(ctx context.Context, f *FilterGroup, first int) (rows i
 	if err := c.query(ctx, request{op: "Count", document: countDoc, variables: vars, right: "KNOWLEDGE"}, &w); err != nil {
 		return 0, place{}, err
 	}
-	if w.Indicators == nil {
+	if w.List == nil {
 		return 0, place{}, misshapen("Count", "no indicators")
 	}
-	at, err = w.Indicators.PageInfo.place("Count")
-	return len(w.Indicators.Edges), at, err
+	at, err = w.List.PageInfo.place("Count")
+	return len(w.List.Edges), at, err
 }

@@ -23,10 +23,7 @@ var (
 )
 
 // tiesWorks says whether the platform ties bundles to works that Push names.
-func (c *Client) tiesWorks() bool {
-	v := c.known()
-	return len(v.parts) == 0 || v.AtLeast(pushWithWork)
-}
+func (c *Client) tiesWorks() bool { return c.since(pushWithWork) }
 
 // AddWork opens a work of a connector, under which the platform shows what becomes of one bundle
 // (contract opencti-api 7), and returns its id. It is repeated only if the platform turned it away; a work
@@ -57,12 +54,10 @@ func (c *Client) AddWork(ctx context.Context, connector, name string) (id string
 // is an error for which Fault.Unsure holds. A deleted work is a verdict where the platform says so, from 6.9.19 on; before, the bundle is lost, and Work answers nil.
 func (c *Client) Push(ctx context.Context, connector, bundle, work string) error {
 	r := request{op: "Push", document: pushDoc, variables: map[string]any{"connectorId": connector, "bundle": bundle}, right: "CONNECTORAPI"}
-	v := c.known()
-	since := func(version string) bool { return len(v.parts) == 0 || v.AtLeast(version) } // unknown is taken for new
-	if !since(firstPush) {
-		return &VersionError{Version: v, Least: firstPush, For: "for pushing bundles"}
+	if !c.since(firstPush) {
+		return &VersionError{Version: c.known(), Least: firstPush, For: "for pushing bundles"}
 	}
-	if work != "" && since(pushWithWork) {
+	if work != "" && c.tiesWorks() {
 		r.document = pushWorkDoc
 		r.variables["workId"] = work
 	}
@@ -119,7 +114,7 @@ func (c *Client) Work(ctx context.Context, id string) (*pull.Work, error) {
 	}
 	s := &pull.Work{Complete: w.Work.Status == "complete"}
 	if t := w.Work.Tracking; t != nil {
-		s.Expected, s.Processed = number(t.Expected), number(t.Processed)
+		s.Expected, s.Processed = value(t.Expected), value(t.Processed)
 	}
 	for _, e := range w.Work.Errors {
 		if e != nil {
@@ -127,13 +122,6 @@ func (c *Client) Work(ctx context.Context, id string) (*pull.Work, error) {
 		}
 	}
 	return s, nil
-}
-
-func number(n *int) int {
-	if n == nil {
-		return 0
-	}
-	return *n
 }
 
 // CloseWork adds a last word to a work that is complete. Before that it must not be called: it would

@@ -112,11 +112,12 @@ func (w *wireIndicator) indicator() (reconcile.Indicator, error) {
 	return ind, nil
 }
 
-func value(s *string) string {
-	if s == nil {
-		return ""
+// value is what a pointer points to, or the zero value for null.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
 	}
-	return *s
+	return v
 }
 
 type wireBasedOn struct {

@@ -1,6 +1,9 @@
 package opencti
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // keyWords are filter keys as people know them from the platform's pages; others stand as they are.
 var keyWords = map[string]string{
@@ -48,10 +51,7 @@ func (g *FilterGroup) words(depth int) string {
 func (f *Filter) words() string {
 	keys := make([]string, len(f.Key))
 	for i, k := range f.Key {
-		keys[i] = k
-		if w, known := keyWords[k]; known {
-			keys[i] = w
-		}
+		keys[i] = cmp.Or(keyWords[k], k)
 	}
 	key := strings.Join(keys, " or ")
 	switch f.Operator {
@@ -60,10 +60,7 @@ func (f *Filter) words() string {
 	case "not_nil":
 		return key + " has a value"
 	}
-	operator, known := operatorWords[f.Operator]
-	if !known {
-		operator = f.Operator
-	}
+	operator := cmp.Or(operatorWords[f.Operator], f.Operator)
 	values := strings.Join(f.Values, ", ")
 	switch {
 	case f.Operator == "within" && len(f.Values) == 2:
