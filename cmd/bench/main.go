@@ -64,15 +64,17 @@ func run(ctx context.Context, small bool, only string) error {
 	}
 	for _, m := range []struct {
 		name    string
-		measure func(context.Context) error
+		n       int // indicators on the platform; 0 needs none
+		held    bool
+		measure func(ctx context.Context, p *platform, n int) error
 	}{
-		{"load", b.firstLoad}, {"ceiling", b.ceiling}, {"plan", b.plan100k}, {"million", b.plan1M}, {"stream", b.stream}, {"pull", b.pull},
-		{"decision", b.decision}, {"patterns", b.patterns},
+		{"load", 5000, false, b.firstLoad}, {"ceiling", 300, false, b.ceiling}, {"plan", 100_000, true, b.plan100k}, {"million", 1_000_000, true, b.plan1M},
+		{"stream", 5000, true, b.stream}, {"pull", 5000, true, b.pull}, {"decision", 0, false, b.decision}, {"patterns", 0, false, b.patterns},
 	} {
 		if only != "" && m.name != only {
 			continue
 		}
-		if err := m.measure(ctx); err != nil {
+		if err := b.on(ctx, b.size(m.n), m.held, m.measure); err != nil {
 			return err
 		}
 	}
@@ -80,6 +82,19 @@ func run(ctx context.Context, small bool, only string) error {
 		return fmt.Errorf("-only %s: there is no such measurement", only)
 	}
 	return b.print()
+}
+
+// on measures on a platform of its own.
+func (b *bench) on(ctx context.Context, n int, held bool, measure func(context.Context, *platform, int) error) error {
+	var p *platform
+	if n > 0 {
+		var err error
+		if p, err = b.serve(ctx, n, held); err != nil {
+			return err
+		}
+		defer p.stop()
+	}
+	return measure(ctx, p, n)
 }
 
 // size is n, or a hundredth of it for a trial of the bench itself.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -22,6 +24,9 @@ type platform struct {
 }
 
 const latency = "20ms"
+
+// The sides, by the settings that name their addresses.
+const opencti, harfanglab = "OPENCTI_URL", "HARFANGLAB_URL"
 
 // The sample data, in the bench's folder.
 const indicatorsFile, rulesFile = "indicators.jsonl", "rules.jsonl"
@@ -76,27 +81,15 @@ func (p *platform) stop() {
 	_ = p.cmd.Wait()
 }
 
-// requests is the number of requests both sides got since the last forget.
-func (p *platform) requests() (octi, hl int, err error) {
-	count := func(url string) (n struct{ Count int }, err error) {
-		resp, err := http.Get(url + "/_sim/requests")
-		if err != nil {
-			return n, err
+// call sends what is not nil to a simulator and reads its answer where one is wanted.
+func (p *platform) call(method, side, path string, send, into any) error {
+	var body bytes.Buffer
+	if send != nil {
+		if err := json.NewEncoder(&body).Encode(send); err != nil {
+			return err
 		}
-		defer resp.Body.Close()
-		return n, json.NewDecoder(resp.Body).Decode(&n)
 	}
-	o, err := count(p.url["OPENCTI_URL"])
-	if err != nil {
-		return 0, 0, err
-	}
-	h, err := count(p.url["HARFANGLAB_URL"])
-	return o.Count, h.Count, err
-}
-
-// ceiling lets the manager turn away what exceeds so many requests a second.
-func (p *platform) ceiling(perSecond int) error {
-	req, err := http.NewRequest(http.MethodPut, fmt.Sprintf("%s/_sim/rate?n=%d", p.url["HARFANGLAB_URL"], perSecond), nil)
+	req, err := http.NewRequest(method, p.url[side]+path, &body)
 	if err != nil {
 		return err
 	}
@@ -104,22 +97,48 @@ func (p *platform) ceiling(perSecond int) error {
 	if err != nil {
 		return err
 	}
-	return resp.Body.Close()
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode >= 300:
+		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
+	case into == nil:
+		return nil
+	}
+	return json.NewDecoder(resp.Body).Decode(into)
+}
+
+func (p *platform) get(side, path string, into any) error {
+	return p.call("GET", side, path, nil, into)
+}
+
+func (p *platform) put(side, path string, v any) error { return p.call("PUT", side, path, v, nil) }
+
+// requests is the number of requests both sides got since the last forget.
+func (p *platform) requests() (octi, hl int, err error) {
+	var o, h struct{ Count int }
+	err = errors.Join(p.get(opencti, "/_sim/requests", &o), p.get(harfanglab, "/_sim/requests", &h))
+	return o.Count, h.Count, err
+}
+
+// ceiling lets the manager turn away what exceeds so many requests a second.
+func (p *platform) ceiling(perSecond int) error {
+	return p.put(harfanglab, fmt.Sprintf("/_sim/rate?n=%d", perSecond), nil)
 }
 
 func (p *platform) forget() error {
-	for _, k := range []string{"OPENCTI_URL", "HARFANGLAB_URL"} {
-		req, err := http.NewRequest(http.MethodDelete, p.url[k]+"/_sim/requests", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			return err
-		}
-		_ = resp.Body.Close()
+	return errors.Join(p.call("DELETE", opencti, "/_sim/requests", nil, nil), p.call("DELETE", harfanglab, "/_sim/requests", nil, nil))
+}
+
+// counted runs the binary and counts the requests that it makes.
+func (b *bench) counted(ctx context.Context, p *platform, args ...string) (u usage, octi, hl int, err error) {
+	if err := p.forget(); err != nil {
+		return u, 0, 0, err
 	}
-	return nil
+	if u, err = b.exec(ctx, p, args...); err != nil {
+		return u, 0, 0, err
+	}
+	octi, hl, err = p.requests()
+	return u, octi, hl, err
 }
 
 // usage is what one run of the binary took.

@@ -8,12 +8,7 @@ import (
 
 // pull measures an import of alerts of every form, half of them of rules that are in force, and one with
 // nothing to do.
-func (b *bench) pull(ctx context.Context) error {
-	p, err := b.serve(ctx, b.size(5000), true)
-	if err != nil {
-		return err
-	}
-	defer p.stop()
+func (b *bench) pull(ctx context.Context, p *platform, _ int) error {
 	p.env = append(p.env, "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true", "HARFANGLAB_IMPORT_FILTERS_BY_ALERT_TYPE=all",
 		"HARFANGLAB_IMPORT_SECURITY_EVENTS_FILTERS_BY_STATUS=new,investigating,probable_false_positive,false_positive,closed")
 	few, many := b.size(2000), b.size(10_000)
@@ -21,17 +16,10 @@ func (b *bench) pull(ctx context.Context) error {
 	for _, n := range []int{few, many - few} {
 		now := time.Now().UTC()
 		spec := map[string]any{"generate": map[string]any{"seed": n, "count": n, "known": true, "hosts": 200, "from": now.Add(-24 * time.Hour), "to": now.Add(-time.Minute)}}
-		if err := p.send("POST", "HARFANGLAB_URL", "/_sim/alerts", spec); err != nil {
+		if err := p.call("POST", harfanglab, "/_sim/alerts", spec, nil); err != nil {
 			return err
 		}
-		if err := p.forget(); err != nil {
-			return err
-		}
-		u, err := b.exec(ctx, p, "pull", "--since", now.Add(-48*time.Hour).Format(time.RFC3339))
-		if err != nil {
-			return err
-		}
-		octi, hl, err := p.requests()
+		u, octi, hl, err := b.counted(ctx, p, "pull", "--since", now.Add(-48*time.Hour).Format(time.RFC3339))
 		if err != nil {
 			return err
 		}
@@ -43,19 +31,12 @@ func (b *bench) pull(ctx context.Context) error {
 		b.add(what, "under 10 requests an alert, under 200 MiB", fmt.Sprintf("%s, %d requests to OpenCTI, %d to HarfangLab, %d MiB", seconds(u.wall), octi, hl, u.peakMiB),
 			octi+hl < 10*n+3*overhead && u.peakMiB < 200)
 	}
-	if err := p.forget(); err != nil {
-		return err
-	}
-	u, err := b.exec(ctx, p, "pull")
-	if err != nil {
-		return err
-	}
-	octi, hl, err := p.requests()
+	u, octi, hl, err := b.counted(ctx, p, "pull")
 	if err != nil {
 		return err
 	}
 	var held struct{ Incidents int }
-	if err := p.get("OPENCTI_URL", "/_sim/held", &held); err != nil {
+	if err := p.get(opencti, "/_sim/held", &held); err != nil {
 		return err
 	}
 	b.add("pull, nothing new", fmt.Sprintf("every one of %d alerts is one incident; no more memory than before", many),

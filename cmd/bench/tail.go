@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -26,7 +24,7 @@ type tailing struct {
 
 // tail starts the binary and waits for its first full run.
 func (b *bench) tail(ctx context.Context, p *platform) (*tailing, error) {
-	if err := p.put("OPENCTI_URL", "/_sim/streams", map[string]any{"id": benchStream, "name": "bench", "stream_live": true}); err != nil {
+	if err := p.put(opencti, "/_sim/streams", map[string]any{"id": benchStream, "name": "bench", "stream_live": true}); err != nil {
 		return nil, err
 	}
 	t := &tailing{cmd: exec.CommandContext(ctx, b.binary, "tail"), done: make(chan error, 1)}
@@ -91,37 +89,13 @@ func (p *platform) event(from int, more ...int) error {
 			"x_opencti_detection": true, "x_opencti_score": 80,
 		})
 	}
-	return p.put("OPENCTI_URL", "/_sim/indicators", all)
-}
-
-func (p *platform) put(side, path string, v any) error {
-	return p.send(http.MethodPut, side, path, v)
-}
-
-func (p *platform) send(method, side, path string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequest(method, p.url[side]+path, bytes.NewReader(b))
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
-	}
-	return nil
+	return p.put(opencti, "/_sim/indicators", all)
 }
 
 // ruleCount is how many IOC rules the manager holds.
 func (p *platform) ruleCount() (int, error) {
 	var lists []struct{ Rules int }
-	err := p.get("HARFANGLAB_URL", "/_sim/sources/ioc", &lists)
+	err := p.get(harfanglab, "/_sim/sources/ioc", &lists)
 	n := 0
 	for _, l := range lists {
 		n += l.Rules
@@ -163,7 +137,7 @@ func (p *platform) ruleTimes(of func(value string) bool) (map[string]time.Time, 
 		Created time.Time `json:"creation_date"`
 		Enabled bool      `json:"enabled"`
 	}
-	if err := p.get("HARFANGLAB_URL", "/_sim/rules/ioc", &rules); err != nil {
+	if err := p.get(harfanglab, "/_sim/rules/ioc", &rules); err != nil {
 		return nil, err
 	}
 	out := map[string]time.Time{}
@@ -175,23 +149,9 @@ func (p *platform) ruleTimes(of func(value string) bool) (map[string]time.Time, 
 	return out, nil
 }
 
-func (p *platform) get(side, path string, into any) error {
-	resp, err := http.Get(p.url[side] + path)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	return json.NewDecoder(resp.Body).Decode(into)
-}
-
 // stream measures how long a change takes from OpenCTI to the list, singly and in bursts, what a burst
 // of ten thousand costs, and what an idle tail uses.
-func (b *bench) stream(ctx context.Context) error {
-	p, err := b.serve(ctx, b.size(5000), true)
-	if err != nil {
-		return err
-	}
-	defer p.stop()
+func (b *bench) stream(ctx context.Context, p *platform, _ int) error {
 	t, err := b.tail(ctx, p)
 	if err != nil {
 		return err

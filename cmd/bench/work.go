@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -22,21 +21,8 @@ const (
 )
 
 // firstLoad measures the writes of a first load and the requests of a run with nothing to do.
-func (b *bench) firstLoad(ctx context.Context) error {
-	n := b.size(5000)
-	p, err := b.serve(ctx, n, false)
-	if err != nil {
-		return err
-	}
-	defer p.stop()
-	if err := p.forget(); err != nil {
-		return err
-	}
-	u, err := b.exec(ctx, p, "run")
-	if err != nil {
-		return err
-	}
-	_, hl, err := p.requests()
+func (b *bench) firstLoad(ctx context.Context, p *platform, n int) error {
+	u, _, hl, err := b.counted(ctx, p, "run")
 	if err != nil {
 		return err
 	}
@@ -47,13 +33,7 @@ func (b *bench) firstLoad(ctx context.Context) error {
 	most := n + readBack + overhead
 	b.add(fmt.Sprintf("first load, %d rules: requests to HarfangLab", n), fmt.Sprintf("%d writes and one read-back, at most %d", n, most),
 		fmt.Sprintf("%d in %s", hl, seconds(u.wall)), hl <= most)
-	if err := p.forget(); err != nil {
-		return err
-	}
-	if u, err = b.exec(ctx, p, "run"); err != nil {
-		return err
-	}
-	octi, hl, err := p.requests()
+	u, octi, hl, err := b.counted(ctx, p, "run")
 	if err != nil {
 		return err
 	}
@@ -65,22 +45,12 @@ func (b *bench) firstLoad(ctx context.Context) error {
 
 // ceiling measures a first load into a manager that takes few requests a second and turns the others
 // away.
-func (b *bench) ceiling(ctx context.Context) error {
+func (b *bench) ceiling(ctx context.Context, p *platform, n int) error {
 	const perSecond = 20
-	n := b.size(300)
-	p, err := b.serve(ctx, n, false)
-	if err != nil {
+	if err := p.ceiling(perSecond); err != nil {
 		return err
 	}
-	defer p.stop()
-	if err := errors.Join(p.ceiling(perSecond), p.forget()); err != nil {
-		return err
-	}
-	u, err := b.exec(ctx, p, "run")
-	if err != nil {
-		return err
-	}
-	_, hl, err := p.requests()
+	u, _, hl, err := b.counted(ctx, p, "run")
 	if err != nil {
 		return err
 	}
@@ -90,13 +60,7 @@ func (b *bench) ceiling(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) plan100k(ctx context.Context) error {
-	n := b.size(100_000)
-	p, err := b.serve(ctx, n, true)
-	if err != nil {
-		return err
-	}
-	defer p.stop()
+func (b *bench) plan100k(ctx context.Context, p *platform, n int) error {
 	u, err := b.exec(ctx, p, "plan")
 	if err != nil {
 		return err
@@ -106,13 +70,7 @@ func (b *bench) plan100k(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) plan1M(ctx context.Context) error {
-	n := b.size(1_000_000)
-	p, err := b.serve(ctx, n, true)
-	if err != nil {
-		return err
-	}
-	defer p.stop()
+func (b *bench) plan1M(ctx context.Context, p *platform, n int) error {
 	u, err := b.exec(ctx, p, "plan")
 	if err != nil {
 		return err
@@ -123,7 +81,7 @@ func (b *bench) plan1M(ctx context.Context) error {
 }
 
 // decision measures Compute alone, on sets that are read already.
-func (b *bench) decision(context.Context) error {
+func (b *bench) decision(context.Context, *platform, int) error {
 	n := b.size(1_000_000)
 	w, rows, err := sets(n)
 	if err != nil {
@@ -142,7 +100,7 @@ func (b *bench) decision(context.Context) error {
 }
 
 // patterns measures what turns patterns into values, on one core.
-func (b *bench) patterns(context.Context) error {
+func (b *bench) patterns(context.Context, *platform, int) error {
 	n := b.size(1_000_000)
 	opts := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}
 	values := 0
