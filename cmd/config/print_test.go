@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"harfangsync/cmd/config"
+	"harfangsync/reconcile"
 	"harfangsync/sources/pattern"
 )
 
@@ -154,7 +155,7 @@ func TestAnExclusionFileIsReadOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if entry, hit := c.Sync.Excluded.Match(pattern.Value{Type: pattern.DomainName, Value: "example1.org"}); !hit || reads != 1 {
+	if entry, hit := c.Sync.Excluded.Match(reconcile.Value{Type: pattern.DomainName, Value: "example1.org"}); !hit || reads != 1 {
 		t.Errorf("read %d times, the first bytes exclude %q", reads, entry)
 	}
 	again, err := config.Load(config.Sources{Env: []string{"HARFANGSYNC_EXCLUSIONS=a.txt"}, ReadFile: files{"a.txt": "example1.org\n"}.read})

@@ -125,10 +125,10 @@ func (t *target) standingOf(ctx context.Context, value string) (standing, error)
 
 // gives says whether an indicator's rules hold a value, or whether its pattern names it and something
 // of it is skipped.
-func (t *target) gives(ind *reconcile.Indicator, value string, candidates []pattern.Value) bool {
+func (t *target) gives(ind *reconcile.Indicator, value string, candidates []reconcile.Value) bool {
 	st := t.stand(ind, true)
 	for _, r := range st.Rules {
-		if slices.Contains(candidates, pattern.Value{Type: r.Type, Value: r.Value}) {
+		if slices.Contains(candidates, reconcile.Value{Type: r.Type, Value: r.Value}) {
 			return true
 		}
 	}
@@ -136,11 +136,11 @@ func (t *target) gives(ind *reconcile.Indicator, value string, candidates []patt
 }
 
 // spellings are the rules that a value as a person types it could be.
-func spellings(value string) []pattern.Value {
-	var out []pattern.Value
+func spellings(value string) []reconcile.Value {
+	var out []reconcile.Value
 	for _, typ := range []string{"hash", "ip_both", "ip_src", "ip_dst", "domain_name", "url", "filename", "filepath"} {
 		if v, err := pattern.Canonical(typ, value); err == nil {
-			out = append(out, pattern.Value{Type: typ, Value: v})
+			out = append(out, reconcile.Value{Type: typ, Value: v})
 		}
 	}
 	return out

@@ -72,15 +72,7 @@ func meaning(s *config.Sync) func(*reconcile.Indicator) ([]reconcile.Value, []re
 	opts := patternOptions(s)
 	return func(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
 		r := pattern.Deploy(ind.Pattern, ind.Observables, opts)
-		values := make([]reconcile.Value, len(r.Values))
-		for i, v := range r.Values {
-			values[i] = reconcile.Value(v)
-		}
-		skips := make([]reconcile.Skip, len(r.Skipped))
-		for i, s := range r.Skipped {
-			skips[i] = reconcile.Skip{Indicator: ind.ID, Reason: s.Reason, Detail: s.Detail}
-		}
-		return values, skips
+		return r.Values, r.Skipped
 	}
 }
 

@@ -21,7 +21,6 @@ import (
 	"harfangsync/reconcile/snapshot"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/opencti"
-	"harfangsync/sources/pattern"
 )
 
 // shaping are the flags of every command that makes a plan.
@@ -234,7 +233,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		Meaning: meaning(&cfg.Sync),
 		Canon:   canonical,
 		Excluded: func(typ, value string) bool {
-			_, hit := cfg.Sync.Excluded.Match(pattern.Value{Type: typ, Value: value})
+			_, hit := cfg.Sync.Excluded.Match(reconcile.Value{Type: typ, Value: value})
 			return hit
 		},
 		Selection: selection,

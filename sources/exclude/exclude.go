@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"harfangsync/reconcile"
 	"harfangsync/sources/pattern"
 )
 
@@ -31,7 +32,7 @@ func (e entry) String() string { return e.text + " (" + e.source + ")" }
 // Match reports whether a canonical value is excluded, and names the entry and its source. A network
 // is excluded where it overlaps with an entry. A URL is excluded by itself and by an address as its
 // host, never by a domain: one page of a well-known site may well be bad.
-func (l *List) Match(v pattern.Value) (string, bool) {
+func (l *List) Match(v reconcile.Value) (string, bool) {
 	if l == nil {
 		return "", false
 	}
@@ -42,7 +43,7 @@ func (l *List) Match(v pattern.Value) (string, bool) {
 	return e.String(), true
 }
 
-func (l *List) match(v pattern.Value) (entry, bool) {
+func (l *List) match(v reconcile.Value) (entry, bool) {
 	switch v.Type {
 	case pattern.SourceIP, pattern.DestIP, pattern.BothIP:
 		return l.matchAddress(v.Value)

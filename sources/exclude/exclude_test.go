@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"harfangsync/reconcile"
 	"harfangsync/sources/exclude"
 	"harfangsync/sources/pattern"
 )
@@ -67,7 +68,7 @@ func TestBuiltinNamesEntryAndSource(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, hit := exclude.Builtin().Match(pattern.Value{Type: tt.typ, Value: tt.value})
+			got, hit := exclude.Builtin().Match(reconcile.Value{Type: tt.typ, Value: tt.value})
 			if got != tt.want || hit != (tt.want != "") {
 				t.Errorf("%s %s: got %q, %v; want %q", tt.typ, tt.value, got, hit, tt.want)
 			}
@@ -126,7 +127,7 @@ func TestUserEntries(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, hit := list.Match(pattern.Value{Type: tt.typ, Value: tt.value})
+			got, hit := list.Match(reconcile.Value{Type: tt.typ, Value: tt.value})
 			if got != tt.want || hit != (tt.want != "") {
 				t.Errorf("%s %s: got %q, %v; want %q", tt.typ, tt.value, got, hit, tt.want)
 			}
@@ -186,7 +187,7 @@ func TestAllFilesCountAndTheFirstIsNamed(t *testing.T) {
 		"a.example (a.txt line 2)", "b.example (b.txt line 2)", "co.uk (Public Suffix List; built-in list 1)", "",
 	}
 	var got []string
-	for _, v := range []pattern.Value{
+	for _, v := range []reconcile.Value{
 		{Type: "ip_both", Value: "8.8.8.8"}, {Type: "domain_name", Value: "x.a.example"},
 		{Type: "domain_name", Value: "b.example"}, {Type: "domain_name", Value: "co.uk"},
 		{Type: "domain_name", Value: "c.example"},
@@ -201,7 +202,7 @@ func TestAllFilesCountAndTheFirstIsNamed(t *testing.T) {
 		t.Errorf("version %q", exclude.Version())
 	}
 	var none *exclude.List
-	if entry, hit := none.Match(pattern.Value{Type: "ip_both", Value: "8.8.8.8"}); hit || entry != "" {
+	if entry, hit := none.Match(reconcile.Value{Type: "ip_both", Value: "8.8.8.8"}); hit || entry != "" {
 		t.Error("no list excludes something")
 	}
 }
@@ -229,7 +230,7 @@ func TestOverlap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if entry, hit := list.Match(pattern.Value{Type: "ip_both", Value: value.String()}); hit != want {
+		if entry, hit := list.Match(reconcile.Value{Type: "ip_both", Value: value.String()}); hit != want {
 			t.Fatalf("%v: got %q, %v; want %v", value, entry, hit, want)
 		}
 	})
@@ -246,7 +247,7 @@ func FuzzParse(f *testing.F) {
 		for line := range strings.Lines(text) {
 			for _, typ := range []string{"ip_both", "domain_name", "url", "hash", "filename"} {
 				if v, err := pattern.Canonical(typ, line); err == nil {
-					list.Match(pattern.Value{Type: typ, Value: v})
+					list.Match(reconcile.Value{Type: typ, Value: v})
 				}
 			}
 		}
@@ -262,7 +263,7 @@ func BenchmarkMatch(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	values := []pattern.Value{
+	values := []reconcile.Value{
 		{Type: "ip_both", Value: "203.0.113.9"}, {Type: "ip_both", Value: "203.0.113.0/24"},
 		{Type: "domain_name", Value: "c2.example.org"}, {Type: "url", Value: "https://c2.example.org/gate"},
 		{Type: "hash", Value: "79054025255fb1a26e4bc422aef54eb4"},

@@ -19,7 +19,7 @@ func (d *deployer) conjunction(atoms []*atom) {
 		d.hashes(atoms, hashes)
 		return
 	}
-	var v Value
+	var v reconcile.Value
 	var err *ValueError
 	first, second := atoms[0], atoms[1]
 	if first.meaning > second.meaning {
@@ -42,17 +42,17 @@ func (d *deployer) conjunction(atoms []*atom) {
 	d.value(v, err, func() string { return termSubject(atoms) })
 }
 
-func directoryAndName(dir, name literal) (Value, *ValueError) {
+func directoryAndName(dir, name literal) (reconcile.Value, *ValueError) {
 	if dir.kind != tokString || name.kind != tokString {
-		return Value{FilePath, name.text}, invalid("names and directories are compared with strings only")
+		return reconcile.Value{Type: FilePath, Value: name.text}, invalid("names and directories are compared with strings only")
 	}
 	return pathValue(dir.text, name.text)
 }
 
 // typed gives the rule for the value of a network-traffic end whose type is given.
-func (a *atom) typed(address string, typ literal) (Value, *ValueError) {
+func (a *atom) typed(address string, typ literal) (reconcile.Value, *ValueError) {
 	lit := a.literals[0]
-	v := Value{address, lit.text}
+	v := reconcile.Value{Type: address, Value: lit.text}
 	if typ.kind != tokString || lit.kind != tokString {
 		return v, invalid("types and values are compared with strings only")
 	}
@@ -66,7 +66,7 @@ func (a *atom) typed(address string, typ literal) (Value, *ValueError) {
 	default:
 		return v, refuse(reconcile.UnsupportedType)
 	}
-	return v.canonical()
+	return canonicalOf(v)
 }
 
 // hashesOf gives the hash tests of a conjunction that identifies one file, nil for any other: all
@@ -105,7 +105,7 @@ func (a *atom) hashText() string {
 // other hashes would block it just the same.
 func (d *deployer) hashes(atoms, hashes []*atom) {
 	var f file
-	var good []Value
+	var good []reconcile.Value
 	for _, h := range hashes {
 		v, err := hashValue(h.algorithm, h.literals[0])
 		if err != nil {
@@ -121,7 +121,7 @@ func (d *deployer) hashes(atoms, hashes []*atom) {
 }
 
 // file deploys the hashes of one file, or the strongest of them, and reports whether it did.
-func (d *deployer) file(f file, hashes []Value, subject func() string) bool {
+func (d *deployer) file(f file, hashes []reconcile.Value, subject func() string) bool {
 	for _, v := range hashes {
 		if err := d.excluded(v); err != nil {
 			d.skipValue(v, err, subject())

@@ -8,13 +8,6 @@ import (
 	"harfangsync/reconcile"
 )
 
-// Skip is one branch, value or observable that gives no rule, and why. Detail names it for people:
-// one line of at most 200 characters without control characters.
-type Skip struct {
-	Reason reconcile.Reason
-	Detail string
-}
-
 // Options say what counts. The zero value deploys every hash of a pattern, reads no observables and
 // excludes nothing.
 type Options struct {
@@ -22,15 +15,16 @@ type Options struct {
 	Observables   bool // attached observables count too
 
 	// Excluded reports whether a canonical value must never be deployed, and the entry that says so.
-	Excluded func(Value) (entry string, hit bool)
+	Excluded func(reconcile.Value) (entry string, hit bool)
 }
 
 // Result is what a pattern becomes. Values are canonical, without repeats, in order of appearance:
-// the pattern's, then those of the observables. Skipped has the same order; a value that could not
-// be deployed is named once.
+// the pattern's, then those of the observables. Skipped are the branches, values and observables that
+// give no rule, in the same order; a value that could not be deployed is named once. Their details are
+// one line of at most 200 characters without control characters, and name no indicator.
 type Result struct {
-	Values  []Value
-	Skipped []Skip
+	Values  []reconcile.Value
+	Skipped []reconcile.Skip
 }
 
 // Deploy gives the values that a STIX pattern and its attached observables declare bad, each on its
@@ -56,22 +50,22 @@ func Deploy(src string, observables []reconcile.Observable, o Options) Result {
 type deployer struct {
 	options Options
 	result  Result
-	seen    map[Value]struct{}   // values deployed, once there are many
-	skipped map[skipped]struct{} // values skipped
-	track   bool                 // observables follow: files are wanted
-	files   []file               // each file that the pattern deployed by its hashes
+	seen    map[reconcile.Value]struct{} // values deployed, once there are many
+	skipped map[skipped]struct{}         // values skipped
+	track   bool                         // observables follow: files are wanted
+	files   []file                       // each file that the pattern deployed by its hashes
 }
 
 type skipped struct {
 	reason reconcile.Reason
-	value  Value
+	value  reconcile.Value
 }
 
 // manyValues is from where on a map finds repeats faster than a walk.
 const manyValues = 16
 
 // value deploys a value that may be deployed, and says whether it did.
-func (d *deployer) value(v Value, err *ValueError, subject func() string) bool {
+func (d *deployer) value(v reconcile.Value, err *ValueError, subject func() string) bool {
 	if err == nil {
 		err = d.excluded(v)
 	}
@@ -84,7 +78,7 @@ func (d *deployer) value(v Value, err *ValueError, subject func() string) bool {
 }
 
 // excluded is an error that names the entry, nil when the value may be deployed.
-func (d *deployer) excluded(v Value) *ValueError {
+func (d *deployer) excluded(v reconcile.Value) *ValueError {
 	if d.options.Excluded != nil {
 		if entry, hit := d.options.Excluded(v); hit {
 			return &ValueError{reconcile.Excluded, "excluded by " + entry}
@@ -94,9 +88,9 @@ func (d *deployer) excluded(v Value) *ValueError {
 }
 
 // add deploys a value unless it is there already.
-func (d *deployer) add(v Value) {
+func (d *deployer) add(v reconcile.Value) {
 	if len(d.result.Values) >= manyValues && d.seen == nil {
-		d.seen = make(map[Value]struct{})
+		d.seen = make(map[reconcile.Value]struct{})
 		for _, known := range d.result.Values {
 			d.seen[known] = struct{}{}
 		}
@@ -113,12 +107,12 @@ func (d *deployer) add(v Value) {
 
 // skip records what was not deployed.
 func (d *deployer) skip(why reconcile.Reason, subject, cause string) {
-	d.result.Skipped = append(d.result.Skipped, Skip{why, detail(subject, cause)})
+	d.result.Skipped = append(d.result.Skipped, reconcile.Skip{Reason: why, Detail: detail(subject, cause)})
 }
 
 // skipValue records a value once for each reason, however often pattern and observables name it.
 // What has no rule type is no value, and each mention counts.
-func (d *deployer) skipValue(v Value, err *ValueError, subject string) {
+func (d *deployer) skipValue(v reconcile.Value, err *ValueError, subject string) {
 	if err.Reason != reconcile.UnsupportedType && err.Reason != reconcile.UnsupportedHash {
 		key := skipped{err.Reason, v}
 		if _, known := d.skipped[key]; known {

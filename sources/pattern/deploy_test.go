@@ -15,7 +15,7 @@ import (
 // sound fails unless a result keeps its promises: canonical values, no repeats, readable details.
 func sound(t testing.TB, src string, r pattern.Result) {
 	t.Helper()
-	seen := map[pattern.Value]bool{}
+	seen := map[reconcile.Value]bool{}
 	for _, v := range r.Values {
 		if got, err := pattern.Canonical(v.Type, v.Value); err != nil || got != v.Value {
 			t.Fatalf("%q: %v is not canonical: %q, %v", src, v, got, err)
@@ -140,7 +140,7 @@ func TestDetails(t *testing.T) {
 }
 
 func TestALongExclusionEntryLeavesRoomForTheValue(t *testing.T) {
-	o := pattern.Options{Excluded: func(pattern.Value) (string, bool) { return strings.Repeat("é", 500), true }}
+	o := pattern.Options{Excluded: func(reconcile.Value) (string, bool) { return strings.Repeat("é", 500), true }}
 	r := pattern.Deploy("[domain-name:value = 'c2.example.org']", nil, o)
 	sound(t, "excluded", r)
 	if !strings.HasPrefix(r.Skipped[0].Detail, "domain-name:value = 'c2.example.org': excluded by é") {
@@ -149,10 +149,10 @@ func TestALongExclusionEntryLeavesRoomForTheValue(t *testing.T) {
 }
 
 func TestExclusionsSeeCanonicalValues(t *testing.T) {
-	var asked []pattern.Value
-	o := pattern.Options{Excluded: func(v pattern.Value) (string, bool) { asked = append(asked, v); return "", false }}
+	var asked []reconcile.Value
+	o := pattern.Options{Excluded: func(v reconcile.Value) (string, bool) { asked = append(asked, v); return "", false }}
 	pattern.Deploy("[domain-name:value = 'C2.Example.ORG.' OR ipv6-addr:value = '::ffff:198.51.100.7']", nil, o)
-	want := []pattern.Value{{Type: "domain_name", Value: "c2.example.org"}, {Type: "ip_both", Value: "198.51.100.7"}}
+	want := []reconcile.Value{{Type: "domain_name", Value: "c2.example.org"}, {Type: "ip_both", Value: "198.51.100.7"}}
 	if !slices.Equal(asked, want) {
 		t.Errorf("asked for %v, want %v", asked, want)
 	}
@@ -173,7 +173,7 @@ func FuzzDeploy(f *testing.F) {
 		}
 		o := pattern.Options{StrongestHash: bits&1 != 0, Observables: bits&2 == 0}
 		if bits&4 != 0 {
-			o.Excluded = func(v pattern.Value) (string, bool) { return name, len(v.Value)%2 == 0 }
+			o.Excluded = func(v reconcile.Value) (string, bool) { return name, len(v.Value)%2 == 0 }
 		}
 		r := pattern.Deploy(src, observables, o)
 		sound(t, src, r)
@@ -188,7 +188,7 @@ func FuzzDeploy(f *testing.F) {
 	})
 }
 
-func excludedBy(o pattern.Options, v pattern.Value) (string, bool) {
+func excludedBy(o pattern.Options, v reconcile.Value) (string, bool) {
 	if o.Excluded == nil {
 		return "", false
 	}

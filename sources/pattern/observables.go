@@ -78,18 +78,18 @@ func (d *deployer) observable(o *reconcile.Observable, names bool) {
 	case "StixFile", "Artifact":
 		d.fileObservable(o, names)
 	case "Domain-Name", "Hostname":
-		d.observed(o, Value{DomainName, o.Value})
+		d.observed(o, reconcile.Value{Type: DomainName, Value: o.Value})
 	case "IPv4-Addr", "IPv6-Addr":
-		d.observed(o, Value{BothIP, o.Value})
+		d.observed(o, reconcile.Value{Type: BothIP, Value: o.Value})
 	case "Url":
-		d.observed(o, Value{URL, o.Value})
+		d.observed(o, reconcile.Value{Type: URL, Value: o.Value})
 	default:
 		d.skip(reconcile.UnsupportedType, observableSubject(o, o.Value), causes[reconcile.UnsupportedType])
 	}
 }
 
-func (d *deployer) observed(o *reconcile.Observable, as Value) {
-	v, err := as.canonical()
+func (d *deployer) observed(o *reconcile.Observable, as reconcile.Value) {
+	v, err := canonicalOf(as)
 	d.value(v, err, func() string { return observableSubject(o, v.Value) })
 }
 
@@ -120,12 +120,12 @@ func (d *deployer) fileObservable(o *reconcile.Observable, names bool) {
 
 // refused is a hash that gives no rule.
 type refused struct {
-	value Value
+	value reconcile.Value
 	err   *ValueError
 }
 
 // readHashes gives the hashes of an observable, MD5 first, and those that give no rule.
-func readHashes(o *reconcile.Observable) (f file, hashes []Value, rest []refused) {
+func readHashes(o *reconcile.Observable) (f file, hashes []reconcile.Value, rest []refused) {
 	for _, name := range slices.Sorted(maps.Keys(o.Hashes)) {
 		text := o.Hashes[name]
 		if strings.TrimSpace(text) == "" {
@@ -144,7 +144,7 @@ func readHashes(o *reconcile.Observable) (f file, hashes []Value, rest []refused
 	}
 	for _, hash := range f {
 		if hash != "" {
-			hashes = append(hashes, Value{Hash, hash})
+			hashes = append(hashes, reconcile.Value{Type: Hash, Value: hash})
 		}
 	}
 	return f, hashes, rest

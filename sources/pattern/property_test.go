@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"harfangsync/reconcile"
 	"harfangsync/sources/pattern"
 )
 
@@ -131,7 +132,7 @@ func deployNode(n *node) pattern.Result {
 }
 
 // names reports whether a term is nothing but this value, told another way than the code does it.
-func names(term []leafTest, v pattern.Value) bool {
+func names(term []leafTest, v reconcile.Value) bool {
 	distinct := map[string]leafTest{}
 	for _, l := range term {
 		if !l.positive() {
@@ -192,7 +193,7 @@ func TestAnEqualityThatStandsAloneIsAlwaysDeployed(t *testing.T) {
 		good := leafTest{"domain-name:value", "=", []string{"only.example.org"}}
 		at := rapid.IntRange(0, 2).Draw(t, "at")
 		n.kids = slices.Insert(n.kids, at, &node{leaf: good})
-		if !slices.Contains(deployNode(n).Values, pattern.Value{Type: "domain_name", Value: "only.example.org"}) {
+		if !slices.Contains(deployNode(n).Values, reconcile.Value{Type: "domain_name", Value: "only.example.org"}) {
 			t.Fatalf("%s\nlost only.example.org", n)
 		}
 	})

@@ -196,7 +196,7 @@ func (r *row) exclude(value string) {
 	}
 	r.excluded[value] = true
 	excluded := r.excluded
-	r.options.Excluded = func(v pattern.Value) (string, bool) {
+	r.options.Excluded = func(v reconcile.Value) (string, bool) {
 		return v.Value + " (test list)", excluded[v.Value]
 	}
 }

@@ -21,9 +21,6 @@ const (
 	URL        = "url"
 )
 
-// Value is what one IOC rule blocks: a HarfangLab IOC type and a canonical value.
-type Value struct{ Type, Value string }
-
 // ValueError says why a value cannot be held by a rule. Reason is reconcile.InvalidValue or
 // reconcile.TooBroad.
 type ValueError struct {

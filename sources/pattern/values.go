@@ -8,8 +8,8 @@ import (
 
 // value gives the rule for one literal. With an error it still says, as well as it can, which value
 // was meant.
-func (a *atom) value(lit literal) (Value, *ValueError) {
-	as := Value{a.test.path.object, lit.text}
+func (a *atom) value(lit literal) (reconcile.Value, *ValueError) {
+	as := reconcile.Value{Type: a.test.path.object, Value: lit.text}
 	switch a.meaning {
 	case otherPath, sourceType, destType, directoryPath:
 		return as, refuse(reconcile.UnsupportedType)
@@ -33,7 +33,7 @@ func (a *atom) value(lit literal) (Value, *ValueError) {
 	case fileNamePath:
 		return fileValue(lit.text)
 	}
-	return as.canonical()
+	return canonicalOf(as)
 }
 
 func refuse(why reconcile.Reason) *ValueError { return &ValueError{why, causes[why]} }
@@ -46,25 +46,25 @@ func (a *atom) endpoint(address, value string) string {
 	return DomainName
 }
 
-// canonical gives the value in canonical form, or as it is with an error.
-func (v Value) canonical() (Value, *ValueError) {
+// canonicalOf gives a value in canonical form, or as it is with an error.
+func canonicalOf(v reconcile.Value) (reconcile.Value, *ValueError) {
 	text, err := canonical(v.Type, v.Value)
 	if err != nil {
-		return Value{v.Type, strings.TrimSpace(v.Value)}, err
+		return reconcile.Value{Type: v.Type, Value: strings.TrimSpace(v.Value)}, err
 	}
-	return Value{v.Type, text}, nil
+	return reconcile.Value{Type: v.Type, Value: text}, nil
 }
 
 // hashValue judges a hash. A hex literal is the same as its digits in a string.
-func hashValue(alg algorithm, lit literal) (Value, *ValueError) {
-	as := Value{Hash, strings.ToLower(strings.TrimSpace(lit.text))}
+func hashValue(alg algorithm, lit literal) (reconcile.Value, *ValueError) {
+	as := reconcile.Value{Type: Hash, Value: strings.ToLower(strings.TrimSpace(lit.text))}
 	switch {
 	case alg == otherHash:
 		return as, refuse(reconcile.UnsupportedHash)
 	case lit.kind != tokString && lit.kind != tokHex:
 		return as, invalid("a hash is compared with a string only")
 	}
-	v, err := as.canonical()
+	v, err := canonicalOf(as)
 	if err == nil && len(v.Value) != alg.length() {
 		err = invalid("the hash has not the length of " + alg.String())
 	}
@@ -73,12 +73,12 @@ func hashValue(alg algorithm, lit literal) (Value, *ValueError) {
 
 // fileValue gives the rule for a file name: an absolute path is a path; any other name with a
 // separator is neither.
-func fileValue(name string) (Value, *ValueError) {
+func fileValue(name string) (reconcile.Value, *ValueError) {
 	name = strings.TrimSpace(name)
 	if isAbsolute(name) {
-		return Value{FilePath, name}.canonical()
+		return canonicalOf(reconcile.Value{Type: FilePath, Value: name})
 	}
-	v, err := Value{FileName, name}.canonical()
+	v, err := canonicalOf(reconcile.Value{Type: FileName, Value: name})
 	if err == nil && strings.ContainsAny(name, `/\`) {
 		err = invalid("a file name with a separator is neither a name nor an absolute path")
 	}
@@ -94,9 +94,9 @@ func isAbsolute(s string) bool {
 }
 
 // pathValue joins a directory and a name.
-func pathValue(dir, name string) (Value, *ValueError) {
+func pathValue(dir, name string) (reconcile.Value, *ValueError) {
 	dir, name = strings.TrimSpace(dir), strings.TrimSpace(name)
-	as := Value{FilePath, dir + `\` + name}
+	as := reconcile.Value{Type: FilePath, Value: dir + `\` + name}
 	if dir == "" || name == "" {
 		return as, invalid("the directory or the name is empty")
 	}
@@ -111,5 +111,5 @@ func pathValue(dir, name string) (Value, *ValueError) {
 		separator = ""
 	}
 	as.Value = dir + separator + name
-	return as.canonical()
+	return canonicalOf(as)
 }
