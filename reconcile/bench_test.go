@@ -29,28 +29,22 @@ func sides(b *testing.B, n, inLists int) (*reconcile.Wanted, *reconcile.Rows) {
 		part := reconcile.NewWanted(chunk)
 		for k := from; k < min(n, from+chunk); k++ {
 			i, v := million(k)
-			if err := w.Add(&i, []reconcile.Value{v}, nil); err != nil {
-				b.Fatal(err)
-			}
+			w.Add(&i, []reconcile.Value{v}, nil)
 			if k < inLists {
-				if err := part.Add(&i, []reconcile.Value{v}, nil); err != nil {
-					b.Fatal(err)
-				}
+				part.Add(&i, []reconcile.Value{v}, nil)
 			}
 		}
 		if err := part.Seal(); err != nil {
 			b.Fatal(err)
 		}
-		plan, err := reconcile.Compute(rowsOf(b, p, part), part, p)
+		plan, err := reconcile.Compute(rowsOf(b, p, part), part, p, reconcile.Memory{})
 		if err != nil {
 			b.Fatal(err)
 		}
 		for c := range plan.Changes {
 			row := plan.Changes[c].Row()
 			row.ID = plan.Changes[c].Owners[0].ID
-			if err := rows.Add(&row); err != nil {
-				b.Fatal(err)
-			}
+			rows.Add(&row)
 		}
 		part.Close()
 	}
@@ -78,7 +72,7 @@ func BenchmarkCompute(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {
-				plan, err := reconcile.Compute(rows, w, policy())
+				plan, err := reconcile.Compute(rows, w, policy(), reconcile.Memory{})
 				if err != nil || len(plan.Changes) != bb.n-bb.inLists || plan.Unchanged != bb.inLists {
 					b.Fatalf("%d changes, %d unchanged, %v", len(plan.Changes), plan.Unchanged, err)
 				}

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -10,11 +9,8 @@ import (
 
 // after is the wanted state of a rule, with the winner's record and all owners. row is what holds the
 // rule now, and h the same as Compute knows it; both are nil when none does.
-func (c *computation) after(group []want, win want, row *Row, h *entry) (*Body, wantRecord, []Owner, error) {
-	rec, owners, err := c.describe(group, win)
-	if err != nil {
-		return nil, rec, nil, err
-	}
+func (c *computation) after(group []want, win want, row *Row, h *entry) (*Body, wantRecord, []Owner) {
+	rec, owners := c.describe(group, win)
 	applied := marker.Applied{Known: true, Sent: win.text, Maturity: c.maturity(win)}
 	b := &Body{Enabled: true}
 	c.ask(b, &applied, win, h)
@@ -30,7 +26,8 @@ func (c *computation) after(group []want, win want, row *Row, h *entry) (*Body, 
 	case Sigma:
 		rule, err := marker.ReadSigma(rec.Body)
 		if err != nil {
-			return nil, rec, nil, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
+			c.fail(rec.Owner.ID, err)
+			break
 		}
 		id := rec.Value
 		if row != nil && c.w.derived[win.at] && row.RuleID != "" {
@@ -39,14 +36,14 @@ func (c *computation) after(group []want, win want, row *Row, h *entry) (*Body, 
 		ref := marker.SigmaRef{Base: c.p.Base, Owner: rec.Owner.ID, Instance: c.p.Own.Instance, Applied: applied}
 		text, err := rule.Render(sigmaID(rule, id), ref)
 		if err != nil {
-			return nil, rec, nil, fmt.Errorf("indicator %s: %w", rec.Owner.ID, err)
+			c.fail(rec.Owner.ID, err)
 		}
 		b.Name, b.Content = ptr(rec.Name), &text
 	case YARA:
 		b.Name = ptr(rec.Name)
 		b.Content = ptr(marker.MarkYARA(rec.Body, marker.YARALine{Owners: []string{rec.Owner.ID}, Instance: c.p.Own.Instance, Applied: applied}))
 	}
-	return b, rec, owners, nil
+	return b, rec, owners
 }
 
 // ask fills in what a mapping asks for: in the body what has to be sent, in the marker's note all of it, with
@@ -139,19 +136,17 @@ func bodyOf(row *Row) *Body {
 	return b
 }
 
-// stop fills in what a disable leaves behind: the same rule, out of force, with a marker that says
-// who did it and why.
-func (c *computation) stop(ch *Change) { stopAs(ch, c.p) }
-
 // AsDisable is a delete as the disable that takes its place where the server refuses to delete.
 func (ch *Change) AsDisable(p Policy) Change {
 	d := *ch
 	d.Action = Disable
-	stopAs(&d, p)
+	d.stop(&p)
 	return d
 }
 
-func stopAs(ch *Change, p Policy) {
+// stop fills in what a disable leaves behind: the same rule, out of force, with a marker that says
+// who did it and why.
+func (ch *Change) stop(p *Policy) {
 	if ch.Action != Disable {
 		return
 	}

@@ -37,7 +37,7 @@ func canon(typ, value string) string {
 
 func policy() reconcile.Policy {
 	return reconcile.Policy{
-		Now: noon, Own: reconcile.Identity{Instance: us}, List: list, Base: "https://cti.example",
+		Own: reconcile.Identity{Instance: us}, List: list, Base: "https://cti.example",
 		Maturity: "stable", Unmanaged: reconcile.ReportUnmanaged, Mode: reconcile.SyncMode,
 	}
 }
@@ -99,9 +99,7 @@ func wantedBy(t tb, m reconcile.Mapping, inds ...reconcile.Indicator) *reconcile
 			w.Pass(&inds[i], reconcile.Revoked, "revoked")
 			continue
 		}
-		if err := w.Add(&inds[i], valuesOf(&inds[i]), nil); err != nil {
-			t.Fatal(err)
-		}
+		w.Add(&inds[i], valuesOf(&inds[i]), nil)
 	}
 	if err := w.Seal(); err != nil {
 		t.Fatal(err)
@@ -114,9 +112,7 @@ func rowsOf(t tb, p reconcile.Policy, w *reconcile.Wanted, rows ...reconcile.Row
 	t.Helper()
 	r := reconcile.NewRows(p.Own, canon, len(rows))
 	for i := range rows {
-		if err := r.Add(&rows[i]); err != nil {
-			t.Fatal(err)
-		}
+		r.Add(&rows[i])
 	}
 	if err := r.Seal(w); err != nil {
 		t.Fatal(err)
@@ -125,11 +121,16 @@ func rowsOf(t tb, p reconcile.Policy, w *reconcile.Wanted, rows ...reconcile.Row
 	return r
 }
 
-// decide is Compute on plain slices.
+// decide is Compute on plain slices, after a run with the same mapping.
 func decide(t tb, p reconcile.Policy, rows []reconcile.Row, inds ...reconcile.Indicator) *reconcile.Plan {
 	t.Helper()
+	return decideKnowing(t, p, reconcile.Memory{LastGood: reconcile.LastGood{Mapping: p.Mapping.Digest()}}, rows, inds...)
+}
+
+func decideKnowing(t tb, p reconcile.Policy, m reconcile.Memory, rows []reconcile.Row, inds ...reconcile.Indicator) *reconcile.Plan {
+	t.Helper()
 	w := wantedBy(t, p.Mapping, inds...)
-	plan, err := reconcile.Compute(rowsOf(t, p, w, rows...), w, p)
+	plan, err := reconcile.Compute(rowsOf(t, p, w, rows...), w, p, m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,53 +2,41 @@ package reconcile
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
 	"harfangsync/reconcile/marker"
 )
 
-// Compute decides what must change so that the rows equal the wanted set. It is a function of its
-// arguments: no clock, no log, no I/O but the spools of the two sealed sets, which are the only
-// source of its errors. Removals carry a provisional reason until Explain has seen the evidence.
-func Compute(rows *Rows, w *Wanted, p Policy) (*Plan, error) {
-	c := computation{rows: rows, w: w, p: p, plan: &Plan{
+// Compute decides what must change so that the rows equal the wanted set, given what earlier runs left.
+// It is a function of its arguments, which stay as they were: no clock, no log, no I/O but the spools of
+// the two sealed sets, whose failures are its errors. Removals carry a provisional reason until Explain
+// has seen the evidence.
+func Compute(rows *Rows, w *Wanted, p Policy, m Memory) (*Plan, error) {
+	c := computation{rows: rows, w: w, p: p, m: m, plan: &Plan{
 		Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}, Sources: w.Selected(),
 		Indicators: w.Read(), WantedDigest: w.Digest(), Skipped: w.skipped(),
 	}}
-	for _, h := range rows.entries {
-		if h.whose.owned() {
-			c.plan.Owned[h.kind]++
-			if h.enabled {
-				c.plan.Enabled[h.kind]++
-			}
-		}
-	}
-	// A merge of two sorted sequences: each key is met once, with all that want it and all that hold it.
-	i, j := 0, 0
-	for i < len(w.entries) || j < len(rows.entries) {
+	c.countOwned()
+	for i, j := 0, 0; i < len(w.entries) || j < len(rows.entries); {
 		var key Key
-		switch {
-		case i == len(w.entries):
-			key = rows.entries[j].key
-		case j == len(rows.entries) || w.entries[i].key.Compare(rows.entries[j].key) <= 0:
+		if j == len(rows.entries) || i < len(w.entries) && w.entries[i].key.Compare(rows.entries[j].key) < 0 {
 			key = w.entries[i].key
-		default:
+		} else {
 			key = rows.entries[j].key
 		}
-		i2, j2 := i, j
-		for i2 < len(w.entries) && w.entries[i2].key == key {
-			i2++
+		from, first := i, j
+		for i < len(w.entries) && w.entries[i].key == key {
+			i++
 		}
-		for j2 < len(rows.entries) && rows.entries[j2].key == key {
-			j2++
+		for j < len(rows.entries) && rows.entries[j].key == key {
+			j++
 		}
-		if err := c.merge(w.entries[i:i2], rows.entries[j:j2]); err != nil {
-			return nil, err
-		}
-		i, j = i2, j2
+		c.merge(w.entries[from:i], rows.entries[first:j])
 	}
-	if err := c.creates(); err != nil {
+	c.creates()
+	if err := errors.Join(rows.Err(), w.Err(), c.err); err != nil {
 		return nil, err
 	}
 	c.plan.sortAll()
@@ -59,66 +47,63 @@ type computation struct {
 	rows    *Rows
 	w       *Wanted
 	p       Policy
+	m       Memory
 	plan    *Plan
 	missing [][]want // groups that no row holds
+	err     error    // the first rule whose text could not be made
 }
 
-// merge decides on one rule: the indicators that want it and the rows that hold it.
-func (c *computation) merge(group []want, rows []entry) error {
+func (c *computation) fail(indicator string, err error) {
+	if c.err == nil {
+		c.err = fmt.Errorf("indicator %s: %w", indicator, err)
+	}
+}
+
+func (c *computation) countOwned() {
+	for i := range c.rows.entries {
+		if h := &c.rows.entries[i]; h.whose.owned() {
+			c.take(h)
+		}
+	}
+}
+
+// merge decides on one rule: group are the indicators that want it, rows those that hold it.
+func (c *computation) merge(group []want, rows []entry) {
 	if len(group) > 0 {
 		c.plan.Wanted[group[0].kind]++
-		var err error
-		if group, err = c.order(group, rows); err != nil {
-			return err
-		}
+		group = c.order(group, rows)
 	}
 	if len(rows) == 1 && len(group) > 0 && rows[0].whose == ours && c.same(&rows[0], group) {
 		c.plan.Unchanged++ // nearly every row of nearly every run
-		return nil
+		return
 	}
-	owned, strangers, err := c.split(rows)
-	if err != nil {
-		return err
+	owned, others := c.split(rows)
+	switch {
+	case len(group) == 0:
+		c.unwanted(owned, others)
+	case len(owned) > 0:
+		c.leave(others, nil)
+		inForce := c.compare(owned[0], group)
+		c.duplicates(owned[1:], inForce)
+	case len(others) > 0:
+		c.adopt(group, others)
+	default:
+		c.missing = append(c.missing, group)
 	}
-	if len(group) == 0 {
-		return c.unwanted(owned, strangers)
-	}
-	if len(owned) == 0 {
-		return c.adoptOrCreate(group, strangers)
-	}
-	if err := c.hold(strangers, nil); err != nil {
-		return err
-	}
-	if err := c.compare(owned[0], group); err != nil {
-		return err
-	}
-	return c.duplicates(owned[1:], owned[0].enabled || c.enabling(owned[0]))
 }
 
 // order breaks ties between owners of one rule by internal id; the digests by which they are sorted
 // otherwise say nothing about ids. A Sigma rule has one owner, the one that its row names or else the
 // best; the others are skips.
-func (c *computation) order(group []want, rows []entry) ([]want, error) {
-	for from := 0; from < len(group); {
-		to := from + 1
-		for to < len(group) && group[to].score == group[from].score && group[to].created == group[from].created {
-			to++
+func (c *computation) order(group []want, rows []entry) []want {
+	for i := range group[1:] {
+		if group[i].score == group[i+1].score && group[i].created == group[i+1].created {
+			group = c.byID(group)
+			break
 		}
-		if to-from > 1 {
-			ids := map[uint64]string{}
-			for _, e := range group[from:to] {
-				rec, err := c.w.read(e.at)
-				if err != nil {
-					return nil, err
-				}
-				ids[e.owner] = rec.Owner.ID
-			}
-			slices.SortFunc(group[from:to], func(a, b want) int { return cmp.Compare(ids[a.owner], ids[b.owner]) })
-		}
-		from = to
 	}
 	if group[0].kind != Sigma || len(group) == 1 {
-		return group, nil
+		return group
 	}
 	first := group[0]
 	for _, h := range rows {
@@ -127,28 +112,32 @@ func (c *computation) order(group []want, rows []entry) ([]want, error) {
 			break
 		}
 	}
-	kept, err := c.w.read(first.at)
-	if err != nil {
-		return nil, err
-	}
+	kept := c.w.read(first.at).Owner.ID
 	for _, e := range group {
-		if e.owner == first.owner {
-			continue
+		if e.owner != first.owner {
+			rec := c.w.read(e.at)
+			c.plan.Skipped = append(c.plan.Skipped, Skip{rec.Owner.ID, DuplicateMerged,
+				fmt.Sprintf("Sigma id %s is that of indicator %s", rec.Value, kept)})
 		}
-		rec, err := c.w.read(e.at)
-		if err != nil {
-			return nil, err
-		}
-		c.plan.Skipped = append(c.plan.Skipped, Skip{rec.Owner.ID, DuplicateMerged,
-			fmt.Sprintf("Sigma id %s is that of indicator %s", rec.Value, kept.Owner.ID)})
 	}
-	return []want{first}, nil
+	return []want{first}
+}
+
+// byID is a group sorted by score, newest and internal id.
+func (c *computation) byID(group []want) []want {
+	ids := make(map[uint64]string, len(group))
+	for _, e := range group {
+		ids[e.owner] = c.w.read(e.at).Owner.ID
+	}
+	return slices.SortedFunc(slices.Values(group), func(a, b want) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.created, a.created), cmp.Compare(ids[a.owner], ids[b.owner]))
+	})
 }
 
 // same says whether a row of ours needs nothing at all.
 func (c *computation) same(h *entry, group []want) bool {
-	win, ok := winner(h, group)
-	return ok && h.enabled && !h.stopped && c.sameText(h, win) && c.sameOwners(h, group) && !c.maturityMoved(h, win) && c.pending(h, win).None()
+	win, named := winner(h, group)
+	return named && h.enabled && !h.stopped && c.sameText(h, win) && c.sameOwners(h, group) && !c.maturityMoved(h, win) && c.pending(h, win).None()
 }
 
 // winner is the owner named first in the row while it still owns the value, otherwise the best.
@@ -177,20 +166,11 @@ func (c *computation) sameOwners(h *entry, group []want) bool {
 	if int(h.count) != min(len(group), 1<<16-1) {
 		return false
 	}
-	ids, err := c.ownerIDs(group)
-	return err == nil && marker.OwnersDigest(ids...) == h.owners
-}
-
-func (c *computation) ownerIDs(group []want) ([]string, error) {
 	ids := make([]string, len(group))
 	for i, e := range group {
-		rec, err := c.w.read(e.at)
-		if err != nil {
-			return nil, err
-		}
-		ids[i] = rec.Owner.ID
+		ids[i] = c.w.read(e.at).Owner.ID
 	}
-	return ids, nil
+	return marker.OwnersDigest(ids...) == h.owners
 }
 
 // maturity is what a rule with this winner is to be created with.
@@ -232,7 +212,7 @@ func (c *computation) remapped(h *entry, win want, pending marker.Fields) Cause 
 	for i := range pending {
 		switch {
 		case !pending.Has(i) || h.asked[i] == asked[i]:
-		case c.p.Remapped:
+		case c.m.remapped(&c.p):
 			return MappingChanged
 		default:
 			return SourceChanged
@@ -243,28 +223,26 @@ func (c *computation) remapped(h *entry, win want, pending marker.Fields) Cause 
 
 // split parts our rows, best first, from those of others. Of several owned rows the one in canonical
 // spelling stays, then the oldest.
-func (c *computation) split(rows []entry) (owned, strangers []entry, err error) {
+func (c *computation) split(rows []entry) (owned, others []entry) {
 	for _, h := range rows {
 		if h.whose.owned() {
 			owned = append(owned, h)
 		} else {
-			strangers = append(strangers, h)
+			others = append(others, h)
 		}
 	}
-	return owned, strangers, c.rank(owned)
+	c.rank(owned)
+	return owned, others
 }
 
 // rank sorts the rows of one rule: the canonical spelling first, then the oldest.
-func (c *computation) rank(rows []entry) error {
+func (c *computation) rank(rows []entry) {
 	if len(rows) < 2 {
-		return nil
+		return
 	}
 	age := map[int64]string{}
 	for _, h := range rows {
-		row, err := c.rows.read(h.at)
-		if err != nil {
-			return err
-		}
+		row := c.rows.read(h.at)
 		age[h.at] = row.Created + "\x00" + row.ID
 	}
 	slices.SortFunc(rows, func(a, b entry) int {
@@ -273,5 +251,4 @@ func (c *computation) rank(rows []entry) error {
 		}
 		return cmp.Compare(age[a.at], age[b.at])
 	})
-	return nil
 }

@@ -8,9 +8,9 @@ import (
 
 // creates plans the rules that no row holds. An owner that has other rules gained a value; one that
 // has none is new.
-func (c *computation) creates() error {
+func (c *computation) creates() {
 	if len(c.missing) == 0 {
-		return nil
+		return
 	}
 	known := make(map[uint64]bool, len(c.rows.entries))
 	for _, h := range c.rows.entries {
@@ -19,10 +19,7 @@ func (c *computation) creates() error {
 		}
 		known[h.winner] = true
 		if h.count > 1 {
-			row, err := c.rows.read(h.at)
-			if err != nil {
-				return err
-			}
+			row := c.rows.read(h.at)
 			for _, o := range ownersOf(&row) {
 				known[marker.OwnersDigest(o.ID)] = true
 			}
@@ -30,36 +27,24 @@ func (c *computation) creates() error {
 	}
 	c.plan.Changes = slices.Grow(c.plan.Changes, len(c.missing))
 	for _, group := range c.missing {
-		if err := c.create(group, known); err != nil {
-			return err
-		}
+		c.create(group, known)
 	}
-	return nil
 }
 
-func (c *computation) create(group []want, known map[uint64]bool) error {
-	after, rec, owners, err := c.after(group, group[0], nil, nil)
-	if err != nil {
-		return err
-	}
+func (c *computation) create(group []want, known map[uint64]bool) {
+	after, rec, owners := c.after(group, group[0], nil, nil)
 	after.HLStatus = c.maturity(group[0])
 	ch := Change{Kind: group[0].kind, List: c.p.List, Action: Create, Reason: NewIndicator, After: after,
-		Key: group[0].key, Sent: c.sentOf(group[0]),
-		Fields: []string{}, Owners: owners}
+		Fields: []string{}, Owners: owners, Key: group[0].key, Sent: c.sentOf(group[0])}
 	if ch.Name = rec.Name; ch.Kind == IOC {
 		ch.Type, ch.Value = rec.Type, rec.Value
 	}
 	if slices.ContainsFunc(group, func(e want) bool { return known[e.owner] }) {
 		ch.Reason = ValueAdded
 	}
-	if item, refused := c.refused(&ch); refused {
-		if ch.Kind == Sigma && c.p.Refusals[ch.Key].Elsewhere {
-			c.plan.Skipped = append(c.plan.Skipped, Skip{rec.Owner.ID, ExistsElsewhere, "the Sigma id exists in another list: " + item.Detail})
-			return nil
-		}
-		c.plan.Held = append(c.plan.Held, item)
-		return nil
+	if r, refused := c.m.refused(&ch); refused && r.Elsewhere && ch.Kind == Sigma {
+		c.plan.Skipped = append(c.plan.Skipped, Skip{rec.Owner.ID, ExistsElsewhere, "the Sigma id exists in another list: " + r.Words})
+		return
 	}
-	c.add(ch)
-	return nil
+	c.add(&ch)
 }

@@ -85,17 +85,17 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		}
 		switch {
 		case len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged:
-			p.holdRemoval(&ch, Ambiguous, "its marker names no indicator that could be asked for")
+			p.hold(&ch, Ambiguous, "its marker names no indicator that could be asked for")
 		case verdict == gone && why == IndicatorGone && e.FewerMarkings:
-			p.holdRemoval(&ch, Ambiguous, fewerMarkings)
+			p.hold(&ch, Ambiguous, fewerMarkings)
 		case verdict == gone:
 			p.noteLost(e, &ch)
 			ch.Reason = why
 			e.describe(&ch)
-			stopAs(&ch, pol)
+			ch.stop(&pol)
 			kept = append(kept, ch)
 		case verdict == meanwhile:
-			p.holdRemoval(&ch, ChangedMeanwhile, "its indicator changed while this plan was made; the next run settles it")
+			p.hold(&ch, ChangedMeanwhile, "its indicator changed while this plan was made; the next run settles it")
 		default:
 			contradicted = append(contradicted, ch.Label())
 			kept = append(kept, ch)
@@ -125,12 +125,6 @@ const fewerMarkings = "fewer markings are visible than at the last good run; an 
 // does, the markings of the last good run must not be forgotten.
 func (p *Plan) Hidden() bool {
 	return slices.ContainsFunc(p.Held, func(h Held) bool { return h.Reason == Ambiguous && h.Detail == fewerMarkings })
-}
-
-// holdRemoval leaves a row of ours as it is.
-func (p *Plan) holdRemoval(ch *Change, why Reason, detail string) {
-	p.Held = append(p.Held, heldChange(ch, why, detail))
-	p.Unchanged++
 }
 
 // noteLost remembers which owners of a removed rule are no longer selected.

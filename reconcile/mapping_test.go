@@ -156,12 +156,12 @@ func TestMappedRules(t *testing.T) {
 		if now == nil {
 			now = tt.wanted
 		}
-		p.Remapped = tt.before.Digest() != tt.after.Digest()
+		m := reconcile.Memory{LastGood: reconcile.LastGood{Mapping: tt.before.Digest()}}
 		p.Mapping = tt.after
 		if tt.alter != nil {
 			tt.alter(&p)
 		}
-		plan := decide(t, p, rows, now...)
+		plan := decideKnowing(t, p, m, rows, now...)
 		if d := cmp.Diff(tt.want, brief(plan)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
@@ -200,12 +200,12 @@ func TestAnotherMappingIsAnotherRule(t *testing.T) {
 	p, a := policy(), ind("a", "domain_name x.example")
 	p.Mapping = reconcile.Mapping{entry(reconcile.Mapped{Level: "high"}, nil)}
 	ch := decide(t, p, nil, a).Changes[0]
-	p.Refusals = map[reconcile.Key]reconcile.Refusal{ch.Key: {Sent: ch.Sent, Words: "no"}}
-	if got := brief(decide(t, p, nil, a)); !cmp.Equal(got, []string{"held refused domain_name x.example by a", "= 0"}) {
+	m := reconcile.Memory{Refusals: map[reconcile.Key]reconcile.Refusal{ch.Key: {Sent: ch.Sent, Words: "no"}}}
+	if got := brief(decideKnowing(t, p, m, nil, a)); !cmp.Equal(got, []string{"held refused domain_name x.example by a", "= 0"}) {
 		t.Errorf("the same: %q", got)
 	}
 	p.Mapping = nil
-	if got := brief(decide(t, p, nil, a)); !cmp.Equal(got, []string{"+ domain_name x.example new_indicator by a", "= 0"}) {
+	if got := brief(decideKnowing(t, p, m, nil, a)); !cmp.Equal(got, []string{"+ domain_name x.example new_indicator by a", "= 0"}) {
 		t.Errorf("another: %q", got)
 	}
 }
@@ -250,12 +250,13 @@ func TestAMappedPlanIsEmptyAfterTwoAppliesWhateverTheServerDoes(t *testing.T) {
 		p.Remove = rapid.Bool().Draw(t, "remove")
 		var rows []reconcile.Row
 		for _, step := range []string{"first", "second"} {
-			p.Mapping, p.Remapped = genMapping(t, step+" mapping"), true
+			p.Mapping = genMapping(t, step+" mapping")
 			inds := genIndicators(t, step)
-			rows = s.apply(t, decide(t, p, rows, inds...), p, rows)
-			second := decide(t, p, rows, inds...)
+			remapped := reconcile.Memory{LastGood: reconcile.LastGood{Mapping: "another"}}
+			rows = s.apply(t, decideKnowing(t, p, remapped, rows, inds...), p, rows)
+			second := decideKnowing(t, p, remapped, rows, inds...)
 			rows = s.apply(t, second, p, rows)
-			if third := decide(t, p, rows, inds...); len(third.Changes) > 0 {
+			if third := decideKnowing(t, p, remapped, rows, inds...); len(third.Changes) > 0 {
 				t.Fatalf("%s: second %q\nthird %q\nrows %+v", step, brief(second), brief(third), rows)
 			}
 		}

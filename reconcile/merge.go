@@ -8,46 +8,35 @@ import (
 )
 
 // unwanted decides on rows that no indicator asks for.
-func (c *computation) unwanted(owned, strangers []entry) error {
+func (c *computation) unwanted(owned, others []entry) {
 	for _, h := range owned { // duplicates as well: no row stays that would make them mere duplicates
-		if err := c.remove(h, IndicatorGone); err != nil {
-			return err
-		}
+		c.removeUnwanted(h)
 	}
-	for _, h := range strangers {
+	for _, h := range others {
 		if h.whose == nobodys && c.p.Unmanaged == RemoveUnmanaged && (h.enabled || c.p.Remove) {
 			c.take(&h)
-			if err := c.remove(h, IndicatorGone); err != nil {
-				return err
-			}
-		} else if err := c.hold([]entry{h}, nil); err != nil {
-			return err
+			c.removeUnwanted(h)
+			continue
 		}
+		c.leave([]entry{h}, nil)
 	}
-	return nil
 }
 
-// adoptOrCreate decides on a wanted rule that no row of ours holds.
-func (c *computation) adoptOrCreate(group []want, strangers []entry) error {
-	if len(strangers) == 0 {
-		c.missing = append(c.missing, group)
-		return nil
-	}
+// adopt decides on a wanted rule that only rows of others hold.
+func (c *computation) adopt(group []want, others []entry) {
 	adopts := c.p.Unmanaged == AdoptUnmanaged || c.p.Unmanaged == RemoveUnmanaged
-	if !adopts || slices.ContainsFunc(strangers, func(h entry) bool { return h.whose == others }) {
-		return c.hold(strangers, group)
+	if !adopts || slices.ContainsFunc(others, func(h entry) bool { return h.whose == foreign }) {
+		c.leave(others, group)
+		return
 	}
-	if err := c.rank(strangers); err != nil {
-		return err
-	}
-	if err := c.hold(strangers[1:], nil); err != nil {
-		return err
-	}
-	if h := strangers[0]; h.enabled || c.p.Revert {
+	c.rank(others)
+	c.leave(others[1:], nil)
+	if h := others[0]; h.enabled || c.p.Revert {
 		c.take(&h)
-		return c.change(h, group, Adopt, Unmanaged, "")
+		c.change(h, group, Adopt, Unmanaged, "")
+		return
 	}
-	return c.pin(strangers[0], group, "disabled in the console, and not ours")
+	c.pin(others[0], group, "disabled in the console, and not ours")
 }
 
 // take counts an unmanaged row among ours, because this plan acts on it.
@@ -60,34 +49,21 @@ func (c *computation) take(h *entry) {
 
 // duplicates decides on further rows of a wanted rule. One that is in force goes only if the row that stays
 // is in force too: otherwise the wanted value would lose its only rule.
-func (c *computation) duplicates(rows []entry, inForce bool) error {
+func (c *computation) duplicates(rows []entry, inForce bool) {
 	for _, h := range rows {
 		if inForce || !h.enabled {
-			if err := c.remove(h, Duplicate); err != nil {
-				return err
+			if ch := c.removal(h); ch != nil {
+				c.end(ch, Duplicate)
 			}
 			continue
 		}
-		row, err := c.rows.read(h.at)
-		if err != nil {
-			return err
-		}
-		item := c.heldItem(&row)
+		row := c.rows.read(h.at)
+		item := c.heldRow(&row)
 		item.Action, item.Reason, item.Owners = c.ending(), Ambiguous, ownersOf(&row)
 		item.Detail = "a second rule of ours for it, and the one that would stay is out of force"
 		c.plan.Held = append(c.plan.Held, item)
 		c.plan.Unchanged++
 	}
-	return nil
-}
-
-// enabling says whether the plan brings a row into force.
-func (c *computation) enabling(h entry) bool {
-	if n := len(c.plan.Changes); n > 0 {
-		last := &c.plan.Changes[n-1]
-		return last.Key == h.key && last.After != nil && last.After.Enabled
-	}
-	return false
 }
 
 // ending is the action that takes a row out of force.
@@ -98,29 +74,23 @@ func (c *computation) ending() Action {
 	return Disable
 }
 
-// hold notes rows that are not ours.
-func (c *computation) hold(rows []entry, group []want) error {
+// leave notes rows that are not ours, in place of a create when group wants their rule.
+func (c *computation) leave(rows []entry, group []want) {
 	for _, h := range rows {
-		row, err := c.rows.read(h.at)
-		if err != nil {
-			return err
-		}
-		item := c.heldItem(&row)
-		if item.Reason = Unmanaged; h.whose == others {
+		row := c.rows.read(h.at)
+		item := c.heldRow(&row)
+		if item.Reason = Unmanaged; h.whose == foreign {
 			item.Reason = ForeignOwner
 		}
 		if len(group) > 0 {
 			item.Action, item.Detail = Create, "the wanted rule exists and is not ours"
-			if item.Owners, err = c.owners(group, group[0]); err != nil {
-				return err
-			}
+			item.Owners = c.owners(group, group[0])
 		}
 		c.plan.Held = append(c.plan.Held, item)
 	}
-	return nil
 }
 
-func (c *computation) heldItem(row *Row) Held {
+func (c *computation) heldRow(row *Row) Held {
 	h := Held{Kind: row.Kind, List: c.p.List, ID: row.ID, Name: row.Name}
 	if row.Kind == IOC {
 		h.Type, h.Value, h.Name = row.Type, c.rows.canon(row.Type, row.Value), ""
@@ -128,15 +98,16 @@ func (c *computation) heldItem(row *Row) Held {
 	return h
 }
 
-// compare decides on a row of ours whose rule is wanted.
-func (c *computation) compare(h entry, group []want) error {
-	h.ourStop = h.ourStop || !h.enabled && c.p.Stopped[h.key]
+// compare decides on a row of ours whose rule is wanted, and says whether it will be in force.
+func (c *computation) compare(h entry, group []want) (inForce bool) {
+	h.ourStop = h.ourStop || !h.enabled && c.m.Stopped[h.key]
 	if !h.enabled && !h.ourStop && !c.p.Revert {
 		detail := "disabled in the console"
 		if h.whose == old {
 			detail = "disabled_before_adoption"
 		}
-		return c.pin(h, group, detail)
+		c.pin(h, group, detail)
+		return false
 	}
 	action, why, cause := Update, FieldsChanged, SourceChanged
 	switch {
@@ -148,79 +119,64 @@ func (c *computation) compare(h entry, group []want) error {
 		action, why = Enable, IndicatorBack
 	case !h.enabled:
 		action, why, cause = Enable, DriftFound, Drifted
+	case c.same(&h, group):
+		c.plan.Unchanged++
+		return true
 	default:
-		win, named := winner(&h, group)
-		text, owners := c.sameText(&h, win), named && c.sameOwners(&h, group)
-		moved, pending := c.maturityMoved(&h, win), c.pending(&h, win)
-		switch {
-		case text && owners && !moved && pending.None() && !h.stopped:
-			c.plan.Unchanged++
-			return nil
-		case text && moved && (c.p.Remapped || c.w.mapped(win).Maturity == ""):
-			cause = MappingChanged
-		case text && moved:
-		case text && owners && !pending.None():
-			cause = c.remapped(&h, win, pending)
-		case !owners && (text || !named):
-			why = OwnersChanged
-		case h.known && h.sent == win.text:
-			cause = Drifted
-		}
+		why, cause = c.difference(&h, group)
 	}
-	return c.change(h, group, action, why, cause)
+	return c.change(h, group, action, why, cause) || h.enabled
 }
 
-func (c *computation) pin(h entry, group []want, detail string) error {
-	row, err := c.rows.read(h.at)
-	if err != nil {
-		return err
+// difference says why a row of ours is not as it is wanted.
+func (c *computation) difference(h *entry, group []want) (Reason, Cause) {
+	win, named := winner(h, group)
+	text, owners := c.sameText(h, win), named && c.sameOwners(h, group)
+	pending := c.pending(h, win)
+	switch {
+	case text && c.maturityMoved(h, win):
+		if c.m.remapped(&c.p) || c.w.mapped(win).Maturity == "" {
+			return FieldsChanged, MappingChanged
+		}
+	case text && owners && !pending.None():
+		return FieldsChanged, c.remapped(h, win, pending)
+	case !owners && (text || !named):
+		return OwnersChanged, SourceChanged
+	case h.known && h.sent == win.text:
+		return FieldsChanged, Drifted
 	}
-	item := c.heldItem(&row)
-	item.Action, item.Reason, item.Detail = Enable, Pinned, detail
+	return FieldsChanged, SourceChanged
+}
+
+// pin notes a row that a person disabled, and that is wanted.
+func (c *computation) pin(h entry, group []want, detail string) {
+	row := c.rows.read(h.at)
+	item := c.heldRow(&row)
 	win, _ := winner(&h, group)
-	if item.Owners, err = c.owners(group, win); err != nil {
-		return err
-	}
+	item.Action, item.Reason, item.Detail, item.Owners = Enable, Pinned, detail, c.owners(group, win)
 	c.plan.Held = append(c.plan.Held, item)
 	if h.whose.owned() {
 		c.plan.Unchanged++
 	}
-	return nil
 }
 
-// change plans a write to an existing row.
-func (c *computation) change(h entry, group []want, a Action, why Reason, cause Cause) error {
-	row, err := c.rows.read(h.at)
-	if err != nil {
-		return err
-	}
-	win, err := c.best(&h, &row, group)
-	if err != nil {
-		return err
-	}
-	after, rec, owners, err := c.after(group, win, &row, &h)
-	if err != nil {
-		return err
-	}
+// change decides on a write to an existing row, and says whether it is planned.
+func (c *computation) change(h entry, group []want, a Action, why Reason, cause Cause) bool {
+	row := c.rows.read(h.at)
+	win := c.best(&h, &row, group)
+	after, rec, owners := c.after(group, win, &row, &h)
 	after.HLStatus = row.HLStatus
 	if a != Adopt && c.maturityMoved(&h, win) {
 		after.HLStatus = c.maturity(win)
 	}
-	ch := Change{Kind: row.Kind, List: c.p.List, Action: a, Reason: why, Cause: cause, ID: row.ID,
-		Before: beside(&row, after), After: after, Key: h.key, Sent: c.sentOf(win)}
+	before := beside(&row, after)
+	ch := Change{Kind: row.Kind, List: c.p.List, Action: a, Reason: why, Cause: cause, ID: row.ID, Before: before, After: after,
+		Fields: differing(row.Kind, before, after), Owners: owners, Key: h.key, Sent: c.sentOf(win)}
 	ch.nameFrom(&row, c.rows.canon)
 	if row.Kind != IOC {
 		ch.Name = rec.Name
 	}
-	ch.Owners = owners
-	ch.Fields = differing(row.Kind, ch.Before, ch.After)
-	if item, refused := c.refused(&ch); refused {
-		c.plan.Held = append(c.plan.Held, item)
-		c.plan.Unchanged++
-		return nil
-	}
-	c.add(ch)
-	return nil
+	return c.add(&ch)
 }
 
 // sentOf names what a rule with this winner says, for the memory of refusals and for Verify.
@@ -233,82 +189,66 @@ func (c *computation) sentOf(win want) string {
 }
 
 // best is the winner of a group for a row, which the row of an old connector names by standard id.
-func (c *computation) best(h *entry, row *Row, group []want) (want, error) {
+func (c *computation) best(h *entry, row *Row, group []want) want {
 	win, named := winner(h, group)
 	if named || h.whose != old || h.kind != IOC {
-		return win, nil
+		return win
 	}
 	m, _ := marker.ParseIOC(row.Comment)
 	for _, e := range group {
-		rec, err := c.w.read(e.at)
-		if err != nil {
-			return win, err
-		}
-		if rec.Owner.StandardID == m.StandardID {
-			return e, nil
+		if c.w.read(e.at).Owner.StandardID == m.StandardID {
+			return e
 		}
 	}
-	return win, nil
+	return win
 }
 
-// refused looks a change up among the server's verdicts.
-func (c *computation) refused(ch *Change) (Held, bool) {
-	r, ok := c.p.Refusals[ch.Key]
-	if !ok || r.Sent != ch.Sent || r.Elsewhere && c.p.Now.Sub(r.At) > elsewhereFor {
-		return Held{}, false
+// add plans a change unless the server refused it before or the mode forbids it, and says whether it did.
+func (c *computation) add(ch *Change) bool {
+	if r, refused := c.m.refused(ch); refused {
+		c.plan.hold(ch, Refused, r.Words)
+		return false
 	}
-	h := heldChange(ch, Refused, r.Words)
-	return h, true
-}
-
-func heldChange(ch *Change, why Reason, detail string) Held {
-	return Held{Kind: ch.Kind, List: ch.List, Type: ch.Type, Value: ch.Value, Name: ch.Name, ID: ch.ID,
-		Action: ch.Action, Reason: why, Detail: detail, Owners: ch.Owners}
-}
-
-// add plans a change, or holds it where the mode forbids it.
-func (c *computation) add(ch Change) {
-	if c.p.Mode.allows(ch.Action) {
-		c.plan.Changes = append(c.plan.Changes, ch)
-		return
+	if !c.p.Mode.allows(ch.Action) {
+		c.plan.hold(ch, PolicyHeld, fmt.Sprintf("policy %s forbids %s", c.p.Mode, ch.Action))
+		return false
 	}
-	c.plan.Held = append(c.plan.Held, heldChange(&ch, PolicyHeld, fmt.Sprintf("policy %s forbids %s", c.p.Mode, ch.Action)))
-	if ch.Action != Create {
-		c.plan.Unchanged++
+	c.plan.Changes = append(c.plan.Changes, *ch)
+	return true
+}
+
+// removeUnwanted takes out of force a row that no indicator asks for.
+func (c *computation) removeUnwanted(h entry) {
+	if ch := c.removal(h); ch != nil {
+		c.end(ch, c.provisional(ch.Owners))
 	}
 }
 
-// remove plans the end of a row. A row that is out of force already is deleted where removals
-// delete, and left alone otherwise.
-func (c *computation) remove(h entry, why Reason) error {
+// removal is the change that ends a row. A row that is out of force already is deleted where removals
+// delete, and left alone otherwise: then there is none.
+func (c *computation) removal(h entry) *Change {
 	if !h.enabled && !c.p.Remove {
 		c.plan.Unchanged++
 		return nil
 	}
-	row, err := c.rows.read(h.at)
-	if err != nil {
-		return err
-	}
-	ch := Change{Kind: row.Kind, List: c.p.List, Action: c.ending(), Reason: why, ID: row.ID, Before: bodyOf(&row),
-		Key: h.key, Fields: []string{}, Owners: ownersOf(&row)}
+	row := c.rows.read(h.at)
+	ch := Change{Kind: row.Kind, List: c.p.List, Action: c.ending(), ID: row.ID, Before: bodyOf(&row),
+		Fields: []string{}, Owners: ownersOf(&row), Key: h.key}
 	ch.nameFrom(&row, c.rows.canon)
 	if h.whose == old && h.kind != IOC {
 		ch.Owners = c.ownerByDigest(h.winner)
 	}
-	if why != Duplicate {
-		ch.Reason = c.provisional(ch.Owners)
-	}
 	if ch.Action == Delete && !h.enabled {
 		ch.Sent = DeleteSent
-		if item, refused := c.refused(&ch); refused {
-			c.plan.Held = append(c.plan.Held, item)
-			c.plan.Unchanged++
-			return nil
-		}
 	}
-	c.stop(&ch)
+	return &ch
+}
+
+// end plans a removal for a reason.
+func (c *computation) end(ch *Change, why Reason) {
+	ch.Reason = why
+	ch.stop(&c.p)
 	c.add(ch)
-	return nil
 }
 
 // DeleteSent stands for a text in the memory of refusals when the server refused a delete.

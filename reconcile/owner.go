@@ -8,19 +8,16 @@ import (
 )
 
 // owners describes a group, its winner first, then by id.
-func (c *computation) owners(group []want, win want) ([]Owner, error) {
-	_, owners, err := c.describe(group, win)
-	return owners, err
+func (c *computation) owners(group []want, win want) []Owner {
+	_, owners := c.describe(group, win)
+	return owners
 }
 
 // describe reads every record of a group once: it gives the winner's, and all owners.
-func (c *computation) describe(group []want, win want) (first wantRecord, out []Owner, err error) {
+func (c *computation) describe(group []want, win want) (first wantRecord, out []Owner) {
 	out = make([]Owner, 0, len(group))
 	for _, e := range group {
-		rec, err := c.w.read(e.at)
-		if err != nil {
-			return first, nil, err
-		}
+		rec := c.w.read(e.at)
 		if e.owner == win.owner {
 			first = rec
 		}
@@ -37,15 +34,13 @@ func (c *computation) describe(group []want, win want) (first wantRecord, out []
 		}
 		return cmp.Compare(a.ID, b.ID)
 	})
-	return first, out, nil
+	return first, out
 }
 
 func (c *computation) ownerByDigest(owner uint64) []Owner {
 	for _, e := range c.w.entries {
 		if e.owner == owner && e.kind != IOC {
-			if rec, err := c.w.read(e.at); err == nil {
-				return []Owner{rec.Owner}
-			}
+			return []Owner{c.w.read(e.at).Owner}
 		}
 	}
 	return []Owner{}

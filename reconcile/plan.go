@@ -164,6 +164,19 @@ type Plan struct {
 	unasked bool // Explain had no evidence but the read itself
 }
 
+// hold leaves a change undone. A row of ours that it would have changed stays as it is.
+func (p *Plan) hold(ch *Change, why Reason, detail string) {
+	p.Held = append(p.Held, heldChange(ch, why, detail))
+	if ch.Action != Create {
+		p.Unchanged++
+	}
+}
+
+func heldChange(ch *Change, why Reason, detail string) Held {
+	return Held{Kind: ch.Kind, List: ch.List, Type: ch.Type, Value: ch.Value, Name: ch.Name, ID: ch.ID,
+		Action: ch.Action, Reason: why, Detail: detail, Owners: ch.Owners}
+}
+
 // sortAll brings everything into printed order.
 func (p *Plan) sortAll() {
 	slices.SortStableFunc(p.Changes, func(a, b Change) int {

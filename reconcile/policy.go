@@ -4,23 +4,25 @@ import "time"
 
 // Policy is what the settings say about changes.
 type Policy struct {
-	Now       time.Time
 	Own       Identity
-	List      string        // name of the lists
-	Base      string        // OpenCTI's URL, for links in Sigma references
-	Remove    bool          // removals delete instead of disabling
-	Maturity  string        // hl_status of new rules: stable or testing
-	Revert    bool          // enable what an analyst disabled
-	Unmanaged UnmanagedRows // what to do with unmanaged rows
+	List      string // name of the lists
+	Base      string // OpenCTI's URL, for links in Sigma references
+	Remove    bool   // removals delete instead of disabling
+	Maturity  string // hl_status of new rules: stable or testing
+	Revert    bool   // enable what an analyst disabled
+	Unmanaged UnmanagedRows
 	Mode      Mode
 	Meaning   string // digest of the settings that decide which values an indicator gives
 	Kinds     []Kind // kinds that take part; empty means all
 	Mapping   Mapping
-	Remapped  bool // the mapping is another one than at the last good run
-	// Refusals are rules that the server refused, by key (Change.Key) and digest of the refused text.
-	Refusals map[Key]Refusal
-	// Stopped are rules that we disabled and could not mark, by key.
-	Stopped map[Key]bool
+}
+
+// Memory is what earlier runs left for this one.
+type Memory struct {
+	Now      time.Time // when the plan is made
+	LastGood LastGood
+	Refusals map[Key]Refusal // rules that the server refused
+	Stopped  map[Key]bool    // rules that we disabled and could not mark
 }
 
 // Refusal is the server's verdict on one text, which is not sent again until it changes.
@@ -33,6 +35,15 @@ type Refusal struct {
 }
 
 const elsewhereFor = 7 * 24 * time.Hour
+
+// refused looks up what the server said of what a change sends.
+func (m *Memory) refused(ch *Change) (Refusal, bool) {
+	r, known := m.Refusals[ch.Key]
+	return r, known && ch.Sent != "" && r.Sent == ch.Sent && !(r.Elsewhere && m.Now.Sub(r.At) > elsewhereFor)
+}
+
+// remapped says whether the mapping is another one than at the last good run.
+func (m *Memory) remapped(p *Policy) bool { return m.LastGood.Mapping != p.Mapping.Digest() }
 
 // UnmanagedRows says what happens to rows without a marker.
 type UnmanagedRows string

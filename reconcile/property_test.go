@@ -115,7 +115,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		w := wantedOf(t, inds...)
 		sealed := rowsOf(t, p, w, rows...)
 		for range 2 {
-			plan, err := reconcile.Compute(sealed, w, p)
+			plan, err := reconcile.Compute(sealed, w, p, reconcile.Memory{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -84,45 +84,53 @@ func TestRefusedTexts(t *testing.T) {
 	linked := reconcile.KeyOf(reconcile.YARA, "", "y")
 	for _, tt := range []struct {
 		name   string
-		policy func(*reconcile.Policy)
+		given  func(*reconcile.Policy, *reconcile.Memory)
 		rows   []reconcile.Row
 		wanted []reconcile.Indicator
 		want   []string
 	}{
-		{name: "a refused create is held", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{a, s}, nil, false) }, wanted: []reconcile.Indicator{a, s},
+		{name: "a refused create is held", given: func(p *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{a, s}, nil, false)
+		}, wanted: []reconcile.Indicator{a, s},
 			want: []string{"held refused domain_name x.example by a", "held refused sigma name of s by s", "= 0"}},
-		{name: "for as long as it stays the same", policy: func(p *reconcile.Policy) {
-			p.Refusals = verdict([]reconcile.Indicator{s}, nil, false)
-			p.Now = noon.AddDate(1, 0, 0)
+		{name: "for as long as it stays the same", given: func(p *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{s}, nil, false)
+			m.Now = noon.AddDate(1, 0, 0)
 		}, wanted: []reconcile.Indicator{s}, want: []string{"held refused sigma name of s by s", "= 0"}},
-		{name: "another content is sent", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{s}, nil, false) }, wanted: []reconcile.Indicator{other},
+		{name: "another content is sent", given: func(p *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{s}, nil, false)
+		}, wanted: []reconcile.Indicator{other},
 			want: []string{"+ sigma name of s new_indicator by s", "= 0"}},
-		{name: "a refused update is held and its row unchanged", policy: func(p *reconcile.Policy) {
-			p.Refusals = verdict([]reconcile.Indicator{other}, applied(t, base, s), false)
+		{name: "a refused update is held and its row unchanged", given: func(p *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{other}, applied(t, base, s), false)
 		}, rows: applied(t, base, s), wanted: []reconcile.Indicator{other}, want: []string{"held refused sigma name of s by s", "= 1"}},
-		{name: "an id that exists elsewhere is a skip", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{s}, nil, true) }, wanted: []reconcile.Indicator{s},
+		{name: "an id that exists elsewhere is a skip", given: func(p *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{s}, nil, true)
+		}, wanted: []reconcile.Indicator{s},
 			want: []string{"skip exists_elsewhere s", "= 0"}},
-		{name: "for seven days", policy: func(p *reconcile.Policy) {
-			p.Refusals = verdict([]reconcile.Indicator{s}, nil, true)
-			p.Now = noon.Add(7*24*time.Hour - 2*time.Hour)
+		{name: "for seven days", given: func(p *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{s}, nil, true)
+			m.Now = noon.Add(7*24*time.Hour - 2*time.Hour)
 		}, wanted: []reconcile.Indicator{s}, want: []string{"skip exists_elsewhere s", "= 0"}},
-		{name: "and no longer", policy: func(p *reconcile.Policy) {
-			p.Refusals = verdict([]reconcile.Indicator{s}, nil, true)
-			p.Now = noon.Add(7 * 24 * time.Hour)
+		{name: "and no longer", given: func(p *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{s}, nil, true)
+			m.Now = noon.Add(7 * 24 * time.Hour)
 		}, wanted: []reconcile.Indicator{s}, want: []string{"+ sigma name of s new_indicator by s", "= 0"}},
-		{name: "or until its content changes", policy: func(p *reconcile.Policy) { p.Refusals = verdict([]reconcile.Indicator{s}, nil, true) }, wanted: []reconcile.Indicator{other},
+		{name: "or until its content changes", given: func(p *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{s}, nil, true)
+		}, wanted: []reconcile.Indicator{other},
 			want: []string{"+ sigma name of s new_indicator by s", "= 0"}},
-		{name: "a disabled row that cannot be deleted is held", policy: func(p *reconcile.Policy) {
+		{name: "a disabled row that cannot be deleted is held", given: func(p *reconcile.Policy, m *reconcile.Memory) {
 			p.Remove = true
-			p.Refusals = map[reconcile.Key]reconcile.Refusal{linked: {Sent: "delete", Words: "linked"}}
+			m.Refusals = map[reconcile.Key]reconcile.Refusal{linked: {Sent: "delete", Words: "linked"}}
 		}, rows: disabledByUs(t, yara("y")), want: []string{"held refused yara name of y by y", "= 1"}},
-		{name: "a refused disable is tried again", policy: func(p *reconcile.Policy) {
-			p.Refusals = map[reconcile.Key]reconcile.Refusal{linked: {Words: "no"}}
+		{name: "a refused disable is tried again", given: func(p *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = map[reconcile.Key]reconcile.Refusal{linked: {Words: "no"}}
 		}, rows: applied(t, base, yara("y")), want: []string{"! yara name of y indicator_gone (enabled,content) by y", "= 0"}},
 	} {
-		p := policy()
-		tt.policy(&p)
-		if d := cmp.Diff(tt.want, brief(decide(t, p, tt.rows, tt.wanted...))); d != "" {
+		p, m := policy(), reconcile.Memory{Now: noon}
+		tt.given(&p, &m)
+		if d := cmp.Diff(tt.want, brief(decideKnowing(t, p, m, tt.rows, tt.wanted...))); d != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
 	}

@@ -7,17 +7,13 @@ import "maps"
 // rows of ours which the dump lacks go as well. Rows that are not ours are set back only where the
 // dump holds these very rows.
 func Restore(rows *Rows, dump []Row, p Policy, exact bool) (*Plan, error) {
-	r := restoring{rows: rows, p: p, plan: &Plan{Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}}}
-	if err := r.match(dump); err != nil {
-		return nil, err
-	}
+	r := restoring{computation: computation{rows: rows, w: &Wanted{}, p: p, plan: &Plan{Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}}}}
+	r.countOwned()
+	r.match(dump)
 	for i := range dump {
 		r.plan.Wanted[dump[i].Kind]++
 		r.restore(&dump[i], i)
 	}
-	empty := NewWanted(0)
-	defer empty.Close()
-	c := computation{rows: rows, w: empty, p: p, plan: r.plan}
 	for i, h := range rows.entries {
 		switch {
 		case r.claimed[i] || !h.whose.owned():
@@ -25,16 +21,13 @@ func Restore(rows *Rows, dump []Row, p Policy, exact bool) (*Plan, error) {
 			r.plan.Unchanged++
 			r.plan.Wanted[h.kind]++ // it stays
 		default:
-			if err := c.remove(h, Duplicate); err != nil {
-				return nil, err
+			if ch := r.removal(h); ch != nil {
+				r.end(ch, ValueRemoved)
 			}
 		}
 	}
-	for i := range r.plan.Changes {
-		if ch := &r.plan.Changes[i]; ch.Reason == Duplicate {
-			ch.Reason = ValueRemoved
-			stopAs(ch, p)
-		}
+	if err := rows.Err(); err != nil {
+		return nil, err
 	}
 	r.plan.Sources = maps.Clone(r.plan.Wanted) // the dump stands in for the source
 	r.plan.sortAll()
@@ -42,9 +35,7 @@ func Restore(rows *Rows, dump []Row, p Policy, exact bool) (*Plan, error) {
 }
 
 type restoring struct {
-	rows    *Rows
-	p       Policy
-	plan    *Plan
+	computation
 	current []Row
 	claimed []bool      // rows that a row of the dump stands for
 	of      map[int]int // row of the dump to current row
@@ -53,24 +44,15 @@ type restoring struct {
 
 // match finds the current row of each row of the dump: the one with its id, else another one that is
 // the same rule. No row is taken twice.
-func (r *restoring) match(dump []Row) error {
+func (r *restoring) match(dump []Row) {
 	byID, byKey := map[string]int{}, map[Key][]int{}
 	r.current, r.claimed = make([]Row, len(r.rows.entries)), make([]bool, len(r.rows.entries))
 	r.of, r.keys = map[int]int{}, make([]Key, len(dump))
 	for i, h := range r.rows.entries {
-		row, err := r.rows.read(h.at)
-		if err != nil {
-			return err
-		}
+		row := r.rows.read(h.at)
 		r.current[i] = row
 		byID[row.Kind.String()+row.ID] = i
 		byKey[h.key] = append(byKey[h.key], i)
-		if h.whose.owned() {
-			r.plan.Owned[h.kind]++
-			if h.enabled {
-				r.plan.Enabled[h.kind]++
-			}
-		}
 	}
 	for i := range dump {
 		r.keys[i] = r.rows.judge(&dump[i]).key
@@ -89,7 +71,6 @@ func (r *restoring) match(dump []Row) error {
 			}
 		}
 	}
-	return nil
 }
 
 // restore plans the return of one row.
@@ -113,7 +94,7 @@ func (r *restoring) restore(want *Row, i int) {
 		return
 	case !h.whose.owned() && row.ID != want.ID:
 		why := Unmanaged
-		if h.whose == others {
+		if h.whose == foreign {
 			why = ForeignOwner
 		}
 		r.plan.Held = append(r.plan.Held, heldChange(&ch, why, "this rule was made after the dump, and it is not ours"))
@@ -124,7 +105,7 @@ func (r *restoring) restore(want *Row, i int) {
 		ch.Action, ch.Reason, ch.Cause = Disable, ValueRemoved, ""
 	}
 	if !h.whose.owned() {
-		(&computation{plan: r.plan}).take(h)
+		r.take(h)
 	}
 	r.plan.Changes = append(r.plan.Changes, ch)
 }

@@ -2,7 +2,7 @@ package reconcile
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 
@@ -11,7 +11,8 @@ import (
 )
 
 // Rows is everything that the lists hold. Add every row that was read, then Seal. Only digests stay
-// in memory. It is not safe for concurrent use.
+// in memory; the texts wait in a spool, whose first failure stays and is an error of Seal and of what
+// is made of the set. It is not safe for concurrent use.
 type Rows struct {
 	own     Identity
 	canon   func(typ, value string) string
@@ -32,7 +33,7 @@ type whose uint8
 
 const (
 	nobodys whose = iota // no marker: a rule made by a person
-	others               // another instance's marker
+	foreign              // another instance's marker
 	old                  // an old connector's, by comment or by name
 	ours
 	taken // another instance's, taken over in this run
@@ -77,8 +78,11 @@ func (r *Rows) Close() error { return r.store.Close() }
 // Len is the number of rows.
 func (r *Rows) Len() int { return len(r.entries) }
 
+// Err is the spool's first failure.
+func (r *Rows) Err() error { return r.store.Err() }
+
 // Add adds one row.
-func (r *Rows) Add(row *Row) error {
+func (r *Rows) Add(row *Row) {
 	h := r.judge(row)
 	e := &r.enc
 	e.Reset()
@@ -90,13 +94,8 @@ func (r *Rows) Add(row *Row) error {
 	for _, s := range []string{row.Level, row.Confidence, row.State} {
 		e.String(s)
 	}
-	at, err := r.store.Put(e.Bytes())
-	if err != nil {
-		return fmt.Errorf("keep %s row %s: %w", row.Kind, row.ID, err)
-	}
-	h.at = at
+	h.at = r.store.Put(e.Bytes())
 	r.entries = append(r.entries, h)
-	return nil
 }
 
 // Truncate drops every row but the first n that were added, before a list is read again.
@@ -167,7 +166,7 @@ func (r *Rows) judge(row *Row) entry {
 	case class == marker.Ours && r.own.TakeOver != "" && strings.EqualFold(instance, r.own.TakeOver):
 		h.whose = taken
 	case class == marker.Ours:
-		h.whose = others
+		h.whose = foreign
 	}
 	h.ourStop = h.stopped && !h.enabled
 	return h
@@ -183,19 +182,16 @@ func maturityCode(s string) uint8 {
 	return 0
 }
 
-func (r *Rows) read(at int64) (Row, error) {
-	b, err := r.store.Get(at)
-	if err != nil {
-		return Row{}, err
-	}
-	d := spool.NewDecoder(b)
+// read is a row of the set, or nothing at all once the spool has failed.
+func (r *Rows) read(at int64) Row {
+	d := r.store.Get(at)
 	row := Row{Kind: Kind(d.Int())}
 	for _, p := range []*string{&row.ID, &row.Created, &row.Type, &row.Value, &row.Description, &row.Comment, &row.Name, &row.RuleID, &row.Content, &row.HLStatus} {
 		*p = d.String()
 	}
 	row.Enabled = d.Bool()
 	row.Level, row.Confidence, row.State = d.String(), d.String(), d.String()
-	return row, d.Err()
+	return row
 }
 
 // Moved is a row as it is now, after it was written: nil when it is gone. Key is the rule's, as in
@@ -207,7 +203,7 @@ type Moved struct {
 }
 
 // Replace takes rows out and others in. Seal must follow.
-func (r *Rows) Replace(moved []Moved) error {
+func (r *Rows) Replace(moved []Moved) {
 	stale := map[int64]bool{}
 	for _, m := range moved {
 		if m.ID == "" {
@@ -218,11 +214,7 @@ func (r *Rows) Replace(moved []Moved) error {
 			if h.key != m.Key {
 				break
 			}
-			row, err := r.read(h.at)
-			if err != nil {
-				return err
-			}
-			if row.ID == m.ID {
+			if r.read(h.at).ID == m.ID {
 				stale[h.at] = true
 			}
 		}
@@ -232,14 +224,10 @@ func (r *Rows) Replace(moved []Moved) error {
 		r.sealed = len(r.entries)
 	}
 	for _, m := range moved {
-		if m.Row == nil {
-			continue
-		}
-		if err := r.Add(m.Row); err != nil {
-			return err
+		if m.Row != nil {
+			r.Add(m.Row)
 		}
 	}
-	return nil
 }
 
 // Seal ends the adding and sorts the rows by rule. names are the wanted Sigma and YARA rules, by
@@ -247,35 +235,27 @@ func (r *Rows) Replace(moved []Moved) error {
 func (r *Rows) Seal(w *Wanted) error {
 	for i := range r.entries { // of an earlier Seal, with what was wanted then
 		if h := &r.entries[i]; h.lent {
-			row, err := r.read(h.at)
-			if err != nil {
-				return err
-			}
-			at := h.at
+			at, row := h.at, r.read(h.at)
 			*h = r.judge(&row)
 			h.at = at
 		}
 	}
-	if err := r.adoptNames(w); err != nil {
-		return err
-	}
-	if err := r.adoptDerived(w); err != nil {
-		return err
-	}
+	r.adoptNames(w)
+	r.adoptDerived(w)
 	byKey := func(a, b entry) int { return cmp.Or(a.key.Compare(b.key), cmp.Compare(a.at, b.at)) }
 	if !slices.IsSortedFunc(r.entries[:r.sealed], byKey) { // a name or an id gave a row another key
 		r.sealed = 0
 	}
 	r.entries = mergeTail(r.entries, r.sealed, byKey)
 	r.sealed = len(r.entries)
-	return nil
+	return errors.Join(r.Err(), w.Err())
 }
 
 // adoptDerived gives rows of ours the key of the wanted rule of their owner where the wanted YAML
 // has no id of its own: a row that was adopted keeps the id the server knows it by.
-func (r *Rows) adoptDerived(w *Wanted) error {
+func (r *Rows) adoptDerived(w *Wanted) {
 	if len(w.derived) == 0 {
-		return nil
+		return
 	}
 	byOwner := map[uint64]Key{}
 	for _, e := range w.entries {
@@ -290,29 +270,24 @@ func (r *Rows) adoptDerived(w *Wanted) error {
 			}
 		}
 	}
-	return nil
 }
 
 // adoptNames finds the unmarked Sigma and YARA rows whose exact name is that of one wanted rule and
 // of no other row, and takes them for an old connector's.
-func (r *Rows) adoptNames(w *Wanted) error {
+func (r *Rows) adoptNames(w *Wanted) {
+	if !slices.ContainsFunc(r.entries, func(h entry) bool { return h.kind != IOC && h.whose == nobodys }) {
+		return
+	}
 	type owner struct {
 		want  int
 		clash bool
 	}
 	names := map[Kind]map[string]*owner{Sigma: {}, YARA: {}}
-	anyUnmarked := slices.ContainsFunc(r.entries, func(h entry) bool { return h.kind != IOC && h.whose == nobodys })
-	if !anyUnmarked {
-		return nil
-	}
 	for i, e := range w.entries {
 		if e.kind == IOC {
 			continue
 		}
-		rec, err := w.read(e.at)
-		if err != nil {
-			return err
-		}
+		rec := w.read(e.at)
 		for _, n := range append(marker.OldNames(rec.Owner.Name), rec.Name) {
 			if n == "" {
 				continue
@@ -331,11 +306,7 @@ func (r *Rows) adoptNames(w *Wanted) error {
 		if h.kind == IOC {
 			continue
 		}
-		row, err := r.read(h.at)
-		if err != nil {
-			return err
-		}
-		o := names[h.kind][strings.TrimSpace(row.Name)]
+		o := names[h.kind][strings.TrimSpace(r.read(h.at).Name)]
 		if o == nil || o.clash {
 			continue
 		}
@@ -357,5 +328,4 @@ func (r *Rows) adoptNames(w *Wanted) error {
 			h.key = e.key
 		}
 	}
-	return nil
 }

@@ -208,10 +208,10 @@ func (b *Body) SameAs(row *Row) bool {
 }
 
 // Whose tells whether a row carries our marker, another's, or none, and the key of the rule it is.
-func Whose(row *Row, own Identity, canon func(typ, value string) string) (mine, foreign bool, key Key) {
+func Whose(row *Row, own Identity, canon func(typ, value string) string) (mine, others bool, key Key) {
 	r := Rows{own: own, canon: canon}
 	h := r.judge(row)
-	return h.whose == ours || h.whose == taken, h.whose == others, h.key
+	return h.whose == ours || h.whose == taken, h.whose == foreign, h.key
 }
 
 // Row is the rule that a change wants to exist, ready to be created.

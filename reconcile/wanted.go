@@ -19,7 +19,8 @@ import (
 type Value struct{ Type, Value string }
 
 // Wanted is the whole set of rules that OpenCTI asks for. Add every indicator that was read, then
-// Seal. Only digests stay in memory; the texts wait in a spool. It is not safe for concurrent use.
+// Seal. Only digests stay in memory; the texts wait in a spool, whose first failure stays and is an
+// error of Seal and of what is made of the set. It is not safe for concurrent use.
 type Wanted struct {
 	store   *spool.Spool
 	entries []want
@@ -75,6 +76,9 @@ func NewWanted(expect int) *Wanted {
 // Close gives back the spool. Plans made from w stay valid.
 func (w *Wanted) Close() error { return w.store.Close() }
 
+// Err is the spool's first failure.
+func (w *Wanted) Err() error { return w.store.Err() }
+
 // Pass adds an indicator that was read and not selected.
 func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
 	seq := w.number()
@@ -97,7 +101,7 @@ func (w *Wanted) number() uint32 {
 
 // Add adds a selected indicator: its values when it is a STIX pattern, its rule when it is Sigma or
 // YARA. An indicator that is added again replaces what it gave before.
-func (w *Wanted) Add(ind *Indicator, values []Value, skips []Skip) error {
+func (w *Wanted) Add(ind *Indicator, values []Value, skips []Skip) {
 	seq := w.number()
 	kind := patternKind(ind.PatternType)
 	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true})
@@ -105,32 +109,28 @@ func (w *Wanted) Add(ind *Indicator, values []Value, skips []Skip) error {
 		s.Indicator = ind.ID
 		w.skips = append(w.skips, numberedSkip{s, seq})
 	}
-	var err error
 	switch kind {
 	case IOC:
 		text := marker.IOCText(ind.Description, ind.StandardID, ind.Platforms)
 		for _, v := range values {
-			if err = w.put(ind, seq, IOC, v, text, ind.Description, ""); err != nil {
-				return err
-			}
+			w.put(ind, seq, IOC, v, text, ind.Description, "")
 		}
 	case Sigma:
-		err = w.addSigma(ind, seq)
+		w.addSigma(ind, seq)
 	case YARA:
-		err = w.addYARA(ind, seq)
+		w.addYARA(ind, seq)
 	}
-	return err
 }
 
 func (w *Wanted) refuse(ind *Indicator, seq uint32, detail string) {
 	w.skips = append(w.skips, numberedSkip{Skip{ind.ID, InvalidRule, detail}, seq})
 }
 
-func (w *Wanted) addSigma(ind *Indicator, seq uint32) error {
+func (w *Wanted) addSigma(ind *Indicator, seq uint32) {
 	rule, err := marker.ParseSigma(ind.Pattern)
 	if err != nil {
 		w.refuse(ind, seq, "Sigma: "+err.Error())
-		return nil
+		return
 	}
 	derived := rule.ID == ""
 	if derived {
@@ -138,27 +138,23 @@ func (w *Wanted) addSigma(ind *Indicator, seq uint32) error {
 	}
 	if _, err := rule.Render(rule.ID, marker.SigmaRef{Base: "x", Owner: ind.ID, Instance: "x"}); err != nil {
 		w.refuse(ind, seq, "Sigma: "+err.Error())
-		return nil
+		return
 	}
 	name := ruleName(ind, rule.Title)
-	at := len(w.entries)
-	if err := w.put(ind, seq, Sigma, Value{Value: rule.ID}, marker.SigmaText(name, rule), ind.Pattern, name); err != nil {
-		return err
-	}
+	at := w.put(ind, seq, Sigma, Value{Value: rule.ID}, marker.SigmaText(name, rule), ind.Pattern, name)
 	if derived {
-		w.derived[w.entries[at].at] = true
+		w.derived[at] = true
 	}
-	return nil
 }
 
-func (w *Wanted) addYARA(ind *Indicator, seq uint32) error {
+func (w *Wanted) addYARA(ind *Indicator, seq uint32) {
 	names, err := marker.CheckYARA(ind.Pattern)
 	if err != nil {
 		w.refuse(ind, seq, "YARA: "+err.Error())
-		return nil
+		return
 	}
 	name := ruleName(ind, names[0])
-	return w.put(ind, seq, YARA, Value{Value: ind.ID}, marker.YARAText(name, ind.Pattern), ind.Pattern, name)
+	w.put(ind, seq, YARA, Value{Value: ind.ID}, marker.YARAText(name, ind.Pattern), ind.Pattern, name)
 }
 
 func ruleName(ind *Indicator, fallback string) string {
@@ -186,7 +182,7 @@ func patternKind(t string) Kind {
 	return 0
 }
 
-func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, body, name string) error {
+func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, body, name string) (at int64) {
 	e := &w.enc
 	e.Reset()
 	e.String(v.Type)
@@ -202,16 +198,13 @@ func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, b
 		score = int8(min(max(*ind.Score, 0), 100))
 	}
 	e.Int(int64(score))
-	at, err := w.store.Put(e.Bytes())
-	if err != nil {
-		return fmt.Errorf("keep indicator %s: %w", ind.ID, err)
-	}
+	at = w.store.Put(e.Bytes())
 	_, entry := w.mapping.Match(ind, k, v.Type)
 	w.entries = append(w.entries, want{
 		key: KeyOf(k, v.Type, v.Value), owner: w.seen[len(w.seen)-1].owner, text: text, at: at,
 		created: ind.CreatedAt.Unix(), seq: seq, score: score, kind: k, entry: uint16(entry + 1),
 	})
-	return nil
+	return at
 }
 
 // wantRecord is the text of one want.
@@ -222,18 +215,15 @@ type wantRecord struct {
 	Owner             Owner
 }
 
-func (w *Wanted) read(at int64) (wantRecord, error) {
-	b, err := w.store.Get(at)
-	if err != nil {
-		return wantRecord{}, err
-	}
-	d := spool.NewDecoder(b)
+// read is the text of a want, or nothing at all once the spool has failed.
+func (w *Wanted) read(at int64) wantRecord {
+	d := w.store.Get(at)
 	r := wantRecord{Type: d.String(), Value: d.String(), Name: d.String(), Body: d.String(), Platforms: d.Strings()}
 	r.Owner = Owner{ID: d.String(), StandardID: d.String(), Name: d.String()}
 	if s := int(d.Int()); s >= 0 {
 		r.Owner.Score = &s
 	}
-	return r, d.Err()
+	return r
 }
 
 // Seal ends the adding: earlier versions of indicators that came again are dropped, second Sigma
@@ -266,7 +256,7 @@ func (w *Wanted) Seal() error {
 	w.entries = slices.CompactFunc(w.entries, func(a, b want) bool { return a.key == b.key && a.owner == b.owner })
 	w.sealed.entries, w.sealed.seen = len(w.entries), len(w.seen)
 	w.digest = w.digestOf(w.entries)
-	return nil
+	return w.Err()
 }
 
 // skipped are the skips as a plan lists them.
@@ -352,15 +342,11 @@ func (w *Wanted) Witnesses(n int, but map[string]bool) ([]string, error) {
 	var ids []string
 	step := max(len(w.entries)/most, 1)
 	for i := 0; i < len(w.entries) && len(ids) < n; i += step {
-		rec, err := w.read(w.entries[i].at)
-		if err != nil {
-			return nil, err
-		}
-		if id := rec.Owner.ID; !but[id] && !slices.Contains(ids, id) {
+		if id := w.read(w.entries[i].at).Owner.ID; !but[id] && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
-	return ids, nil
+	return ids, w.Err()
 }
 
 // Read is the number of indicators read, and Selected how many of each kind are wanted.

@@ -19,7 +19,7 @@ const (
 )
 
 func policy() reconcile.Policy {
-	return reconcile.Policy{Own: reconcile.Identity{Instance: instance}, List: listName, Base: "http://127.0.0.1", Maturity: "stable", Now: born}
+	return reconcile.Policy{Own: reconcile.Identity{Instance: instance}, List: listName, Base: "http://127.0.0.1", Maturity: "stable"}
 }
 
 var born = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -72,15 +72,13 @@ func eachRow(n int, visit func(reconcile.Indicator, reconcile.Row) error) error 
 		for i := from; i < to; i++ {
 			ind := indicator(i)
 			byID[ind.ID] = ind
-			if err := w.Add(&ind, []reconcile.Value{value(i)}, nil); err != nil {
-				return err
-			}
+			w.Add(&ind, []reconcile.Value{value(i)}, nil)
 		}
 		empty := newRows(0)
 		if err := errors.Join(w.Seal(), empty.Seal(w)); err != nil {
 			return err
 		}
-		plan, err := reconcile.Compute(empty, w, policy())
+		plan, err := reconcile.Compute(empty, w, policy(), reconcile.Memory{})
 		if err != nil {
 			return err
 		}
@@ -109,7 +107,9 @@ func sets(n int) (*reconcile.Wanted, *reconcile.Rows, error) {
 	i := 0
 	err := eachRow(n, func(ind reconcile.Indicator, row reconcile.Row) error {
 		i++
-		return errors.Join(w.Add(&ind, []reconcile.Value{{Type: row.Type, Value: row.Value}}, nil), rows.Add(&row))
+		w.Add(&ind, []reconcile.Value{{Type: row.Type, Value: row.Value}}, nil)
+		rows.Add(&row)
+		return nil
 	})
 	return w, rows, errors.Join(err, w.Seal(), rows.Seal(w))
 }

@@ -90,7 +90,7 @@ func (b *bench) decision(context.Context, *platform, int) error {
 	defer w.Close()
 	defer rows.Close()
 	start := time.Now()
-	plan, err := reconcile.Compute(rows, w, policy())
+	plan, err := reconcile.Compute(rows, w, policy(), reconcile.Memory{})
 	took := time.Since(start)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ const us = "11111111-1111-4111-8111-111111111111"
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func pol() reconcile.Policy {
-	return reconcile.Policy{Now: noon, Own: reconcile.Identity{Instance: us}, List: "from_OpenCTI", Base: "https://cti.example", Maturity: "stable"}
+	return reconcile.Policy{Own: reconcile.Identity{Instance: us}, List: "from_OpenCTI", Base: "https://cti.example", Maturity: "stable"}
 }
 
 func ind(id, typ, pattern string) reconcile.Indicator {
@@ -41,19 +41,15 @@ func compute(t testing.TB, p reconcile.Policy, rows []reconcile.Row, inds ...rec
 			values = []reconcile.Value{{Type: typ, Value: value}}
 			skips = []reconcile.Skip{{Reason: reconcile.PatternAnd, Detail: "two of them"}}
 		}
-		if err := w.Add(&inds[i], values, skips); err != nil {
-			t.Fatal(err)
-		}
+		w.Add(&inds[i], values, skips)
 	}
 	for i := range rows {
-		if err := r.Add(&rows[i]); err != nil {
-			t.Fatal(err)
-		}
+		r.Add(&rows[i])
 	}
 	if err := errors.Join(w.Seal(), r.Seal(w)); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := reconcile.Compute(r, w, p)
+	plan, err := reconcile.Compute(r, w, p, reconcile.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,14 +76,12 @@ func mapped(t testing.TB) *planfile.Document {
 	w.Map(reconcile.Mapping{{Mapped: reconcile.Mapped{Level: "high", Confidence: "strong", State: "block"}}})
 	for i := range inds {
 		values := []reconcile.Value{{Type: "domain_name", Value: "a.example"}}
-		if err := w.Add(&inds[i], values, nil); err != nil {
-			t.Fatal(err)
-		}
+		w.Add(&inds[i], values, nil)
 	}
 	if err := errors.Join(w.Seal(), empty.Seal(w)); err != nil {
 		t.Fatal(err)
 	}
-	created, err := reconcile.Compute(empty, w, pol())
+	created, err := reconcile.Compute(empty, w, pol(), reconcile.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,15 +89,13 @@ func mapped(t testing.TB) *planfile.Document {
 		row := created.Changes[i].Row()
 		row.ID, row.State, row.Level, row.Confidence = "row", "alert", "", "weak"
 		if row.Kind != reconcile.Sigma { // one is created
-			if err := rows.Add(&row); err != nil {
-				t.Fatal(err)
-			}
+			rows.Add(&row)
 		}
 	}
 	if err := rows.Seal(w); err != nil {
 		t.Fatal(err)
 	}
-	plan, err := reconcile.Compute(rows, w, pol())
+	plan, err := reconcile.Compute(rows, w, pol(), reconcile.Memory{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,14 +172,12 @@ func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, e
 	if err := rows.Seal(empty); err != nil {
 		return nil, err
 	}
-	pol := j.Policy
-	pol.Now = started
-	plan, err := reconcile.Restore(rows, d.Rows, pol, exact)
+	plan, err := reconcile.Restore(rows, d.Rows, j.Policy, exact)
 	if err != nil {
 		return nil, err
 	}
 	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: len(d.Rows), Base: rows.Len(), Message: fmt.Sprintf("%d rows in the dump and %d in the lists, read to the end", len(d.Rows), rows.Len())}
 	absence := reconcile.Gate{ID: "G3", Name: "absence", OK: true, Message: "a restore asks the dump, not OpenCTI"}
-	plan.Judge(complete, absence, reconcile.LastGood{}, "", pol, j.Limits, j.Overrides)
+	plan.Judge(complete, absence, reconcile.LastGood{}, "", j.Policy, j.Limits, j.Overrides)
 	return &Planned{Plan: plan, Lists: lists, Complete: true, Started: started, Restore: true}, nil
 }

@@ -27,7 +27,7 @@ type Job struct {
 	Excluded func(typ, value string) bool
 
 	Selection reconcile.Selection
-	Policy    reconcile.Policy // Now and Refusals are filled in by Plan
+	Policy    reconcile.Policy
 	Limits    reconcile.Limits
 	Overrides reconcile.Overrides
 	Filter    string   // digest of the stream's filter and our selection

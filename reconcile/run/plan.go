@@ -76,20 +76,11 @@ func (j *Job) PlanOf(ctx context.Context, asOf time.Time) (*Planned, *Sides, err
 		sides.Close()
 	}
 	if reconcile.FaultOf(err).Incomplete {
-		refused := j.incomplete(err, started, j.policy(started), j.Keeper.Document().LastGood)
+		refused := j.incomplete(err, started)
 		refused.ReadTime = took
 		return refused, nil, nil
 	}
 	return nil, nil, err
-}
-
-// policy is the job's, with what a plan made at started must know besides.
-func (j *Job) policy(started time.Time) reconcile.Policy {
-	doc := j.Keeper.Document()
-	pol := j.Policy
-	pol.Now, pol.Refusals, pol.Stopped = started, doc.Refusals(), doc.Stops()
-	pol.Remapped = doc.LastGood.Mapping != pol.Mapping.Digest()
-	return pol
 }
 
 // read reads both sides at once and seals them.
@@ -134,11 +125,13 @@ func (s *Sides) Seal() error {
 
 // decide makes the plan of two sides.
 func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*Planned, error) {
-	pol, last := j.policy(started), j.Keeper.Document().LastGood
+	memory := j.Keeper.Document().Memory()
+	memory.Now = started
+	last := memory.LastGood
 	if !j.ReadAt.IsZero() && j.ReadAt.Before(last.At) {
 		j.Log.Warn("the last good run saw OpenCTI later than this snapshot, so what came since looks gone", "snapshot", j.ReadAt, "run", last.At)
 	}
-	plan, err := reconcile.Compute(s.Rows, s.Wanted, pol)
+	plan, err := reconcile.Compute(s.Rows, s.Wanted, j.Policy, memory)
 	if err != nil {
 		return nil, err
 	}
@@ -150,10 +143,10 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 	if err != nil {
 		return nil, err
 	}
-	absence := plan.Explain(evidence, pol)
+	absence := plan.Explain(evidence, j.Policy)
 	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.Wanted.Read(), Base: s.Rows.Len(),
 		Message: fmt.Sprintf("%d indicators%s and %d rows, read to the end", s.Wanted.Read(), j.snapshotWords(), s.Rows.Len())}
-	plan.Judge(complete, absence, last, j.Filter, pol, j.Limits, j.Overrides)
+	plan.Judge(complete, absence, last, j.Filter, j.Policy, j.Limits, j.Overrides)
 	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt}, nil
 }
 
@@ -165,12 +158,12 @@ func (j *Job) snapshotWords() string {
 }
 
 // incomplete is the plan of a run that could not read a side to the end: nothing in it, and refused.
-func (j *Job) incomplete(err error, started time.Time, pol reconcile.Policy, last reconcile.LastGood) *Planned {
+func (j *Job) incomplete(err error, started time.Time) *Planned {
 	plan := &reconcile.Plan{Owned: map[reconcile.Kind]int{}, Enabled: map[reconcile.Kind]int{}, Wanted: map[reconcile.Kind]int{}, Sources: map[reconcile.Kind]int{}}
 	plan.Judge(
 		reconcile.Gate{ID: "G1", Name: "complete", Message: "read twice and still incomplete: " + err.Error()},
 		reconcile.Gate{ID: "G3", Name: "absence", OK: true, Message: "not asked: nothing was decided"},
-		reconcile.LastGood{}, "", pol, j.Limits, j.Overrides)
+		reconcile.LastGood{}, "", j.Policy, j.Limits, j.Overrides)
 	return &Planned{Plan: plan, Lists: map[reconcile.Kind]*reconcile.List{}, Started: started}
 }
 
@@ -182,13 +175,11 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcil
 		n := 0
 		_, err := j.Source.Read(ctx, started, func(page []reconcile.Indicator) error {
 			for i := range page {
-				if err := j.Want(w, &page[i], now); err != nil {
-					return err
-				}
+				j.Want(w, &page[i], now)
 			}
 			n += len(page)
 			j.reading("indicators", n, j.Expect)
-			return nil
+			return w.Err()
 		})
 		if err == nil || failpoint.Active(failpoint.G1) && reconcile.FaultOf(err).Incomplete {
 			return w, nil
@@ -202,13 +193,13 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcil
 }
 
 // want adds one indicator that was read.
-func (j *Job) Want(w *reconcile.Wanted, ind *reconcile.Indicator, now time.Time) error {
+func (j *Job) Want(w *reconcile.Wanted, ind *reconcile.Indicator, now time.Time) {
 	if why, detail := j.Selection.Judge(ind, now); why != "" {
 		w.Pass(ind, why, detail)
-		return nil
+		return
 	}
 	values, skips := j.values(ind)
-	return w.Add(ind, values, skips)
+	w.Add(ind, values, skips)
 }
 
 func (j *Job) values(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
@@ -246,12 +237,10 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *reconcile.Li
 	for attempt := 1; ; attempt++ {
 		_, err := j.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row) error {
 			for i := range page {
-				if err := rows.Add(&page[i]); err != nil {
-					return err
-				}
+				rows.Add(&page[i])
 			}
 			j.reading(k.String()+" rules", rows.Len()-from, j.Expect)
-			return nil
+			return rows.Err()
 		})
 		if failpoint.Active(failpoint.G1) && err != nil && reconcile.FaultOf(err).Incomplete {
 			return nil

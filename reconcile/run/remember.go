@@ -12,10 +12,10 @@ import (
 // remember saves what later runs must know: refused texts, and after a clean run that it was good.
 func (a *applying) remember(p *Planned) {
 	before := a.job.Keeper.Document()
-	refusals := before.Refusals()
+	memory := before.Memory()
 	a.cleared = slices.DeleteFunc(a.cleared, func(key reconcile.Key) bool {
-		_, known := refusals[key]
-		return !known && !slices.Contains(before.Stopped, key)
+		_, refused := memory.Refusals[key]
+		return !refused && !memory.Stopped[key]
 	})
 	clean := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.seen().Before(before.LastGood.At)
 	if len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && !clean {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"sync"
 )
 
 const (
@@ -20,9 +19,9 @@ const (
 
 // Spool is an append-only store of records. Small ones stay in memory; beyond that they go to a
 // temporary file that has no name, so that nothing is left behind whatever happens. Where no such
-// file can be made, everything stays in memory. It is safe for concurrent use.
+// file can be made, everything stays in memory. The first failure stays: whoever puts and gets many
+// records looks at Err once, at the end. It is not safe for concurrent use.
 type Spool struct {
-	mu   sync.Mutex
 	buf  []byte // the end of the spool, from offset base
 	base int64
 	file *os.File
@@ -35,21 +34,27 @@ type Spool struct {
 // New makes an empty spool.
 func New() *Spool { return &Spool{} }
 
-// Put stores a record and returns its offset. A failed write is reported by Get and Close as well,
-// so callers that store many records may look once, at the end.
-func (s *Spool) Put(record []byte) (int64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return 0, s.err
+// Err is the first failure of a Put, of a Get or of what reads a record.
+func (s *Spool) Err() error { return s.err }
+
+func (s *Spool) fail(err error) {
+	if s.err == nil {
+		s.err = fmt.Errorf("temporary file: %w", err)
 	}
+}
+
+// Put stores a record and returns its offset.
+func (s *Spool) Put(record []byte) int64 {
 	at := s.base + int64(len(s.buf))
+	if s.err != nil {
+		return at
+	}
 	s.buf = binary.AppendUvarint(s.buf, uint64(len(record)))
 	s.buf = append(s.buf, record...)
 	if !s.noFS && (len(s.buf) > inMemory || s.file != nil && len(s.buf) >= chunk) {
 		s.flush()
 	}
-	return at, s.err
+	return at
 }
 
 func (s *Spool) flush() {
@@ -65,7 +70,7 @@ func (s *Spool) flush() {
 		s.file = f
 	}
 	if _, err := s.file.WriteAt(s.buf, s.base); err != nil {
-		s.err = fmt.Errorf("temporary file: %w", err)
+		s.fail(err)
 		return
 	}
 	s.base += int64(len(s.buf))
@@ -75,59 +80,53 @@ func (s *Spool) flush() {
 	}
 }
 
-// Get is the record at an offset that Put returned.
-func (s *Spool) Get(at int64) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return nil, s.err
+// Get reads the record at an offset that Put returned. The record is valid until the next call.
+func (s *Spool) Get(at int64) *Decoder { return &Decoder{b: s.record(at), spool: s} }
+
+func (s *Spool) record(at int64) []byte {
+	end := s.base + int64(len(s.buf))
+	if s.err != nil || at < 0 || at >= end {
+		return nil
 	}
-	if at < 0 || at >= s.base+int64(len(s.buf)) {
-		return nil, errTorn
-	}
-	if at >= s.base {
-		return record(s.buf[at-s.base:])
-	}
-	b := s.guess[:min(int64(len(s.guess)), s.base-at)]
-	if _, err := s.file.ReadAt(b, at); err != nil {
-		return nil, fmt.Errorf("temporary file: %w", err)
+	b := s.buf
+	if at < s.base {
+		b, end = s.guess[:min(int64(len(s.guess)), s.base-at)], s.base
+		if _, err := s.file.ReadAt(b, at); err != nil {
+			s.fail(err)
+			return nil
+		}
+	} else {
+		b = b[at-s.base:]
 	}
 	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(s.base-at-int64(n)) {
-		return nil, errTorn
-	}
-	if int(size)+n <= len(b) {
-		return append(make([]byte, 0, size), b[n:n+int(size)]...), nil
+	switch {
+	case n <= 0 || size > uint64(end-at-int64(n)):
+		return nil
+	case int(size)+n <= len(b):
+		return b[n : n+int(size)]
 	}
 	whole := make([]byte, size)
 	if _, err := s.file.ReadAt(whole, at+int64(n)); err != nil {
-		return nil, fmt.Errorf("temporary file: %w", err)
+		s.fail(err)
+		return nil
 	}
-	return whole, nil
+	return whole
 }
 
 var (
-	errTorn   = errors.New("temporary file: a record is torn")
-	errClosed = errors.New("temporary file: closed")
+	errTorn   = errors.New("a record is torn")
+	errClosed = errors.New("closed")
 )
 
-func record(b []byte) ([]byte, error) {
-	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(len(b)-n) {
-		return nil, errTorn
-	}
-	return append([]byte(nil), b[n:n+int(size)]...), nil
-}
-
-// Close gives the file back. Put and Get are errors afterwards; a second Close does nothing.
+// Close gives the file back, and says whether anything failed before. Put and Get fail afterwards; a
+// second Close does nothing.
 func (s *Spool) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == errClosed {
+	if errors.Is(s.err, errClosed) {
 		return nil
 	}
 	failed := s.err
-	s.buf, s.base, s.err = nil, 0, errClosed
+	s.buf, s.base, s.err = nil, 0, nil
+	s.fail(errClosed)
 	if s.file == nil {
 		return failed
 	}
@@ -175,18 +174,12 @@ func (e *Encoder) Strings(l []string) {
 	}
 }
 
-// Decoder unpacks a record in the order in which it was packed. After a torn record everything
-// reads as zero and Err says so.
+// Decoder unpacks a record in the order in which it was packed. What is torn or could not be read is
+// zero, and an error of the spool.
 type Decoder struct {
-	b   []byte
-	err error
+	b     []byte
+	spool *Spool
 }
-
-// NewDecoder reads b.
-func NewDecoder(b []byte) *Decoder { return &Decoder{b: b} }
-
-// Err is the first failure.
-func (d *Decoder) Err() error { return d.err }
 
 // String reads a text.
 func (d *Decoder) String() string {
@@ -229,5 +222,6 @@ func (d *Decoder) Strings() []string {
 }
 
 func (d *Decoder) fail() {
-	d.b, d.err = nil, errTorn
+	d.b = nil
+	d.spool.fail(errTorn)
 }

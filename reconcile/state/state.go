@@ -102,11 +102,14 @@ func firstRunes(s string, n int) string {
 	return s
 }
 
-// Refusals is the memory of refused texts in the form that Compute takes.
-func (d Document) Refusals() map[reconcile.Key]reconcile.Refusal {
-	m := make(map[reconcile.Key]reconcile.Refusal, len(d.Refused))
+// Memory is the document in the form that Compute takes.
+func (d Document) Memory() reconcile.Memory {
+	m := reconcile.Memory{LastGood: d.LastGood, Refusals: make(map[reconcile.Key]reconcile.Refusal, len(d.Refused)), Stopped: make(map[reconcile.Key]bool, len(d.Stopped))}
 	for _, r := range d.Refused {
-		m[r.Key] = r
+		m.Refusals[r.Key] = r
+	}
+	for _, key := range d.Stopped {
+		m.Stopped[key] = true
 	}
 	return m
 }
@@ -131,15 +134,6 @@ func (d *Document) Remember(over []reconcile.Key, refused []reconcile.Refusal, s
 		r.Words = firstRunes(r.Words, mostWords)
 		d.Refused = append(d.Refused, r)
 	}
-}
-
-// Stops is Stopped in the form that Compute takes.
-func (d Document) Stops() map[reconcile.Key]bool {
-	m := make(map[reconcile.Key]bool, len(d.Stopped))
-	for _, key := range d.Stopped {
-		m[key] = true
-	}
-	return m
 }
 
 // Store keeps a document. Save answers ErrReset when somebody emptied the state meanwhile.

@@ -64,11 +64,11 @@ func TestOldestRefusalsMakeRoom(t *testing.T) {
 		t.Errorf("the newest refusal is gone; first kept is %s", got.Refused[0].Key)
 	}
 	d.Remember(nil, []reconcile.Refusal{{Key: key(7), Sent: "01"}}, nil)
-	if r := d.Refusals()[key(7)]; r.Sent != "01" {
+	if r := d.Memory().Refusals[key(7)]; r.Sent != "01" {
 		t.Errorf("a newer verdict did not replace the older: %+v", r)
 	}
 	d.Remember([]reconcile.Key{key(7)}, nil, nil)
-	if _, still := d.Refusals()[key(7)]; still {
+	if _, still := d.Memory().Refusals[key(7)]; still {
 		t.Error("a text whose refusal is over is still refused")
 	}
 }

@@ -110,9 +110,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 func (t *Tail) fold(n news, now time.Time) error {
 	w := t.sides.Wanted
 	for i := range n.matching {
-		if err := t.Job.Want(w, &n.matching[i].Indicator, now); err != nil {
-			return err
-		}
+		t.Job.Want(w, &n.matching[i].Indicator, now)
 	}
 	for i := range n.left {
 		ind := &n.left[i].Indicator

@@ -289,9 +289,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool)
 		return err
 	}
 	if t.sides != nil {
-		if err := t.sides.Rows.Replace(moved.list()); err != nil {
-			return err
-		}
+		t.sides.Rows.Replace(moved.list())
 		if err := t.sides.Seal(); err != nil {
 			return err
 		}
