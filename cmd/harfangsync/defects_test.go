@@ -310,7 +310,10 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) { test(t, newChaosWorld(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newChaosWorld(t))
+		})
 	}
 }
 

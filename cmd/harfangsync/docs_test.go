@@ -45,11 +45,14 @@ func TestReadmeWorks(t *testing.T) {
 	}
 	sections := map[string]int{"## Try it": 0, "## Use it": 0}
 	for _, block := range consoleBlocks(b) {
-		c := newConsole(t)
-		if strings.HasPrefix(block[0].text, "go ") {
-			c.dir = "../.."
-		}
-		c.run(page, block)
+		t.Run(block[0].text, func(t *testing.T) {
+			t.Parallel()
+			c := newConsole(t)
+			if strings.HasPrefix(block[0].text, "go ") {
+				c.dir = "../.."
+			}
+			c.run(page, block)
+		})
 		before := strings.Join(strings.Split(string(b), "\n")[:block[0].line], "\n")
 		sections[before[strings.LastIndex(before, "\n## ")+1:][:len("## Try it")]]++
 	}

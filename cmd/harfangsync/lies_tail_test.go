@@ -97,6 +97,7 @@ func TestLiesToATail(t *testing.T) {
 	tpl := newTailTemplate(t)
 	for i := range tailLies {
 		t.Run(tailLies[i].name, func(t *testing.T) {
+			t.Parallel()
 			for _, why := range tailLies[i].told(t, tpl) {
 				t.Error(why)
 			}

@@ -154,12 +154,14 @@ func TestLies(t *testing.T) {
 	ref := newReference(t)
 	for i := range lies {
 		t.Run(lies[i].name, func(t *testing.T) {
+			t.Parallel()
 			for _, why := range lies[i].told(t, ref) {
 				t.Error(why)
 			}
 		})
 	}
 	t.Run("ten rows are edited between plan and apply", func(t *testing.T) {
+		t.Parallel()
 		for _, why := range edited(t, ref) {
 			t.Error(why)
 		}

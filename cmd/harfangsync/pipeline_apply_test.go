@@ -87,6 +87,7 @@ func TestApplyWorkflow(t *testing.T) {
 		}, 7, []string{"another run holds the lock"}, 0, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPipeline(t)
 			p.want(tt.apply(p), tt.code, p.last.summary, tt.words...)
 			if got := len(p.world.hl.Rules("ioc")); got != tt.rules {

@@ -29,6 +29,7 @@ func TestDriftWorkflow(t *testing.T) {
 		{"a side that is down opens none", func(p *pipeline) { p.down(p.world.hl.HTTP) }, false, 8, "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPipeline(t)
 			p.event = "schedule"
 			tt.prepare(p)

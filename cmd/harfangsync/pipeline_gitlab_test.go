@@ -215,6 +215,7 @@ func TestGitlabPlansAndApplies(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			g := newGitlab(t)
 			tt.story(g, &pipeline{t: t, world: g.world})
 		})

@@ -32,6 +32,7 @@ func TestPlanWorkflow(t *testing.T) {
 		{"a setting is wrong", func(p *pipeline) { p.vars = map[string]any{"CONNECTOR_ID": "ChangeMe"} }, 3, []string{"code 3", "connector.id"}, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPipeline(t)
 			tt.prepare(p)
 			p.world.hl.HTTP.Forget()
@@ -109,11 +110,14 @@ func TestAPlanStartedByHandCommentsNowhere(t *testing.T) {
 // A binary that is not the one of the checksum is never run.
 func TestWorkflowsRunNoOtherBinary(t *testing.T) {
 	for _, file := range []string{"plan.yml", "apply.yml", "drift.yml"} {
-		p := newPipeline(t)
-		p.vars = map[string]any{"HARFANGSYNC_SHA256": strings.Repeat("0", 64)}
-		p.want(p.run(file, map[string]any{"run": "1", "digest": "0"}), 1, p.last.log.String(), "checksum did NOT match")
-		if strings.Contains(p.last.log.String(), "--- Put the secrets") || len(p.world.octi.HTTP.Requests()) > 0 {
-			t.Errorf("%s went on", file)
-		}
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			p := newPipeline(t)
+			p.vars = map[string]any{"HARFANGSYNC_SHA256": strings.Repeat("0", 64)}
+			p.want(p.run(file, map[string]any{"run": "1", "digest": "0"}), 1, p.last.log.String(), "checksum did NOT match")
+			if strings.Contains(p.last.log.String(), "--- Put the secrets") || len(p.world.octi.HTTP.Requests()) > 0 {
+				t.Error("it went on")
+			}
+		})
 	}
 }

@@ -302,6 +302,9 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) { test(t, newChaosWorld(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newChaosWorld(t))
+		})
 	}
 }
