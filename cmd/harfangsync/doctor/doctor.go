@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"harfangsync/cmd/config"
@@ -62,11 +61,11 @@ type Doctor struct {
 	Options
 	checks []check
 
-	octi, hl *reach
-	clients  []*httpclient.Client
-	ident    *opencti.Ident // nil until the account is known
-	lookup   func(ctx context.Context, host string) ([]string, error)
-	now      func() time.Time
+	octi    *side
+	ident   *opencti.Ident // nil until the account is known
+	clients []*httpclient.Client
+	lookup  func(ctx context.Context, host string) ([]string, error)
+	now     func() time.Time
 }
 
 // New makes a doctor that has found nothing yet.
@@ -89,107 +88,48 @@ func (d *Doctor) Examine(ctx context.Context) error {
 			c.CloseIdleConnections()
 		}
 	}()
-	d.octi, d.hl = d.reachOf("opencti"), d.reachOf("harfanglab")
-	d.examineOpenCTI(whole)
-	d.examineHarfangLab(whole)
-	d.examineState(whole)
-	d.examineReports()
+	d.octi = d.platform("opencti", "OpenCTI", d.Config.OpenCTI.URL, d.Config.OpenCTI.SSLVerify, d.Config.OpenCTI.CABundle)
+	hl := d.platform("harfanglab", "HarfangLab", d.Config.HarfangLab.URL, d.Config.HarfangLab.SSLVerify, d.Config.HarfangLab.CABundle)
+	d.octi.examine(whole, openCTIChecks(), d.octi.examineOpenCTI)
+	hl.examine(whole, harfangLabChecks(), hl.examineHarfangLab)
+	(&side{Doctor: d, name: "state"}).examineState(whole)
+	(&side{Doctor: d, name: "reports"}).examineReports()
 	return ctx.Err()
 }
 
-// settings reads the settings and notes every problem.
+// settings notes every problem of the settings.
 func (d *Doctor) settings() {
+	s := &side{Doctor: d, name: "settings"}
 	for _, p := range d.Problems {
-		name := "settings"
-		if p.Setting != "" {
-			name += "." + p.Setting
-		}
 		bare := *p
 		bare.Remedy, bare.Setting = "", ""
-		d.checks = append(d.checks, check{ID: name, Side: "settings", Status: isFail, Detail: bare.Error(), Remedy: cmp.Or(p.Remedy, "correct it"), code: exit.Usage})
+		s.fail(p.Setting, bare.Error(), cmp.Or(p.Remedy, "correct it")).code = exit.Usage
 	}
 	for _, w := range d.Config.Warnings {
-		d.note("settings", "warning", isWarn, w, "correct or remove it")
+		s.warn("warning", w, "correct or remove it")
 	}
-	if len(d.checks) == len(d.Config.Warnings) {
+	if len(d.Problems) == 0 {
 		set := 0
 		for _, e := range d.Config.Effective() {
 			if e.Origin != "default" && e.Origin != "not set" && e.Origin != "follows sync.state" {
 				set++
 			}
 		}
-		d.note("settings", "", isOK, fmt.Sprintf("the settings are valid; %d are set, the rest have their defaults", set), "")
+		s.ok("", fmt.Sprintf("the settings are valid; %d are set, the rest have their defaults", set))
 	}
 }
 
 // broken says whether a problem leaves a section of the settings unusable.
 func (d *Doctor) broken(section string) bool {
-	for _, p := range d.Problems {
-		if p.About(section) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.Problems, func(p *config.Problem) bool { return p.About(section) })
 }
 
-// note adds a check. A failure that is noted here is one of a side.
-func (d *Doctor) note(side, name string, s status, detail, remedy string) {
-	id := side
-	if name != "" {
-		id += "." + name
-	}
-	d.checks = append(d.checks, check{ID: id, Side: side, Status: s, Detail: detail, Remedy: remedy, code: exit.Side})
-}
-
-// faulty says whether a check below the API of a side failed.
-func (d *Doctor) faulty(side string) bool {
-	return slices.ContainsFunc(d.checks, func(c check) bool { return c.Side == side && c.Status == isFail })
-}
-
-// forgive turns failures below the API of a side into warnings, once the API has answered all the same: a
-// proxy may let nothing else through.
-func (d *Doctor) forgive(side string) {
-	for i := range d.checks {
-		if c := &d.checks[i]; c.Side == side && c.Status == isFail && (c.ID == side+".connect" || c.ID == side+".dns") {
-			c.Status, c.Detail = isWarn, c.Detail+"; the API answers all the same"
-		}
-	}
-}
-
-// skip notes checks that cannot be tried.
-func (d *Doctor) skip(side, why string, names ...string) {
-	for _, name := range names {
-		d.note(side, name, skipped, "not tried: "+why, "")
-	}
-}
-
-// failed notes a failure by its error, which names its own remedy after the last semicolon. A slip of the
-// settings that only a platform could find is still one.
-func (d *Doctor) failed(side, name string, err error) {
-	detail, remedy := cutRemedy(err)
-	d.note(side, name, isFail, detail, remedy)
-	if exit.Code(err, 0) == exit.Usage {
-		d.checks[len(d.checks)-1].code = exit.Usage
-	}
-}
-
-func cutRemedy(err error) (detail, remedy string) {
-	text := err.Error()
-	if i := strings.LastIndex(text, "; "); i > 0 {
-		return text[:i], text[i+2:]
-	}
-	return text, "run this command again with --log-level debug"
-}
-
-// Code is 0 when nothing failed, codeUsage when settings are wrong, and codeSide when a side fails; of
-// both the first, as for every command.
+// Code is that of the gravest failure, as for every command: of the settings before a side's.
 func (d *Doctor) Code() int {
 	code := exit.OK
 	for _, c := range d.checks {
-		switch {
-		case c.Status != isFail || code == exit.Usage:
-		default:
-			code = c.code
+		if c.Status == isFail {
+			code = exit.Graver(code, c.code)
 		}
 	}
 	return code

@@ -324,8 +324,8 @@ func TestTheProxyOfTheEnvironmentIsNamed(t *testing.T) {
 	f.failures(exit.Side, "opencti.connect")
 	f.want("opencti.connect", isFail, "connection refused", "the proxy")
 	t.Setenv("HTTPS_PROXY", "http://%zz")
-	d := &Doctor{}
-	d.checkProxy(&reach{side: "opencti", url: &url.URL{Scheme: "https", Host: "opencti.example"}})
+	d := &side{Doctor: &Doctor{}, name: "opencti", url: &url.URL{Scheme: "https", Host: "opencti.example"}}
+	d.checkProxy()
 	if c := d.checks[0]; c.Status != isWarn || c.Detail != "HTTPS_PROXY is no address and is ignored" {
 		t.Errorf("got %+v", c)
 	}

@@ -15,44 +15,44 @@ import (
 const soon = 14 * 24 * time.Hour
 
 // checkCertificate judges the certificates that a side showed, as a run would.
-func (d *Doctor) checkCertificate(r *reach, resp *http.Response) {
-	if r.url.Scheme == "http" {
-		if ip := net.ParseIP(r.url.Hostname()); r.url.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
-			d.note(r.side, "tls", isOK, "plain HTTP, on this host alone", "")
+func (s *side) checkCertificate(resp *http.Response) {
+	if s.url.Scheme == "http" {
+		if ip := net.ParseIP(s.url.Hostname()); s.url.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+			s.ok("tls", "plain HTTP, on this host alone")
 			return
 		}
-		d.note(r.side, "tls", isWarn, "plain HTTP: whoever is in between may read the token", "use https in "+r.side+".url")
+		s.warn("tls", "plain HTTP: whoever is in between may read the token", "use https in "+s.name+".url")
 		return
 	}
 	if resp.TLS == nil || len(resp.TLS.PeerCertificates) == 0 {
-		d.note(r.side, "tls", isFail, "no certificate was shown", "check what is in front of "+r.title)
+		s.fail("tls", "no certificate was shown", "check what is in front of "+s.title)
 		return
 	}
 	shown := resp.TLS.PeerCertificates
-	roots, beside, err := authorities(r.bundle)
+	roots, beside, err := authorities(s.bundle)
 	if err != nil {
-		d.note(r.side, "tls", isFail, err.Error(), "let "+r.side+".ca_bundle name a readable file with certificates in PEM form")
+		s.fail("tls", err.Error(), "let "+s.name+".ca_bundle name a readable file with certificates in PEM form")
 		return
 	}
-	o := x509.VerifyOptions{DNSName: r.url.Hostname(), Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: d.now()}
+	o := x509.VerifyOptions{DNSName: s.url.Hostname(), Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: s.now()}
 	for _, c := range shown[1:] {
 		o.Intermediates.AddCert(c)
 	}
 	chains, err := shown[0].Verify(o)
 	switch {
-	case !r.verify && err != nil:
-		d.note(r.side, "tls", isWarn, fmt.Sprintf("%s.ssl_verify is off, so whoever is in between may read the token; the certificate would not be accepted: %v", r.side, err), remedyOf(r.side, err)+", and set "+r.side+".ssl_verify to true")
-	case !r.verify:
-		d.note(r.side, "tls", isWarn, r.side+".ssl_verify is off, so whoever is in between may read the token; the certificate would be accepted", "set "+r.side+".ssl_verify to true")
+	case !s.verify && err != nil:
+		s.warn("tls", fmt.Sprintf("%s.ssl_verify is off, so whoever is in between may read the token; the certificate would not be accepted: %v", s.name, err), remedyOf(s.name, err)+", and set "+s.name+".ssl_verify to true")
+	case !s.verify:
+		s.warn("tls", s.name+".ssl_verify is off, so whoever is in between may read the token; the certificate would be accepted", "set "+s.name+".ssl_verify to true")
 	case err != nil:
-		d.note(r.side, "tls", isFail, "the certificate is not accepted: "+err.Error(), remedyOf(r.side, err))
+		s.fail("tls", "the certificate is not accepted: "+err.Error(), remedyOf(s.name, err))
 	default:
-		d.chain(r, chains[0], beside)
+		s.chain(chains[0], beside)
 	}
 }
 
 // chain notes a certificate that is accepted, who vouches for it, and when that ends.
-func (d *Doctor) chain(r *reach, chain []*x509.Certificate, beside int) {
+func (s *side) chain(chain []*x509.Certificate, beside int) {
 	ends, names := chain[0].NotAfter, make([]string, 0, len(chain))
 	for i, c := range chain {
 		if c.NotAfter.Before(ends) {
@@ -62,20 +62,20 @@ func (d *Doctor) chain(r *reach, chain []*x509.Certificate, beside int) {
 			names = append(names, nameOf(c))
 		}
 	}
-	left := ends.Sub(d.now())
+	left := ends.Sub(s.now())
 	detail := fmt.Sprintf("certificate of %s", nameOf(chain[0]))
 	if len(names) > 0 {
 		detail += ", by " + strings.Join(names, ", by ")
 	}
 	detail += fmt.Sprintf("; ends in %d days (%s)", int(left.Hours()/24), ends.UTC().Format(time.DateOnly))
 	if beside > 0 {
-		detail += fmt.Sprintf("; %d authorities of %s.ca_bundle are trusted beside the system's", beside, r.side)
+		detail += fmt.Sprintf("; %d authorities of %s.ca_bundle are trusted beside the system's", beside, s.name)
 	}
 	if left < soon {
-		d.note(r.side, "tls", isWarn, detail, "replace the certificate in time")
+		s.warn("tls", detail, "replace the certificate in time")
 		return
 	}
-	d.note(r.side, "tls", isOK, detail, "")
+	s.ok("tls", detail)
 }
 
 func nameOf(c *x509.Certificate) string {
