@@ -4,11 +4,13 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"harfangsync/reconcile/secret"
 )
 
 // address is the URL of a platform: http or https, a host, perhaps a port and a path; without
 // trailing slash.
-func address(at func(*Config) *string) kind {
+func address(at *string) kind {
 	return scalar(at, parseAddress, same).described("http or https URL", object{"type": "string"})
 }
 
@@ -17,7 +19,7 @@ const addressForm = "write it as https://host, https://host:port or https://host
 func parseAddress(s string) (string, error) {
 	// Whatever is wrong with the rest: what may hold a password or a key is not repeated.
 	wrong := func(message, remedy string) (string, error) {
-		return "", &fault{message: message, remedy: remedy, hide: strings.ContainsAny(s, "@?#")}
+		return "", &Problem{Message: message, Remedy: remedy, hide: strings.ContainsAny(s, "@?#")}
 	}
 	u, err := url.Parse(s)
 	if err != nil {
@@ -42,6 +44,18 @@ func parseAddress(s string) (string, error) {
 		}
 	}
 	return strings.ToLower(u.Scheme+"://"+u.Host) + strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+// webhook is an http or https URL that is as secret as a password. It may have credentials and a query.
+func webhook(at *secret.Text) kind {
+	parse := func(s string) (secret.Text, error) {
+		u, err := url.Parse(s)
+		if err != nil || u.Opaque != "" || u.Hostname() == "" || !strings.EqualFold(u.Scheme, "http") && !strings.EqualFold(u.Scheme, "https") {
+			return "", bad("is no http or https address", "write it as the service shows it, such as https://host/path")
+		}
+		return secret.Text(s), nil
+	}
+	return secretText(at, parse).described("http or https URL", object{"type": "string"})
 }
 
 // placeholderText says whether a value is one of those that sample files carry to be replaced, or the mask

@@ -10,64 +10,104 @@ import (
 	"harfangsync/sources/exclude"
 )
 
-// together checks what settings say of each other.
-func (l *loader) together() {
-	c := l.c
-	if !c.Connector.ListenDelete && !l.invalid["connector.live_stream_listen_delete"] {
-		l.problem(&Problem{
-			Setting: "connector.live_stream_listen_delete", Origin: c.origins["connector.live_stream_listen_delete"], Value: "false",
-			Message: "would leave rules in place whose indicators are gone", Remedy: "remove it or set it to true; to keep rules, set sync.policy to upsert-only",
-		})
+func deletesAreHeard(l *loader, _ *setting) error {
+	if l.c.Connector.ListenDelete {
+		return nil
 	}
-	hl := &c.HarfangLab
-	if hl.ImportThreats && !hl.ImportEvents && !l.invalid["harfanglab.import_security_events_as_incidents"] {
-		l.problem(&Problem{
-			Setting: "harfanglab.import_threats_as_case_incidents", Origin: c.origins["harfanglab.import_threats_as_case_incidents"], Value: "true",
-			Message: "needs the import of alerts", Remedy: "set harfanglab.import_security_events_as_incidents to true as well",
-		})
-	}
-	if _, said := c.origins["harfanglab.import_security_events_as_incidents"]; !said && !hl.ImportEvents {
-		l.forgottenImport()
-	}
-	if c.Sync.Lock == "" && !l.invalid["sync.lock"] {
-		c.Sync.Lock = c.Sync.State
-	}
-	l.gateway()
+	return &Problem{Value: "false", Message: "would leave rules in place whose indicators are gone",
+		Remedy: "remove it or set it to true; to keep rules, set sync.policy to upsert-only"}
 }
 
-// forgottenImport warns of settings that the alert connector required while nothing is imported.
-func (l *loader) forgottenImport() {
-	for _, path := range []string{"harfanglab_incidents.alert_statuses", "harfanglab_incidents.alert_types"} {
-		_, inFile := l.inFile[path]
-		if inFile || strings.TrimSpace(l.vars[env(path)]) != "" {
-			l.c.Warnings = append(l.c.Warnings, path+" is set and no alert is imported; "+
-				"set harfanglab.import_security_events_as_incidents to true to import them, as that connector did")
-			return
+// eventsImported turns the import of alerts on where the successor connector's name for threats is used:
+// that connector always imported alerts. What is said of alerts elsewhere counts more. Without it, settings
+// that this connector required are a warning.
+func eventsImported(l *loader, s *setting) error {
+	if s.origin.Given() {
+		return nil
+	}
+	for _, g := range l.c.row(threatsAsCases).given {
+		if g.name == importThreats || g.name == env(importThreats) {
+			l.c.HarfangLab.ImportEvents = true
+			s.origin = Origin{implied, g.origin.String()}
+			return nil
 		}
 	}
+	for _, path := range []string{alertStatuses, alertTypes} {
+		_, inFile := l.inFile[path]
+		if inFile || strings.TrimSpace(l.vars[env(path)]) != "" {
+			l.warn("%s is set and no alert is imported; set %s to true to import them, as that connector did", path, importEvents)
+			return nil
+		}
+	}
+	return nil
 }
 
-// files checks the files that settings name.
-func (l *loader) files() {
-	l.exclusions()
-	if path := l.c.Sync.MappingFile; path != "" {
-		l.mapping(path)
+func threatsNeedEvents(l *loader, _ *setting) error {
+	if hl := &l.c.HarfangLab; hl.ImportThreats && !hl.ImportEvents {
+		return &Problem{Value: "true", Message: "needs the import of alerts", Remedy: "set " + importEvents + " to true as well"}
 	}
-	l.authorities("opencti.ca_bundle", l.c.OpenCTI.CABundle, l.c.OpenCTI.SSLVerify)
-	l.authorities("harfanglab.ca_bundle", l.c.HarfangLab.CABundle, l.c.HarfangLab.SSLVerify)
+	return nil
+}
+
+// follows gives a setting that is not set the value of another one.
+func follows(path string) func(*loader, *setting) error {
+	return func(l *loader, s *setting) error {
+		if s.origin.source != unset {
+			return nil
+		}
+		s.origin = Origin{followed, path}
+		return s.set(given{text: l.c.row(path).value().(string)})
+	}
+}
+
+// paired asks for another setting beside one that is set.
+func paired(path, what string) func(*loader, *setting) error {
+	return func(l *loader, s *setting) error {
+		if other := l.c.row(path); !empty(s.value()) && empty(other.value()) {
+			return bad("is set, but its "+what+" is not", other.howToSet())
+		}
+		return nil
+	}
+}
+
+func loginIsUsed(l *loader, s *setting) error {
+	if m := &l.c.Sync.Metrics; m.PushGateway == "" && m.Login != "" && m.Password.Set() {
+		l.warn("%s has no effect while %s is not set", gatewayLogin, s.path)
+	}
+	return nil
+}
+
+// authorities looks into a bundle, which is of use only while certificates are checked.
+func authorities(l *loader, s *setting) error {
+	path := s.value().(string)
+	if path == "" {
+		return nil
+	}
+	if verify := l.c.row(strings.TrimSuffix(s.path, "ca_bundle") + "ssl_verify"); verify.value() == false {
+		l.warn("%s has no effect while %s is false", s.path, verify.path)
+		return nil
+	}
+	content, err := l.in.ReadFile(path)
+	if err != nil {
+		return bad("the file cannot be read: "+reason(err, path), "")
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(content) {
+		return &Problem{Value: path, Message: "holds no certificate", Remedy: "name a file with certificates in PEM form (BEGIN CERTIFICATE)"}
+	}
+	return nil
 }
 
 // exclusions reads the values that are never deployed. A file is read once, so that its digest is that of
 // the entries in effect, whoever writes to it meanwhile.
-func (l *loader) exclusions() {
-	const path = "sync.exclusions"
-	s, g := &l.c.Sync, given{origin: l.c.origins["sync.exclusions"]}
+func exclusions(l *loader, _ *setting) error {
+	s := &l.c.Sync
 	var files []exclude.File
+	var problems []error
 	h := sha256.New()
 	for _, name := range s.Exclusions {
 		content, err := l.in.ReadFile(name)
 		if err != nil {
-			l.faulty(row(path), g, bad("a file cannot be read: "+reason(err, name), ""))
+			problems = append(problems, bad("a file cannot be read: "+reason(err, name), ""))
 			continue
 		}
 		sum := sha256.Sum256(content)
@@ -78,41 +118,20 @@ func (l *loader) exclusions() {
 		s.ExclusionsDigest = hex.EncodeToString(h.Sum(nil))
 	}
 	list, err := exclude.New(s.BuiltinExclusions, files...)
-	l.faulty(row(path), g, err)
 	s.Excluded = list
+	return errors.Join(append(problems, err)...)
 }
 
-// mapping reads the file that holds the mapping.
-func (l *loader) mapping(path string) {
-	g := given{origin: l.c.origins["sync.mapping"]}
-	content, err := l.in.ReadFile(path)
+// mappingFile reads the file that holds the mapping.
+func mappingFile(l *loader, _ *setting) error {
+	s := &l.c.Sync
+	if s.MappingFile == "" {
+		return nil
+	}
+	content, err := l.in.ReadFile(s.MappingFile)
 	if err != nil {
-		l.problem(problemOf(row("sync.mapping"), g, &fault{message: "its file cannot be read: " + reason(err, path)}))
-		return
+		return bad("its file cannot be read: "+reason(err, s.MappingFile), "")
 	}
-	r := mapReader{file: path}
-	r.text(content)
-	l.faulty(row("sync.mapping"), g, errors.Join(r.faults...))
-	l.c.Sync.Mapping = r.mapping
-}
-
-func (l *loader) authorities(path, bundle string, verify bool) {
-	if bundle == "" {
-		return
-	}
-	if !verify {
-		l.c.Warnings = append(l.c.Warnings, path+" has no effect while "+strings.TrimSuffix(path, "ca_bundle")+"ssl_verify is false")
-		return
-	}
-	p := &Problem{Setting: path, Origin: l.c.origins[path], Value: bundle}
-	content, err := l.in.ReadFile(bundle)
-	switch {
-	case err != nil:
-		p.Message, p.Value = "the file cannot be read: "+reason(err, bundle), ""
-	case !x509.NewCertPool().AppendCertsFromPEM(content):
-		p.Message, p.Remedy = "holds no certificate", "name a file with certificates in PEM form (BEGIN CERTIFICATE)"
-	default:
-		return
-	}
-	l.problem(p)
+	s.Mapping, err = readMapping(content, Origin{fromFile, s.MappingFile})
+	return err
 }

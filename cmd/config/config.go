@@ -23,8 +23,7 @@ type Config struct {
 	// names that nearly match one of ours. None shows a value.
 	Warnings []string
 
-	origins      map[string]string // by path; absent is the default
-	placeholders []placeholder
+	settings []setting // bound to the fields above
 }
 
 // OpenCTI is how the platform is reached. URL has no trailing slash.
@@ -142,4 +141,25 @@ const (
 	Nowhere   = "none"
 	InOpenCTI = "opencti"
 	InFile    = "file:" // and a path
+)
+
+// Metrics is where the numbers of a run go. Every member may be empty.
+type Metrics struct {
+	TextFile    string // for the textfile collector of a node exporter
+	PushGateway string // URL without trailing slash
+	Login       string // of the gateway
+	Password    secret.Text
+}
+
+// Notify is who is told of what a run did.
+type Notify struct {
+	Webhook secret.Text // URL; "" is nobody. It holds a key in its path or its query, as a rule
+	On      []string    // of OnApply, OnRefusal and OnFailure
+}
+
+// The events of Notify.On.
+const (
+	OnApply   = "apply"   // something was written
+	OnRefusal = "refusal" // a gate refused the plan
+	OnFailure = "failure" // the run failed, or did not do everything
 )

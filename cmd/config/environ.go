@@ -65,11 +65,11 @@ func environ(lines []string) map[string]string {
 func nearMisses(vars map[string]string) []string {
 	ours := map[string]bool{configVariable: true}
 	var plain []string // without NAME_FILE
-	for i := range settings {
-		for _, path := range settings[i].names() {
+	for _, s := range settingsOf(new(Config)) {
+		for _, path := range s.paths() {
 			name := env(path)
 			ours[name], plain = true, append(plain, name)
-			if settings[i].file {
+			if s.file {
 				ours[name+"_FILE"] = true
 			}
 		}

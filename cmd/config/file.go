@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -13,21 +14,27 @@ import (
 // sections are the top-level keys that are read.
 var sections = append([]string{"opencti", "connector", "harfanglab", "sync"}, successors...)
 
-// file reads a config.yml into values by path. The scalars are kept as written: what yes, 010 or
-// 2026-01-31 means is for each setting to say.
+// reader takes YAML apart. The scalars are kept as written: what yes, 010 or 2026-01-31 means is for each
+// setting to say.
+type reader struct {
+	at       Origin // of the text as a whole
+	problems []error
+}
+
+// file reads a config.yml into values by path.
 type file struct {
-	name     string
+	reader
 	known    map[string]*setting // by every path
 	groups   map[string]bool     // paths above settings
 	values   map[string]given
-	problems []error
 	warnings []string
 }
 
 func newFile(name string) *file {
-	f := &file{name: name, known: map[string]*setting{}, groups: map[string]bool{}, values: map[string]given{}}
+	f := &file{reader: reader{at: Origin{fromFile, name}}, known: map[string]*setting{}, groups: map[string]bool{}, values: map[string]given{}}
+	settings := settingsOf(new(Config))
 	for i := range settings {
-		for _, path := range settings[i].names() {
+		for _, path := range settings[i].paths() {
 			f.known[path] = &settings[i]
 			for above := parent(path); above != ""; above = parent(above) {
 				f.groups[above] = true
@@ -43,42 +50,50 @@ func parent(path string) string {
 }
 
 func (f *file) read(content []byte) {
+	if doc := f.document(content); doc != nil {
+		f.mapping("", doc)
+	}
+}
+
+// document is the content of a text with one document, nil for none.
+func (r *reader) document(content []byte) *yaml.Node {
 	dec := yaml.NewDecoder(bytes.NewReader(content))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return
+		return nil
 	} else if err != nil {
-		f.broken(err)
-		return
+		r.broken(err)
+		return nil
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		f.problem("", "", "holds more than one document", "keep one")
-		return
+		r.problem("", nil, "holds more than one document", "keep one")
+		return nil
 	}
-	if len(doc.Content) == 1 {
-		f.mapping("", doc.Content[0])
-	}
+	return doc.Content[0]
 }
 
 // broken notes a syntax error. What the parser says of anchors repeats a part of the value, which may be
 // a password that begins with * or &.
-func (f *file) broken(err error) {
+func (r *reader) broken(err error) {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	remedy := ""
 	if strings.Contains(message, "anchor") || strings.Contains(message, "alias") {
 		message, remedy = "an alias or an anchor in it is not valid", "put quotes around values that begin with * or &"
 	}
-	f.problem("", "", "is no valid YAML: "+message, remedy)
+	r.problem("", nil, "is no valid YAML: "+message, remedy)
 }
 
-func (f *file) problem(path, where, message, remedy string) {
-	if where == "" {
-		where = f.name
+// problem notes what is wrong at a node; nil is the text as a whole.
+func (r *reader) problem(path string, n *yaml.Node, message, remedy string) {
+	r.problems = append(r.problems, &Problem{Setting: path, Origin: r.where(n), Message: message, Remedy: remedy, hide: true})
+}
+
+func (r *reader) where(n *yaml.Node) Origin {
+	if n == nil {
+		return r.at
 	}
-	f.problems = append(f.problems, &Problem{Setting: path, Origin: where, Message: message, Remedy: remedy})
+	return Origin{r.at.source, fmt.Sprintf("%s line %d", r.at.at, n.Line)}
 }
-
-func (f *file) where(n *yaml.Node) string { return fmt.Sprintf("%s line %d", f.name, n.Line) }
 
 // mapping reads the keys under a path.
 func (f *file) mapping(path string, n *yaml.Node) {
@@ -87,7 +102,7 @@ func (f *file) mapping(path string, n *yaml.Node) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		f.problem(path, f.where(n), "holds a single value where settings belong", "write the settings below it, each on its own line, indented")
+		f.problem(path, n, "holds a single value where settings belong", "write the settings below it, each on its own line, indented")
 		return
 	}
 	for _, p := range f.pairs(path, n, 0) {
@@ -114,7 +129,7 @@ func (f *file) unknown(path, child string, key *yaml.Node) {
 		remedy = "did you mean " + near + "?"
 	}
 	if path == "sync" || strings.HasPrefix(path, "sync.") {
-		f.problem(child, f.where(key), "is no setting", remedy)
+		f.problem(child, key, "is no setting", remedy)
 		return
 	}
 	if inherited[env(child)] {
@@ -135,9 +150,10 @@ func (f *file) nearest(path string) string {
 		return closest(path, sections, 3)
 	}
 	var paths []string
-	for i := range settings {
-		paths = append(paths, settings[i].path)
+	for _, s := range f.known {
+		paths = append(paths, s.path)
 	}
+	slices.Sort(paths)
 	if near := closest(path, paths, 3); near != "" {
 		return near
 	}
@@ -154,39 +170,50 @@ func (f *file) nearest(path string) string {
 func (f *file) value(path string, key, n *yaml.Node) {
 	n = resolve(n)
 	if n == nil {
-		f.problem(path, f.where(key), "is an alias of itself", "write the value")
+		f.problem(path, key, "is an alias of itself", "write the value")
 		return
 	}
-	g := given{name: path, origin: f.where(key) + ": " + path}
+	at := f.where(key)
+	at.at += ": " + path
+	if n.Kind == yaml.SequenceNode && f.known[path].nested {
+		if len(n.Content) > 0 {
+			f.values[path] = given{name: path, origin: at, list: true, node: n, within: f.at}
+		}
+		return
+	}
+	g, odd := f.given(n, at)
+	switch {
+	case odd == n:
+		f.problem(path, key, "holds settings where a single value belongs", "write one value, or a list where one is asked for")
+	case odd != nil:
+		f.problem(path, key, "holds something else than single values in its list", "write one value an entry")
+	case !absent(n):
+		g.name = path
+		f.values[path] = g
+	}
+}
+
+// given is a node as a value: its text, or the texts of its list. odd is a node that is neither.
+func (r *reader) given(n *yaml.Node, at Origin) (g given, odd *yaml.Node) {
+	g.origin = at
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if absent(n) {
-			return
-		}
 		g.text = n.Value
+		return g, nil
 	case yaml.SequenceNode:
 		g.list = true
-		if f.known[path].kind.nested {
-			g.node, g.file = n, f.name
-			if len(n.Content) == 0 {
-				return
-			}
-			break
-		}
 		for _, item := range n.Content {
-			if item = resolve(item); item == nil || item.Kind != yaml.ScalarNode {
-				f.problem(path, f.where(key), "holds something else than single values in its list", "write one value an entry")
-				return
+			v := resolve(item)
+			if v == nil || v.Kind != yaml.ScalarNode {
+				return g, item
 			}
-			if !absent(item) {
-				g.items = append(g.items, item.Value)
+			if !absent(v) {
+				g.items = append(g.items, given{text: v.Value, origin: r.where(v)})
 			}
 		}
-	default:
-		f.problem(path, f.where(key), "holds settings where a single value belongs", "write one value, or a list where one is asked for")
-		return
+		return g, nil
 	}
-	f.values[path] = g
+	return g, n
 }
 
 func absent(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
@@ -206,23 +233,23 @@ type pair struct{ key, value *yaml.Node }
 
 // pairs are the keys of a mapping with those it merges in (<<), which yield to its own. A key that
 // stands twice is a problem: only one of the two would count.
-func (f *file) pairs(path string, n *yaml.Node, depth int) []pair {
+func (r *reader) pairs(path string, n *yaml.Node, depth int) []pair {
 	var own, merged []pair
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := resolve(n.Content[i]), n.Content[i+1]
 		if key == nil || key.Kind != yaml.ScalarNode {
-			f.problem(path, f.where(n.Content[i]), "has a key that is no word", "")
+			r.problem(path, n.Content[i], "has a key that is no word", "")
 			continue
 		}
 		if key.ShortTag() == "!!merge" {
 			if depth < 4 {
-				merged = append(merged, f.merge(path, resolve(value), depth)...)
+				merged = append(merged, r.merge(path, resolve(value), depth)...)
 			}
 			continue
 		}
 		if seen[key.Value] {
-			f.problem(strings.TrimPrefix(path+"."+key.Value, "."), f.where(key), "stands twice", "keep one")
+			r.problem(strings.TrimPrefix(path+"."+key.Value, "."), key, "stands twice", "keep one")
 			continue
 		}
 		seen[key.Value] = true
@@ -237,17 +264,17 @@ func (f *file) pairs(path string, n *yaml.Node, depth int) []pair {
 	return own
 }
 
-func (f *file) merge(path string, n *yaml.Node, depth int) []pair {
+func (r *reader) merge(path string, n *yaml.Node, depth int) []pair {
 	if n == nil {
 		return nil
 	}
 	if n.Kind == yaml.MappingNode {
-		return f.pairs(path, n, depth+1)
+		return r.pairs(path, n, depth+1)
 	}
 	var all []pair
 	for _, m := range n.Content {
 		if m = resolve(m); m != nil && m.Kind == yaml.MappingNode {
-			all = append(all, f.pairs(path, m, depth+1)...)
+			all = append(all, r.pairs(path, m, depth+1)...)
 		}
 	}
 	return all

@@ -2,9 +2,7 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -20,19 +18,18 @@ type Flag struct {
 // Flags are all flags that stand for settings, in the order of the settings. No secret has one.
 func Flags() []Flag {
 	var flags []Flag
-	for i := range settings {
-		s := &settings[i]
+	for _, s := range settingsOf(new(Config)) {
 		if s.flagName() == "" || s.secret {
 			continue
 		}
 		usage := lowerFirst(strings.TrimSuffix(s.about, "."))
-		if s.kind.form != "" {
-			usage += ": " + strings.ReplaceAll(s.kind.form, "`", "")
+		if s.form != "" {
+			usage += ": " + strings.ReplaceAll(s.form, "`", "")
 		}
 		if s.def != "" {
 			usage += fmt.Sprintf(" (default %s)", s.def)
 		}
-		flags = append(flags, Flag{Name: s.flagName(), Setting: s.path, Usage: strings.ReplaceAll(usage, "`", ""), Bool: s.kind.isBool, Values: s.kind.choices()})
+		flags = append(flags, Flag{Name: s.flagName(), Setting: s.path, Usage: strings.ReplaceAll(usage, "`", ""), Bool: s.isBool, Values: s.choices()})
 	}
 	return flags
 }
@@ -57,5 +54,3 @@ func lowerFirst(s string) string {
 	}
 	return s
 }
-
-func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,8 +1,8 @@
 package config
 
 import (
-	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,14 +12,11 @@ import (
 	"harfangsync/reconcile/secret"
 )
 
-type object = map[string]any
+func asIs[T any](v T) (T, error) { return v, nil }
 
-func text(at func(*Config) *string) kind {
-	parse := func(s string) (string, error) { return s, nil }
-	return scalar(at, parse, same).described("text", object{"type": []string{"string", "number"}})
-}
+func text(at *string) kind { return scalar(at, asIs, same).described("text", plainSchema) }
 
-func boolean(at func(*Config) *bool) kind {
+func boolean(at *bool) kind {
 	k := scalar(at, parseBool, same).described("true or false", object{"anyOf": []any{
 		object{"type": "boolean"},
 		object{"enum": []any{0, 1}},
@@ -40,15 +37,16 @@ func parseBool(s string) (bool, error) {
 }
 
 // word chooses one of several words, written in any case.
-func word[T ~string](at func(*Config) *T, words ...string) kind {
-	parse := func(s string) (T, error) {
-		i := slices.IndexFunc(words, func(w string) bool { return strings.EqualFold(w, s) })
-		if i < 0 {
-			return "", bad("is none of its values", "choose "+oneOf(words))
-		}
-		return T(words[i]), nil
+func word[T ~string](at *T, words ...T) kind {
+	var known []string
+	for _, w := range words {
+		known = append(known, string(w))
 	}
-	return scalar(at, parse, func(v T) any { return string(v) }).described(codes(words), wordSchema(words))
+	parse := func(s string) (T, error) {
+		w, err := choose(known, s)
+		return T(w), err
+	}
+	return scalar(at, parse, func(v T) any { return string(v) }).described(codes(known), wordSchema(known))
 }
 
 func wordSchema(words []string) object {
@@ -58,35 +56,12 @@ func wordSchema(words []string) object {
 	}}
 }
 
-func oneOf(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " or " + words[last]
-}
-
-func codes(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = "`" + w + "`"
-	}
-	return oneOf(quoted)
-}
-
 // words is a list of some of several words. They are kept in the order of words, so that the order in
 // which they were written makes no difference. all is a word for every one of them, or "".
-func words(at func(*Config) *[]string, all string, words ...string) kind {
+func words(at *[]string, all string, words ...string) kind {
 	known := words
 	if all != "" {
 		known = append(slices.Clone(words), all)
-	}
-	parse := func(s string) (string, error) {
-		i := slices.IndexFunc(known, func(w string) bool { return strings.EqualFold(w, s) })
-		if i < 0 {
-			return "", bad(fmt.Sprintf("has an entry that is none of its values: %q", s), "choose from "+strings.Join(known, ", "))
-		}
-		return known[i], nil
 	}
 	tidy := func(chosen []string) []string {
 		if all != "" && slices.Contains(chosen, all) {
@@ -95,29 +70,30 @@ func words(at func(*Config) *[]string, all string, words ...string) kind {
 		slices.SortFunc(chosen, func(a, b string) int { return slices.Index(words, a) - slices.Index(words, b) })
 		return chosen
 	}
-	return list(at, parse, tidy).described("list of "+codes(known), listSchema(object{"enum": known}))
+	parse := func(s string) (string, error) { return choose(known, s) }
+	return list(at, parse, tidy).described("list of "+codes(known), listSchema(wordSchema(known)))
 }
 
 func listSchema(item object) object {
-	return object{"anyOf": []any{object{"type": "array", "items": item}, object{"type": []string{"string", "number"}}}}
+	return object{"anyOf": []any{object{"type": "array", "items": item}, plainSchema}}
 }
 
+var plainSchema = object{"type": []string{"string", "number"}}
+
 // texts is a list of free texts in the order given.
-func texts(at func(*Config) *[]string) kind {
-	parse := func(s string) (string, error) { return s, nil }
-	tidy := func(s []string) []string { return s }
-	return list(at, parse, tidy).described("list", listSchema(object{"type": []string{"string", "number"}}))
+func texts(at *[]string) kind {
+	keep := func(all []string) []string { return all }
+	return list(at, asIs, keep).described("list", listSchema(plainSchema))
 }
 
 // labels is a list whose order and case make no difference.
-func labels(at func(*Config) *[]string) kind {
-	parse := func(s string) (string, error) { return strings.ToLower(s), nil }
-	tidy := func(s []string) []string { slices.Sort(s); return s }
-	return list(at, parse, tidy).described("list", listSchema(object{"type": []string{"string", "number"}}))
+func labels(at *[]string) kind {
+	lower := func(s string) (string, error) { return strings.ToLower(s), nil }
+	return list(at, lower, sorted).described("list", listSchema(plainSchema))
 }
 
 // identifier is a UUID in its usual form; builtin, when not empty, is a word that stands for "".
-func identifier(at func(*Config) *string, builtin string) kind {
+func identifier(at *string, builtin string) kind {
 	parse := func(s string) (string, error) {
 		if builtin != "" && strings.EqualFold(s, builtin) {
 			return "", nil
@@ -149,13 +125,13 @@ var tlpNames = []string{"TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT
 
 // marking is a TLP level, with or without the prefix, in any case; WHITE is CLEAR. With optional,
 // none is "".
-func marking(at func(*Config) *string, optional bool) kind {
+func marking(at *string, optional bool) kind {
 	known := tlpNames
 	if optional {
-		known = append(slices.Clone(known), "none")
+		known = append(slices.Clone(known), none)
 	}
 	parse := func(s string) (string, error) {
-		if optional && strings.EqualFold(s, "none") {
+		if optional && strings.EqualFold(s, none) {
 			return "", nil
 		}
 		rank, ok := reconcile.TLP(s)
@@ -166,34 +142,29 @@ func marking(at func(*Config) *string, optional bool) kind {
 	}
 	value := func(s string) any {
 		if s == "" {
-			return "none"
+			return none
 		}
 		return s
 	}
 	words := []string{"CLEAR", "WHITE", "GREEN", "AMBER", "AMBER+STRICT", "RED"}
-	pattern := "^((" + anyCase("tlp:") + ")?(" + anyCase(words...) + ")|" + anyCase("none") + "|)$"
+	pattern := "^((" + anyCase("tlp:") + ")?(" + anyCase(words...) + ")|" + anyCase(none) + "|)$"
 	return scalar(at, parse, value).described(codes(known), object{"anyOf": []any{
 		object{"enum": known}, object{"type": "string", "pattern": pattern},
 	}})
 }
 
 // level is a log level; warning is another name of warn.
-func level(at func(*Config) *string) kind {
+func level(at *string) kind {
 	names := []string{"debug", "info", "warn", "warning", "error"}
-	k := word(at, names...)
-	set := k.set
-	k.set = func(c *Config, g given) error {
-		err := set(c, g)
-		if *at(c) == "warning" {
-			*at(c) = "warn"
-		}
-		return err
+	parse := func(s string) (string, error) {
+		w, err := choose(names, s)
+		return strings.TrimSuffix(w, "ing"), err
 	}
-	return k
+	return scalar(at, parse, same).described(codes(names), wordSchema(names))
 }
 
 // place is where the state is kept or the lock is taken.
-func place(at func(*Config) *string) kind {
+func place(at *string) kind {
 	parse := func(s string) (string, error) {
 		if strings.EqualFold(s, InOpenCTI) || strings.EqualFold(s, Nowhere) {
 			return strings.ToLower(s), nil
@@ -212,7 +183,7 @@ func place(at func(*Config) *string) kind {
 
 // token is a secret that goes into an Authorization header; a leading scheme word and a prefix that
 // consoles show but that must not be sent (contract harfanglab-api 1.2) are dropped.
-func token(at func(*Config) *secret.Text, scheme, prefix string) kind {
+func token(at *secret.Text, scheme, prefix string) kind {
 	parse := func(s string) (secret.Text, error) {
 		if first, rest, ok := strings.Cut(s, " "); ok && strings.EqualFold(first, scheme) {
 			s = strings.TrimSpace(rest)
@@ -225,15 +196,36 @@ func token(at func(*Config) *secret.Text, scheme, prefix string) kind {
 		}
 		return secret.Text(s), nil
 	}
-	return scalar(at, parse, func(s secret.Text) any { return s.Reveal() }).
-		described("text", object{"type": []string{"string", "number"}, "writeOnly": true})
+	return secretText(at, parse)
 }
 
 // password is a secret of any characters.
-func password(at func(*Config) *secret.Text) kind {
-	parse := func(s string) (secret.Text, error) { return secret.Text(s), nil }
-	k := scalar(at, parse, func(s secret.Text) any { return s.Reveal() }).
-		described("text", object{"type": []string{"string", "number"}, "writeOnly": true})
+func password(at *secret.Text) kind {
+	k := secretText(at, func(s string) (secret.Text, error) { return secret.Text(s), nil })
 	k.verbatim = true
 	return k
+}
+
+func secretText(at *secret.Text, parse func(string) (secret.Text, error)) kind {
+	return scalar(at, parse, func(s secret.Text) any { return s.Reveal() }).described("text", plainSchema)
+}
+
+// anyCase is a regular expression for a word in any case, for JSON Schema, whose expressions know no
+// flags.
+func anyCase(words ...string) string {
+	var b strings.Builder
+	for i, w := range words {
+		if i > 0 {
+			b.WriteByte('|')
+		}
+		for _, r := range w {
+			lower, upper := strings.ToLower(string(r)), strings.ToUpper(string(r))
+			if lower == upper {
+				b.WriteString(regexp.QuoteMeta(lower))
+			} else {
+				b.WriteString("[" + lower + upper + "]")
+			}
+		}
+	}
+	return b.String()
 }

@@ -1,14 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Sources is where settings come from: a flag wins over the environment, that over the file, and that
@@ -33,19 +33,21 @@ func Load(in Sources) (*Config, error) {
 }
 
 func load(in Sources) (*Config, error) {
-	l := loader{in: in, vars: environ(in.Env), c: &Config{origins: map[string]string{}}}
+	l := loader{in: in, vars: environ(in.Env), c: &Config{}}
 	if l.in.ReadFile == nil {
 		l.in.ReadFile = os.ReadFile
 	}
+	l.c.settings = settingsOf(l.c)
 	l.file()
 	l.flags()
-	for i := range settings {
-		l.setting(&settings[i])
+	for i := range l.c.settings {
+		l.setting(&l.c.settings[i])
 	}
 	l.c.Warnings = append(l.c.Warnings, nearMisses(l.vars)...)
-	l.together()
-	l.files()
-	l.problems = append(l.problems, l.c.lacks(in.Needs, l.invalid)...)
+	for i := range l.c.settings {
+		l.check(&l.c.settings[i])
+	}
+	l.problems = append(l.problems, l.c.lacks(in.Needs)...)
 	return l.c, errors.Join(l.problems...)
 }
 
@@ -55,30 +57,38 @@ type loader struct {
 	inFile   map[string]given
 	c        *Config
 	problems []error
-	invalid  map[string]bool // paths with a problem, so that nothing is concluded from their defaults
 }
 
-func (l *loader) problem(p *Problem) {
-	if l.invalid == nil {
-		l.invalid = map[string]bool{}
+func (l *loader) warn(format string, args ...any) {
+	l.c.Warnings = append(l.c.Warnings, fmt.Sprintf(format, args...))
+}
+
+// faulty notes everything that is wrong with a setting.
+func (l *loader) faulty(s *setting, g given, err error) {
+	for _, one := range parts(err) {
+		p := problemOf(one, g.origin, g.shown())
+		p.Setting = cmp.Or(p.Setting, s.path)
+		if s.secret {
+			p.Value = ""
+		}
+		s.broken = true
+		l.problems = append(l.problems, p)
 	}
-	l.invalid[p.Setting] = true
-	l.problems = append(l.problems, p)
 }
 
 func (l *loader) file() {
-	path, origin := l.in.Path, "flag --config"
+	path, origin := l.in.Path, Origin{fromFlag, "--config"}
 	if path == "" {
-		path, origin = strings.TrimSpace(l.vars[configVariable]), "environment "+configVariable
+		path, origin = strings.TrimSpace(l.vars[configVariable]), Origin{fromEnvironment, configVariable}
 	}
 	optional := path == ""
 	if optional {
-		path, origin = "config.yml", ""
+		path, origin = "config.yml", Origin{}
 	}
 	content, err := l.in.ReadFile(path)
 	if err != nil {
 		if !optional || !errors.Is(err, fs.ErrNotExist) {
-			l.problem(&Problem{Origin: origin, Message: "the settings file cannot be read: " + reason(err, path), Remedy: "name a file that can be"})
+			l.problems = append(l.problems, &Problem{Origin: origin, Message: "the settings file cannot be read: " + reason(err, path), Remedy: "name a file that can be"})
 		}
 		return
 	}
@@ -99,13 +109,9 @@ func reason(err error, path string) string {
 
 // flags refuses flags for what is no setting or a secret: a command line shows in process lists.
 func (l *loader) flags() {
-	known := map[string]bool{}
-	for _, f := range Flags() {
-		known[f.Setting] = true
-	}
-	for _, path := range sortedKeys(l.in.Flags) {
-		if !known[path] {
-			l.problem(&Problem{Setting: path, Message: "cannot be given as a flag", Remedy: "set it in the environment or in the file"})
+	for _, path := range slices.Sorted(maps.Keys(l.in.Flags)) {
+		if !slices.ContainsFunc(Flags(), func(f Flag) bool { return f.Setting == path }) {
+			l.problems = append(l.problems, &Problem{Setting: path, Message: "cannot be given as a flag", Remedy: "set it in the environment or in the file"})
 		}
 	}
 }
@@ -123,81 +129,39 @@ func (l *loader) setting(s *setting) {
 		return
 	}
 	if len(values) > 0 && isPlaceholder(s, values[0]) {
-		l.c.placeholders = append(l.c.placeholders, placeholder{s, values[0]})
-		values = nil
+		s.sample, values = &values[0], nil
 	}
 	if len(values) == 0 {
-		if s.def != "" {
-			if err := s.kind.set(l.c, given{text: s.def}); err != nil {
-				panic(fmt.Sprintf("default of %s: %v", s.path, err))
-			}
-		}
+		l.byDefault(s)
 		return
 	}
-	if err := s.read(l.c, values[0]); err != nil {
-		l.faulty(s, values[0], err)
+	s.origin = values[0].origin
+	for _, g := range values {
+		s.given = append(s.given, given{name: g.name, origin: g.origin})
+	}
+	l.faulty(s, values[0], s.read(values[0]))
+}
+
+func (l *loader) byDefault(s *setting) {
+	if s.def == "" {
 		return
 	}
-	l.c.origins[s.path] = values[0].origin
-	if s.path == "harfanglab.import_threats_as_case_incidents" {
-		l.implied(values)
+	if err := s.set(given{text: s.def}); err != nil {
+		panic(fmt.Sprintf("default of %s: %v", s.path, err))
 	}
+	s.origin = Origin{source: byDefault}
 }
 
-// read gives a value to the Config. What does not print would break the logs, plans and comments that
-// show it, so it is refused in all but passwords.
-func (s *setting) read(c *Config, g given) error {
-	parts := []string{g.text}
-	if s.kind.isList {
-		parts = entries(g) // a list may be cut into lines
+// check looks at what a setting says beside others.
+func (l *loader) check(s *setting) {
+	unknown := func(path string) bool { return l.c.row(path).broken }
+	if s.check != nil && !s.broken && !slices.ContainsFunc(s.with, unknown) {
+		l.faulty(s, given{origin: s.origin}, s.check(l, s))
 	}
-	if !s.kind.verbatim && slices.ContainsFunc(parts, hidden) {
-		return bad("has characters that do not print", "write it anew")
-	}
-	return s.kind.set(c, g)
-}
-
-func hidden(s string) bool {
-	return !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func isPlaceholder(s *setting, g given) bool {
-	if g.list {
-		return len(g.items) == 1 && placeholderText(g.items[0], s.secret)
-	}
-	return placeholderText(g.text, s.secret)
-}
-
-// faulty notes everything that is wrong with one value.
-func (l *loader) faulty(s *setting, g given, err error) {
-	all := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		all = joined.Unwrap()
-	}
-	for _, one := range all {
-		if p, ok := errors.AsType[*Problem](one); ok {
-			l.problem(p)
-		} else if one != nil {
-			l.problem(problemOf(s, g, one))
-		}
-	}
-}
-
-func problemOf(s *setting, g given, err error) *Problem {
-	p := &Problem{Setting: s.path, Origin: g.origin, Value: g.shown(), Message: err.Error()}
-	if f, ok := errors.AsType[*fault](err); ok {
-		p.Remedy = f.remedy
-		if f.hide {
-			p.Value = ""
-		}
-		if f.where != "" {
-			p.Origin = f.where
-		}
-	}
-	if s.secret {
-		p.Value = ""
-	}
-	return p
+	return placeholderText(g.shown(), s.secret)
 }
 
 func (l *loader) flag(s *setting) []given {
@@ -205,14 +169,14 @@ func (l *loader) flag(s *setting) []given {
 	if !ok || s.secret {
 		return nil
 	}
-	return l.some(s, given{name: "--" + s.flagName(), origin: "flag --" + s.flagName(), text: text})
+	return s.some(given{origin: Origin{fromFlag, "--" + s.flagName()}, text: text})
 }
 
 func (l *loader) environment(s *setting) []given {
 	var out []given
-	for _, path := range s.names() {
+	for _, path := range s.paths() {
 		name := env(path)
-		out = append(out, l.some(s, given{name: name, origin: "environment " + name, text: l.vars[name]})...)
+		out = append(out, s.some(given{name: name, origin: Origin{fromEnvironment, name}, text: l.vars[name]})...)
 		if s.file {
 			out = append(out, l.secretFile(s, name+"_FILE")...)
 		}
@@ -228,86 +192,63 @@ func (l *loader) secretFile(s *setting, name string) []given {
 	}
 	content, err := l.in.ReadFile(path)
 	if err != nil {
-		l.problem(&Problem{Setting: s.path, Origin: "environment " + name, Message: "its file cannot be read: " + reason(err, path)})
+		l.faulty(s, given{origin: Origin{fromEnvironment, name}}, bad("its file cannot be read: "+reason(err, path), ""))
 		return nil
 	}
-	found := l.some(s, given{name: name, origin: "environment " + name + ", file " + path, text: string(content)})
+	found := s.some(given{name: name, origin: Origin{fromEnvironment, name + ", file " + path}, text: string(content)})
 	if found == nil {
-		l.c.Warnings = append(l.c.Warnings, fmt.Sprintf("%s: the file %s (environment %s) is empty", s.path, path, name))
+		l.warn("%s: the file %s (environment %s) is empty", s.path, path, name)
 	}
 	return found
 }
 
 func (l *loader) fromFile(s *setting) []given {
 	var out []given
-	for _, path := range s.names() {
+	for _, path := range s.paths() {
 		if g, ok := l.inFile[path]; ok {
-			out = append(out, l.some(s, g)...)
+			out = append(out, s.some(g)...)
 		}
 	}
 	return out
 }
 
-// some is the value, trimmed, or nothing when it is empty.
-func (l *loader) some(s *setting, g given) []given {
-	if s.kind.verbatim {
-		g.text = strings.TrimSuffix(strings.TrimSuffix(g.text, "\n"), "\r")
-	} else {
-		g.text = strings.TrimSpace(g.text)
-	}
-	if g.text == "" && len(g.items) == 0 && g.node == nil {
-		return nil
-	}
-	return []given{g}
-}
-
 // agree says whether all names of a setting in one source say the same, in whatever spelling.
 func (l *loader) agree(s *setting, values []given) bool {
 	for _, g := range values[1:] {
-		if s.meaning(g) == s.meaning(values[0]) {
+		meaning, shown := s.trial(values[0])
+		other, otherShown := s.trial(g)
+		if other == meaning {
 			continue
 		}
-		p := &Problem{
-			Setting: s.path, Origin: values[0].origin + " and " + g.origin,
-			Message: "is set under two names to different values", Remedy: "keep one of them",
-		}
+		message := "is set under two names to different values"
 		if !s.secret {
-			p.Message += fmt.Sprintf(", %q and %q", clean(s, values[0]), clean(s, g))
+			message += fmt.Sprintf(", %q and %q", shown, otherShown)
 		}
-		l.problem(p)
+		both := Origin{values[0].origin.source, values[0].origin.at + " and " + g.origin.String()}
+		l.faulty(s, given{origin: both}, bad(message, "keep one of them"))
 		return false
 	}
 	return true
 }
 
-// clean is a value for a message: nothing of one that may hold a secret.
-func clean(s *setting, g given) string {
-	if f, ok := errors.AsType[*fault](s.kind.set(&Config{}, g)); ok && f.hide {
-		return "..."
+// trial is what a value would come to, equal for two spellings of one value, and how a message shows it:
+// nothing of one that may hold a secret.
+func (s *setting) trial(g given) (meaning, shown string) {
+	other := new(Config)
+	other.settings = settingsOf(other)
+	t := other.row(s.path)
+	err := t.set(g)
+	if err == nil {
+		return fmt.Sprintf("%#v", t.value()), g.shown()
 	}
-	return g.shown()
+	if p, ok := errors.AsType[*Problem](err); ok && p.hide {
+		return "as written: " + g.shown(), "..."
+	}
+	return "as written: " + strings.ToLower(g.shown()), g.shown()
 }
 
-// meaning is equal for two spellings of one value.
-func (s *setting) meaning(g given) string {
-	var c Config
-	if err := s.kind.set(&c, g); err != nil {
-		return "as written: " + strings.ToLower(g.shown())
-	}
-	return fmt.Sprintf("%#v", s.kind.value(&c))
-}
-
-// implied turns the import of alerts on where the successor connector's name for threats is used: that
-// connector always imported alerts. What is said of alerts elsewhere counts more.
-func (l *loader) implied(values []given) {
-	const events = "harfanglab.import_security_events_as_incidents"
-	if _, said := l.c.origins[events]; said || l.invalid[events] {
-		return
-	}
-	for _, g := range values {
-		if g.name == importThreats || g.name == env(importThreats) {
-			l.c.HarfangLab.ImportEvents = true
-			l.c.origins[events] = "implied by " + g.origin
-		}
-	}
+// row is the setting with a path that is in the table.
+func (c *Config) row(path string) *setting {
+	i := slices.IndexFunc(c.settings, func(s setting) bool { return s.path == path })
+	return &c.settings[i]
 }

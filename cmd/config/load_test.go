@@ -242,7 +242,7 @@ func TestPrecedence(t *testing.T) {
 			origin := ""
 			for _, e := range c.Effective() {
 				if e.Setting == "sync.page_size" {
-					origin = e.Origin
+					origin = e.Origin.String()
 				}
 			}
 			if c.Sync.PageSize != tt.want || origin != tt.origin {
@@ -324,7 +324,7 @@ func TestAFileThatWasNamedMustBeThere(t *testing.T) {
 		"environment HARFANGSYNC_CONFIG": {Env: []string{"HARFANGSYNC_CONFIG=x.yml"}, ReadFile: files{}.read},
 	} {
 		_, err := config.Load(in)
-		if ps := problems(err); len(ps) != 1 || ps[0].Origin != origin || !strings.Contains(ps[0].Message, "x.yml") {
+		if ps := problems(err); len(ps) != 1 || ps[0].Origin.String() != origin || !strings.Contains(ps[0].Message, "x.yml") {
 			t.Errorf("%s: got %v", origin, err)
 		}
 	}

@@ -110,7 +110,7 @@ func TestWrongMappings(t *testing.T) {
 			"sync.mapping: entry 1: holds a list or keys where a single value belongs (m.yml line 1); write one value",
 			"sync.mapping: entry 1: holds a list or keys where a single value belongs (m.yml line 2); write one value",
 			"sync.mapping: entry 1: is not made of keys of match (m.yml line 3); write keys and values, as in level: high"}},
-		{"what does not print", "- name: \"a\\e[31mb\"\n  level: low\n", []string{"sync.mapping: entry 1: has characters that do not print (m.yml line 1); write it anew"}},
+		{"what does not print", "- name: \"a\\e[31mb\"\n  level: low\n", []string{`sync.mapping: entry 1: "a\x1b[31mb" has characters that do not print (m.yml line 1); write it anew`}},
 		{"an alias of itself", "- &x\n  match: *x\n", []string{"sync.mapping"}},
 	} {
 		_, err := config.Load(config.Sources{Flags: map[string]string{"sync.mapping": "m.yml"}, ReadFile: files{"m.yml": tt.file}.read})

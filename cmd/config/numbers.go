@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-func integer(at func(*Config) *int, least, most int) kind {
+func integer(at *int, least, most int) kind {
 	parse := func(s string) (int, error) { return parseInt(s, least, most) }
-	form := fmt.Sprintf("%d to %d", least, most)
-	return scalar(at, parse, same).described(form, intSchema(least, most))
+	return scalar(at, parse, same).described(fmt.Sprintf("%d to %d", least, most), intSchema(least, most, "[0-9]*"))
 }
 
-func intSchema(least, most int) object {
+// intSchema is a number, or a text that text matches.
+func intSchema(least, most int, text string) object {
 	return object{"anyOf": []any{
 		object{"type": "integer", "minimum": least, "maximum": most},
-		object{"type": "string", "pattern": "^[0-9]*$"},
+		object{"type": "string", "pattern": "^(" + text + "|)$"},
 	}}
 }
 
@@ -30,18 +30,18 @@ func parseInt(s string, least, most int) (int, error) {
 }
 
 // percent is a whole number from 0 to 100, with or without the sign.
-func percent(at func(*Config) *int) kind {
+func percent(at *int) kind {
 	parse := func(s string) (int, error) { return parseInt(strings.TrimSpace(strings.TrimSuffix(s, "%")), 0, 100) }
-	return scalar(at, parse, same).described("0 to 100", object{"anyOf": []any{
-		object{"type": "integer", "minimum": 0, "maximum": 100},
-		object{"type": "string", "pattern": "^([0-9]+ *%?|)$"},
-	}})
+	return scalar(at, parse, same).described("0 to 100", intSchema(0, 100, "[0-9]+ *%?"))
 }
 
+// none is the word for no limit.
+const none = "none"
+
 // score is a whole number from 0 to 100, or none.
-func score(at func(*Config) **int) kind {
+func score(at **int) kind {
 	parse := func(s string) (*int, error) {
-		if strings.EqualFold(s, "none") {
+		if strings.EqualFold(s, none) {
 			return nil, nil
 		}
 		n, err := parseInt(s, 0, 100)
@@ -49,20 +49,19 @@ func score(at func(*Config) **int) kind {
 	}
 	value := func(p *int) any {
 		if p == nil {
-			return "none"
+			return none
 		}
 		return *p
 	}
-	return scalar(at, parse, value).described("0 to 100, or `none`", object{"anyOf": []any{
-		object{"type": "integer", "minimum": 0, "maximum": 100},
-		object{"type": "string", "pattern": "^([0-9]*|" + anyCase("none") + ")$"},
-	}})
+	return scalar(at, parse, value).described("0 to 100, or `none`", intSchema(0, 100, "[0-9]*|"+anyCase(none)))
 }
 
+var amountSchema = object{"anyOf": []any{object{"type": "number", "minimum": 0}, object{"type": "string"}}}
+
 // rate is a number of requests a second; 0 and none are no limit.
-func rate(at func(*Config) *float64) kind {
+func rate(at *float64) kind {
 	parse := func(s string) (float64, error) {
-		if strings.EqualFold(s, "none") {
+		if strings.EqualFold(s, none) {
 			return 0, nil
 		}
 		f, err := strconv.ParseFloat(s, 64)
@@ -71,17 +70,14 @@ func rate(at func(*Config) *float64) kind {
 		}
 		return f, nil
 	}
-	return scalar(at, parse, same).described("requests a second; 0 is no limit", object{"anyOf": []any{
-		object{"type": "number", "minimum": 0},
-		object{"type": "string"},
-	}})
+	return scalar(at, parse, same).described("requests a second; 0 is no limit", amountSchema)
 }
 
 // duration is 10s, 1m30s or bare seconds. With unlimited, 0 and none are no limit; without, the value
 // is at least least.
-func duration(at func(*Config) *time.Duration, least time.Duration, unlimited bool) kind {
+func duration(at *time.Duration, least time.Duration, unlimited bool) kind {
 	parse := func(s string) (time.Duration, error) {
-		if unlimited && strings.EqualFold(s, "none") {
+		if unlimited && strings.EqualFold(s, none) {
 			return 0, nil
 		}
 		d, err := parseDuration(s)
@@ -95,7 +91,7 @@ func duration(at func(*Config) *time.Duration, least time.Duration, unlimited bo
 	}
 	value := func(d time.Duration) any {
 		if unlimited && d == 0 {
-			return "none"
+			return none
 		}
 		return shortDuration(d)
 	}
@@ -103,10 +99,7 @@ func duration(at func(*Config) *time.Duration, least time.Duration, unlimited bo
 	if unlimited {
 		form = "duration, or `none`"
 	}
-	return scalar(at, parse, value).described(form, object{"anyOf": []any{
-		object{"type": "number", "minimum": 0},
-		object{"type": "string"},
-	}})
+	return scalar(at, parse, value).described(form, amountSchema)
 }
 
 func parseDuration(s string) (time.Duration, error) {

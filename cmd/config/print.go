@@ -15,28 +15,22 @@ import (
 
 // Effective is one setting as it is in effect.
 type Effective struct {
-	Setting string `json:"setting"`
-	Value   any    `json:"value"` // *** for a secret; text, number, truth value, or list of texts or of entries
-	Origin  string `json:"origin"`
+	Setting string
+	Value   any // *** for a secret; text, number, truth value, or list of texts or of entries
+	Origin  Origin
 }
 
 // Effective lists every setting in the order of the table, secrets masked.
 func (c *Config) Effective() []Effective {
-	all := make([]Effective, len(settings))
-	for i := range settings {
-		s := &settings[i]
-		e := Effective{Setting: s.path, Value: s.kind.value(c), Origin: c.origins[s.path]}
+	all := make([]Effective, len(c.settings))
+	for i := range c.settings {
+		s := &c.settings[i]
+		e := Effective{Setting: s.path, Value: s.value(), Origin: s.origin}
 		if v, ok := e.Value.(string); ok && s.secret {
 			e.Value = secret.Text(v).String()
 		}
-		switch {
-		case e.Origin != "":
-		case s.path == "sync.lock":
-			e.Origin = "follows sync.state"
-		case s.def == "" && empty(e.Value):
-			e.Origin = "not set"
-		default:
-			e.Origin = "default"
+		if e.Origin.source == unset && !empty(e.Value) {
+			e.Origin.source = byDefault // such as no entries of a list
 		}
 		all[i] = e
 	}
@@ -60,7 +54,7 @@ func Print(w io.Writer, c *Config) error {
 		for _, word := range words[:len(words)-1] {
 			at = below(at, word)
 		}
-		value.LineComment = "# " + oneLine(e.Origin)
+		value.LineComment = "# " + oneLine(e.Origin.String())
 		at.Content = append(at.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: words[len(words)-1]}, &value)
 	}
 	enc := yaml.NewEncoder(w)
@@ -98,9 +92,9 @@ func oneLine(s string) string {
 // on what settings say, not on where or how they say it.
 func SettingsDigest(c *Config) string {
 	shaping := [][2]any{}
-	for i := range settings {
-		if s := &settings[i]; s.shapes {
-			shaping = append(shaping, [2]any{s.path, s.kind.value(c)})
+	for _, s := range c.settings {
+		if s.shapes {
+			shaping = append(shaping, [2]any{s.path, s.value()})
 		}
 	}
 	shaping = append(shaping, [2]any{"sync.exclusions", c.Sync.ExclusionsDigest})

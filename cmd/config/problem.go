@@ -1,17 +1,50 @@
 package config
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
+
+// source is one of the places that values come from.
+type source int
+
+// A value that nobody gave is not set, has its default, or follows from another one.
+const (
+	unset source = iota
+	byDefault
+	followed
+	implied
+	fromFile
+	fromEnvironment
+	fromFlag
+)
+
+var sourceWords = [...]string{"not set", "default", "follows ", "implied by ", "", "environment ", "flag "}
+
+// Origin is where a value comes from.
+type Origin struct {
+	source source
+	at     string // the variable, the flag, the place in the file, or what it follows from
+}
+
+// String is for people, such as "environment HARFANGLAB_URL".
+func (o Origin) String() string { return sourceWords[o.source] + o.at }
+
+// Given says whether somebody asked for the value.
+func (o Origin) Given() bool { return o.source >= implied }
 
 // Problem is one thing that is wrong with the settings. Load and Require join all they find.
 type Problem struct {
 	Setting string // such as harfanglab.url; "" when it is about a file as a whole
-	Origin  string // where the value came from; "" when there is none
+	Origin  Origin // where the value came from; the zero one when there is none
 	Value   string // as given; "" for a secret, and where it may hold one
 	Message string // what is wrong with the value
 	Remedy  string // what to do
+
+	hide bool // the value may hold a secret although the setting is none
 }
 
 // Error is one line: what, what is wrong, where it was said, and the way out.
@@ -24,8 +57,8 @@ func (p *Problem) Error() string {
 		fmt.Fprintf(&b, "%q ", p.Value)
 	}
 	b.WriteString(p.Message)
-	if p.Origin != "" {
-		b.WriteString(" (" + p.Origin + ")")
+	if p.Origin.source > byDefault {
+		b.WriteString(" (" + p.Origin.String() + ")")
 	}
 	if p.Remedy != "" {
 		b.WriteString("; " + p.Remedy)
@@ -33,13 +66,56 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// fault is what is wrong with one value, before it is known whose value it is.
-type fault struct {
-	message, remedy string
-	hide            bool   // the value may hold a secret although the setting is none
-	where           string // a line, where the value has several
+// bad is what is wrong with one value, before it is known whose value it is.
+func bad(message, remedy string) error { return &Problem{Message: message, Remedy: remedy} }
+
+// problemOf is an error as a problem, with the origin and the value where it has none yet.
+func problemOf(err error, origin Origin, value string) *Problem {
+	p, ok := errors.AsType[*Problem](err)
+	if !ok {
+		p = &Problem{Message: err.Error()}
+	}
+	p.Origin = cmp.Or(p.Origin, origin)
+	if !p.hide {
+		p.Value = cmp.Or(p.Value, value)
+	}
+	return p
 }
 
-func (f *fault) Error() string { return f.message }
+// parts takes joined errors apart.
+func parts(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, parts(e)...)
+	}
+	return all
+}
 
-func bad(message, remedy string) error { return &fault{message: message, remedy: remedy} }
+// Inspect is Load for a command that says what is wrong and goes on with the rest: the Config holds what
+// could be read, and zero values where a problem stands. What a problem is about must not be used:
+// ssl_verify is then false, too.
+func Inspect(in Sources) (*Config, []*Problem) {
+	c, err := load(in)
+	var all []*Problem
+	for _, e := range parts(err) {
+		all = append(all, problemOf(e, Origin{}, ""))
+	}
+	return c, all
+}
+
+// About says whether a problem leaves a section of the settings, such as opencti, unusable. One of a file
+// as a whole leaves them all so, and one of a successor connector's section is one of harfanglab.
+func (p *Problem) About(section string) bool {
+	head, _, _ := strings.Cut(p.Setting, ".")
+	if slices.Contains(successors, head) {
+		head = "harfanglab"
+	}
+	return head == "" || head == section
+}

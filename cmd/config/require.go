@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"maps"
 	"slices"
 )
 
@@ -19,65 +18,58 @@ const (
 	NeedImports         // at least one import switched on: pull
 )
 
-type placeholder struct {
-	s *setting
-	g given
-}
-
 // Require says what is lacking for a command: settings that are not set, or still hold a placeholder
 // such as ChangeMe. Its error joins every *Problem.
-func (c *Config) Require(needs ...Need) error { return errors.Join(c.lacks(needs, nil)...) }
+func (c *Config) Require(needs ...Need) error { return errors.Join(c.lacks(needs)...) }
 
-// lacks lists what Require joins. Settings in known have a problem of their own already.
-func (c *Config) lacks(needs []Need, known map[string]bool) []error {
+// lacks lists what Require joins. Settings with a problem of their own are left out.
+func (c *Config) lacks(needs []Need) []error {
 	var lacking []error
-	held := map[string]bool{}
-	maps.Copy(held, known)
-	for _, p := range c.placeholders {
-		if p.s.need != 0 && !slices.Contains(needs, p.s.need) || p.s.unless != nil && p.s.unless(c) {
+	lack := func(s *setting, message, remedy string) {
+		lacking = append(lacking, &Problem{Setting: s.path, Origin: s.origin, Message: message, Remedy: remedy})
+	}
+	for i := range c.settings {
+		s := &c.settings[i]
+		if s.sample == nil || s.need != 0 && !slices.Contains(needs, s.need) || s.unless != nil && s.unless() {
 			continue
 		}
-		held[p.s.path] = true
-		e := problemOf(p.s, p.g, bad("still holds the value of the sample file", "set it, or remove it"))
-		if p.s.secret {
-			e.Message = "still holds a placeholder, not a secret"
+		p := &Problem{Setting: s.path, Origin: s.sample.origin, Value: s.sample.shown(), Message: "still holds the value of the sample file", Remedy: "set it, or remove it"}
+		if s.secret {
+			p.Value, p.Message = "", "still holds a placeholder, not a secret"
 		}
-		lacking = append(lacking, e)
+		lacking = append(lacking, p)
 	}
-	for i := range settings {
-		s := &settings[i]
-		if s.must && slices.Contains(needs, s.need) && !held[s.path] && empty(s.kind.value(c)) {
-			lacking = append(lacking, &Problem{Setting: s.path, Message: "is not set", Remedy: s.howToSet()})
+	for i := range c.settings {
+		if s := &c.settings[i]; s.must && slices.Contains(needs, s.need) && s.lacking() {
+			lack(s, "is not set", s.howToSet())
 		}
 	}
-	if slices.Contains(needs, NeedHarfangLab) && !held["harfanglab.token"] {
-		lacking = append(lacking, c.credentials(held)...)
+	if slices.Contains(needs, NeedHarfangLab) {
+		c.credentials(lack)
 	}
-	if slices.Contains(needs, NeedImports) && !c.HarfangLab.ImportEvents && !held["harfanglab.import_security_events_as_incidents"] {
-		lacking = append(lacking, &Problem{
-			Setting: "harfanglab.import_security_events_as_incidents", Origin: c.origins["harfanglab.import_security_events_as_incidents"],
-			Message: "is false, so nothing is imported", Remedy: "set it to true (environment HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS)",
-		})
+	if s := c.row(importEvents); slices.Contains(needs, NeedImports) && !c.HarfangLab.ImportEvents && !s.broken && s.sample == nil {
+		lack(s, "is false, so nothing is imported", "set it to true (environment "+env(s.path)+")")
 	}
 	return lacking
 }
 
+// lacking says whether a setting is empty and nothing else has been said of that.
+func (s *setting) lacking() bool { return empty(s.value()) && !s.broken && s.sample == nil }
+
 func empty(v any) bool { return v == "" }
 
 // credentials looks for a token, or else a login and a password.
-func (c *Config) credentials(held map[string]bool) []error {
-	hl := &c.HarfangLab
-	login, password := hl.Login != "" || held["harfanglab.login"], hl.Password.Set() || held["harfanglab.password"]
+func (c *Config) credentials(lack func(s *setting, message, remedy string)) {
+	token, login, password := c.row(hlToken), c.row(hlLogin), c.row(hlPassword)
 	switch {
-	case hl.Token.Set(), login && password:
-		return nil
-	case !login && !password:
-		return []error{&Problem{Setting: "harfanglab.token", Message: "is not set",
-			Remedy: row("harfanglab.token").howToSet() + ", or harfanglab.login and harfanglab.password"}}
-	case !login:
-		return []error{&Problem{Setting: "harfanglab.login", Message: "is not set, but the password is", Remedy: row("harfanglab.login").howToSet()}}
+	case !token.lacking(), !login.lacking() && !password.lacking():
+	case login.lacking() && password.lacking():
+		lack(token, "is not set", token.howToSet()+", or "+hlLogin+" and "+hlPassword)
+	case login.lacking():
+		lack(login, "is not set, but the password is", login.howToSet())
+	default:
+		lack(password, "is not set, but the login is", password.howToSet())
 	}
-	return []error{&Problem{Setting: "harfanglab.password", Message: "is not set, but the login is", Remedy: row("harfanglab.password").howToSet()}}
 }
 
 // howToSet names the ways to set it.
@@ -87,10 +79,4 @@ func (s *setting) howToSet() string {
 		how += " or " + env(s.path) + "_FILE"
 	}
 	return how + " in the environment, or " + s.path + " in config.yml"
-}
-
-// row is the setting with a path that is in the table.
-func row(path string) *setting {
-	i := slices.IndexFunc(settings, func(s setting) bool { return s.path == path })
-	return &settings[i]
 }

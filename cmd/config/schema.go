@@ -3,9 +3,10 @@ package config
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strings"
 )
+
+type object = map[string]any
 
 // Schema is the JSON Schema (2020-12) of config.yml, for editors. It knows the sections of the
 // successor connectors, too, and refuses unknown keys under sync alone, as Load does.
@@ -16,9 +17,8 @@ func Schema() []byte {
 		"type":       []string{"object", "null"},
 		"properties": object{},
 	}
-	for i := range settings {
-		s := &settings[i]
-		for _, path := range s.names() {
+	for _, s := range settingsOf(new(Config)) {
+		for _, path := range s.paths() {
 			at := root
 			words := strings.Split(path, ".")
 			for _, word := range words[:len(words)-1] {
@@ -50,14 +50,13 @@ func section(at object, name string, closed bool) object {
 
 // describe is the schema of one value; nothing, or null, is unset.
 func (s *setting) describe(path string) object {
-	d := object{"description": strings.ReplaceAll(s.about, "`", ""), "anyOf": []any{maps.Clone(s.kind.schema), object{"type": "null"}}}
+	d := object{"description": strings.ReplaceAll(s.about, "`", ""), "anyOf": []any{s.schema, object{"type": "null"}}}
 	if path != s.path {
 		d["description"] = "Another name of " + s.path + ": " + lowerFirst(d["description"].(string))
 	}
 	if s.def != "" {
-		var c Config
-		if err := s.kind.set(&c, given{text: s.def}); err == nil {
-			d["default"] = s.kind.value(&c)
+		if err := s.set(given{text: s.def}); err == nil {
+			d["default"] = s.value()
 		}
 	}
 	if s.secret {
@@ -70,8 +69,7 @@ func (s *setting) describe(path string) object {
 func Reference() string {
 	var b strings.Builder
 	b.WriteString("| setting | environment | flag | default | values | meaning |\n| --- | --- | --- | --- | --- | --- |\n")
-	for i := range settings {
-		s := &settings[i]
+	for _, s := range settingsOf(new(Config)) {
 		variable, flag, def := "`"+env(s.path)+"`", "", "-"
 		if s.file {
 			variable += ", `" + env(s.path) + "_FILE`"
@@ -82,7 +80,7 @@ func Reference() string {
 		if s.def != "" {
 			def = "`" + s.def + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", s.path, variable, flag, def, s.kind.form, s.about)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", s.path, variable, flag, def, s.form, s.about)
 	}
 	return b.String()
 }
@@ -92,9 +90,9 @@ func Reference() string {
 func Aliases() string {
 	var b strings.Builder
 	b.WriteString("| other name | environment | setting |\n| --- | --- | --- |\n")
-	for i := range settings {
-		for _, path := range settings[i].former {
-			fmt.Fprintf(&b, "| `%s` | `%s` | `%s` |\n", path, env(path), settings[i].path)
+	for _, s := range settingsOf(new(Config)) {
+		for _, path := range s.former {
+			fmt.Fprintf(&b, "| `%s` | `%s` | `%s` |\n", path, env(path), s.path)
 		}
 	}
 	return b.String()

@@ -128,7 +128,7 @@ func number(digits string) int {
 }
 
 // start is the kind of a setting that says from when on.
-func start(at func(*Config) *Start) kind {
+func start(at *Start) kind {
 	return scalar(at, ParseStart, func(s Start) any { return s.String() }).
 		described("ISO 8601 time, or back from now: `P7D`, `7 days ago`", object{"type": "string"})
 }

@@ -111,7 +111,7 @@ func (d *Doctor) settings() {
 	if len(d.Problems) == 0 {
 		set := 0
 		for _, e := range d.Config.Effective() {
-			if e.Origin != "default" && e.Origin != "not set" && e.Origin != "follows sync.state" {
+			if e.Origin.Given() {
 				set++
 			}
 		}
