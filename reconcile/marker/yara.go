@@ -79,61 +79,88 @@ func NormalYARA(s string) string {
 // of another, braces or quotes that do not close, a rule without a condition. It returns the rule
 // names. It does not compile.
 func CheckYARA(src string) (names []string, err error) {
-	s := yaraScanner{src: src, line: 1}
-	seen := map[string]bool{}
-	depth, inRule, condition := 0, false, false
+	f := yaraFile{yaraScanner: yaraScanner{src: src, line: 1}, seen: map[string]bool{}}
 	for {
-		tok, err := s.next()
+		tok, err := f.next()
+		switch {
+		case err != nil:
+			return nil, err
+		case tok == "":
+			return f.end()
+		case tok == "{":
+			err = f.open()
+		case tok == "}":
+			err = f.close()
+		case f.depth == 0 && tok == "rule":
+			err = f.head()
+		case f.depth == 1 && tok == "condition" && !f.named:
+			f.condition = true
+		}
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case tok == "":
-			if depth != 0 {
-				return nil, fmt.Errorf("line %d: a brace is not closed", s.line)
-			}
-			if inRule {
-				return nil, errors.New("the last rule has no body")
-			}
-			if len(names) == 0 {
-				return nil, errors.New("no rule in it")
-			}
-			return names, nil
-		case tok == "{":
-			if depth == 0 && !inRule {
-				return nil, fmt.Errorf("line %d: a brace outside a rule", s.line)
-			}
-			depth++
-		case tok == "}":
-			if depth--; depth < 0 {
-				return nil, fmt.Errorf("line %d: a brace too many", s.line)
-			}
-			if depth == 0 {
-				if !condition {
-					return nil, fmt.Errorf("rule %s has no condition", names[len(names)-1])
-				}
-				inRule, condition = false, false
-			}
-		case depth == 0 && tok == "rule":
-			if inRule {
-				return nil, fmt.Errorf("line %d: rule inside the head of another", s.line)
-			}
-			name, err := s.next()
-			if err != nil {
-				return nil, err
-			}
-			if !yaraName.MatchString(name) {
-				return nil, fmt.Errorf("line %d: a rule without a valid name", s.line)
-			}
-			if seen[name] {
-				return nil, fmt.Errorf("two rules are named %s", name)
-			}
-			seen[name] = true
-			names, inRule = append(names, name), true
-		case depth == 1 && tok == "condition" && !s.named:
-			condition = true
-		}
 	}
+}
+
+// yaraFile is a file as far as it was checked.
+type yaraFile struct {
+	yaraScanner
+	names     []string
+	seen      map[string]bool
+	depth     int
+	inRule    bool // from its head to its last brace
+	condition bool // the rule has one
+}
+
+func (f *yaraFile) end() ([]string, error) {
+	switch {
+	case f.depth != 0:
+		return nil, fmt.Errorf("line %d: a brace is not closed", f.line)
+	case f.inRule:
+		return nil, errors.New("the last rule has no body")
+	case len(f.names) == 0:
+		return nil, errors.New("no rule in it")
+	}
+	return f.names, nil
+}
+
+func (f *yaraFile) open() error {
+	if f.depth == 0 && !f.inRule {
+		return fmt.Errorf("line %d: a brace outside a rule", f.line)
+	}
+	f.depth++
+	return nil
+}
+
+func (f *yaraFile) close() error {
+	if f.depth--; f.depth < 0 {
+		return fmt.Errorf("line %d: a brace too many", f.line)
+	}
+	if f.depth > 0 {
+		return nil
+	}
+	if !f.condition {
+		return fmt.Errorf("rule %s has no condition", f.names[len(f.names)-1])
+	}
+	f.inRule, f.condition = false, false
+	return nil
+}
+
+func (f *yaraFile) head() error {
+	if f.inRule {
+		return fmt.Errorf("line %d: rule inside the head of another", f.line)
+	}
+	name, err := f.next()
+	switch {
+	case err != nil:
+		return err
+	case !yaraName.MatchString(name):
+		return fmt.Errorf("line %d: a rule without a valid name", f.line)
+	case f.seen[name]:
+		return fmt.Errorf("two rules are named %s", name)
+	}
+	f.names, f.seen[name], f.inRule = append(f.names, name), true, true
+	return nil
 }
 
 var yaraName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)

@@ -121,33 +121,31 @@ func Decode(r io.Reader) (*Document, error) {
 
 // check refuses changes that no plan has, so that applying them cannot go wrong half way.
 func check(c *reconcile.Change) error {
-	whole := func(b *reconcile.Body) bool {
-		if b == nil {
-			return false
-		}
-		if c.Kind == reconcile.IOC {
-			return b.Description != nil && b.Comment != nil
-		}
-		return b.Name != nil && b.Content != nil
-	}
 	ok := slices.Contains(reconcile.Kinds, c.Kind) && slices.Contains(reconcile.Actions, c.Action) && c.Key != (reconcile.Key{})
-	if c.Kind == reconcile.IOC {
-		ok = ok && c.Type != "" && c.Value != ""
-	}
+	before, after := whole(c, c.Before), whole(c, c.After)
 	switch c.Action {
 	case reconcile.Create:
-		ok = ok && c.ID == "" && c.Before == nil && whole(c.After)
+		ok = ok && c.ID == "" && c.Before == nil && after
 	case reconcile.Delete:
-		ok = ok && c.ID != "" && whole(c.Before) && c.After == nil
-	case reconcile.Disable:
-		ok = ok && c.ID != "" && whole(c.Before) && whole(c.After) && !c.After.Enabled
+		ok = ok && c.ID != "" && before && c.After == nil
 	default:
-		ok = ok && c.ID != "" && whole(c.Before) && whole(c.After)
+		ok = ok && c.ID != "" && before && after && (c.Action != reconcile.Disable || !c.After.Enabled)
 	}
 	if !ok {
 		return &DamagedError{"change " + c.Label() + " is not one that a plan makes"}
 	}
 	return nil
+}
+
+// whole says whether a change of a rule to or from a body has every text of its kind.
+func whole(c *reconcile.Change, b *reconcile.Body) bool {
+	switch {
+	case b == nil:
+		return false
+	case c.Kind == reconcile.IOC:
+		return c.Type != "" && c.Value != "" && b.Description != nil && b.Comment != nil
+	}
+	return b.Name != nil && b.Content != nil
 }
 
 // Expect is what a saved plan must agree with before it is applied (gate G6).

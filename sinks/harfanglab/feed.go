@@ -101,11 +101,7 @@ func (f *feed[T]) walk(ctx context.Context, s *span) (w walked, err error) {
 		if err != nil {
 			return w, err
 		}
-		rows := len(*p.Results)
-		events := make([]event[T], rows)
-		for i, raw := range *p.Results {
-			events[i] = f.read(raw)
-		}
+		events, rows := f.events(*p.Results), len(*p.Results)
 		w.shrunk = w.shrunk || *p.Count < w.count
 		w.count = *p.Count
 		if offset == 0 {
@@ -125,6 +121,14 @@ func (f *feed[T]) walk(ctx context.Context, s *span) (w walked, err error) {
 			return w, nil
 		}
 	}
+}
+
+func (f *feed[T]) events(raw []json.RawMessage) []event[T] {
+	out := make([]event[T], len(raw))
+	for i := range raw {
+		out[i] = f.read(raw[i])
+	}
+	return out
 }
 
 func (f *feed[T]) page(ctx context.Context, s *span, limit, offset int) (*page[json.RawMessage], error) {

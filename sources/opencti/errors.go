@@ -110,7 +110,6 @@ func (e *Error) Error() string {
 
 func (e *Error) remedy() string {
 	_, tooLarge := errors.AsType[*remote.TooLargeError](e.Err)
-	is := func(codes []string) bool { return slices.Contains(codes, e.Code) }
 	switch {
 	case e.Transport:
 		return "check opencti.url, the network and ssl_verify or ca_bundle"
@@ -122,7 +121,7 @@ func (e *Error) remedy() string {
 		return "lower sync.page_size"
 	case e.Code == "IP_FORBIDDEN":
 		return "add the address of this host to the allow list of the platform"
-	case is(accountCodes):
+	case slices.Contains(accountCodes, e.Code):
 		return "use a service account that is active and needs no second factor and no new password"
 	case e.Auth():
 		return "check the token, that it has not expired, and that its account is active (in 7.x it also needs the capability APIACCESS_USETOKEN)"
@@ -132,6 +131,13 @@ func (e *Error) remedy() string {
 		return "give the account the right it lacks"
 	case e.Status == http.StatusTooManyRequests:
 		return "lower sync.parallelism or set sync.rate_limit"
+	}
+	return e.remedyOfCode()
+}
+
+func (e *Error) remedyOfCode() string {
+	is := func(codes []string) bool { return slices.Contains(codes, e.Code) }
+	switch {
 	case is(misfitCodes) && e.Version != "":
 		return "OpenCTI " + e.Version + " does not take the request"
 	case is(misfitCodes):

@@ -2,6 +2,7 @@ package opencti
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -199,22 +200,11 @@ func parseFilter(b []byte) (*Filter, error) {
 		return nil, fmt.Errorf("a filter: %w", err)
 	}
 	f := Filter{Operator: "eq", Mode: "or", Values: []string{}}
-	if err := json.Unmarshal(w.Key, &f.Key); err != nil {
-		var single string
-		if json.Unmarshal(w.Key, &single) != nil {
-			return nil, fmt.Errorf("a filter without a key: %.100s", b)
-		}
-		f.Key = []string{single}
-	}
-	if len(f.Key) == 0 || slices.Contains(f.Key, "") {
+	if f.Key = filterKeys(w.Key); len(f.Key) == 0 || slices.Contains(f.Key, "") {
 		return nil, fmt.Errorf("a filter without a key: %.100s", b)
 	}
-	if w.Operator != nil && *w.Operator != "" {
-		f.Operator = *w.Operator
-	}
-	if w.Mode != nil && *w.Mode != "" {
-		f.Mode = strings.ToLower(*w.Mode)
-	}
+	f.Operator = cmp.Or(value(w.Operator), f.Operator)
+	f.Mode = cmp.Or(strings.ToLower(value(w.Mode)), f.Mode)
 	if f.Operator == "has_changed" || f.Operator == "not_has_changed" {
 		return nil, nil // speaks of events alone
 	}
@@ -238,6 +228,18 @@ func parseFilter(b []byte) (*Filter, error) {
 		f.Operator = "nil" // its meaning in the stream
 	}
 	return &f, nil
+}
+
+// filterKeys reads a list of keys, or one key; nil is neither.
+func filterKeys(b json.RawMessage) (keys []string) {
+	var single string
+	if json.Unmarshal(b, &keys) == nil {
+		return keys
+	}
+	if json.Unmarshal(b, &single) == nil {
+		return []string{single}
+	}
+	return nil
 }
 
 func filterValue(b json.RawMessage) (string, error) {
