@@ -35,24 +35,24 @@ type Limits struct {
 	Failures     int
 }
 
-// Judge fills in the plan's gates (spec: G1 to G12). complete is the gate of the two reads and
-// absence that of Explain. A plan that a gate refuses must not be applied.
+// Judge fills in the plan's gates: complete is G1, of the two reads, and absence G3, of Explain; G2 and G4
+// are counted here. A plan that a gate refuses must not be applied.
+//
+// The other safety rules refuse no plan. They hold while it is made and carried out:
+//
+//	G5  ownership  only rows with our marker, or an old connector's, in the configured lists (Compute)
+//	G6  stale      a change is made only if its row still equals what the plan saw (planfile, run)
+//	G7  order      create and enable, then adopt and update, disable, delete (run)
+//	G8  read_back  touched rows are read again after apply (run)
+//	G9  breaker    so many consecutive failures of the platform stop the apply (run)
+//	G10 lock       one run at a time for each pair of platforms and list (state)
+//	G11 backup     rows are written to a directory before they change, when asked (run)
+//	G12 dry_run    reading commands cannot send a write (httpclient)
 func (p *Plan) Judge(complete, absence Gate, last LastGood, filter string, pol Policy, lim Limits, over Overrides) {
 	p.Gates = []Gate{complete}
 	p.Gates = append(p.Gates, p.sourceGates(last, filter, pol, lim, over)...)
 	p.Gates = append(p.Gates, absence)
 	p.Gates = append(p.Gates, p.removalGates(p.basis(last, filter, pol), over)...)
-	backup := "rows are written to a directory before they change only with --backup"
-	p.Gates = append(p.Gates,
-		Gate{ID: "G5", Name: "ownership", OK: true, Base: len(p.Changes), Message: "only rows with our marker, or an old connector's, in the configured lists"},
-		Gate{ID: "G6", Name: "stale", OK: true, Message: "every change is applied only if its row still equals what the plan saw"},
-		Gate{ID: "G7", Name: "order", OK: true, Message: "create and enable, then adopt and update, disable, delete"},
-		Gate{ID: "G8", Name: "read_back", OK: true, Message: "touched rows are read again after apply"},
-		Gate{ID: "G9", Name: "breaker", OK: true, Limit: lim.Failures, Message: fmt.Sprintf("%d consecutive failures of the platform stop the apply", lim.Failures), Override: "--limits-failures"},
-		Gate{ID: "G10", Name: "lock", OK: true, Message: "one run at a time for each pair of platforms and list", Override: "--lock"},
-		Gate{ID: "G11", Name: "backup", OK: true, Message: backup, Override: "--backup"},
-		Gate{ID: "G12", Name: "dry_run", OK: true, Message: "reading commands cannot send a write"},
-	)
 }
 
 func (p *Plan) kinds(pol Policy) []Kind {
