@@ -46,6 +46,9 @@ type Job struct {
 	Clock    func() time.Time // may be nil
 
 	Touched func(*reconcile.Change, *reconcile.Row) // is told every row that was read back; may be nil
+	// RecheckRows lets a recheck ask for the rows of a few changes alone, and not for those that a change
+	// creates: a creation that finds an equal rule is judged by its marker.
+	RecheckRows bool
 }
 
 func (j *Job) kinds() []reconcile.Kind {

@@ -61,11 +61,9 @@ func (a *applying) recheck(ctx context.Context) error {
 	return nil
 }
 
-// recheckRows finds the rows of some changes, and in a whole list also how many it has. A tail has few
-// changes and a long list: it asks for single rows, and not for those that it creates, because a
-// creation that meets an equal rule is judged by its marker.
+// recheckRows finds the rows of some changes, and in a whole list also how many it has.
 func (a *applying) recheckRows(k reconcile.Kind, there bool, byID map[string]int, byKey map[reconcile.Key]int, found map[int]*reconcile.Row) (int, error) {
-	if !there || a.job.Touched == nil || len(byID) > narrowReads {
+	if !there || !a.job.RecheckRows || len(byID) > narrowReads {
 		return a.readList(k, byID, byKey, found)
 	}
 	items := slices.Sorted(maps.Values(byID))

@@ -71,6 +71,7 @@ func (e *RefusedError) Error() string { return "the last plan was refused by gat
 // Run tails until ctx ends, For has passed, or the stream ends for good. It begins with a full run, and
 // returns nil if the last thing it did ended clean.
 func (t *Tail) Run(ctx context.Context) error {
+	t.Job.RecheckRows = true // a batch has few changes, and the lists are long
 	defer func() { t.sides.Close() }()
 	if t.For > 0 {
 		var cancel context.CancelFunc
