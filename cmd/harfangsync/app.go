@@ -38,7 +38,7 @@ type program struct {
 	silence           time.Duration                   // of a live stream, after which its connection is given up; 0 is the adapter's own
 	tailWait          func(failed int) time.Duration  // of a tail after a failure; nil is its own
 	patience          time.Duration                   // of an import on which nothing moves; 0 is its own
-	reporter          *reporter                       // of a command that writes; nil for the others
+	reporter          *reporter
 }
 
 // start runs one command line of this process and returns its exit code.
@@ -51,7 +51,9 @@ func start(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func newProgram(stdin io.Reader, stdout, stderr io.Writer, env []string) *program {
-	return &program{stdin: stdin, stdout: stdout, stderr: stderr, env: env, flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, env: env, flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
+	p.reporter = &reporter{p: p}
+	return p
 }
 
 // run runs one command line and returns its exit code.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -92,7 +93,7 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 			return exit.Usagef("not a terminal: nothing was applied; pass --auto-approve, or save the plan with plan --out and apply the file")
 		}
 		if yes, err := p.confirm(ctx, "Apply this plan? Only 'yes' is taken for an answer: "); err != nil || !yes {
-			return firstError(err, exit.Usagef("not approved: nothing was applied"))
+			return cmp.Or(err, exit.Usagef("not approved: nothing was applied"))
 		}
 	}
 	return p.carryOut(ctx, a, t, planned, doc, ask)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -173,19 +175,13 @@ func (d *demo) change() error {
 	return nil
 }
 
+// printable is a command line as one would type it.
 func printable(args []string) string {
-	out := ""
-	for i, a := range args {
-		if i > 0 {
-			out += " "
+	out := slices.Clone(args)
+	for i, a := range out {
+		if strings.ContainsAny(a, " [") {
+			out[i] = `"` + a + `"`
 		}
-		for _, r := range a {
-			if r == ' ' || r == '[' {
-				a = `"` + a + `"`
-				break
-			}
-		}
-		out += a
 	}
-	return out
+	return strings.Join(out, " ")
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -48,37 +47,12 @@ func (p *program) explainCommand() *cli.Command {
 			if given != 1 {
 				return exit.Usagef("explain needs exactly one of --value, --indicator, --pattern and --patterns")
 			}
-			switch {
-			case e.value != "":
-				return p.explainValue(c.Context, &e)
-			case e.indicator != "":
-				return p.explainIndicator(c.Context, &e)
+			if e.value == "" && e.indicator == "" {
+				return p.explainPatterns(&e)
 			}
-			return p.explainPatterns(&e)
+			return p.explainStatus(c.Context, &e)
 		},
 	}
-}
-
-// explanation is what one input means.
-type explanation struct {
-	Input   string          `json:"input"`
-	Rules   []explainedRule `json:"rules"`
-	Skipped []explainedSkip `json:"skipped"`
-}
-
-type explainedRule struct {
-	Kind  string `json:"kind"`
-	Type  string `json:"type,omitempty"`
-	Value string `json:"value,omitempty"`
-	Name  string `json:"name,omitempty"`
-	ID    string `json:"id,omitempty"`
-	// Mapping is the entry of sync.mapping that counts for it; nil where none does, or no indicator is known.
-	Mapping *explainedMapping `json:"mapping,omitempty"`
-}
-
-type explainedSkip struct {
-	Reason reconcile.Reason `json:"reason"`
-	Detail string           `json:"detail"`
 }
 
 // explainPatterns answers for patterns that the user gives, by the settings where there are any.
@@ -92,7 +66,10 @@ func (p *program) explainPatterns(e *explaining) error {
 		p.log.Warn("the settings cannot be used, so the built-in defaults answer", "error", err)
 	}
 	out := bufio.NewWriter(p.stdout)
-	each := func(src string) error { return e.print(out, explainPattern(src, e.patternType, opts)) }
+	each := func(src string) error {
+		ind := reconcile.Indicator{PatternType: e.patternType, Pattern: src}
+		return e.print(out, &explanation{src, explained(&ind, meaning(opts), nil)})
+	}
 	var err error
 	switch {
 	case !slices.Contains([]string{"stix", "sigma", "yara"}, e.patternType):
@@ -136,51 +113,14 @@ func (p *program) eachLine(path string, visit func(string) error) error {
 	}
 }
 
-func explainPattern(src, typ string, opts pattern.Options) explanation {
-	x := explanation{Input: src, Rules: []explainedRule{}, Skipped: []explainedSkip{}}
-	if typ != "stix" {
-		ind := reconcile.Indicator{PatternType: typ, Pattern: src}
-		r, err := reconcile.CheckRule(&ind)
-		if err != nil {
-			x.Skipped = append(x.Skipped, explainedSkip{reconcile.InvalidRule, err.Error()})
-			return x
-		}
-		x.Rules = append(x.Rules, explainedRule{Kind: typ, Name: r.Name, ID: r.ID})
-		return x
-	}
-	r := pattern.Deploy(src, nil, opts)
-	for _, v := range r.Values {
-		x.Rules = append(x.Rules, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value})
-	}
-	for _, s := range r.Skipped {
-		x.Skipped = append(x.Skipped, explainedSkip{s.Reason, s.Detail})
-	}
-	return x
-}
-
-func (e *explaining) print(w io.Writer, x explanation) error {
+func (e *explaining) print(w io.Writer, x *explanation) error {
 	if e.json {
 		return writeJSON(w, x)
 	}
 	fmt.Fprintln(w, render.Escape(x.Input))
-	for _, r := range x.Rules {
-		fmt.Fprintln(w, "  + "+render.Escape(strings.Join(nonEmpty(r.Kind, r.Type, r.Value, r.Name, r.ID), " ")))
-	}
-	for _, s := range x.Skipped {
-		fmt.Fprintf(w, "  ? %s: %s\n", s.Reason, render.Escape(s.Detail))
-	}
+	x.lines(w, "  ")
 	if len(x.Rules)+len(x.Skipped) == 0 {
 		fmt.Fprintln(w, "  no rule")
 	}
 	return nil
-}
-
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
-
-func nonEmpty(words ...string) []string {
-	return slices.DeleteFunc(words, func(s string) bool { return s == "" })
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (p *program) pullBeside(ctx context.Context, t *target, im *importing) func
 	took := time.Since(began)
 	return func() (*pull.Report, error) {
 		p.reporter.pulled(done, took)
-		return done, firstError(im.tell(p, done, p.pullCode(done, err)), err)
+		return done, cmp.Or(im.tell(p, done, p.pullCode(done, err)), err)
 	}
 }
 

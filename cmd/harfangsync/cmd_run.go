@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -52,5 +53,5 @@ func (a *applying) pullToo(ctx context.Context, p *program, t *target, before er
 		p.complain(err)
 		return before
 	}
-	return firstError(err, before)
+	return cmp.Or(err, before)
 }

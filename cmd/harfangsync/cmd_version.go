@@ -5,9 +5,9 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"harfangsync/reconcile/planfile"
-
 	"github.com/urfave/cli/v2"
+
+	"harfangsync/reconcile/planfile"
 )
 
 // version is the module's version from the build, or "devel".

@@ -12,26 +12,25 @@ import (
 	"harfangsync/sources/pattern"
 )
 
-// standing is how a value or an indicator stands on both sides.
-type standing struct {
-	Input      string              `json:"input"`
-	Excluded   string              `json:"excluded,omitempty"`
-	Indicators []indicatorStanding `json:"indicators"`
-	Rows       []rowStanding       `json:"rows"`
+// status is how a value or an indicator stands on both sides.
+type status struct {
+	Input      string            `json:"input"`
+	Excluded   string            `json:"excluded,omitempty"`
+	Indicators []indicatorStatus `json:"indicators"`
+	Rows       []rowStatus       `json:"rows"`
 }
 
-type indicatorStanding struct {
-	ID      string           `json:"indicator_id"`
-	Name    string           `json:"name"`
-	Score   *int             `json:"score"`
-	Wanted  bool             `json:"wanted"`
-	Reason  reconcile.Reason `json:"reason,omitempty"`
-	Detail  string           `json:"detail,omitempty"`
-	Rules   []explainedRule  `json:"rules"`
-	Skipped []explainedSkip  `json:"skipped"`
+type indicatorStatus struct {
+	ID     string           `json:"indicator_id"`
+	Name   string           `json:"name"`
+	Score  *int             `json:"score"`
+	Wanted bool             `json:"wanted"`
+	Reason reconcile.Reason `json:"reason,omitempty"`
+	Detail string           `json:"detail,omitempty"`
+	explainedMeaning
 }
 
-type rowStanding struct {
+type rowStatus struct {
 	ID      string `json:"id"`
 	Kind    string `json:"kind"`
 	Type    string `json:"type,omitempty"`
@@ -41,44 +40,44 @@ type rowStanding struct {
 	Whose   string `json:"whose"` // ours, foreign or unmanaged
 }
 
-// explainIndicator answers for one indicator: whether it is wanted, what it gives, what of that is held.
-func (p *program) explainIndicator(ctx context.Context, e *explaining) error {
+// explainStatus answers for a value or an indicator.
+func (p *program) explainStatus(ctx context.Context, e *explaining) error {
 	return p.on(ctx, &shaping{}, true, func(ctx context.Context, t *target) error {
-		found, err := t.job.Source.ByIDs(ctx, []string{e.indicator}, false)
-		if err != nil {
+		s := status{Input: e.value + e.indicator, Indicators: []indicatorStatus{}, Rows: []rowStatus{}}
+		of := t.statusOfValue
+		if e.indicator != "" {
+			of = t.statusOfIndicator
+		}
+		if err := of(ctx, &s); err != nil {
 			return err
 		}
-		s := standing{Input: e.indicator, Indicators: []indicatorStanding{}, Rows: []rowStanding{}}
-		if len(found) > 0 {
-			matching, err := t.job.Source.ByIDs(ctx, []string{e.indicator}, true)
-			if err != nil {
-				return err
-			}
-			st := t.stand(&found[0].Indicator, len(matching) > 0)
-			s.Indicators = append(s.Indicators, st)
-			for _, r := range st.Rules {
-				if s.Rows, err = t.addRows(ctx, s.Rows, r); err != nil {
-					return err
-				}
-			}
-		}
-		return e.printStanding(p.stdout, s)
+		return e.printStatus(p.stdout, s)
 	})
 }
 
-// explainValue answers for one value: every indicator that names it, and every row that holds it.
-func (p *program) explainValue(ctx context.Context, e *explaining) error {
-	return p.on(ctx, &shaping{}, true, func(ctx context.Context, t *target) error {
-		s, err := t.standingOf(ctx, e.value)
-		if err != nil {
+// statusOfIndicator says whether an indicator is wanted, what it gives, and what of that is held.
+func (t *target) statusOfIndicator(ctx context.Context, s *status) error {
+	found, err := t.job.Source.ByIDs(ctx, []string{s.Input}, false)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	matching, err := t.job.Source.ByIDs(ctx, []string{s.Input}, true)
+	if err != nil {
+		return err
+	}
+	st := t.statusOf(&found[0].Indicator, len(matching) > 0)
+	s.Indicators = append(s.Indicators, st)
+	for _, r := range st.Rules {
+		if err := t.addRows(ctx, s, r); err != nil {
 			return err
 		}
-		return e.printStanding(p.stdout, s)
-	})
+	}
+	return nil
 }
 
-func (t *target) standingOf(ctx context.Context, value string) (standing, error) {
-	s := standing{Input: value, Indicators: []indicatorStanding{}, Rows: []rowStanding{}}
+// statusOfValue names every indicator that names a value, and every row that holds it.
+func (t *target) statusOfValue(ctx context.Context, s *status) error {
+	value := s.Input
 	candidates := spellings(value)
 	for _, v := range candidates {
 		if s.Excluded == "" {
@@ -100,33 +99,33 @@ func (t *target) standingOf(ctx context.Context, value string) (standing, error)
 		return nil
 	})
 	if err != nil {
-		return s, err
+		return err
 	}
 	matching := map[string]bool{}
 	if len(ids) > 0 {
 		found, err := t.job.Source.ByIDs(ctx, ids, true)
 		if err != nil {
-			return s, err
+			return err
 		}
 		for _, f := range found {
 			matching[f.Asked] = true
 		}
 	}
 	for _, id := range ids {
-		s.Indicators = append(s.Indicators, t.stand(byID[id], matching[id]))
+		s.Indicators = append(s.Indicators, t.statusOf(byID[id], matching[id]))
 	}
 	for _, v := range candidates {
-		if s.Rows, err = t.addRows(ctx, s.Rows, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value}); err != nil {
-			return s, err
+		if err := t.addRows(ctx, s, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value}); err != nil {
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // gives says whether an indicator's rules hold a value, or whether its pattern names it and something
 // of it is skipped.
 func (t *target) gives(ind *reconcile.Indicator, value string, candidates []reconcile.Value) bool {
-	st := t.stand(ind, true)
+	st := t.statusOf(ind, true)
 	for _, r := range st.Rules {
 		if slices.Contains(candidates, reconcile.Value{Type: r.Type, Value: r.Value}) {
 			return true
@@ -146,44 +145,33 @@ func spellings(value string) []reconcile.Value {
 	return out
 }
 
-// stand judges one indicator as a run would.
-func (t *target) stand(ind *reconcile.Indicator, matches bool) indicatorStanding {
-	st := indicatorStanding{ID: ind.ID, Name: ind.Name, Score: ind.Score, Wanted: true, Rules: []explainedRule{}, Skipped: []explainedSkip{}}
+// statusOf judges one indicator as a run would.
+func (t *target) statusOf(ind *reconcile.Indicator, matches bool) indicatorStatus {
+	st := indicatorStatus{ID: ind.ID, Name: ind.Name, Score: ind.Score, explainedMeaning: explained(ind, t.job.Meaning, t.cfg.Sync.Mapping)}
 	if st.Reason, st.Detail = t.job.Selection.Judge(ind, t.now()); st.Reason == "" && !matches {
 		st.Reason, st.Detail = reconcile.OutOfFilter, "the filter does not let it through"
 	}
 	st.Wanted = st.Reason == ""
-	if !strings.EqualFold(ind.PatternType, "stix") {
-		if r, err := reconcile.CheckRule(ind); err == nil {
-			st.Rules = append(st.Rules, explainedRule{Kind: ind.PatternType, Name: r.Name, ID: r.ID, Mapping: explainMapping(t.cfg.Sync.Mapping, ind, strings.ToLower(ind.PatternType), "")})
-		} else {
-			st.Skipped = append(st.Skipped, explainedSkip{reconcile.InvalidRule, err.Error()})
-		}
-		return st
-	}
-	values, skips := t.job.Meaning(ind)
-	for _, v := range values {
-		st.Rules = append(st.Rules, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value, Mapping: explainMapping(t.cfg.Sync.Mapping, ind, "ioc", v.Type)})
-	}
-	for _, s := range skips {
-		st.Skipped = append(st.Skipped, explainedSkip{s.Reason, s.Detail})
-	}
 	return st
 }
 
 // addRows looks a rule up in its list.
-func (t *target) addRows(ctx context.Context, rows []rowStanding, r explainedRule) ([]rowStanding, error) {
+func (t *target) addRows(ctx context.Context, s *status, r explainedRule) error {
 	kind, err := reconcile.ParseKind(r.Kind)
 	if err != nil {
-		return rows, err
+		return err
 	}
 	list, err := t.job.Sink.FindList(ctx, kind, t.cfg.HarfangLab.ListName)
 	if err != nil || list == nil {
-		return rows, err
+		return err
 	}
-	held, err := t.job.Sink.Lookup(ctx, kind, list.ID, queryOf(kind, r))
+	query := reconcile.Query{Name: r.Name, RuleID: r.ID}
+	if kind == reconcile.IOC {
+		query = reconcile.Query{Type: r.Type, Value: r.Value}
+	}
+	held, err := t.job.Sink.Lookup(ctx, kind, list.ID, query)
 	if err != nil {
-		return rows, err
+		return err
 	}
 	for i := range held {
 		row := &held[i].Row
@@ -194,12 +182,12 @@ func (t *target) addRows(ctx context.Context, rows []rowStanding, r explainedRul
 		} else if foreign {
 			whose = "foreign"
 		}
-		rows = append(rows, rowStanding{ID: row.ID, Kind: r.Kind, Type: row.Type, Value: row.Value, Name: row.Name, Enabled: row.Enabled, Whose: whose})
+		s.Rows = append(s.Rows, rowStatus{ID: row.ID, Kind: r.Kind, Type: row.Type, Value: row.Value, Name: row.Name, Enabled: row.Enabled, Whose: whose})
 	}
-	return rows, nil
+	return nil
 }
 
-func (e *explaining) printStanding(w io.Writer, s standing) error {
+func (e *explaining) printStatus(w io.Writer, s status) error {
 	if e.json {
 		return writeJSON(w, s)
 	}
@@ -216,15 +204,7 @@ func (e *explaining) printStanding(w io.Writer, s standing) error {
 			word = fmt.Sprintf("not wanted (%s: %s) from", st.Reason, st.Detail)
 		}
 		fmt.Fprintln(w, "  "+render.Escape(fmt.Sprintf("%s %s (%s)", word, st.Name, st.ID)))
-		for _, r := range st.Rules {
-			fmt.Fprintln(w, "    + "+render.Escape(strings.Join(nonEmpty(r.Kind, r.Type, r.Value, r.Name, r.ID), " ")))
-			if words := r.Mapping.words(); words != "" {
-				fmt.Fprintln(w, "      "+words)
-			}
-		}
-		for _, sk := range st.Skipped {
-			fmt.Fprintf(w, "    ? %s: %s\n", sk.Reason, render.Escape(sk.Detail))
-		}
+		st.lines(w, "    ")
 	}
 	if len(s.Rows) == 0 {
 		fmt.Fprintln(w, "  no rule in HarfangLab holds it: not blocked")
@@ -234,14 +214,7 @@ func (e *explaining) printStanding(w io.Writer, s standing) error {
 		if !r.Enabled {
 			state = "disabled"
 		}
-		fmt.Fprintln(w, "  "+render.Escape(fmt.Sprintf("held: %s, %s, %s, row %s", strings.Join(nonEmpty(r.Kind, r.Type, r.Value, r.Name), " "), state, r.Whose, r.ID)))
+		fmt.Fprintln(w, "  "+render.Escape(fmt.Sprintf("held: %s, %s, %s, row %s", joined(r.Kind, r.Type, r.Value, r.Name), state, r.Whose, r.ID)))
 	}
 	return nil
-}
-
-func queryOf(k reconcile.Kind, r explainedRule) reconcile.Query {
-	if k == reconcile.IOC {
-		return reconcile.Query{Type: r.Type, Value: r.Value}
-	}
-	return reconcile.Query{Name: r.Name, RuleID: r.ID}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,10 +20,10 @@ func graphOf(octi *octisim.Sim) []string {
 		label[i.StandardID] = strings.ToLower(i.EntityType) + " " + i.Name
 	}
 	for _, o := range octi.Observables() {
-		label[o.StandardID] = strings.ToLower(o.EntityType) + " " + firstOf(o.Value, o.Name, hashesOf(o), o.StandardID)
+		label[o.StandardID] = strings.ToLower(o.EntityType) + " " + cmp.Or(o.Value, o.Name, hashesOf(o), o.StandardID)
 	}
 	for _, a := range octi.AttackPatterns() {
-		label[a.StandardID] = "technique " + firstOf(a.MitreID, a.Name)
+		label[a.StandardID] = "technique " + cmp.Or(a.MitreID, a.Name)
 	}
 	var lines []string
 	for _, i := range octi.Incidents() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 // setLog makes the logger: to stderr, at the level of the flag or else of the settings.
 func (p *program) setLog(level, form string) error {
 	var l slog.Level
-	switch strings.ToLower(firstOf(p.logLevel, level, "info")) {
+	switch strings.ToLower(cmp.Or(p.logLevel, level, "info")) {
 	case "debug":
 		l = slog.LevelDebug
 	case "info":
@@ -25,7 +26,7 @@ func (p *program) setLog(level, form string) error {
 	if p.quiet {
 		l = slog.LevelError
 	}
-	switch firstOf(p.logForm, form, "text") {
+	switch cmp.Or(p.logForm, form, "text") {
 	case "text":
 		p.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: l, ReplaceAttr: withoutDate}))
 	case "json":

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"harfangsync/cmd/harfangsync/exit"
 	"io"
 	"io/fs"
 	"os"
@@ -11,6 +10,9 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile/render"
 )
 
 // canWrite says before the work begins that a file which a flag names could not be written after it.
@@ -30,24 +32,11 @@ func canWrite(flag, path string) error {
 	return nil
 }
 
-// complain prints an error, unless the output has said everything.
+// complain prints an error, which may be several problems, one a line, unless the output has said everything.
 func (p *program) complain(err error) {
 	if exit.Unsaid(err) {
-		fmt.Fprintln(p.stderr, "harfangsync: "+oneLine(err.Error()))
+		fmt.Fprintln(p.stderr, "harfangsync: "+render.EscapeLines(err.Error()))
 	}
-}
-
-// oneLine keeps what comes from outside from writing to the terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' {
-			return r // several problems stand one a line
-		}
-		if r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }
 
 // slip is a file that cannot be opened as a mistake in the command line; other errors stay as they are.
@@ -56,15 +45,6 @@ func slip(what string, err error) error {
 		return exit.Usagef("%s: %v", what, err)
 	}
 	return err
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (p *program) color(w io.Writer) bool {
@@ -79,13 +59,4 @@ func (p *program) color(w io.Writer) bool {
 func terminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }

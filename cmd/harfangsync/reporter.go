@@ -19,7 +19,7 @@ import (
 )
 
 // reporter gathers what a command that writes does, and tells it when the command ends: as metrics, and
-// in a notice. Commands that only read have none (gate G12), so all methods may be called on nil.
+// in a notice. Those that only read tell nothing (gate G12).
 type reporter struct {
 	p       *program
 	command string
@@ -36,8 +36,7 @@ type reporter struct {
 // reported carries out a command that writes, and tells what became of it. Whatever goes wrong with that
 // is a warning and never changes the exit code.
 func (p *program) reported(ctx context.Context, command string, work func() error) error {
-	p.reporter = &reporter{p: p, command: command}
-	defer func() { p.reporter = nil }()
+	p.reporter.command = command
 	err := work()
 	p.reporter.tell(context.WithoutCancel(ctx), err)
 	return err
@@ -45,23 +44,18 @@ func (p *program) reported(ctx context.Context, command string, work func() erro
 
 // settings notes where to report. readOnly is a command that turned out to write nothing.
 func (r *reporter) settings(cfg *config.Config, readOnly bool) {
-	if r != nil && !readOnly {
+	if !readOnly {
 		r.cfg = cfg
 	}
 }
 
 // reaches notes that both platforms are about to be asked.
 func (r *reporter) reaches(t *target) {
-	if r != nil {
-		r.t, r.reached = t, time.Now()
-	}
+	r.t, r.reached = t, time.Now()
 }
 
 // plans notes the plan that was made, or taken from a file.
 func (r *reporter) plans(pl *run.Planned, doc *planfile.Document) {
-	if r == nil {
-		return
-	}
 	r.planned, r.doc = pl, doc
 	r.metrics.SetPlan(doc)
 	if !pl.Saved {
@@ -74,16 +68,11 @@ func (r *reporter) plans(pl *run.Planned, doc *planfile.Document) {
 
 // begins notes that the plan is being applied.
 func (r *reporter) begins() {
-	if r != nil {
-		r.applies = time.Now()
-	}
+	r.applies = time.Now()
 }
 
 // applied notes what became of the plan.
 func (r *reporter) applied(done *run.Report) {
-	if r == nil {
-		return
-	}
 	r.done = done
 	r.metrics.SetApplied(done)
 	r.metrics.SetPhase(metrics.Apply, time.Since(r.applies))
@@ -91,9 +80,6 @@ func (r *reporter) applied(done *run.Report) {
 
 // pulled notes an import of alerts.
 func (r *reporter) pulled(done *pull.Report, took time.Duration) {
-	if r == nil {
-		return
-	}
 	r.metrics.SetPhase(metrics.Pull, took)
 	if !done.Cursor.IsZero() {
 		r.metrics.SetCursor(done.Cursor)
@@ -114,7 +100,7 @@ func (r *reporter) tell(ctx context.Context, err error) {
 // beat writes the metrics of a command that goes on, not too often.
 func (r *reporter) beat(ctx context.Context, err error) {
 	const seldom = 10 * time.Second
-	if r == nil || r.cfg == nil || err == nil && time.Since(r.metrics.Ended) < seldom {
+	if r.cfg == nil || err == nil && time.Since(r.metrics.Ended) < seldom {
 		return
 	}
 	r.close(exit.Code(err, 0))

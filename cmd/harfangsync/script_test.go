@@ -354,8 +354,10 @@ func cmdHL(ts *testscript.TestScript, _ bool, args []string) {
 		var b strings.Builder
 		for _, r := range w.hl.Rules(args[1]) {
 			fmt.Fprintf(&b, "enabled=%t status=%s %s\n", r.Enabled, r.HLStatus, strings.TrimSpace(r.Type+" "+r.Value+r.Name))
-			for _, l := range nonEmpty(r.Description, r.Comment, r.Content) {
-				fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(l, "\n", "\n  "))
+			for _, l := range []string{r.Description, r.Comment, r.Content} {
+				if l != "" {
+					fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(l, "\n", "\n  "))
+				}
 			}
 		}
 		ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(b.String()), 0o600))

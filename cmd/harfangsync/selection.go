@@ -68,8 +68,7 @@ func patternOptions(s *config.Sync) pattern.Options {
 }
 
 // meaning turns a STIX indicator into values and skips.
-func meaning(s *config.Sync) func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
-	opts := patternOptions(s)
+func meaning(opts pattern.Options) func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
 	return func(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
 		r := pattern.Deploy(ind.Pattern, ind.Observables, opts)
 		return r.Values, r.Skipped

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"harfangsync/cmd/harfangsync/exit"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"harfangsync/cmd/harfangsync/exit"
 )
 
 func TestSimulateHoldsAlerts(t *testing.T) {

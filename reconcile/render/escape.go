@@ -14,8 +14,8 @@ import (
 // direction-changing characters and invalid UTF-8 are shown as escapes.
 func Escape(s string) string { return escape(s, "") }
 
-// escapeLines is Escape for a text of several lines: line ends and tabs stay.
-func escapeLines(s string) string { return escape(s, "\n\t") }
+// EscapeLines is Escape for a text of several lines: line ends and tabs stay.
+func EscapeLines(s string) string { return escape(s, "\n\t") }
 
 func escape(s, kept string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r >= 0x7f }) {
@@ -116,7 +116,7 @@ func markdown(s string) string {
 // what Markdown and its readers look for is escaped all the same.
 func markup(s string) string {
 	var b strings.Builder
-	for _, r := range escapeLines(defangScheme(s)) {
+	for _, r := range EscapeLines(defangScheme(s)) {
 		if strings.ContainsRune("&<>\"'`|@#*_~[]\\:$", r) {
 			fmt.Fprintf(&b, "&#%d;", r)
 		} else {

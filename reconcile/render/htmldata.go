@@ -95,7 +95,7 @@ func (row *pageChange) body(c *reconcile.Change) {
 		shown := [3]*string{&name, from, to}
 		for i, s := range shown {
 			if s != nil {
-				shown[i] = new(escapeLines(*s))
+				shown[i] = new(EscapeLines(*s))
 			}
 		}
 		row.Fields = append(row.Fields, shown)
@@ -110,14 +110,14 @@ func (row *pageChange) body(c *reconcile.Change) {
 		switch {
 		case name == "content" && both:
 			for _, line := range contentDiff(c) {
-				row.Diff = append(row.Diff, escapeLines(line))
+				row.Diff = append(row.Diff, EscapeLines(line))
 			}
 			if row.Diff == nil {
 				row.Note = "Only the spelling of the text changes."
 			}
 		case name == "content":
 			if whole := cmp.Or(from, to); whole != nil {
-				row.Content = new(escapeLines(*whole))
+				row.Content = new(EscapeLines(*whole))
 			}
 		case name == "comment" && both:
 			for _, m := range members(fieldTexts(c, name)) {

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/render"
+)
+
+// explanation is what one pattern means.
+type explanation struct {
+	Input string `json:"input"`
+	explainedMeaning
+}
+
+// explainedMeaning is what an indicator gives.
+type explainedMeaning struct {
+	Rules   []explainedRule `json:"rules"`
+	Skipped []explainedSkip `json:"skipped"`
+}
+
+type explainedRule struct {
+	Kind  string `json:"kind"`
+	Type  string `json:"type,omitempty"`
+	Value string `json:"value,omitempty"`
+	Name  string `json:"name,omitempty"`
+	ID    string `json:"id,omitempty"`
+	// Mapping is the entry of sync.mapping that counts for it; nil where none does, or no indicator is known.
+	Mapping *explainedMapping `json:"mapping,omitempty"`
+}
+
+type explainedSkip struct {
+	Reason reconcile.Reason `json:"reason"`
+	Detail string           `json:"detail"`
+}
+
+// explained is the meaning of an indicator, to which a mapping may say more.
+func explained(ind *reconcile.Indicator, meaning func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip), mapping reconcile.Mapping) explainedMeaning {
+	x := explainedMeaning{Rules: []explainedRule{}, Skipped: []explainedSkip{}}
+	if !strings.EqualFold(ind.PatternType, "stix") {
+		if r, err := reconcile.CheckRule(ind); err == nil {
+			x.Rules = append(x.Rules, explainedRule{Kind: ind.PatternType, Name: r.Name, ID: r.ID, Mapping: explainMapping(mapping, ind, strings.ToLower(ind.PatternType), "")})
+		} else {
+			x.Skipped = append(x.Skipped, explainedSkip{reconcile.InvalidRule, err.Error()})
+		}
+		return x
+	}
+	values, skips := meaning(ind)
+	for _, v := range values {
+		x.Rules = append(x.Rules, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value, Mapping: explainMapping(mapping, ind, "ioc", v.Type)})
+	}
+	for _, s := range skips {
+		x.Skipped = append(x.Skipped, explainedSkip{s.Reason, s.Detail})
+	}
+	return x
+}
+
+// lines print a meaning, each line behind indent.
+func (x *explainedMeaning) lines(w io.Writer, indent string) {
+	for _, r := range x.Rules {
+		fmt.Fprintln(w, indent+"+ "+render.Escape(joined(r.Kind, r.Type, r.Value, r.Name, r.ID)))
+		if words := r.Mapping.words(); words != "" {
+			fmt.Fprintln(w, indent+"  "+words)
+		}
+	}
+	for _, s := range x.Skipped {
+		fmt.Fprintf(w, "%s? %s: %s\n", indent, s.Reason, render.Escape(s.Detail))
+	}
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// joined are the words that are not empty.
+func joined(words ...string) string {
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), " ")
+}
