@@ -8,7 +8,6 @@ package harfanglab
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -183,8 +182,8 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) (answer []byt
 	case tooLarge:
 		return nil, &Error{Method: r.method, Path: r.path, Status: resp.StatusCode(), Words: err.Error(), TooLarge: true, Unsure: !r.repeatable}
 	}
-	sent := !neverSent(err)
-	return nil, &Error{Method: r.method, Path: r.path, Err: trim(err), Unsure: !r.repeatable && sent, again: r.repeatable && sent}
+	sent := !remote.Permanent(err)
+	return nil, &Error{Method: r.method, Path: r.path, Err: remote.Bare(err), Unsure: !r.repeatable && sent, again: r.repeatable && sent}
 }
 
 // judge takes what a whole answer holds, or says what is wrong with it.
@@ -248,27 +247,6 @@ func (r *call) read(body []byte) error {
 		if why := r.answer(body); why != "" {
 			return errors.New(why)
 		}
-	}
-	return err
-}
-
-// neverSent says whether a failed request was not carried out and will not be by trying again: one
-// that a read-only command must not send, or a certificate that is not trusted.
-func neverSent(err error) bool {
-	if p, ok := errors.AsType[interface {
-		error
-		Permanent() bool
-	}](err); ok && p.Permanent() {
-		return true
-	}
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	return untrusted
-}
-
-// trim drops the URL that net/http puts in front, which Error says itself.
-func trim(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
 	}
 	return err
 }

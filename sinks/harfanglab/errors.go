@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/remote"
@@ -150,20 +149,7 @@ func words(body []byte) string {
 }
 
 // oneLine bounds a text and takes the control characters out of it.
-func oneLine(s string) string {
-	const most = 500
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
-}
+func oneLine(s string) string { return remote.OneLine(s, 500) }
 
 // IncompleteError says that the rows of a list could not be proven to be all of them (gate G1).
 type IncompleteError struct{ Path, Why string }

@@ -128,7 +128,7 @@ func (c *Client) errorOf(r request, err error) *Error {
 		// A whole GraphQL answer whose members have other types: asking again gives the same.
 		e = Error{Status: http.StatusOK, Shape: true, Permanent: true, Message: "an answer of another shape: " + misfit.Error(), Err: misfit}
 	} else {
-		e = Error{Message: trim(err).Error(), Transport: true, Permanent: permanent(err), Err: err}
+		e = Error{Message: remote.Bare(err).Error(), Transport: true, Permanent: remote.Permanent(err), Err: err}
 	}
 	e.Op, e.Right, e.Version = r.op, r.right, c.known().String()
 	e.Message = oneLine(hide(e.Message, c.o.Token.Reveal()))

@@ -2,13 +2,11 @@ package opencti
 
 import (
 	"cmp"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -274,26 +272,6 @@ var (
 	ErrUnknownConnector = errors.New("OpenCTI knows no connector with this id")
 )
 
-// permanent says whether a request without an answer will not get one by trying again.
-func permanent(err error) bool {
-	if p, ok := errors.AsType[interface {
-		error
-		Permanent() bool
-	}](err); ok && p.Permanent() {
-		return true
-	}
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	return untrusted
-}
-
-// trim drops the URL that net/http puts in front.
-func trim(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
-	}
-	return err
-}
-
 // hide keeps the token out of what a server, or something in front of it, echoes.
 func hide(s, token string) string {
 	if token == "" {
@@ -302,17 +280,4 @@ func hide(s, token string) string {
 	return strings.ReplaceAll(s, token, "***")
 }
 
-func oneLine(s string) string {
-	const most = 400
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
-}
+func oneLine(s string) string { return remote.OneLine(s, 400) }

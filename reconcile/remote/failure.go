@@ -1,0 +1,45 @@
+package remote
+
+import (
+	"crypto/tls"
+	"errors"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+// Permanent says whether a failed request was not carried out and will not be by trying again: one that
+// says so itself, such as one that a read-only command must not send, or a certificate that is not trusted.
+func Permanent(err error) bool {
+	if p, ok := errors.AsType[interface {
+		error
+		Permanent() bool
+	}](err); ok && p.Permanent() {
+		return true
+	}
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return untrusted
+}
+
+// Bare drops the URL that net/http puts in front, which the adapters' errors say themselves.
+func Bare(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+// OneLine is what a server says on one line, at most so many characters of it, without what cannot be seen.
+func OneLine(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
