@@ -110,48 +110,29 @@ func (p *pull) name(ctx context.Context, entries []*entry, owners map[string][]s
 
 // turned are the sightings whose sign is another now.
 func (p *pull) turned(ctx context.Context, entries []*entry) ([]*sighting, error) {
-	var ids []string
-	moved := map[pair][]*entry{}
-	refs := map[string]string{}
-	var order []pair
-	for _, e := range entries {
-		if e.endpoint == "" {
-			continue
-		}
-		for _, o := range e.owners {
-			at := pair{o.internal, e.endpoint}
-			if moved[at] == nil {
-				order = append(order, at)
-			}
-			moved[at] = append(moved[at], e)
-			if _, known := refs[o.internal]; !known {
-				ids = append(ids, o.internal)
-			}
-			refs[o.internal] = o.standard
-		}
-	}
-	stored, err := p.stored(ctx, ids)
+	moved := pairsOf(entries)
+	stored, err := p.stored(ctx, moved.indicators)
 	if err != nil {
 		return nil, err
 	}
 	p.indicated = map[string][]Stored{}
 	var out []*sighting
-	for _, at := range order {
-		have := stored.of(p.Importer, at, refs[at.indicator])
+	for _, at := range moved.order {
+		have := stored.of(p.Importer, at, moved.standard[at.indicator])
 		if have == nil { // an earlier import lost it
-			for _, e := range moved[at] {
+			for _, e := range moved.entries[at] {
 				e.again = true
 			}
-			s, err := p.sighting(ctx, at, refs[at.indicator], moved[at], nil)
+			s, err := p.sighting(ctx, at, moved.standard[at.indicator], moved.entries[at], nil)
 			if err != nil {
 				return nil, err
 			}
 			out = append(out, s)
 			continue
 		}
-		negative := allNegative(moved[at])
+		negative := allNegative(moved.entries[at])
 		if negative {
-			others, err := p.others(ctx, at, moved[at])
+			others, err := p.others(ctx, at, moved.entries[at])
 			if err != nil {
 				return nil, err
 			}
@@ -160,9 +141,9 @@ func (p *pull) turned(ctx context.Context, entries []*entry) ([]*sighting, error
 		if negative == have.Negative {
 			continue
 		}
-		s := &sighting{pair: at, ref: refs[at.indicator], id: sightingID(have, ""), count: have.Count, increment: have.Count, first: have.First, last: have.Last, negative: negative}
+		s := &sighting{pair: at, ref: moved.standard[at.indicator], id: sightingID(have, ""), count: have.Count, increment: have.Count, first: have.First, last: have.Last, negative: negative}
 		if s.first.IsZero() || s.last.IsZero() || s.id == "" {
-			s.first, s.last, s.id = seenAt(&moved[at][0].a), seenAt(&moved[at][0].a), p.Importer.SightingID(s.ref, at.endpoint)
+			s.first, s.last, s.id = seenAt(&moved.entries[at][0].a), seenAt(&moved.entries[at][0].a), p.Importer.SightingID(s.ref, at.endpoint)
 		}
 		out = append(out, s)
 	}

@@ -88,39 +88,49 @@ func (p *pull) each(ctx context.Context, ids []string, do func(context.Context, 
 	return g.Wait()
 }
 
-// sightings are those that some new alerts ask for: what is stored and the alerts' own share.
-func (p *pull) sightings(ctx context.Context, entries []*entry) ([]*sighting, error) {
-	news := map[pair][]*entry{}
-	refs := map[string]string{}
-	var order []pair
-	var indicators []string
+// pairs are the indicators and endpoints of some alerts, in the order in which they come.
+type pairs struct {
+	order      []pair
+	entries    map[pair][]*entry
+	indicators []string          // internal ids, each once
+	standard   map[string]string // by internal id
+}
+
+func pairsOf(entries []*entry) *pairs {
+	p := &pairs{entries: map[pair][]*entry{}, standard: map[string]string{}}
 	for _, e := range entries {
 		if e.endpoint == "" {
 			continue
 		}
 		for _, o := range e.owners {
 			at := pair{o.internal, e.endpoint}
-			if news[at] == nil {
-				order = append(order, at)
+			if p.entries[at] == nil {
+				p.order = append(p.order, at)
 			}
-			news[at] = append(news[at], e)
-			if _, known := refs[o.internal]; !known {
-				indicators = append(indicators, o.internal)
+			p.entries[at] = append(p.entries[at], e)
+			if _, known := p.standard[o.internal]; !known {
+				p.indicators = append(p.indicators, o.internal)
 			}
-			refs[o.internal] = o.standard
+			p.standard[o.internal] = o.standard
 		}
 	}
-	if len(order) == 0 {
+	return p
+}
+
+// sightings are those that some new alerts ask for: what is stored and the alerts' own share.
+func (p *pull) sightings(ctx context.Context, entries []*entry) ([]*sighting, error) {
+	news := pairsOf(entries)
+	if len(news.order) == 0 {
 		return nil, nil
 	}
-	stored, err := p.stored(ctx, indicators)
+	stored, err := p.stored(ctx, news.indicators)
 	if err != nil {
 		return nil, err
 	}
 	p.indicated = map[string][]Stored{}
-	out := make([]*sighting, 0, len(order))
-	for _, at := range order {
-		s, err := p.sighting(ctx, at, refs[at.indicator], news[at], stored.of(p.Importer, at, refs[at.indicator]))
+	out := make([]*sighting, 0, len(news.order))
+	for _, at := range news.order {
+		s, err := p.sighting(ctx, at, news.standard[at.indicator], news.entries[at], stored.of(p.Importer, at, news.standard[at.indicator]))
 		if err != nil {
 			return nil, err
 		}
@@ -130,20 +140,9 @@ func (p *pull) sightings(ctx context.Context, entries []*entry) ([]*sighting, er
 }
 
 func (p *pull) sighting(ctx context.Context, at pair, ref string, news []*entry, have *Sighted) (*sighting, error) {
-	s := &sighting{pair: at, ref: ref, id: p.Importer.SightingID(ref, at.endpoint), negative: true}
-	again := false
-	for _, e := range news {
-		seen := seenAt(&e.a)
-		if s.first.IsZero() || seen.Before(s.first) {
-			s.first = seen
-		}
-		if seen.After(s.last) {
-			s.last = seen
-		}
-		s.negative = s.negative && e.a.Status.Negative()
-		again = again || e.again
-	}
-	s.count = len(news)
+	s := &sighting{pair: at, ref: ref, id: p.Importer.SightingID(ref, at.endpoint), negative: allNegative(news), count: len(news)}
+	s.first, s.last = spanOf(news)
+	again := slices.ContainsFunc(news, func(e *entry) bool { return e.again })
 	if have != nil {
 		s.id = sightingID(have, s.id)
 		s.negative = s.negative && have.Negative
@@ -176,6 +175,20 @@ func (p *pull) sighting(ctx context.Context, at pair, ref string, news []*entry,
 		s.increment = len(news)
 	}
 	return s, nil
+}
+
+// spanOf is from the first to the last moment at which something was seen.
+func spanOf(entries []*entry) (first, last time.Time) {
+	for _, e := range entries {
+		seen := seenAt(&e.a)
+		if first.IsZero() || seen.Before(first) {
+			first = seen
+		}
+		if seen.After(last) {
+			last = seen
+		}
+	}
+	return first, last
 }
 
 func allNegative(entries []*entry) bool {
