@@ -8,12 +8,12 @@ import (
 )
 
 // after is the wanted state of a rule, with the winner's record and all owners. row is what holds the
-// rule now, and h the same as Compute knows it; both are nil when none does.
-func (c *computation) after(group []want, win want, row *Row, h *entry) (*Body, wantRecord, []Owner) {
+// rule now, and e the same as Compute knows it; both are nil when none does.
+func (c *computation) after(group []want, win want, row *Row, e *entry) (*Body, wantRecord, []Owner) {
 	rec, owners := c.describe(group, win)
 	applied := marker.Applied{Known: true, Sent: win.text, Maturity: c.maturity(win)}
 	b := &Body{Enabled: true}
-	c.ask(b, &applied, win, h)
+	c.ask(b, &applied, win, e)
 	switch win.kind {
 	case IOC:
 		ids := ownerIDsOf(owners)
@@ -48,15 +48,15 @@ func (c *computation) after(group []want, win want, row *Row, h *entry) (*Body, 
 
 // ask fills in what a mapping asks for: in the body what has to be sent, in the marker's note all of it, with
 // what the server is known to hold instead.
-func (c *computation) ask(b *Body, applied *marker.Applied, win want, h *entry) {
+func (c *computation) ask(b *Body, applied *marker.Applied, win want, e *entry) {
 	m := c.w.mapped(win)
 	applied.Asked = m.fields()
 	send := applied.Asked
-	if h != nil {
-		send = c.pending(h, win)
+	if e != nil {
+		send = c.pending(e, win)
 		for i := range send {
-			if applied.Asked.Has(i) && !send.Has(i) && h.has[i] != applied.Asked[i] {
-				applied.Kept[i] = h.has[i]
+			if applied.Asked.Has(i) && !send.Has(i) && e.has[i] != applied.Asked[i] {
+				applied.Kept[i] = e.has[i]
 			}
 		}
 		applied.Kept = whole(applied.Kept)

@@ -61,8 +61,8 @@ func (c *computation) fail(indicator string, err error) {
 
 func (c *computation) countOwned() {
 	for i := range c.rows.entries {
-		if h := &c.rows.entries[i]; h.whose.owned() {
-			c.take(h)
+		if e := &c.rows.entries[i]; e.whose.owned() {
+			c.take(e)
 		}
 	}
 }
@@ -106,16 +106,16 @@ func (c *computation) order(group []want, rows []entry) []want {
 		return group
 	}
 	first := group[0]
-	for _, h := range rows {
-		if w, named := winner(&h, group); named && h.whose.owned() {
+	for _, e := range rows {
+		if w, named := winner(&e, group); named && e.whose.owned() {
 			first = w
 			break
 		}
 	}
 	kept := c.w.read(first.at).Owner.ID
-	for _, e := range group {
-		if e.owner != first.owner {
-			rec := c.w.read(e.at)
+	for _, w := range group {
+		if w.owner != first.owner {
+			rec := c.w.read(w.at)
 			c.plan.Skipped = append(c.plan.Skipped, Skip{rec.Owner.ID, DuplicateMerged,
 				fmt.Sprintf("Sigma id %s is that of indicator %s", rec.Value, kept)})
 		}
@@ -126,8 +126,8 @@ func (c *computation) order(group []want, rows []entry) []want {
 // byID is a group sorted by score, newest and internal id.
 func (c *computation) byID(group []want) []want {
 	ids := make(map[uint64]string, len(group))
-	for _, e := range group {
-		ids[e.owner] = c.w.read(e.at).Owner.ID
+	for _, w := range group {
+		ids[w.owner] = c.w.read(w.at).Owner.ID
 	}
 	return slices.SortedFunc(slices.Values(group), func(a, b want) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.created, a.created), cmp.Compare(ids[a.owner], ids[b.owner]))
@@ -135,42 +135,42 @@ func (c *computation) byID(group []want) []want {
 }
 
 // same says whether a row of ours needs nothing at all.
-func (c *computation) same(h *entry, group []want) bool {
-	win, named := winner(h, group)
-	return named && h.enabled && !h.stopped && c.sameText(h, win) && c.sameOwners(h, group) && !c.maturityMoved(h, win) && c.pending(h, win).None()
+func (c *computation) same(e *entry, group []want) bool {
+	win, named := winner(e, group)
+	return named && e.enabled && !e.stopped && c.sameText(e, win) && c.sameOwners(e, group) && !c.maturityMoved(e, win) && c.pending(e, win).None()
 }
 
 // winner is the owner named first in the row while it still owns the value, otherwise the best.
-// ok is false when the row names another. A row whose marker was cut before the names is known by
+// named is false when the row names another. A row whose marker was cut before the names is known by
 // the text, which covers the winner's standard id.
-func winner(h *entry, group []want) (w want, ok bool) {
-	for _, e := range group {
-		if e.owner == h.winner || h.winner == 0 && (e.text == h.text || h.known && e.text == h.sent) {
-			return e, true
+func winner(e *entry, group []want) (win want, named bool) {
+	for _, w := range group {
+		if w.owner == e.winner || e.winner == 0 && (w.text == e.text || e.known && w.text == e.sent) {
+			return w, true
 		}
 	}
 	return group[0], false
 }
 
-func (c *computation) sameText(h *entry, win want) bool {
-	return h.text == win.text || h.stored && h.sent == win.text
+func (c *computation) sameText(e *entry, win want) bool {
+	return e.text == win.text || e.stored && e.sent == win.text
 }
 
-func (c *computation) sameOwners(h *entry, group []want) bool {
-	if h.blind {
+func (c *computation) sameOwners(e *entry, group []want) bool {
+	if e.blind {
 		return true // what the server does not keep cannot differ
 	}
 	if len(group) == 1 {
-		return h.count == 1 && h.owners == group[0].owner
+		return e.count == 1 && e.owners == group[0].owner
 	}
-	if int(h.count) != min(len(group), 1<<16-1) {
+	if int(e.count) != min(len(group), 1<<16-1) {
 		return false
 	}
 	ids := make([]string, len(group))
-	for i, e := range group {
-		ids[i] = c.w.read(e.at).Owner.ID
+	for i, w := range group {
+		ids[i] = c.w.read(w.at).Owner.ID
 	}
-	return marker.OwnersDigest(ids...) == h.owners
+	return marker.OwnersDigest(ids...) == e.owners
 }
 
 // maturity is what a rule with this winner is to be created with.
@@ -180,17 +180,17 @@ func (c *computation) maturity(win want) string {
 
 // maturityMoved says whether our setting changed since the row was written. The server moves rules
 // out of testing by itself, so the row's own maturity alone says nothing.
-func (c *computation) maturityMoved(h *entry, win want) bool {
+func (c *computation) maturityMoved(e *entry, win want) bool {
 	wanted := c.maturity(win)
-	if !h.known || h.testing == (wanted == "testing") {
+	if !e.known || e.testing == (wanted == "testing") {
 		return false
 	}
-	return h.maturity != maturityCode(wanted)
+	return e.maturity != maturityCode(wanted)
 }
 
 // pending are the fields that a mapping asks for and the row does not have. What the server holds instead of what
 // was sent last, as the marker notes, is its own word and is not sent again.
-func (c *computation) pending(h *entry, win want) marker.Fields {
+func (c *computation) pending(e *entry, win want) marker.Fields {
 	asked := c.w.mapped(win).fields()
 	if asked.None() {
 		return marker.Fields{}
@@ -198,7 +198,7 @@ func (c *computation) pending(h *entry, win want) marker.Fields {
 	var out marker.Fields
 	for i := range asked {
 		out[i] = marker.Unset
-		if asked.Has(i) && h.has[i] != asked[i] && !(h.asked[i] == asked[i] && h.kept[i] == h.has[i]) {
+		if asked.Has(i) && e.has[i] != asked[i] && !(e.asked[i] == asked[i] && e.kept[i] == e.has[i]) {
 			out[i] = asked[i]
 		}
 	}
@@ -207,11 +207,11 @@ func (c *computation) pending(h *entry, win want) marker.Fields {
 
 // remapped tells who made a row differ in what a mapping asks for: somebody in the console, our settings, or the
 // indicator, for which another entry counts now.
-func (c *computation) remapped(h *entry, win want, pending marker.Fields) Cause {
+func (c *computation) remapped(e *entry, win want, pending marker.Fields) Cause {
 	asked := c.w.mapped(win).fields()
 	for i := range pending {
 		switch {
-		case !pending.Has(i) || h.asked[i] == asked[i]:
+		case !pending.Has(i) || e.asked[i] == asked[i]:
 		case c.m.remapped(&c.p):
 			return MappingChanged
 		default:
@@ -224,11 +224,11 @@ func (c *computation) remapped(h *entry, win want, pending marker.Fields) Cause 
 // split parts our rows, best first, from those of others. Of several owned rows the one in canonical
 // spelling stays, then the oldest.
 func (c *computation) split(rows []entry) (owned, others []entry) {
-	for _, h := range rows {
-		if h.whose.owned() {
-			owned = append(owned, h)
+	for _, e := range rows {
+		if e.whose.owned() {
+			owned = append(owned, e)
 		} else {
-			others = append(others, h)
+			others = append(others, e)
 		}
 	}
 	c.rank(owned)
@@ -241,9 +241,9 @@ func (c *computation) rank(rows []entry) {
 		return
 	}
 	age := map[int64]string{}
-	for _, h := range rows {
-		row := c.rows.read(h.at)
-		age[h.at] = row.Created + "\x00" + row.ID
+	for _, e := range rows {
+		row := c.rows.read(e.at)
+		age[e.at] = row.Created + "\x00" + row.ID
 	}
 	slices.SortFunc(rows, func(a, b entry) int {
 		if a.canonical != b.canonical {

@@ -13,13 +13,13 @@ func (c *computation) creates() {
 		return
 	}
 	known := make(map[uint64]bool, len(c.rows.entries))
-	for _, h := range c.rows.entries {
-		if h.whose != ours && h.whose != taken {
+	for _, e := range c.rows.entries {
+		if e.whose != ours && e.whose != taken {
 			continue
 		}
-		known[h.winner] = true
-		if h.count > 1 {
-			row := c.rows.read(h.at)
+		known[e.winner] = true
+		if e.count > 1 {
+			row := c.rows.read(e.at)
 			for _, o := range ownersOf(&row) {
 				known[marker.OwnersDigest(o.ID)] = true
 			}
@@ -39,7 +39,7 @@ func (c *computation) create(group []want, known map[uint64]bool) {
 	if ch.Name = rec.Name; ch.Kind == IOC {
 		ch.Type, ch.Value = rec.Type, rec.Value
 	}
-	if slices.ContainsFunc(group, func(e want) bool { return known[e.owner] }) {
+	if slices.ContainsFunc(group, func(w want) bool { return known[w.owner] }) {
 		ch.Reason = ValueAdded
 	}
 	if r, refused := c.m.refused(&ch); refused && r.Elsewhere && ch.Kind == Sigma {

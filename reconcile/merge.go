@@ -9,55 +9,55 @@ import (
 
 // unwanted decides on rows that no indicator asks for.
 func (c *computation) unwanted(owned, others []entry) {
-	for _, h := range owned { // duplicates as well: no row stays that would make them mere duplicates
-		c.removeUnwanted(h)
+	for _, e := range owned { // duplicates as well: no row stays that would make them mere duplicates
+		c.removeUnwanted(e)
 	}
-	for _, h := range others {
-		if h.whose == nobodys && c.p.Unmanaged == RemoveUnmanaged && (h.enabled || c.p.Remove) {
-			c.take(&h)
-			c.removeUnwanted(h)
+	for _, e := range others {
+		if e.whose == nobodys && c.p.Unmanaged == RemoveUnmanaged && (e.enabled || c.p.Remove) {
+			c.take(&e)
+			c.removeUnwanted(e)
 			continue
 		}
-		c.leave([]entry{h}, nil)
+		c.leave([]entry{e}, nil)
 	}
 }
 
 // adopt decides on a wanted rule that only rows of others hold.
 func (c *computation) adopt(group []want, others []entry) {
 	adopts := c.p.Unmanaged == AdoptUnmanaged || c.p.Unmanaged == RemoveUnmanaged
-	if !adopts || slices.ContainsFunc(others, func(h entry) bool { return h.whose == foreign }) {
+	if !adopts || slices.ContainsFunc(others, func(e entry) bool { return e.whose == foreign }) {
 		c.leave(others, group)
 		return
 	}
 	c.rank(others)
 	c.leave(others[1:], nil)
-	if h := others[0]; h.enabled || c.p.Revert {
-		c.take(&h)
-		c.change(h, group, Adopt, Unmanaged, "")
+	if e := others[0]; e.enabled || c.p.Revert {
+		c.take(&e)
+		c.change(e, group, Adopt, Unmanaged, "")
 		return
 	}
 	c.pin(others[0], group, "disabled in the console, and not ours")
 }
 
 // take counts an unmanaged row among ours, because this plan acts on it.
-func (c *computation) take(h *entry) {
-	c.plan.Owned[h.kind]++
-	if h.enabled {
-		c.plan.Enabled[h.kind]++
+func (c *computation) take(e *entry) {
+	c.plan.Owned[e.kind]++
+	if e.enabled {
+		c.plan.Enabled[e.kind]++
 	}
 }
 
 // duplicates decides on further rows of a wanted rule. One that is in force goes only if the row that stays
 // is in force too: otherwise the wanted value would lose its only rule.
 func (c *computation) duplicates(rows []entry, inForce bool) {
-	for _, h := range rows {
-		if inForce || !h.enabled {
-			if ch := c.removal(h); ch != nil {
+	for _, e := range rows {
+		if inForce || !e.enabled {
+			if ch := c.removal(e); ch != nil {
 				c.end(ch, Duplicate)
 			}
 			continue
 		}
-		row := c.rows.read(h.at)
+		row := c.rows.read(e.at)
 		item := c.heldRow(&row)
 		item.Action, item.Reason, item.Owners = c.ending(), Ambiguous, ownersOf(&row)
 		item.Detail = "a second rule of ours for it, and the one that would stay is out of force"
@@ -76,10 +76,10 @@ func (c *computation) ending() Action {
 
 // leave notes rows that are not ours, in place of a create when group wants their rule.
 func (c *computation) leave(rows []entry, group []want) {
-	for _, h := range rows {
-		row := c.rows.read(h.at)
+	for _, e := range rows {
+		row := c.rows.read(e.at)
 		item := c.heldRow(&row)
-		if item.Reason = Unmanaged; h.whose == foreign {
+		if item.Reason = Unmanaged; e.whose == foreign {
 			item.Reason = ForeignOwner
 		}
 		if len(group) > 0 {
@@ -91,87 +91,87 @@ func (c *computation) leave(rows []entry, group []want) {
 }
 
 func (c *computation) heldRow(row *Row) Held {
-	h := Held{Kind: row.Kind, List: c.p.List, ID: row.ID, Name: row.Name}
+	e := Held{Kind: row.Kind, List: c.p.List, ID: row.ID, Name: row.Name}
 	if row.Kind == IOC {
-		h.Type, h.Value, h.Name = row.Type, c.rows.canon(row.Type, row.Value), ""
+		e.Type, e.Value, e.Name = row.Type, c.rows.canon(row.Type, row.Value), ""
 	}
-	return h
+	return e
 }
 
 // compare decides on a row of ours whose rule is wanted, and says whether it will be in force.
-func (c *computation) compare(h entry, group []want) (inForce bool) {
-	h.ourStop = h.ourStop || !h.enabled && c.m.Stopped[h.key]
-	if !h.enabled && !h.ourStop && !c.p.Revert {
+func (c *computation) compare(e entry, group []want) (inForce bool) {
+	e.ourStop = e.ourStop || !e.enabled && c.m.Stopped[e.key]
+	if !e.enabled && !e.ourStop && !c.p.Revert {
 		detail := "disabled in the console"
-		if h.whose == old {
+		if e.whose == old {
 			detail = "disabled_before_adoption"
 		}
-		c.pin(h, group, detail)
+		c.pin(e, group, detail)
 		return false
 	}
 	action, why, cause := Update, FieldsChanged, SourceChanged
 	switch {
-	case h.whose == old:
+	case e.whose == old:
 		action, why, cause = Adopt, OldConnector, ""
-	case h.whose == taken:
+	case e.whose == taken:
 		action, why, cause = Adopt, Unmanaged, ""
-	case !h.enabled && h.ourStop:
+	case !e.enabled && e.ourStop:
 		action, why = Enable, IndicatorBack
-	case !h.enabled:
+	case !e.enabled:
 		action, why, cause = Enable, DriftFound, Drifted
-	case c.same(&h, group):
+	case c.same(&e, group):
 		c.plan.Unchanged++
 		return true
 	default:
-		why, cause = c.difference(&h, group)
+		why, cause = c.difference(&e, group)
 	}
-	return c.change(h, group, action, why, cause) || h.enabled
+	return c.change(e, group, action, why, cause) || e.enabled
 }
 
 // difference says why a row of ours is not as it is wanted.
-func (c *computation) difference(h *entry, group []want) (Reason, Cause) {
-	win, named := winner(h, group)
-	text, owners := c.sameText(h, win), named && c.sameOwners(h, group)
-	pending := c.pending(h, win)
+func (c *computation) difference(e *entry, group []want) (Reason, Cause) {
+	win, named := winner(e, group)
+	text, owners := c.sameText(e, win), named && c.sameOwners(e, group)
+	pending := c.pending(e, win)
 	switch {
-	case text && c.maturityMoved(h, win):
+	case text && c.maturityMoved(e, win):
 		if c.m.remapped(&c.p) || c.w.mapped(win).Maturity == "" {
 			return FieldsChanged, MappingChanged
 		}
 	case text && owners && !pending.None():
-		return FieldsChanged, c.remapped(h, win, pending)
+		return FieldsChanged, c.remapped(e, win, pending)
 	case !owners && (text || !named):
 		return OwnersChanged, SourceChanged
-	case h.known && h.sent == win.text:
+	case e.known && e.sent == win.text:
 		return FieldsChanged, Drifted
 	}
 	return FieldsChanged, SourceChanged
 }
 
 // pin notes a row that a person disabled, and that is wanted.
-func (c *computation) pin(h entry, group []want, detail string) {
-	row := c.rows.read(h.at)
+func (c *computation) pin(e entry, group []want, detail string) {
+	row := c.rows.read(e.at)
 	item := c.heldRow(&row)
-	win, _ := winner(&h, group)
+	win, _ := winner(&e, group)
 	item.Action, item.Reason, item.Detail, item.Owners = Enable, Pinned, detail, c.owners(group, win)
 	c.plan.Held = append(c.plan.Held, item)
-	if h.whose.owned() {
+	if e.whose.owned() {
 		c.plan.Unchanged++
 	}
 }
 
 // change decides on a write to an existing row, and says whether it is planned.
-func (c *computation) change(h entry, group []want, a Action, why Reason, cause Cause) bool {
-	row := c.rows.read(h.at)
-	win := c.best(&h, &row, group)
-	after, rec, owners := c.after(group, win, &row, &h)
+func (c *computation) change(e entry, group []want, a Action, why Reason, cause Cause) bool {
+	row := c.rows.read(e.at)
+	win := c.best(&e, &row, group)
+	after, rec, owners := c.after(group, win, &row, &e)
 	after.HLStatus = row.HLStatus
-	if a != Adopt && c.maturityMoved(&h, win) {
+	if a != Adopt && c.maturityMoved(&e, win) {
 		after.HLStatus = c.maturity(win)
 	}
 	before := beside(&row, after)
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: a, Reason: why, Cause: cause, ID: row.ID, Before: before, After: after,
-		Fields: differing(row.Kind, before, after), Owners: owners, Key: h.key, Sent: c.sentOf(win)}
+		Fields: differing(row.Kind, before, after), Owners: owners, Key: e.key, Sent: c.sentOf(win)}
 	ch.nameFrom(&row, c.rows.canon)
 	if row.Kind != IOC {
 		ch.Name = rec.Name
@@ -189,15 +189,15 @@ func (c *computation) sentOf(win want) string {
 }
 
 // best is the winner of a group for a row, which the row of an old connector names by standard id.
-func (c *computation) best(h *entry, row *Row, group []want) want {
-	win, named := winner(h, group)
-	if named || h.whose != old || h.kind != IOC {
+func (c *computation) best(e *entry, row *Row, group []want) want {
+	win, named := winner(e, group)
+	if named || e.whose != old || e.kind != IOC {
 		return win
 	}
 	m, _ := marker.ParseIOC(row.Comment)
-	for _, e := range group {
-		if c.w.read(e.at).Owner.StandardID == m.StandardID {
-			return e
+	for _, w := range group {
+		if c.w.read(w.at).Owner.StandardID == m.StandardID {
+			return w
 		}
 	}
 	return win
@@ -218,27 +218,27 @@ func (c *computation) add(ch *Change) bool {
 }
 
 // removeUnwanted takes out of force a row that no indicator asks for.
-func (c *computation) removeUnwanted(h entry) {
-	if ch := c.removal(h); ch != nil {
+func (c *computation) removeUnwanted(e entry) {
+	if ch := c.removal(e); ch != nil {
 		c.end(ch, c.provisional(ch.Owners))
 	}
 }
 
 // removal is the change that ends a row. A row that is out of force already is deleted where removals
 // delete, and left alone otherwise: then there is none.
-func (c *computation) removal(h entry) *Change {
-	if !h.enabled && !c.p.Remove {
+func (c *computation) removal(e entry) *Change {
+	if !e.enabled && !c.p.Remove {
 		c.plan.Unchanged++
 		return nil
 	}
-	row := c.rows.read(h.at)
+	row := c.rows.read(e.at)
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: c.ending(), ID: row.ID, Before: bodyOf(&row),
-		Fields: []string{}, Owners: ownersOf(&row), Key: h.key}
+		Fields: []string{}, Owners: ownersOf(&row), Key: e.key}
 	ch.nameFrom(&row, c.rows.canon)
-	if h.whose == old && h.kind != IOC {
-		ch.Owners = c.ownerByDigest(h.winner)
+	if e.whose == old && e.kind != IOC {
+		ch.Owners = c.ownerByDigest(e.winner)
 	}
-	if ch.Action == Delete && !h.enabled {
+	if ch.Action == Delete && !e.enabled {
 		ch.Sent = DeleteSent
 	}
 	return &ch

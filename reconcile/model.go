@@ -1,6 +1,3 @@
-// Package reconcile decides what must change so that the HarfangLab lists equal the wanted
-// indicator set of OpenCTI. It is pure: it knows neither adapters nor net/http, reads no clock and
-// writes nothing. Everything that acts lives in reconcile/run.
 package reconcile
 
 import "time"

@@ -16,9 +16,9 @@ func (c *computation) owners(group []want, win want) []Owner {
 // describe reads every record of a group once: it gives the winner's, and all owners.
 func (c *computation) describe(group []want, win want) (first wantRecord, out []Owner) {
 	out = make([]Owner, 0, len(group))
-	for _, e := range group {
-		rec := c.w.read(e.at)
-		if e.owner == win.owner {
+	for _, w := range group {
+		rec := c.w.read(w.at)
+		if w.owner == win.owner {
 			first = rec
 		}
 		out = append(out, rec.Owner)
@@ -38,9 +38,9 @@ func (c *computation) describe(group []want, win want) (first wantRecord, out []
 }
 
 func (c *computation) ownerByDigest(owner uint64) []Owner {
-	for _, e := range c.w.entries {
-		if e.owner == owner && e.kind != IOC {
-			return []Owner{c.w.read(e.at).Owner}
+	for _, w := range c.w.entries {
+		if w.owner == owner && w.kind != IOC {
+			return []Owner{c.w.read(w.at).Owner}
 		}
 	}
 	return []Owner{}

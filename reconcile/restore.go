@@ -14,14 +14,14 @@ func Restore(rows *Rows, dump []Row, p Policy, exact bool) (*Plan, error) {
 		r.plan.Wanted[dump[i].Kind]++
 		r.restore(&dump[i], i)
 	}
-	for i, h := range rows.entries {
+	for i, e := range rows.entries {
 		switch {
-		case r.claimed[i] || !h.whose.owned():
+		case r.claimed[i] || !e.whose.owned():
 		case !exact:
 			r.plan.Unchanged++
-			r.plan.Wanted[h.kind]++ // it stays
+			r.plan.Wanted[e.kind]++ // it stays
 		default:
-			if ch := r.removal(h); ch != nil {
+			if ch := r.removal(e); ch != nil {
 				r.end(ch, ValueRemoved)
 			}
 		}
@@ -48,11 +48,11 @@ func (r *restoring) match(dump []Row) {
 	byID, byKey := map[string]int{}, map[Key][]int{}
 	r.current, r.claimed = make([]Row, len(r.rows.entries)), make([]bool, len(r.rows.entries))
 	r.of, r.keys = map[int]int{}, make([]Key, len(dump))
-	for i, h := range r.rows.entries {
-		row := r.rows.read(h.at)
+	for i, e := range r.rows.entries {
+		row := r.rows.read(e.at)
 		r.current[i] = row
 		byID[row.Kind.String()+row.ID] = i
-		byKey[h.key] = append(byKey[h.key], i)
+		byKey[e.key] = append(byKey[e.key], i)
 	}
 	for i := range dump {
 		r.keys[i] = r.rows.judge(&dump[i]).key
@@ -83,18 +83,18 @@ func (r *restoring) restore(want *Row, i int) {
 		r.plan.Changes = append(r.plan.Changes, ch)
 		return
 	}
-	row, h := &r.current[at], &r.rows.entries[at]
+	row, e := &r.current[at], &r.rows.entries[at]
 	ch.Action, ch.Reason, ch.Cause, ch.ID, ch.Before = Update, FieldsChanged, Drifted, row.ID, bodyOf(row)
 	ch.Fields = differing(want.Kind, ch.Before, ch.After)
 	switch {
 	case len(ch.Fields) == 0:
-		if h.whose.owned() {
+		if e.whose.owned() {
 			r.plan.Unchanged++
 		}
 		return
-	case !h.whose.owned() && row.ID != want.ID:
+	case !e.whose.owned() && row.ID != want.ID:
 		why := Unmanaged
-		if h.whose == foreign {
+		if e.whose == foreign {
 			why = ForeignOwner
 		}
 		r.plan.Held = append(r.plan.Held, heldChange(&ch, why, "this rule was made after the dump, and it is not ours"))
@@ -104,8 +104,8 @@ func (r *restoring) restore(want *Row, i int) {
 	case !ch.After.Enabled && ch.Before.Enabled:
 		ch.Action, ch.Reason, ch.Cause = Disable, ValueRemoved, ""
 	}
-	if !h.whose.owned() {
-		r.take(h)
+	if !e.whose.owned() {
+		r.take(e)
 	}
 	r.plan.Changes = append(r.plan.Changes, ch)
 }

@@ -83,19 +83,19 @@ func (r *Rows) Err() error { return r.store.Err() }
 
 // Add adds one row.
 func (r *Rows) Add(row *Row) {
-	h := r.judge(row)
-	e := &r.enc
-	e.Reset()
-	e.Int(int64(row.Kind))
+	e := r.judge(row)
+	enc := &r.enc
+	enc.Reset()
+	enc.Int(int64(row.Kind))
 	for _, s := range []string{row.ID, row.Created, row.Type, row.Value, row.Description, row.Comment, row.Name, row.RuleID, row.Content, row.HLStatus} {
-		e.String(s)
+		enc.String(s)
 	}
-	e.Bool(row.Enabled)
+	enc.Bool(row.Enabled)
 	for _, s := range []string{row.Level, row.Confidence, row.State} {
-		e.String(s)
+		enc.String(s)
 	}
-	h.at = r.store.Put(e.Bytes())
-	r.entries = append(r.entries, h)
+	e.at = r.store.Put(enc.Bytes())
+	r.entries = append(r.entries, e)
 }
 
 // Truncate drops every row but the first n that were added, before a list is read again.
@@ -103,7 +103,7 @@ func (r *Rows) Truncate(n int) { r.entries, r.sealed = r.entries[:n], min(r.seal
 
 // judge reduces a row to what is compared of it.
 func (r *Rows) judge(row *Row) entry {
-	h := entry{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus), has: marker.FieldsOf(row.Level, row.Confidence, row.State)}
+	e := entry{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus), has: marker.FieldsOf(row.Level, row.Confidence, row.State)}
 	var instance string
 	var applied marker.Applied
 	class := marker.None
@@ -111,20 +111,20 @@ func (r *Rows) judge(row *Row) entry {
 	switch row.Kind {
 	case IOC:
 		value := r.canon(row.Type, row.Value)
-		h.key, h.canonical = KeyOf(IOC, row.Type, value), value == row.Value
+		e.key, e.canonical = KeyOf(IOC, row.Type, value), value == row.Value
 		var m marker.IOC
 		m, class = marker.ParseIOC(row.Comment)
-		instance, applied, h.stopped = m.Instance, m.Applied, m.Disabled != ""
-		h.text = marker.IOCText(row.Description, m.StandardID, m.Platforms)
+		instance, applied, e.stopped = m.Instance, m.Applied, m.Disabled != ""
+		e.text = marker.IOCText(row.Description, m.StandardID, m.Platforms)
 		if applied.Stored != 0 {
 			bare = marker.IOCText(row.Description, m.StandardID, nil) // a cut or shortened comment has no platforms
 		}
-		h.owners, h.count, h.blind = m.Digest, uint16(min(max(m.Count, 0), 1<<16-1)), m.Partial
+		e.owners, e.count, e.blind = m.Digest, uint16(min(max(m.Count, 0), 1<<16-1)), m.Partial
 		if m.Key != (Key{}) && m.Spelling == marker.SpellingOf(row.Type, row.Value) {
-			h.key, h.canonical = m.Key, true
+			e.key, e.canonical = m.Key, true
 		}
 		if len(m.Owners) > 0 {
-			h.winner = marker.OwnersDigest(m.Owners[0])
+			e.winner = marker.OwnersDigest(m.Owners[0])
 		}
 	case Sigma:
 		id := strings.ToLower(row.RuleID)
@@ -133,43 +133,43 @@ func (r *Rows) judge(row *Row) entry {
 			if rule.ID != "" {
 				id = rule.ID
 			}
-			class, instance, applied, h.stopped = rule.Class, rule.Ref.Instance, rule.Ref.Applied, rule.Ref.Disabled
-			h.text = marker.SigmaText(row.Name, rule)
+			class, instance, applied, e.stopped = rule.Class, rule.Ref.Instance, rule.Ref.Applied, rule.Ref.Disabled
+			e.text = marker.SigmaText(row.Name, rule)
 			if class == marker.Ours {
-				h.winner = marker.OwnersDigest(rule.Ref.Owner)
-				h.owners, h.count = h.winner, 1
+				e.winner = marker.OwnersDigest(rule.Ref.Owner)
+				e.owners, e.count = e.winner, 1
 			}
 		}
-		h.key, h.canonical = KeyOf(Sigma, "", id), true
+		e.key, e.canonical = KeyOf(Sigma, "", id), true
 	case YARA:
 		line, _, c := marker.SplitYARA(row.Content)
-		class, instance, applied, h.stopped = c, line.Instance, line.Applied, line.Disabled != ""
-		h.text, h.canonical = marker.YARAText(row.Name, row.Content), true
-		h.key = KeyOf(YARA, "row", row.ID)
+		class, instance, applied, e.stopped = c, line.Instance, line.Applied, line.Disabled != ""
+		e.text, e.canonical = marker.YARAText(row.Name, row.Content), true
+		e.key = KeyOf(YARA, "row", row.ID)
 		if c == marker.Ours {
-			h.key = KeyOf(YARA, "", line.Owners[0])
-			h.winner = marker.OwnersDigest(line.Owners[0])
-			h.owners, h.count = marker.OwnersDigest(line.Owners...), uint16(len(line.Owners))
+			e.key = KeyOf(YARA, "", line.Owners[0])
+			e.winner = marker.OwnersDigest(line.Owners[0])
+			e.owners, e.count = marker.OwnersDigest(line.Owners...), uint16(len(line.Owners))
 		}
 	}
 	if row.Kind != IOC {
-		bare = h.text
+		bare = e.text
 	}
-	h.known, h.sent, h.testing = applied.Known, applied.Sent, applied.Maturity == "testing"
-	h.asked, h.kept = applied.Asked, applied.Kept
-	h.stored = applied.Known && applied.Stored != 0 && applied.Stored == bare
+	e.known, e.sent, e.testing = applied.Known, applied.Sent, applied.Maturity == "testing"
+	e.asked, e.kept = applied.Asked, applied.Kept
+	e.stored = applied.Known && applied.Stored != 0 && applied.Stored == bare
 	switch {
 	case class == marker.Old:
-		h.whose = old
+		e.whose = old
 	case class == marker.Ours && strings.EqualFold(instance, r.own.Instance):
-		h.whose = ours
+		e.whose = ours
 	case class == marker.Ours && r.own.TakeOver != "" && strings.EqualFold(instance, r.own.TakeOver):
-		h.whose = taken
+		e.whose = taken
 	case class == marker.Ours:
-		h.whose = foreign
+		e.whose = foreign
 	}
-	h.ourStop = h.stopped && !h.enabled
-	return h
+	e.ourStop = e.stopped && !e.enabled
+	return e
 }
 
 func maturityCode(s string) uint8 {
@@ -209,18 +209,18 @@ func (r *Rows) Replace(moved []Moved) {
 		if m.ID == "" {
 			continue
 		}
-		from, _ := slices.BinarySearchFunc(r.entries[:r.sealed], m.Key, func(h entry, key Key) int { return h.key.Compare(key) })
-		for _, h := range r.entries[from:r.sealed] {
-			if h.key != m.Key {
+		from, _ := slices.BinarySearchFunc(r.entries[:r.sealed], m.Key, func(e entry, key Key) int { return e.key.Compare(key) })
+		for _, e := range r.entries[from:r.sealed] {
+			if e.key != m.Key {
 				break
 			}
-			if r.read(h.at).ID == m.ID {
-				stale[h.at] = true
+			if r.read(e.at).ID == m.ID {
+				stale[e.at] = true
 			}
 		}
 	}
 	if len(stale) > 0 {
-		r.entries = slices.DeleteFunc(r.entries, func(h entry) bool { return stale[h.at] })
+		r.entries = slices.DeleteFunc(r.entries, func(e entry) bool { return stale[e.at] })
 		r.sealed = len(r.entries)
 	}
 	for _, m := range moved {
@@ -234,10 +234,10 @@ func (r *Rows) Replace(moved []Moved) {
 // which rows of the old connectors are known: those had no marker.
 func (r *Rows) Seal(w *Wanted) error {
 	for i := range r.entries { // of an earlier Seal, with what was wanted then
-		if h := &r.entries[i]; h.lent {
-			at, row := h.at, r.read(h.at)
-			*h = r.judge(&row)
-			h.at = at
+		if e := &r.entries[i]; e.lent {
+			at, row := e.at, r.read(e.at)
+			*e = r.judge(&row)
+			e.at = at
 		}
 	}
 	r.adoptNames(w)
@@ -258,15 +258,15 @@ func (r *Rows) adoptDerived(w *Wanted) {
 		return
 	}
 	byOwner := map[uint64]Key{}
-	for _, e := range w.entries {
-		if w.derived[e.at] {
-			byOwner[e.owner] = e.key
+	for _, wanted := range w.entries {
+		if w.derived[wanted.at] {
+			byOwner[wanted.owner] = wanted.key
 		}
 	}
 	for i := range r.entries {
-		if h := &r.entries[i]; h.kind == Sigma && (h.whose == ours || h.whose == taken) {
-			if key, ok := byOwner[h.winner]; ok {
-				h.key, h.lent = key, true
+		if e := &r.entries[i]; e.kind == Sigma && (e.whose == ours || e.whose == taken) {
+			if key, ok := byOwner[e.winner]; ok {
+				e.key, e.lent = key, true
 			}
 		}
 	}
@@ -275,7 +275,7 @@ func (r *Rows) adoptDerived(w *Wanted) {
 // adoptNames finds the unmarked Sigma and YARA rows whose exact name is that of one wanted rule and
 // of no other row, and takes them for an old connector's.
 func (r *Rows) adoptNames(w *Wanted) {
-	if !slices.ContainsFunc(r.entries, func(h entry) bool { return h.kind != IOC && h.whose == nobodys }) {
+	if !slices.ContainsFunc(r.entries, func(e entry) bool { return e.kind != IOC && e.whose == nobodys }) {
 		return
 	}
 	type owner struct {
@@ -283,18 +283,18 @@ func (r *Rows) adoptNames(w *Wanted) {
 		clash bool
 	}
 	names := map[Kind]map[string]*owner{Sigma: {}, YARA: {}}
-	for i, e := range w.entries {
-		if e.kind == IOC {
+	for i, wanted := range w.entries {
+		if wanted.kind == IOC {
 			continue
 		}
-		rec := w.read(e.at)
+		rec := w.read(wanted.at)
 		for _, n := range append(marker.OldNames(rec.Owner.Name), rec.Name) {
 			if n == "" {
 				continue
 			}
-			if o := names[e.kind][n]; o == nil {
-				names[e.kind][n] = &owner{want: i}
-			} else if o.want != i && w.entries[o.want].key != e.key {
+			if o := names[wanted.kind][n]; o == nil {
+				names[wanted.kind][n] = &owner{want: i}
+			} else if o.want != i && w.entries[o.want].key != wanted.key {
 				o.clash = true
 			}
 		}
@@ -302,11 +302,11 @@ func (r *Rows) adoptNames(w *Wanted) {
 	type match struct{ row, rows int }
 	found := map[int]*match{}
 	for i := range r.entries {
-		h := &r.entries[i]
-		if h.kind == IOC {
+		e := &r.entries[i]
+		if e.kind == IOC {
 			continue
 		}
-		o := names[h.kind][strings.TrimSpace(r.read(h.at).Name)]
+		o := names[e.kind][strings.TrimSpace(r.read(e.at).Name)]
 		if o == nil || o.clash {
 			continue
 		}
@@ -319,13 +319,13 @@ func (r *Rows) adoptNames(w *Wanted) {
 		m.rows++
 	}
 	for i, m := range found {
-		h, e := &r.entries[m.row], w.entries[i]
-		if m.rows != 1 || h.whose != nobodys {
+		e, wanted := &r.entries[m.row], w.entries[i]
+		if m.rows != 1 || e.whose != nobodys {
 			continue
 		}
-		h.whose, h.winner, h.lent = old, e.owner, true
-		if h.kind == YARA || w.derived[e.at] {
-			h.key = e.key
+		e.whose, e.winner, e.lent = old, wanted.owner, true
+		if e.kind == YARA || w.derived[wanted.at] {
+			e.key = wanted.key
 		}
 	}
 }

@@ -56,24 +56,24 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 		return Readback{}
 	}
 	r := Rows{own: own, canon: canon}
-	h := r.judge(row)
-	if h.whose != ours {
+	e := r.judge(row)
+	if e.whose != ours {
 		return Readback{Unmarked: true, Problem: "HarfangLab did not keep our marker, so the rule could not be managed; look at its limits for comments and contents"}
 	}
 	if !ok {
 		return Readback{Problem: "the plan names no digest for it"}
 	}
 	back := Readback{Enable: inState, Status: !second && (ch.Action == Create || slices.Contains(ch.Fields, "hl_status")) && row.HLStatus != ch.After.HLStatus}
-	respelled := ch.Kind == IOC && h.key != ch.Key
-	text := h.text == wanted || h.stored && h.sent == wanted
-	kept := back.compare(row, &h, asked)
+	respelled := ch.Kind == IOC && e.key != ch.Key
+	text := e.text == wanted || e.stored && e.sent == wanted
+	kept := back.compare(row, &e, asked)
 	if !respelled && text && len(back.Unkept) == 0 {
 		return back
 	}
 	if second {
 		return Readback{Problem: "HarfangLab holds other content than was sent when read again"}
 	}
-	stored := h.text // also of a text that was kept: a longer note may be cut where this one was not
+	stored := e.text // also of a text that was kept: a longer note may be cut where this one was not
 	if ch.Kind == IOC {
 		m, _ := marker.ParseIOC(row.Comment)
 		stored = marker.IOCText(row.Description, m.StandardID, nil)
@@ -98,13 +98,13 @@ func parseSent(s string) (text uint64, asked marker.Fields, ok bool) {
 
 // compare notes the fields that the row does not hold as asked, but for those that its marker knows already. kept is
 // what the marker is to know from now on.
-func (r *Readback) compare(row *Row, h *entry, asked marker.Fields) (kept marker.Fields) {
+func (r *Readback) compare(row *Row, e *entry, asked marker.Fields) (kept marker.Fields) {
 	for i := range asked {
-		if !asked.Has(i) || h.has[i] == asked[i] {
+		if !asked.Has(i) || e.has[i] == asked[i] {
 			continue
 		}
-		kept[i] = h.has[i]
-		if h.asked[i] != asked[i] || h.kept[i] != h.has[i] {
+		kept[i] = e.has[i]
+		if e.asked[i] != asked[i] || e.kept[i] != e.has[i] {
 			r.Unkept = append(r.Unkept, Unkept{fieldNames[i], marker.Word(i, asked[i]), *row.field(i)})
 		}
 	}
@@ -210,8 +210,8 @@ func (b *Body) SameAs(row *Row) bool {
 // Whose tells whether a row carries our marker, another's, or none, and the key of the rule it is.
 func Whose(row *Row, own Identity, canon func(typ, value string) string) (mine, others bool, key Key) {
 	r := Rows{own: own, canon: canon}
-	h := r.judge(row)
-	return h.whose == ours || h.whose == taken, h.whose == foreign, h.key
+	e := r.judge(row)
+	return e.whose == ours || e.whose == taken, e.whose == foreign, e.key
 }
 
 // Row is the rule that a change wants to exist, ready to be created.
