@@ -12,8 +12,8 @@ import (
 	"harfangsync/sources/exclude"
 )
 
-// Config is every setting that is in effect. Load makes it; a part that a command needs is complete
-// once Require has said so.
+// Config is every setting that is in effect. Load makes it; the part that a command needs is complete if
+// Load was told that it does.
 type Config struct {
 	OpenCTI    OpenCTI
 	Connector  Connector
@@ -100,6 +100,9 @@ type Sync struct {
 	selection reconcile.Selection // without what a run adds
 }
 
+// Observables says whether the observables attached to an indicator count.
+func (s *Sync) Observables() bool { return s.ValuesFrom != FromPattern }
+
 // Selection is our own word on which indicators are wanted, of some kinds or of all. ownFilter says that
 // no stream's filters are adopted beside it.
 func (s *Sync) Selection(ownFilter bool, kinds ...reconcile.Kind) reconcile.Selection {
@@ -111,9 +114,8 @@ func (s *Sync) Selection(ownFilter bool, kinds ...reconcile.Kind) reconcile.Sele
 
 // Limits are the limits of the safety gates.
 type Limits struct {
-	SourceShrink int           // percent of the last good run's indicators that may be lost
-	Failures     int           // consecutive failures that stop an apply
-	PlanAge      time.Duration // of a saved plan
+	reconcile.Limits
+	PlanAge time.Duration // of a saved plan
 }
 
 // Tail is the timing of the live mode.

@@ -236,16 +236,8 @@ func TestPlaceholders(t *testing.T) {
 		{"what config print shows is no secret", good("HARFANGLAB_TOKEN=***"), everything, []string{"harfanglab.token"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			atOnce := settingsOf(loadError(tt.env, tt.needs...))
-			if diff := cmp.Diff(tt.want, atOnce); diff != "" {
-				t.Errorf("problems of Load (-want +got):\n%s", diff)
-			}
-			c, err := load("", tt.env)
-			if err != nil {
-				return // said above
-			}
-			if diff := cmp.Diff(tt.want, settingsOf(c.Require(tt.needs...))); diff != "" {
-				t.Errorf("problems of Require (-want +got):\n%s", diff)
+			if diff := cmp.Diff(tt.want, settingsOf(loadError(tt.env, tt.needs...))); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -264,7 +256,7 @@ func settingsOf(err error) []string {
 	return out
 }
 
-func TestRequire(t *testing.T) {
+func TestWhatIsLacking(t *testing.T) {
 	for _, tt := range []struct {
 		name, env string
 		needs     []config.Need
@@ -282,11 +274,7 @@ func TestRequire(t *testing.T) {
 		{"imports that are on", "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true", []config.Need{config.NeedImports}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := load("", tt.env)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := errorText(c.Require(tt.needs...)); got != tt.want {
+			if got := errorText(loadError(tt.env, tt.needs...)); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})

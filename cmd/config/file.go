@@ -132,7 +132,7 @@ func (f *file) unknown(path, child string, key *yaml.Node) {
 		f.problem(child, key, "is no setting", remedy)
 		return
 	}
-	if inherited[env(child)] {
+	if slices.Contains(inherited, env(child)) {
 		return
 	}
 	w := fmt.Sprintf("%s (%s) is no setting and is not read", child, f.where(key))

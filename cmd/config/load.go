@@ -17,13 +17,13 @@ type Sources struct {
 	Path  string            // of the file; "" is $HARFANGSYNC_CONFIG, else config.yml if present
 	Env   []string          // NAME=value
 	Flags map[string]string // by setting, as in Flag.Setting
-	Needs []Need            // what Load checks beside the values, as Require would
+	Needs []Need            // what must be set, and no placeholder
 	// ReadFile reads the settings file, secrets, authorities and exclusions; nil is os.ReadFile.
 	ReadFile func(string) ([]byte, error)
 }
 
 // Load reads and checks the settings. Its error joins every *Problem; there is no Config then.
-// Placeholders such as ChangeMe count as unset, and are problems where Needs or Require ask for them.
+// Placeholders such as ChangeMe count as unset, and are problems where Needs ask for them.
 func Load(in Sources) (*Config, error) {
 	c, err := load(in)
 	if err != nil {
@@ -128,7 +128,7 @@ func (l *loader) setting(s *setting) {
 	if len(values) > 0 && !l.agree(s, values) {
 		return
 	}
-	if len(values) > 0 && isPlaceholder(s, values[0]) {
+	if len(values) > 0 && placeholderText(values[0].shown(), s.secret) {
 		s.sample, values = &values[0], nil
 	}
 	if len(values) == 0 {
@@ -158,10 +158,6 @@ func (l *loader) check(s *setting) {
 	if s.check != nil && !s.broken && !slices.ContainsFunc(s.with, unknown) {
 		l.faulty(s, given{origin: s.origin}, s.check(l, s))
 	}
-}
-
-func isPlaceholder(s *setting, g given) bool {
-	return placeholderText(g.shown(), s.secret)
 }
 
 func (l *loader) flag(s *setting) []given {

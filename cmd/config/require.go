@@ -1,9 +1,6 @@
 package config
 
-import (
-	"errors"
-	"slices"
-)
+import "slices"
 
 // Need is a part of the settings that a command cannot do without.
 type Need int
@@ -18,11 +15,8 @@ const (
 	NeedImports         // at least one import switched on: pull
 )
 
-// Require says what is lacking for a command: settings that are not set, or still hold a placeholder
-// such as ChangeMe. Its error joins every *Problem.
-func (c *Config) Require(needs ...Need) error { return errors.Join(c.lacks(needs)...) }
-
-// lacks lists what Require joins. Settings with a problem of their own are left out.
+// lacks lists what is lacking for a command: settings that are not set, or still hold a placeholder such
+// as ChangeMe. Settings with a problem of their own are left out.
 func (c *Config) lacks(needs []Need) []error {
 	var lacking []error
 	lack := func(s *setting, message, remedy string) {

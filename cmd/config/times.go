@@ -49,9 +49,9 @@ func (s Start) String() string {
 	return b.String()
 }
 
-// ParseTime reads a moment as ParseStart does, seen from now. The result is in UTC.
+// ParseTime reads a moment as parseStart does, seen from now. The result is in UTC.
 func ParseTime(s string, now time.Time) (time.Time, error) {
-	start, err := ParseStart(s)
+	start, err := parseStart(s)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%q %w", s, err)
 	}
@@ -60,9 +60,9 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 
 const timeForm = "write it as 2026-01-31, 2026-01-31T08:00:00Z, P7D or 7 days ago"
 
-// ParseStart reads ISO 8601: a date, which is its midnight, or a date and a time; without a zone it is
+// parseStart reads ISO 8601: a date, which is its midnight, or a date and a time; without a zone it is
 // UTC. A duration such as P7D or PT12H, and words such as "7 days ago", count back from now.
-func ParseStart(s string) (Start, error) {
+func parseStart(s string) (Start, error) {
 	s = strings.ToUpper(strings.TrimSpace(s))
 	if s == "NOW" {
 		return Start{}, nil
@@ -129,6 +129,6 @@ func number(digits string) int {
 
 // start is the kind of a setting that says from when on.
 func start(at *Start) kind {
-	return scalar(at, ParseStart, func(s Start) any { return s.String() }).
+	return scalar(at, parseStart, func(s Start) any { return s.String() }).
 		described("ISO 8601 time, or back from now: `P7D`, `7 days ago`", object{"type": "string"})
 }

@@ -113,5 +113,5 @@ func (t *target) snapshotHeader() snapshot.Header {
 // snapshotSelection is what of a selection OpenCTI evaluates, so that it keeps indicators out of a read.
 func (t *target) snapshotSelection(ownFilter bool) snapshot.Selection {
 	s := t.cfg.Sync.Selection(ownFilter)
-	return snapshot.Selection{Detection: s.NeedDetection, MinScore: s.MinScore, Observables: t.cfg.Sync.ValuesFrom != config.FromPattern}
+	return snapshot.Selection{Detection: s.NeedDetection, MinScore: s.MinScore, Observables: t.cfg.Sync.Observables()}
 }

@@ -81,9 +81,7 @@ func (r *reporter) applied(done *run.Report) {
 // pulled notes an import of alerts.
 func (r *reporter) pulled(done *pull.Report, took time.Duration) {
 	r.metrics.SetPhase(metrics.Pull, took)
-	if !done.Cursor.IsZero() {
-		r.metrics.SetCursor(done.Cursor)
-	}
+	r.metrics.Cursor = cmp.Or(done.Cursor, r.metrics.Cursor)
 }
 
 // tell writes the metrics and sends a notice. err is what the command ends with.
@@ -144,12 +142,13 @@ func (r *reporter) close(code int) {
 	if r.doc == nil {
 		m.SetPhase(metrics.Read, time.Since(r.reached)) // and ended there
 	}
+	m.Requests = map[metrics.Request]int64{}
 	for side, c := range map[string]*httpclient.Client{"opencti": r.t.octiHTTP, "harfanglab": r.t.hlHTTP} {
 		if c == nil {
 			continue
 		}
 		for _, n := range c.Tallies() {
-			m.SetRequests(metrics.Request{Side: side, Method: n.Method, Status: n.Status}, n.Requests)
+			m.Requests[metrics.Request{Side: side, Method: n.Method, Status: n.Status}] = n.Requests
 		}
 	}
 }

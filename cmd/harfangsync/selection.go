@@ -64,7 +64,7 @@ func meaningDigest(s *config.Sync) string {
 }
 
 func patternOptions(s *config.Sync) pattern.Options {
-	return pattern.Options{StrongestHash: s.Hashes == config.StrongestHash, Observables: s.ValuesFrom != config.FromPattern, Excluded: s.Excluded.Match}
+	return pattern.Options{StrongestHash: s.Hashes == config.StrongestHash, Observables: s.Observables(), Excluded: s.Excluded.Match}
 }
 
 // meaning turns a STIX indicator into values and skips.

@@ -225,8 +225,8 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		return err
 	}
 	selection := cfg.Sync.Selection(own, kinds...)
-	t.source = &opencti.Source{Client: t.octi, Filter: stream, Selection: &selection, AsOf: t.asOf, Observables: cfg.Sync.ValuesFrom != config.FromPattern}
-	t.every = &opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: cfg.Sync.ValuesFrom != config.FromPattern}
+	t.source = &opencti.Source{Client: t.octi, Filter: stream, Selection: &selection, AsOf: t.asOf, Observables: cfg.Sync.Observables()}
+	t.every = &opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: cfg.Sync.Observables()}
 	t.job = &run.Job{
 		Source:  t.source,
 		Sink:    t.hl,
@@ -244,7 +244,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 			Unmanaged: cfg.Sync.Unmanaged, Mode: cfg.Sync.Policy, Kinds: kinds,
 			Meaning: meaningDigest(&cfg.Sync), Mapping: cfg.Sync.Mapping,
 		},
-		Limits:    reconcile.Limits{SourceShrink: cfg.Sync.Limits.SourceShrink, Failures: cfg.Sync.Limits.Failures},
+		Limits:    cfg.Sync.Limits.Limits,
 		Overrides: reconcile.Overrides{AllowEmpty: s.allowEmpty, AcceptShrink: s.acceptShrink, AcceptRemovals: s.acceptRemovals},
 		Filter:    filterDigest(stream.Digest(), &selection),
 		OwnFilter: stream == nil,

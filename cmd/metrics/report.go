@@ -93,14 +93,3 @@ func (r *Report) SetPhase(p Phase, took time.Duration) {
 	}
 	r.Phases[p] = max(took, 0)
 }
-
-// SetRequests notes how many requests of one sort were sent, in place of an earlier note.
-func (r *Report) SetRequests(q Request, n int64) {
-	if r.Requests == nil {
-		r.Requests = map[Request]int64{}
-	}
-	r.Requests[q] = n
-}
-
-// SetCursor notes up to which moment alerts were brought back.
-func (r *Report) SetCursor(at time.Time) { r.Cursor = at }

@@ -80,9 +80,8 @@ func TestAReportCountsWhatARunDid(t *testing.T) {
 	}})
 	r.SetPhase(metrics.Read, 1500*time.Millisecond)
 	r.SetPhase(metrics.Pull, -time.Second)
-	r.SetRequests(metrics.Request{Side: "harfanglab", Method: "POST", Status: "4xx"}, 3)
-	r.SetRequests(metrics.Request{Side: "opencti", Method: "POST", Status: "error"}, 1)
-	r.SetCursor(ended.Add(-90 * time.Second))
+	r.Requests = map[metrics.Request]int64{{Side: "harfanglab", Method: "POST", Status: "4xx"}: 3, {Side: "opencti", Method: "POST", Status: "error"}: 1}
+	r.Cursor = ended.Add(-90 * time.Second)
 	want := []string{
 		`harfangsync_applied{action="create"} 1`,
 		`harfangsync_applied{action="delete"} 1`,
