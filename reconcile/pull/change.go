@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/state"
 )
 
@@ -17,20 +16,9 @@ func (p *pull) updateAll(ctx context.Context, entries []*entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	var objects []alert.Object
-	var internal []string
-	entries = slices.DeleteFunc(slices.Clone(entries), func(e *entry) bool {
-		of, err := p.Importer.Alert(&e.a, nil, p.has)
-		if err != nil {
-			p.fail(e.item(), e.a.Time, err)
-			return true
-		}
-		objects = append(objects, of[0]) // the incident alone; the rest does not change
-		internal = append(internal, e.stored.IDs[0])
-		return false
-	})
-	if len(entries) == 0 {
-		return nil
+	internal := make([]string, len(entries))
+	for i, e := range entries {
+		internal[i] = e.stored.IDs[0]
 	}
 	owners, err := p.Knowledge.IndicatorsOf(ctx, internal)
 	if err != nil {
@@ -39,40 +27,16 @@ func (p *pull) updateAll(ctx context.Context, entries []*entry) error {
 	if err := p.name(ctx, entries, owners); err != nil {
 		return err
 	}
-	sights, err := p.turned(ctx, entries)
-	if err != nil {
-		return err
-	}
-	if len(sights) > mostSights && len(entries) > 1 {
-		half := len(entries) / 2
-		if err := p.updateAll(ctx, entries[:half]); err != nil {
-			return err
+	var parts []part
+	for _, e := range entries {
+		objects, err := p.Importer.Alert(&e.a, nil, p.has)
+		if err != nil {
+			p.fail(e.item(), e.a.Time, err)
+			continue
 		}
-		return p.updateAll(ctx, entries[half:])
+		parts = append(parts, part{e, objects[:1]}) // the incident alone; the rest does not change
 	}
-	err = p.deliver(ctx, objects, sights, entries)
-	if err == nil {
-		p.accept(entries, Updated)
-		p.report.Sightings += len(sights)
-		return nil
-	}
-	refused, ok := errors.AsType[*importError](err)
-	if !ok {
-		return p.undecided(entries, err)
-	}
-	if len(entries) == 1 {
-		p.fail(entries[0].item(), entries[0].a.Time, refused)
-		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
-	}
-	if err := p.isolate(ctx, entries, refused); err != nil {
-		return err
-	}
-	for i := range entries {
-		if err := p.updateAll(ctx, entries[i:i+1]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.sendAll(ctx, parts, Updated, p.turned)
 }
 
 // name gives entries their owners with the ids they have now.
@@ -110,29 +74,27 @@ func (p *pull) name(ctx context.Context, entries []*entry, owners map[string][]s
 
 // turned are the sightings whose sign is another now.
 func (p *pull) turned(ctx context.Context, entries []*entry) ([]*sighting, error) {
-	moved := pairsOf(entries)
-	stored, err := p.stored(ctx, moved.indicators)
+	g, err := p.group(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
-	p.indicated = map[string][]Stored{}
 	var out []*sighting
-	for _, at := range moved.order {
-		have := stored.of(p.Importer, at, moved.standard[at.indicator])
+	for _, at := range g.pairs {
+		moved, ref, have := g.entries[at], g.refs[at.indicator], g.stored(p.Importer, at)
 		if have == nil { // an earlier import lost it
-			for _, e := range moved.entries[at] {
+			for _, e := range moved {
 				e.again = true
 			}
-			s, err := p.sighting(ctx, at, moved.standard[at.indicator], moved.entries[at], nil)
+			s, err := p.sighting(ctx, at, ref, moved, nil)
 			if err != nil {
 				return nil, err
 			}
 			out = append(out, s)
 			continue
 		}
-		negative := allNegative(moved.entries[at])
+		negative := allNegative(moved)
 		if negative {
-			others, err := p.others(ctx, at, moved.entries[at])
+			others, err := p.others(ctx, at, moved)
 			if err != nil {
 				return nil, err
 			}
@@ -141,9 +103,9 @@ func (p *pull) turned(ctx context.Context, entries []*entry) ([]*sighting, error
 		if negative == have.Negative {
 			continue
 		}
-		s := &sighting{pair: at, ref: moved.standard[at.indicator], id: sightingID(have, ""), count: have.Count, increment: have.Count, first: have.First, last: have.Last, negative: negative}
+		s := &sighting{pair: at, ref: ref, id: sightingID(have, ""), count: have.Count, increment: have.Count, first: have.First, last: have.Last, negative: negative}
 		if s.first.IsZero() || s.last.IsZero() || s.id == "" {
-			s.first, s.last, s.id = seenAt(&moved.entries[at][0].a), seenAt(&moved.entries[at][0].a), p.Importer.SightingID(s.ref, at.endpoint)
+			s.first, s.last, s.id = seenAt(&moved[0].a), seenAt(&moved[0].a), p.Importer.SightingID(s.ref, at.endpoint)
 		}
 		out = append(out, s)
 	}
@@ -193,7 +155,7 @@ func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
 			case err != nil:
 				p.Log.Warn("an alert that was handed over cannot be read, so it is not known whether it came in", "alert", f.ID, "error", err)
 			case a != nil:
-				must = append(must, due{incident: p.Importer.IncidentID(a)})
+				must = append(must, due{id: p.Importer.IncidentID(a)})
 			}
 		}
 	}

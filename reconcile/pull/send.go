@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/state"
 )
@@ -32,14 +31,7 @@ func (p *pull) importAll(ctx context.Context, entries []*entry) error {
 		}
 		parts = append(parts, part{e, objects})
 	}
-	for len(parts) > 0 {
-		n := fit(parts)
-		if err := p.importParts(ctx, parts[:n]); err != nil {
-			return err
-		}
-		parts = parts[n:]
-	}
-	return nil
+	return p.sendAll(ctx, parts, Imported, p.sightings)
 }
 
 // part is what one alert adds to a bundle.
@@ -64,21 +56,36 @@ func fit(parts []part) int {
 	return len(parts)
 }
 
-// importParts sends one bundle of alerts. If OpenCTI does not take all of it, each alert is tried alone.
-func (p *pull) importParts(ctx context.Context, parts []part) error {
+// sighter gives the sightings that go with some alerts.
+type sighter func(ctx context.Context, entries []*entry) ([]*sighting, error)
+
+// sendAll sends alerts, as many in one bundle as fit.
+func (p *pull) sendAll(ctx context.Context, parts []part, result Result, sighted sighter) error {
+	for len(parts) > 0 {
+		n := fit(parts)
+		if err := p.sendParts(ctx, parts[:n], result, sighted); err != nil {
+			return err
+		}
+		parts = parts[n:]
+	}
+	return nil
+}
+
+// sendParts sends one bundle of alerts. If OpenCTI does not take all of it, each alert is tried alone.
+func (p *pull) sendParts(ctx context.Context, parts []part, result Result, sighted sighter) error {
 	entries := make([]*entry, len(parts))
 	var objects []alert.Object
 	for i := range parts {
 		entries[i] = parts[i].entry
 		objects = append(objects, parts[i].objects...)
 	}
-	sights, err := p.sightings(ctx, entries)
+	sights, err := sighted(ctx, entries)
 	if err != nil {
 		return err
 	}
-	err = p.deliver(ctx, objects, sights, entries)
+	err = p.send(ctx, objects, sights, entries)
 	if err == nil {
-		p.accept(entries, Imported)
+		p.accept(entries, result)
 		p.report.Sightings += len(sights)
 		return nil
 	}
@@ -96,11 +103,31 @@ func (p *pull) importParts(ctx context.Context, parts []part) error {
 	}
 	for i := range parts {
 		parts[i].again = true
-		if err := p.importParts(ctx, parts[i:i+1]); err != nil {
+		if err := p.sendParts(ctx, parts[i:i+1], result, sighted); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// send delivers alerts with their sightings, and sees to it that these say what they are to say.
+func (p *pull) send(ctx context.Context, objects []alert.Object, sights []*sighting, entries []*entry) error {
+	b := &bundle{name: fmt.Sprintf("HarfangLab, %d alerts", len(entries)), objects: objects, pending: &state.Pending{At: p.Clock().Truncate(time.Second)}}
+	for _, e := range entries {
+		b.must = append(b.must, due{id: e.incident, status: e.a.Status})
+		b.pending.Alerts = append(b.pending.Alerts, state.Failed{ID: e.a.ID, At: e.a.Time})
+	}
+	for _, s := range sights {
+		b.objects = append(b.objects, s.object(p.Importer, s.increment))
+		b.pending.Totals = append(b.pending.Totals, s.total())
+	}
+	if err := p.deliver(ctx, b); err != nil || p.Show != nil {
+		return err
+	}
+	if err := p.verify(ctx, sights, b.pending.Work != ""); err != nil {
+		return err
+	}
+	return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
 }
 
 // accept files alerts that OpenCTI has taken.
@@ -146,98 +173,6 @@ func (p *pull) undecided(entries []*entry, err error) error {
 	return err
 }
 
-// importError says that OpenCTI took a bundle only in part, or not at all.
-type importError struct{ words string }
-
-func (e *importError) Error() string { return e.words }
-
-// ErrPending says that a bundle is in OpenCTI's queue and not imported yet. It is no failure: the next
-// run looks after it first.
-var ErrPending = errors.New("handed over to OpenCTI, which has not imported it yet; the next run waits for it")
-
-// deliver hands a bundle over and waits until OpenCTI has all of it, with the sightings' totals as they
-// are to be.
-func (p *pull) deliver(ctx context.Context, objects []alert.Object, sights []*sighting, entries []*entry) error {
-	all := append([]alert.Object{p.Importer.Author()}, objects...)
-	for _, s := range sights {
-		all = append(all, s.object(p.Importer, s.increment))
-	}
-	bundle, err := p.Importer.Bundle(all)
-	if err != nil {
-		return &importError{err.Error()}
-	}
-	if p.Show != nil {
-		return p.Show(bundle)
-	}
-	pending := &state.Pending{At: p.Clock().Truncate(time.Second)}
-	for _, e := range entries {
-		pending.Alerts = append(pending.Alerts, state.Failed{ID: e.a.ID, At: e.a.Time})
-	}
-	for _, s := range sights {
-		pending.Totals = append(pending.Totals, s.total())
-	}
-	if err := p.push(ctx, bundle, pending, dueOf(entries)); err != nil {
-		return err
-	}
-	if err := p.verify(ctx, sights, pending.Work != ""); err != nil {
-		return err
-	}
-	return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
-}
-
-// due is an incident that has to be there, and the status that it has to show; "" is any.
-type due struct {
-	incident string
-	status   alert.Status
-}
-
-func dueOf(entries []*entry) []due {
-	out := make([]due, len(entries))
-	for i, e := range entries {
-		out[i] = due{e.incident, e.a.Status}
-	}
-	return out
-}
-
-// push hands a bundle over and waits for its work. What is pending is remembered before, so that a
-// crash at any moment leaves no bundle that nobody looks after.
-func (p *pull) push(ctx context.Context, bundle string, pending *state.Pending, must []due) error {
-	work, err := p.Knowledge.AddWork(ctx, fmt.Sprintf("HarfangLab, %d alerts", max(len(pending.Alerts), 1)))
-	if err != nil {
-		return p.side(err)
-	}
-	pending.Work = work
-	if err := p.save(ctx, func(d *state.Pull) { d.Pending = pending }); err != nil {
-		return err
-	}
-	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
-		if reconcile.FaultOf(err).Unsure {
-			p.report.Wrote = true
-			return fmt.Errorf("%w (%w)", ErrPending, err)
-		}
-		_ = p.save(ctx, func(d *state.Pull) { d.Pending = nil })
-		p.drop(ctx, work)
-		return p.side(err)
-	}
-	p.report.Wrote = true
-	return p.await(ctx, p.Clock(), work, must)
-}
-
-// drop ends a work whose bundle was not handed over.
-func (p *pull) drop(ctx context.Context, work string) {
-	if work != "" {
-		_ = p.Knowledge.CloseWork(context.WithoutCancel(ctx), work, "the bundle was not handed over")
-	}
-}
-
-// side is a failure of the platform as it is, and a verdict on the bundle as an importError.
-func (p *pull) side(err error) error {
-	if f := reconcile.FaultOf(err); f.Verdict {
-		return &importError{err.Error()}
-	}
-	return err
-}
-
 func standardIDs(owners []owner) []string {
 	ids := make([]string, len(owners))
 	for i, o := range owners {
@@ -257,16 +192,12 @@ func (p *pull) techniques(ctx context.Context, entries []*entry) error {
 			}
 		}
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	found, err := p.Knowledge.Techniques(ctx, ids)
+	found, err := there(ctx, p.Knowledge.Techniques, ids)
 	if err != nil {
 		return err
 	}
-	there := byID(found)
 	for _, id := range ids {
-		p.known[id] = there[id] != nil
+		p.known[id] = found[id] != nil
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 		ids = append(ids, id)
 		return false
 	})
-	stored, err := p.incidents(ctx, ids)
+	stored, err := there(ctx, p.Knowledge.Incidents, ids)
 	if err != nil {
 		return err
 	}
@@ -102,26 +102,19 @@ func (p *pull) wanted(a *alert.Alert) bool {
 	return slices.Contains(p.Statuses, string(a.Status)) && (p.Types == nil || slices.Contains(p.Types, a.Type)) && !a.Time.Before(start)
 }
 
-// incidents are those that OpenCTI has, by the id they were asked for with.
-func (p *pull) incidents(ctx context.Context, ids []string) (map[string]*Stored, error) {
+// there is what OpenCTI has of some ids, by each of its own.
+func there(ctx context.Context, ask func(context.Context, []string) ([]Stored, error), ids []string) (map[string]*Stored, error) {
 	if len(ids) == 0 {
-		return nil, nil
+		return map[string]*Stored{}, nil
 	}
-	found, err := p.Knowledge.Incidents(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	return byID(found), nil
-}
-
-func byID(found []Stored) map[string]*Stored {
+	found, err := ask(ctx, ids)
 	m := map[string]*Stored{}
 	for i := range found {
 		for _, id := range found[i].IDs {
 			m[id] = &found[i]
 		}
 	}
-	return m
+	return m, err
 }
 
 // flush sends what is queued: new alerts in one bundle, changed ones in another.

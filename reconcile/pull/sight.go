@@ -30,8 +30,8 @@ type sighting struct {
 
 // object is the sighting as it is sent. Once a sighting's range is as wide as it is to be, the platform
 // replaces the count (contract opencti-api 9).
-func (s *sighting) object(sc Importer, count int) alert.Object {
-	return sc.Sighting(alert.Sighting{
+func (s *sighting) object(im Importer, count int) alert.Object {
+	return im.Sighting(alert.Sighting{
 		ID: s.id, Indicator: s.ref, Endpoint: s.endpoint, First: s.first, Last: s.last, Count: count, Negative: s.negative, Created: s.first,
 	})
 }
@@ -46,11 +46,11 @@ type storedSightings map[pair]*Sighted
 // of is the sighting of a pair; ref is the indicator's standard id. Where the account may not see the
 // endpoint, the platform tells only its internal id: the sighting is known by the id that it was pushed
 // with.
-func (m storedSightings) of(sc Importer, at pair, ref string) *Sighted {
+func (m storedSightings) of(im Importer, at pair, ref string) *Sighted {
 	if have := m[at]; have != nil {
 		return have
 	}
-	return m[pair{at.indicator, sc.SightingID(ref, at.endpoint)}]
+	return m[pair{at.indicator, im.SightingID(ref, at.endpoint)}]
 }
 
 // stored are the sightings of some indicators as OpenCTI has them.
@@ -88,49 +88,51 @@ func (p *pull) each(ctx context.Context, ids []string, do func(context.Context, 
 	return g.Wait()
 }
 
-// pairs are the indicators and endpoints of some alerts, in the order in which they come.
-type pairs struct {
-	order      []pair
-	entries    map[pair][]*entry
-	indicators []string          // internal ids, each once
-	standard   map[string]string // by internal id
+// group is some alerts by what their sightings are about, with what is stored of these.
+type group struct {
+	pairs   []pair // in the order of the alerts
+	entries map[pair][]*entry
+	refs    map[string]string // standard ids of the indicators, by internal id
+	have    storedSightings
 }
 
-func pairsOf(entries []*entry) *pairs {
-	p := &pairs{entries: map[pair][]*entry{}, standard: map[string]string{}}
+func (g *group) stored(im Importer, at pair) *Sighted { return g.have.of(im, at, g.refs[at.indicator]) }
+
+// group sorts alerts by the pairs whose sightings they change.
+func (p *pull) group(ctx context.Context, entries []*entry) (*group, error) {
+	g := &group{entries: map[pair][]*entry{}, refs: map[string]string{}}
+	var indicators []string
 	for _, e := range entries {
-		if e.endpoint == "" {
-			continue
-		}
 		for _, o := range e.owners {
 			at := pair{o.internal, e.endpoint}
-			if p.entries[at] == nil {
-				p.order = append(p.order, at)
+			if e.endpoint == "" {
+				continue
 			}
-			p.entries[at] = append(p.entries[at], e)
-			if _, known := p.standard[o.internal]; !known {
-				p.indicators = append(p.indicators, o.internal)
+			if g.entries[at] == nil {
+				g.pairs = append(g.pairs, at)
 			}
-			p.standard[o.internal] = o.standard
+			g.entries[at] = append(g.entries[at], e)
+			if _, known := g.refs[o.internal]; !known {
+				indicators = append(indicators, o.internal)
+			}
+			g.refs[o.internal] = o.standard
 		}
 	}
-	return p
+	p.indicated = map[string][]Stored{}
+	var err error
+	g.have, err = p.stored(ctx, indicators)
+	return g, err
 }
 
 // sightings are those that some new alerts ask for: what is stored and the alerts' own share.
 func (p *pull) sightings(ctx context.Context, entries []*entry) ([]*sighting, error) {
-	news := pairsOf(entries)
-	if len(news.order) == 0 {
-		return nil, nil
-	}
-	stored, err := p.stored(ctx, news.indicators)
+	g, err := p.group(ctx, entries)
 	if err != nil {
 		return nil, err
 	}
-	p.indicated = map[string][]Stored{}
-	out := make([]*sighting, 0, len(news.order))
-	for _, at := range news.order {
-		s, err := p.sighting(ctx, at, news.standard[at.indicator], news.entries[at], stored.of(p.Importer, at, news.standard[at.indicator]))
+	out := make([]*sighting, 0, len(g.pairs))
+	for _, at := range g.pairs {
+		s, err := p.sighting(ctx, at, g.refs[at.indicator], g.entries[at], g.stored(p.Importer, at))
 		if err != nil {
 			return nil, err
 		}
@@ -140,9 +142,20 @@ func (p *pull) sightings(ctx context.Context, entries []*entry) ([]*sighting, er
 }
 
 func (p *pull) sighting(ctx context.Context, at pair, ref string, news []*entry, have *Sighted) (*sighting, error) {
-	s := &sighting{pair: at, ref: ref, id: p.Importer.SightingID(ref, at.endpoint), negative: allNegative(news), count: len(news)}
-	s.first, s.last = spanOf(news)
-	again := slices.ContainsFunc(news, func(e *entry) bool { return e.again })
+	s := &sighting{pair: at, ref: ref, id: p.Importer.SightingID(ref, at.endpoint), negative: true}
+	again := false
+	for _, e := range news {
+		seen := seenAt(&e.a)
+		if s.first.IsZero() || seen.Before(s.first) {
+			s.first = seen
+		}
+		if seen.After(s.last) {
+			s.last = seen
+		}
+		s.negative = s.negative && e.a.Status.Negative()
+		again = again || e.again
+	}
+	s.count = len(news)
 	if have != nil {
 		s.id = sightingID(have, s.id)
 		s.negative = s.negative && have.Negative
@@ -175,20 +188,6 @@ func (p *pull) sighting(ctx context.Context, at pair, ref string, news []*entry,
 		s.increment = len(news)
 	}
 	return s, nil
-}
-
-// spanOf is from the first to the last moment at which something was seen.
-func spanOf(entries []*entry) (first, last time.Time) {
-	for _, e := range entries {
-		seen := seenAt(&e.a)
-		if first.IsZero() || seen.Before(first) {
-			first = seen
-		}
-		if seen.After(last) {
-			last = seen
-		}
-	}
-	return first, last
 }
 
 func allNegative(entries []*entry) bool {

@@ -117,7 +117,7 @@ func (p *pull) threat(ctx context.Context, t *alert.Threat) error {
 	if before {
 		result = Updated
 	}
-	err = p.deliverCase(ctx, objects, it.Object)
+	err = p.deliver(ctx, &bundle{name: "HarfangLab, one threat", objects: objects, must: []due{{id: it.Object, isCase: true}}})
 	if err == nil {
 		delete(p.failed, key)
 		file(result, nil)
@@ -149,7 +149,7 @@ func (p *pull) contents(ctx context.Context, t *alert.Threat) (refs []string, n 
 		for i := range page {
 			ids[i] = p.Importer.IncidentID(&page[i])
 		}
-		stored, err := p.incidents(ctx, ids)
+		stored, err := there(ctx, p.Knowledge.Incidents, ids)
 		if err != nil {
 			return err
 		}
@@ -193,39 +193,4 @@ func (p *pull) sameCase(ctx context.Context, t *alert.Threat, objects []alert.Ob
 		}
 	}
 	return true, true, nil
-}
-
-func (p *pull) deliverCase(ctx context.Context, objects []alert.Object, id string) error {
-	bundle, err := p.Importer.Bundle(append([]alert.Object{p.Importer.Author()}, objects...))
-	if err != nil {
-		return err
-	}
-	if p.Show != nil {
-		return p.Show(bundle)
-	}
-	work, err := p.Knowledge.AddWork(ctx, "HarfangLab, one threat")
-	if err != nil {
-		return err
-	}
-	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
-		if reconcile.FaultOf(err).Unsure {
-			p.report.Wrote = true
-			return fmt.Errorf("%w (%w)", ErrPending, err)
-		}
-		return err
-	}
-	p.report.Wrote = true
-	if work != "" {
-		return p.await(ctx, p.Clock(), work, nil)
-	}
-	for range 50 {
-		found, err := p.Knowledge.Cases(ctx, []string{id})
-		if err != nil || len(found) > 0 {
-			return p.interrupted(ctx, err)
-		}
-		if err := p.wait(ctx, time.Second); err != nil {
-			return fmt.Errorf("%w (%w)", ErrPending, err)
-		}
-	}
-	return ErrPending
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/pull"
 )
@@ -182,5 +183,18 @@ func TestCasesWithoutWorks(t *testing.T) {
 	report, err := r.withThreats(t, &memStore{}).Pull(ctx)
 	if !errors.Is(err, pull.ErrPending) || !errors.Is(err, context.Canceled) || report.Count("threat", pull.Waiting) != 1 {
 		t.Errorf("interrupted: %v, %+v", err, report.Items)
+	}
+}
+
+// A work whose bundle OpenCTI does not take is ended, or each run would leave one behind that waits for ever.
+func TestTheWorkOfARefusedCaseIsEnded(t *testing.T) {
+	for name, why := range map[string]error{"refused": &memFault{reconcile.Fault{Verdict: true}, "no such bundle"}, "down": errA} {
+		r := newRelayed()
+		r.threat("one", 20*time.Second)
+		r.take = func(*relayed, string, string) error { return why }
+		_, _ = r.withThreats(t, &memStore{}).Pull(t.Context())
+		if len(r.closed) != 1 || len(r.works) != 1 || r.works[r.closed[0]] == nil {
+			t.Errorf("%s: works %v, ended %v", name, r.works, r.closed)
+		}
 	}
 }

@@ -2,12 +2,10 @@ package pull
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
 )
 
 // verify reads the sightings back and sends those once more whose count or sign is not what it is to
@@ -17,7 +15,7 @@ import (
 // was pushed is given time to come in first: it would overwrite a correction that overtakes it.
 func (p *pull) verify(ctx context.Context, sights []*sighting, tied bool) error {
 	const rounds = 3
-	var doubt error // of the last round
+	var doubt error // of the last correction, of which nobody knows whether it was taken
 	for round := 1; len(sights) > 0; round++ {
 		wrong, err := p.wrong(ctx, sights, tied)
 		if err != nil {
@@ -27,7 +25,7 @@ func (p *pull) verify(ctx context.Context, sights []*sighting, tied bool) error 
 			return nil
 		}
 		if round > rounds && doubt != nil {
-			return fmt.Errorf("%w (%w)", ErrPending, doubt)
+			return doubt
 		}
 		if round > rounds {
 			for _, s := range wrong {
@@ -35,37 +33,22 @@ func (p *pull) verify(ctx context.Context, sights []*sighting, tied bool) error 
 			}
 			return nil
 		}
-		if doubt, err = p.correct(ctx, wrong); err != nil {
-			return err
+		doubt = p.correct(ctx, wrong)
+		if _, unsure := errors.AsType[*doubtError](doubt); doubt != nil && (!unsure || ctx.Err() != nil) {
+			return p.interrupted(ctx, doubt)
 		}
 		sights = wrong
 	}
 	return nil
 }
 
-// correct sends sightings with the count that they are to have. A push of which nobody knows whether it
-// was taken is a doubt and no failure: the sightings are read again.
-func (p *pull) correct(ctx context.Context, sights []*sighting) (doubt, err error) {
-	objects := []alert.Object{p.Importer.Author()}
+// correct sends sightings with the count that they are to have.
+func (p *pull) correct(ctx context.Context, sights []*sighting) error {
+	b := &bundle{name: fmt.Sprintf("HarfangLab, %d sightings", len(sights))}
 	for _, s := range sights {
-		objects = append(objects, s.object(p.Importer, s.count))
+		b.objects = append(b.objects, s.object(p.Importer, s.count))
 	}
-	bundle, err := p.Importer.Bundle(objects)
-	if err != nil {
-		return nil, &importError{err.Error()}
-	}
-	work, err := p.Knowledge.AddWork(ctx, fmt.Sprintf("HarfangLab, %d sightings", len(sights)))
-	if err != nil {
-		return nil, p.interrupted(ctx, p.side(err))
-	}
-	if err := p.Knowledge.Push(ctx, bundle, work); err != nil {
-		if reconcile.FaultOf(err).Unsure && ctx.Err() == nil {
-			return err, nil
-		}
-		p.drop(ctx, work)
-		return nil, p.interrupted(ctx, p.side(err))
-	}
-	return nil, p.await(ctx, p.Clock(), work, nil)
+	return p.deliver(ctx, b)
 }
 
 // wrong are the sightings that differ, after some time where nothing tells when they are imported.

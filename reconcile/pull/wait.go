@@ -2,11 +2,14 @@ package pull
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"harfangsync/reconcile"
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"harfangsync/reconcile"
 )
 
 // await waits until a work that was handed over at some time is complete and what must be there is there.
@@ -79,15 +82,15 @@ func (p *pull) look(ctx context.Context, work string, must []due, before *int) (
 	case err != nil:
 		return false, false, p.interrupted(ctx, err)
 	case len(missing) > 0 && w.Processed > 0:
-		return false, false, &importError{fmt.Sprintf("OpenCTI reports success, but %d of %d incidents are not there, such as %s", len(missing), len(must), missing[0])}
+		return false, false, &importError{fmt.Sprintf("OpenCTI reports success, but %d of %d objects are not there, such as %s", len(missing), len(must), missing[0])}
 	}
 	return len(missing) == 0, false, nil
 }
 
 // interrupted keeps a bundle pending whose fate cannot be asked for now.
 func (p *pull) interrupted(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, ErrPending) {
+		return err
 	}
 	if ctx.Err() != nil || reconcile.FaultOf(err).Side {
 		return fmt.Errorf("%w (%w)", ErrPending, err)
@@ -106,24 +109,33 @@ func wordsOf(errs []WorkError) string {
 	return fmt.Sprintf("OpenCTI reports %d errors: %s", len(errs), strings.Join(words, "; "))
 }
 
-// missing are those of some incidents that OpenCTI does not have; exact takes those for missing too that
+// missing are those of some objects that OpenCTI does not have; exact takes those for missing too that
 // show another status, where no work tells whether a change came in.
 func (p *pull) missing(ctx context.Context, must []due, exact bool) ([]string, error) {
-	ids := make([]string, len(must))
-	for i, d := range must {
-		ids[i] = d.incident
+	var incidents, cases []string
+	for _, d := range must {
+		if d.isCase {
+			cases = append(cases, d.id)
+		} else {
+			incidents = append(incidents, d.id)
+		}
 	}
-	found, err := p.incidents(ctx, ids)
+	found, err := there(ctx, p.Knowledge.Incidents, incidents)
 	if err != nil {
 		return nil, err
 	}
+	more, err := there(ctx, p.Knowledge.Cases, cases)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(found, more)
 	var missing []string
 	for _, d := range must {
-		have := found[d.incident]
+		have := found[d.id]
 		if have == nil {
-			missing = append(missing, d.incident)
+			missing = append(missing, d.id)
 		} else if facts, _ := p.Importer.Read(have.Description); exact && d.status != "" && facts.Status != d.status {
-			missing = append(missing, d.incident)
+			missing = append(missing, d.id)
 		}
 	}
 	return missing, nil
