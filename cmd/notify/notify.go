@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/secret"
 )
@@ -101,45 +103,41 @@ func (h *Hook) Send(ctx context.Context, n *Notice) error {
 	if err != nil {
 		return fmt.Errorf("notice: %w", err)
 	}
-	again, err := h.post(ctx, body)
-	if err == nil || !again {
-		return err
-	}
-	t := time.NewTimer(cmp.Or(h.Pause, time.Second))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		_, err = h.post(ctx, body)
-	case <-ctx.Done():
-	}
-	return err
+	pause := func(int) time.Duration { return cmp.Or(h.Pause, time.Second) }
+	retry := remote.Retry{Attempts: 2, Backoff: pause}.Filled()
+	return retry.Do(ctx, slog.New(slog.DiscardHandler), func() error { return h.post(ctx, body) })
 }
 
-func (h *Hook) post(ctx context.Context, body []byte) (again bool, err error) {
+// temporary is a failure that may be over at the next attempt.
+type temporary struct{ error }
+
+func (temporary) Again(most int) (int, time.Duration) { return most, 0 }
+
+func (h *Hook) post(ctx context.Context, body []byte) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL.Reveal(), bytes.NewReader(body))
 	if err != nil {
-		return false, errors.New("notice: the address of the webhook is none")
+		return errors.New("notice: the address of the webhook is none")
 	}
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := h.HTTP.Do(r)
 	if err != nil {
-		return true, errors.New("notice: " + h.hide(err))
+		return temporary{errors.New("notice: " + h.hide(err))}
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // what it says is of no interest
-	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
-		return false, nil
+	err = fmt.Errorf("notice: the webhook answers %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+	switch code := resp.StatusCode; {
+	case code >= 200 && code < 300:
+		return nil
+	case code == http.StatusTooManyRequests || code >= 500:
+		return temporary{err}
 	}
-	again = resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode >= 500
-	return again, fmt.Errorf("notice: the webhook answers %d %s", resp.StatusCode, http.StatusText(resp.StatusCode))
+	return err
 }
 
 // hide says what failed without the address: net/http puts it in front, and a proxy may repeat it.
 func (h *Hook) hide(err error) string {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err
-	}
-	text := err.Error()
+	text := remote.Bare(err).Error()
 	if errors.Is(err, context.DeadlineExceeded) {
 		text = "the webhook gives no answer in time"
 	}
