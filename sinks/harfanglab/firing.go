@@ -103,7 +103,7 @@ func (c *Client) YARAByRule(ctx context.Context, list, ruleName string) ([]recon
 func (c *Client) filesWith(ctx context.Context, list, ruleName string, filter url.Values) (found []reconcile.Located, err error) {
 	pages := 0
 	var unread error
-	_, err = each(ctx, c, rulePath(reconcile.YARA), filter, func(files []wireYARA) error {
+	_, err = each(ctx, c, rulePath(reconcile.YARA), filter, nil, func(files []wireYARA) error {
 		for i := range files {
 			w := &files[i]
 			if list != "" && w.foreign(list) || !w.holds(ruleName) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"net/http"
 	"net/url"
 
@@ -43,7 +42,7 @@ func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*
 	var found *reconcile.List
 	var stop error
 	path := sourcePath(k)
-	n, err := each(ctx, c, path, url.Values{"name__exact": {name}}, func(sources []wireSource) error {
+	n, err := each(ctx, c, path, url.Values{"name__exact": {name}}, nil, func(sources []wireSource) error {
 		for _, s := range sources {
 			if s.ID == "" {
 				return errors.New("a list without an id")
@@ -97,82 +96,4 @@ func (c *Client) CreateList(ctx context.Context, k reconcile.Kind, name string) 
 	}
 	found.Found = true
 	return found, nil
-}
-
-// counted is what a read to the end saw.
-type counted struct{ first, last, rows int }
-
-func (n counted) why() string {
-	return fmt.Sprintf("%d rows came, the count was %d at first and %d at last", n.rows, n.first, n.last)
-}
-
-// each visits every page of a collection. Offsets advance by the rows received, because a manager may
-// serve fewer than were asked for; the end is a page without a successor or without rows.
-func each[T any](ctx context.Context, c *Client, path string, query url.Values, visit func([]T) error) (counted, error) {
-	n := counted{first: -1}
-	for {
-		p, err := getPage[T](ctx, c, path, query, c.pageSize, n.rows)
-		if err != nil {
-			return n, err
-		}
-		if n.last = *p.Count; n.first < 0 {
-			n.first = *p.Count
-		}
-		n.rows += len(*p.Results)
-		if len(*p.Results) > 0 {
-			if err := visit(*p.Results); errors.Is(err, errWide) {
-				return n, ErrFilterIgnored
-			} else if err != nil {
-				return n, &IncompleteError{Path: path, Why: err.Error()}
-			}
-		}
-		if !p.more() || len(*p.Results) == 0 {
-			return n, nil
-		}
-	}
-}
-
-// Rows visits every rule of a list and proves that these are all: ids unique, as many rows as the
-// count says, first and last count equal (gate G1). Rows of other lists, which come from a manager that
-// ignores the filter, are counted and passed over. count is the number of rows of this list.
-func (c *Client) Rows(ctx context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (count int, err error) {
-	path := rulePath(k)
-	seen := map[uint64]struct{}{}
-	seed := maphash.MakeSeed()
-	var stop error
-	n, err := each(ctx, c, path, url.Values{"source_id": {list}}, func(rules []wireRule) error {
-		rows := make([]reconcile.Row, 0, len(rules))
-		for i := range rules {
-			w := &rules[i]
-			if w.ID == "" {
-				return errors.New("a row without an id")
-			}
-			h := maphash.String(seed, string(w.ID))
-			if _, twice := seen[h]; twice {
-				return fmt.Errorf("row %s came twice", w.ID)
-			}
-			seen[h] = struct{}{}
-			if w.foreign(list) {
-				continue
-			}
-			row, err := w.row(k)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, row)
-		}
-		count += len(rows)
-		stop = visit(rows)
-		return stop
-	})
-	if stop != nil {
-		return count, stop
-	}
-	if err != nil {
-		return count, err
-	}
-	if n.first != n.last || n.rows != n.last {
-		return count, &IncompleteError{Path: path, Why: n.why()}
-	}
-	return count, nil
 }

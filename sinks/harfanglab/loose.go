@@ -79,14 +79,20 @@ func (s *stamp) UnmarshalJSON(b []byte) error {
 	}
 	var t loose
 	_ = t.UnmarshalJSON(b) // never fails
+	if s.Time = timeOf(t); s.IsZero() {
+		s.unread = oneLine(string(b))
+	}
+	return nil
+}
+
+// timeOf is a time in any of the spellings, zero when it is none.
+func timeOf(l loose) time.Time {
 	for _, form := range stampForms {
-		if at, err := time.Parse(form, strings.TrimSpace(string(t))); err == nil {
-			s.Time = at.UTC()
-			return nil
+		if at, err := time.Parse(form, strings.TrimSpace(string(l))); err == nil {
+			return at.UTC()
 		}
 	}
-	s.unread = oneLine(string(b))
-	return nil
+	return time.Time{}
 }
 
 // firstOf is the first time that is known.

@@ -61,7 +61,7 @@ func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values
 	var found []reconcile.Located
 	pages := 0
 	list := filter.Get("source_id")
-	_, err := each(ctx, c, rulePath(k), filter, func(rules []wireRule) error {
+	_, err := each(ctx, c, rulePath(k), filter, nil, func(rules []wireRule) error {
 		for i := range rules {
 			if list != "" && rules[i].foreign(list) {
 				continue
