@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	fast "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // MaxOwners is how many owners an IOC comment lists by id; the digest covers all of them.
@@ -140,6 +143,9 @@ func IOCText(description, standardID string, platforms []string) uint64 {
 	return Hash(append(parts, Platforms(platforms)...)...)
 }
 
+// tolerant reads what encoding/json reads, in one pass.
+var tolerant = fast.JoinOptions(fast.MatchCaseInsensitiveNames(true), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+
 // ParseIOC reads a comment. A comment that the server cut short is still read as far as it goes, so
 // that a row of ours stays ours. A comment of an old connector may be wrapped in itself, once for
 // each time that connector disabled the rule.
@@ -149,13 +155,16 @@ func ParseIOC(s string) (IOC, Class) {
 		return IOC{}, None
 	}
 	var c comment
-	err := json.Unmarshal([]byte(t), &c)
-	if _, odd := errors.AsType[*json.UnmarshalTypeError](err); err == nil || odd { // the other members are read all the same
-		if c.ManagedBy == Product && c.Instance != "" {
-			m := fromComment(c)
-			m.Partial = c.OwnersCount == 0 && c.OwnersDigest == ""
-			return m, Ours
-		}
+	err := fast.Unmarshal([]byte(t), &c, tolerant)
+	_, odd := errors.AsType[*fast.SemanticError](err)
+	if odd { // then the other members are read all the same
+		c = comment{}
+		_ = json.Unmarshal([]byte(t), &c)
+	}
+	if (err == nil || odd) && c.ManagedBy == Product && c.Instance != "" {
+		m := fromComment(c)
+		m.Partial = c.OwnersCount == 0 && c.OwnersDigest == ""
+		return m, Ours
 	}
 	if err == nil && c.IndicatorID != "" && c.ManagedBy == "" {
 		return IOC{StandardID: c.IndicatorID}, Old
