@@ -116,18 +116,13 @@ func (p *program) app() *cli.App {
 		DisableSliceFlagSeparator: true,
 		Flags:                     p.globalFlags(),
 		Before:                    func(*cli.Context) error { return p.setLog("", "") },
-		Action: func(c *cli.Context) error {
-			if c.NArg() > 0 {
-				return help.UnknownCommand(c.Args().First(), "", c.App.Commands)
-			}
-			return cli.ShowAppHelp(c)
-		},
 		Commands: []*cli.Command{
 			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.showCommand(), p.explainCommand(),
 			p.snapshotCommand(), p.dumpCommand(), p.restoreCommand(),
 			p.doctorCommand(), p.configCommand(), p.simulateCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
 		},
 	}
+	app.Action = help.Listing("", app.Commands, cli.ShowAppHelp)
 	for _, c := range app.Commands {
 		p.prepare(c)
 	}
@@ -144,18 +139,11 @@ func (p *program) prepare(c *cli.Command) {
 	}
 	if len(c.Subcommands) > 0 {
 		c.Flags = append(c.Flags, helpFlag())
-		c.Action = func(ctx *cli.Context) error {
-			if ctx.NArg() > 0 {
-				return help.UnknownCommand(ctx.Args().First(), c.Name, c.Subcommands)
-			}
-			return cli.ShowSubcommandHelp(ctx)
-		}
+		c.Action = help.Listing(c.Name, c.Subcommands, cli.ShowSubcommandHelp)
 		return
 	}
 	c.Flags = append(c.Flags, p.globalFlags()...)
-	most := c.ArgsUsage
-	action := c.Action
-	c.SkipFlagParsing = false
+	most, action := c.ArgsUsage, c.Action
 	c.Action = func(ctx *cli.Context) error {
 		if most == "" && ctx.NArg() > 0 {
 			return exit.Usagef("%s takes no arguments, got %q; see its --help", c.Name, ctx.Args().First())

@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
 )
 
@@ -37,36 +34,15 @@ func (p *program) snapshotCommand() *cli.Command {
 
 // takeSnapshot reads OpenCTI alone. HarfangLab and the state take no part, and nothing is written but the file.
 func (p *program) takeSnapshot(ctx context.Context, out string) error {
-	cfg, err := p.load(config.NeedOpenCTI)
-	if err != nil {
+	return p.on(ctx, &shaping{alone: true}, true, func(ctx context.Context, t *target) error {
+		h, err := t.writeSnapshot(ctx, p, out)
+		t.read()
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.stdout, "Wrote a snapshot of %d indicators, read from %s on, to %s.\n", h.Count, h.Time.Format(time.RFC3339), out)
 		return err
-	}
-	cfg.Sync.State, cfg.Sync.Lock = config.Nowhere, config.Nowhere
-	if limit := cfg.Sync.Deadline; limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, run.ErrDeadline)
-		defer cancel()
-	}
-	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC()}
-	if err := t.connect(p, true); err != nil {
-		return err
-	}
-	if err := t.meet(ctx, p); err != nil {
-		return err
-	}
-	if err := t.prepare(ctx, p, &shaping{}, nil, t.ident, true); err != nil {
-		return err
-	}
-	h, err := t.writeSnapshot(ctx, p, out)
-	t.read()
-	if errors.Is(context.Cause(ctx), run.ErrDeadline) && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w (sync.deadline, %s): %w", run.ErrDeadline, cfg.Sync.Deadline, err)
-	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(p.stdout, "Wrote a snapshot of %d indicators, read from %s on, to %s.\n", h.Count, h.Time.Format(time.RFC3339), out)
-	return err
+	})
 }
 
 // writeSnapshot reads OpenCTI into a file, once more if the first read was incomplete. A read that stays

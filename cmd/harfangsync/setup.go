@@ -32,6 +32,7 @@ type shaping struct {
 	acceptRemovals int
 	takeOver       string
 	endless        bool                // sync.deadline does not hold
+	alone          bool                // OpenCTI is read, and nothing else
 	needs          []config.Need       // beside what every such command needs
 	from           string              // a snapshot to read in place of OpenCTI
 	saved          *planfile.Document  // a plan that is applied as it is; OpenCTI need not be there if it was made from a snapshot
@@ -108,6 +109,9 @@ func (s *shaping) fromSnapshot() bool { return s.saved != nil && s.saved.Source.
 
 // required is what the settings must hold.
 func (s *shaping) required() []config.Need {
+	if s.alone {
+		return []config.Need{config.NeedOpenCTI}
+	}
 	needs := append([]config.Need{config.NeedHarfangLab, config.NeedInstance}, s.needs...)
 	if s.from == "" && !s.fromSnapshot() {
 		needs = append(needs, config.NeedOpenCTI)
@@ -138,20 +142,35 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 		return err
 	}
 	p.reporter.settings(cfg, readOnly)
-	if limit := cfg.Sync.Deadline; limit > 0 && !s.endless {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, run.ErrDeadline)
-		defer cancel()
+	if s.alone {
+		cfg.Sync.State, cfg.Sync.Lock = config.Nowhere, config.Nowhere
 	}
-	t, err := p.open(ctx, cfg, s, readOnly)
-	if t != nil && t.snap != nil {
-		defer t.snap.Close()
+	limit := cfg.Sync.Deadline
+	if s.endless {
+		limit = 0
 	}
-	if err == nil {
-		err = work(ctx, t)
+	return within(ctx, limit, func(ctx context.Context) error {
+		t, err := p.open(ctx, cfg, s, readOnly)
+		if t != nil && t.snap != nil {
+			defer t.snap.Close()
+		}
+		if err != nil {
+			return err
+		}
+		return work(ctx, t)
+	})
+}
+
+// within does work within sync.deadline; 0 is none.
+func within(ctx context.Context, limit time.Duration, work func(context.Context) error) error {
+	if limit == 0 {
+		return work(ctx)
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, run.ErrDeadline)
+	defer cancel()
+	err := work(ctx)
 	if errors.Is(context.Cause(ctx), run.ErrDeadline) && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w (sync.deadline, %s): %w", run.ErrDeadline, cfg.Sync.Deadline, err)
+		return fmt.Errorf("%w (sync.deadline, %s): %w", run.ErrDeadline, limit, err)
 	}
 	return err
 }
@@ -190,10 +209,12 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	if err := t.meet(ctx, p); err != nil {
 		return t, err
 	}
-	if t.version, err = t.hl.Version(ctx); err != nil {
-		return t, err
+	if !s.alone {
+		if t.version, err = t.hl.Version(ctx); err != nil {
+			return t, err
+		}
 	}
-	return t, t.prepare(ctx, p, s, kinds, t.ident, readOnly)
+	return t, t.prepare(ctx, p, s, kinds, readOnly)
 }
 
 func (t *target) connect(p *program, readOnly bool) (err error) {
@@ -218,7 +239,7 @@ func (t *target) connect(p *program, readOnly bool) (err error) {
 }
 
 // prepare makes the job: what is wanted, what it means, and what may be done about it.
-func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []reconcile.Kind, ident opencti.Ident, readOnly bool) error {
+func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []reconcile.Kind, readOnly bool) error {
 	cfg := t.cfg
 	stream, own, err := t.stream(ctx, p, false)
 	if err != nil {
@@ -251,17 +272,14 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		Parallel:  cfg.Sync.Parallelism,
 		Log:       p.log,
 		Progress:  p.progress(),
+		Markings:  slices.Sorted(slices.Values(t.ident.MarkingNames())),
 	}
-	for _, m := range ident.Markings {
-		t.job.Markings = append(t.job.Markings, m.Definition)
-	}
-	slices.Sort(t.job.Markings)
 	if t.snap != nil {
 		if err := t.planFrom(t.now()); err != nil {
 			return err
 		}
 	}
-	t.job.Keeper, err = t.keeper(ctx, p, ident, readOnly)
+	t.job.Keeper, err = t.keeper(ctx, p, readOnly)
 	return err
 }
 

@@ -11,16 +11,16 @@ import (
 )
 
 // keeper opens the state. A state that cannot be read is none, with a warning.
-func (t *target) keeper(ctx context.Context, p *program, ident opencti.Ident, readOnly bool) (*state.Keeper, error) {
+func (t *target) keeper(ctx context.Context, p *program, readOnly bool) (*state.Keeper, error) {
 	var store state.Store
 	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, "file:"); {
 	case isFile:
 		store = state.File(path)
 	case t.cfg.Sync.State == "opencti" && t.away != nil:
 		p.log.Warn("the state is kept in OpenCTI, so this run knows nothing of earlier ones, and later ones nothing of it; sync.state: file:PATH does without OpenCTI")
-	case t.cfg.Sync.State == "opencti" && readOnly && !ident.Can("MODULES"):
+	case t.cfg.Sync.State == "opencti" && readOnly && !t.ident.Can("MODULES"):
 		p.log.Warn("the account may not read its state in OpenCTI, so this plan is not compared with the last good run", "missing", "MODULES")
-	case t.cfg.Sync.State == "opencti" && !readOnly && !ident.Can("CONNECTORAPI"):
+	case t.cfg.Sync.State == "opencti" && !readOnly && !t.ident.Can("CONNECTORAPI"):
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to keep the state (sync.state: file:PATH or none does without)"}
 	case t.cfg.Sync.State == "opencti":
 		store = t.connector(readOnly)

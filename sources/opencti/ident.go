@@ -77,6 +77,15 @@ type Ident struct {
 // Marking is one marking that the account may see.
 type Marking struct{ StandardID, Definition string }
 
+// MarkingNames are the definitions of the markings that the account may see.
+func (i Ident) MarkingNames() []string {
+	var names []string
+	for _, m := range i.Markings {
+		names = append(names, m.Definition)
+	}
+	return names
+}
+
 // Can says whether the account has a capability: one of its own contains the name, or it has BYPASS
 // (contract opencti-api 1.3).
 func (i Ident) Can(capability string) bool {

@@ -154,10 +154,7 @@ func (s *side) checkConfidence() {
 }
 
 func (s *side) checkMarkings() {
-	var names []string
-	for _, m := range s.ident.Markings {
-		names = append(names, m.Definition)
-	}
+	names := s.ident.MarkingNames()
 	if len(names) == 0 {
 		s.warn("markings", "the account may see no marking: marked indicators are invisible to it", "let its group see the markings of the indicators that are to be deployed")
 		return

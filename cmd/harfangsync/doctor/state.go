@@ -13,7 +13,6 @@ import (
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/state"
-	"harfangsync/sources/opencti"
 )
 
 // old is the age from which a last good run is worth a look.
@@ -115,9 +114,8 @@ func (s *side) remembered(where string, doc *state.Document) {
 	if s.ident == nil {
 		return
 	}
-	gone := slices.DeleteFunc(slices.Clone(good.Markings), func(name string) bool {
-		return slices.ContainsFunc(s.ident.Markings, func(m opencti.Marking) bool { return m.Definition == name })
-	})
+	seen := s.ident.MarkingNames()
+	gone := slices.DeleteFunc(slices.Clone(good.Markings), func(name string) bool { return slices.Contains(seen, name) })
 	if len(gone) > 0 {
 		s.warn("markings", "the account saw these markings at the last good run and does not any more, so nothing is removed because it is gone (gate G3): "+strings.Join(gone, ", "),
 			"let its group see them again")

@@ -1,5 +1,5 @@
 // Package help is what a person at the command line is told: the help of each command by Teach, what completes
-// a line by Complete, and what was probably meant by UnknownCommand and OnUsageError. FlagsFirst lets flags stand
+// a line by Complete, and what was probably meant by Listing and OnUsageError. FlagsFirst lets flags stand
 // anywhere.
 package help
 

@@ -11,9 +11,18 @@ import (
 
 // What a mistake in the command line is answered with: one line that says what to write instead.
 
-// UnknownCommand answers a word where a command is due. parent is empty, or the name of the command whose
-// commands are meant.
-func UnknownCommand(word, parent string, commands []*cli.Command) error {
+// Listing is what a command does that only has others: it shows them, or says which one was meant. parent is empty, or
+// its name.
+func Listing(parent string, commands []*cli.Command, show func(*cli.Context) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if c.NArg() > 0 {
+			return unknownCommand(c.Args().First(), parent, commands)
+		}
+		return show(c)
+	}
+}
+
+func unknownCommand(word, parent string, commands []*cli.Command) error {
 	var names []string
 	for _, c := range commands {
 		names = append(names, c.Name)
