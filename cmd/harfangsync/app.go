@@ -6,18 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"runtime/debug"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/cmd/harfangsync/help"
-	"harfangsync/reconcile/crash"
 )
 
 // program is what every command works with: the streams, the environment and the global flags.
@@ -71,38 +66,6 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return code
 }
 
-// tuneMemory trades a little CPU for a smaller heap: a plan of a million rules holds its digests for
-// the whole run, and the collector would otherwise let as much garbage gather beside them.
-func tuneMemory() {
-	const percent = 40
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
-	}
-}
-
-// untilSignal is done at the first SIGINT or SIGTERM; a second one kills as usual.
-func (p *program) untilSignal(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	ch := make(chan os.Signal, 1)
-	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		defer crash.Exit()
-		select {
-		case s := <-ch:
-			if n, ok := s.(syscall.Signal); ok {
-				p.signalled.Store(int32(n))
-			}
-			if !p.serving.Load() {
-				p.log.Warn("interrupted: finishing what is in flight; a second signal ends at once")
-			}
-			signal.Stop(ch)
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { signal.Stop(ch); cancel() }
-}
-
 func (p *program) app() *cli.App {
 	app := &cli.App{
 		Name:            "harfangsync",
@@ -154,40 +117,3 @@ func (p *program) prepare(c *cli.Command) {
 		return action(ctx)
 	}
 }
-
-func (p *program) globalFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringFlag{Name: "config", Usage: "settings `FILE` (default: $HARFANGSYNC_CONFIG, then config.yml if present)", Destination: &p.configPath},
-		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Destination: &p.logLevel},
-		&cli.StringFlag{Name: "log-format", Usage: "text or json", Destination: &p.logForm},
-		&cli.BoolFlag{Name: "quiet", Usage: "no log lines but errors, no progress", Destination: &p.quiet},
-		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", Destination: &p.noColor},
-		helpFlag(),
-	}
-}
-
-// helpFlag is a flag for each command; the library's own is a variable that all programs of a process
-// would share.
-func helpFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true}
-}
-
-// settingFlags are the flags that stand for settings. What the user gives goes into p.flags.
-func (p *program) settingFlags() []cli.Flag {
-	var flags []cli.Flag
-	for _, f := range config.Flags() {
-		flags = append(flags, &cli.GenericFlag{Name: f.Name, Usage: f.Usage, Category: "settings", Value: &settingFlag{p, f.Setting, f.Bool}})
-	}
-	return flags
-}
-
-// settingFlag hands a flag's text to config, which knows how to read it.
-type settingFlag struct {
-	p       *program
-	setting string
-	bool    bool
-}
-
-func (f *settingFlag) Set(v string) error { f.p.flags[f.setting] = v; return nil }
-func (f *settingFlag) String() string     { return "" }
-func (f *settingFlag) IsBoolFlag() bool   { return f.bool }

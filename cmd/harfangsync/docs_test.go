@@ -63,6 +63,45 @@ func TestReadmeWorks(t *testing.T) {
 	}
 }
 
+// The newcomer's way leads from main to the printed plan by files that hold what to look for, and is short.
+func TestTheWayToThePlanIsShort(t *testing.T) {
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, way, _ := strings.Cut(string(b), "\n| file | what to look for |\n")
+	way, _, _ = strings.Cut(way, "\n\n")
+	quoted := regexp.MustCompile("`([^`]+)`")
+	total := 0
+	var files []string
+	for row := range strings.Lines(way) {
+		names := quoted.FindAllStringSubmatch(row, -1)
+		if len(names) < 2 {
+			continue
+		}
+		content, err := os.ReadFile("../../" + names[0][1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, names[0][1])
+		for _, n := range names[1:] {
+			if !regexp.MustCompile(`(?m)^func (\([^)]*\) )?` + n[1] + `\(`).Match(content) {
+				t.Errorf("%s does not hold %s", names[0][1], n[1])
+			}
+		}
+		for line := range strings.Lines(string(content)) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+				total++
+			}
+		}
+	}
+	const most = 1200
+	if len(files) < 6 || files[0] != "cmd/harfangsync/main.go" || files[len(files)-1] != "reconcile/render/text.go" || total >= most {
+		t.Errorf("%d lines of code from main to the plan, want under %d: %q", total, most, files)
+	}
+	t.Logf("%d lines in %d files", total, len(files))
+}
+
 // Links inside the repository lead somewhere.
 func TestLinksOfTheGuides(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")

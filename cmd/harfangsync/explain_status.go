@@ -9,6 +9,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/render"
+	"harfangsync/sources/opencti"
 	"harfangsync/sources/pattern"
 )
 
@@ -87,7 +88,8 @@ func (t *target) statusOfValue(ctx context.Context, s *status) error {
 	// Everything is read, not only what the filter lets through: "why not" is asked as often as "why".
 	var ids []string
 	byID := map[string]*reconcile.Indicator{}
-	_, err := t.every.Read(ctx, t.now(), func(page []reconcile.Indicator) error {
+	every := opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: t.cfg.Sync.Observables()}
+	_, err := every.Read(ctx, t.now(), func(page []reconcile.Indicator) error {
 		for i := range page {
 			if t.gives(&page[i], value, candidates) {
 				if byID[page[i].ID] == nil {

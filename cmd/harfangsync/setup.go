@@ -6,75 +6,18 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/cmd/httpclient"
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/opencti"
 )
-
-// shaping are the flags of every command that makes a plan.
-type shaping struct {
-	only           string
-	asOf           string
-	allowEmpty     bool
-	acceptShrink   int
-	acceptRemovals int
-	takeOver       string
-	endless        bool                // sync.deadline does not hold
-	alone          bool                // OpenCTI is read, and nothing else
-	needs          []config.Need       // beside what every such command needs
-	from           string              // a snapshot to read in place of OpenCTI
-	saved          *planfile.Document  // a plan that is applied as it is; OpenCTI need not be there if it was made from a snapshot
-	check          func(*target) error // of what the command line says, before anything is asked of a platform
-}
-
-func (s *shaping) flags() []cli.Flag {
-	return []cli.Flag{
-		onlyFlag(s),
-		&cli.BoolFlag{Name: "allow-empty", Usage: "believe a source without a single wanted rule (gate G2)", Destination: &s.allowEmpty},
-		&cli.IntFlag{Name: "accept-shrink", Usage: "believe that `N` indicators went, N being the message's number (gate G2)", Destination: &s.acceptShrink},
-		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, N being the message's number (gate G4)", Destination: &s.acceptRemovals},
-		&cli.StringFlag{Name: "take-over", Usage: "take the rules of another `INSTANCE` (its connector.id) for ours, once", Destination: &s.takeOver},
-	}
-}
-
-func fromFlag(s *shaping) cli.Flag {
-	return &cli.StringFlag{Name: "from", Usage: "read the snapshot `FILE` in place of OpenCTI, which is then asked for single indicators only, if at all", Destination: &s.from}
-}
-
-func onlyFlag(s *shaping) cli.Flag {
-	return &cli.StringFlag{Name: "only", Usage: "`KINDS` to work on, of ioc,sigma,yara; the others are neither read nor changed", Destination: &s.only}
-}
-
-func (s *shaping) kinds() ([]reconcile.Kind, error) {
-	var kinds []reconcile.Kind
-	for _, word := range strings.Split(s.only, ",") {
-		word = strings.ToLower(strings.TrimSpace(word))
-		if word == "" {
-			continue
-		}
-		k, err := reconcile.ParseKind(word)
-		if err != nil {
-			return nil, exit.Usagef("--only: %v", err)
-		}
-		if !slices.Contains(kinds, k) {
-			kinds = append(kinds, k)
-		}
-	}
-	slices.Sort(kinds)
-	return kinds, nil
-}
 
 // target is both platforms as one command works with them.
 type target struct {
@@ -86,7 +29,6 @@ type target struct {
 	asOf             *time.Time // the moment at which validity dates are judged, nil for now
 	ident            opencti.Ident
 	source           *opencti.Source
-	every            reconcile.Source // indicators of our pattern types, whatever the filter says
 	settings         string
 	octiHTTP, hlHTTP *httpclient.Client
 	started          time.Time
@@ -102,21 +44,6 @@ func (p *program) sources(needs ...config.Need) config.Sources {
 		path = os.DevNull
 	}
 	return config.Sources{Path: path, Env: p.env, Flags: p.flags, Needs: needs}
-}
-
-// fromSnapshot says whether a saved plan was made without OpenCTI.
-func (s *shaping) fromSnapshot() bool { return s.saved != nil && s.saved.Source.Snapshot != nil }
-
-// required is what the settings must hold.
-func (s *shaping) required() []config.Need {
-	if s.alone {
-		return []config.Need{config.NeedOpenCTI}
-	}
-	needs := append([]config.Need{config.NeedHarfangLab, config.NeedInstance}, s.needs...)
-	if s.from == "" && !s.fromSnapshot() {
-		needs = append(needs, config.NeedOpenCTI)
-	}
-	return needs
 }
 
 // load reads the settings and sets up logging.
@@ -201,12 +128,12 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 			return t, err
 		}
 	case s.fromSnapshot():
-		t.standIn(s.saved.Source.URL)
+		t.doWithout(s.saved.Source.URL)
 	}
 	if err := t.connect(p, readOnly); err != nil {
 		return t, err
 	}
-	if err := t.meet(ctx, p); err != nil {
+	if err := t.identify(ctx, p); err != nil {
 		return t, err
 	}
 	if !s.alone {
@@ -247,7 +174,6 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 	}
 	selection := cfg.Sync.Selection(own, kinds...)
 	t.source = &opencti.Source{Client: t.octi, Filter: stream, Selection: &selection, AsOf: t.asOf, Observables: cfg.Sync.Observables()}
-	t.every = &opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: cfg.Sync.Observables()}
 	t.job = &run.Job{
 		Source:  t.source,
 		Sink:    t.hl,

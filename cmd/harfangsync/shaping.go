@@ -1,0 +1,81 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+)
+
+// shaping are the flags of every command that makes a plan.
+type shaping struct {
+	only           string
+	asOf           string
+	allowEmpty     bool
+	acceptShrink   int
+	acceptRemovals int
+	takeOver       string
+	endless        bool                // sync.deadline does not hold
+	alone          bool                // OpenCTI is read, and nothing else
+	needs          []config.Need       // beside what every such command needs
+	from           string              // a snapshot to read in place of OpenCTI
+	saved          *planfile.Document  // a plan that is applied as it is; OpenCTI need not be there if it was made from a snapshot
+	check          func(*target) error // of what the command line says, before anything is asked of a platform
+}
+
+func (s *shaping) flags() []cli.Flag {
+	return []cli.Flag{
+		onlyFlag(s),
+		&cli.BoolFlag{Name: "allow-empty", Usage: "believe a source without a single wanted rule (gate G2)", Destination: &s.allowEmpty},
+		&cli.IntFlag{Name: "accept-shrink", Usage: "believe that `N` indicators went, N being the message's number (gate G2)", Destination: &s.acceptShrink},
+		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, N being the message's number (gate G4)", Destination: &s.acceptRemovals},
+		&cli.StringFlag{Name: "take-over", Usage: "take the rules of another `INSTANCE` (its connector.id) for ours, once", Destination: &s.takeOver},
+	}
+}
+
+func fromFlag(s *shaping) cli.Flag {
+	return &cli.StringFlag{Name: "from", Usage: "read the snapshot `FILE` in place of OpenCTI, which is then asked for single indicators only, if at all", Destination: &s.from}
+}
+
+func onlyFlag(s *shaping) cli.Flag {
+	return &cli.StringFlag{Name: "only", Usage: "`KINDS` to work on, of ioc,sigma,yara; the others are neither read nor changed", Destination: &s.only}
+}
+
+func (s *shaping) kinds() ([]reconcile.Kind, error) {
+	var kinds []reconcile.Kind
+	for _, word := range strings.Split(s.only, ",") {
+		word = strings.ToLower(strings.TrimSpace(word))
+		if word == "" {
+			continue
+		}
+		k, err := reconcile.ParseKind(word)
+		if err != nil {
+			return nil, exit.Usagef("--only: %v", err)
+		}
+		if !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds, nil
+}
+
+// fromSnapshot says whether a saved plan was made without OpenCTI.
+func (s *shaping) fromSnapshot() bool { return s.saved != nil && s.saved.Source.Snapshot != nil }
+
+// required is what the settings must hold.
+func (s *shaping) required() []config.Need {
+	if s.alone {
+		return []config.Need{config.NeedOpenCTI}
+	}
+	needs := append([]config.Need{config.NeedHarfangLab, config.NeedInstance}, s.needs...)
+	if s.from == "" && !s.fromSnapshot() {
+		needs = append(needs, config.NeedOpenCTI)
+	}
+	return needs
+}
