@@ -131,6 +131,7 @@ func TestGates(t *testing.T) {
 		{name: "20 % fewer indicators are believed", scene: scene{rows: counts{i: 100}, wanted: counts{i: 80}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
 		{name: "21 % are not", scene: scene{rows: counts{i: 100}, wanted: counts{i: 79}, last: good(counts{i: 100}), filter: "f"}, want: []string{"G2 source_shrink 21 of 100, limit 20: --accept-shrink 21"}},
 		{name: "unless the number is accepted", scene: scene{rows: counts{i: 100}, wanted: counts{i: 79}, last: good(counts{i: 100}), filter: "f", over: reconcile.Overrides{AcceptShrink: 21}}, want: []string{}},
+		{name: "and no greater one", scene: scene{rows: counts{i: 100}, wanted: counts{i: 79}, last: good(counts{i: 100}), filter: "f", over: reconcile.Overrides{AcceptShrink: 22}}, want: []string{"G2 source_shrink 21 of 100, limit 20: --accept-shrink 21"}},
 		{name: "what the evidence explains does not count", scene: scene{rows: counts{i: 100}, wanted: counts{i: 75}, why: reasons{i: reconcile.Revoked}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
 		{name: "what left the same filter does not count", scene: scene{rows: counts{i: 100}, wanted: counts{i: 75}, why: reasons{i: reconcile.OutOfFilter}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
 		{name: "losses of two kinds are one number", scene: scene{rows: counts{i: 10, y: 10}, wanted: counts{i: 7, y: 7}, last: good(counts{i: 10, y: 10}), filter: "f"},

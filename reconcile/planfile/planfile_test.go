@@ -227,6 +227,7 @@ func TestCheck(t *testing.T) {
 			d.Applyable, d.Gates = false, []reconcile.Gate{gate("G2", "source_empty_ioc", 0)}
 		}, want: all},
 		{name: "G2, another number", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_shrink", 8)} }, want: all, error: "gate G2 refused it: because"},
+		{name: "G2, a greater number than refused", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_shrink", 6)} }, want: all, error: "gate G2 refused it: because"},
 		{name: "G2, accepted", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_shrink", 7)} }, want: all},
 		{name: "G4, the sum accepted", alter: func(d *planfile.Document) {
 			d.Gates = []reconcile.Gate{gate("G4", "removals_ioc_absence", 30), gate("G4", "removals_yara_evidence", 12)}

@@ -110,7 +110,7 @@ func (s *sink) FindList(_ context.Context, k reconcile.Kind, _ string) (*reconci
 func (s *sink) CreateList(_ context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := &reconcile.List{ID: "list-" + k.String(), Name: name}
+	l := &reconcile.List{ID: "list-" + k.String(), Name: name, Found: s.lists[k] != nil}
 	s.lists[k] = l
 	return l, s.note("create list", k.String())
 }

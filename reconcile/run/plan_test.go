@@ -117,12 +117,12 @@ func TestWhatASavedPlanTeaches(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		alter func(*run.Planned)
-		known bool
+		want  string // the filter of the last good run; f is the earlier one's
 	}{
-		{"a saved plan that knows its sources", func(p *run.Planned) { p.Saved, p.Filter = true, "g" }, true},
-		{"a saved plan that does not", func(p *run.Planned) { p.Saved, p.Plan.Sources = true, nil }, false},
-		{"a restore", func(p *run.Planned) { p.Restore = true }, false},
-		{"an older plan", func(p *run.Planned) { p.Started = noon.Add(-3 * time.Hour) }, false},
+		{"a saved plan that knows its sources", func(p *run.Planned) { p.Saved, p.Filter = true, "g" }, "g"},
+		{"a saved plan that does not", func(p *run.Planned) { p.Saved, p.Filter, p.Plan.Sources = true, "g", nil }, "f"},
+		{"a restore", func(p *run.Planned) { p.Restore, p.Filter = true, "g" }, "f"},
+		{"an older plan", func(p *run.Planned) { p.Started, p.Filter = noon.Add(-3*time.Hour), "g" }, "f"},
 	} {
 		j := job(t, &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink())
 		earlier := reconcile.LastGood{At: noon.Add(-2 * time.Hour), Filter: "f"}
@@ -134,8 +134,7 @@ func TestWhatASavedPlanTeaches(t *testing.T) {
 		if r := apply(t, j, p, true); !r.Clean() {
 			t.Errorf("%s: %q", tt.name, brief(r))
 		}
-		last := j.Keeper.Document().LastGood
-		if learned := last.At.Equal(noon) && last.Filter == "g"; learned != tt.known {
+		if last := j.Keeper.Document().LastGood; last.Filter != tt.want || last.At.Equal(earlier.At) != (tt.want == "f") {
 			t.Errorf("%s: %+v", tt.name, last)
 		}
 	}

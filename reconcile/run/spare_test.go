@@ -50,6 +50,57 @@ func revoked(i reconcile.Indicator) reconcile.Indicator {
 	return i
 }
 
+// An indicator whose new value could not be deployed keeps its old one, unless that may not stay anyway.
+func TestAnOldValueStaysUntilTheNewOneIsDeployed(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		refuse   bool // the new value is not taken
+		excluded bool // nor may the old one stay
+		want     []string
+	}{
+		{"the new value is deployed", false, false, []string{"! domain_name x.example applied", "+ domain_name y.example applied"}},
+		{"it is not", true, false, []string{"! domain_name x.example conflict", "+ domain_name y.example failed"}},
+		{"it is not, and the old one is excluded now", true, true, []string{"! domain_name x.example applied", "+ domain_name y.example failed"}},
+	} {
+		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
+		j := job(t, src, snk)
+		syncAll(t, j)
+		src.read = []reconcile.Indicator{ind("a", "domain_name y.example")}
+		j.Excluded = func(_, v string) bool { return tt.excluded && v == "x.example" }
+		snk.fail = func(what, _ string) error {
+			if tt.refuse && what == "create" {
+				return &fault{reconcile.Fault{Side: true, Words: "down"}}
+			}
+			return nil
+		}
+		if d := cmp.Diff(tt.want, brief(apply(t, j, plan(t, j), false))); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
+
+// A list that was to be created and that somebody else filled meanwhile is left as it is.
+func TestAListThatSomebodyElseFilledIsLeftAsItIs(t *testing.T) {
+	theirs := reconcile.Row{Kind: reconcile.IOC, ID: "theirs", Type: "domain_name", Value: "z.example", Enabled: true}
+	for _, tt := range []struct {
+		name string
+		rows []reconcile.Row
+		want []string
+	}{
+		{"filled", []reconcile.Row{theirs}, []string{"+ domain_name x.example conflict", "+ yara name of y applied"}},
+		{"made, and empty", nil, []string{"+ domain_name x.example applied", "+ yara name of y applied"}},
+	} {
+		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example"), yara("y")}}, newSink()
+		j := job(t, src, snk)
+		p := plan(t, j)
+		snk.lists[reconcile.IOC] = &reconcile.List{ID: "list-ioc", Name: "from_OpenCTI"}
+		snk.rows = tt.rows
+		if d := cmp.Diff(tt.want, brief(apply(t, j, p, false))); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
+
 // A list that cannot be made fails its own kind alone.
 func TestAListThatCannotBeMadeStopsNoOther(t *testing.T) {
 	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example"), yara("y")}}, newSink()
