@@ -3,6 +3,7 @@ package hlsim
 import (
 	"encoding/json"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -243,9 +243,7 @@ func TestTag(t *testing.T) {
 		"c": {"closed", "2026-03-02T09:30:01.000000001+01:00", now, []string{line + "closed opencti-bridge"}},
 		"d": {"", "2026-03-02T09:00:00.123456789Z", "", nil},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("alerts (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "alerts", want, got)
 	if got := ids(t, m.get(alertPath+"?last_update__gte="+now+"&status=closed")); got != "c b" {
 		t.Errorf("found by their change: %s", got)
 	}

@@ -3,13 +3,13 @@ package hlsim
 import (
 	"encoding/json"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -238,9 +238,7 @@ func TestGeneratePlainAlerts(t *testing.T) {
 	spec.Count, spec.Shapes, spec.Plain, spec.Form, spec.Hosts = 20, []string{"ioc url"}, true, &AlertForm{}, 1
 	for _, d := range drawn(t, spec) {
 		got := []any{d["status"], d["threat_key"], d["last_update"], at(d, "agent.hostname"), strings.Contains(d["msg"].(string), ": url=https://")}
-		if diff := cmp.Diff([]any{"new", nil, nil, "WKS-001", true}, got); diff != "" {
-			t.Errorf("alert (-want +got):\n%s", diff)
-		}
+		simtest.Same(t, "alert", []any{"new", nil, nil, "WKS-001", true}, got)
 	}
 }
 

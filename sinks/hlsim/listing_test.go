@@ -2,6 +2,7 @@ package hlsim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"net/url"
 	"slices"
 	"strconv"
@@ -74,9 +75,7 @@ func TestPaging(t *testing.T) {
 			}
 			want := object{"count": 5.0, "next": link(strings.Replace(tt.next, "URL", m.url, 1)), "previous": link(strings.Replace(tt.previous, "URL", m.url, 1))}
 			delete(r.json, "results")
-			if diff := cmp.Diff(want, r.json); diff != "" {
-				t.Errorf("envelope (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "envelope", want, r.json)
 		})
 	}
 	t.Run("without a limit 100, at most 10,000", func(t *testing.T) {
@@ -257,9 +256,7 @@ func TestPagesOverChunks(t *testing.T) {
 		}
 	}
 	pages, _ := m.walk(500)
-	if diff := cmp.Diff(append(want, "last"), strings.Fields(strings.Join(pages, " "))); diff != "" {
-		t.Errorf("rows (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "rows", append(want, "last"), strings.Fields(strings.Join(pages, " ")))
 }
 
 // A filter's rows are kept between pages; a change in between is seen all the same.
@@ -300,9 +297,7 @@ func TestSources(t *testing.T) {
 				{"beyond the end", "?offset=9", []string{}},
 			}
 			for _, tt := range searches {
-				if diff := cmp.Diff(tt.want, m.get(path+tt.query).column(t, "name")); diff != "" {
-					t.Errorf("%s (-want +got):\n%s", tt.name, diff)
-				}
+				simtest.Same(t, tt.name, tt.want, m.get(path+tt.query).column(t, "name"))
 			}
 			m.do("DELETE", path, nil).want(t, 405, "")
 		})

@@ -2,6 +2,7 @@ package hlsim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"slices"
 	"strings"
 	"testing"
@@ -78,14 +79,10 @@ func TestCreatedIOC(t *testing.T) {
 		"rule_level": nil, "rule_level_override": "high", "rule_effective_level": "high", "rule_confidence_override": "strong",
 		"last_modifier": object{"id": 3.0, "username": "opencti-bridge"}, "creation_date": "2026-03-01T10:20:30.000010Z", "last_update": "2026-03-01T10:20:30.000007Z",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("created (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "created", want, got)
 	bare := m.do("POST", iocs, m.ioc("bare.example.org", object{"port": 443, "hl_local_testing_status": "validated", "unknown": 1})).want(t, 201, "").json
 	for name, v := range map[string]any{"description": nil, "comment": nil, "enabled": true, "hl_status": "stable", "rule_effective_level": "medium", "rule_level_override": nil, "references": []any{}} {
-		if diff := cmp.Diff(v, bare[name]); diff != "" {
-			t.Errorf("%s without a word about it (-want +got):\n%s", name, diff)
-		}
+		simtest.Same(t, fmt.Sprintf("%s without a word about it", name), v, bare[name])
 	}
 	if _, shown := bare["port"]; shown {
 		t.Error("the port is shown")
@@ -112,9 +109,7 @@ func TestSearch(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, m.get(iocs+"?search="+tt.search).column(t, "value")); diff != "" {
-				t.Errorf("found (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "found", tt.want, m.get(iocs+"?search="+tt.search).column(t, "value"))
 		})
 	}
 }
@@ -163,9 +158,7 @@ func TestIOCFilters(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m.SetKnobs(func(k *Knobs) { *k = tt.knobs })
-			if diff := cmp.Diff(tt.want, m.get(iocs+"?"+tt.query).column(t, "value")); diff != "" {
-				t.Errorf("found (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "found", tt.want, m.get(iocs+"?"+tt.query).column(t, "value"))
 		})
 	}
 	for _, form := range []string{"2026-03-01T10:04:30Z", "2026-03-01", "now"} {
@@ -250,9 +243,7 @@ func TestIOCUpdates(t *testing.T) {
 		}
 	}
 	slices.Sort(changed)
-	if diff := cmp.Diff([]string{"comment", "last_update"}, changed); diff != "" {
-		t.Errorf("a PATCH of the comment changed (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "a PATCH of the comment changed", []string{"comment", "last_update"}, changed)
 	m.do("PATCH", path, object{"comment": nil, "rule_level_override": nil, "rule_confidence_override": nil}).want(t, 200, `"comment":null`).want(t, 200, `"rule_effective_level":"medium"`)
 	m.do("PATCH", path, object{"references": []string{}, "name": "n"}).want(t, 200, `"references":[]`).want(t, 200, `"name":"n"`)
 	for _, name := range []string{"type", "value", "source_id"} {
@@ -392,12 +383,8 @@ func TestTexts(t *testing.T) {
 			} else {
 				path = m.makeIOC("plain.example", tt.give)
 			}
-			if diff := cmp.Diff(tt.want, pick(m.get(path))); diff != "" {
-				t.Errorf("made (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(tt.want, pick(m.do("PATCH", path, tt.give).want(t, 200, ""))); diff != "" {
-				t.Errorf("changed (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "made", tt.want, pick(m.get(path)))
+			simtest.Same(t, "changed", tt.want, pick(m.do("PATCH", path, tt.give).want(t, 200, "")))
 		})
 	}
 }

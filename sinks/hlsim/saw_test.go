@@ -3,6 +3,7 @@ package hlsim
 import (
 	"encoding/json"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"slices"
 	"strings"
 	"testing"
@@ -202,9 +203,7 @@ func TestAlertForms(t *testing.T) {
 			if id, _ := got["threat_key"].(string); len(id) == 36 {
 				got["threat_key"] = "a UUID"
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("alert (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "alert", want, got)
 		})
 	}
 }
@@ -240,9 +239,7 @@ func TestSightingsOfFiles(t *testing.T) {
 			process, _ := d["process"].(object)
 			hashes, _ := process["hashes"].(object)
 			got := []any{d["detection"], event["written_file_hashes"], process["image_name"], hashes["sha256"] == sampleHash, d["level"]}
-			if diff := cmp.Diff([]any{tt.detection, tt.written, tt.image, tt.own, "high"}, got); diff != "" {
-				t.Errorf("detection, written, image, own, level (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "detection, written, image, own, level", []any{tt.detection, tt.written, tt.image, tt.own, "high"}, got)
 			if process != nil && (process["username"] != `EXAMPLE\x` || process["process_name"] == "") {
 				t.Errorf("process %v", process)
 			}
@@ -285,20 +282,14 @@ func TestSightingsByRule(t *testing.T) {
 		"alert_type": "sigma", "rule_name": "Encoded PowerShell", "rule_id": sigmaID, "msg": "Someone hides: a=b.\nLook.\n", "rule_content": content["shown"], "level": "high",
 		"tags": []any{"attack.execution", "attack.t1059.001"}, "mitre_cells": []any{"execution__t1059.001"}, "references": []any{"https://cti.example.org/42"}, "matched": nil, "process": true,
 	}
-	if diff := cmp.Diff(want, only(Sighting{Rule: "shown"}, "alert_type", "rule_name", "rule_id", "msg", "rule_content", "level", "tags", "mitre_cells", "references")); diff != "" {
-		t.Errorf("Sigma (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(object{"alert_subtype": "eventlog", "msg": "", "matched": nil, "process": false}, only(Sighting{Rule: "log"}, "alert_subtype", "msg")); diff != "" {
-		t.Errorf("Sigma of a log (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "Sigma", want, only(Sighting{Rule: "shown"}, "alert_type", "rule_name", "rule_id", "msg", "rule_content", "level", "tags", "mitre_cells", "references"))
+	simtest.Same(t, "Sigma of a log", object{"alert_subtype": "eventlog", "msg": "", "matched": nil, "process": false}, only(Sighting{Rule: "log"}, "alert_subtype", "msg"))
 	m.SetKnobs(func(k *Knobs) { k.YARA = YARA2021 })
 	want = object{
 		"rule_name": "YARA binary check", "rule_id": "YARA binary check", "msg": "Binary was found malicious by 1 rule(s) with a score of 100", "process": true,
 		"matched": []any{object{"namespace": "loader.yar", "rulename": "second", "source": "from_OpenCTI"}},
 	}
-	if diff := cmp.Diff(want, only(Sighting{Rule: "second"}, "rule_name", "rule_id", "msg")); diff != "" {
-		t.Errorf("YARA of 2021 (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "YARA of 2021", want, only(Sighting{Rule: "second"}, "rule_name", "rule_id", "msg"))
 	q, err := m.Saw(Sighting{Value: "c2.example.org"})
 	if err != nil || len(q) != 1 {
 		t.Fatal(q, err)

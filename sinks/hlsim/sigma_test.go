@@ -2,10 +2,10 @@ package hlsim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -134,9 +134,7 @@ func TestSigmaIsWrittenAnew(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(stored), &is); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(was, is); diff != "" {
-		t.Errorf("it means something else (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "it means something else", was, is)
 	again := m.do("PATCH", sigmas+sigmaID+"/", object{"content": stored}).want(t, 200, "").json["content"]
 	if again != stored {
 		t.Errorf("writing it again changed it:\n%s", again)
@@ -198,9 +196,7 @@ func TestWhatAgentsDoNotKnow(t *testing.T) {
 			}
 			for _, r := range []object{m.get(sigmas + "?name__exact=" + id).rows(t)[0], m.do("PATCH", sigmas+id+"/", object{"enabled": true}).json, m.get(sigmas + id + "/").json} {
 				got, _ := r["warnings"].([]any)
-				if diff := cmp.Diff(tt.want, got); diff != "" {
-					t.Errorf("warnings (-want +got):\n%s", diff)
-				}
+				simtest.Same(t, "warnings", tt.want, got)
 			}
 			for _, lenient := range []bool{false, true} {
 				m.SetKnobs(func(k *Knobs) { k.LenientAgents = lenient })
@@ -234,14 +230,10 @@ func TestSigmaFilters(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, m.get(sigmas+"?"+tt.query).column(t, "name")); diff != "" {
-				t.Errorf("found (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "found", tt.want, m.get(sigmas+"?"+tt.query).column(t, "name"))
 		})
 	}
-	if diff := cmp.Diff([]any{"attack.t1059.001"}, m.get(sigmas).rows(t)[0]["rule_technique_tags"]); diff != "" {
-		t.Errorf("techniques (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "techniques", []any{"attack.t1059.001"}, m.get(sigmas).rows(t)[0]["rule_technique_tags"])
 }
 
 func TestSigmaThatIsRefused(t *testing.T) {

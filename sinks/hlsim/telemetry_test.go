@@ -2,12 +2,11 @@ package hlsim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const telemetryPath = "/api/data/telemetry/"
@@ -81,9 +80,7 @@ func TestTelemetryFilters(t *testing.T) {
 			for _, at := range m.get(telemetryPath+tt.stream+"/?"+q.Encode()).column(t, "@event_create_date") {
 				got = append(got, at[14:16])
 			}
-			if diff := cmp.Diff(tt.want, strings.Join(got, " ")); diff != "" {
-				t.Errorf("rows (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "rows", tt.want, strings.Join(got, " "))
 		})
 	}
 	refusals := []struct {
@@ -143,9 +140,7 @@ func TestSeededTelemetry(t *testing.T) {
 		p := m.Prevalence(v.Type, strings.ToUpper(v.Value), now.AddDate(0, 0, -30))
 		got[v.Name] = [2]int{p.Events, p.Agents}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("events and endpoints (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "events and endpoints", want, got)
 	m.get(telemetryPath+"DNSResolution/?requested_name=chatty.example&limit=1").want(t, 200, `{"count":9000,`)
 	m.get(telemetryPath+"Processes/?process_name=updater.exe&limit=1").want(t, 200, `{"count":10000,`)
 	m.get(telemetryPath+"Network/?saddr="+ownAddress+"&limit=1&fields=saddr,direction").want(t, 200, `[{"direction":"out","saddr":"`+ownAddress+`"}]`)

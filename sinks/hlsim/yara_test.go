@@ -1,10 +1,9 @@
 package hlsim
 
 import (
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // Contract harfanglab-api 12.21.
@@ -37,9 +36,7 @@ func TestYARAThatIsTaken(t *testing.T) {
 			}
 			got := m.get(yaras).rows(t)[0]
 			want := object{"rule_names": tt.names, "rule_technique_tags": tt.tags, "content": tt.content}
-			if diff := cmp.Diff(want, object{"rule_names": got["rule_names"], "rule_technique_tags": got["rule_technique_tags"], "content": got["content"]}); diff != "" {
-				t.Errorf("held (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "held", want, object{"rule_names": got["rule_names"], "rule_technique_tags": got["rule_technique_tags"], "content": got["content"]})
 		})
 	}
 }

@@ -1,11 +1,11 @@
 package octisim
 
 import (
+	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestAuthErrorInFull(t *testing.T) {
@@ -107,9 +107,7 @@ func TestMarkingsHide(t *testing.T) {
 	for _, q := range questions {
 		t.Run(q.name, func(t *testing.T) {
 			got := []any{ask(t, s, q.query, nil).get(q.path...), askAs(t, s, "low", q.query, nil).get(q.path...)}
-			if diff := cmp.Diff([]any{q.high, q.low}, got); diff != "" {
-				t.Errorf("high, low (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "high, low", []any{q.high, q.low}, got)
 		})
 	}
 	s.SetKnobs(func(k *Knobs) { k.HideMarking = []string{"TLP:RED"} })
@@ -131,9 +129,7 @@ func TestStreams(t *testing.T) {
 		if f != nil {
 			want["filters"] = *f
 		}
-		if diff := cmp.Diff(want, r.get("streamCollection")); diff != "" {
-			t.Errorf("stream %d (-want +got):\n%s", i, diff)
-		}
+		simtest.Same(t, fmt.Sprintf("stream %d", i), want, r.get("streamCollection"))
 	}
 	if r := ask(t, s, streamQuery, map[string]any{"id": "nobody"}); r.Text != `{"data":{"streamCollection":null}}` {
 		t.Errorf("an unknown stream: %s", r.Text)
@@ -165,7 +161,5 @@ func TestStreamPosition(t *testing.T) {
 		{"1772366400000-1", "1772366400000-2", 2.0},
 		{"1772366400000-3", "1772366400000-10", 8.0},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("first, last, size (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "first, last, size", want, got)
 }

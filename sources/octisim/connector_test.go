@@ -2,11 +2,10 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const (
@@ -64,9 +63,7 @@ func TestResetReachesTheNextPingOnce(t *testing.T) {
 	s.ResetConnector(conID)
 	again := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": conID, "name": "HarfangLab", "type": "EXTERNAL_IMPORT"}})
 	got := []any{again.get("registerConnector", "connector_state"), pinged(t, s, `"first"`), pinged(t, s, `"second"`)}
-	if diff := cmp.Diff([]any{"", "", `"second"`}, got); diff != "" {
-		t.Errorf("states (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "states", []any{"", "", `"second"`}, got)
 }
 
 // What a real platform did once in a while, a knob each.
@@ -115,9 +112,7 @@ func TestConnectorIsActiveForFiveMinutes(t *testing.T) {
 		r := ask(t, s, `query($id: String!) { connector(id: $id) { active connector_type connector_scope connector_info { run_and_terminate queue_threshold next_run_datetime } } }`, map[string]any{"id": conID})
 		want := map[string]any{"active": active, "connector_type": "EXTERNAL_IMPORT", "connector_scope": []any{"harfanglab"},
 			"connector_info": map[string]any{"run_and_terminate": true, "queue_threshold": 500.0, "next_run_datetime": nil}}
-		if diff := cmp.Diff(want, r.get("connector")); diff != "" {
-			t.Errorf("after %v (-want +got):\n%s", after, diff)
-		}
+		simtest.Same(t, fmt.Sprintf("after %v", after), want, r.get("connector"))
 	}
 }
 
@@ -170,9 +165,7 @@ func TestWorksComplete(t *testing.T) {
 			}
 			r := ask(t, s, workQuery, map[string]any{"id": id})
 			got := []any{r.get("work", "status"), r.get("work", "tracking", "import_expected_number"), r.get("work", "tracking", "import_processed_number")}
-			if diff := cmp.Diff([]any{tt.status, tt.expected, tt.done}, got); diff != "" {
-				t.Errorf("status, expected, processed (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "status, expected, processed", []any{tt.status, tt.expected, tt.done}, got)
 			if done := r.get("work", "completed_time") != nil; done != (tt.status == "complete") {
 				t.Errorf("completed_time: %s", r.Text)
 			}

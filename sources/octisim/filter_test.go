@@ -1,6 +1,7 @@
 package octisim
 
 import (
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
@@ -175,7 +176,5 @@ func TestCountsFollowTheData(t *testing.T) {
 	got = append(got, count())
 	s.Delete("revoked")
 	got = append(got, count())
-	if diff := cmp.Diff([]any{1.0, 1.0, 2.0, 1.0}, got); diff != "" {
-		t.Errorf("counts (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "counts", []any{1.0, 1.0, 2.0, 1.0}, got)
 }

@@ -2,10 +2,9 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // life shows what of an indicator changes over time.
@@ -114,9 +113,7 @@ func TestIndicatorListsGrowAndEventsTellOfChanges(t *testing.T) {
 	i, _ := s.Indicator(domainID)
 	got := []any{i.Name, i.Labels, i.IndicatorTypes, i.Platforms, i.Markings[0].Definition, i.References, len(i.Phases), *i.Confidence}
 	want := []any{"[domain-name:value = 'evil.example']", []Label{{"a"}, {"b"}}, []string{"benign", "attribution"}, []string{"linux"}, "TLP:AMBER", []ExternalRef{{Source: "S", ExternalID: "1"}}, 1, 60}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("indicator (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "indicator", want, got)
 	if n := events() - start; n != 2 {
 		t.Errorf("%d events of two changes", n)
 	}

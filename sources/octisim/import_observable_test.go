@@ -1,10 +1,9 @@
 package octisim
 
 import (
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestObservableValuesAreChecked(t *testing.T) {
@@ -109,9 +108,7 @@ func TestObservablesAreReadBack(t *testing.T) {
 				"extensions": {"extension-definition--f93e2c80-4231-4f9a-af8b-95c9bd566a82": {"description": "Seen", "created_by_ref": "`+corpID+`"}}}`), "")
 			tt.want["x_opencti_score"], tt.want["x_opencti_description"] = 80.0, "Seen"
 			tt.want["createdBy"], tt.want["objectLabel"] = map[string]any{"name": "Example Corp"}, []any{map[string]any{"value": "edr"}}
-			if diff := cmp.Diff(tt.want, held(t, s, id, `... on StixCyberObservable { `+common+` } `+tt.fields)); diff != "" {
-				t.Errorf("observable (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "observable", tt.want, held(t, s, id, `... on StixCyberObservable { `+common+` } `+tt.fields))
 		})
 	}
 }
@@ -157,7 +154,5 @@ func TestObservablesChange(t *testing.T) {
 	wants(t, pushed(t, s, corp, object+`, "x_opencti_description": "new", "x_opencti_score": 20, "labels": ["a"], "confidence": 1}`), "")
 	wants(t, pushed(t, s, corp, strings.Replace(name, "srv-db-01", "srv-good", 1)), "INDICATOR_PATTERN_EXCLUDED")
 	want := map[string]any{"x_opencti_description": "new", "x_opencti_score": 20.0, "objectLabel": []any{map[string]any{"value": "a"}}}
-	if diff := cmp.Diff(want, held(t, s, nameID, `... on StixCyberObservable { x_opencti_description x_opencti_score objectLabel { value } }`)); diff != "" {
-		t.Errorf("observable (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "observable", want, held(t, s, nameID, `... on StixCyberObservable { x_opencti_description x_opencti_score objectLabel { value } }`))
 }

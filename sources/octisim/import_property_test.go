@@ -2,6 +2,7 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"slices"
 	"strings"
 	"testing"
@@ -124,9 +125,7 @@ func consistent(t rapid.TB, s *Sim) {
 	}
 	got := []int{s.relations.live, s.sightings.live, s.entities["incident"].live, s.entities["note"].live, s.entities["case-incident"].live, s.indicators.live}
 	want := []int{count["false"], count["true"], count["Incident"], count["Note"], count["Case-Incident"], count["Indicator"]}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("relations, sightings, incidents, notes, cases, indicators (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "relations, sightings, incidents, notes, cases, indicators", want, got)
 }
 
 // TestBundlesInAnyOrderBringTheSame pushes one alert's objects shuffled and cut into parts that are

@@ -2,11 +2,10 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func relationship(id, kind, from, to, more string) string {
@@ -111,9 +110,7 @@ func TestRelationshipsMerge(t *testing.T) {
 				got = append(got, date(r.Start)+".."+date(r.Stop)+" "+r.Described)
 			}
 			slices.Sort(got) // made at one moment
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("relations (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "relations", tt.want, got)
 		})
 	}
 }

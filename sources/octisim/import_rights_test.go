@@ -2,10 +2,9 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestWhatAUserMayBringIn(t *testing.T) {
@@ -85,9 +84,7 @@ func TestWhoImportedIt(t *testing.T) {
 		map[string]any{"f": and(is("creator_id", "eq", "user-2"))})
 	want := []any{map[string]any{"node": map[string]any{"description": "later"}}}
 	for _, field := range []string{"incidents", "indicators"} {
-		if diff := cmp.Diff(want, r.get(field, "edges")); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", field, diff)
-		}
+		simtest.Same(t, field, want, r.get(field, "edges"))
 	}
 }
 
@@ -114,7 +111,5 @@ func TestACaseWithoutAuthorGetsTheUser(t *testing.T) {
 	wants(t, pushed(t, s, corp, `{"type": "x-opencti-case-incident", "id": "`+fresh("x-opencti-case-incident")+`", "name": "Case 1", "created": "2026-03-01T10:00:00.000Z"}`), "")
 	r := ask(t, s, `{ caseIncidents { edges { node { createdBy { name entity_type } } } } }`, nil)
 	want := map[string]any{"name": "Connector", "entity_type": "Individual"}
-	if diff := cmp.Diff(want, r.get("caseIncidents", "edges", 0, "node", "createdBy")); diff != "" {
-		t.Errorf("author (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "author", want, r.get("caseIncidents", "edges", 0, "node", "createdBy"))
 }

@@ -2,6 +2,7 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
@@ -157,9 +158,7 @@ func TestObjectsAreFoundByAnyID(t *testing.T) {
 			if len(all) != tt.n {
 				t.Fatalf("%d incidents, want %d", len(all), tt.n)
 			}
-			if diff := cmp.Diff(tt.ids, all[0].StixIDs); diff != "" {
-				t.Errorf("further ids (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "further ids", tt.ids, all[0].StixIDs)
 		})
 	}
 }
@@ -295,9 +294,7 @@ func TestNothingWrongIsImported(t *testing.T) {
 			if wants(t, w, tt.message); w.Processed != 2 || !w.Complete {
 				t.Errorf("everything else goes on: %+v", w)
 			}
-			if diff := cmp.Diff(before, s.Held()); diff != "" {
-				t.Errorf("held (-before +after):\n%s", diff)
-			}
+			simtest.Same(t, "held", before, s.Held())
 		})
 	}
 }

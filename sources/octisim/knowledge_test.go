@@ -1,6 +1,7 @@
 package octisim
 
 import (
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
@@ -33,9 +34,7 @@ func TestLoadedLinesGetSensibleValues(t *testing.T) {
 			"objectLabel": []any{}, "objectMarking": []any{},
 		}},
 	}
-	if diff := cmp.Diff(want, r.get("indicators", "edges")); diff != "" {
-		t.Errorf("indicators (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "indicators", want, r.get("indicators", "edges"))
 	rel := ask(t, s, basedOnQuery, map[string]any{"first": 10})
 	if got := rel.get("stixCoreRelationships", "edges", 0, "node", "to", "observable_value"); got != "evil.example" {
 		t.Errorf("based on %v: %s", got, rel.Text)
@@ -162,18 +161,14 @@ func TestBasedOn(t *testing.T) {
 			for _, p := range tt.want {
 				want[p] = true
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("pairs (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "pairs", want, got)
 		})
 	}
 	r := ask(t, s, basedOnQuery, map[string]any{"first": 1, "from": []string{"b"}})
 	want := map[string]any{"id": one, "standard_id": "file--" + strings.TrimPrefix(s.items[one].core().standard, "file--"), "entity_type": "StixFile",
 		"observable_value": md5, "file_name": "x.exe", "hashes": []any{
 			map[string]any{"algorithm": "SHA-256", "hash": strings.Repeat("e", 64)}, map[string]any{"algorithm": "MD5", "hash": md5}}}
-	if diff := cmp.Diff(want, r.get("stixCoreRelationships", "edges", 0, "node", "to")); diff != "" {
-		t.Errorf("target (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "target", want, r.get("stixCoreRelationships", "edges", 0, "node", "to"))
 	if !s.Detach("a", one) || s.Detach("a", one) {
 		t.Error("detached not exactly once")
 	}
@@ -209,7 +204,5 @@ func TestObservableValuesComeFromThePattern(t *testing.T) {
 		map[string]any{"type": "StixFile", "value": `it\s`, "hashes": nil},
 		map[string]any{"type": "IPv4-Addr", "value": "198.51.100.7", "hashes": nil},
 	}}
-	if diff := cmp.Diff(want, r.get("indicator")); diff != "" {
-		t.Errorf("indicator (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "indicator", want, r.get("indicator"))
 }

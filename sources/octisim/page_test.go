@@ -2,10 +2,10 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -100,9 +100,7 @@ func TestEmptyPageHasNoCursor(t *testing.T) {
 	s := five(Options{})
 	_, _, last := walk(t, s, byCreation(5))
 	want := map[string]any{"endCursor": "", "hasNextPage": false, "globalCount": 5.0}
-	if diff := cmp.Diff(want, last.get("indicators", "pageInfo")); diff != "" {
-		t.Errorf("pageInfo (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "pageInfo", want, last.get("indicators", "pageInfo"))
 }
 
 func TestDefaultPageAndOldCap(t *testing.T) {
@@ -183,9 +181,7 @@ func TestDataChangeBetweenPages(t *testing.T) {
 		}
 	})
 	names, _, last := walk(t, s, byCreation(2))
-	if diff := cmp.Diff([]string{"a", "b", "d", "e", "f"}, names); diff != "" {
-		t.Errorf("names (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "names", []string{"a", "b", "d", "e", "f"}, names)
 	if n := last.get("indicators", "pageInfo", "globalCount"); n != 4.0 {
 		t.Errorf("globalCount = %v, want 4: there is no snapshot", n)
 	}

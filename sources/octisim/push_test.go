@@ -2,6 +2,7 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,18 +119,14 @@ func TestErrorsNameTheObject(t *testing.T) {
 	id := pushedAs(t, s, "t", corp, bad)
 	r := ask(t, s, workQuery, map[string]any{"id": id})
 	want := map[string]any{"timestamp": "2026-03-11T12:00:00.000Z", "message": "MISSING_REFERENCE_ERROR: Element(s) not found: " + missing, "source": bad}
-	if diff := cmp.Diff([]any{want}, r.get("work", "errors")); diff != "" {
-		t.Errorf("errors (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "errors", []any{want}, r.get("work", "errors"))
 }
 
 func TestWithoutAWorkTheServerMakesOne(t *testing.T) {
 	s := registered(t, Options{})
 	ask(t, s, pushQuery, map[string]any{"connectorId": conID, "bundle": bundleOf(corp, hostUnit)})
 	want := []Work{{ID: "work_" + conID + "_2026-03-11T12:00:00.000Z", Name: "HarfangLab run @ 2026-03-11T12:00:00.000Z", Connector: conID, Complete: true, Expected: 2, Processed: 2}}
-	if diff := cmp.Diff(want, s.Works()); diff != "" {
-		t.Errorf("works (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "works", want, s.Works())
 }
 
 func TestImportsComeLater(t *testing.T) {

@@ -2,6 +2,7 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 
@@ -77,9 +78,7 @@ func TestPagesOfIncidents(t *testing.T) {
 		names = append(names, r.each([]any{"incidents", "edges"}, "node", "name")...)
 		after, _ = r.get("incidents", "pageInfo", "endCursor").(string)
 	}
-	if diff := cmp.Diff([]string{"Alert 4711: beaconing", "Alert 4", "Alert 3", "Alert 2", "Alert 1"}, names); diff != "" {
-		t.Errorf("names (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "names", []string{"Alert 4711: beaconing", "Alert 4", "Alert 3", "Alert 2", "Alert 1"}, names)
 }
 
 func TestOneObjectByItsID(t *testing.T) {
@@ -150,7 +149,5 @@ func TestEndsOfAnyKind(t *testing.T) {
 		... on StixSightingRelationship { entity_type fromRole toRole attribute_count first_seen from { ... on Indicator { name } } to { ... on System { name identity_class } } }`)
 	want = map[string]any{"__typename": "StixSightingRelationship", "entity_type": sightingType, "fromRole": sightingType + "_from", "toRole": sightingType + "_to", "attribute_count": 3.0,
 		"first_seen": "2026-03-01T10:00:00.000Z", "from": map[string]any{"name": "[domain-name:value = 'evil.example']"}, "to": map[string]any{"name": "srv-db-01.corp.example", "identity_class": "system"}}
-	if diff := cmp.Diff(want, found); diff != "" {
-		t.Errorf("sighting (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "sighting", want, found)
 }

@@ -2,11 +2,11 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -78,9 +78,7 @@ func TestSightingsMerge(t *testing.T) {
 			for _, p := range tt.pushes {
 				wants(t, pushed(t, s, corp, hostUnit, domain, sighting(p.id, in2026(p.first), in2026(p.last), p.count, p.more)), "")
 			}
-			if diff := cmp.Diff(tt.want, seen(s)); diff != "" {
-				t.Errorf("sightings (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "sightings", tt.want, seen(s))
 		})
 	}
 }
@@ -127,13 +125,9 @@ func TestAnUnknownRangeIsShownAsThePlatformDoes(t *testing.T) {
 	id := fresh("sighting")
 	wants(t, pushed(t, s, corp, hostUnit, domain, sighting(id, "", "", 1, ""), alert), "")
 	want := map[string]any{"first_seen": "1970-01-01T00:00:00.000Z", "last_seen": "5138-11-16T09:46:40.000Z", "attribute_count": 1.0, "x_opencti_negative": false}
-	if diff := cmp.Diff(want, held(t, s, id, `... on StixSightingRelationship { first_seen last_seen attribute_count x_opencti_negative }`)); diff != "" {
-		t.Errorf("sighting (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "sighting", want, held(t, s, id, `... on StixSightingRelationship { first_seen last_seen attribute_count x_opencti_negative }`))
 	want = map[string]any{"first_seen": "1970-01-01T00:00:00.000Z", "last_seen": "5138-11-16T09:46:40.000Z"}
-	if diff := cmp.Diff(want, held(t, s, alertID, `... on Incident { first_seen last_seen }`)); diff != "" {
-		t.Errorf("incident (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "incident", want, held(t, s, alertID, `... on Incident { first_seen last_seen }`))
 }
 
 // TestCountArithmetic drives one sighting with a stable id against the two sentences of the contract.

@@ -2,10 +2,9 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // joinObjects joins two objects as an import would.
@@ -86,9 +85,7 @@ func TestDependenciesGoAhead(t *testing.T) {
 				s := streamed(Options{}, wanted()...)
 				tt.make(s)
 				got := follow(t, s, "s", append(tt.options, "from=0")...).take(t)
-				if diff := cmp.Diff(tt.want, briefs(got)); diff != "" {
-					t.Errorf("messages (-want +got):\n%s", diff)
-				}
+				simtest.Same(t, "messages", tt.want, briefs(got))
 				for i, m := range got {
 					if m.get("origin", "referer") == nil {
 						continue

@@ -3,6 +3,7 @@ package octisim
 import (
 	"encoding/json"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,9 +60,7 @@ func TestWhatAChangeOfAnIndicatorSends(t *testing.T) {
 						t.Errorf("before the change: %q", got)
 					}
 					tt.change(s)
-					if diff := cmp.Diff(tt.want, p.briefs(t)); diff != "" {
-						t.Errorf("messages (-want +got):\n%s", diff)
-					}
+					simtest.Same(t, "messages", tt.want, p.briefs(t))
 				})
 			})
 		}
@@ -119,12 +118,8 @@ func TestAnUpdateTellsTheWayBack(t *testing.T) {
 			t.Fatalf("update is %s", now.Text)
 		}
 		back := patched(t, now.get("data"), now.get("context", "reverse_patch"))
-		if diff := cmp.Diff(was.get("data"), back); diff != "" {
-			t.Errorf("data after reverse_patch (-before +got):\n%s", diff)
-		}
-		if diff := cmp.Diff(now.get("data"), patched(t, was.get("data"), now.get("context", "patch"))); diff != "" {
-			t.Errorf("state before after patch (-data +got):\n%s", diff)
-		}
+		simtest.Same(t, "data after reverse_patch", was.get("data"), back)
+		simtest.Same(t, "state before after patch", now.get("data"), patched(t, was.get("data"), now.get("context", "patch")))
 		if was.get("context") != nil {
 			t.Errorf("a create has the context %v", was.get("context"))
 		}
@@ -155,9 +150,7 @@ func TestMergedSourcesVanishInTheMergeAlone(t *testing.T) {
 			m := sse{Data: map[string]any{"data": v}}
 			gone = append(gone, fmt.Sprint(m.octi("id")))
 		}
-		if diff := cmp.Diff([]string{"b", "c"}, gone); diff != "" {
-			t.Errorf("context.sources (-want +got):\n%s", diff)
-		}
+		simtest.Same(t, "context.sources", []string{"b", "c"}, gone)
 		target, _ := s.Indicator(b.StandardID)
 		if target.ID != "a" || len(target.Labels) != 3 || len(target.Observables) != 3 || len(s.Indicators()) != 1 {
 			t.Errorf("the standard id of a source leads to %+v", target)
@@ -195,9 +188,7 @@ func TestContainersLetTheirIndicatorsThrough(t *testing.T) {
 				s.PutStream(Stream{ID: "s", Live: true, Filters: storedText(is("objectLabel", "eq", "hunt"))})
 				p := follow(t, s, "s", tt.options...)
 				s.Edit("a", func(i *Indicator) { i.Score = new(7) })
-				if diff := cmp.Diff(tt.want, p.briefs(t)); diff != "" {
-					t.Errorf("messages (-want +got):\n%s", diff)
-				}
+				simtest.Same(t, "messages", tt.want, p.briefs(t))
 				wants(t, errorsOf(s, plus(box, `"opencti_operation": "delete"`)), "")
 				s.Edit("a", func(i *Indicator) { i.Score = new(8) })
 				if got := p.briefs(t); len(got) != 0 {

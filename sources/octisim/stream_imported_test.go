@@ -1,6 +1,7 @@
 package octisim
 
 import (
+	"harfangsync/sources/simhttp/simtest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,9 +54,7 @@ func TestPushedBundlesComeDownTheStream(t *testing.T) {
 			"start_time": "2026-03-01T10:00:00.000Z", "target_type": "Incident", "confidence": 60.0,
 			"count": 3.0, "negative": true, "until": "2026-03-02T10:00:00.000Z", "of": domainID, "where": []any{hostID},
 		}
-		if diff := cmp.Diff(wanted, shown); diff != "" {
-			t.Errorf("STIX (-want +got):\n%s", diff)
-		}
+		simtest.Same(t, "STIX", wanted, shown)
 	})
 }
 

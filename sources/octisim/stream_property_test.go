@@ -2,10 +2,10 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"testing"
 	"testing/synctest"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
@@ -93,12 +93,8 @@ func TestAClientHoldsWhatIsVisible(t *testing.T) {
 					want[i.ID] = float64(*i.Score)
 				}
 			}
-			if diff := cmp.Diff(want, held); diff != "" {
-				rt.Errorf("a client that stayed (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(want, kept); diff != "" {
-				rt.Errorf("a client that came back (-want +got):\n%s", diff)
-			}
+			simtest.Same(rt, "a client that stayed", want, held)
+			simtest.Same(rt, "a client that came back", want, kept)
 			steady.leave()
 			broken.leave()
 		})

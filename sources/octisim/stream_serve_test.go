@@ -2,12 +2,11 @@ package octisim
 
 import (
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestAStreamBeginsWithWhereTheLogStands(t *testing.T) {
@@ -26,9 +25,7 @@ func TestAStreamBeginsWithWhereTheLogStands(t *testing.T) {
 			"firstEventDate": "2000-01-01T00:00:00.000Z", "lastEventDate": "2000-01-01T00:00:01.000Z",
 			"streamSize": 2.0, "connectionId": got[0].Data["connectionId"],
 		}
-		if diff := cmp.Diff(want, got[0].Data); diff != "" {
-			t.Errorf("data (-want +got):\n%s", diff)
-		}
+		simtest.Same(t, "data", want, got[0].Data)
 		head := map[string]string{
 			"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache, no-transform", "Connection": "keep-alive",
 		}
@@ -157,9 +154,7 @@ func TestSwitchesAreComparedExactly(t *testing.T) {
 				if tt.delete {
 					want = append(want, "delete delete a")
 				}
-				if diff := cmp.Diff(want, p.briefs(t)); diff != "" {
-					t.Errorf("messages (-want +got):\n%s", diff)
-				}
+				simtest.Same(t, "messages", want, p.briefs(t))
 			})
 		})
 	}
@@ -182,9 +177,7 @@ func TestHeartbeatsTellThePosition(t *testing.T) {
 			`946684805000-0 heartbeat "2000-01-01T00:00:05.000Z"`, `946684805000-0 consumer_metrics` + metrics,
 			`946684810000-0 heartbeat "2000-01-01T00:00:10.000Z"`, `946684810000-0 consumer_metrics` + metrics,
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("messages (-want +got):\n%s", diff)
-		}
+		simtest.Same(t, "messages", want, got)
 		s.Put(deployed("a"))
 		if got := known.briefs(t); len(got) != 1 {
 			t.Errorf("an event after the jump: %q", got)

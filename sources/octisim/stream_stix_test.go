@@ -2,6 +2,7 @@ package octisim
 
 import (
 	"encoding/json"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
@@ -58,9 +59,7 @@ func TestTheSTIXFormOfAnIndicator(t *testing.T) {
 		`"extension-definition--322b8f77-262a-4cb8-a915-1e441e00329b":{"extension_type":"property-extension","platforms":["windows"]}}}`
 	i, _ := s.Indicator(sample().ID)
 	want = strings.NewReplacer("identity--AUTHOR", i.CreatedBy.StandardID, "indicator--f4de0cbb-fe7c-53c2-b67f-ba3a0a9a9dc5", i.StandardID).Replace(want)
-	if diff := cmp.Diff(parsed(t, []byte(want)), got); diff != "" {
-		t.Errorf("STIX (-want +got):\n%s", diff)
-	}
+	simtest.Same(t, "STIX", parsed(t, []byte(want)), got)
 }
 
 // Null, empty texts and lists, and dates that mean "unknown" are left out; false and 0 stay.
@@ -107,9 +106,7 @@ func TestTheSTIXFormOfWhatSurroundsAnIndicator(t *testing.T) {
 			for _, name := range []string{"id", "spec_version", "extensions"} {
 				delete(got, name)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("STIX (-want +got):\n%s", diff)
-			}
+			simtest.Same(t, "STIX", tt.want, got)
 			r := s.from["a"][len(s.from["a"])-1]
 			rel := stixOf(t, s, r.id)
 			m = sse{Data: map[string]any{"data": rel}}

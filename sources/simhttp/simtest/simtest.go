@@ -1,0 +1,18 @@
+// Package simtest is what the tests of both simulators share.
+package simtest
+
+import "github.com/google/go-cmp/cmp"
+
+// T is a test or a check of a property.
+type T interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
+// Same fails a test in which something is not what it should be.
+func Same(t T, what string, want, got any, how ...cmp.Option) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, how...); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
