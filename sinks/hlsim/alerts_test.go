@@ -113,9 +113,7 @@ func TestAlertFilters(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m.SetKnobs(func(k *Knobs) { k.AlertKnobs = tt.knobs })
 			query := strings.ReplaceAll(tt.query, " ", "%20")
-			if got := ids(t, m.get(alertPath+"?"+query).want(t, 200, fmt.Sprint(`"count":`, len(strings.Fields(tt.want))))); got != tt.want {
-				t.Errorf("%s, want %s", got, tt.want)
-			}
+			simtest.Is(t, "found", tt.want, ids(t, m.get(alertPath+"?"+query).want(t, 200, fmt.Sprint(`"count":`, len(strings.Fields(tt.want))))))
 		})
 	}
 	t.Run("knob: an ignored filter", func(t *testing.T) {
@@ -244,9 +242,7 @@ func TestTag(t *testing.T) {
 		"d": {"", "2026-03-02T09:00:00.123456789Z", "", nil},
 	}
 	simtest.Same(t, "alerts", want, got)
-	if got := ids(t, m.get(alertPath+"?last_update__gte="+now+"&status=closed")); got != "c b" {
-		t.Errorf("found by their change: %s", got)
-	}
+	simtest.Is(t, "found by their change", "c b", ids(t, m.get(alertPath+"?last_update__gte="+now+"&status=closed")))
 	m.head["Authorization"] = "Token ro"
 	m.do("POST", alertPath+"tag/", object{"ids": []string{"a"}, "new_status": "new"}).want(t, 403, `{"detail":`)
 	m.get(alertPath+"?status=new").want(t, 200, `"count":0`)
@@ -373,9 +369,7 @@ func TestAlertFaults(t *testing.T) {
 	for _, r := range m.HTTP.Requests() {
 		log = append(log, r.Method+" "+r.Path+"?"+r.Query+" "+string(r.Fault))
 	}
-	if got := strings.Join(log, ", "); got != "POST "+alertPath+"tag/? reset_after, GET "+alertPath+"?status=new cut, GET "+alertPath+"?status=new " {
-		t.Errorf("log %s", got)
-	}
+	simtest.Is(t, "log", "POST "+alertPath+"tag/? reset_after, GET "+alertPath+"?status=new cut, GET "+alertPath+"?status=new ", strings.Join(log, ", "))
 }
 
 // Many read, load, see and triage at once; run with -race.
@@ -406,9 +400,7 @@ func TestAlertsByManyAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := m.AlertCount(); n != 2*clients*each {
-		t.Errorf("%d alerts", n)
-	}
+	simtest.Is(t, "alerts", 2*clients*each, m.AlertCount())
 	if r := m.Rules(IOC); !slices.ContainsFunc(r, func(r Rule) bool { return r.Value == "c2.example.org" && r.AlertCount == clients*each }) {
 		t.Error("the rule did not count its alerts")
 	}

@@ -1,6 +1,7 @@
 package hlsim
 
 import (
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
@@ -35,9 +36,7 @@ func TestConsole(t *testing.T) {
 	}
 	for _, e := range edits {
 		t.Run(e.name, func(t *testing.T) {
-			if done := m.Edit(IOC, id, e.change); done != e.done {
-				t.Errorf("done: %v", done)
-			}
+			simtest.Is(t, "done", e.done, m.Edit(IOC, id, e.change))
 			m.get(iocs+id+"/").want(t, 200, e.want)
 		})
 	}
@@ -104,9 +103,7 @@ func TestPromote(t *testing.T) {
 	m.makeIOC("b.example", object{"hl_status": "experimental"})
 	since := "?last_update__gte=2026-03-01+12:30:00"
 	m.get(iocs+since).want(t, 200, `"count":0`)
-	if n := m.Promote(); n != 1 {
-		t.Errorf("%d promoted", n)
-	}
+	simtest.Is(t, "promoted", 1, m.Promote())
 	m.get(tested).want(t, 200, `"hl_status":"stable"`)
 	m.get(iocs+since).want(t, 200, `"count":1`)
 }
@@ -155,10 +152,6 @@ func TestControls(t *testing.T) {
 	for _, s := range steps {
 		t.Run(s.name, func(t *testing.T) { m.do(s.method, "/_sim/"+s.path, s.body).want(t, s.status, s.text) })
 	}
-	if n := m.AlertCount(); n != 6 {
-		t.Errorf("%d alerts are held", n)
-	}
-	if n := m.HTTP.Count(); n != 0 {
-		t.Errorf("controls count as %d requests", n)
-	}
+	simtest.Is(t, "alerts held", 6, m.AlertCount())
+	simtest.Is(t, "requests that controls count as", 0, m.HTTP.Count())
 }

@@ -264,9 +264,7 @@ func TestGeneratedAlertsPassThroughTheAPI(t *testing.T) {
 	if ids, err := m.Generate(Spec{Count: 300, Hosts: 30}); err != nil || len(ids) != 300 {
 		t.Fatal(len(ids), err)
 	}
-	if n := len(m.get(alertPath + "?limit=1000").rows(t)); n != 300 {
-		t.Errorf("%d listed", n)
-	}
+	simtest.Is(t, "listed", 300, len(m.get(alertPath+"?limit=1000").rows(t)))
 	m.get(threatPath+"?limit=1000").want(t, 200, `"results":[{"id":`)
 	m.get(agentPath+"?limit=1000").want(t, 200, `{"count":30,`)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"sync"
 	"testing"
@@ -75,9 +76,7 @@ func TestPathWithoutSlash(t *testing.T) {
 				for _, token := range []string{"", "Token token"} {
 					m.head["Authorization"] = token
 					r := m.do(method, path+"?limit=1&search=a%2Bb", m.ioc("new.example", object{"enabled": false})).want(t, 301, "")
-					if got := r.header.Get("Location"); got != path+"/?limit=1&search=a%2Bb" {
-						t.Errorf("Location %q", got)
-					}
+					simtest.Is(t, "Location", path+"/?limit=1&search=a%2Bb", r.header.Get("Location"))
 				}
 			}
 			if rules := m.Rules(IOC); len(rules) != 1 || !rules[0].Enabled {
@@ -129,9 +128,7 @@ func TestFaults(t *testing.T) {
 					t.Errorf("%s: %q, want %q", k, r.header.Get(k), v)
 				}
 			}
-			if n := m.Count(IOC); n != tt.stored {
-				t.Errorf("%d rules, want %d", n, tt.stored)
-			}
+			simtest.Is(t, "rules", tt.stored, m.Count(IOC))
 			again := m.do("POST", iocs, m.ioc("a.example"))
 			if tt.stored == 1 {
 				again.want(t, 400, "already exists")
@@ -211,12 +208,8 @@ func TestManyClients(t *testing.T) {
 		}
 	})
 	all.Wait()
-	if n := m.Count(IOC); n != 300+clients*each/2 {
-		t.Errorf("%d IOC rules", n)
-	}
-	if n := m.Count(Sigma); n != clients*each {
-		t.Errorf("%d Sigma rules", n)
-	}
+	simtest.Is(t, "IOC rules", 300+clients*each/2, m.Count(IOC))
+	simtest.Is(t, "Sigma rules", clients*each, m.Count(Sigma))
 }
 
 // Of clients that want the same at once, one gets it.

@@ -70,9 +70,7 @@ func TestPaging(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m.SetKnobs(func(k *Knobs) { *k = tt.knobs })
 			r := m.get(iocs + "?" + tt.query)
-			if got := numbers(t, r); got != tt.rows {
-				t.Errorf("rows %q, want %q", got, tt.rows)
-			}
+			simtest.Is(t, "rows", tt.rows, numbers(t, r))
 			want := object{"count": 5.0, "next": link(strings.Replace(tt.next, "URL", m.url, 1)), "previous": link(strings.Replace(tt.previous, "URL", m.url, 1))}
 			delete(r.json, "results")
 			simtest.Same(t, "envelope", want, r.json)
@@ -80,12 +78,8 @@ func TestPaging(t *testing.T) {
 	}
 	t.Run("without a limit 100, at most 10,000", func(t *testing.T) {
 		m := numbered(t, 10_001, Knobs{})
-		if n := len(m.get(iocs).rows(t)); n != 100 {
-			t.Errorf("%d rows without limit", n)
-		}
-		if n := len(m.get(iocs + "?limit=20000").rows(t)); n != 10_000 {
-			t.Errorf("%d rows with a large limit", n)
-		}
+		simtest.Is(t, "rows without limit", 100, len(m.get(iocs).rows(t)))
+		simtest.Is(t, "rows with a large limit", 10_000, len(m.get(iocs+"?limit=20000").rows(t)))
 	})
 }
 
@@ -124,12 +118,8 @@ func TestListingsThatLie(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := numbered(t, 7, tt.knobs)
 			pages, counts := m.walk(3)
-			if got := strings.Join(pages, "|"); got != tt.pages {
-				t.Errorf("pages %q, want %q", got, tt.pages)
-			}
-			if got := strings.Join(counts, " "); got != tt.counts {
-				t.Errorf("counts %q, want %q", got, tt.counts)
-			}
+			simtest.Is(t, "pages", tt.pages, strings.Join(pages, "|"))
+			simtest.Is(t, "counts", tt.counts, strings.Join(counts, " "))
 			if pages, _ := m.walk(3); strings.Join(pages, "|") != tt.again {
 				t.Errorf("then %q, want %q", pages, tt.again)
 			}
@@ -147,9 +137,7 @@ func TestListingsThatLie(t *testing.T) {
 			path := map[string]string{IOC: iocs, Sigma: sigmas, YARA: yaras}[kind]
 			for range 2 {
 				for _, row := range m.get(path).want(t, 200, `"count":3`).rows(t) {
-					if by := row["last_modifier"].(object)["username"]; by != "analyst" {
-						t.Errorf("made by %v", by)
-					}
+					simtest.Is(t, "made by", "analyst", row["last_modifier"].(object)["username"])
 				}
 			}
 		})
@@ -202,9 +190,7 @@ func TestOrdering(t *testing.T) {
 					}
 				}
 			}
-			if got := strings.Join(seen, " "); got != tt.want {
-				t.Errorf("%s, want %s", got, tt.want)
-			}
+			simtest.Is(t, "found", tt.want, strings.Join(seen, " "))
 		})
 	}
 	t.Run("knob: others are refused", func(t *testing.T) {
@@ -271,9 +257,7 @@ func TestFilteredPagesSeeChanges(t *testing.T) {
 	m.makeIOC("new.example")
 	third := page(4)
 	m.Edit(IOC, m.Rules(IOC)[0].ID, func(r *Rule) { r.Value = "gone.test" })
-	if got := strings.Join([]string{first, second, third, page(0)}, "|"); got != "0 1|3 4|5 new|2 3" {
-		t.Errorf("pages %s", got)
-	}
+	simtest.Is(t, "pages", "0 1|3 4|5 new|2 3", strings.Join([]string{first, second, third, page(0)}, "|"))
 }
 
 // Contract harfanglab-api 12.7.

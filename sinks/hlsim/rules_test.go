@@ -296,13 +296,9 @@ func TestState(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := start(t, with(tt.knobs))
 			path := m.makeIOC("a.example", tt.from)
-			if got := read(m.do("PATCH", path, merge(object{}, tt.to)).want(t, 200, "")); got != tt.want {
-				t.Errorf("by PATCH: %v, want %v", got, tt.want)
-			}
+			simtest.Is(t, "by PATCH", tt.want, read(m.do("PATCH", path, merge(object{}, tt.to)).want(t, 200, "")))
 			if tt.from == nil {
-				if got := read(m.do("POST", iocs, m.ioc("b.example", tt.to)).want(t, 201, "")); got != tt.want {
-					t.Errorf("by POST: %v, want %v", got, tt.want)
-				}
+				simtest.Is(t, "by POST", tt.want, read(m.do("POST", iocs, m.ioc("b.example", tt.to)).want(t, 201, "")))
 			}
 		})
 	}
@@ -310,15 +306,9 @@ func TestState(t *testing.T) {
 		t.Run("backend_alert is stored as alert in "+path, func(t *testing.T) {
 			m := start(t, Options{})
 			item := m.makeFile(path, merge(m.sigma("x", sigmaSample), map[bool]object{true: m.yara("x", yaraSample)}[path == yaras], object{"global_state": "block"}))
-			if got := read(m.get(item)); got != blocks {
-				t.Errorf("made: %v", got)
-			}
-			if got := read(m.do("PATCH", item, object{"global_state": "backend_alert"})); got != on {
-				t.Errorf("changed: %v", got)
-			}
-			if got := read(m.do("PATCH", item, object{"global_state": "disabled", "enabled": false})); got != off {
-				t.Errorf("disabled: %v", got)
-			}
+			simtest.Is(t, "made", blocks, read(m.get(item)))
+			simtest.Is(t, "changed", on, read(m.do("PATCH", item, object{"global_state": "backend_alert"})))
+			simtest.Is(t, "disabled", off, read(m.do("PATCH", item, object{"global_state": "disabled", "enabled": false})))
 		})
 	}
 }

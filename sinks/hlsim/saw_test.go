@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const sampleHash = "3b1f0a6a1d0c9b5e2f7d4c8a9e6b1d3c5f7a9b0c2d4e6f8091a2b3c4d5e6f708"
@@ -373,7 +371,5 @@ func TestSawIsTheSameEachTime(t *testing.T) {
 		}
 		return string(all)
 	}
-	if diff := cmp.Diff(run(), run()); diff != "" {
-		t.Errorf("alerts differ:\n%s", diff)
-	}
+	simtest.Same(t, "alerts", run(), run())
 }

@@ -46,9 +46,7 @@ func TestCreationAnswers(t *testing.T) {
 			m.makeFile(sigmas, m.sigma("First", sigmaSample))
 			m.SetKnobs(func(k *Knobs) { *k = tt.knobs })
 			m.do("POST", sigmas, tt.body(m)).want(t, tt.status, tt.text)
-			if n := m.Count(Sigma); n != tt.held {
-				t.Errorf("%d rules, want %d", n, tt.held)
-			}
+			simtest.Is(t, "rules", tt.held, m.Count(Sigma))
 		})
 	}
 	t.Run("an object has no feedback", func(t *testing.T) {
@@ -104,9 +102,7 @@ func TestNamesOfFiles(t *testing.T) {
 			m.get(item).want(t, 200, `"name":"trimmed"`)
 			m.do("PATCH", item, object{"name": long + "x"}).want(t, 400, `{"name":["`)
 			m.do("POST", path, body(m, "trimmed")).want(t, 201, `"status":true`)
-			if n := len(m.get(path + "?name__exact=trimmed").rows(t)); n != 2 {
-				t.Errorf("%d namesakes, want 2", n)
-			}
+			simtest.Is(t, "namesakes", 2, len(m.get(path+"?name__exact=trimmed").rows(t)))
 			if e := m.do("POST", path, body(m, " echo ")).entry(t); e["filename"] != " echo " {
 				t.Errorf("filename %q, want the name as it was given", e["filename"])
 			}
@@ -140,9 +136,7 @@ func TestSigmaIsWrittenAnew(t *testing.T) {
 		t.Errorf("writing it again changed it:\n%s", again)
 	}
 	m.SetKnobs(func(k *Knobs) { k.KeepContent = true })
-	if got := m.do("PATCH", sigmas+sigmaID+"/", object{"content": content}).want(t, 200, "").json["content"]; got != content {
-		t.Errorf("knob: kept as\n%s", got)
-	}
+	simtest.Is(t, "knob: kept", any(content), m.do("PATCH", sigmas+sigmaID+"/", object{"content": content}).want(t, 200, "").json["content"])
 }
 
 // Contract harfanglab-api 12.19, the second half.

@@ -3,6 +3,7 @@ package hlsim
 import (
 	"encoding/json"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
@@ -98,9 +99,7 @@ func TestThreatFilters(t *testing.T) {
 			for _, row := range m.get(threatPath + "?" + tt.query).rows(t) {
 				got = append(got, fmt.Sprint(row["id"]))
 			}
-			if s := strings.Join(got, " "); s != tt.want {
-				t.Errorf("%s, want %s", s, tt.want)
-			}
+			simtest.Is(t, "found", tt.want, strings.Join(got, " "))
 		})
 	}
 	m.get(threatPath+"?id__gt=x").want(t, 400, `{"id__gt":[`)

@@ -72,9 +72,7 @@ func TestYARAThatIsRefused(t *testing.T) {
 			}
 		})
 	}
-	if n := m.Count(YARA); n != 0 {
-		t.Errorf("%d files were stored", n)
-	}
+	simtest.Is(t, "files stored", 0, m.Count(YARA))
 }
 
 // Contract harfanglab-api 4.6, 12.21.
@@ -87,9 +85,7 @@ func TestYARAFiles(t *testing.T) {
 	path := m.makeFile(yaras, m.yara("same", yaraSample))
 	elsewhere := m.makeFile(yaras, m.yara("same", "rule elsewhere { condition: true }", object{"source_id": other}))
 	second := m.yara("same", "rule second { condition: true }")
-	if again := m.makeFile(yaras, merge(second, object{"overwrite": true})); again != path {
-		t.Errorf("overwrite made %s, not %s", again, path)
-	}
+	simtest.Is(t, "overwrite made", path, m.makeFile(yaras, merge(second, object{"overwrite": true})))
 	m.get(path).want(t, 200, `"rule_names":["second"]`)
 	m.get(elsewhere).want(t, 200, `"rule_names":["elsewhere"]`)
 	if fresh := m.makeFile(yaras, m.yara("fresh", yaraSample, object{"overwrite": true})); fresh == path {

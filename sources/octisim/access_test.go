@@ -114,9 +114,7 @@ func TestMarkingsHide(t *testing.T) {
 	if r := ask(t, s, identQuery+` `, nil); strings.Contains(r.Text, "TLP:RED") {
 		t.Errorf("a hidden marking is allowed: %s", r.Text)
 	}
-	if n := ask(t, s, questions[0].query, nil).get(questions[0].path...); n != 1.0 {
-		t.Errorf("globalCount = %v under a hidden marking, want 1", n)
-	}
+	simtest.Is(t, "globalCount under a hidden marking", 1.0, ask(t, s, questions[0].query, nil).get(questions[0].path...))
 }
 
 func TestStreams(t *testing.T) {

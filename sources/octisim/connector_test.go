@@ -40,9 +40,7 @@ func pinged(t *testing.T, s *Sim, state any) any {
 func TestPingKeepsTheState(t *testing.T) {
 	s := registered(t, Options{})
 	for _, state := range []string{`{"a":1}`, "null", "", `"` + strings.Repeat("x", 200_000) + `"`} {
-		if got := pinged(t, s, state); got != state {
-			t.Errorf("sent %.20q, answered %.20q", state, got)
-		}
+		simtest.Is(t, "state answered", any(state), pinged(t, s, state))
 		if got, ok := s.Connector(conID); got != state || !ok {
 			t.Errorf("sent %.20q, kept %.20q, %v", state, got, ok)
 		}
@@ -52,9 +50,7 @@ func TestPingKeepsTheState(t *testing.T) {
 		t.Errorf("a text that is no JSON: kept %q, answered %s", got, r.Text)
 	}
 	again := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": conID, "name": "Other", "type": "STREAM"}})
-	if got := again.get("registerConnector", "connector_state"); got != "no JSON" {
-		t.Errorf("registering again answers state %v", got)
-	}
+	simtest.Is(t, "registering again answers state", "no JSON", again.get("registerConnector", "connector_state"))
 }
 
 func TestResetReachesTheNextPingOnce(t *testing.T) {
@@ -73,9 +69,7 @@ func TestConnectorsMeetTheBroker(t *testing.T) {
 		s.SetKnobs(func(k *Knobs) { k.BrokerDelay, k.NewQueueDelay, k.LockPings = 3*time.Second, time.Minute, 1 })
 		start := time.Now()
 		id := pushedAs(t, s, "t", corp, hostUnit)
-		if took := time.Since(start); took != 3*time.Second {
-			t.Errorf("a push took %v", took)
-		}
+		simtest.Is(t, "a push took", 3*time.Second, time.Since(start))
 		for after, want := range map[time.Duration]int{30 * time.Second: 0, time.Minute: 2} {
 			time.Sleep(after - time.Since(start))
 			if w := workOf(s, id); w.Expected != want {
@@ -180,9 +174,7 @@ func TestWorkKeepsAHundredErrors(t *testing.T) {
 		ask(t, s, fmt.Sprintf(`mutation { workEdit(id: "%s") { reportExpectation(error: {error: "e%d"}) } }`, id, i), nil)
 	}
 	r := ask(t, s, workQuery, map[string]any{"id": id})
-	if n := len(r.each([]any{"work", "errors"}, "message")); n != 100 {
-		t.Errorf("%d errors, want 100", n)
-	}
+	simtest.Is(t, "errors", 100, len(r.each([]any{"work", "errors"}, "message")))
 }
 
 func TestWorksGo(t *testing.T) {

@@ -1,11 +1,12 @@
 package octisim
 
-import "testing"
+import (
+	"harfangsync/sources/simhttp/simtest"
+	"testing"
+)
 
 func TestTrimIsJavaScripts(t *testing.T) {
-	if got := trim("\ufeff\u00a0x\u0085\u2028"); got != "x\u0085" {
-		t.Errorf("trim = %q", got)
-	}
+	simtest.Is(t, "trim", "x\u0085", trim("\ufeff\u00a0x\u0085\u2028"))
 }
 
 func TestStoredPattern(t *testing.T) {

@@ -105,18 +105,14 @@ func TestIndicatorListsGrowAndEventsTellOfChanges(t *testing.T) {
 	wants(t, pushed(t, s, corp, object), "")
 	wants(t, pushed(t, s, corp, object), "")
 	wants(t, pushed(t, s, corp, object), "")
-	if n := events() - start; n != 1 {
-		t.Errorf("%d events of one change", n)
-	}
+	simtest.Is(t, "events of one change", 1, events()-start)
 	wants(t, pushed(t, s, corp, plus(domain, `"labels": ["b", "a"], "indicator_types": ["attribution"], "x_mitre_platforms": ["linux"], "object_marking_refs": ["`+amber+`"],
 		"external_references": [{"source_name": "S", "external_id": "1"}], "confidence": 10, "name": "not this"`)), "")
 	i, _ := s.Indicator(domainID)
 	got := []any{i.Name, i.Labels, i.IndicatorTypes, i.Platforms, i.Markings[0].Definition, i.References, len(i.Phases), *i.Confidence}
 	want := []any{"[domain-name:value = 'evil.example']", []Label{{"a"}, {"b"}}, []string{"benign", "attribution"}, []string{"linux"}, "TLP:AMBER", []ExternalRef{{Source: "S", ExternalID: "1"}}, 1, 60}
 	simtest.Same(t, "indicator", want, got)
-	if n := events() - start; n != 2 {
-		t.Errorf("%d events of two changes", n)
-	}
+	simtest.Is(t, "events of two changes", 2, events()-start)
 }
 
 func TestAPatternChangesUnderAKnownID(t *testing.T) {
@@ -168,16 +164,10 @@ func TestObservablesAreMadeOfAPattern(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	s, now := clocked(t, Options{Version: newest})
 	wants(t, pushed(t, s, corp, plus(domain, `"x_opencti_score": 80, "x_opencti_detection": true`), plus(rule, `"x_opencti_score": 10, "x_opencti_detection": true`)), "")
-	if n := s.Expire(); n != 0 {
-		t.Errorf("%d expired before their time", n)
-	}
-	if n := s.Expire(domainID, "unknown"); n != 1 {
-		t.Errorf("%d expired by id", n)
-	}
+	simtest.Is(t, "works expired before their time", 0, s.Expire())
+	simtest.Is(t, "expired by id", 1, s.Expire(domainID, "unknown"))
 	*now = now.AddDate(2, 0, 0)
-	if n := s.Expire(); n != 1 {
-		t.Errorf("%d expired", n)
-	}
+	simtest.Is(t, "expired", 1, s.Expire())
 	a, _ := s.Indicator(domainID)
 	b, _ := s.Indicator(ruleID)
 	if got := life(a) + ", " + life(b); got != "20 false until 2027-03-11 revoked, 0 false until 2027-03-11 revoked" || !b.UpdatedAt.Equal(*now) {

@@ -49,9 +49,7 @@ func TestWhatAUserMayBringIn(t *testing.T) {
 			s := registered(t, Options{Version: newest, Users: []User{tt.user}})
 			s.Put(Indicator{Pattern: "[url:value = 'x']", Labels: []Label{{"edr"}}})
 			wants(t, workOf(s, pushedAs(t, s, "u", tt.objects...)), tt.message)
-			if got := show(s); got != tt.want {
-				t.Errorf("incidents %s, want %s", got, tt.want)
-			}
+			simtest.Is(t, "incidents", tt.want, show(s))
 		})
 	}
 }
@@ -68,12 +66,8 @@ func TestHiddenObjectsAreNotThere(t *testing.T) {
 		caseIncidents { edges { node { createdBy { name } } } } }`
 	want := `{"data":{"incidents":{"pageInfo":{"globalCount":0},"edges":[]},"stixCoreRelationships":{"edges":[{"node":{"from":{"standard_id":"` + domainID + `"},"to":null}}]},` +
 		`"caseIncidents":{"edges":[{"node":{"createdBy":null}}]}}}`
-	if got := askAs(t, s, "u", query, nil).Text; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	if got := ask(t, s, query, nil).get("incidents", "pageInfo", "globalCount"); got != 1.0 {
-		t.Errorf("who may see everything sees %v incidents", got)
-	}
+	simtest.Is(t, "text", want, askAs(t, s, "u", query, nil).Text)
+	simtest.Is(t, "incidents that who may see everything sees", 1.0, ask(t, s, query, nil).get("incidents", "pageInfo", "globalCount"))
 }
 
 func TestWhoImportedIt(t *testing.T) {

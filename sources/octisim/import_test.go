@@ -95,9 +95,7 @@ func TestAWholeAlertIsImported(t *testing.T) {
 	before := compact(t, s.everything())
 	*now = now.Add(time.Hour)
 	wants(t, pushed(t, s, alertBundle()...), "")
-	if diff := cmp.Diff(before, compact(t, s.everything())); diff != "" {
-		t.Errorf("a second push of the same (-first +second):\n%s", diff)
-	}
+	simtest.Same(t, "a second push of the same", before, compact(t, s.everything()))
 }
 
 // everything is all knowledge as callers see it.
@@ -125,9 +123,7 @@ func TestUpdatesGoByConfidence(t *testing.T) {
 			wants(t, workOf(s, pushedAs(t, s, "u", corp, plus(alert, tt.members))), "")
 			i := s.Incidents()[0]
 			author := map[string]string{corpID: "corp", hostID: "host"}[i.CreatedBy]
-			if got := fmt.Sprint(i.Description, " ", i.Severity, " ", author, " ", *i.Confidence, " ", i.Labels, " ", i.Aliases); got != tt.want {
-				t.Errorf("got %s, want %s", got, tt.want)
-			}
+			simtest.Is(t, "found", tt.want, fmt.Sprint(i.Description, " ", i.Severity, " ", author, " ", *i.Confidence, " ", i.Labels, " ", i.Aliases))
 		})
 	}
 }
@@ -219,9 +215,7 @@ func TestANameMovesTheStandardID(t *testing.T) {
 	}
 	other := `{"type": "incident", "id": "` + fresh("incident") + `", "name": "Alert 4711: beaconing", "created": "2026-03-01T10:00:00Z"}`
 	wants(t, pushed(t, s, corp, other), "")
-	if n := len(s.Incidents()); n != 1 {
-		t.Errorf("%d incidents: what was its standard id is still its id", n)
-	}
+	simtest.Is(t, "incidents, where a former standard id is still an id", 1, len(s.Incidents()))
 }
 
 func TestTwoObjectsNeverGetOneID(t *testing.T) {

@@ -85,16 +85,12 @@ func TestEditMovesWhatFollowsFromIt(t *testing.T) {
 
 func TestOnePatternIsOneIndicator(t *testing.T) {
 	s := five(Options{})
-	if id := s.Put(Indicator{Pattern: "[domain-name:value='a.example']", Name: "again"}); id != "a" {
-		t.Errorf("id = %q, want that of the indicator with the pattern", id)
-	}
+	simtest.Is(t, "id of the indicator with the pattern", "a", s.Put(Indicator{Pattern: "[domain-name:value='a.example']", Name: "again"}))
 	got, _ := s.Indicator("a")
 	if got.Name != "again" || !got.CreatedAt.Equal(day(0)) || len(s.Indicators()) != 5 {
 		t.Errorf("name %q, created %v", got.Name, got.CreatedAt)
 	}
-	if id := s.Put(Indicator{ID: "a", Pattern: "[domain-name:value = 'b.example']"}); id != "" {
-		t.Errorf("an indicator took another's pattern: %q", id)
-	}
+	simtest.Is(t, "pattern of the other indicator", "", s.Put(Indicator{ID: "a", Pattern: "[domain-name:value = 'b.example']"}))
 }
 
 // What comes back from the trash has its internal id, and another created_at.
@@ -102,9 +98,7 @@ func TestARestoreKeepsTheInternalID(t *testing.T) {
 	s := five(Options{})
 	was, _ := s.Indicator("a")
 	s.Delete("a")
-	if id := s.Put(Indicator{ID: was.ID, Name: was.Name, Pattern: was.Pattern}); id != "a" {
-		t.Errorf("restored as %q", id)
-	}
+	simtest.Is(t, "restored as", "a", s.Put(Indicator{ID: was.ID, Name: was.Name, Pattern: was.Pattern}))
 	if now, _ := s.Indicator("a"); now.StandardID != was.StandardID || !now.CreatedAt.After(was.CreatedAt) {
 		t.Errorf("restored %+v", now)
 	}

@@ -159,9 +159,7 @@ func TestTheRealClockBringsImportsInByItself(t *testing.T) {
 		ask(t, s, pushQuery, map[string]any{"connectorId": conID, "bundle": bundleOf(corp)})
 		for _, want := range []int{0, 1} {
 			s.mu.Lock() // looking by a method would bring it in
-			if got := s.entities["identity"].live; got != want {
-				t.Errorf("%d identities, want %d", got, want)
-			}
+			simtest.Is(t, "identities", want, s.entities["identity"].live)
 			s.mu.Unlock()
 			time.Sleep(time.Minute)
 			synctest.Wait()
@@ -229,9 +227,7 @@ func TestImportsGoWrong(t *testing.T) {
 			if tt.name == "objects are refused" {
 				return
 			}
-			if got := state(pushedAs(t, s, "t", corp, hostUnit)); got != "2/2 true 0" {
-				t.Errorf("the next push has the work %s", got)
-			}
+			simtest.Is(t, "the next push has the work", "2/2 true 0", state(pushedAs(t, s, "t", corp, hostUnit)))
 		})
 	}
 	s := registered(t, Options{})

@@ -114,23 +114,15 @@ func TestDependenciesComeAgainOnceForgotten(t *testing.T) {
 		s.Put(in)
 		p.take(t)
 		const again = "create ACME init-dependencies, create TLP:GREEN init-dependencies, update update a"
-		if got := touch(); got != "update update a" {
-			t.Errorf("at once: %s", got)
-		}
+		simtest.Is(t, "at once", "update update a", touch())
 		seconds(2*3600 - 1)
-		if got := touch(); got != "update update a" {
-			t.Errorf("before two hours: %s", got)
-		}
+		simtest.Is(t, "before two hours", "update update a", touch())
 		seconds(2)
-		if got := touch(); got != again {
-			t.Errorf("after two hours: %s", got)
-		}
+		simtest.Is(t, "after two hours", again, touch())
 		for i := range 5000 {
 			s.Put(deployed(fmt.Sprintf("x%d", i)))
 		}
 		p.take(t)
-		if got := touch(); got != again {
-			t.Errorf("after 5000 others: %s", got)
-		}
+		simtest.Is(t, "after 5000 others", again, touch())
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -92,9 +93,7 @@ func TestAClientThatDoesNotReadIsLeft(t *testing.T) {
 	dial(t, srv.URL+"/stream/s?from=0")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := srv.Config.Shutdown(ctx); err != nil {
-		t.Errorf("shutdown: %v", err)
-	}
+	simtest.Is(t, "shutdown", nil, srv.Config.Shutdown(ctx))
 }
 
 func TestABurstReachesSeveralClients(t *testing.T) {

@@ -173,12 +173,8 @@ func TestPatchesLeadThereAndBack(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		was, now := nested.Draw(rt, "was"), nested.Draw(rt, "now")
 		forth, back := diff("", was, now)
-		if d := cmp.Diff(parse(now), patched(rt, parse(was), parse(forth))); d != "" {
-			rt.Errorf("forth (-want +got):\n%s", d)
-		}
-		if d := cmp.Diff(parse(was), patched(rt, parse(now), parse(back))); d != "" {
-			rt.Errorf("back (-want +got):\n%s", d)
-		}
+		simtest.Same(rt, "forth", parse(now), patched(rt, parse(was), parse(forth)))
+		simtest.Same(rt, "back", parse(was), patched(rt, parse(now), parse(back)))
 		if (len(forth) == 0) != (cmp.Diff(parse(was), parse(now)) == "") {
 			rt.Errorf("%d operations between %s and %s", len(forth), jsonText(was), jsonText(now))
 		}

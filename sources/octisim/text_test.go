@@ -2,6 +2,7 @@ package octisim
 
 import (
 	"encoding/json"
+	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 
@@ -16,9 +17,7 @@ func TestTextsSurviveJSON(t *testing.T) {
 			rt.Errorf("%q became %q, %v", in, out, err)
 		}
 	})
-	if got := string(appendJSON(nil, "<&>\u2028\x7f\x01\"\\\n\xff")); got != "\"<&>\u2028\x7f\\u0001\\\"\\\\\\n\ufffd\"" {
-		t.Errorf("got %q", got)
-	}
+	simtest.Is(t, "JSON", "\"<&>\u2028\x7f\\u0001\\\"\\\\\\n\ufffd\"", string(appendJSON(nil, "<&>\u2028\x7f\x01\"\\\n\xff")))
 }
 
 func TestPatternsAreCutWithoutLoss(t *testing.T) {

@@ -16,3 +16,11 @@ func Same(t T, what string, want, got any, how ...cmp.Option) {
 		t.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
+
+// Is fails a test in which a number, a word or a truth is not what it should be.
+func Is[V comparable](t T, what string, want, got V) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
