@@ -225,9 +225,7 @@ func TestTag(t *testing.T) {
 			Updated    string                                                 `json:"last_update"`
 			History    []struct{ Timestamp, Action, Status, Username string } `json:"status_history"`
 		}
-		if err := json.Unmarshal(raw, &d); err != nil {
-			t.Fatal(err)
-		}
+		simtest.Fine(t, json.Unmarshal(raw, &d))
 		one := triaged{d.Status, d.Time, d.Updated, nil}
 		for _, h := range d.History {
 			one.History = append(one.History, h.Timestamp+" "+h.Action+" "+h.Status+" "+h.Username)
@@ -332,9 +330,7 @@ func TestIndexWindow(t *testing.T) {
 				break
 			}
 		}
-		if len(seen) != 3600 {
-			t.Errorf("%d alerts seen", len(seen))
-		}
+		simtest.Is(t, "alerts seen", 3600, len(seen))
 	})
 }
 
@@ -433,9 +429,7 @@ func TestLoadAlerts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := start(t, Options{Now: func() time.Time { return at }})
 			file := filepath.Join(t.TempDir(), "alerts.jsonl")
-			if err := os.WriteFile(file, []byte(tt.lines), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			simtest.Fine(t, os.WriteFile(file, []byte(tt.lines), 0o600))
 			n, err := m.LoadAlertsFile(file)
 			if n != tt.held || n != m.AlertCount() || (err != nil) != (tt.err != "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%d held (%d), %v", n, m.AlertCount(), err)

@@ -47,9 +47,7 @@ func TestConsole(t *testing.T) {
 	if !m.Delete(IOC, id) || m.Delete(IOC, id) || m.Delete("hash", id) {
 		t.Error("deletes")
 	}
-	if len(m.Rules("hash"))+len(m.Sources("hash"))+m.Count("hash") != 0 {
-		t.Error("a kind that does not exist holds something")
-	}
+	simtest.Is(t, "rules of a kind that does not exist", 0, len(m.Rules("hash"))+len(m.Sources("hash"))+m.Count("hash"))
 	if list, err := m.AddSource(IOC, "from_OpenCTI"); err != nil || list != m.list[IOC] {
 		t.Errorf("got %q, %v; want the list that is there", list, err)
 	}
@@ -64,9 +62,7 @@ func TestConsoleEditsOfContents(t *testing.T) {
 	if sigma != sigmaID {
 		t.Fatalf("made with the id %q", sigma)
 	}
-	if m.Add(Sigma, Rule{SourceID: m.list[Sigma], Name: "twin", Content: sigmaSample}) != "" {
-		t.Error("a twin was made")
-	}
+	simtest.Is(t, "id of a twin", "", m.Add(Sigma, Rule{SourceID: m.list[Sigma], Name: "twin", Content: sigmaSample}))
 	m.Edit(Sigma, sigma, func(r *Rule) { r.Content = strings.Replace(sigmaSample, "title: Encoded", "title: Other", 1) })
 	m.get(sigmas+sigma+"/").want(t, 200, `"rule_name":"Other PowerShell"`)
 	m.Edit(Sigma, sigma, func(r *Rule) { r.Content = "title: Broken" })
@@ -87,9 +83,7 @@ func TestLoad(t *testing.T) {
 	if m.Load(IOC, "none", []Rule{rule}) == nil || m.Load("hash", "", []Rule{rule}) == nil {
 		t.Error("rules were loaded into no list")
 	}
-	if err := m.Load(Sigma, m.list[Sigma], []Rule{{Name: "s", Content: sigmaSample}}); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, m.Load(Sigma, m.list[Sigma], []Rule{{Name: "s", Content: sigmaSample}}))
 	m.get(sigmas).want(t, 200, `"rule_name":"Encoded PowerShell"`)
 	if r, ok := m.Rule(Sigma, sigmaID); !ok || r.Content != sigmaSample {
 		t.Errorf("the content was not kept: %v", r)

@@ -19,14 +19,10 @@ var day = Spec{From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(
 func drawn(t testing.TB, spec Spec) []object {
 	t.Helper()
 	docs, err := New(Options{}).Documents(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	out := make([]object, len(docs))
 	for i, raw := range docs {
-		if err := json.Unmarshal(raw, &out[i]); err != nil {
-			t.Fatal(err)
-		}
+		simtest.Fine(t, json.Unmarshal(raw, &out[i]))
 	}
 	return out
 }
@@ -122,9 +118,7 @@ func TestShapes(t *testing.T) {
 			}
 		})
 	}
-	if len(want) != len(shapes) {
-		t.Errorf("%d shapes, %d known", len(shapes), len(want))
-	}
+	simtest.Is(t, "shapes known", len(shapes), len(want))
 }
 
 // Contract harfanglab-api 12.24: among many alerts is everything that may vary.
@@ -132,9 +126,7 @@ func TestGeneratedAlertsVary(t *testing.T) {
 	spec := day
 	spec.Count = 600
 	docs, err := New(Options{}).Documents(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	patterns := []string{
 		`"threat_key":\d`, `"threat_key":"\d+"`, `"threat_key":"[0-9a-f-]{36}"`, `"detection_date":null`, `"x_added_later"`,
 		`"last_update".*"status":"investigating"`, `"last_update".*"status":"false_positive"`, `"last_update".*"status":"closed"`, `"last_update".*"status":"probable_false_positive"`,
@@ -247,9 +239,7 @@ func TestGenerateOfKnownRules(t *testing.T) {
 	spec := day
 	spec.Shapes, spec.Known, spec.Form = []string{"ioc domain_name", "ioc url"}, true, &AlertForm{}
 	ids, err := m.Generate(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	for i, id := range ids {
 		d := m.document(id)
 		r, there := m.Rule(IOC, d["rule_id"].(string))

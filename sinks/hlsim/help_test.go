@@ -2,6 +2,7 @@ package hlsim
 
 import (
 	"encoding/json"
+	"harfangsync/sources/simhttp/simtest"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -31,9 +32,7 @@ func start(t testing.TB, o Options) *manager {
 	m := &manager{Sim: New(o), t: t, head: map[string]string{"Authorization": "Token token"}, list: map[string]string{}}
 	for _, k := range kinds {
 		id, err := m.AddSource(k, "from_OpenCTI")
-		if err != nil {
-			t.Fatal(err)
-		}
+		simtest.Fine(t, err)
 		m.list[k] = id
 	}
 	srv := httptest.NewServer(m.Sim)
@@ -63,15 +62,11 @@ func (m *manager) do(method, path string, body any) reply {
 	text, raw := body.(string)
 	if body != nil && !raw {
 		b, err := json.Marshal(body)
-		if err != nil {
-			m.t.Fatal(err)
-		}
+		simtest.Fine(m.t, err)
 		text = string(b)
 	}
 	req, err := http.NewRequest(method, m.url+path, strings.NewReader(text))
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	simtest.Fine(m.t, err)
 	for k, v := range m.head {
 		req.Header.Set(k, v)
 	}

@@ -162,9 +162,7 @@ func TestRequestsAreCountedAndLogged(t *testing.T) {
 		Count    int
 		Requests []struct{ Method, Path, Query string }
 	}
-	if err := json.Unmarshal([]byte(m.get("/_sim/requests").text), &got); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, json.Unmarshal([]byte(m.get("/_sim/requests").text), &got))
 	if diff := cmp.Diff([]struct{ Method, Path, Query string }{{"GET", iocs, "limit=1"}}, got.Requests); diff != "" || got.Count != 1 {
 		t.Errorf("count %d, requests (-want +got):\n%s", got.Count, diff)
 	}

@@ -20,9 +20,7 @@ func numbered(t testing.TB, n int, k Knobs) *manager {
 	for i := range rules {
 		rules[i] = Rule{Type: "domain_name", Value: fmt.Sprint(i, ".example"), Enabled: true}
 	}
-	if err := m.Load(IOC, m.list[IOC], rules); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, m.Load(IOC, m.list[IOC], rules))
 	m.SetKnobs(func(now *Knobs) { *now = k })
 	return m
 }

@@ -16,9 +16,7 @@ func TestIdentityOfIOCs(t *testing.T) {
 	const twin = `{"__all__":["['Ioc rule with this Type, Value and Source already exists.']"]}` + "\n"
 	m := start(t, Options{})
 	other, err := m.AddSource(IOC, "other")
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	held := m.makeIOC("c2.example.org")
 	tests := []struct {
 		name   string

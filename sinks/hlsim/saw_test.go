@@ -17,9 +17,7 @@ func armed(t testing.TB, o Options) *manager {
 	t.Helper()
 	m := start(t, o)
 	off, err := m.AddSource(IOC, "off")
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	for _, r := range []Rule{
 		{Type: "hash", Value: strings.ToUpper(sampleHash), Comment: "hash", RuleLevelOverride: "high"},
 		{Type: "filename", Value: "a tool.exe", Comment: "filename"},
@@ -332,9 +330,7 @@ func TestSawGroups(t *testing.T) {
 		var d struct {
 			Key json.RawMessage `json:"threat_key"`
 		}
-		if err := json.Unmarshal(raw, &d); err != nil {
-			t.Fatal(err)
-		}
+		simtest.Fine(t, json.Unmarshal(raw, &d))
 		switch {
 		case d.Key[0] != '"':
 			numbers++
@@ -356,9 +352,7 @@ func TestSawIsTheSameEachTime(t *testing.T) {
 		at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 		s := New(Options{Now: func() time.Time { return at }, Knobs: Knobs{AlertKnobs: AlertKnobs{AlertForm: AlertForm{RuleIDs: RuleIDRandom, Matches: MatchesAbsent, Times: TimesMixed}}}})
 		list, err := s.AddSource(IOC, "l")
-		if err != nil {
-			t.Fatal(err)
-		}
+		simtest.Fine(t, err)
 		s.Add(IOC, Rule{SourceID: list, Type: "url", Value: "u", Enabled: true})
 		for range 3 {
 			if _, err := s.Saw(Sighting{Value: "u"}); err != nil {
@@ -366,9 +360,7 @@ func TestSawIsTheSameEachTime(t *testing.T) {
 			}
 		}
 		all, err := json.Marshal(s.Alerts())
-		if err != nil {
-			t.Fatal(err)
-		}
+		simtest.Fine(t, err)
 		return string(all)
 	}
 	simtest.Same(t, "alerts", run(), run())

@@ -61,9 +61,7 @@ func TestCreationAnswers(t *testing.T) {
 func TestIdentityOfSigma(t *testing.T) {
 	m := start(t, Options{})
 	path := m.makeFile(sigmas, m.sigma("s", sigmaSample))
-	if path != sigmas+sigmaID+"/" {
-		t.Errorf("made %s", path)
-	}
+	simtest.Is(t, "made", sigmas+sigmaID+"/", path)
 	m.get(path).want(t, 200, `"rule_id":"`+sigmaID+`"`).want(t, 200, `"rule_name":"Encoded PowerShell"`)
 	m.do("PATCH", path, object{"content": titled(otherID)}).want(t, 400, `{"id":["`)
 	m.do("PATCH", path, object{"content": strings.Replace(sigmaSample, "Encoded", "Any", 1)}).want(t, 200, `"rule_name":"Any PowerShell"`)
@@ -124,17 +122,11 @@ func TestSigmaIsWrittenAnew(t *testing.T) {
 		t.Errorf("the keys are not sorted:\n%s", stored)
 	}
 	var was, is any
-	if err := yaml.Unmarshal([]byte(content), &was); err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal([]byte(stored), &is); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, yaml.Unmarshal([]byte(content), &was))
+	simtest.Fine(t, yaml.Unmarshal([]byte(stored), &is))
 	simtest.Same(t, "it means something else", was, is)
 	again := m.do("PATCH", sigmas+sigmaID+"/", object{"content": stored}).want(t, 200, "").json["content"]
-	if again != stored {
-		t.Errorf("writing it again changed it:\n%s", again)
-	}
+	simtest.Is(t, "writing it again changed it", any(stored), again)
 	m.SetKnobs(func(k *Knobs) { k.KeepContent = true })
 	simtest.Is(t, "knob: kept", any(content), m.do("PATCH", sigmas+sigmaID+"/", object{"content": content}).want(t, 200, "").json["content"])
 }

@@ -73,9 +73,7 @@ func TestTelemetryFilters(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m.SetKnobs(func(k *Knobs) { *k = tt.knobs })
 			q, err := url.ParseQuery(strings.ReplaceAll(tt.query, `\`, `%5C`))
-			if err != nil {
-				t.Fatal(err)
-			}
+			simtest.Fine(t, err)
 			got := []string{}
 			for _, at := range m.get(telemetryPath+tt.stream+"/?"+q.Encode()).column(t, "@event_create_date") {
 				got = append(got, at[14:16])

@@ -132,9 +132,7 @@ func TestThreatStatus(t *testing.T) {
 			}
 			for _, raw := range m.Alerts() {
 				var d struct{ Status string }
-				if err := json.Unmarshal(raw, &d); err != nil {
-					t.Fatal(err)
-				}
+				simtest.Fine(t, json.Unmarshal(raw, &d))
 				if d.Status == "" {
 					d.Status = "-"
 				}

@@ -79,9 +79,7 @@ func TestYARAThatIsRefused(t *testing.T) {
 func TestYARAFiles(t *testing.T) {
 	m := start(t, Options{})
 	other, err := m.AddSource(YARA, "other")
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	path := m.makeFile(yaras, m.yara("same", yaraSample))
 	elsewhere := m.makeFile(yaras, m.yara("same", "rule elsewhere { condition: true }", object{"source_id": other}))
 	second := m.yara("same", "rule second { condition: true }")

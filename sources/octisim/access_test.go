@@ -74,9 +74,7 @@ func TestWhoAmI(t *testing.T) {
 	want := `{"data":{"about":{"version":"6.9.22"},"me":{"id":"me","name":"Job","capabilities":[{"name":"KNOWLEDGE"},{"name":"TAXIIAPI"}],` +
 		`"allowed_marking":[{"standard_id":"marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9","definition":"TLP:CLEAR"},` +
 		`{"standard_id":"marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da","definition":"TLP:GREEN"}],"effective_confidence_level":{"max_confidence":75}}}}`
-	if r.Text != want {
-		t.Errorf("got  %s\nwant %s", r.Text, want)
-	}
+	simtest.Is(t, "text", want, r.Text)
 	s.PutUser(User{Token: "u", Capabilities: []string{"KNOWLEDGE"}})
 	if r := askAs(t, s, "u", identQuery, nil); r.get("me", "effective_confidence_level") != nil || r.get("me", "id") != "me" {
 		t.Errorf("an account without a level: %s", r.Text)

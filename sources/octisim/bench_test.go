@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -40,9 +41,7 @@ func BenchmarkPage(b *testing.B) {
 			{"changed since", indicatorPage, map[string]any{"first": 500, "filters": and(is("updated_at", "gte", "2026-03-01T00:00:00.000Z"))}},
 		} {
 			body, err := json.Marshal(map[string]any{"query": bench.text, "variables": bench.vars})
-			if err != nil {
-				b.Fatal(err)
-			}
+			simtest.Fine(b, err)
 			b.Run(fmt.Sprintf("%s of %d", bench.name, n), func(b *testing.B) {
 				for b.Loop() {
 					r := httptest.NewRequest("POST", "/graphql", bytes.NewReader(body))

@@ -187,16 +187,12 @@ func TestWorksGo(t *testing.T) {
 	}
 	ask(t, s, fmt.Sprintf(`mutation { workEdit(id: "%s") { delete } }`, first), nil)
 	r := ask(t, s, workQuery, map[string]any{"id": first})
-	if r.Text != `{"data":{"work":null}}` {
-		t.Errorf("a deleted work: %s", r.Text)
-	}
+	simtest.Is(t, "a deleted work", `{"data":{"work":null}}`, r.Text)
 	head := map[string]string{"Content-Type": "application/json", "Authorization": "Bearer t", "opencti-work-id": first.(string)}
 	if w := send(t, s, "POST", "/graphql", head, `{"query":"{ about { version } }"}`); w.Code != 500 || !strings.Contains(w.Body.String(), "WORK_NOT_ALIVE") {
 		t.Errorf("a request tied to it: status %d, %s", w.Code, w.Body)
 	}
 	ask(t, s, fmt.Sprintf(`mutation { workEdit(id: "%s") { toProcessed } }`, second), nil)
 	now = day(8)
-	if len(s.Works()) != 0 {
-		t.Error("a work that finished eight days ago is still there")
-	}
+	simtest.Is(t, "works that finished eight days ago", 0, len(s.Works()))
 }

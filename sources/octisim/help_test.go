@@ -3,6 +3,7 @@ package octisim
 import (
 	"bytes"
 	"encoding/json"
+	"harfangsync/sources/simhttp/simtest"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -100,9 +101,7 @@ func ask(t testing.TB, s *Sim, query string, vars map[string]any) reply {
 func askAs(t testing.TB, s *Sim, token, query string, vars map[string]any) reply {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": vars})
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	w := send(t, s, "POST", "/graphql", map[string]string{"Content-Type": "application/json", "Authorization": "Bearer " + token}, string(body))
 	out := reply{Status: w.Code, Text: w.Body.String()}
 	if err := json.NewDecoder(bytes.NewReader(w.Body.Bytes())).Decode(&out); err != nil {

@@ -26,9 +26,7 @@ func TestStoredPattern(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := normalisePattern(parseVersion(tt.version), tt.in)
-			if got != tt.want {
-				t.Errorf("got  %s\nwant %s", got, tt.want)
-			}
+			simtest.Is(t, "text", tt.want, got)
 			if again := normalisePattern(parseVersion(tt.version), got); again != got && tt.name != "NOT gets two spaces" {
 				t.Errorf("once more: %s", again)
 			}

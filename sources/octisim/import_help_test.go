@@ -3,6 +3,7 @@ package octisim
 import (
 	"encoding/json"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"regexp"
 	"strings"
 	"testing"
@@ -117,8 +118,6 @@ func sighting(id, first, last string, count int, more string) string {
 func compact(t testing.TB, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	return string(b)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"harfangsync/sources/simhttp/simtest"
 	"os"
 	"slices"
 	"strings"
@@ -28,15 +29,11 @@ type recording struct {
 func recordings(t *testing.T, name string) []recording {
 	t.Helper()
 	text, err := os.ReadFile("../../testdata/opencti/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	var out []recording
 	for line := range bytes.Lines(text) {
 		var r recording
-		if err := json.Unmarshal(line, &r); err != nil {
-			t.Fatal(err)
-		}
+		simtest.Fine(t, json.Unmarshal(line, &r))
 		out = append(out, r)
 	}
 	return out
@@ -97,14 +94,10 @@ func answered(t *testing.T, r recording) *Sim {
 			}
 		}
 	}
-	if err := json.Unmarshal(r.Response, &shown); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, json.Unmarshal(r.Response, &shown))
 	for _, e := range shown.Data.Indicators.Edges {
 		var in Indicator
-		if err := json.Unmarshal(e.Node, &in); err != nil {
-			t.Fatal(err)
-		}
+		simtest.Fine(t, json.Unmarshal(e.Node, &in))
 		s.Put(in)
 	}
 	for _, e := range shown.Data.StixCoreRelationships.Edges {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"harfangsync/sources/simhttp"
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // Who may follow which stream; what is refused has no body, and its reason in the status line.
@@ -75,14 +76,10 @@ func fetch(t *testing.T, h http.Handler, path, token string) *http.Response {
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	r, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	r.Header.Set("Authorization", "Bearer "+token)
 	a, err := srv.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	t.Cleanup(func() { a.Body.Close() })
 	return a
 }
@@ -127,9 +124,7 @@ func TestFaultsAndRefusalsOfTheWrapperHitStreams(t *testing.T) {
 	s.PutStream(Stream{ID: "s", Live: true})
 	for _, status := range []int{401, 429, 503} {
 		s.HTTP.Heal()
-		if err := s.HTTP.Fail(simhttp.Fault{Path: "/stream/", Do: simhttp.Answer, Status: status, Times: 1}); err != nil {
-			t.Fatal(err)
-		}
+		simtest.Fine(t, s.HTTP.Fail(simhttp.Fault{Path: "/stream/", Do: simhttp.Answer, Status: status, Times: 1}))
 		for _, want := range []int{status, 200} {
 			if r := fetch(t, s, "/stream/s", "t"); r.StatusCode != want {
 				t.Errorf("status %d, want %d", r.StatusCode, want)

@@ -120,9 +120,7 @@ func TestAnUpdateTellsTheWayBack(t *testing.T) {
 		back := patched(t, now.get("data"), now.get("context", "reverse_patch"))
 		simtest.Same(t, "data after reverse_patch", was.get("data"), back)
 		simtest.Same(t, "state before after patch", now.get("data"), patched(t, was.get("data"), now.get("context", "patch")))
-		if was.get("context") != nil {
-			t.Errorf("a create has the context %v", was.get("context"))
-		}
+		simtest.Is(t, "context of a create", nil, was.get("context"))
 	})
 }
 
@@ -203,13 +201,9 @@ func TestContainersLetTheirIndicatorsThrough(t *testing.T) {
 func patched(t failer, doc, patch any) any {
 	t.Helper()
 	text, err := json.Marshal(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	var out any
-	if err := json.Unmarshal(text, &out); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, json.Unmarshal(text, &out))
 	ops, ok := patch.([]any)
 	if !ok {
 		t.Fatalf("no patch: %v", patch)

@@ -1,6 +1,7 @@
 package octisim
 
 import (
+	"harfangsync/sources/simhttp/simtest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -105,8 +106,6 @@ func TestShorterPeriodsCountAtOnce(t *testing.T) {
 				beats++
 			}
 		}
-		if beats != 3 {
-			t.Errorf("%d heartbeats in 3.5 s", beats)
-		}
+		simtest.Is(t, "heartbeats in 3.5 s", 3, beats)
 	})
 }

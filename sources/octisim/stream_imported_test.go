@@ -94,7 +94,5 @@ func TestAMergeTakesRelationsOver(t *testing.T) {
 	if len(a.Observables) != 2 || len(s.to["a"]) != 1 || s.to["a"][0].from != "c" || len(s.from["a"]) != 2 || len(s.from["b"])+len(s.to["b"]) != 0 {
 		t.Errorf("observables %v, relations from %v, to %v", a.Observables, s.from["a"], s.to["a"])
 	}
-	if s.relations.live != 3 {
-		t.Errorf("%d relations, want 3", s.relations.live)
-	}
+	simtest.Is(t, "relations", 3, s.relations.live)
 }

@@ -19,14 +19,10 @@ import (
 func dial(t testing.TB, url string) *http.Response {
 	t.Helper()
 	r, err := http.NewRequest("GET", url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	r.Header.Set("Authorization", "Bearer t")
 	a, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	t.Cleanup(func() { a.Body.Close() })
 	if a.StatusCode != 200 {
 		t.Fatalf("status %s", a.Status)
@@ -66,9 +62,7 @@ func TestStreamsEndWithTheirServer(t *testing.T) {
 			srv := httptest.NewServer(s)
 			t.Cleanup(srv.Close)
 			a, b := dial(t, srv.URL+"/stream/s"), dial(t, srv.URL+"/stream/s")
-			if err := tt.end(srv.Config); err != nil {
-				t.Fatal(err)
-			}
+			simtest.Fine(t, tt.end(srv.Config))
 			for _, r := range []*http.Response{a, b} {
 				if _, err := io.ReadAll(r.Body); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
 					t.Errorf("the body ended with %v", err)

@@ -1,6 +1,7 @@
 package octisim
 
 import (
+	"harfangsync/sources/simhttp/simtest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -94,8 +95,6 @@ func TestALargeRecoveryComesInOrder(t *testing.T) {
 			last = *at
 			n++
 		}
-		if n != 250 {
-			t.Errorf("%d of 250", n)
-		}
+		simtest.Is(t, "events of 250", 250, n)
 	})
 }

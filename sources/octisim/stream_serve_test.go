@@ -34,9 +34,7 @@ func TestAStreamBeginsWithWhereTheLogStands(t *testing.T) {
 				t.Errorf("status %d, %s: %q, want %q", p.status, name, p.header.Get(name), want)
 			}
 		}
-		if s.Stream() != (StreamState{"946684800000-1", "946684801000-0", 2, 1}) {
-			t.Errorf("state %+v", s.Stream())
-		}
+		simtest.Is(t, "state", (StreamState{"946684800000-1", "946684801000-0", 2, 1}), s.Stream())
 		p.leave()
 		if p.end() != "ended" || s.Stream().Connections != 0 {
 			t.Errorf("the client left: over %q, %d connections", p.end(), s.Stream().Connections)
@@ -88,9 +86,7 @@ func TestWhereAStreamStarts(t *testing.T) {
 					}
 					last = m.ID
 				}
-				if got.String() != tt.want {
-					t.Errorf("events of %q, want %q", got.String(), tt.want)
-				}
+				simtest.Is(t, "events", tt.want, got.String())
 			})
 		})
 	}

@@ -27,9 +27,7 @@ func TestPatternsAreCutWithoutLoss(t *testing.T) {
 		for _, p := range cut(in) {
 			b.WriteString(p.text)
 		}
-		if b.String() != in {
-			rt.Errorf("%q became %q", in, b.String())
-		}
+		simtest.Is(rt, "pattern", in, b.String())
 		equalities(in)
 		normalisePattern(parseVersion("7.260817.0"), in)
 	})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"harfangsync/sources/simhttp"
+	"harfangsync/sources/simhttp/simtest"
 )
 
 const (
@@ -47,9 +48,7 @@ func TestContractDocumentsAreValid(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var vars map[string]any
-			if err := json.Unmarshal([]byte(tt.vars), &vars); err != nil {
-				t.Fatal(err)
-			}
+			simtest.Fine(t, json.Unmarshal([]byte(tt.vars), &vars))
 			for _, v := range []string{tt.from, "7.260817.0"} {
 				s := five(Options{Version: v})
 				if code := ask(t, s, tt.text, vars).code(); code != "" && code != "FUNCTIONAL_ERROR" {
@@ -164,9 +163,7 @@ func TestAliasLimitsBegan(t *testing.T) {
 
 func TestFaultsGoThrough(t *testing.T) {
 	s := five(Options{})
-	if err := s.HTTP.Fail(simhttp.Fault{Body: "about", Do: simhttp.Answer, Status: 503, Times: 1}); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, s.HTTP.Fail(simhttp.Fault{Body: "about", Do: simhttp.Answer, Status: 503, Times: 1}))
 	head := map[string]string{"Content-Type": "application/json", "Authorization": "Bearer t"}
 	for _, want := range []int{503, 200} {
 		if w := send(t, s, "POST", "/graphql", head, `{"query":"{ about { version } }"}`); w.Code != want {
@@ -190,9 +187,7 @@ func TestOneNameMergesItsSelections(t *testing.T) {
 		indicator(id: "a") { standard_id }
 	} fragment A on BasicObject { id }`, nil)
 	want := `{"data":{"indicator":{"__typename":"Indicator","id":"a","kind":"Indicator","revoked":false,"standard_id":"` + s.Indicators()[0].StandardID + `"}}}`
-	if r.Text != want {
-		t.Errorf("got  %s\nwant %s", r.Text, want)
-	}
+	simtest.Is(t, "text", want, r.Text)
 }
 
 func TestUnderABasePath(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"harfangsync/sources/simhttp"
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // streaming says something and goes on until the client leaves.
@@ -28,9 +29,7 @@ func TestStreamsGoThrough(t *testing.T) {
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	r, err := http.Get(srv.URL + "/stream/x")
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	defer r.Body.Close()
 	got := make([]byte, len("event: connected\n\n"))
 	if _, err := io.ReadFull(r.Body, got); err != nil || string(got) != "event: connected\n\n" {
@@ -64,9 +63,7 @@ func TestFaultsHitStreams(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := simhttp.Wrap(http.HandlerFunc(streaming))
 			tt.fault.Path = "^/stream/"
-			if err := h.Fail(tt.fault); err != nil {
-				t.Fatal(err)
-			}
+			simtest.Fine(t, h.Fail(tt.fault))
 			srv := httptest.NewServer(h)
 			defer srv.Close()
 			client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -78,9 +75,7 @@ func TestFaultsHitStreams(t *testing.T) {
 				}
 				return
 			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			simtest.Fine(t, err)
 			defer r.Body.Close()
 			body, err := io.ReadAll(r.Body)
 			if r.StatusCode != tt.status || string(body) != tt.body || errors.Is(err, io.ErrUnexpectedEOF) != tt.cut {
@@ -105,9 +100,7 @@ func TestAnswersOutsideOfHTTPAreLogged(t *testing.T) {
 	srv := httptest.NewServer(h)
 	defer srv.Close()
 	r, err := http.Get(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	simtest.Fine(t, err)
 	r.Body.Close()
 	if l := h.Requests(); !strings.HasSuffix(r.Status, "It is stopped") || len(l) != 1 || l[0].Status != 410 {
 		t.Errorf("status line %q, log %+v", r.Status, l)

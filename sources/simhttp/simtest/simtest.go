@@ -24,3 +24,14 @@ func Is[V comparable](t T, what string, want, got V) {
 		t.Errorf("%s: %v, want %v", what, got, want)
 	}
 }
+
+// Fine ends a test that cannot go on after an error.
+func Fine(t interface {
+	Helper()
+	Fatal(args ...any)
+}, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
