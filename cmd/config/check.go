@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"strings"
 
@@ -77,24 +78,28 @@ func loginIsUsed(l *loader, s *setting) error {
 	return nil
 }
 
-// authorities looks into a bundle, which is of use only while certificates are checked.
-func authorities(l *loader, s *setting) error {
-	path := s.value().(string)
-	if path == "" {
+// authorities reads a bundle, which counts only while certificates are checked.
+func authorities(t *TLS) func(*loader, *setting) error {
+	return func(l *loader, s *setting) error {
+		if t.CABundle == "" {
+			return nil
+		}
+		content, err := l.in.ReadFile(t.CABundle)
+		for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
+			if c, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
+				t.Authorities = append(t.Authorities, c)
+			}
+		}
+		switch {
+		case !t.SSLVerify:
+			l.warn("%s has no effect while %sssl_verify is false", s.path, strings.TrimSuffix(s.path, "ca_bundle"))
+		case err != nil:
+			return bad("the file cannot be read: "+reason(err, t.CABundle), "")
+		case len(t.Authorities) == 0:
+			return &Problem{Value: t.CABundle, Message: "holds no certificate", Remedy: "name a file with certificates in PEM form (BEGIN CERTIFICATE)"}
+		}
 		return nil
 	}
-	if verify := l.c.row(strings.TrimSuffix(s.path, "ca_bundle") + "ssl_verify"); verify.value() == false {
-		l.warn("%s has no effect while %s is false", s.path, verify.path)
-		return nil
-	}
-	content, err := l.in.ReadFile(path)
-	if err != nil {
-		return bad("the file cannot be read: "+reason(err, path), "")
-	}
-	if !x509.NewCertPool().AppendCertsFromPEM(content) {
-		return &Problem{Value: path, Message: "holds no certificate", Remedy: "name a file with certificates in PEM form (BEGIN CERTIFICATE)"}
-	}
-	return nil
 }
 
 // exclusions reads the values that are never deployed. A file is read once, so that its digest is that of

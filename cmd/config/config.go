@@ -5,6 +5,8 @@
 package config
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"time"
 
 	"harfangsync/reconcile"
@@ -28,10 +30,32 @@ type Config struct {
 
 // OpenCTI is how the platform is reached. URL has no trailing slash.
 type OpenCTI struct {
-	URL       string
-	Token     secret.Text // without the word Bearer
-	SSLVerify bool
-	CABundle  string // PEM file added to the system's authorities; "" is none
+	URL   string
+	Token secret.Text // without the word Bearer
+	TLS
+}
+
+// TLS is how a side proves who it is.
+type TLS struct {
+	SSLVerify   bool
+	CABundle    string              // PEM file; "" is none
+	Authorities []*x509.Certificate // in it, trusted beside the system's
+}
+
+// Client is what a client does about it.
+func (t *TLS) Client() *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: !t.SSLVerify} // the user's own word
+	if len(t.Authorities) == 0 {
+		return c
+	}
+	var err error
+	if c.RootCAs, err = x509.SystemCertPool(); err != nil {
+		c.RootCAs = x509.NewCertPool() // a container without authorities of its own
+	}
+	for _, a := range t.Authorities {
+		c.RootCAs.AddCert(a)
+	}
+	return c
 }
 
 // Connector is what the old connectors were told about themselves.
@@ -49,12 +73,11 @@ type Connector struct {
 // HarfangLab is how the manager is reached, what the rules in it look like, and which of its alerts
 // are imported. URL has no trailing slash.
 type HarfangLab struct {
-	URL             string
-	Token           secret.Text // without the word Token; wins over Login and Password
-	Login           string
-	Password        secret.Text
-	SSLVerify       bool
-	CABundle        string
+	URL      string
+	Token    secret.Text // without the word Token; wins over Login and Password
+	Login    string
+	Password secret.Text
+	TLS
 	ListName        string
 	RemoveIndicator bool   // true deletes, false disables
 	Maturity        string // stable or testing

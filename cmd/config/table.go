@@ -98,7 +98,7 @@ func settingsOf(c *Config) []setting {
 			about: "API token of the account in OpenCTI."},
 		{path: "opencti.ssl_verify", kind: boolean(&c.OpenCTI.SSLVerify), def: "true", need: NeedOpenCTI,
 			about: "Whether OpenCTI's certificate is checked."},
-		{path: "opencti.ca_bundle", kind: text(&c.OpenCTI.CABundle), need: NeedOpenCTI, check: authorities, with: []string{"opencti.ssl_verify"},
+		{path: "opencti.ca_bundle", kind: text(&c.OpenCTI.CABundle), need: NeedOpenCTI, check: authorities(&c.OpenCTI.TLS), with: []string{"opencti.ssl_verify"},
 			about: "PEM file with authorities to trust beside the system's."},
 
 		{path: "connector.id", kind: identifier(&c.Connector.ID, ""), need: NeedInstance, must: true, shapes: true,
@@ -120,7 +120,7 @@ func settingsOf(c *Config) []setting {
 			about: "Address of the HarfangLab manager."},
 		{path: "harfanglab.ssl_verify", kind: boolean(&c.HarfangLab.SSLVerify), def: "true", need: NeedHarfangLab,
 			about: "Whether the manager's certificate is checked, on every request."},
-		{path: "harfanglab.ca_bundle", kind: text(&c.HarfangLab.CABundle), need: NeedHarfangLab, check: authorities, with: []string{"harfanglab.ssl_verify"},
+		{path: "harfanglab.ca_bundle", kind: text(&c.HarfangLab.CABundle), need: NeedHarfangLab, check: authorities(&c.HarfangLab.TLS), with: []string{"harfanglab.ssl_verify"},
 			about: "PEM file with authorities to trust beside the system's."},
 		{path: hlToken, kind: token(&c.HarfangLab.Token, "Token", "token_"), need: NeedHarfangLab, secret: true, file: true,
 			about: "API token, with or without the word `Token`; wins over the login."},

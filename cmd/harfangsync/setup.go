@@ -130,9 +130,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	case s.fromSnapshot():
 		t.doWithout(s.saved.Source.URL)
 	}
-	if err := t.connect(p, readOnly); err != nil {
-		return t, err
-	}
+	t.connect(p, readOnly)
 	if err := t.identify(ctx, p); err != nil {
 		return t, err
 	}
@@ -144,25 +142,19 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	return t, t.prepare(ctx, p, s, kinds, readOnly)
 }
 
-func (t *target) connect(p *program, readOnly bool) (err error) {
+func (t *target) connect(p *program, readOnly bool) {
 	cfg := t.cfg
 	common := httpclient.Options{Parallelism: cfg.Sync.Parallelism, RateLimit: cfg.Sync.RateLimit, Timeout: cfg.Sync.RequestTimeout, ReadOnly: readOnly, Log: p.log, Version: version()}
 	if p.retryWait != nil {
 		common.MostGap = p.retryWait(0)
 	}
 	octi, hl := common, common
-	octi.Platform, octi.SSLVerify, octi.CABundle = httpclient.GraphQL, cfg.OpenCTI.SSLVerify, cfg.OpenCTI.CABundle
-	hl.Platform, hl.SSLVerify, hl.CABundle = httpclient.REST, cfg.HarfangLab.SSLVerify, cfg.HarfangLab.CABundle
-	if t.octiHTTP, err = httpclient.New(octi); err != nil {
-		return err
-	}
-	if t.hlHTTP, err = httpclient.New(hl); err != nil {
-		return err
-	}
+	octi.Platform, octi.TLS = httpclient.GraphQL, cfg.OpenCTI.TLS.Client()
+	hl.Platform, hl.TLS = httpclient.REST, cfg.HarfangLab.TLS.Client()
+	t.octiHTTP, t.hlHTTP = httpclient.New(octi), httpclient.New(hl)
 	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}})
 	p.reporter.reaches(t)
 	t.hl = harfanglab.New(harfanglab.Options{URL: cfg.HarfangLab.URL, Token: cfg.HarfangLab.Token, Login: cfg.HarfangLab.Login, Password: cfg.HarfangLab.Password, HTTP: t.hlHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}})
-	return nil
 }
 
 // prepare makes the job: what is wanted, what it means, and what may be done about it.

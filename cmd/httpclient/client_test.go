@@ -3,14 +3,13 @@ package httpclient_test
 import (
 	"bytes"
 	"context"
-	"encoding/pem"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,10 +21,7 @@ import (
 
 func newClient(t *testing.T, o httpclient.Options) *httpclient.Client {
 	t.Helper()
-	c, err := httpclient.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := httpclient.New(o)
 	t.Cleanup(c.CloseIdleConnections)
 	return c
 }
@@ -53,11 +49,8 @@ func TestTLS(t *testing.T) {
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // the handshake that we refuse
 	s.StartTLS()
 	t.Cleanup(s.Close)
-	dir := t.TempDir()
-	bundle := filepath.Join(dir, "ca.pem")
-	write(t, bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
-	empty := filepath.Join(dir, "empty.pem")
-	write(t, empty, []byte("not a certificate"))
+	trusted := &tls.Config{RootCAs: x509.NewCertPool()}
+	trusted.RootCAs.AddCert(s.Certificate())
 	named := strings.Replace(s.URL, "127.0.0.1", "localhost", 1) // a name that the certificate lacks
 	for _, tt := range []struct {
 		name string
@@ -65,21 +58,15 @@ func TestTLS(t *testing.T) {
 		url  string
 		want []string // in the error; none is success
 	}{
-		{"a certificate of an unknown authority fails and names the setting", httpclient.Options{SSLVerify: true}, s.URL,
+		{"a certificate of an unknown authority fails and names the setting", httpclient.Options{}, s.URL,
 			[]string{"certificate of 127.0.0.1", "unknown authority", "set harfanglab.ca_bundle"}},
-		{"the setting is that of the platform", httpclient.Options{SSLVerify: true, Platform: httpclient.GraphQL}, s.URL, []string{"set opencti.ca_bundle"}},
-		{"the bundle makes it trusted", httpclient.Options{SSLVerify: true, CABundle: bundle}, s.URL, nil},
-		{"another name fails and says so", httpclient.Options{SSLVerify: true, CABundle: bundle}, named, []string{"localhost", "use a name in harfanglab.url"}},
-		{"without ssl_verify anything is accepted", httpclient.Options{}, named, nil},
-		{"a bundle without certificates is an error", httpclient.Options{SSLVerify: true, CABundle: empty}, s.URL, []string{"harfanglab.ca_bundle", "holds no certificate"}},
-		{"a bundle that is not there is an error", httpclient.Options{SSLVerify: true, CABundle: filepath.Join(dir, "none.pem")}, s.URL, []string{"harfanglab.ca_bundle", "no such file"}},
+		{"the setting is that of the platform", httpclient.Options{Platform: httpclient.GraphQL}, s.URL, []string{"set opencti.ca_bundle"}},
+		{"the bundle makes it trusted", httpclient.Options{TLS: trusted}, s.URL, nil},
+		{"another name fails and says so", httpclient.Options{TLS: trusted}, named, []string{"localhost", "use a name in harfanglab.url"}},
+		{"without ssl_verify anything is accepted", httpclient.Options{TLS: &tls.Config{InsecureSkipVerify: true}}, named, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := httpclient.New(tt.o)
-			if err == nil {
-				defer c.CloseIdleConnections()
-				_, _, err = get(c, tt.url)
-			}
+			_, _, err := get(newClient(t, tt.o), tt.url)
 			if len(tt.want) == 0 && err != nil {
 				t.Fatal(err)
 			}
@@ -92,16 +79,9 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, path string, content []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestPlainHTTPNeedsNoCertificate(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.UserAgent()) })
-	status, body, err := get(newClient(t, httpclient.Options{SSLVerify: true, Version: "1.2.3"}), s.URL)
+	status, body, err := get(newClient(t, httpclient.Options{Version: "1.2.3"}), s.URL)
 	if err != nil || status != 200 || body != "harfangsync/1.2.3" {
 		t.Errorf("got %d %q %v, want 200 and our User-Agent", status, body, err)
 	}

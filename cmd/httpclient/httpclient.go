@@ -5,13 +5,10 @@ package httpclient
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -31,10 +28,9 @@ const (
 // Options say how a platform is reached. The zero value of a number takes its default.
 type Options struct {
 	Platform    Platform
-	Name        string // of the platform in logs and errors, and of its section in the settings
-	SSLVerify   bool   // false accepts any certificate
-	CABundle    string // PEM file, added to the system's authorities; "" is none
-	Parallelism int    // requests in flight; default 8
+	Name        string      // of the platform in logs and errors, and of its section in the settings
+	TLS         *tls.Config // default: the system's authorities, no certificate of ours
+	Parallelism int         // requests in flight; default 8
 	RateLimit   float64
 	// Timeout covers one request from its first byte to the last of the answer, not the wait for its
 	// turn; default 120 s. A request that accepts text/event-stream has it for the header alone, and
@@ -59,8 +55,8 @@ type Client struct {
 	counters *counters
 }
 
-// New builds a client. Its error is about CABundle.
-func New(o Options) (*Client, error) {
+// New builds a client.
+func New(o Options) *Client {
 	if o.Name == "" {
 		o.Name = map[Platform]string{REST: "harfanglab", GraphQL: "opencti"}[o.Platform]
 	}
@@ -79,13 +75,9 @@ func New(o Options) (*Client, error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	tlsConfig, err := tlsConfig(o)
-	if err != nil {
-		return nil, err
-	}
 	count := new(counters)
 	var rt http.RoundTripper = &wire{
-		next: transport(o, tlsConfig), platform: o.Name, agent: "harfangsync/" + o.Version,
+		next: transport(o), platform: o.Name, agent: "harfangsync/" + o.Version,
 		timeout: o.Timeout, log: o.Log, count: count,
 	}
 	limit := rate.Inf
@@ -103,39 +95,19 @@ func New(o Options) (*Client, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		counters: count,
-	}, nil
+	}
 }
 
-func tlsConfig(o Options) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if !o.SSLVerify {
-		c.InsecureSkipVerify = true // the user's own word: ssl_verify false
-		return c, nil
+func transport(o Options) *http.Transport {
+	if o.TLS == nil {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	if o.CABundle == "" {
-		return c, nil
-	}
-	pem, err := os.ReadFile(o.CABundle)
-	if err != nil {
-		return nil, fmt.Errorf("%s.ca_bundle: %w", o.Name, err)
-	}
-	c.RootCAs, err = x509.SystemCertPool()
-	if err != nil {
-		c.RootCAs = x509.NewCertPool() // a container without authorities of its own
-	}
-	if !c.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s.ca_bundle: %s holds no certificate in PEM form", o.Name, o.CABundle)
-	}
-	return c, nil
-}
-
-func transport(o Options, c *tls.Config) *http.Transport {
 	// http.ProxyFromEnvironment reads the environment once in the life of the process.
 	proxy := httpproxy.FromEnvironment().ProxyFunc()
 	return &http.Transport{
 		Proxy:                 func(r *http.Request) (*url.URL, error) { return proxy(r.URL) },
 		DialContext:           (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:       c,
+		TLSClientConfig:       o.TLS,
 		TLSHandshakeTimeout:   connectTimeout,
 		ResponseHeaderTimeout: o.Timeout,
 		ExpectContinueTimeout: time.Second,

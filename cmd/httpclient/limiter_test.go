@@ -70,11 +70,7 @@ func rush(t *testing.T, rt http.RoundTripper, a *answers, n int) int {
 }
 
 func paced(o Options, a *answers) http.RoundTripper {
-	c, err := New(o)
-	if err != nil {
-		panic(err)
-	}
-	p := c.Transport.(*pace)
+	p := New(o).Transport.(*pace)
 	p.next = a
 	return p
 }
@@ -212,10 +208,7 @@ func TestABrokenAnswerIsAnOverload(t *testing.T) {
 		_, _ = io.WriteString(w, "short")
 	}))
 	defer s.Close()
-	c, err := New(Options{Parallelism: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := New(Options{Parallelism: 8})
 	defer c.CloseIdleConnections()
 	resp, err := c.Get(s.URL)
 	if err != nil {

@@ -1,7 +1,6 @@
 package httpclient
 
 import (
-	"crypto/tls"
 	"net/http"
 	"time"
 )
@@ -12,7 +11,7 @@ import (
 // GET and HEAD with a *ReadOnlyError (gate G12).
 func Plain(timeout time.Duration, version string, readOnly bool) *http.Client {
 	o := Options{Timeout: timeout, Parallelism: 1}
-	var rt http.RoundTripper = &named{next: transport(o, &tls.Config{MinVersion: tls.VersionTLS12}), agent: "harfangsync/" + version}
+	var rt http.RoundTripper = &named{next: transport(o), agent: "harfangsync/" + version}
 	if readOnly {
 		rt = &guard{next: rt, platform: REST, count: new(counters)}
 	}

@@ -88,8 +88,8 @@ func (d *Doctor) Examine(ctx context.Context) error {
 			c.CloseIdleConnections()
 		}
 	}()
-	d.octi = d.platform("opencti", "OpenCTI", d.Config.OpenCTI.URL, d.Config.OpenCTI.SSLVerify, d.Config.OpenCTI.CABundle)
-	hl := d.platform("harfanglab", "HarfangLab", d.Config.HarfangLab.URL, d.Config.HarfangLab.SSLVerify, d.Config.HarfangLab.CABundle)
+	d.octi = d.platform("opencti", "OpenCTI", d.Config.OpenCTI.URL, &d.Config.OpenCTI.TLS)
+	hl := d.platform("harfanglab", "HarfangLab", d.Config.HarfangLab.URL, &d.Config.HarfangLab.TLS)
 	d.octi.examine(whole, openCTIChecks(), d.octi.examineOpenCTI)
 	hl.examine(whole, harfangLabChecks(), hl.examineHarfangLab)
 	(&side{Doctor: d, name: "state"}).examineState(whole)

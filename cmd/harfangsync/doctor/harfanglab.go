@@ -19,13 +19,8 @@ func harfangLabChecks() []string {
 }
 
 func (s *side) examineHarfangLab(ctx context.Context) (why string) {
-	hc, err := s.dial()
-	if err != nil {
-		s.failed("account", err)
-		return "there is no account"
-	}
 	c := &s.Config.HarfangLab
-	client := harfanglab.New(harfanglab.Options{URL: c.URL, Token: c.Token, Login: c.Login, Password: c.Password, HTTP: hc, PageSize: s.Config.Sync.PageSize, Log: s.Log,
+	client := harfanglab.New(harfanglab.Options{URL: c.URL, Token: c.Token, Login: c.Login, Password: c.Password, HTTP: s.dial(), PageSize: s.Config.Sync.PageSize, Log: s.Log,
 		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: s.RetryWait}})
 	version, err := client.Version(ctx)
 	s.checkClock()

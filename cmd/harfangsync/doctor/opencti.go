@@ -57,11 +57,8 @@ func openCTIChecks() []string {
 }
 
 func (s *side) examineOpenCTI(ctx context.Context) (why string) {
-	client, err := s.dialOpenCTI()
-	var ident opencti.Ident
-	if err == nil {
-		ident, err = client.Ident(ctx)
-	}
+	client := s.dialOpenCTI()
+	ident, err := client.Ident(ctx)
 	s.checkClock()
 	if old, tooOld := errors.AsType[*opencti.VersionError](err); tooOld {
 		s.ok("account", "the token is accepted")
@@ -93,13 +90,9 @@ func (s *side) examineOpenCTI(ctx context.Context) (why string) {
 	return "the account may not read indicators"
 }
 
-func (s *side) dialOpenCTI() (*opencti.Client, error) {
-	hc, err := s.octi.dial()
-	if err != nil {
-		return nil, err
-	}
-	return opencti.New(opencti.Options{URL: s.Config.OpenCTI.URL, Token: s.Config.OpenCTI.Token, HTTP: hc, PageSize: s.Config.Sync.PageSize, Log: s.Log,
-		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: s.RetryWait}}), nil
+func (s *side) dialOpenCTI() *opencti.Client {
+	return opencti.New(opencti.Options{URL: s.Config.OpenCTI.URL, Token: s.Config.OpenCTI.Token, HTTP: s.octi.dial(), PageSize: s.Config.Sync.PageSize, Log: s.Log,
+		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: s.RetryWait}})
 }
 
 // checkVersion judges the version; Ident refuses the ones that are not supported at all.

@@ -92,11 +92,8 @@ func (s *side) checkName(ctx context.Context, proxy *url.URL) {
 // afterwards.
 func (s *side) hello(ctx context.Context) (*http.Response, time.Duration, error) {
 	o := s.options()
-	o.SSLVerify, o.CABundle = false, ""
-	c, err := httpclient.New(o)
-	if err != nil {
-		return nil, 0, err
-	}
+	o.TLS.InsecureSkipVerify = true
+	c := httpclient.New(o)
 	defer c.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String()+"/", nil)
 	if err != nil {
@@ -113,7 +110,7 @@ func (s *side) hello(ctx context.Context) (*http.Response, time.Duration, error)
 }
 
 func (s *side) options() httpclient.Options {
-	o := httpclient.Options{Platform: httpclient.GraphQL, SSLVerify: s.verify, CABundle: s.bundle, Parallelism: 1, RateLimit: s.Config.Sync.RateLimit,
+	o := httpclient.Options{Platform: httpclient.GraphQL, TLS: s.tls.Client(), Parallelism: 1, RateLimit: s.Config.Sync.RateLimit,
 		Timeout: doctorTimeout, ReadOnly: true, Log: s.Log, Version: s.Version}
 	if s.name == "harfanglab" {
 		o.Platform = httpclient.REST
@@ -128,15 +125,12 @@ func (s *side) options() httpclient.Options {
 }
 
 // dial makes the client that the adapter of a side gets. It cannot write.
-func (s *side) dial() (*http.Client, error) {
-	c, err := httpclient.New(s.options())
-	if err != nil {
-		return nil, err
-	}
+func (s *side) dial() *http.Client {
+	c := httpclient.New(s.options())
 	s.clients = append(s.clients, c)
 	hc := *c.Client
 	hc.Transport = s.clock.watch(hc.Transport)
-	return &hc, nil
+	return &hc
 }
 
 // checkClock compares our clock with what the side's answers say.

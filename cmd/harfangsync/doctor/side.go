@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 )
 
@@ -17,14 +18,13 @@ type side struct {
 	// Of a platform:
 	title  string
 	url    *url.URL // nil when the address is wrong or not set
-	verify bool
-	bundle string
+	tls    *config.TLS
 	usable bool // its settings are right: only then anything secret is sent
 	clock  clock
 }
 
-func (d *Doctor) platform(name, title, address string, verify bool, bundle string) *side {
-	s := &side{Doctor: d, name: name, title: title, verify: verify, bundle: bundle, usable: !d.broken(name)}
+func (d *Doctor) platform(name, title, address string, tls *config.TLS) *side {
+	s := &side{Doctor: d, name: name, title: title, tls: tls, usable: !d.broken(name)}
 	if address != "" {
 		s.url, _ = url.Parse(address) // which the settings have checked
 	}

@@ -235,7 +235,7 @@ func TestCertificates(t *testing.T) {
 	f.failures(exit.Usage, "settings.opencti.ca_bundle", "opencti.tls")
 	f = examined(t, w, nil, url, "OPENCTI_CA_BUNDLE="+empty)
 	f.failures(exit.Usage, "settings.opencti.ca_bundle", "opencti.tls")
-	f.want("opencti.tls", isFail, "holds no certificate")
+	f.want("settings.opencti.ca_bundle", isFail, "holds no certificate")
 
 	f = examined(t, w, nil, strings.Replace(url, "https", "http", 1))
 	f.want("opencti.connect", isOK) // a server that says what it is

@@ -46,11 +46,7 @@ func (s *side) examineState(ctx context.Context) {
 // storedInOpenCTI reads the state as a plan does: it registers nothing. It is nil when it cannot be read,
 // which it notes if the memory is there.
 func (s *side) storedInOpenCTI(ctx context.Context) *state.Document {
-	c, err := s.dialOpenCTI()
-	var text string
-	if err == nil {
-		text, _, err = c.ConnectorState(ctx, s.Config.Connector.ID)
-	}
+	text, _, err := s.dialOpenCTI().ConnectorState(ctx, s.Config.Connector.ID)
 	doc, bad := state.Parse(text)
 	switch {
 	case err != nil && s.Config.Sync.State == config.InOpenCTI:
