@@ -103,11 +103,11 @@ func (p *pull) group(ctx context.Context, entries []*entry) (*group, error) {
 	g := &group{entries: map[pair][]*entry{}, refs: map[string]string{}}
 	var indicators []string
 	for _, e := range entries {
+		if e.endpoint == "" {
+			continue
+		}
 		for _, o := range e.owners {
 			at := pair{o.internal, e.endpoint}
-			if e.endpoint == "" {
-				continue
-			}
 			if g.entries[at] == nil {
 				g.pairs = append(g.pairs, at)
 			}
@@ -142,20 +142,9 @@ func (p *pull) sightings(ctx context.Context, entries []*entry) ([]*sighting, er
 }
 
 func (p *pull) sighting(ctx context.Context, at pair, ref string, news []*entry, have *Sighted) (*sighting, error) {
-	s := &sighting{pair: at, ref: ref, id: p.Importer.SightingID(ref, at.endpoint), negative: true}
-	again := false
-	for _, e := range news {
-		seen := seenAt(&e.a)
-		if s.first.IsZero() || seen.Before(s.first) {
-			s.first = seen
-		}
-		if seen.After(s.last) {
-			s.last = seen
-		}
-		s.negative = s.negative && e.a.Status.Negative()
-		again = again || e.again
-	}
-	s.count = len(news)
+	s := &sighting{pair: at, ref: ref, id: p.Importer.SightingID(ref, at.endpoint), negative: allNegative(news), count: len(news)}
+	s.first, s.last = spanOf(news)
+	again := slices.ContainsFunc(news, func(e *entry) bool { return e.again })
 	if have != nil {
 		s.id = sightingID(have, s.id)
 		s.negative = s.negative && have.Negative
@@ -188,6 +177,20 @@ func (p *pull) sighting(ctx context.Context, at pair, ref string, news []*entry,
 		s.increment = len(news)
 	}
 	return s, nil
+}
+
+// spanOf is from the first to the last moment at which something was seen.
+func spanOf(entries []*entry) (first, last time.Time) {
+	for _, e := range entries {
+		seen := seenAt(&e.a)
+		if first.IsZero() || seen.Before(first) {
+			first = seen
+		}
+		if seen.After(last) {
+			last = seen
+		}
+	}
+	return first, last
 }
 
 func allNegative(entries []*entry) bool {
