@@ -105,6 +105,7 @@ type Threat struct {
 	Users    []User
 	Rules    []string // their names
 	Note     *Note    // nil when there is none
+	NoteTold bool     // the answer said which note there is, or that there is none
 }
 
 // User is a user whom a threat hit.

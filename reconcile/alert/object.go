@@ -35,6 +35,7 @@ type Sighting struct {
 type Facts struct {
 	Status   Status // "" when none was given
 	Endpoint string // standard id of the endpoint's identity, "" for none
+	Imported int    // alerts of a threat that the case holds
 }
 
 // The most that one bundle holds, in objects and in bytes of JSON (contract opencti-api 8).

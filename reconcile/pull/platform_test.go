@@ -142,7 +142,7 @@ func (r *relayed) importObject(o memObject) {
 		if r.things[o.ID] == nil {
 			r.things[o.ID] = &thing{id: o.ID}
 		}
-		r.things[o.ID].text = o.Text
+		r.things[o.ID].text, r.things[o.ID].parts = o.Text, o.Parts
 	case "relationship":
 		for internal, standard := range r.indicators {
 			if standard == o.From && !slices.Contains(r.owned[o.To], internal) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"harfangsync/reconcile"
@@ -116,16 +117,17 @@ func (r *Report) Clean() bool {
 // pulling is one pull.
 type pull struct {
 	*Puller
-	report *Report
-	lists  map[reconcile.Kind]*reconcile.List
-	rules  map[question]firing     // by hint
-	known  map[string]bool         // techniques: whether the platform has them
-	queue  []*entry                // to be imported
-	failed map[string]state.Failed // alerts that OpenCTI did not take, in this run or before, by id
-	filed  map[string]bool         // those that failed in this run
-	blind  int                     // look-ups by rule id in a row that found nothing
-	seen   map[uint64]bool         // alerts judged in this run, by id and status
-	began  state.Pull              // what was remembered when reading began
+	report  *Report
+	lists   map[reconcile.Kind]*reconcile.List
+	rules   map[question]firing     // by hint
+	known   map[string]bool         // techniques: whether the platform has them
+	queue   []*entry                // to be imported
+	failed  map[string]state.Failed // alerts that OpenCTI did not take, in this run or before, by id
+	filed   map[string]bool         // those that failed in this run
+	blind   int                     // look-ups by rule id in a row that found nothing
+	seen    map[uint64]bool         // alerts judged in this run, by id and status
+	touched map[string]string       // ids of threats whose alerts were read in this run, by key
+	began   state.Pull              // what was remembered when reading began
 
 	patience             time.Duration
 	newest, newestChange time.Time
@@ -141,7 +143,7 @@ func (r *Puller) Pull(ctx context.Context) (*Report, error) {
 	p := &pull{
 		Puller: r, report: &Report{}, lists: map[reconcile.Kind]*reconcile.List{},
 		rules: map[question]firing{}, known: map[string]bool{}, seen: map[uint64]bool{},
-		failed: map[string]state.Failed{}, filed: map[string]bool{},
+		failed: map[string]state.Failed{}, filed: map[string]bool{}, touched: map[string]string{},
 	}
 	p.patience = cmp.Or(r.Patience, mostWaiting)
 	if p.Clock == nil {
@@ -318,10 +320,12 @@ func (p *pull) unreadable(bad []alert.Bad) {
 // failedKey is unique to an alert or a threat.
 func failedKey(threat bool, id string) string {
 	if threat {
-		return "threat " + id
+		return threatKey(id)
 	}
 	return id
 }
+
+func threatKey(id string) string { return "threat " + strings.ToLower(id) }
 
 // fail files an alert or a threat that could not be imported, once a run.
 func (p *pull) fail(it Item, at time.Time, err error) {

@@ -63,7 +63,7 @@ func (memScribe) Sighting(s alert.Sighting) alert.Object {
 func (memScribe) CaseID(t *alert.Threat) string { return "case-incident--" + t.ID }
 
 func (s memScribe) Threat(t *alert.Threat, refs []string) ([]alert.Object, error) {
-	out := []alert.Object{memLine(memObject{Type: "case-incident", ID: s.CaseID(t), Text: fmt.Sprintf("%s, %d of %d alerts, %d objects", t.Status, t.Imported, t.Count, len(refs))})}
+	out := []alert.Object{memLine(memObject{Type: "case-incident", ID: s.CaseID(t), Parts: len(refs), Text: fmt.Sprintf("%s, %d of %d alerts", t.Status, t.Imported, t.Count)})}
 	if t.Note != nil {
 		out = append(out, memLine(memObject{Type: "note", ID: "note--" + t.ID, Text: t.Note.Content}))
 	}
@@ -80,7 +80,9 @@ func (memScribe) Bundle(objects []alert.Object) (string, error) {
 
 func (memScribe) Read(description string) (alert.Facts, bool) {
 	status, endpoint, ok := strings.Cut(description, " ")
-	return alert.Facts{Status: alert.Status(status), Endpoint: endpoint}, ok
+	f := alert.Facts{Status: alert.Status(status), Endpoint: endpoint}
+	_, _ = fmt.Sscanf(endpoint, "%d of", &f.Imported) // of a case
+	return f, ok
 }
 
 func (memScribe) Fired(a *alert.Alert) (out []alert.Hint) {

@@ -55,6 +55,7 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 	if err != nil {
 		return err
 	}
+	seen := p.began.Alerts.Add(lateness + time.Second) // by a pull that came to its end, with the threats
 	for i := range page {
 		a := &page[i]
 		if _, bad := p.failed[a.ID]; bad {
@@ -63,6 +64,9 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 		e := &entry{a: *a, incident: ids[i], stored: stored[ids[i]], endpoint: p.Importer.EndpointID(a)}
 		if e.stored == nil && changes && !p.wanted(a) {
 			continue
+		}
+		if e.stored == nil || a.Time.After(seen) {
+			p.touch(a)
 		}
 		if e.stored != nil {
 			if facts, ours := p.Importer.Read(e.stored.Description); ours && facts.Status == a.Status {
@@ -78,6 +82,13 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 		}
 	}
 	return nil
+}
+
+// touch notes the threat of an alert which its case may lack.
+func (p *pull) touch(a *alert.Alert) {
+	if a.ThreatKey != "" {
+		p.touched[threatKey(a.ThreatKey)] = a.ThreatKey
+	}
 }
 
 // judged says that an alert came before in this run with the status it has. An alert whose status
@@ -166,6 +177,7 @@ func (p *pull) retry(ctx context.Context, failed []state.Failed) error {
 		}
 		e := &entry{a: *a, incident: p.Importer.IncidentID(a), endpoint: p.Importer.EndpointID(a), again: true, single: true}
 		p.judged(a)
+		p.touch(a)
 		p.report.Read++
 		if err := p.importAll(ctx, []*entry{e}); err != nil {
 			return err

@@ -4,136 +4,183 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/state"
 )
 
-// threats imports threats as cases: those that changed, and the open ones, each with the alerts that
-// were imported and its note. One from before the start is followed if it has a case.
+// followed is a threat with what OpenCTI has of it.
+type followed struct {
+	t       alert.Threat
+	id      string  // of its case
+	stored  *Stored // the case; nil for none
+	changed bool    // what its case is to say, or which alerts it holds; or it has yet to come in
+}
+
+// threats imports threats as cases: those that changed, and the open ones, each with the alerts that were
+// imported and its note. One from before the start is followed if it has a case.
+//
+// What the list says of a threat is compared with what its case says. Only of one that changed the alerts
+// are asked for, and its note if the list named none; of the others the note, where the list is silent.
 func (p *pull) threats(ctx context.Context) error {
-	since := p.from(p.began.Changes)
-	var all []alert.Threat
-	has := map[string]bool{}
-	gather := func(page []alert.Threat, bad []alert.Bad) error {
-		for _, b := range bad {
-			p.fail(Item{Kind: "threat", ID: b.ID}, time.Time{}, fmt.Errorf("cannot be read: %w", b.Err))
+	all, err := p.readThreats(ctx)
+	if err == nil {
+		err = p.annotate(ctx, all)
+	}
+	var notes map[string]*Stored
+	if err == nil {
+		notes, err = p.notes(ctx, all)
+	}
+	for i := 0; i < len(all) && err == nil; i++ {
+		if err = p.threat(ctx, all[i], notes); err == nil {
+			delete(p.touched, threatKey(all[i].t.ID))
 		}
-		page = slices.DeleteFunc(page, func(t alert.Threat) bool { return has[t.ID] })
-		followed, err := p.followed(ctx, page)
-		if err != nil {
-			return err
-		}
-		for i := range page {
-			if t := &page[i]; !t.Created.Before(p.Start) || followed[p.Importer.CaseID(t)] {
-				all, has[t.ID] = append(all, *t), true
-			}
-		}
+	}
+	if err == nil {
+		maps.DeleteFunc(p.failed, func(_ string, f state.Failed) bool { return f.Threat && f.Tries == 0 }) // closed meanwhile
 		return nil
 	}
-	open := []string{string(alert.New), string(alert.Investigating)}
-	for _, q := range []ThreatQuery{{Statuses: open}, {ChangedSince: since}} {
-		if err := p.incomplete(p.Alerts.Threats(ctx, q, gather)); err != nil {
-			return err
+	for key, id := range p.touched { // left for the next run, which may not read their alerts again
+		if _, failed := p.failed[key]; !failed {
+			p.failed[key] = state.Failed{ID: id, At: p.Clock(), Threat: true}
 		}
 	}
-	slices.SortFunc(all, func(a, b alert.Threat) int { return a.Created.Compare(b.Created) })
-	for i := range all {
-		if err := p.threat(ctx, &all[i]); err != nil {
-			return err
+	return err
+}
+
+// readThreats reads the threats to look after, oldest first.
+func (p *pull) readThreats(ctx context.Context) (all []*followed, err error) {
+	has := map[string]bool{}
+	read := func(q ThreatQuery) error {
+		return p.incomplete(p.Alerts.Threats(ctx, q, func(page []alert.Threat, bad []alert.Bad) error {
+			for _, b := range bad {
+				p.fail(Item{Kind: "threat", ID: b.ID}, time.Time{}, fmt.Errorf("cannot be read: %w", b.Err))
+			}
+			ids := make([]string, len(page))
+			for i := range page {
+				ids[i] = p.Importer.CaseID(&page[i])
+			}
+			cases, err := there(ctx, p.Knowledge.Cases, ids)
+			if err != nil {
+				return err
+			}
+			for i := range page {
+				f := &followed{t: page[i], id: ids[i], stored: cases[ids[i]]}
+				key := threatKey(f.t.ID)
+				before, failed := p.failed[key]
+				old := f.stored == nil && f.t.Created.Before(p.Start)
+				if has[key] || old || before.Tries >= mostTries && !p.Again {
+					continue
+				}
+				f.changed = failed || p.touched[key] != "" || !p.told(f)
+				all, has[key] = append(all, f), true
+			}
+			return nil
+		}))
+	}
+	open := []string{string(alert.New), string(alert.Investigating)}
+	if err = read(ThreatQuery{Statuses: open}); err == nil {
+		err = read(ThreatQuery{ChangedSince: p.from(p.began.Changes)})
+	}
+	slices.SortFunc(all, func(a, b *followed) int { return a.t.Created.Compare(b.t.Created) })
+	return all, err
+}
+
+// told says whether the case that OpenCTI has tells of a threat what the list tells of it.
+func (p *pull) told(f *followed) bool {
+	if f.stored == nil {
+		return false
+	}
+	facts, _ := p.Importer.Read(f.stored.Description)
+	f.t.Imported = facts.Imported
+	objects, err := p.Importer.Threat(&f.t, nil)
+	return err == nil && objects[0].Description() == f.stored.Description
+}
+
+// annotate reads the notes that the list did not tell.
+func (p *pull) annotate(ctx context.Context, all []*followed) error {
+	for _, f := range all {
+		if f.t.Note != nil || f.t.NoteTold && !f.changed {
+			continue
 		}
+		note, err := p.Alerts.Note(ctx, f.t.ID)
+		if err != nil {
+			if reconcile.FaultOf(err).Side || ctx.Err() != nil {
+				return err
+			}
+			p.Log.Warn("the note of a threat cannot be read", "threat", f.t.ID, "error", err)
+		}
+		f.t.Note = note
 	}
 	return nil
 }
 
-// followed are the cases that OpenCTI has of threats from before the start, by id.
-func (p *pull) followed(ctx context.Context, page []alert.Threat) (map[string]bool, error) {
+// notes are those that OpenCTI has of threats, by each of their ids.
+func (p *pull) notes(ctx context.Context, all []*followed) (map[string]*Stored, error) {
 	var ids []string
-	for i := range page {
-		if id := p.Importer.CaseID(&page[i]); id != "" && page[i].Created.Before(p.Start) {
-			ids = append(ids, id)
+	for _, f := range all {
+		objects, err := p.Importer.Threat(&f.t, nil)
+		for i := range objects {
+			if err == nil && f.stored != nil && objects[i].Type == "note" {
+				ids = append(ids, objects[i].ID)
+			}
 		}
 	}
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	found, err := p.Knowledge.Cases(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	there := map[string]bool{}
-	for i := range found {
-		for _, id := range found[i].IDs {
-			there[id] = true
-		}
-	}
-	return there, nil
+	return there(ctx, p.Knowledge.Notes, ids)
 }
 
 // threat imports one threat, unless OpenCTI has it as it is.
-func (p *pull) threat(ctx context.Context, t *alert.Threat) error {
-	key := failedKey(true, t.ID)
-	if p.failed[key].Tries >= mostTries && !p.Again {
-		return nil
+func (p *pull) threat(ctx context.Context, f *followed, notes map[string]*Stored) error {
+	it := Item{Kind: "threat", ID: f.t.ID, Name: f.t.Slug, Time: f.t.Created, Object: f.id, Result: Imported}
+	var refs []string
+	if f.stored != nil {
+		it.Result = Updated
 	}
-	it := Item{Kind: "threat", ID: t.ID, Name: t.Slug, Time: t.Created, Object: p.Importer.CaseID(t)}
-	file := func(result Result, err error) {
-		it.Result = result
-		if err != nil {
-			it.Error = err.Error()
-		}
-		p.report.Items = append(p.report.Items, it)
-	}
-	note, err := p.Alerts.Note(ctx, t.ID)
-	if err != nil {
-		if reconcile.FaultOf(err).Side || ctx.Err() != nil {
+	objects, err := p.Importer.Threat(&f.t, nil)
+	if err == nil && (f.changed || !f.same(objects, notes)) {
+		if refs, f.t.Imported, err = p.contents(ctx, &f.t); err != nil {
 			return err
 		}
-		p.Log.Warn("the note of a threat cannot be read", "threat", t.ID, "error", err)
-	} else if note != nil {
-		t.Note = note
-	}
-	refs, n, err := p.contents(ctx, t)
-	if err != nil {
-		return err
-	}
-	t.Imported = n
-	objects, err := p.Importer.Threat(t, refs)
-	if err != nil {
-		p.fail(it, t.Created, err)
-		return nil
-	}
-	same, before, err := p.sameCase(ctx, t, objects)
-	if err != nil {
-		return err
-	}
-	if same {
-		delete(p.failed, key)
-		return nil
-	}
-	result := Imported
-	if before {
-		result = Updated
-	}
-	err = p.deliver(ctx, &bundle{name: "HarfangLab, one threat", objects: objects, must: []due{{id: it.Object, isCase: true}}})
-	if err == nil {
-		delete(p.failed, key)
-		file(result, nil)
-		return nil
+		objects, err = p.Importer.Threat(&f.t, refs)
 	}
 	switch {
-	case errors.Is(err, ErrPending):
-		file(Waiting, err)
-		return err
-	case reconcile.FaultOf(err).Side || ctx.Err() != nil:
-		file(NotAttempted, err)
-		return err
+	case err != nil:
+		p.fail(it, f.t.Created, err)
+		return nil
+	case f.same(objects, notes):
+		delete(p.failed, threatKey(f.t.ID))
+		return nil
 	}
-	p.fail(it, t.Created, err)
-	p.holdChanges = p.holdChanges || p.failed[key].Tries < mostTries
-	return nil
+	err = p.deliver(ctx, &bundle{name: "HarfangLab, one threat", objects: objects, must: []due{{id: f.id, isCase: true}}})
+	switch {
+	case err == nil:
+		delete(p.failed, threatKey(f.t.ID))
+	case errors.Is(err, ErrPending):
+		it.Result, it.Error = Waiting, err.Error()
+	case reconcile.FaultOf(err).Side || ctx.Err() != nil:
+		it.Result, it.Error = NotAttempted, err.Error()
+	default:
+		p.fail(it, f.t.Created, err)
+		p.holdChanges = p.holdChanges || p.failed[threatKey(f.t.ID)].Tries < mostTries
+		return nil
+	}
+	p.report.Items = append(p.report.Items, it)
+	return err
+}
+
+// same says whether OpenCTI has a case as it is to be: its description tells all that changes, but for
+// the note.
+func (f *followed) same(objects []alert.Object, notes map[string]*Stored) bool {
+	if f.stored == nil || f.stored.Description != objects[0].Description() {
+		return false
+	}
+	return !slices.ContainsFunc(objects, func(o alert.Object) bool {
+		return o.Type == "note" && (notes[o.ID] == nil || notes[o.ID].Description != o.Description())
+	})
 }
 
 // contents are the objects that a threat's imported alerts made, and the number of these alerts.
@@ -171,26 +218,4 @@ func (p *pull) contents(ctx context.Context, t *alert.Threat) (refs []string, n 
 		return nil
 	})
 	return refs, n, p.incomplete(err)
-}
-
-// sameCase says whether OpenCTI has a case, and has it as it is to be: its description tells all that
-// changes, but for the note.
-func (p *pull) sameCase(ctx context.Context, t *alert.Threat, objects []alert.Object) (same, there bool, err error) {
-	found, err := p.Knowledge.Cases(ctx, []string{p.Importer.CaseID(t)})
-	if err != nil || len(found) == 0 {
-		return false, false, err
-	}
-	if found[0].Description != objects[0].Description() {
-		return false, true, nil
-	}
-	for _, o := range objects {
-		if o.Type != "note" {
-			continue
-		}
-		notes, err := p.Knowledge.Notes(ctx, []string{o.ID})
-		if err != nil || len(notes) == 0 || notes[0].Description != o.Description() {
-			return false, true, err
-		}
-	}
-	return true, true, nil
 }

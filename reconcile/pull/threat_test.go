@@ -3,6 +3,7 @@ package pull_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -196,5 +197,105 @@ func TestTheWorkOfARefusedCaseIsEnded(t *testing.T) {
 		if len(r.closed) != 1 || len(r.works) != 1 || r.works[r.closed[0]] == nil {
 			t.Errorf("%s: works %v, ended %v", name, r.works, r.closed)
 		}
+	}
+}
+
+// asked is what was asked about threats and their alerts.
+func (r *relayed) askedAboutThreats() (alerts, notes, cases, storedNotes int) {
+	for _, q := range r.asked {
+		if q.Threat != "" {
+			alerts++
+		}
+	}
+	return alerts, r.reads["Note"], r.reads["Cases"], r.reads["Notes"]
+}
+
+// Of an open threat to which nothing happened only that is asked which the list does not tell.
+func TestOpenThreatsAtRestAreNotAskedAbout(t *testing.T) {
+	const n = 30
+	for _, tt := range []struct {
+		name          string
+		turn          func(r *relayed) // before the second pull
+		alerts, notes int
+		want          string // what has become of the first, besides what it was
+	}{
+		{"at rest", func(*relayed) {}, 0, 0, "new, 1 of 1 alerts, 1 objects"},
+		{"a list that says nothing of notes", func(r *relayed) { r.silent = true }, 0, n, "new, 1 of 1 alerts, 1 objects"},
+		{"a note in the list", func(r *relayed) { r.notes["threat-00"] = &alert.Note{Content: "real"} }, 1, 0, "new, 1 of 1 alerts, 1 objects; note--threat-00 real"},
+		{"another count, of which no change is told", func(r *relayed) { r.threats[0].Count = 2 }, 1, 1, "new, 1 of 2 alerts, 1 objects"},
+		{"another status", func(r *relayed) {
+			r.threats[0].Status, r.threats[0].LastUpdate = alert.Investigating, r.now.Add(-time.Minute)
+		}, 1, 1, "investigating, 1 of 1 alerts, 1 objects"},
+		{"another alert, of which the threat says nothing", func(r *relayed) { r.saw(2*3600, "h", "a").ThreatKey = "threat-00" }, 1, 1, "new, 2 of 1 alerts, 2 objects"},
+	} {
+		r := newRelayed()
+		for i := range n {
+			r.saw(10+i, "h", "a")
+		}
+		for i := range n {
+			r.threat(fmt.Sprintf("threat-%02d", i), 20*time.Second, &r.alerts[i])
+		}
+		store := &memStore{}
+		if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.now = r.now.Add(3 * time.Hour)
+		r.asked, r.reads = nil, map[string]int{}
+		tt.turn(r)
+		if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		alerts, notes, stored, storedNotes := r.askedAboutThreats()
+		if alerts != tt.alerts || notes != tt.notes || stored > 4 || storedNotes > 1 {
+			t.Errorf("%s: asked %d times for the alerts of a threat and %d times for a note; OpenCTI %d times for cases and %d for notes", tt.name, alerts, notes, stored, storedNotes)
+		}
+		var got []string
+		for l := range strings.SplitSeq(cases(r), "; ") {
+			if strings.Contains(l, "threat-00") {
+				got = append(got, strings.TrimPrefix(l, "case-incident--threat-00 "))
+			}
+		}
+		if strings.Join(got, "; ") != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, strings.Join(got, "; "), tt.want)
+		}
+	}
+}
+
+// A threat whose alert came in, and which was not reached, is read in the next run, whatever the list says.
+func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
+	r := newRelayed()
+	r.saw(10, "h", "a")
+	r.saw(11, "h", "a")
+	r.threat("one", 20*time.Second, &r.alerts[0])
+	r.threat("two", 30*time.Second, &r.alerts[1])
+	store := &memStore{}
+	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.now = r.now.Add(3 * time.Hour)
+	r.saw(2*3600, "h", "a").ThreatKey = "one"
+	r.saw(2*3600+1, "h", "a").ThreatKey = "two"
+	r.take = func(r *relayed, bundle, work string) error {
+		if strings.Contains(bundle, "case-incident") {
+			return errA
+		}
+		r.importBundle(bundle, work)
+		return nil
+	}
+	if _, err := r.withThreats(t, store).Pull(t.Context()); !errors.Is(err, errA) {
+		t.Fatal(err)
+	}
+	if p := store.doc(t).Pull; len(p.Failed) != 2 || p.Failed[0].Tries+p.Failed[1].Tries != 0 {
+		t.Errorf("remembered: %+v", p.Failed)
+	}
+	r.take, r.now = nil, r.now.Add(3*time.Hour)
+	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cases(r), "case-incident--one new, 2 of 1 alerts, 2 objects; case-incident--two new, 2 of 1 alerts, 2 objects"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if p := store.doc(t).Pull; len(p.Failed) != 0 {
+		t.Errorf("still remembered: %+v", p.Failed)
 	}
 }

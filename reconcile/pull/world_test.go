@@ -24,6 +24,7 @@ type relayed struct {
 	alerts  []alert.Alert
 	threats []alert.Threat
 	notes   map[string]*alert.Note
+	silent  bool                    // the list of threats says nothing of notes
 	unread  error                   // what every read of alerts ends with after its rows
 	broken  map[string]error        // what reading one alert gives
 	asked   []pull.AlertQuery       // in order
@@ -53,6 +54,7 @@ type relayed struct {
 // thing is an object with a text.
 type thing struct {
 	id, text string
+	parts    int // of a case
 }
 
 // memObject is an object as the importer of this test writes it.
@@ -60,6 +62,7 @@ type memObject struct {
 	Type, ID string
 	Text     string `json:"description"`
 	From, To string
+	Parts    int // of a case
 	Seen     alert.Sighting
 }
 
@@ -129,6 +132,9 @@ func (r *relayed) graph() []string {
 	var lines []string
 	for _, o := range r.things {
 		first, _, _ := strings.Cut(o.text, "\n")
+		if strings.HasPrefix(o.id, "case") {
+			first += fmt.Sprintf(", %d objects", o.parts)
+		}
 		lines = append(lines, o.id+" "+first)
 	}
 	for _, s := range r.sights {
@@ -214,13 +220,16 @@ func (r *relayed) Threats(_ context.Context, q pull.ThreatQuery, visit func([]al
 		if t.Created.Before(q.CreatedSince) || t.LastUpdate.Before(q.ChangedSince) || q.Statuses != nil && !slices.Contains(q.Statuses, string(t.Status)) {
 			continue
 		}
+		if !r.silent {
+			t.Note, t.NoteTold = r.notes[t.ID], true
+		}
 		page = append(page, t)
 	}
 	return visit(page, nil)
 }
 
 func (r *relayed) Note(_ context.Context, threat string) (*alert.Note, error) {
-	return r.notes[threat], nil
+	return r.notes[threat], r.read("Note")
 }
 
 func (r *relayed) FindList(_ context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {

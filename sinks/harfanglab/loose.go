@@ -9,14 +9,19 @@ import (
 	"time"
 )
 
-// maybe is an object that may be absent, null or something else; all of these are the zero T.
-type maybe[T any] struct{ v T }
+// maybe is an object that may be absent, null or something else; all of these are the zero T. told says
+// that it is an object or null.
+type maybe[T any] struct {
+	v    T
+	told bool
+}
 
 func (m *maybe[T]) UnmarshalJSON(b []byte) error {
 	var v T
 	if isObject(b) && remote.Decode(b, &v) == nil {
-		m.v = v
+		m.v, m.told = v, true
 	}
+	m.told = m.told || bytes.Equal(b, []byte("null"))
 	return nil
 }
 

@@ -161,14 +161,6 @@ func TestAThreatOfASimulatedManager(t *testing.T) {
 	if note, err := c.Note(t.Context(), id); err != nil || note == nil || note.Title != "swift otter" || note.Content != "Looks real." || note.Created.IsZero() {
 		t.Errorf("note %+v, %v", note, err)
 	}
-	x, err := c.Threat(t.Context(), id)
-	if err != nil || x == nil || x.ID != id || x.Count != 1 || !x.Created.Equal(noon) {
-		t.Errorf("threat %+v, %v", x, err)
-	}
-	s.DropThreat(id)
-	if x, err := c.Threat(t.Context(), id); x != nil || err != nil {
-		t.Errorf("a threat that is gone: %+v, %v", x, err)
-	}
 }
 
 // Single failures cost time, and nothing else; lasting ones end the read with their name.

@@ -51,29 +51,6 @@ func threatEvent(q *pull.ThreatQuery, raw json.RawMessage) event[alert.Threat] {
 	return e
 }
 
-// Threat reads one threat; nil when it is not there.
-func (c *Client) Threat(ctx context.Context, id string) (*alert.Threat, error) {
-	path, ok := itemPath(threatPath, id)
-	if !ok {
-		return nil, nil
-	}
-	body, err := c.do(ctx, call{method: http.MethodGet, path: path, repeatable: true})
-	if e, failed := errors.AsType[*Error](err); failed && e.NotFound() {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	_, t, err := decodeThreat(body)
-	if err == nil && !strings.EqualFold(t.ID, id) {
-		err = errors.New("threat " + oneLine(t.ID) + ", which was not asked for")
-	}
-	if err != nil {
-		return nil, shapeError(path, err.Error())
-	}
-	return &t, nil
-}
-
 // Note reads what an analyst wrote on a threat; nil when there is nothing, which the manager answers
 // with an empty body (contract harfanglab-api 8.4).
 func (c *Client) Note(ctx context.Context, threatID string) (*alert.Note, error) {

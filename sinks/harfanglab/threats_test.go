@@ -105,7 +105,7 @@ func TestThreatsInEveryForm(t *testing.T) {
 			ID: "6d2b8a1e-2f7b-4a47-9c0d-3e5f7a9b1c2d", Slug: "swift-otter-42", Status: alert.Investigating, Level: "high", Created: noon, FirstSeen: noon.Add(-time.Minute),
 			LastSeen: noon.Add(time.Hour), LastUpdate: noon.Add(time.Hour + 5*time.Second), Count: 2,
 			Agents: []alert.Agent{{ID: "a1", Hostname: "WKS-042", OS: "windows", OSProduct: "Windows 11 Pro"}}, Users: []alert.User{{Name: `EXAMPLE\m`, SID: "S-1-5-21-1"}},
-			Rules: []string{"IOC file check"}, Note: &alert.Note{Title: "swift-otter-42", Content: "Looks real.", Created: noon.Add(30 * time.Minute)},
+			Rules: []string{"IOC file check"}, Note: &alert.Note{Title: "swift-otter-42", Content: "Looks real.", Created: noon.Add(30 * time.Minute)}, NoteTold: true,
 		}},
 		{"as exported", `{"id": 4257, "creation_date": "2026-03-02T07:00:00-05:00", "total_security_event_count": "7",
 			"agents": [{"agent_id": "a1", "agent_hostname": "h1"}, {"agent_id": "a1", "agent_hostname": "h1 again"}, {"agent_hostname": "h2"}, {"agent_hostname": "h2"}, {}],
@@ -115,8 +115,8 @@ func TestThreatsInEveryForm(t *testing.T) {
 			"agents": [{"agent_id": "a1"}, {"agent_id": "a2"}], "top_rules": [{"rule_name": "r2"}], "rules": [{"rule_name": "r1"}, {"rule_name": "r2"}]}`,
 			alert.Threat{ID: "1", Created: noon, Agents: []alert.Agent{{ID: "a1", OS: "linux"}, {ID: "a2"}}, Rules: []string{"r2", "r1"}}},
 		{"with nothing", `{"id": "1", "creation_date": "2026-03-02T12:00:00Z", "top_agents": [], "agents": null, "top_impacted_users": "x", "top_rules": [null, "x"], "note": null, "last_seen": null}`,
-			alert.Threat{ID: "1", Created: noon}},
-		{"with an empty note", `{"id": "1", "creation_date": "2026-03-02T12:00:00Z", "note": {"title": "", "content": null}}`, alert.Threat{ID: "1", Created: noon}},
+			alert.Threat{ID: "1", Created: noon, NoteTold: true}},
+		{"with an empty note", `{"id": "1", "creation_date": "2026-03-02T12:00:00Z", "note": {"title": "", "content": null}}`, alert.Threat{ID: "1", Created: noon, NoteTold: true}},
 	} {
 		x := &index{rows: []*row{{raw: tt.raw}}}
 		var all []alert.Threat
@@ -129,14 +129,6 @@ func TestThreatsInEveryForm(t *testing.T) {
 		})
 		if d := cmp.Diff([]alert.Threat{tt.want}, all); d != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", tt.name, err, d)
-		}
-		m := serve(t, func(w http.ResponseWriter, _ request) { fmt.Fprint(w, tt.raw) })
-		one, err := client(t, m.URL).Threat(t.Context(), tt.want.ID)
-		if d := cmp.Diff(&tt.want, one); d != "" || err != nil {
-			t.Errorf("%s, alone: %v (-want +got):\n%s", tt.name, err, d)
-		}
-		if p := m.requests()[0].path; p != "/api/data/alert/alert/Threat/"+tt.want.ID+"/" {
-			t.Errorf("%s: asked for %s", tt.name, p)
 		}
 	}
 }
@@ -156,38 +148,6 @@ func TestRowsThatAreNoThreats(t *testing.T) {
 	g = got{}
 	if err := x.serve(t).Threats(t.Context(), pull.ThreatQuery{ChangedSince: noon}, g.threats); err != nil || strings.Join(g.bad, "") != "5: threat 5: its last_update is 5, which is no time" {
 		t.Errorf("told %q, %v", g.bad, err)
-	}
-}
-
-func TestOneThreatThatIsNotThere(t *testing.T) {
-	for _, tt := range []struct {
-		name, id string
-		status   int
-		body     string
-		want     string // of the error; "" is nil without one
-		asks     int
-	}{
-		{"404", "1", 404, `{"detail": "Not found."}`, "", 1},
-		{"404 in HTML", "1", 404, `<html>`, "", 1},
-		{"no id", " ", 200, ``, "", 0},
-		{"the way up", "..", 200, ``, "", 0},
-		{"another one", "1", 200, `{"id": "2", "creation_date": "2026-03-02T12:00:00Z"}`, "threat 2, which was not asked for", 1},
-		{"without a time", "1", 200, `{"id": "1"}`, "without a time", 1},
-		{"a list", "1", 200, `[]`, "another shape: [] in place of a threat", 1},
-		{"forbidden", "1", 403, `{"detail": "no"}`, "right to view security events and threats", 1},
-	} {
-		m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(tt.status); fmt.Fprint(w, tt.body) })
-		one, err := client(t, m.URL).Threat(t.Context(), tt.id)
-		if one != nil || (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) || len(m.requests()) != tt.asks {
-			t.Errorf("%s: %+v, %v after %d requests, want %q", tt.name, one, err, len(m.requests()), tt.want)
-		}
-	}
-	m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(404) })
-	if _, err := client(t, m.URL).Threat(t.Context(), "a/../b?x"); err != nil {
-		t.Error(err)
-	}
-	if r := m.requests()[0]; r.query != "" || !strings.HasSuffix(r.path, "/Threat/a/../b?x/") {
-		t.Errorf("asked for %q, query %q", r.path, r.query)
 	}
 }
 

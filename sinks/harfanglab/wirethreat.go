@@ -71,7 +71,7 @@ func (w *wireThreat) threat() alert.Threat {
 	t := alert.Threat{
 		ID: strings.TrimSpace(string(w.ID)), Slug: string(w.Slug), Status: alert.Status(w.Status), Level: string(w.Level),
 		Created: w.Created.Time, FirstSeen: w.FirstSeen.Time, LastSeen: w.LastSeen.Time, LastUpdate: w.LastUpdate.Time,
-		Count: whole(w.Count), Note: w.Note.v.note(),
+		Count: whole(w.Count), Note: w.Note.v.note(), NoteTold: w.Note.told,
 	}
 	// The short lists come first; the long ones, where there are any, add to them.
 	for _, a := range slices.Concat(w.TopAgents, w.Agents) {

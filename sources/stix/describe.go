@@ -14,6 +14,7 @@ import (
 const (
 	statusLine   = "Status: "
 	endpointLine = "- Endpoint: "
+	importedFact = "Imported alerts"
 	noStatus     = "not given"
 )
 
@@ -47,7 +48,7 @@ func describeThreat(t *alert.Threat, unknownLevel bool) string {
 		d.fact("Alerts", strconv.Itoa(t.Count))
 	}
 	if t.Imported > 0 { // a run that finds more of them sends the case again
-		d.fact("Imported alerts", strconv.Itoa(t.Imported))
+		d.fact(importedFact, strconv.Itoa(t.Imported))
 	}
 	if dated(t.FirstSeen) {
 		d.fact("First seen", stamp(t.FirstSeen))
@@ -170,10 +171,13 @@ func (*Maker) Read(description string) (alert.Facts, bool) {
 		f.Status = alert.Status(word)
 	}
 	for line := range strings.Lines(rest) {
-		if name, ok := strings.CutPrefix(strings.TrimRight(line, " \t\r\n"), endpointLine); ok {
+		line = strings.TrimRight(line, " \t\r\n")
+		if n, ok := strings.CutPrefix(line, "- "+importedFact+": "); ok && f.Imported == 0 {
+			f.Imported, _ = strconv.Atoi(n)
+		}
+		if name, ok := strings.CutPrefix(line, endpointLine); ok && f.Endpoint == "" {
 			if name, ok := decode(name); ok {
 				f.Endpoint = endpointID(name)
-				break
 			}
 		}
 	}

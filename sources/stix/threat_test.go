@@ -13,6 +13,7 @@ import (
 
 func TestAThreatBecomesACase(t *testing.T) {
 	m, th := maker(t), threat()
+	th.Imported = 1
 	a := fileAlert()
 	of := made(t)(m.Alert(a, []string{indicator}, none))
 	incident := m.IncidentID(a)
@@ -26,7 +27,7 @@ func TestAThreatBecomesACase(t *testing.T) {
 	if diff := cmp.Diff(want, c["object_refs"]); diff != "" {
 		t.Errorf("object_refs (-want +got):\n%s", diff)
 	}
-	if facts, ok := reader.Read(c["description"].(string)); !ok || facts != (alert.Facts{Status: alert.New}) {
+	if facts, ok := reader.Read(c["description"].(string)); !ok || facts != (alert.Facts{Status: alert.New, Imported: 1}) {
 		t.Errorf("read back as %+v, %v", facts, ok)
 	}
 	for _, o := range objects[1:3] {
