@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"harfangsync/reconcile/failpoint"
-	"harfangsync/reconcile/marker"
 )
 
 // Evidence is what OpenCTI says, asked by id, of the owners of rules that are to be removed.
@@ -257,11 +256,4 @@ func (b basis) evidences(why Reason) bool {
 		return !b.otherMeaning
 	}
 	return true
-}
-
-func sigmaIDOf(content string) string {
-	if rule, err := marker.ReadSigma(content); err == nil {
-		return rule.ID
-	}
-	return ""
 }

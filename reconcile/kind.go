@@ -1,6 +1,9 @@
 package reconcile
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Kind is one of the three sorts of HarfangLab rule, each held in a list of its own
 // (contract harfanglab-api 3). The zero Kind is invalid.
@@ -16,25 +19,20 @@ const (
 // Kinds lists every kind in printed order.
 var Kinds = []Kind{IOC, Sigma, YARA}
 
+var kindWords = []string{IOC: "ioc", Sigma: "sigma", YARA: "yara"}
+
 // String is the word used in plans, flags and messages: "ioc", "sigma" or "yara".
 func (k Kind) String() string {
-	switch k {
-	case IOC:
-		return "ioc"
-	case Sigma:
-		return "sigma"
-	case YARA:
-		return "yara"
+	if k == 0 || int(k) >= len(kindWords) {
+		return fmt.Sprintf("kind(%d)", uint8(k))
 	}
-	return fmt.Sprintf("kind(%d)", uint8(k))
+	return kindWords[k]
 }
 
 // ParseKind is the inverse of String.
 func ParseKind(s string) (Kind, error) {
-	for _, k := range Kinds {
-		if k.String() == s {
-			return k, nil
-		}
+	if k := slices.Index(kindWords, s); k > 0 {
+		return Kind(k), nil
 	}
 	return 0, fmt.Errorf("unknown kind %q: want ioc, sigma or yara", s)
 }

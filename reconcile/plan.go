@@ -29,23 +29,9 @@ var Actions = []Action{Delete, Disable, Adopt, Update, Enable, Create}
 func (a Action) Removal() bool { return a == Disable || a == Delete }
 
 // Symbol is the sign in front of a printed change.
-func (a Action) Symbol() string {
-	switch a {
-	case Create:
-		return "+"
-	case Update:
-		return "~"
-	case Enable:
-		return "*"
-	case Disable:
-		return "!"
-	case Delete:
-		return "-"
-	case Adopt:
-		return "<"
-	}
-	return "?"
-}
+func (a Action) Symbol() string { return cmp.Or(symbols[a], "?") }
+
+var symbols = map[Action]string{Create: "+", Update: "~", Enable: "*", Disable: "!", Delete: "-", Adopt: "<"}
 
 // Cause tells who made a row differ.
 type Cause string

@@ -1,28 +1,12 @@
 package reconcile
 
-import "harfangsync/reconcile/marker"
+import (
+	"cmp"
 
-// RuleOf is the identity of the Sigma or YARA rule that an indicator gives, in the form of Finding's
-// values; ok is false for a STIX pattern and for a rule that is not valid.
-func RuleOf(ind *Indicator) (v Value, ok bool) {
-	switch patternKind(ind.PatternType) {
-	case Sigma:
-		rule, err := marker.ParseSigma(ind.Pattern)
-		if err != nil {
-			return Value{}, false
-		}
-		if rule.ID == "" {
-			return Value{Value: DerivedSigmaID(ind.ID)}, true
-		}
-		return Value{Value: rule.ID}, true
-	case YARA:
-		_, err := marker.CheckYARA(ind.Pattern)
-		return Value{Value: ind.ID}, err == nil
-	}
-	return Value{}, false
-}
+	"harfangsync/reconcile/marker"
+)
 
-// CheckedRule is a Sigma or YARA rule that can be deployed.
+// CheckedRule is a Sigma or YARA rule that can be deployed. ID is that of the Sigma rule's YAML.
 type CheckedRule struct{ Name, ID string }
 
 // CheckRule says what a Sigma or YARA indicator would be deployed as, or why it cannot be.
@@ -39,4 +23,18 @@ func CheckRule(ind *Indicator) (CheckedRule, error) {
 		return CheckedRule{}, err
 	}
 	return CheckedRule{Name: ruleName(ind, rule.Title), ID: rule.ID}, nil
+}
+
+// RuleOf is the identity of the Sigma or YARA rule that an indicator gives, in the form of Finding's
+// values; ok is false for a STIX pattern and for a rule that is not valid.
+func RuleOf(ind *Indicator) (v Value, ok bool) {
+	kind := patternKind(ind.PatternType)
+	if kind != Sigma && kind != YARA {
+		return v, false
+	}
+	rule, err := CheckRule(ind)
+	if v.Value = ind.ID; kind == Sigma {
+		v.Value = cmp.Or(rule.ID, DerivedSigmaID(ind.ID))
+	}
+	return v, err == nil
 }

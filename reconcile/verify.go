@@ -216,31 +216,23 @@ func Whose(row *Row, own Identity, canon func(typ, value string) string) (mine, 
 
 // Row is the rule that a change wants to exist, ready to be created.
 func (ch *Change) Row() Row {
-	r := Row{Kind: ch.Kind, ID: ch.ID, Type: ch.Type, Value: ch.Value, Enabled: ch.After.Enabled, HLStatus: ch.After.HLStatus}
+	r := ch.rowOf(ch.After)
 	for i := range fieldNames {
 		*r.field(i) = deref(*ch.After.field(i))
-	}
-	if ch.Kind == IOC {
-		r.Description, r.Comment = deref(ch.After.Description), deref(ch.After.Comment)
-		return r
-	}
-	r.Name, r.Content = deref(ch.After.Name), deref(ch.After.Content)
-	if ch.Kind == Sigma {
-		r.RuleID = sigmaIDOf(r.Content)
 	}
 	return r
 }
 
 // RowBefore is the row as it was before the change.
-func (ch *Change) RowBefore() Row {
-	r := Row{Kind: ch.Kind, ID: ch.ID, Type: ch.Type, Value: ch.Value, Enabled: ch.Before.Enabled, HLStatus: ch.Before.HLStatus}
-	if ch.Kind == IOC {
-		r.Description, r.Comment = deref(ch.Before.Description), deref(ch.Before.Comment)
-		return r
-	}
-	r.Name, r.Content = deref(ch.Before.Name), deref(ch.Before.Content)
+func (ch *Change) RowBefore() Row { return ch.rowOf(ch.Before) }
+
+func (ch *Change) rowOf(b *Body) Row {
+	r := Row{Kind: ch.Kind, ID: ch.ID, Type: ch.Type, Value: ch.Value, Enabled: b.Enabled, HLStatus: b.HLStatus,
+		Description: deref(b.Description), Comment: deref(b.Comment), Name: deref(b.Name), Content: deref(b.Content)}
 	if ch.Kind == Sigma {
-		r.RuleID = sigmaIDOf(r.Content)
+		if rule, err := marker.ReadSigma(r.Content); err == nil {
+			r.RuleID = rule.ID
+		}
 	}
 	return r
 }

@@ -225,7 +225,7 @@ func (a *applying) finish(p *program, r *planfile.Report, done *run.Report) erro
 	}
 	a.last = r
 	if a.report != "" {
-		if err := planfile.WriteReport(a.report, r); err != nil {
+		if err := planfile.Write(a.report, r); err != nil {
 			return err
 		}
 	}

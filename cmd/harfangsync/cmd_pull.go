@@ -69,7 +69,7 @@ func (p *program) pullAlone(ctx context.Context, t *target, im *importing) error
 	defer release()
 	done, err := p.pull(ctx, t, im)
 	if done != nil && im.report != "" {
-		if err := planfile.WritePullReport(im.report, pullReport(done, p.pullCode(done, err))); err != nil {
+		if err := planfile.Write(im.report, pullReport(done, p.pullCode(done, err))); err != nil {
 			return err
 		}
 	}

@@ -45,7 +45,7 @@ func (a *applying) pullToo(ctx context.Context, p *program, t *target, before er
 	if a.report != "" && a.last != nil && done != nil {
 		a.last.Pull = pullReport(done, code)
 		a.last.ExitCode = exit.Graver(a.last.ExitCode, code)
-		if err := planfile.WriteReport(a.report, a.last); err != nil {
+		if err := planfile.Write(a.report, a.last); err != nil {
 			return err
 		}
 	}

@@ -12,7 +12,7 @@ func (t *target) document(pl *run.Planned) *planfile.Document {
 	if t.snap != nil {
 		source.Snapshot = &planfile.Snapshot{Time: t.snap.Header.Time, Digest: t.snap.Digest}
 	}
-	h := planfile.Header{
+	h := planfile.Document{
 		ToolVersion: version(), Timestamp: pl.Started, Complete: pl.Complete, AsOf: t.asOf,
 		Applyable:      pl.Complete && t.asOf == nil && !pl.Plan.Refused(),
 		Source:         source,

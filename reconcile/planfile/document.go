@@ -74,26 +74,11 @@ type List struct {
 	Name string         `json:"name"`
 }
 
-// Header is what a document says about a plan that the plan itself does not know.
-type Header struct {
-	ToolVersion    string
-	Timestamp      time.Time
-	AsOf           *time.Time
-	Complete       bool
-	Applyable      bool
-	Source         Source
-	Target         Target
-	Policy         string
-	SettingsDigest string
-}
-
-// New makes the document of a plan.
-func New(p *reconcile.Plan, h Header) *Document {
-	d := &Document{
-		FormatVersion: FormatVersion, ToolVersion: h.ToolVersion, Timestamp: h.Timestamp.UTC().Truncate(time.Second), AsOf: h.AsOf,
-		Complete: h.Complete, Applyable: h.Applyable, Source: h.Source, Target: h.Target, Policy: h.Policy, SettingsDigest: h.SettingsDigest,
-		Gates: notNil(p.Gates), Summary: p.Summary(), Changes: notNil(p.Changes), Held: notNil(p.Held), Skipped: notNil(p.Skipped),
-	}
+// New completes the document of a plan: d says what the plan itself does not know.
+func New(p *reconcile.Plan, d Document) *Document {
+	d.FormatVersion, d.Timestamp = FormatVersion, d.Timestamp.UTC().Truncate(time.Second)
+	d.Gates, d.Changes, d.Held, d.Skipped = notNil(p.Gates), notNil(p.Changes), notNil(p.Held), notNil(p.Skipped)
+	d.Summary = p.Summary()
 	d.Target.Lists = notNil(d.Target.Lists)
 	d.Source.Selected = Selected{p.Sources[reconcile.IOC], p.Sources[reconcile.Sigma], p.Sources[reconcile.YARA]}
 	for i := range d.Changes {
@@ -101,7 +86,7 @@ func New(p *reconcile.Plan, h Header) *Document {
 		d.Changes[i].Owners = notNil(d.Changes[i].Owners)
 	}
 	d.Seal()
-	return d
+	return &d
 }
 
 func notNil[T any](s []T) []T {
@@ -133,7 +118,7 @@ func (d *Document) digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// encode is the document as it stands in a file.
+// encode is a plan or a report as it stands in a file.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

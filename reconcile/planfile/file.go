@@ -68,9 +68,9 @@ func Encode(w io.Writer, d *Document) error {
 	return err
 }
 
-// Write stores a document in a file of mode 0600, in one step.
-func Write(path string, d *Document) error {
-	b, err := encode(d)
+// Write stores a *Document, *Report or *PullReport in a file of mode 0600, in one step.
+func Write(path string, v any) error {
+	b, err := encode(v)
 	if err != nil {
 		return err
 	}

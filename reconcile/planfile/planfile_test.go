@@ -94,7 +94,7 @@ func everything(t testing.TB) *reconcile.Plan {
 func doc(t testing.TB) *planfile.Document {
 	t.Helper()
 	id := "list-1"
-	return planfile.New(everything(t), planfile.Header{ToolVersion: "v1", Timestamp: noon, Complete: true, Applyable: true,
+	return planfile.New(everything(t), planfile.Document{ToolVersion: "v1", Timestamp: noon, Complete: true, Applyable: true,
 		Source: planfile.Source{URL: "https://cti.example", FilterDigest: "f", Count: 6, Digest: "d"},
 		Target: planfile.Target{URL: "https://edr.example:8443", Version: "9", Lists: []planfile.List{{Kind: reconcile.IOC, ID: &id, Name: "from_OpenCTI"}, {Kind: reconcile.Sigma, Name: "from_OpenCTI"}}},
 		Policy: "sync", SettingsDigest: "s"})
@@ -269,7 +269,7 @@ func TestReport(t *testing.T) {
 		r.Add(&d.Changes[i], "failed", "no")
 	}
 	path := filepath.Join(t.TempDir(), "report.json")
-	if err := planfile.WriteReport(path, r); err != nil {
+	if err := planfile.Write(path, r); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
@@ -289,7 +289,7 @@ func TestReport(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(encoded(f, planfile.New(&reconcile.Plan{}, planfile.Header{})))
+	f.Add(encoded(f, planfile.New(&reconcile.Plan{}, planfile.Document{})))
 	f.Add([]byte(`{"format_version": "1.0"}`))
 	f.Add([]byte(`{"format_version": "1.0", "changes": [{"kind": "ioc"}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -1,7 +1,5 @@
 package planfile
 
-import "harfangsync/reconcile/state"
-
 // PullReport is what became of an import of alerts and threats.
 type PullReport struct {
 	FormatVersion string      `json:"format_version"`
@@ -38,13 +36,4 @@ type PullItem struct {
 	Indicators []string `json:"indicators,omitempty"`
 	Result     string   `json:"result"`
 	Error      string   `json:"error,omitempty"`
-}
-
-// WritePullReport stores a report in a file of mode 0600, in one step.
-func WritePullReport(path string, r *PullReport) error {
-	b, err := encode(r)
-	if err != nil {
-		return err
-	}
-	return state.WriteFile(path, b)
 }

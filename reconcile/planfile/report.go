@@ -4,7 +4,6 @@ import (
 	_ "embed"
 
 	"harfangsync/reconcile"
-	"harfangsync/reconcile/state"
 )
 
 //go:embed schema.json
@@ -43,13 +42,4 @@ func NewReport(d *Document, code int) *Report {
 // Add adds the result of one change.
 func (r *Report) Add(c *reconcile.Change, result, err string) {
 	r.Items = append(r.Items, Item{Kind: c.Kind, List: c.List, Type: c.Type, Value: c.Value, Name: c.Name, Action: c.Action, Result: result, Error: err})
-}
-
-// WriteReport stores a report in a file of mode 0600, in one step.
-func WriteReport(path string, r *Report) error {
-	b, err := encode(r)
-	if err != nil {
-		return err
-	}
-	return state.WriteFile(path, b)
 }

@@ -35,7 +35,7 @@ func schema(t testing.TB) *jsonschema.Schema {
 
 func TestPlansFitTheSchema(t *testing.T) {
 	s := schema(t)
-	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "with a mapping": mapped(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Header{Policy: "create-only", AsOf: &noon})} {
+	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "with a mapping": mapped(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Document{Policy: "create-only", AsOf: &noon})} {
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded(t, d)))
 		if err != nil {
 			t.Fatal(err)
@@ -99,7 +99,7 @@ func mapped(t testing.TB) *planfile.Document {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := planfile.New(plan, planfile.Header{Policy: "sync"})
+	d := planfile.New(plan, planfile.Document{Policy: "sync"})
 	if plan.Count(reconcile.Update) != 2 || plan.Count(reconcile.Create) != 1 || d.Changes[0].Before.State == nil {
 		t.Fatalf("%d changes, of which the first is %+v", len(plan.Changes), d.Changes[0])
 	}

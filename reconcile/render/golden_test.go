@@ -86,7 +86,7 @@ func document(plan *reconcile.Plan, lists ...planfile.List) *planfile.Document {
 		id := "5b0c2f0e-6f0b-4a53-9c77-0d3a3f6e1a11"
 		lists = []planfile.List{{Kind: reconcile.IOC, ID: &id, Name: "from_OpenCTI"}}
 	}
-	return planfile.New(plan, planfile.Header{ToolVersion: "v0.0.0-test", Timestamp: noon, Complete: true, Applyable: !plan.Refused(),
+	return planfile.New(plan, planfile.Document{ToolVersion: "v0.0.0-test", Timestamp: noon, Complete: true, Applyable: !plan.Refused(),
 		Source: planfile.Source{URL: "https://cti.example", FilterDigest: "f", Count: plan.Indicators, Digest: plan.WantedDigest},
 		Target: planfile.Target{URL: "https://edr.example:8443", Version: "9.11.0", Lists: lists}, Policy: "sync", SettingsDigest: "s"})
 }

@@ -264,7 +264,7 @@ func hostileDocument(value, name string) *planfile.Document {
 	p.Gates = []reconcile.Gate{{ID: name, Name: value, Message: value, Override: name}, {ID: "G1", OK: true, Message: value}}
 	p.Held = []reconcile.Held{{Kind: reconcile.Sigma, Name: value, Reason: reconcile.Reason(value), Detail: name, Owners: owner}}
 	p.Skipped = []reconcile.Skip{{Indicator: name, Reason: reconcile.Reason(name), Detail: value}}
-	return planfile.New(&p, planfile.Header{ToolVersion: value, Complete: true, Policy: name, Source: planfile.Source{URL: value}, Target: planfile.Target{URL: name, Version: value, Lists: []planfile.List{{Kind: reconcile.IOC, Name: value}}}})
+	return planfile.New(&p, planfile.Document{ToolVersion: value, Complete: true, Policy: name, Source: planfile.Source{URL: value}, Target: planfile.Target{URL: name, Version: value, Lists: []planfile.List{{Kind: reconcile.IOC, Name: value}}}})
 }
 
 func TestOnlyWebAddressesBecomeLinks(t *testing.T) {
@@ -287,7 +287,7 @@ func TestOnlyWebAddressesBecomeLinks(t *testing.T) {
 		{"no id", "https://cti.example", "", ""},
 	} {
 		p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Reason: reconcile.Revoked, Before: &reconcile.Body{}, Owners: []reconcile.Owner{{ID: tt.id, Name: "n"}}}}}
-		d := planfile.New(&p, planfile.Header{Complete: true, Source: planfile.Source{URL: tt.source}})
+		d := planfile.New(&p, planfile.Document{Complete: true, Source: planfile.Source{URL: tt.source}})
 		if got := strings.Join(readPage(t, htmlOf(t, d, render.Options{})).links, " "); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
@@ -302,15 +302,15 @@ func TestThePageSaysWhatThePlanComesTo(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		plan reconcile.Plan
-		head planfile.Header
+		head planfile.Document
 		want []string
 	}{
-		{"ready", reconcile.Plan{Changes: change, Gates: g(true)}, planfile.Header{Complete: true, Applyable: true}, []string{"Ready for review", "1 gate passed"}},
-		{"nothing to do", reconcile.Plan{}, planfile.Header{Complete: true, Applyable: true}, []string{"Nothing to do", render.NoChanges}},
-		{"refused", reconcile.Plan{Changes: change, Gates: g(false)}, planfile.Header{Complete: true}, []string{"Refused by 1 gate", "20 of 40", "Value20", "Base40", "Limit12", "--accept-removals 20"}},
-		{"another day", reconcile.Plan{Changes: change}, planfile.Header{Complete: true, AsOf: &noon}, []string{"as of 2026-03-01T12:00:00Z; such a plan cannot be applied"}},
-		{"not complete", reconcile.Plan{Changes: change}, planfile.Header{}, []string{"Not proven complete"}},
-		{"not applyable", reconcile.Plan{Changes: change}, planfile.Header{Complete: true}, []string{"Cannot be applied"}},
+		{"ready", reconcile.Plan{Changes: change, Gates: g(true)}, planfile.Document{Complete: true, Applyable: true}, []string{"Ready for review", "1 gate passed"}},
+		{"nothing to do", reconcile.Plan{}, planfile.Document{Complete: true, Applyable: true}, []string{"Nothing to do", render.NoChanges}},
+		{"refused", reconcile.Plan{Changes: change, Gates: g(false)}, planfile.Document{Complete: true}, []string{"Refused by 1 gate", "20 of 40", "Value20", "Base40", "Limit12", "--accept-removals 20"}},
+		{"another day", reconcile.Plan{Changes: change}, planfile.Document{Complete: true, AsOf: &noon}, []string{"as of 2026-03-01T12:00:00Z; such a plan cannot be applied"}},
+		{"not complete", reconcile.Plan{Changes: change}, planfile.Document{}, []string{"Not proven complete"}},
+		{"not applyable", reconcile.Plan{Changes: change}, planfile.Document{Complete: true}, []string{"Cannot be applied"}},
 	} {
 		d := planfile.New(&tt.plan, tt.head)
 		for _, o := range []render.Options{{}, {SummaryOnly: true}} {
@@ -381,7 +381,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 				t.Errorf("README.md does not explain %s", reason)
 			}
 			p := reconcile.Plan{Held: []reconcile.Held{{Kind: reconcile.IOC, Reason: reconcile.Reason(reason)}}}
-			seen := readPage(t, htmlOf(t, planfile.New(&p, planfile.Header{Complete: true}), render.Options{}))
+			seen := readPage(t, htmlOf(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}))
 			if !strings.Contains(seen.text, "1 "+reason) {
 				t.Errorf("the page does not count %s", reason)
 			}

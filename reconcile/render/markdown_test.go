@@ -188,7 +188,7 @@ func TestMarkdownShowsRuleTexts(t *testing.T) {
 			c.After = &reconcile.Body{Name: c.After.Name, Content: &big}
 		}
 	}
-	d = planfile.New(&p, planfile.Header{Complete: true})
+	d = planfile.New(&p, planfile.Document{Complete: true})
 	if got := checkMarkdown(t, d, markdownOf(t, d, render.Options{})).text; !strings.Contains(got, "1 diff of rules' texts left out here") || !strings.Contains(got, "text: 12 lines out") && !strings.Contains(got, "lines out, 3000 in") {
 		t.Errorf("a text that is too long: %s", got)
 	}
@@ -214,7 +214,7 @@ func TestMarkdownCutsCreatesFirstAndRemovalsLast(t *testing.T) {
 			}
 		}
 		var b bytes.Buffer
-		if err := render.Markdown(&b, planfile.New(&q, planfile.Header{Complete: true}), render.Options{}); err != nil {
+		if err := render.Markdown(&b, planfile.New(&q, planfile.Document{Complete: true}), render.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range tt.want {

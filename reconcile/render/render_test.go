@@ -54,7 +54,7 @@ func TestTheLastLineIsStable(t *testing.T) {
 		{&reconcile.Plan{}, false, "Plan: 0 to add, 0 to change, 0 to enable, 0 to disable, 0 to delete, 0 to adopt; 0 unchanged, 0 skipped."},
 		{&refused, true, "Plan: 0 to add, 0 to change, 0 to enable, 0 to disable, 0 to delete, 0 to adopt; 0 unchanged, 0 skipped."},
 	} {
-		d := planfile.New(tt.plan, planfile.Header{Complete: tt.complete})
+		d := planfile.New(tt.plan, planfile.Document{Complete: tt.complete})
 		for _, o := range []render.Options{{}, {Full: true}, {SummaryOnly: true}, {Color: true}} {
 			if got := lastLine(text(t, d, o)); got != tt.want {
 				t.Errorf("%+v: %q, want %q", o, got, tt.want)
@@ -76,7 +76,7 @@ func TestRemovalsAreNeverFoldedAndCreatesAre(t *testing.T) {
 		p.Changes = append(p.Changes, reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprint("gone", i), Action: reconcile.Delete, Reason: reconcile.IndicatorGone, Before: &reconcile.Body{}},
 			reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprint("new", i), Action: reconcile.Create, Reason: reconcile.NewIndicator, After: &reconcile.Body{}})
 	}
-	d := planfile.New(&p, planfile.Header{Complete: true})
+	d := planfile.New(&p, planfile.Document{Complete: true})
 	got := text(t, d, render.Options{})
 	if n := strings.Count(got, "hash gone"); n != 100 || strings.Contains(got, "hash new") || !strings.Contains(got, "+ 100 × ioc hash  [new_indicator]") {
 		t.Errorf("%d removals in\n%s", n, got)
@@ -106,7 +106,7 @@ func genDocument(t *rapid.T) *planfile.Document {
 	}
 	p.Held = []reconcile.Held{{Kind: reconcile.YARA, Name: word("held"), Reason: reconcile.Reason(word("held reason")), Detail: word("detail")}}
 	p.Skipped = []reconcile.Skip{{Indicator: word("skipped"), Reason: reconcile.Reason(word("skip reason")), Detail: word("skip detail")}}
-	return planfile.New(&p, planfile.Header{Complete: true, Target: planfile.Target{Lists: []planfile.List{{Kind: reconcile.IOC, Name: word("list")}}}})
+	return planfile.New(&p, planfile.Document{Complete: true, Target: planfile.Target{Lists: []planfile.List{{Kind: reconcile.IOC, Name: word("list")}}}})
 }
 
 var badInText = regexp.MustCompile(`[\x00-\x09\x0b-\x1f\x7f-\x{9f}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{e0000}-\x{e007f}]`)
@@ -220,7 +220,7 @@ func cases2(t *testing.T) *planfile.Document {
 	t.Helper()
 	s := "x"
 	return planfile.New(&reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Create, After: &reconcile.Body{Description: &s, Comment: &s}}},
-		Gates: []reconcile.Gate{{ID: "G2", Message: "no"}, {ID: "G1", OK: true}}}, planfile.Header{Complete: true})
+		Gates: []reconcile.Gate{{ID: "G2", Message: "no"}, {ID: "G1", OK: true}}}, planfile.Document{Complete: true})
 }
 
 func BenchmarkText(b *testing.B) {
@@ -230,7 +230,7 @@ func BenchmarkText(b *testing.B) {
 		p.Changes = append(p.Changes, reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: fmt.Sprintf("h%d.example", i), Action: reconcile.Actions[i%6], Reason: "x",
 			Before: &reconcile.Body{Comment: &s, Description: &s}, After: &reconcile.Body{Comment: &z, Description: &z}, Fields: []string{"comment", "description"}})
 	}
-	d := planfile.New(&p, planfile.Header{Complete: true})
+	d := planfile.New(&p, planfile.Document{Complete: true})
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := render.Text(&bytes.Buffer{}, d, render.Options{Full: true}); err != nil {

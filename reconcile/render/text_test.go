@@ -32,7 +32,7 @@ func mixed(n int) *planfile.Document {
 		}
 		p.Changes = append(p.Changes, c)
 	}
-	return planfile.New(&p, planfile.Header{Complete: true, Applyable: true, Source: planfile.Source{URL: "https://cti.example"}, Target: planfile.Target{URL: "https://edr.example"}})
+	return planfile.New(&p, planfile.Document{Complete: true, Applyable: true, Source: planfile.Source{URL: "https://cti.example"}, Target: planfile.Target{URL: "https://edr.example"}})
 }
 
 var ansi = regexp.MustCompile("\x1b\\[[0-9;]*m")
@@ -99,7 +99,7 @@ func TestCommentsShowWhatIsForPeople(t *testing.T) {
 	other := `{"instance":"another"}`
 	one := func(before, after string, o render.Options) string {
 		p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Update, Before: &reconcile.Body{Comment: &before}, After: &reconcile.Body{Comment: &after}, Fields: []string{"comment"}}}}
-		return text(t, planfile.New(&p, planfile.Header{Complete: true}), o)
+		return text(t, planfile.New(&p, planfile.Document{Complete: true}), o)
 	}
 	for _, tt := range []struct {
 		name, got string
@@ -122,7 +122,7 @@ func TestCommentsShowWhatIsForPeople(t *testing.T) {
 func TestARuleThatIsOnlySpeltOtherwiseSaysSo(t *testing.T) {
 	from, to := "rule r {\r\n condition: true }", "rule r {\n condition: true }\n"
 	p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}}}}
-	if got := text(t, planfile.New(&p, planfile.Header{Complete: true}), render.Options{}); !strings.Contains(got, "      content: only its spelling changes\n") {
+	if got := text(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, "      content: only its spelling changes\n") {
 		t.Error(got)
 	}
 }
