@@ -55,18 +55,11 @@ func (p *Plan) Judge(complete, absence Gate, last LastGood, filter string, pol P
 	p.Gates = append(p.Gates, p.removalGates(p.basis(last, filter, pol), over)...)
 }
 
-func (p *Plan) kinds(pol Policy) []Kind {
-	if len(pol.Kinds) == 0 {
-		return Kinds
-	}
-	return pol.Kinds
-}
-
 // sourceGates is G2: an empty or shrunken source is not believed.
 func (p *Plan) sourceGates(last LastGood, filter string, pol Policy, lim Limits, over Overrides) []Gate {
 	var gates []Gate
 	lost, base, lostLine := 0, 0, []string{}
-	for _, k := range p.kinds(pol) {
+	for _, k := range pol.Included() {
 		base += last.Sources[k]
 		if p.Enabled[k] > 0 && (p.Sources[k] == 0 || p.Wanted[k] == 0) {
 			what := "indicators"
@@ -114,37 +107,29 @@ func (p *Plan) explained(k Kind, b basis) int {
 // removalGates is G4: how many rules one run may take out of force, for each kind, evidence and
 // absence apart.
 func (p *Plan) removalGates(b basis, over Overrides) []Gate {
-	type count struct{ evidence, absence int }
-	n := map[Kind]*count{}
-	for _, k := range Kinds {
-		n[k] = &count{}
+	type class struct {
+		kind     Kind
+		evidence bool
 	}
+	n := map[class]int{}
 	for i := range p.Changes {
-		ch := &p.Changes[i]
-		if !ch.Action.Removal() || ch.Before == nil || !ch.Before.Enabled {
-			continue
-		}
-		if b.evidences(ch.Reason) {
-			n[ch.Kind].evidence++
-		} else {
-			n[ch.Kind].absence++
+		if ch := &p.Changes[i]; ch.Action.Removal() && ch.Before != nil && ch.Before.Enabled {
+			n[class{ch.Kind, b.evidences(ch.Reason)}]++
 		}
 	}
 	var gates []Gate
 	sum := 0
-	for _, k := range Kinds {
-		base := p.Enabled[k]
-		for _, class := range []struct {
-			name         string
-			value, limit int
-		}{{"evidence", n[k].evidence, EvidenceLimit(base)}, {"absence", n[k].absence, AbsenceLimit(base)}} {
-			g := Gate{ID: "G4", Name: "removals_" + k.String() + "_" + class.name, OK: true, Value: class.value, Base: base, Limit: class.limit}
-			if base >= smallList && class.value > class.limit && !failpoint.Active(failpoint.G4) {
-				g.OK = false
-				sum += class.value
-			}
-			gates = append(gates, g)
+	add := func(k Kind, word string, value, limit int) {
+		g := Gate{ID: "G4", Name: "removals_" + k.String() + "_" + word, OK: true, Value: value, Base: p.Enabled[k], Limit: limit}
+		if g.Base >= smallList && value > limit && !failpoint.Active(failpoint.G4) {
+			g.OK = false
+			sum += value
 		}
+		gates = append(gates, g)
+	}
+	for _, k := range Kinds {
+		add(k, "evidence", n[class{k, true}], EvidenceLimit(p.Enabled[k]))
+		add(k, "absence", n[class{k, false}], AbsenceLimit(p.Enabled[k]))
 	}
 	for i := range gates {
 		g := &gates[i]

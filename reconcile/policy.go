@@ -17,6 +17,14 @@ type Policy struct {
 	Mapping   Mapping
 }
 
+// Included are the kinds that take part.
+func (p *Policy) Included() []Kind {
+	if len(p.Kinds) == 0 {
+		return Kinds
+	}
+	return p.Kinds
+}
+
 // Memory is what earlier runs left for this one.
 type Memory struct {
 	Now      time.Time // when the plan is made

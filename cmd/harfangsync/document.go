@@ -30,9 +30,4 @@ func (t *target) document(pl *run.Planned) *planfile.Document {
 	return planfile.New(pl.Plan, h)
 }
 
-func (t *target) kinds() []reconcile.Kind {
-	if len(t.job.Policy.Kinds) > 0 {
-		return t.job.Policy.Kinds
-	}
-	return reconcile.Kinds
-}
+func (t *target) kinds() []reconcile.Kind { return t.job.Policy.Included() }

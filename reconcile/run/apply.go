@@ -117,7 +117,7 @@ type applying struct {
 
 // lists creates the lists that creates need. A kind whose list cannot be made fails alone.
 func (a *applying) lists() {
-	for _, k := range a.job.kinds() {
+	for _, k := range a.job.Policy.Included() {
 		if a.plan.Lists[k] != nil || !a.needs(k) {
 			continue
 		}

@@ -42,8 +42,8 @@ type Dump struct {
 
 // Dump reads the lists completely.
 func (j *Job) Dump(ctx context.Context, target string) (*Dump, error) {
-	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeList, At: j.Now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.kinds()}
-	for _, k := range j.kinds() {
+	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeList, At: j.Now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.Policy.Included()}
+	for _, k := range j.Policy.Included() {
 		list, err := j.Sink.FindList(ctx, k, j.Policy.List)
 		if err != nil {
 			return nil, err
@@ -52,18 +52,15 @@ func (j *Job) Dump(ctx context.Context, target string) (*Dump, error) {
 			continue
 		}
 		from := len(d.Rows)
-		for attempt := 1; ; attempt++ {
-			_, err = j.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row) error {
+		if err := j.twice(fmt.Sprintf("the %s list was read incompletely, reading once more", k), func() error {
+			d.Rows = d.Rows[:from]
+			_, err := j.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row) error {
 				d.Rows = append(d.Rows, page...)
 				return nil
 			})
-			if err == nil {
-				break
-			}
-			if attempt > 1 || !reconcile.FaultOf(err).Incomplete {
-				return nil, err
-			}
-			d.Rows = d.Rows[:from]
+			return err
+		}); err != nil {
+			return nil, err
 		}
 	}
 	d.Count = len(d.Rows)
@@ -72,7 +69,7 @@ func (j *Job) Dump(ctx context.Context, target string) (*Dump, error) {
 
 // BackupOf is a dump of the rows that a plan would change, as they are before.
 func (j *Job) BackupOf(p *reconcile.Plan, target string) *Dump {
-	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeRows, At: j.Now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.kinds()}
+	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeRows, At: j.Now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.Policy.Included()}
 	for i := range p.Changes {
 		if ch := &p.Changes[i]; ch.Before != nil {
 			d.Rows = append(d.Rows, ch.RowBefore())
@@ -155,7 +152,7 @@ func ReadDump(dir string) (*Dump, error) {
 func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, error) {
 	started := j.Now()
 	// Kinds that the dump does not cover take no part: an exact restore would empty their lists.
-	j.Policy.Kinds = slices.DeleteFunc(slices.Clone(j.kinds()), func(k reconcile.Kind) bool { return !slices.Contains(d.Kinds, k) })
+	j.Policy.Kinds = slices.DeleteFunc(slices.Clone(j.Policy.Included()), func(k reconcile.Kind) bool { return !slices.Contains(d.Kinds, k) })
 	if len(j.Policy.Kinds) == 0 {
 		return nil, &DumpError{d.Dir, "it covers none of the kinds asked for"}
 	}

@@ -51,18 +51,21 @@ type Job struct {
 	RecheckRows bool
 }
 
-func (j *Job) kinds() []reconcile.Kind {
-	if len(j.Policy.Kinds) > 0 {
-		return j.Policy.Kinds
-	}
-	return reconcile.Kinds
-}
-
 func (j *Job) Now() time.Time {
 	if j.Clock != nil {
 		return j.Clock()
 	}
 	return time.Now().UTC()
+}
+
+// twice reads once more what came incompletely; read starts over.
+func (j *Job) twice(warning string, read func() error) error {
+	err := read()
+	if reconcile.FaultOf(err).Incomplete {
+		j.Log.Warn(warning, "error", err)
+		err = read()
+	}
+	return err
 }
 
 func (j *Job) reading(what string, done, total int) {

@@ -116,6 +116,7 @@ func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error)
 	return s, nil
 }
 
+// Seal ends the adding on both sides.
 func (s *Sides) Seal() error {
 	if err := s.Wanted.Seal(); err != nil {
 		return err
@@ -123,7 +124,7 @@ func (s *Sides) Seal() error {
 	return s.Rows.Seal(s.Wanted)
 }
 
-// decide makes the plan of two sides.
+// Decide makes the plan of two sides.
 func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*Planned, error) {
 	memory := j.Keeper.Document().Memory()
 	memory.Now = started
@@ -135,12 +136,11 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 	if err != nil {
 		return nil, err
 	}
-	evidence, err := j.evidence(ctx, plan, s.Wanted, started, asOf, last)
-	if err != nil && reconcile.FaultOf(err).Incomplete {
-		j.Log.Warn("OpenCTI answered incompletely, asking once more", "error", err)
+	var evidence reconcile.Evidence
+	if err := j.twice("OpenCTI answered incompletely, asking once more", func() (err error) {
 		evidence, err = j.evidence(ctx, plan, s.Wanted, started, asOf, last)
-	}
-	if err != nil {
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	absence := plan.Explain(evidence, j.Policy)
@@ -168,9 +168,12 @@ func (j *Job) incomplete(err error, started time.Time) *Planned {
 }
 
 // readSource reads OpenCTI into a wanted set, once more if the first read was incomplete.
-func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcile.Wanted, error) {
-	for attempt := 1; ; attempt++ {
-		w := reconcile.NewWanted(j.Expect)
+func (j *Job) readSource(ctx context.Context, started, now time.Time) (w *reconcile.Wanted, err error) {
+	err = j.twice("OpenCTI was read incompletely, reading once more", func() error {
+		if w != nil {
+			_ = w.Close()
+		}
+		w = reconcile.NewWanted(j.Expect)
 		w.Map(j.Policy.Mapping)
 		n := 0
 		_, err := j.Source.Read(ctx, started, func(page []reconcile.Indicator) error {
@@ -181,18 +184,24 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time) (*reconcil
 			j.reading("indicators", n, j.Expect)
 			return w.Err()
 		})
-		if err == nil || failpoint.Active(failpoint.G1) && reconcile.FaultOf(err).Incomplete {
-			return w, nil
-		}
+		return proven(err)
+	})
+	if err != nil {
 		_ = w.Close()
-		if attempt > 1 || !reconcile.FaultOf(err).Incomplete {
-			return nil, err
-		}
-		j.Log.Warn("OpenCTI was read incompletely, reading once more", "error", err)
+		return nil, err
 	}
+	return w, nil
 }
 
-// want adds one indicator that was read.
+// proven is the error of a read (gate G1).
+func proven(err error) error {
+	if failpoint.Active(failpoint.G1) && reconcile.FaultOf(err).Incomplete {
+		return nil
+	}
+	return err
+}
+
+// Want adds one indicator that was read.
 func (j *Job) Want(w *reconcile.Wanted, ind *reconcile.Indicator, now time.Time) {
 	if why, detail := j.Selection.Judge(ind, now); why != "" {
 		w.Pass(ind, why, detail)
@@ -213,7 +222,7 @@ func (j *Job) values(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.S
 func (j *Job) readSink(ctx context.Context) (*reconcile.Rows, map[reconcile.Kind]*reconcile.List, error) {
 	rows := reconcile.NewRows(j.Policy.Own, j.Canon, j.Expect)
 	lists := map[reconcile.Kind]*reconcile.List{}
-	for _, k := range j.kinds() {
+	for _, k := range j.Policy.Included() {
 		list, err := j.Sink.FindList(ctx, k, j.Policy.List)
 		if err == nil && list != nil {
 			err = j.readList(ctx, k, list, rows)
@@ -234,7 +243,8 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *reconcile.Li
 		j.Log.Warn("the list is switched off in HarfangLab, so its rules detect nothing; enable it in the console", "kind", k, "list", list.Name)
 	}
 	from := rows.Len()
-	for attempt := 1; ; attempt++ {
+	return j.twice(fmt.Sprintf("the %s list was read incompletely, reading once more", k), func() error {
+		rows.Truncate(from)
 		_, err := j.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row) error {
 			for i := range page {
 				rows.Add(&page[i])
@@ -242,15 +252,8 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *reconcile.Li
 			j.reading(k.String()+" rules", rows.Len()-from, j.Expect)
 			return rows.Err()
 		})
-		if failpoint.Active(failpoint.G1) && err != nil && reconcile.FaultOf(err).Incomplete {
-			return nil
-		}
-		if err == nil || attempt > 1 || !reconcile.FaultOf(err).Incomplete {
-			return err
-		}
-		j.Log.Warn("a list was read incompletely, reading once more", "kind", k, "error", err)
-		rows.Truncate(from)
-	}
+		return proven(err)
+	})
 }
 
 // evidence asks for the owners of everything that is to be removed.

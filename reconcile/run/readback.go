@@ -136,7 +136,7 @@ func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
 			return nil, err
 		}
 	}
-	for _, k := range a.job.kinds() {
+	for _, k := range a.job.Policy.Included() {
 		byID, byKey := a.wantedRows(items, k)
 		if len(byID)+len(byKey) == 0 {
 			continue
@@ -175,9 +175,9 @@ func (a *applying) rowID(i int) string {
 
 // readList finds rows in a whole list and says how many the list has.
 func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[reconcile.Key]int, found map[int]*reconcile.Row) (int, error) {
-	list := a.plan.Lists[k]
-	for attempt := 1; ; attempt++ {
-		n, err := a.job.Sink.Rows(a.requests, k, list.ID, func(page []reconcile.Row) error {
+	n := 0
+	err := a.job.twice(fmt.Sprintf("the %s list was read incompletely, reading once more", k), func() (err error) {
+		n, err = a.job.Sink.Rows(a.requests, k, a.plan.Lists[k].ID, func(page []reconcile.Row) error {
 			for i := range page {
 				if at, ok := a.match(&page[i], byID, byKey); ok {
 					row := page[i]
@@ -186,10 +186,9 @@ func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[rec
 			}
 			return nil
 		})
-		if err == nil || attempt > 1 || !reconcile.FaultOf(err).Incomplete {
-			return n, err
-		}
-	}
+		return err
+	})
+	return n, err
 }
 
 func (a *applying) match(row *reconcile.Row, byID map[string]int, byKey map[reconcile.Key]int) (int, bool) {

@@ -13,17 +13,12 @@ import (
 // recheck reads the lists once and turns every change whose row is no longer what the plan saw into
 // a conflict (gate G6).
 func (a *applying) recheck(ctx context.Context) error {
-	for _, k := range a.job.kinds() {
-		byID, byKey := map[string]int{}, map[reconcile.Key]int{}
-		for i := range a.report.Items {
-			switch ch := a.report.Items[i].Change; {
-			case ch.Kind != k:
-			case ch.Action == reconcile.Create:
-				byKey[ch.Key] = i
-			default:
-				byID[ch.ID] = i
-			}
-		}
+	all := make([]int, len(a.report.Items))
+	for i := range all {
+		all[i] = i
+	}
+	for _, k := range a.job.Policy.Included() {
+		byID, byKey := a.wantedRows(all, k)
 		if len(byID)+len(byKey) == 0 {
 			continue
 		}

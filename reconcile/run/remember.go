@@ -55,7 +55,7 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 		filter = j.Filter
 	}
 	markings := j.Markings
-	whole := len(j.kinds()) == len(reconcile.Kinds) && (j.Policy.Mode == reconcile.SyncMode || j.Policy.Mode == "")
+	whole := len(j.Policy.Included()) == len(reconcile.Kinds) && (j.Policy.Mode == reconcile.SyncMode || j.Policy.Mode == "")
 	if before.Known() && (p.Plan.Hidden() || p.Saved || !whole) { // this run proves nothing about what is not visible
 		markings = before.Markings
 	}
@@ -63,7 +63,7 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 	for k, n := range before.Sources {
 		g.Sources[k] = n
 	}
-	for _, k := range j.kinds() {
+	for _, k := range j.Policy.Included() {
 		g.Sources[k] = p.Plan.Sources[k]
 	}
 	return g
