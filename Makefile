@@ -1,6 +1,8 @@
 # The tools run as modules at pinned versions, so nothing but Go (and a C compiler for the race
 # detector) has to be installed.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+UNPARAM := go run mvdan.cc/unparam@v0.0.0-20260823230713-2fa3d841b0c8
+DEADCODE := go run golang.org/x/tools/cmd/deadcode@v0.52.0
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10 -shellcheck= -pyflakes=
 FUZZTIME ?= 30s
 
@@ -35,6 +37,8 @@ vet:
 
 lint:
 	$(STATICCHECK) ./...
+	$(UNPARAM) ./...
+	@out=$$($(DEADCODE) ./cmd/... && $(DEADCODE) -test ./...); echo "$$out"; [ -z "$$out" ] # what only tests call is in tests
 	$(ACTIONLINT) $(wildcard .github/workflows/*.yml) $(filter-out %/gitlab-ci.yml,$(wildcard .github/examples/*.yml))
 
 test: ## run all tests

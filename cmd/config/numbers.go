@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-func integer(at *int, least, most int) kind {
-	parse := func(s string) (int, error) { return parseInt(s, least, most) }
-	return scalar(at, parse, same).described(fmt.Sprintf("%d to %d", least, most), intSchema(least, most, "[0-9]*"))
+// integer is a whole number from 1 on.
+func integer(at *int, most int) kind {
+	parse := func(s string) (int, error) { return parseInt(s, 1, most) }
+	return scalar(at, parse, same).described(fmt.Sprintf("1 to %d", most), intSchema(1, most, "[0-9]*"))
 }
 
 // intSchema is a number, or a text that text matches.

@@ -37,30 +37,3 @@ type Facts struct {
 	Endpoint string // standard id of the endpoint's identity, "" for none
 	Imported int    // alerts of a threat that the case holds
 }
-
-// The most that one bundle holds, in objects and in bytes of JSON (contract opencti-api 8).
-const (
-	MaxObjects = 1000
-	MaxBytes   = 5_000_000
-)
-
-// Size counts what a bundle would hold.
-type Size struct{ Objects, Bytes int }
-
-// SizeOf counts objects. It takes repeated ones for different ones, so it is never too low.
-func SizeOf(objects ...Object) Size {
-	s := Size{Objects: len(objects)}
-	for _, o := range objects {
-		s.Bytes += len(o.JSON) + len(",")
-	}
-	return s
-}
-
-// Plus is the size of both together.
-func (s Size) Plus(t Size) Size { return Size{s.Objects + t.Objects, s.Bytes + t.Bytes} }
-
-// Fits says whether one bundle may hold that much; its envelope and its author are allowed for.
-func (s Size) Fits() bool {
-	const envelope = 4096
-	return s.Objects < MaxObjects && s.Bytes <= MaxBytes-envelope
-}

@@ -187,8 +187,8 @@ func (l *rows) remove(r *row) {
 	l.chunks = slices.DeleteFunc(l.chunks, func(o *chunk) bool { return o == c })
 }
 
-// walk visits the rows from offset on until visit says no, and reports whether it never did.
-func (l *rows) walk(offset int, visit func(*row) bool) bool {
+// walk visits the rows from offset on until visit says no.
+func (l *rows) walk(offset int, visit func(*row) bool) {
 	for _, c := range l.chunks {
 		if offset >= len(c.rows) {
 			offset -= len(c.rows)
@@ -196,12 +196,11 @@ func (l *rows) walk(offset int, visit func(*row) bool) bool {
 		}
 		for _, r := range c.rows[offset:] {
 			if !visit(r) {
-				return false
+				return
 			}
 		}
 		offset = 0
 	}
-	return true
 }
 
 // pageOf are up to limit rows of several lists in a row, from offset on.

@@ -2,15 +2,8 @@ package pattern
 
 import "strings"
 
-// String prints the pattern in normal form: one space around operators, "=" and "!=" for their
-// other spellings, quotes only around properties that need them, no parentheses that change
-// nothing, no comments. Parsing the result gives an equal pattern.
-func (p *Pattern) String() string {
-	var b strings.Builder
-	p.root.print(&b)
-	return b.String()
-}
-
+// print writes a node in normal form: one space around operators, "=" and "!=" for their other spellings,
+// quotes only around properties that need them, no parentheses that change nothing, no comments.
 func (n *node) print(b *strings.Builder) {
 	switch {
 	case n.bracket:

@@ -120,27 +120,6 @@ func TestOfObjectsWithOneIDTheFirstCounts(t *testing.T) {
 	}
 }
 
-func TestSizesAreNeverTooLow(t *testing.T) {
-	m := maker(t)
-	objects := made(t)(m.Alert(fileAlert(), []string{indicator}, none))
-	text := checked(t, m, objects)
-	size := alert.SizeOf(objects...)
-	if got := len(text); size.Bytes+4096 < got || size.Objects != len(objects) {
-		t.Errorf("size %+v of a bundle of %d bytes", size, got)
-	}
-	var sum alert.Size
-	n := 0
-	for ; sum.Plus(size).Fits(); n++ {
-		sum = sum.Plus(size)
-	}
-	if sum.Objects >= alert.MaxObjects || n != (alert.MaxObjects-1)/size.Objects {
-		t.Errorf("%d times %d objects fit", n, size.Objects)
-	}
-	if (alert.Size{Objects: 1, Bytes: alert.MaxBytes}).Fits() {
-		t.Error("the envelope does not count")
-	}
-}
-
 func TestReadKnowsOnlyOurOwnDescriptions(t *testing.T) {
 	endpoint := maker(t).EndpointID(fileAlert())
 	for d, want := range map[string]*alert.Facts{

@@ -62,27 +62,27 @@ var types = map[string]table{
 		"response_types": is(isTexts), "object_refs": refs(),
 	}),
 	"note": domain(true, table{
-		"abstract": text, "content": name, "authors": is(isTexts), "object_refs": must(refs()), "likelihood": is(isWhole(0, 100)),
+		"abstract": text, "content": name, "authors": is(isTexts), "object_refs": must(refs()), "likelihood": is(isWhole(100)),
 		"note_types": is(areOf("internal", "assessment", "analysis", "feedback", "external")),
 	}),
 	"indicator": domain(true, table{
 		"name": is(isName), "description": text, "pattern": must(is(matches(patternForm, "pattern"))), "pattern_type": must(is(isOneOf("stix", "sigma", "yara"))),
 		"valid_from": must(is(isTime)), "valid_until": is(isTime), "indicator_types": is(isTexts),
-		"x_opencti_score": is(isWhole(0, 100)), "x_opencti_detection": is(isBool), "x_opencti_main_observable_type": text,
+		"x_opencti_score": is(isWhole(100)), "x_opencti_detection": is(isBool), "x_opencti_main_observable_type": text,
 	}),
 	"relationship": without(domain(true, table{
 		"relationship_type": must(text), "source_ref": must(ref()), "target_ref": must(ref()), "description": text,
 	}), "external_references"),
 	"sighting": domain(true, table{
 		"sighting_of_ref": must(ref()), "where_sighted_refs": must(refs("identity", "location")), "description": text,
-		"first_seen": is(isTime), "last_seen": is(isTime), "count": is(isWhole(0, 999_999_999)), "x_opencti_negative": is(isBool),
+		"first_seen": is(isTime), "last_seen": is(isTime), "count": is(isWhole(999_999_999)), "x_opencti_negative": is(isBool),
 	}),
 	"file": observable(table{
-		"hashes": is(areHashes), "name": text, "size": is(isWhole(0, 1<<62)), "mime_type": text,
+		"hashes": is(areHashes), "name": text, "size": is(isWhole(1 << 62)), "mime_type": text,
 		"x_opencti_additional_names": is(isTexts),
 	}),
 	"directory":    observable(table{"path": must(text)}),
-	"process":      observable(table{"command_line": must(text), "pid": is(isWhole(0, 1<<32)), "cwd": text}),
+	"process":      observable(table{"command_line": must(text), "pid": is(isWhole(1 << 32)), "cwd": text}),
 	"user-account": observable(table{"user_id": text, "account_login": text, "display_name": text, "account_type": is(isOneOf("unix", "windows-local", "windows-domain"))}),
 	"hostname":     observable(table{"value": must(is(matches(hostForm, "host name")))}),
 	"domain-name":  observable(table{"value": must(is(matches(domainForm, "domain name")))}),
@@ -96,7 +96,7 @@ var types = map[string]table{
 func domain(dated bool, t table) table {
 	out := table{
 		"created_by_ref": ref("identity"), "object_marking_refs": refs("marking-definition"), "created": is(isTime), "modified": is(isTime),
-		"labels": is(isTexts), "external_references": is(areReferences), "revoked": is(isBool), "confidence": is(isWhole(0, 100)),
+		"labels": is(isTexts), "external_references": is(areReferences), "revoked": is(isBool), "confidence": is(isWhole(100)),
 	}
 	if dated {
 		out["created"], out["modified"] = must(out["created"]), must(out["modified"])
@@ -109,7 +109,7 @@ func domain(dated bool, t table) table {
 func observable(t table) table {
 	out := table{
 		"object_marking_refs": refs("marking-definition"), "defanged": is(isBool),
-		"x_opencti_score": is(isWhole(0, 100)), "x_opencti_created_by_ref": ref("identity"), "x_opencti_description": text, "x_opencti_labels": is(isTexts),
+		"x_opencti_score": is(isWhole(100)), "x_opencti_created_by_ref": ref("identity"), "x_opencti_description": text, "x_opencti_labels": is(isTexts),
 	}
 	maps.Copy(out, t)
 	return out

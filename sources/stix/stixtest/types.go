@@ -97,12 +97,12 @@ func isTime(v any) string {
 	return ""
 }
 
-func isWhole(least, most int64) func(any) string {
+func isWhole(most int64) func(any) string {
 	return func(v any) string {
 		n, ok := v.(json.Number)
 		i, err := n.Int64()
-		if !ok || err != nil || i < least || i > most {
-			return fmt.Sprintf("is %v: no whole number from %d to %d", v, least, most)
+		if !ok || err != nil || i < 0 || i > most {
+			return fmt.Sprintf("is %v: no whole number from 0 to %d", v, most)
 		}
 		return ""
 	}
