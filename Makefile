@@ -1,5 +1,5 @@
-# The tools run as modules at pinned versions, so nothing but Go (and a C compiler for the race
-# detector) has to be installed.
+# The tools run as modules at pinned versions, so nothing but Go has to be installed; for race and check,
+# also a C compiler.
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 UNPARAM := go run mvdan.cc/unparam@v0.0.0-20260823230713-2fa3d841b0c8
 DEADCODE := go run golang.org/x/tools/cmd/deadcode@v0.52.0
@@ -38,13 +38,14 @@ vet:
 lint:
 	$(STATICCHECK) ./...
 	$(UNPARAM) ./...
-	@out=$$($(DEADCODE) ./cmd/... && $(DEADCODE) -test ./...); echo "$$out"; [ -z "$$out" ] # what only tests call is in tests
+	@dead=$$($(DEADCODE) ./cmd/... && $(DEADCODE) -test ./...) && [ -z "$$dead" ] || { echo "unreachable, or only from tests: $$dead"; exit 1; }
 	$(ACTIONLINT) $(wildcard .github/workflows/*.yml) $(filter-out %/gitlab-ci.yml,$(wildcard .github/examples/*.yml))
 
 test: ## run all tests
 	go test -timeout 30m ./...
 
-race: ## run all tests under the race detector
+race: ## run all tests under the race detector, which needs a C compiler
+	@[ "$$(go env CGO_ENABLED)" = 1 ] && command -v $$(go env CC) >/dev/null || { echo "the race detector needs a C compiler and CGO_ENABLED=1; make test needs neither"; exit 1; }
 	go test -race -timeout 60m ./...
 
 cover: ## write coverage.out and print the total
