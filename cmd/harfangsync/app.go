@@ -45,6 +45,9 @@ func start(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return p.run(ctx, args)
 }
 
+// code is the exit code of an error.
+func (p *program) code(err error) int { return exit.Code(err, int(p.signalled.Load())) }
+
 func newProgram(stdin io.Reader, stdout, stderr io.Writer, env []string) *program {
 	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, env: env, flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
 	p.reporter = &reporter{p: p}
@@ -59,7 +62,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	}
 	err := app.RunContext(ctx, help.FlagsFirst(app, args))
 	p.complain(err)
-	code := exit.Code(err, int(p.signalled.Load()))
+	code := p.code(err)
 	if code == exit.Unexpected {
 		fmt.Fprintln(p.stderr, "harfangsync: nothing is claimed about what was done; run again, with --log-level debug if it stays")
 	}

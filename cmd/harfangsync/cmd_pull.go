@@ -218,41 +218,25 @@ func pullLine(r *pull.Report, dry bool) string {
 
 // pullCode is the exit code of a pull.
 func (p *program) pullCode(r *pull.Report, err error) int {
-	signal := int(p.signalled.Load())
+	code := p.code(err)
+	wrote, pending, side := r != nil && r.Wrote, errors.Is(err, pull.ErrPending), exit.SideFailed(err)
 	switch {
-	case err == nil && r.Clean():
-		return exit.OK
-	case err == nil:
-		return exit.Partly
-	case signal != 0 && errors.Is(err, context.Canceled):
-		return exit.Code(err, signal)
-	case errors.Is(err, pull.ErrPending) && (r != nil && r.Wrote || !exit.SideFailed(err)):
-		return exit.Partly
-	case r != nil && r.Wrote && exit.SideFailed(err):
+	case code > exit.Signal:
+		return code
+	case err == nil && !r.Clean(), wrote && (pending || side), pending && !side:
 		return exit.Partly
 	}
-	return exit.Code(err, signal)
+	return code
 }
 
 // pullEnd ends a command with the code of its pull.
 func (p *program) pullEnd(r *pull.Report, err error) error {
 	code := p.pullCode(r, err)
-	if err != nil && code == exit.Partly {
-		p.complain(err)
-		return exit.With(code)
-	}
-	if err != nil {
+	if err != nil && code != exit.Partly {
 		return err
 	}
+	p.complain(err)
 	return exit.With(code)
-}
-
-// pullAfter is the pull of a run, after whatever became of its plan.
-func (p *program) pullAfter(ctx context.Context, t *target, im *importing) (*pull.Report, error) {
-	if !p.mayPull(t) {
-		return nil, nil
-	}
-	return p.pull(ctx, t, im)
 }
 
 // mayPull says whether a run or a tail imports alerts, and if not, why.

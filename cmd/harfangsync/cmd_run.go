@@ -36,10 +36,10 @@ func planEnded(err error) bool {
 
 // pullToo imports alerts after a plan, and ends with the graver of both codes.
 func (a *applying) pullToo(ctx context.Context, p *program, t *target, before error) error {
-	done, err := p.pullAfter(ctx, t, &importing{json: a.json})
-	if done == nil && err == nil {
+	if !p.mayPull(t) {
 		return before
 	}
+	done, err := p.pull(ctx, t, &importing{json: a.json})
 	code := p.pullCode(done, err)
 	err = p.pullEnd(done, err)
 	if a.report != "" && a.last != nil && done != nil {

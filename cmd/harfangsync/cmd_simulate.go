@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -126,43 +123,10 @@ func (s *simulators) load(o *simOptions) error {
 		return exit.Usagef("--rules: %v", err)
 	}
 	defer rules.Close()
-	return s.loadRules(rules)
-}
-
-// loadRules reads HarfangLab rules, one JSON object a line: kind, list, and the rule's own members.
-func (s *simulators) loadRules(r io.Reader) error {
-	byKind := map[string]map[string][]hlsim.Rule{}
-	scan := bufio.NewScanner(r)
-	scan.Buffer(nil, 16<<20)
-	for n := 1; scan.Scan(); n++ {
-		if strings.TrimSpace(scan.Text()) == "" {
-			continue
-		}
-		var head struct{ Kind, List string }
-		var rule hlsim.Rule
-		if err := errors.Join(json.Unmarshal(scan.Bytes(), &head), json.Unmarshal(scan.Bytes(), &rule)); err != nil {
-			return exit.Usagef("--rules, line %d: %v", n, err)
-		}
-		if head.List == "" {
-			head.List = "from_OpenCTI"
-		}
-		if byKind[head.Kind] == nil {
-			byKind[head.Kind] = map[string][]hlsim.Rule{}
-		}
-		byKind[head.Kind][head.List] = append(byKind[head.Kind][head.List], rule)
+	if err := s.hl.LoadJSONL(rules); err != nil {
+		return exit.Usagef("--rules: %v", err)
 	}
-	for kind, lists := range byKind {
-		for list, rules := range lists {
-			id, err := s.hl.AddSource(kind, list)
-			if err != nil {
-				return exit.Usagef("--rules: %v", err)
-			}
-			if err := s.hl.Load(kind, id, rules); err != nil {
-				return exit.Usagef("--rules: %v", err)
-			}
-		}
-	}
-	return scan.Err()
+	return nil
 }
 
 func openOr(path, sample string) (io.ReadCloser, error) {

@@ -140,8 +140,7 @@ func (p *program) tailToo(ctx context.Context, t *target, span time.Duration, as
 		return exit.Usagef("connector.live_stream_id: --tail follows a stream, and none is named; the run itself is done")
 	}
 	err := p.tail(ctx, t, span, asJSON)
-	sig := int(p.signalled.Load())
-	if err == nil || before != nil && exit.Graver(exit.Code(before, sig), exit.Code(err, sig)) == exit.Code(before, sig) {
+	if err == nil || before != nil && exit.Graver(p.code(before), p.code(err)) == p.code(before) {
 		return before
 	}
 	return err

@@ -89,7 +89,7 @@ func (r *reporter) tell(ctx context.Context, err error) {
 	if r.cfg == nil {
 		return
 	}
-	code := exit.Code(err, int(r.p.signalled.Load()))
+	code := r.p.code(err)
 	r.close(code)
 	r.writeMetrics(ctx)
 	r.notify(ctx, code, err)

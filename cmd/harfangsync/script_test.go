@@ -333,8 +333,7 @@ func cmdHL(ts *testscript.TestScript, _ bool, args []string) {
 		f, err := os.Open(ts.MkAbs(args[1]))
 		ts.Check(err)
 		defer f.Close()
-		s := simulators{hl: w.hl}
-		ts.Check(s.loadRules(f))
+		ts.Check(w.hl.LoadJSONL(f))
 	case "set":
 		if !w.hl.Edit(args[1], w.rule(ts, args[1], args[2]).ID, func(r *hlsim.Rule) {
 			for _, a := range args[3:] {

@@ -1,13 +1,16 @@
 package hlsim
 
 import (
+	"bufio"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // What people do in the console, without the checks of the API. A kind that is none has no lists and no
@@ -152,6 +155,43 @@ func (s *Sim) Load(kind, sourceID string, rules []Rule) error {
 		}
 	}
 	return nil
+}
+
+// LoadJSONL reads rules, one JSON object a line: kind, list (from_OpenCTI when missing), and the rule's own members. It
+// makes the lists.
+func (s *Sim) LoadJSONL(r io.Reader) error {
+	byKind := map[string]map[string][]Rule{}
+	scan := bufio.NewScanner(r)
+	scan.Buffer(nil, 16<<20)
+	for n := 1; scan.Scan(); n++ {
+		if strings.TrimSpace(scan.Text()) == "" {
+			continue
+		}
+		var head struct{ Kind, List string }
+		var rule Rule
+		if err := errors.Join(json.Unmarshal(scan.Bytes(), &head), json.Unmarshal(scan.Bytes(), &rule)); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		if head.List == "" {
+			head.List = "from_OpenCTI"
+		}
+		if byKind[head.Kind] == nil {
+			byKind[head.Kind] = map[string][]Rule{}
+		}
+		byKind[head.Kind][head.List] = append(byKind[head.Kind][head.List], rule)
+	}
+	for kind, lists := range byKind {
+		for list, rules := range lists {
+			id, err := s.AddSource(kind, list)
+			if err != nil {
+				return err
+			}
+			if err := s.Load(kind, id, rules); err != nil {
+				return err
+			}
+		}
+	}
+	return scan.Err()
 }
 
 // Edit changes a rule as another user does and moves its last_update. It is false when there is no such

@@ -62,17 +62,14 @@ func candidates(app *cli.App, words []string, cur string) []candidate {
 	var pending string // the flag that waits for its value
 	var command string
 	for _, w := range words {
-		name, isFlag := strings.CutPrefix(w, "-")
+		name, isFlag := flagName(w)
 		switch {
 		case pending != "":
 			pending = ""
-		case isFlag:
-			name = strings.TrimPrefix(name, "-")
-			if !strings.Contains(name, "=") && valuedFlags(flags)[name] {
-				pending = name
-			}
+		case isFlag && takesValue(flags, name):
+			pending = name
 		default:
-			if next := commandNamed(commands, []string{w}); next != nil {
+			if next := commandNamed(commands, w); next != nil {
 				flags, commands, command = next.Flags, next.Subcommands, next.Name
 			}
 		}

@@ -1,6 +1,7 @@
 package help
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -14,69 +15,66 @@ func FlagsFirst(app *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return args
 	}
-	out := args[:1:1]
-	rest := args[1:]
-	flags, commands := app.Flags, app.Commands
-	var moved []string
-	for {
-		valued := valuedFlags(flags)
-		var words []string
-		i := 0
-		for ; i < len(rest); i++ {
-			a := rest[i]
-			if a == "--" {
-				break
-			}
-			if !strings.HasPrefix(a, "-") || a == "-" {
-				if len(commands) > 0 {
-					break // the name of a command: what follows is that command's
-				}
-				words = append(words, a)
-				continue
-			}
+	before, flags, commands := args[:1:1], app.Flags, app.Commands // before are the names of commands
+	var moved, words []string
+	for i := 1; i < len(args); i++ {
+		a := args[i]
+		if name, isFlag := flagName(a); isFlag {
 			moved = append(moved, a)
-			name, _, whole := strings.Cut(strings.TrimLeft(a, "-"), "=")
-			if !whole && valued[name] && i+1 < len(rest) {
+			if takesValue(flags, name) && i+1 < len(args) {
 				i++
-				moved = append(moved, rest[i])
+				moved = append(moved, args[i])
 			}
+			continue
 		}
-		next := commandNamed(commands, rest[i:])
-		if next == nil {
-			return append(append(append(out, moved...), words...), rest[i:]...)
+		next := commandNamed(commands, a)
+		switch {
+		case a == "--", next == nil && len(commands) > 0:
+			return slices.Concat(before, moved, words, args[i:])
+		case next == nil:
+			words = append(words, a)
+		default:
+			before, flags, commands = append(before, a), next.Flags, next.Subcommands
 		}
-		out = append(out, rest[i])
-		rest, flags, commands = rest[i+1:], next.Flags, next.Subcommands
 	}
+	return slices.Concat(before, moved, words)
 }
 
-func commandNamed(commands []*cli.Command, rest []string) *cli.Command {
-	if len(rest) == 0 {
-		return nil
+// flagName is the name of the flag that a word is. A value in the same word is no part of it, but = stays.
+func flagName(word string) (name string, isFlag bool) {
+	if !strings.HasPrefix(word, "-") || word == "-" || word == "--" {
+		return "", false
 	}
+	name, _, whole := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	if whole {
+		name += "="
+	}
+	return name, true
+}
+
+func commandNamed(commands []*cli.Command, name string) *cli.Command {
 	for _, c := range commands {
-		if c.HasName(rest[0]) {
+		if c.HasName(name) {
 			return c
 		}
 	}
 	return nil
 }
 
-// valuedFlags are the names of the flags that take a value.
-func valuedFlags(flags []cli.Flag) map[string]bool {
-	names := map[string]bool{}
+// takesValue says whether a flag takes a value from the word behind it.
+func takesValue(flags []cli.Flag, name string) bool {
 	for _, f := range flags {
-		takes := true
+		if !slices.Contains(f.Names(), name) {
+			continue
+		}
 		switch f := f.(type) {
 		case *cli.BoolFlag:
-			takes = false
+			return false
 		case *cli.GenericFlag:
 			b, ok := f.Value.(interface{ IsBoolFlag() bool })
-			takes = !ok || !b.IsBoolFlag()
+			return !ok || !b.IsBoolFlag()
 		}
-		for _, n := range f.Names() {
-			names[n] = takes
-		}
+		return true
 	}
-	return names
+	return false
 }
