@@ -33,7 +33,7 @@ type program struct {
 	silence           time.Duration                   // of a live stream, after which its connection is given up; 0 is the adapter's own
 	tailWait          func(failed int) time.Duration  // of a tail after a failure; nil is its own
 	patience          time.Duration                   // of an import on which nothing moves; 0 is its own
-	reporter          *reporter
+	reporter          *reporter                       // of a command that reaches the platforms
 }
 
 // start runs one command line of this process and returns its exit code.
@@ -49,9 +49,7 @@ func start(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func (p *program) code(err error) int { return exit.Code(err, int(p.signalled.Load())) }
 
 func newProgram(stdin io.Reader, stdout, stderr io.Writer, env []string) *program {
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr, env: env, flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
-	p.reporter = &reporter{p: p}
-	return p
+	return &program{stdin: stdin, stdout: stdout, stderr: stderr, env: env, flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
 }
 
 // run runs one command line and returns its exit code.

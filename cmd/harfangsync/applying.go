@@ -52,12 +52,7 @@ func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.C
 	ask := !a.autoApprove
 	writes := !ask || terminal(p.stdin)
 	return p.on(ctx, &a.shaping, !writes, func(ctx context.Context, t *target) error {
-		ctx, release, err := p.locked(ctx, t, writes)
-		if err != nil {
-			return err
-		}
-		defer release()
-		err = p.reconcile(ctx, a, t, plan, ask, writes)
+		err := p.reconcile(ctx, a, t, plan, ask, writes)
 		if !a.pulls || err != nil && !planEnded(err) {
 			return err
 		}
@@ -97,23 +92,6 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 		}
 	}
 	return p.carryOut(ctx, a, t, planned, doc, ask)
-}
-
-// locked takes the lock for a command that writes. The context ends when the lock is lost.
-func (p *program) locked(ctx context.Context, t *target, writes bool) (context.Context, func(), error) {
-	if !writes {
-		return ctx, func() {}, nil
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	release, err := t.lock(ctx, p, func(err error) {
-		p.log.Error("stopping: "+err.Error(), "remedy", "run again")
-		cancel(err)
-	})
-	if err != nil {
-		cancel(nil)
-		return nil, nil, err
-	}
-	return ctx, func() { release(); cancel(nil) }, nil
 }
 
 // carryOut applies a plan and reports.

@@ -12,7 +12,7 @@ import (
 )
 
 func (p *program) applyCommand() *cli.Command {
-	var a applying
+	a := applying{shaping: shaping{command: "apply"}}
 	return &cli.Command{
 		Name:      "apply",
 		Usage:     "apply a saved plan, or plan and apply",
@@ -24,12 +24,12 @@ func (p *program) applyCommand() *cli.Command {
 			p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if c.NArg() == 1 {
-				return p.reported(c.Context, "apply", func() error { return p.applyFile(c.Context, &a, c.Args().First()) })
+				return p.applyFile(c.Context, &a, c.Args().First())
 			}
 			if a.digest != "" {
 				return exit.Usagef("--expect-digest goes with a plan file")
 			}
-			return p.reported(c.Context, "apply", func() error { return p.planAndApply(c.Context, &a) })
+			return p.planAndApply(c.Context, &a)
 		},
 	}
 }
@@ -52,11 +52,6 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 	a.saved = doc
 	a.check = func(t *target) error { return t.accept(doc, a) }
 	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
-		ctx, release, err := p.locked(ctx, t, true)
-		if err != nil {
-			return err
-		}
-		defer release()
 		planned := t.restore(doc)
 		p.reporter.plans(planned, doc)
 		if a.json || len(doc.Changes) == 0 {

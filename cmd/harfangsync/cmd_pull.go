@@ -34,7 +34,7 @@ type importing struct {
 
 func (p *program) pullCommand() *cli.Command {
 	var im importing
-	s := shaping{needs: []config.Need{config.NeedImports}}
+	s := shaping{command: "pull", needs: []config.Need{config.NeedImports}}
 	return &cli.Command{
 		Name:  "pull",
 		Usage: "import new and changed alerts and threats into OpenCTI",
@@ -49,24 +49,13 @@ func (p *program) pullCommand() *cli.Command {
 			if err := canWrite("--report", im.report); err != nil {
 				return err
 			}
-			work := func() error {
-				return p.on(c.Context, &s, im.dryRun, func(ctx context.Context, t *target) error { return p.pullAlone(ctx, t, &im) })
-			}
-			if im.dryRun {
-				return work()
-			}
-			return p.reported(c.Context, "pull", work)
+			return p.on(c.Context, &s, im.dryRun, func(ctx context.Context, t *target) error { return p.pullAlone(ctx, t, &im) })
 		},
 	}
 }
 
-// pullAlone is the command: it takes the lock, imports and reports.
+// pullAlone is the command: it imports and reports.
 func (p *program) pullAlone(ctx context.Context, t *target, im *importing) error {
-	ctx, release, err := p.locked(ctx, t, !im.dryRun)
-	if err != nil {
-		return err
-	}
-	defer release()
 	done, err := p.pull(ctx, t, im)
 	if done != nil && im.report != "" {
 		if err := planfile.Write(im.report, pullReport(done, p.pullCode(done, err))); err != nil {

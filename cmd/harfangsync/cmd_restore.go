@@ -11,7 +11,7 @@ import (
 )
 
 func (p *program) restoreCommand() *cli.Command {
-	var a applying
+	a := applying{shaping: shaping{command: "restore"}}
 	var exact bool
 	return &cli.Command{
 		Name:      "restore",
@@ -32,13 +32,11 @@ func (p *program) restoreCommand() *cli.Command {
 			if exact && d.Scope != run.ScopeList {
 				return exit.Usagef("--exact needs a dump of whole lists; this is a backup of single rows")
 			}
-			return p.reported(c.Context, "restore", func() error {
-				return p.withPlan(c.Context, &a, func(ctx context.Context, t *target) (*run.Planned, error) {
-					if d.Target != t.cfg.HarfangLab.URL || d.List != t.cfg.HarfangLab.ListName {
-						return nil, &planfile.ForeignError{What: "the dump", Of: d.Target + " " + d.List, Want: t.cfg.HarfangLab.URL + " " + t.cfg.HarfangLab.ListName}
-					}
-					return t.job.PlanRestore(ctx, d, exact)
-				})
+			return p.withPlan(c.Context, &a, func(ctx context.Context, t *target) (*run.Planned, error) {
+				if d.Target != t.cfg.HarfangLab.URL || d.List != t.cfg.HarfangLab.ListName {
+					return nil, &planfile.ForeignError{What: "the dump", Of: d.Target + " " + d.List, Want: t.cfg.HarfangLab.URL + " " + t.cfg.HarfangLab.ListName}
+				}
+				return t.job.PlanRestore(ctx, d, exact)
 			})
 		},
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func (p *program) runCommand() *cli.Command {
-	var a applying
+	a := applying{shaping: shaping{command: "run"}}
 	return &cli.Command{
 		Name:  "run",
 		Usage: "the job: plan, gates, apply, then pull; never asks",
@@ -23,7 +23,7 @@ func (p *program) runCommand() *cli.Command {
 				return exit.Usagef("--tail follows OpenCTI's stream, and --from reads a file in its place")
 			}
 			a.autoApprove, a.pulls = true, true
-			return p.reported(c.Context, "run", func() error { return p.planAndApply(c.Context, &a) })
+			return p.planAndApply(c.Context, &a)
 		},
 	}
 }

@@ -22,32 +22,21 @@ import (
 const tailRenew = time.Minute
 
 func (p *program) tailCommand() *cli.Command {
-	var a applying
-	return &cli.Command{
-		Name:  "tail",
-		Usage: "follow OpenCTI's live stream until interrupted; full runs at the start and every sync.tail.full_every",
-		Flags: append(a.shaping.flags(), p.settingFlags()...),
-		Action: func(c *cli.Context) error {
-			a.endless = true // sync.deadline is for jobs that end
-			return p.reported(c.Context, "tail", func() error { return p.tailAlone(c.Context, &a) })
-		},
-	}
-}
-
-// tailAlone is the command: it takes the lock and follows the stream.
-func (p *program) tailAlone(ctx context.Context, a *applying) error {
-	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
+	s := shaping{command: "tail", endless: true} // sync.deadline is for jobs that end
+	s.check = func(t *target) error {
 		if t.cfg.Connector.LiveStreamID == "" {
 			return exit.Usagef("connector.live_stream_id: tail follows a stream, and none is named; create one in OpenCTI under Data sharing and set its id")
 		}
-		t.job.Keeper.Renew = tailRenew
-		ctx, release, err := p.locked(ctx, t, true)
-		if err != nil {
-			return err
-		}
-		defer release()
-		return p.tail(ctx, t, 0, false)
-	})
+		return nil
+	}
+	return &cli.Command{
+		Name:  "tail",
+		Usage: "follow OpenCTI's live stream until interrupted; full runs at the start and every sync.tail.full_every",
+		Flags: append(s.flags(), p.settingFlags()...),
+		Action: func(c *cli.Context) error {
+			return p.on(c.Context, &s, false, func(ctx context.Context, t *target) error { return p.tail(ctx, t, 0, false) })
+		},
+	}
 }
 
 // tail follows the stream for a while, 0 being until ctx ends, and prints what it does as text or as JSON

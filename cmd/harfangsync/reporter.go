@@ -23,7 +23,7 @@ import (
 type reporter struct {
 	p       *program
 	command string
-	cfg     *config.Config // nil until the settings are known, and while nothing may be written
+	cfg     *config.Config
 	t       *target
 	metrics metrics.Report
 	planned *run.Planned
@@ -31,22 +31,6 @@ type reporter struct {
 	done    *run.Report
 	reached time.Time // when the platforms were about to be asked
 	applies time.Time // when the apply began
-}
-
-// reported carries out a command that writes, and tells what became of it. Whatever goes wrong with that
-// is a warning and never changes the exit code.
-func (p *program) reported(ctx context.Context, command string, work func() error) error {
-	p.reporter.command = command
-	err := work()
-	p.reporter.tell(context.WithoutCancel(ctx), err)
-	return err
-}
-
-// settings notes where to report. readOnly is a command that turned out to write nothing.
-func (r *reporter) settings(cfg *config.Config, readOnly bool) {
-	if !readOnly {
-		r.cfg = cfg
-	}
 }
 
 // reaches notes that both platforms are about to be asked.
@@ -84,11 +68,9 @@ func (r *reporter) pulled(done *pull.Report, took time.Duration) {
 	r.metrics.Cursor = cmp.Or(done.Cursor, r.metrics.Cursor)
 }
 
-// tell writes the metrics and sends a notice. err is what the command ends with.
+// tell writes the metrics and sends a notice. err is what the command ends with. Whatever goes wrong with that is a
+// warning and never changes the exit code.
 func (r *reporter) tell(ctx context.Context, err error) {
-	if r.cfg == nil {
-		return
-	}
 	code := r.p.code(err)
 	r.close(code)
 	r.writeMetrics(ctx)
@@ -98,7 +80,7 @@ func (r *reporter) tell(ctx context.Context, err error) {
 // beat writes the metrics of a command that goes on, not too often.
 func (r *reporter) beat(ctx context.Context, err error) {
 	const seldom = 10 * time.Second
-	if r.cfg == nil || err == nil && time.Since(r.metrics.Ended) < seldom {
+	if err == nil && time.Since(r.metrics.Ended) < seldom {
 		return
 	}
 	r.close(exit.Code(err, 0))

@@ -62,30 +62,40 @@ func (p *program) load(needs ...config.Need) (*config.Config, error) {
 }
 
 // on reads the settings, reaches both platforms and works on them, all of it within sync.deadline.
-// readOnly makes the HTTP layer refuse every write (gate G12).
+// readOnly makes the HTTP layer refuse every write (gate G12); a command that writes holds the lock, and tells what
+// became of it.
 func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(context.Context, *target) error) error {
 	cfg, err := p.load(s.required()...)
 	if err != nil {
 		return err
 	}
-	p.reporter.settings(cfg, readOnly)
 	if s.alone {
 		cfg.Sync.State, cfg.Sync.Lock = config.Nowhere, config.Nowhere
 	}
+	p.reporter = &reporter{p: p, command: s.command, cfg: cfg}
 	limit := cfg.Sync.Deadline
 	if s.endless {
 		limit = 0
 	}
-	return within(ctx, limit, func(ctx context.Context) error {
+	err = within(ctx, limit, func(ctx context.Context) error {
 		t, err := p.open(ctx, cfg, s, readOnly)
 		if t != nil && t.snap != nil {
 			defer t.snap.Close()
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
+		case readOnly:
+			return work(ctx, t)
+		case s.endless:
+			t.job.Keeper.Renew = tailRenew
 		}
-		return work(ctx, t)
+		return p.locked(ctx, t, work)
 	})
+	if !readOnly {
+		p.reporter.tell(context.WithoutCancel(ctx), err)
+	}
+	return err
 }
 
 // within does work within sync.deadline; 0 is none.

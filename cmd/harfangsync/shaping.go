@@ -14,13 +14,14 @@ import (
 
 // shaping are the flags of every command that makes a plan.
 type shaping struct {
+	command        string // its name, where it reports; only commands that write do
 	only           string
 	asOf           string
 	allowEmpty     bool
 	acceptShrink   int
 	acceptRemovals int
 	takeOver       string
-	endless        bool                // sync.deadline does not hold
+	endless        bool                // sync.deadline does not hold, and the lock is renewed seldom
 	alone          bool                // OpenCTI is read, and nothing else
 	needs          []config.Need       // beside what every such command needs
 	from           string              // a snapshot to read in place of OpenCTI

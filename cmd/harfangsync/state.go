@@ -74,3 +74,18 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 	}
 	return release, nil
 }
+
+// locked works with the lock held. The context ends when the lock is lost.
+func (p *program) locked(ctx context.Context, t *target, work func(context.Context, *target) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	release, err := t.lock(ctx, p, func(err error) {
+		p.log.Error("stopping: "+err.Error(), "remedy", "run again")
+		cancel(err)
+	})
+	if err != nil {
+		return err
+	}
+	defer release()
+	return work(ctx, t)
+}
