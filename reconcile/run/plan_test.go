@@ -77,11 +77,17 @@ func TestAbsence(t *testing.T) {
 	moved.UpdatedAt = noon
 	revoked := b
 	revoked.Revoked = true
+	at := func(ago time.Duration) map[string]reconcile.Indicator {
+		i := b
+		i.UpdatedAt = noon.Add(-ago)
+		return map[string]reconcile.Indicator{"b": i}
+	}
 	for _, tt := range []struct {
 		name    string
 		src     source
 		marks   []string
 		own     bool // no stream's filter was adopted
+		readAt  time.Time
 		want    []string
 		refused []string
 	}{
@@ -92,12 +98,16 @@ func TestAbsence(t *testing.T) {
 			want: []string{"! domain_name y.example indicator_gone"}, refused: []string{"G3"}},
 		{name: "lost by the read", src: source{known: map[string]reconcile.Indicator{"b": b}}, want: []string{"! domain_name y.example indicator_gone"}, refused: []string{"G3"}},
 		{name: "changed since", src: source{known: map[string]reconcile.Indicator{"b": moved}}, want: []string{"held changed_meanwhile domain_name y.example"}, refused: []string{}},
+		{name: "changed since, by a clock that is behind ours", src: source{known: at(59 * time.Second)}, want: []string{"held changed_meanwhile domain_name y.example"}, refused: []string{}},
+		{name: "changed more than a minute before", src: source{known: at(61 * time.Second)}, want: []string{"! domain_name y.example indicator_gone"}, refused: []string{"G3"}},
+		{name: "changed since an earlier read, by a clock that is behind ours", src: source{known: at(time.Hour + 59*time.Second)}, readAt: noon.Add(-time.Hour), want: []string{"held changed_meanwhile domain_name y.example"}, refused: []string{}},
+		{name: "changed more than a minute before an earlier read", src: source{known: at(time.Hour + 61*time.Second)}, readAt: noon.Add(-time.Hour), want: []string{"! domain_name y.example indicator_gone"}, refused: []string{"G3"}},
 		{name: "fewer markings", src: source{known: map[string]reconcile.Indicator{}}, marks: []string{"TLP:GREEN"}, want: []string{"held ambiguous domain_name y.example"}, refused: []string{}},
 	} {
 		j := job(t, &source{read: []reconcile.Indicator{a, b}}, newSink())
 		syncAll(t, j)
 		j.Limits.SourceShrink = 100
-		j.OwnFilter = tt.own
+		j.OwnFilter, j.ReadAt = tt.own, tt.readAt
 		if tt.marks != nil {
 			j.Markings = tt.marks
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,6 +129,62 @@ func TestRefusedBatchesPutNoFullRunOff(t *testing.T) {
 		}
 		if reads < 5 {
 			t.Errorf("%d full runs in 6 hours, want one each hour", reads)
+		}
+	})
+}
+
+// What happens while the first full run reads is told afterwards: the stream is followed from where it stood
+// before.
+func TestTheStreamIsFollowedFromBeforeTheFirstFullRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		position := func(text string) state.Position {
+			p, err := state.ParsePosition(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		src := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}
+		now, from := position("1000-0"), state.Position{}
+		src.onRead = func() { now = position("2000-0") } // an event
+		follower := tailed(t, src, newSink(), nil, func(context.Context) (bool, error) { return false, nil })
+		follower.Position = func(context.Context) (state.Position, error) { return now, nil }
+		follower.Follow = func(ctx context.Context, p state.Position) iter.Seq2[tail.Signal, error] {
+			from = p
+			return stream(nil).follow(ctx, p)
+		}
+		if err := follower.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if from.String() != "1000-0" {
+			t.Errorf("followed from %s, so what happened while the source was read is never told", from)
+		}
+	})
+}
+
+// An answer by id that leaves out indicators which pass the filter proves nothing about the others.
+func TestABatchBelievesNoAnswerThatLeavesOutWhatPasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk := &source{}, newSink()
+		for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+			i := ind(id, "domain_name "+id+".example")
+			i.UpdatedAt = time.Now().Add(-time.Hour)
+			src.read = append(src.read, i)
+		}
+		s := make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		go func() {
+			time.Sleep(time.Minute)
+			src.unfiltered = map[string]bool{"a": true, "b": true, "c": true, "d": true, "e": true, "f": true}
+			s <- tail.Dirty{IDs: []string{"b"}}
+		}()
+		if err := follower.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot be believed") {
+			t.Errorf("the tail ends with %v", err)
+		}
+		for _, r := range snk.rows {
+			if !r.Enabled {
+				t.Errorf("%s is out of force", r.Value)
+			}
 		}
 	})
 }

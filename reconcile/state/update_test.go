@@ -3,6 +3,7 @@ package state_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,5 +86,39 @@ func TestTheDocumentIsReadWhileTheStoreIsBusy(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 		time.Sleep(time.Second)
+	})
+}
+
+// Of two runs that find the lease free at the same moment, one gets it, however their requests interleave.
+func TestOneOfTwoRunsThatClaimAtOnceGetsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for apart := time.Duration(0); apart < 500*time.Millisecond; apart += 30 * time.Millisecond {
+			s := slow{&shared{}}
+			var got atomic.Int32
+			var both sync.WaitGroup
+			for i := range 2 {
+				both.Go(func() {
+					time.Sleep(time.Duration(i) * apart)
+					k, err := state.Open(t.Context(), s)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					release, err := k.Lock(t.Context(), "target", 10*time.Second, func(err error) { t.Errorf("%v apart: the lease is lost: %v", apart, err) })
+					switch {
+					case err == nil:
+						got.Add(1)
+						time.Sleep(time.Minute)
+						release()
+					case !isLocked(err):
+						t.Error(err)
+					}
+				})
+			}
+			both.Wait()
+			if got.Load() != 1 {
+				t.Errorf("%v apart: %d runs have the lease", apart, got.Load())
+			}
+		}
 	})
 }
