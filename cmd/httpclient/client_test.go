@@ -109,6 +109,60 @@ func TestProxyComesFromTheEnvironment(t *testing.T) {
 	}
 }
 
+// A proxy that asks for credentials, by itself or in the place of a tunnel, is named with their place.
+func TestAProxyThatAsksForCredentials(t *testing.T) {
+	proxy := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) })
+	host := strings.TrimPrefix(proxy.URL, "http://")
+	for _, tt := range []struct{ name, proxy, url, want string }{
+		{"a plain request", proxy.URL, "http://manager.example", "the proxy " + host + " asks for credentials (407); they stand in its address in the environment, as in HTTP_PROXY=http://user:password@" + host},
+		{"a tunnel", proxy.URL, "https://manager.example", "the proxy " + host + " asks for credentials (407); they stand in its address in the environment, as in HTTPS_PROXY=http://user:password@" + host},
+		{"wrong credentials", "http://soc:s3cret@" + host, "https://manager.example", "the proxy " + host + " does not accept its credentials (407)"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("HTTP_PROXY", tt.proxy)
+			t.Setenv("HTTPS_PROXY", tt.proxy)
+			_, _, err := get(newClient(t, httpclient.Options{}), tt.url)
+			p, ok := errors.AsType[*httpclient.ProxyError](err)
+			if !ok || !p.Permanent() || !strings.HasPrefix(p.Error(), tt.want) || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusProxyAuthRequired) })
+	if status, _, err := get(newClient(t, httpclient.Options{}), s.URL); err != nil || status != http.StatusProxyAuthRequired {
+		t.Errorf("without a proxy: %d %v, want the answer itself", status, err)
+	}
+}
+
+func TestHeadersOfEveryRequest(t *testing.T) {
+	var log bytes.Buffer
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Header.Get("X-Api-Key")) })
+	o := httpclient.Options{Headers: http.Header{"X-Api-Key": {"s3cret"}}, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	if _, body, err := get(newClient(t, o), s.URL); err != nil || body != "s3cret" || strings.Contains(log.String(), "s3cret") {
+		t.Errorf("got %q %v, logged %s", body, err, &log)
+	}
+}
+
+// Mutual TLS: a side that asks who we are.
+func TestOurOwnCertificate(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	plain := &tls.Config{RootCAs: x509.NewCertPool()}
+	plain.RootCAs.AddCert(s.Certificate())
+	ours := plain.Clone()
+	ours.Certificates = s.TLS.Certificates
+	if _, body, err := get(newClient(t, httpclient.Options{TLS: ours}), s.URL); err != nil || body != "hello" {
+		t.Errorf("with a certificate: %q %v", body, err)
+	}
+	_, _, err := get(newClient(t, httpclient.Options{TLS: plain}), s.URL)
+	if err == nil || !strings.Contains(err.Error(), "does not accept how we prove who we are") || !strings.Contains(err.Error(), "check harfanglab.client_cert and harfanglab.client_key") {
+		t.Errorf("without: %v", err)
+	}
+}
+
 func TestTimeouts(t *testing.T) {
 	release := make(chan struct{})
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

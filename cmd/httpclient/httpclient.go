@@ -4,6 +4,7 @@
 package httpclient
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -39,6 +40,7 @@ type Options struct {
 	MostGap  time.Duration // between two requests while the other side says that there are too many; default 2 s
 	ReadOnly bool          // refuse writes with a *ReadOnlyError
 	Version  string        // of this program, for User-Agent
+	Headers  http.Header   // of every request, beside its own; never logged
 	Log      *slog.Logger
 }
 
@@ -78,7 +80,7 @@ func New(o Options) *Client {
 	count := new(counters)
 	var rt http.RoundTripper = &wire{
 		next: transport(o), platform: o.Name, agent: "harfangsync/" + o.Version,
-		timeout: o.Timeout, log: o.Log, count: count,
+		timeout: o.Timeout, log: o.Log, count: count, headers: o.Headers, proxy: proxyOf(),
 	}
 	limit := rate.Inf
 	if o.RateLimit > 0 {
@@ -98,14 +100,20 @@ func New(o Options) *Client {
 	}
 }
 
+// proxyOf says which proxy of the environment a request goes through; http.ProxyFromEnvironment reads that
+// once in the life of the process.
+func proxyOf() func(*url.URL) (*url.URL, error) { return httpproxy.FromEnvironment().ProxyFunc() }
+
 func transport(o Options) *http.Transport {
 	if o.TLS == nil {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	// http.ProxyFromEnvironment reads the environment once in the life of the process.
-	proxy := httpproxy.FromEnvironment().ProxyFunc()
+	proxy := proxyOf()
 	return &http.Transport{
-		Proxy:                 func(r *http.Request) (*url.URL, error) { return proxy(r.URL) },
+		Proxy: func(r *http.Request) (*url.URL, error) { return proxy(r.URL) },
+		OnProxyConnectResponse: func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+			return refusedBy(proxy, "HTTPS_PROXY", resp)
+		},
 		DialContext:           (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:       o.TLS,
 		TLSHandshakeTimeout:   connectTimeout,

@@ -48,6 +48,8 @@ type wire struct {
 	timeout         time.Duration
 	log             *slog.Logger
 	count           *counters
+	headers         http.Header
+	proxy           func(*url.URL) (*url.URL, error)
 }
 
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -57,9 +59,17 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	out := r.Clone(ctx) // a RoundTripper must not change its request
 	out.Header.Set("User-Agent", w.agent)
+	for name, values := range w.headers {
+		out.Header[name] = values
+	}
 	w.count.requests.Add(1)
 	began := time.Now()
 	resp, err := w.next.RoundTrip(out)
+	if proxy, _ := w.proxy(r.URL); err == nil && proxy != nil {
+		if err = refusedBy(proxy, strings.ToUpper(r.URL.Scheme)+"_PROXY", resp); err != nil {
+			_ = resp.Body.Close()
+		}
+	}
 	if err != nil {
 		err = w.explain(ctx, r, time.Since(began), err)
 		cancel()
@@ -84,6 +94,31 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp.Body = &timedBody{ReadCloser: resp.Body, ctx: ctx, cancel: cancel}
 	return resp, nil
+}
+
+// ProxyError is a proxy that lets nothing through without credentials, or not with those it was given.
+type ProxyError struct {
+	Proxy    *url.URL
+	Variable string // of the environment, that names it
+}
+
+// Error names the proxy, and the place of its credentials.
+func (e *ProxyError) Error() string {
+	says := "asks for credentials"
+	if e.Proxy.User != nil {
+		says = "does not accept its credentials"
+	}
+	return fmt.Sprintf("the proxy %s %s (407); they stand in its address in the environment, as in %s=%s://user:password@%s", e.Proxy.Host, says, e.Variable, e.Proxy.Scheme, e.Proxy.Host)
+}
+
+// Permanent says that the proxy would say so again.
+func (e *ProxyError) Permanent() bool { return true }
+
+func refusedBy(proxy *url.URL, variable string, resp *http.Response) error {
+	if resp.StatusCode == http.StatusProxyAuthRequired {
+		return &ProxyError{proxy, variable}
+	}
+	return nil
 }
 
 // TimeoutError is a request whose whole answer did not come in time. It is also
@@ -113,6 +148,12 @@ func (w *wire) explain(ctx context.Context, r *http.Request, took time.Duration,
 	// The transport's own limit for the header is as long; either may be the first to notice.
 	if t, ok := errors.AsType[net.Error](err); ok && t.Timeout() && took >= w.timeout {
 		return &TimeoutError{w.platform, w.timeout}
+	}
+	if p, ok := errors.AsType[*ProxyError](err); ok {
+		return p
+	}
+	if alert := err.Error(); strings.Contains(alert, "remote error: tls: ") && strings.Contains(alert, "certificate") {
+		return fmt.Errorf("%s does not accept how we prove who we are: %w; check %s.client_cert and %s.client_key", r.URL.Host, err, w.platform, w.platform)
 	}
 	if c, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fmt.Errorf("the certificate of %s is not accepted: %w; %s", r.URL.Host, c, w.remedy(c))
