@@ -1,9 +1,13 @@
 package config
 
 import (
+	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 
 	"harfangsync/reconcile/secret"
 )
@@ -56,6 +60,65 @@ func webhook(at *secret.Text) kind {
 		return secret.Text(s), nil
 	}
 	return secretText(at, parse).described("http or https URL", object{"type": "string"})
+}
+
+// caNames are the variables by which compose files name authorities, for pycti and for Python's requests.
+var caNames = []string{"HTTPS_CA_CERTIFICATES", "REQUESTS_CA_BUNDLE"}
+
+// bundle is a PEM file, or the PEM text itself, whose line ends may be written as \n.
+func bundle(at *string) kind {
+	parse := func(s string) (string, error) {
+		s = strings.TrimSpace(s)
+		if isPEM(s) {
+			return strings.ReplaceAll(s, `\n`, "\n"), nil
+		}
+		if hidden(given{text: s}) {
+			return "", bad("has characters that do not print", "write it anew")
+		}
+		return s, nil
+	}
+	k := scalar(at, parse, same).described("file, or PEM text", plainSchema)
+	k.verbatim = true
+	return k
+}
+
+func isPEM(s string) bool { return strings.HasPrefix(s, "-----BEGIN ") }
+
+// ourHeaders are set by this program.
+var ourHeaders = []string{"Accept", "Authorization", "Content-Length", "Content-Type", "Host"}
+
+// headers are Name: value pairs, cut at semicolons, as pycti reads them.
+func headers(at *secret.Text) kind {
+	parse := func(s string) (secret.Text, error) {
+		_, err := headersOf(s)
+		return secret.Text(s), err
+	}
+	return secretText(at, parse).described("`Name: value` pairs, cut at `;`", plainSchema)
+}
+
+func headersOf(s string) (http.Header, error) {
+	h := http.Header{}
+	for pair := range strings.SplitSeq(s, ";") {
+		if pair = strings.TrimSpace(pair); pair == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(pair, ":")
+		name, value = http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)
+		switch {
+		case !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value):
+			return nil, bad("has a pair that is no header", "write Name: value; Name: value")
+		case slices.Contains(ourHeaders, name):
+			return nil, bad("holds the header "+name+", which this program sets", "leave it out")
+		}
+		h.Add(name, value)
+	}
+	return h, nil
+}
+
+// Headers are the custom headers, as a request has them.
+func (o *OpenCTI) Headers() http.Header {
+	h, _ := headersOf(o.CustomHeaders.Reveal()) // which were read when they were set
+	return h
 }
 
 // placeholderText says whether a value is one of those that sample files carry to be replaced, or the mask

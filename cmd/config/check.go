@@ -2,11 +2,14 @@ package config
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"harfangsync/sources/exclude"
 )
@@ -84,20 +87,54 @@ func authorities(t *TLS) func(*loader, *setting) error {
 		if t.CABundle == "" {
 			return nil
 		}
-		content, err := l.in.ReadFile(t.CABundle)
+		content, err := []byte(t.CABundle), error(nil)
+		inline := isPEM(t.CABundle)
+		if !inline {
+			content, err = l.in.ReadFile(t.CABundle)
+		}
 		for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
 			if c, err := x509.ParseCertificate(block.Bytes); block.Type == "CERTIFICATE" && err == nil {
 				t.Authorities = append(t.Authorities, c)
 			}
 		}
 		switch {
+		case !t.SSLVerify && slices.Contains(s.others, s.origin.at): // set for other programs
 		case !t.SSLVerify:
 			l.warn("%s has no effect while %sssl_verify is false", s.path, strings.TrimSuffix(s.path, "ca_bundle"))
 		case err != nil:
 			return bad("the file cannot be read: "+reason(err, t.CABundle), "")
 		case len(t.Authorities) == 0:
-			return &Problem{Value: t.CABundle, Message: "holds no certificate", Remedy: "name a file with certificates in PEM form (BEGIN CERTIFICATE)"}
+			p := &Problem{Value: t.CABundle, Message: "holds no certificate", Remedy: "name a file with certificates in PEM form (BEGIN CERTIFICATE)"}
+			if inline {
+				p.Value = ""
+			}
+			return p
 		}
+		return nil
+	}
+}
+
+// showing reads the certificate that we show, and its key, the setting with the path key.
+func showing(t *TLS, key string) func(*loader, *setting) error {
+	return func(l *loader, s *setting) error {
+		if err := paired(key, "key")(l, s); err != nil || t.ClientCert == "" {
+			return err
+		}
+		var content [2][]byte
+		for i, path := range []string{t.ClientCert, t.ClientKey} {
+			var err error
+			if content[i], err = l.in.ReadFile(path); err != nil {
+				return bad("a file of the pair cannot be read: "+reason(err, path), "")
+			}
+		}
+		pair, err := tls.X509KeyPair(content[0], content[1])
+		if err != nil {
+			return bad("and "+key+" are no pair: "+strings.TrimPrefix(err.Error(), "tls: "), "name a certificate and its own unencrypted key, both in PEM form")
+		}
+		if ends := pair.Leaf.NotAfter; time.Now().After(ends) {
+			return bad("ended on "+ends.UTC().Format(time.DateOnly), "have it renewed")
+		}
+		t.ours = &pair
 		return nil
 	}
 }

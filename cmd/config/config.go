@@ -32,19 +32,28 @@ type Config struct {
 type OpenCTI struct {
 	URL   string
 	Token secret.Text // without the word Bearer
+	// CustomHeaders are Name: value pairs, cut at semicolons; every request has them.
+	CustomHeaders secret.Text
 	TLS
 }
 
-// TLS is how a side proves who it is.
+// TLS is how a side proves who it is, and how we do.
 type TLS struct {
 	SSLVerify   bool
-	CABundle    string              // PEM file; "" is none
+	CABundle    string              // PEM file, or the PEM text itself; "" is none
 	Authorities []*x509.Certificate // in it, trusted beside the system's
+	ClientCert  string              // PEM file with the certificate that we show; "" is none
+	ClientKey   string              // PEM file with its key
+
+	ours *tls.Certificate // of these two
 }
 
 // Client is what a client does about it.
 func (t *TLS) Client() *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: !t.SSLVerify} // the user's own word
+	if t.ours != nil {
+		c.Certificates = []tls.Certificate{*t.ours}
+	}
 	if len(t.Authorities) == 0 {
 		return c
 	}

@@ -84,10 +84,10 @@ var everything = []config.Need{config.NeedOpenCTI, config.NeedHarfangLab, config
 
 func TestEnvironmentsOfTheOldConnectors(t *testing.T) {
 	for _, tt := range []struct {
-		name, env string
-		want      map[string]string
+		name, env, warning string
+		want               map[string]string
 	}{
-		{"harfanglab", firstConnector, map[string]string{
+		{"harfanglab", firstConnector, "", map[string]string{
 			"opencti.url": `"http://opencti:8080"`, "connector.log_level": `"error"`, "connector.live_stream_id": `"live"`,
 			"harfanglab.url": `"https://manager.example:8443"`, "harfanglab.ssl_verify": `false`, "harfanglab.login": `""`,
 			"harfanglab.remove_indicator": `true`, "harfanglab.rule_maturity": `"testing"`,
@@ -96,12 +96,12 @@ func TestEnvironmentsOfTheOldConnectors(t *testing.T) {
 			"harfanglab.import_filters_by_alert_type":             `["ioc","sigma"]`,
 			"harfanglab.default_markings":                         `"TLP:GREEN"`, "harfanglab.default_score": `60`,
 		}},
-		{"harfanglab-intel", intelConnector, map[string]string{
+		{"harfanglab-intel", intelConnector, "", map[string]string{
 			"connector.name": `"HarfangLab"`, "connector.live_stream_id": `"0b0f0d1e-3f57-4b0c-8f0b-3f6f0c9f4a11"`,
 			"harfanglab.url": `"https://manager.example:8443"`, "harfanglab.remove_indicator": `true`, "harfanglab.rule_maturity": `"stable"`,
 			"harfanglab.source_list_name": `"from_OpenCTI"`, "harfanglab.import_security_events_as_incidents": `false`,
 		}},
-		{"harfanglab-incidents", incidentsConnector, map[string]string{
+		{"harfanglab-incidents", incidentsConnector, noPeriod, map[string]string{
 			"connector.name": `"HarfangLab Paris"`, "harfanglab.url": `"https://manager.example:8443"`,
 			"harfanglab.import_security_events_as_incidents": `true`, "harfanglab.import_threats_as_case_incidents": `true`,
 			"harfanglab.import_security_events_filters_by_status": `["new","investigating","false_positive"]`,
@@ -118,8 +118,8 @@ func TestEnvironmentsOfTheOldConnectors(t *testing.T) {
 			if c.HarfangLab.Token.Reveal() != "0123abcd" {
 				t.Error("the token is another")
 			}
-			if len(c.Warnings) > 0 {
-				t.Errorf("warnings: %q", c.Warnings)
+			if got := strings.Join(c.Warnings, "\n"); got != tt.warning {
+				t.Errorf("warnings %q, want %q", got, tt.warning)
 			}
 			got := map[string]string{}
 			for setting := range tt.want {
@@ -131,6 +131,8 @@ func TestEnvironmentsOfTheOldConnectors(t *testing.T) {
 		})
 	}
 }
+
+const noPeriod = "environment CONNECTOR_DURATION_PERIOD is known from the old connectors and has no effect: how often it runs is for what starts it, or for tail and sync.tail.pull_every"
 
 // A config.yml with the keys of all three: the environment names in another spelling.
 func TestFilesOfTheOldConnectors(t *testing.T) {
@@ -168,7 +170,7 @@ harfanglab_incidents:
 	}
 	hl := c.HarfangLab
 	if hl.URL != "https://manager.example" || !hl.RemoveIndicator || hl.Marking != "TLP:RED" || hl.ImportStart.String() != "2024-02-29T00:00:00Z" ||
-		!hl.ImportEvents || hl.ImportThreats || len(c.Warnings) > 0 {
+		!hl.ImportEvents || hl.ImportThreats || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], "connector.duration_period (config.yml line 11) is known") {
 		t.Errorf("got %+v, warnings %q", hl, c.Warnings)
 	}
 }
@@ -292,6 +294,11 @@ func TestNearMisses(t *testing.T) {
 		{"a file for what is no secret", "HARFANGLAB_URL_FILE=/run/url", "environment HARFANGLAB_URL_FILE is not read: only secrets come from files; set HARFANGLAB_URL"},
 		{"a forgotten import", "HARFANGLAB_INCIDENTS_ALERT_TYPES=ioc", "harfanglab_incidents.alert_types is set and no alert is imported; set harfanglab.import_security_events_as_incidents to true to import them, as that connector did"},
 		{"names of the connectors' library", "CONNECTOR_TYPE=STREAM\nCONNECTOR_AUTO=true\nOPENCTI_JSON_LOGGING=true", ""},
+		{"what is asked for and not done", "CONNECTOR_VALIDATE_BEFORE_IMPORT=true", "environment CONNECTOR_VALIDATE_BEFORE_IMPORT is known from the old connectors and has no effect: what is imported is not held back for validation"},
+		{"not asked for", "CONNECTOR_VALIDATE_BEFORE_IMPORT=False\nCONNECTOR_SEND_TO_DIRECTORY=no\nCONNECTOR_SEND_TO_QUEUE=True", ""},
+		{"nothing is to be sent", "CONNECTOR_SEND_TO_QUEUE=false", "environment CONNECTOR_SEND_TO_QUEUE is known from the old connectors and has no effect: what is imported goes to OpenCTI; pull --dry-run only prints it"},
+		{"quotes around a value", `HARFANGLAB_SOURCE_LIST_NAME="from CTI"`, "environment HARFANGLAB_SOURCE_LIST_NAME: the quotes around its value are no part of it and are taken off; remove them"},
+		{"a comment that is none", "HARFANGLAB_SOURCE_LIST_NAME=cti # the list", "environment HARFANGLAB_SOURCE_LIST_NAME: a blank and # stand in its value and are a part of it; remove them if they begin a comment"},
 		{"service links of Kubernetes", "HARFANGSYNC_SERVICE_HOST=10.0.0.1\nHARFANGSYNC_PORT=tcp://10.0.0.1:80\nOPENCTI_PORT_8080_TCP_ADDR=10.0.0.1", ""},
 		{"an unset slip", "HARFANGLAB_REMOVE_INDICATORS=", ""},
 		{"other people's names", "PATH=/bin\nHOME=/\nHARFANGLAB=1\nLANG=C\nOPENCTI_ADMIN_TOKEN=x\nOPENCTI_BASE_URL=x", ""},

@@ -31,7 +31,7 @@ var inherited = strings.Fields(`
 	CONNECTOR_LIVE_STREAM_RECOVER_TIMESTAMP CONNECTOR_LIVE_STREAM_WITH_INFERENCES
 	CONNECTOR_LIVE_STREAM_CREATE_DEPENDENCIES
 	OPENCTI_JSON_LOGGING OPENCTI_BASE_URL OPENCTI_ADMIN_TOKEN OPENCTI_ADMIN_EMAIL OPENCTI_ADMIN_PASSWORD
-	OPENCTI_CUSTOM_HEADERS OPENCTI_VERSION
+ OPENCTI_VERSION
 `)
 
 // misspelt is the prefix of the first connector's earliest compose files.
@@ -53,11 +53,9 @@ func environ(lines []string) map[string]string {
 	return vars
 }
 
-// nearMisses are warnings for variables that are set, are not ours, and look as if they were meant to
-// be. Values are not shown.
-func nearMisses(vars map[string]string) []string {
-	ours := map[string]bool{configVariable: true}
-	var plain []string // without NAME_FILE
+// ownNames are the variables that are read; plain are those of settings, without NAME_FILE.
+func ownNames() (ours map[string]bool, plain []string) {
+	ours = map[string]bool{configVariable: true}
 	for _, s := range settingsOf(new(Config)) {
 		for _, path := range s.paths() {
 			name := env(path)
@@ -67,15 +65,72 @@ func nearMisses(vars map[string]string) []string {
 			}
 		}
 	}
+	return ours, plain
+}
+
+// unquote takes off the quotes that the list form of a compose file, or an env file, leaves around a value.
+func (l *loader) unquote() {
+	ours, _ := ownNames()
+	for _, name := range slices.Sorted(maps.Keys(l.vars)) {
+		value := strings.TrimSpace(l.vars[name])
+		switch {
+		case !ours[name]:
+		case quoted(value):
+			l.vars[name] = value[1 : len(value)-1]
+			l.warn("environment %s: the quotes around its value are no part of it and are taken off; remove them", name)
+		case strings.Contains(value, " #"):
+			l.warn("environment %s: a blank and # stand in its value and are a part of it; remove them if they begin a comment", name)
+		}
+	}
+}
+
+// quoted says whether a value stands in one pair of quotes, and holds no others of the kind.
+func quoted(s string) bool {
+	return len(s) > 1 && (s[0] == '"' || s[0] == '\'') && strings.IndexByte(s[1:], s[0]) == len(s)-2
+}
+
+// unheeded are names of the old connectors and their library that ask for something that is not done here,
+// and what holds instead.
+var unheeded = map[string]string{
+	"CONNECTOR_AUTO_CREATE_SERVICE_ACCOUNT":  "the account is that of opencti.token",
+	"CONNECTOR_DURATION_PERIOD":              "how often it runs is for what starts it, or for tail and sync.tail.pull_every",
+	"CONNECTOR_EXPOSE_METRICS":               "metrics are written to a file or pushed, see sync.metrics",
+	"CONNECTOR_INTERVAL":                     "how often it runs is for what starts it, or for tail and sync.tail.pull_every",
+	"CONNECTOR_LIVE_STREAM_RECOVER_ISO_DATE": "every full run reads all indicators, so that nothing is recovered",
+	"CONNECTOR_LIVE_STREAM_START_TIMESTAMP":  "every full run reads all indicators, from whatever time",
+	"CONNECTOR_RUN_EVERY":                    "how often it runs is for what starts it, or for tail and sync.tail.pull_every",
+	"CONNECTOR_SEND_TO_DIRECTORY":            "what is imported goes to OpenCTI alone; pull --dry-run prints it",
+	"CONNECTOR_SEND_TO_QUEUE":                "what is imported goes to OpenCTI; pull --dry-run only prints it",
+	"CONNECTOR_SEND_TO_S3":                   "what is imported goes to OpenCTI alone; pull --dry-run prints it",
+	"CONNECTOR_VALIDATE_BEFORE_IMPORT":       "what is imported is not held back for validation",
+}
+
+// unheededBy says what a value asks for that is not done, "" for nothing. Off asks for nothing, but that
+// nothing is sent.
+func unheededBy(name, value string) string {
+	on, err := parseBool(strings.TrimSpace(value))
+	if off := err == nil && !on; unheeded[name] == "" || off != (name == "CONNECTOR_SEND_TO_QUEUE") {
+		return ""
+	}
+	return "is known from the old connectors and has no effect: " + unheeded[name]
+}
+
+// nearMisses are warnings for variables that are set, are not ours, and look as if they were meant to
+// be. Values are not shown.
+func nearMisses(vars map[string]string) []string {
+	ours, plain := ownNames()
 	all := slices.Sorted(maps.Keys(ours))
 	var warnings []string
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		if ours[name] || slices.Contains(inherited, name) || strings.TrimSpace(vars[name]) == "" || serviceLink.MatchString(name) {
+		if ours[name] || strings.TrimSpace(vars[name]) == "" || serviceLink.MatchString(name) {
 			continue
 		}
 		bare, isFile := strings.CutSuffix(name, "_FILE")
 		early, isEarly := strings.CutPrefix(name, misspelt)
-		switch {
+		switch why := unheededBy(name, vars[name]); {
+		case why != "":
+			warnings = append(warnings, "environment "+name+" "+why)
+		case slices.Contains(inherited, name):
 		case isFile && slices.Contains(plain, bare):
 			warnings = append(warnings, fmt.Sprintf("environment %s is not read: only secrets come from files; set %s", name, bare))
 		case isEarly && early == "INDICATOR_DELETE":

@@ -116,26 +116,30 @@ func (f *file) mapping(path string, n *yaml.Node) {
 		case f.groups[child]:
 			f.mapping(child, p.value)
 		default:
-			f.unknown(path, child, p.key)
+			f.unknown(path, child, p)
 		}
 	}
 }
 
 // unknown is an error among our own settings, and a warning elsewhere unless an old connector or
 // OpenCTI's connector library had the key.
-func (f *file) unknown(path, child string, key *yaml.Node) {
+func (f *file) unknown(path, child string, p pair) {
 	remedy := ""
 	if near := f.nearest(child); near != "" {
 		remedy = "did you mean " + near + "?"
 	}
 	if path == "sync" || strings.HasPrefix(path, "sync.") {
-		f.problem(child, key, "is no setting", remedy)
+		f.problem(child, p.key, "is no setting", remedy)
+		return
+	}
+	if why := unheededBy(env(child), p.value.Value); why != "" {
+		f.warnings = append(f.warnings, fmt.Sprintf("%s (%s) %s", child, f.where(p.key), why))
 		return
 	}
 	if slices.Contains(inherited, env(child)) {
 		return
 	}
-	w := fmt.Sprintf("%s (%s) is no setting and is not read", child, f.where(key))
+	w := fmt.Sprintf("%s (%s) is no setting and is not read", child, f.where(p.key))
 	if remedy != "" {
 		w += "; " + remedy
 	}

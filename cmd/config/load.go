@@ -38,6 +38,7 @@ func load(in Sources) (*Config, error) {
 		l.in.ReadFile = os.ReadFile
 	}
 	l.c.settings = settingsOf(l.c)
+	l.unquote()
 	l.file()
 	l.flags()
 	for i := range l.c.settings {
@@ -124,6 +125,11 @@ func (l *loader) setting(s *setting) {
 	}
 	if len(values) == 0 {
 		values = l.fromFile(s)
+	}
+	for _, name := range s.others {
+		if len(values) == 0 {
+			values = s.some(given{origin: Origin{fromEnvironment, name}, text: l.vars[name]})
+		}
 	}
 	if len(values) > 0 && !l.agree(s, values) {
 		return

@@ -16,7 +16,8 @@ const guide = `# Settings
 
 A flag wins over the environment, that over the file, and that over the default. The file is the one of ` + "`--config`" + `,
 else of ` + "`HARFANGSYNC_CONFIG`" + `, else ` + "`config.yml`" + ` where it is present; a dot in a name below is a level in it. An empty value is
-unset. Secrets are never flags; each may also come from a file, named by ` + "`NAME_FILE`" + `, without its line end.
+unset. Secrets are never flags; each may also come from a file, named by ` + "`NAME_FILE`" + `, without its line end. One pair of
+quotes around a whole value of the environment, as compose files leave it on, is taken off with a warning.
 
 ` + "`harfangsync config validate`" + ` reports every problem at once with its origin and its remedy, ` + "`config print`" + ` shows what is in
 effect and where it comes from, and ` + "`config schema`" + ` prints a JSON Schema for editors.
@@ -70,7 +71,8 @@ const otherNames = `
 
 The names of the older connectors work unchanged. Every ` + "`harfanglab.*`" + ` setting may also stand under ` + "`harfanglab_intel.*`" + ` and
 ` + "`harfanglab_incidents.*`" + ` (environment ` + "`HARFANGLAB_INTEL_*`" + `, ` + "`HARFANGLAB_INCIDENTS_*`" + `). Two names with different values are an
-error. These are spelt differently:
+error. What they or their library ask for and is not done here, such as ` + "`CONNECTOR_VALIDATE_BEFORE_IMPORT`" + `, is a warning with its
+name. These are spelt differently:
 
 `
 

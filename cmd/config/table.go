@@ -14,11 +14,12 @@ type setting struct {
 	former []string // paths of other names, beside those of the successor connectors
 	def    string   // "" is none
 	about  string
-	flag   string // without dashes; "" is none
-	secret bool   // never shown, and never a flag
-	file   bool   // may be given as NAME_FILE in the environment
-	shapes bool   // is part of SettingsDigest
-	need   Need   // what makes a placeholder matter; 0 is always
+	flag   string   // without dashes; "" is none
+	secret bool     // never shown, and never a flag
+	file   bool     // may be given as NAME_FILE in the environment
+	others []string // variables that are not ours and count where the setting is not given
+	shapes bool     // is part of SettingsDigest
+	need   Need     // what makes a placeholder matter; 0 is always
 	unless func() bool
 	must   bool // has no default and is required with need
 
@@ -98,8 +99,14 @@ func settingsOf(c *Config) []setting {
 			about: "API token of the account in OpenCTI."},
 		{path: "opencti.ssl_verify", kind: boolean(&c.OpenCTI.SSLVerify), def: "true", need: NeedOpenCTI,
 			about: "Whether OpenCTI's certificate is checked."},
-		{path: "opencti.ca_bundle", kind: text(&c.OpenCTI.CABundle), need: NeedOpenCTI, check: authorities(&c.OpenCTI.TLS), with: []string{"opencti.ssl_verify"},
-			about: "PEM file with authorities to trust beside the system's."},
+		{path: "opencti.ca_bundle", kind: bundle(&c.OpenCTI.CABundle), others: caNames, need: NeedOpenCTI, check: authorities(&c.OpenCTI.TLS), with: []string{"opencti.ssl_verify"},
+			about: "PEM file with authorities to trust beside the system's, or the PEM text itself. Without one `HTTPS_CA_CERTIFICATES` counts, then `REQUESTS_CA_BUNDLE`."},
+		{path: "opencti.client_cert", kind: text(&c.OpenCTI.ClientCert), need: NeedOpenCTI, check: showing(&c.OpenCTI.TLS, "opencti.client_key"), with: []string{"opencti.client_key"},
+			about: "PEM file with the certificate that OpenCTI asks us for (mutual TLS)."},
+		{path: "opencti.client_key", kind: text(&c.OpenCTI.ClientKey), need: NeedOpenCTI, check: paired("opencti.client_cert", "certificate"), with: []string{"opencti.client_cert"},
+			about: "PEM file with the key of that certificate."},
+		{path: "opencti.custom_headers", kind: headers(&c.OpenCTI.CustomHeaders), need: NeedOpenCTI, secret: true, file: true,
+			about: "Headers of every request to OpenCTI, for what stands in front of it."},
 
 		{path: "connector.id", kind: identifier(&c.Connector.ID, ""), need: NeedInstance, must: true, shapes: true,
 			about: "Names this instance in the markers of its rules; required by every command that reads the lists."},
@@ -120,8 +127,12 @@ func settingsOf(c *Config) []setting {
 			about: "Address of the HarfangLab manager."},
 		{path: "harfanglab.ssl_verify", kind: boolean(&c.HarfangLab.SSLVerify), def: "true", need: NeedHarfangLab,
 			about: "Whether the manager's certificate is checked, on every request."},
-		{path: "harfanglab.ca_bundle", kind: text(&c.HarfangLab.CABundle), need: NeedHarfangLab, check: authorities(&c.HarfangLab.TLS), with: []string{"harfanglab.ssl_verify"},
-			about: "PEM file with authorities to trust beside the system's."},
+		{path: "harfanglab.ca_bundle", kind: bundle(&c.HarfangLab.CABundle), others: caNames, need: NeedHarfangLab, check: authorities(&c.HarfangLab.TLS), with: []string{"harfanglab.ssl_verify"},
+			about: "PEM file with authorities to trust beside the system's, or the PEM text itself. Without one `HTTPS_CA_CERTIFICATES` counts, then `REQUESTS_CA_BUNDLE`."},
+		{path: "harfanglab.client_cert", kind: text(&c.HarfangLab.ClientCert), need: NeedHarfangLab, check: showing(&c.HarfangLab.TLS, "harfanglab.client_key"), with: []string{"harfanglab.client_key"},
+			about: "PEM file with the certificate that the manager asks us for (mutual TLS)."},
+		{path: "harfanglab.client_key", kind: text(&c.HarfangLab.ClientKey), need: NeedHarfangLab, check: paired("harfanglab.client_cert", "certificate"), with: []string{"harfanglab.client_cert"},
+			about: "PEM file with the key of that certificate."},
 		{path: hlToken, kind: token(&c.HarfangLab.Token, "Token", "token_"), need: NeedHarfangLab, secret: true, file: true,
 			about: "API token, with or without the word `Token`; wins over the login."},
 		{path: hlLogin, kind: text(&c.HarfangLab.Login), need: NeedHarfangLab, unless: hasToken, file: true,

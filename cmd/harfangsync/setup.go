@@ -159,7 +159,7 @@ func (t *target) connect(p *program, readOnly bool) {
 		common.MostGap = p.retryWait(0)
 	}
 	octi, hl := common, common
-	octi.Platform, octi.TLS = httpclient.GraphQL, cfg.OpenCTI.TLS.Client()
+	octi.Platform, octi.TLS, octi.Headers = httpclient.GraphQL, cfg.OpenCTI.TLS.Client(), cfg.OpenCTI.Headers()
 	hl.Platform, hl.TLS = httpclient.REST, cfg.HarfangLab.TLS.Client()
 	t.octiHTTP, t.hlHTTP = httpclient.New(octi), httpclient.New(hl)
 	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}})

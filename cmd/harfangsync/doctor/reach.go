@@ -92,7 +92,7 @@ func (s *side) checkName(ctx context.Context, proxy *url.URL) {
 // afterwards.
 func (s *side) hello(ctx context.Context) (*http.Response, time.Duration, error) {
 	o := s.options()
-	o.TLS.InsecureSkipVerify = true
+	o.TLS.InsecureSkipVerify, o.Headers = true, nil
 	c := httpclient.New(o)
 	defer c.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String()+"/", nil)
@@ -114,6 +114,8 @@ func (s *side) options() httpclient.Options {
 		Timeout: doctorTimeout, ReadOnly: true, Log: s.Log, Version: s.Version}
 	if s.name == "harfanglab" {
 		o.Platform = httpclient.REST
+	} else if s.usable {
+		o.Headers = s.Config.OpenCTI.Headers()
 	}
 	if t := s.Config.Sync.RequestTimeout; t > 0 {
 		o.Timeout = min(t, doctorTimeout)
