@@ -103,7 +103,7 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 		}
 	}
 	if a.backup != "" && len(planned.Plan.Changes) > 0 {
-		if err := t.job.BackupOf(planned.Plan, t.cfg.HarfangLab.URL).Write(a.backup); err != nil {
+		if err := t.job.Backup(planned.Plan, a.backup, t.cfg.HarfangLab.URL); err != nil {
 			return fmt.Errorf("backup, nothing was applied: %w", err)
 		}
 	}

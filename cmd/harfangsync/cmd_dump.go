@@ -21,11 +21,8 @@ func (p *program) dumpCommand() *cli.Command {
 				return exit.Usagef("dump needs the directory to write, as in harfangsync dump lists")
 			}
 			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
-				d, err := t.job.Dump(ctx, t.cfg.HarfangLab.URL)
+				d, err := t.job.Dump(ctx, c.Args().First(), t.cfg.HarfangLab.URL)
 				if err != nil {
-					return err
-				}
-				if err := d.Write(c.Args().First()); err != nil {
 					return err
 				}
 				_, err = fmt.Fprintf(p.stdout, "Dumped %d rules to %s.\n", d.Count, c.Args().First())

@@ -2,10 +2,10 @@ package run
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,43 +40,55 @@ type Dump struct {
 	Dir           string           `json:"-"` // that it was read from
 }
 
-// Dump reads the lists completely.
-func (j *Job) Dump(ctx context.Context, target string) (*Dump, error) {
-	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeList, At: j.Now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.Policy.Included()}
-	for _, k := range j.Policy.Included() {
-		list, err := j.Sink.FindList(ctx, k, j.Policy.List)
-		if err != nil {
-			return nil, err
+// Dump reads the lists completely into a directory, which is made if need be. Only a page of rows is in
+// memory at once.
+func (j *Job) Dump(ctx context.Context, dir, target string) (*Dump, error) {
+	d := j.dump(ScopeList, target)
+	return d, d.write(dir, func(w *rowWriter) error {
+		for _, k := range j.Policy.Included() {
+			list, err := j.Sink.FindList(ctx, k, j.Policy.List)
+			if err == nil && list != nil {
+				err = j.dumpList(ctx, k, list.ID, w)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		if list == nil {
-			continue
-		}
-		from := len(d.Rows)
-		if err := j.twice(fmt.Sprintf("the %s list was read incompletely, reading once more", k), func() error {
-			d.Rows = d.Rows[:from]
-			_, err := j.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row) error {
-				d.Rows = append(d.Rows, page...)
-				return nil
-			})
-			return err
-		}); err != nil {
-			return nil, err
-		}
-	}
-	d.Count = len(d.Rows)
-	return d, nil
+		return nil
+	})
 }
 
-// BackupOf is a dump of the rows that a plan would change, as they are before.
-func (j *Job) BackupOf(p *reconcile.Plan, target string) *Dump {
-	d := &Dump{FormatVersion: dumpFormat, Scope: ScopeRows, At: j.Now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.Policy.Included()}
-	for i := range p.Changes {
-		if ch := &p.Changes[i]; ch.Before != nil {
-			d.Rows = append(d.Rows, ch.RowBefore())
-		}
+// dumpList reads one list, once more if its first read was incomplete.
+func (j *Job) dumpList(ctx context.Context, k reconcile.Kind, list string, w *rowWriter) error {
+	from, err := w.mark()
+	if err != nil {
+		return err
 	}
-	d.Count = len(d.Rows)
-	return d
+	return j.twice(fmt.Sprintf("the %s list was read incompletely, reading once more", k), func() error {
+		if err := w.back(from); err != nil {
+			return err
+		}
+		_, err := j.Sink.Rows(ctx, k, list, w.add)
+		return err
+	})
+}
+
+// Backup writes a dump of the rows that a plan would change, as they are before.
+func (j *Job) Backup(p *reconcile.Plan, dir, target string) error {
+	return j.dump(ScopeRows, target).write(dir, func(w *rowWriter) error {
+		for i := range p.Changes {
+			if ch := &p.Changes[i]; ch.Before != nil {
+				if err := w.add([]reconcile.Row{ch.RowBefore()}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (j *Job) dump(s Scope, target string) *Dump {
+	return &Dump{FormatVersion: dumpFormat, Scope: s, At: j.Now().Truncate(time.Second), Target: target, List: j.Policy.List, Kinds: j.Policy.Included()}
 }
 
 const (
@@ -84,24 +96,24 @@ const (
 	rowsName     = "rows.jsonl"
 )
 
-// Write puts the dump into a directory, which is made if need be. Files have mode 0600; the manifest
-// comes last, so that a torn dump has none.
-func (d *Dump) Write(dir string) error {
+// write puts the rows that fill adds into a directory. Files have mode 0600; the manifest comes last, so
+// that a torn dump has none.
+func (d *Dump) write(dir string, fill func(*rowWriter) error) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(dir, manifestName)); err == nil {
 		return &DumpError{dir, "it holds a dump already; name another directory"}
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	for i := range d.Rows {
-		if err := enc.Encode(&d.Rows[i]); err != nil {
+	err := state.Replace(filepath.Join(dir, rowsName), func(f *os.File) error {
+		w := &rowWriter{f: f, buf: bufio.NewWriter(f)}
+		if err := fill(w); err != nil {
 			return err
 		}
-	}
-	if err := state.WriteFile(filepath.Join(dir, rowsName), b.Bytes()); err != nil {
+		d.Count = w.n
+		return w.buf.Flush()
+	})
+	if err != nil {
 		return err
 	}
 	m, err := json.MarshalIndent(d, "", "  ")
@@ -111,12 +123,56 @@ func (d *Dump) Write(dir string) error {
 	return state.WriteFile(filepath.Join(dir, manifestName), append(m, '\n'))
 }
 
+// rowWriter writes rows, one a line.
+type rowWriter struct {
+	f   *os.File
+	buf *bufio.Writer
+	n   int // rows
+}
+
+func (w *rowWriter) add(rows []reconcile.Row) error {
+	enc := json.NewEncoder(w.buf)
+	enc.SetEscapeHTML(false)
+	for i := range rows {
+		if err := enc.Encode(&rows[i]); err != nil {
+			return err
+		}
+	}
+	w.n += len(rows)
+	return nil
+}
+
+// place is how far rows were written.
+type place struct {
+	offset int64
+	n      int
+}
+
+func (w *rowWriter) mark() (place, error) {
+	if err := w.buf.Flush(); err != nil {
+		return place{}, err
+	}
+	at, err := w.f.Seek(0, io.SeekCurrent)
+	return place{at, w.n}, err
+}
+
+// back drops what was added since a mark.
+func (w *rowWriter) back(to place) error {
+	w.buf.Reset(w.f)
+	w.n = to.n
+	if err := w.f.Truncate(to.offset); err != nil {
+		return err
+	}
+	_, err := w.f.Seek(to.offset, io.SeekStart)
+	return err
+}
+
 // DumpError says why a directory is not a dump that can be restored, or cannot become one.
 type DumpError struct{ Dir, Why string }
 
 func (e *DumpError) Error() string { return fmt.Sprintf("dump %s: %s", e.Dir, e.Why) }
 
-// ReadDump reads a directory that Write made.
+// ReadDump reads a directory that Dump or Backup made.
 func ReadDump(dir string) (*Dump, error) {
 	b, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if err != nil {

@@ -1,9 +1,13 @@
 package run_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,12 +21,9 @@ func TestADumpComesBackAsItWas(t *testing.T) {
 	j := job(t, src, snk)
 	j.Parallel = 1
 	syncAll(t, j)
-	d, err := j.Dump(t.Context(), "https://edr.example")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := filepath.Join(t.TempDir(), "dump")
-	if err := d.Write(dir); err != nil {
+	d, err := j.Dump(t.Context(), dir, "https://edr.example")
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"manifest.json", "rows.jsonl"} {
@@ -30,14 +31,14 @@ func TestADumpComesBackAsItWas(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, st.Mode(), err)
 		}
 	}
-	if err := d.Write(dir); err == nil {
+	if _, err := j.Dump(t.Context(), dir, "https://edr.example"); err == nil {
 		t.Error("a dump is overwritten")
 	}
 	got, err := run.ReadDump(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Dir = dir
+	d.Dir, d.Rows = dir, snk.rows
 	if diff := cmp.Diff(d, got); diff != "" {
 		t.Errorf("read again (-want +got):\n%s", diff)
 	}
@@ -67,7 +68,11 @@ func TestARestoreThatDisablesAlsoSetsTheTextBack(t *testing.T) {
 	j := job(t, &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, snk)
 	syncAll(t, j)
 	snk.rows[0].Enabled, snk.rows[0].Description = false, "by hand"
-	d, err := j.Dump(t.Context(), "x")
+	dir := filepath.Join(t.TempDir(), "dump")
+	if _, err := j.Dump(t.Context(), dir, "x"); err != nil {
+		t.Fatal(err)
+	}
+	d, err := run.ReadDump(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +116,96 @@ func TestDirectoriesThatAreNoDump(t *testing.T) {
 		_, err := run.ReadDump(dir)
 		if _, ok := errors.AsType[*run.DumpError](err); !ok {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// paged gives a list page by page.
+type paged struct {
+	*sink
+	page func(n int) []reconcile.Row // nil is the end
+	fail []error                     // of the next reads of a list, after their first page
+}
+
+func (p *paged) Rows(_ context.Context, k reconcile.Kind, _ string, visit func([]reconcile.Row) error) (n int, err error) {
+	if k != reconcile.IOC {
+		return 0, nil
+	}
+	for i := 0; ; i++ {
+		page := p.page(i)
+		if page == nil {
+			return n, nil
+		}
+		n += len(page)
+		if err := visit(page); err != nil {
+			return n, err
+		}
+		if err := pop(&p.fail); err != nil {
+			return n, err
+		}
+	}
+}
+
+// The lists may hold more than fits in memory.
+func TestADumpHoldsAPageAtOnce(t *testing.T) {
+	const pages, size = 60, 1 << 20
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	snk := newSink()
+	snk.lists[reconcile.IOC] = &reconcile.List{ID: "list-ioc"}
+	before, grown := heap(), int64(0)
+	j := job(t, &source{}, snk)
+	j.Sink = &paged{sink: snk, page: func(n int) []reconcile.Row {
+		if n == pages {
+			grown = heap() - before
+			return nil
+		}
+		return []reconcile.Row{{Kind: reconcile.IOC, ID: fmt.Sprint(n), Comment: strings.Repeat("c", size)}}
+	}}
+	d, err := j.Dump(t.Context(), filepath.Join(t.TempDir(), "dump"), "x")
+	if err != nil || d.Count != pages || grown > pages*size/4 {
+		t.Errorf("%+v, %v; the memory has grown by %d bytes", d, err, grown)
+	}
+}
+
+// What an incomplete read gave is dropped, whatever was written before it.
+func TestADumpReadsAListOnceMore(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		fail []error
+		want int // rows
+	}{
+		{"whole", nil, 2},
+		{"whole at the second time", []error{&fault{reconcile.Fault{Incomplete: true}}}, 2},
+		{"incomplete twice", []error{&fault{reconcile.Fault{Incomplete: true}}, &fault{reconcile.Fault{Incomplete: true}}}, 0},
+		{"down", []error{&fault{reconcile.Fault{Side: true}}}, 0},
+	} {
+		snk := newSink()
+		snk.lists[reconcile.IOC] = &reconcile.List{ID: "list-ioc"}
+		j := job(t, &source{}, snk)
+		j.Sink = &paged{sink: snk, fail: tt.fail, page: func(n int) []reconcile.Row {
+			if n == 2 {
+				return nil
+			}
+			return []reconcile.Row{{Kind: reconcile.IOC, ID: fmt.Sprint(n), Comment: strings.Repeat("c", 10_000)}}
+		}}
+		dir := filepath.Join(t.TempDir(), "dump")
+		_, err := j.Dump(t.Context(), dir, "x")
+		d, read := run.ReadDump(dir)
+		switch {
+		case tt.want == 0:
+			if err == nil || read == nil {
+				t.Errorf("%s: %v, and read %v", tt.name, err, read)
+			}
+		case err != nil || read != nil || len(d.Rows) != tt.want:
+			t.Errorf("%s: %v, read %v", tt.name, err, read)
+		}
+		if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
+			t.Errorf("%s: left %v", tt.name, left)
 		}
 	}
 }

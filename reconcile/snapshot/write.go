@@ -16,6 +16,7 @@ import (
 	"runtime"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
 )
 
 // Writer makes a snapshot. Nothing stands at its path before Commit. It holds one line in memory; the
@@ -90,28 +91,8 @@ func (w *Writer) Reset() error {
 
 // Commit puts the snapshot at its path in one step, with mode 0600. Format, versions and the number of
 // records are filled in.
-func (w *Writer) Commit(h Header) (err error) {
-	out, err := os.CreateTemp(filepath.Dir(w.path), "."+filepath.Base(w.path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = out.Close()
-			_ = os.Remove(out.Name())
-			err = fmt.Errorf("write %s: %w", w.path, err)
-		}
-	}()
-	if err := w.assemble(out, h); err != nil {
-		return err
-	}
-	if err := out.Sync(); err != nil {
-		return err
-	}
-	if err := out.Close(); err != nil {
-		return err
-	}
-	return os.Rename(out.Name(), w.path)
+func (w *Writer) Commit(h Header) error {
+	return state.Replace(w.path, func(out *os.File) error { return w.assemble(out, h) })
 }
 
 // assemble puts the parts together: the header, what was added, and the digest of both.

@@ -25,31 +25,37 @@ func (f File) Load(context.Context) (string, error) {
 // Save replaces the file.
 func (f File) Save(_ context.Context, text string) error { return WriteFile(string(f), []byte(text)) }
 
-// WriteFile writes a file of mode 0600 in one step: what is there before stays whole until the new
-// content is on the disk.
-func WriteFile(path string, content []byte) (err error) {
-	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// WriteFile is Replace with content that is there.
+func WriteFile(path string, content []byte) error {
+	return Replace(path, func(f *os.File) error {
+		if _, err := f.Write(content); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// Replace writes a file of mode 0600 in one step: what is there before stays whole until all that fill
+// wrote is on the disk. An error of fill is returned as it is.
+func Replace(path string, fill func(*os.File) error) error {
+	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = t.Close()
-			_ = os.Remove(t.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
-		}
-	}()
-	if err := t.Chmod(0o600); err != nil {
+	defer os.Remove(t.Name()) // which is not there any more if all went well
+	defer t.Close()
+	if err := fill(t); err != nil {
 		return err
 	}
-	if _, err := t.Write(content); err != nil {
-		return err
+	err = t.Sync()
+	if err == nil {
+		err = t.Close()
 	}
-	if err := t.Sync(); err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(t.Name(), path)
 	}
-	if err := t.Close(); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return os.Rename(t.Name(), path)
+	return nil
 }
