@@ -104,72 +104,89 @@ func (r *Rows) Truncate(n int) { r.entries, r.sealed = r.entries[:n], min(r.seal
 // judge reduces a row to what is compared of it.
 func (r *Rows) judge(row *Row) entry {
 	e := entry{kind: row.Kind, enabled: row.Enabled, maturity: maturityCode(row.HLStatus), has: marker.FieldsOf(row.Level, row.Confidence, row.State)}
-	var instance string
-	var applied marker.Applied
-	class := marker.None
-	var bare uint64 // what Applied.Stored covers of the text
+	var m note
 	switch row.Kind {
 	case IOC:
-		value := r.canon(row.Type, row.Value)
-		e.key, e.canonical = KeyOf(IOC, row.Type, value), value == row.Value
-		var m marker.IOC
-		m, class = marker.ParseIOC(row.Comment)
-		instance, applied, e.stopped = m.Instance, m.Applied, m.Disabled != ""
-		e.text = marker.IOCText(row.Description, m.StandardID, m.Platforms)
-		if applied.Stored != 0 {
-			bare = marker.IOCText(row.Description, m.StandardID, nil) // a cut or shortened comment has no platforms
-		}
-		e.owners, e.count, e.blind = m.Digest, uint16(min(max(m.Count, 0), 1<<16-1)), m.Partial
-		if m.Key != (Key{}) && m.Spelling == marker.SpellingOf(row.Type, row.Value) {
-			e.key, e.canonical = m.Key, true
-		}
-		if len(m.Owners) > 0 {
-			e.winner = marker.OwnersDigest(m.Owners[0])
-		}
+		m = r.judgeIOC(&e, row)
 	case Sigma:
-		id := strings.ToLower(row.RuleID)
-		rule, err := marker.ReadSigma(row.Content)
-		if err == nil {
-			if rule.ID != "" {
-				id = rule.ID
-			}
-			class, instance, applied, e.stopped = rule.Class, rule.Ref.Instance, rule.Ref.Applied, rule.Ref.Disabled
-			e.text = marker.SigmaText(row.Name, rule)
-			if class == marker.Ours {
-				e.winner = marker.OwnersDigest(rule.Ref.Owner)
-				e.owners, e.count = e.winner, 1
-			}
-		}
-		e.key, e.canonical = KeyOf(Sigma, "", id), true
+		m = e.judgeSigma(row)
 	case YARA:
-		line, _, c := marker.SplitYARA(row.Content)
-		class, instance, applied, e.stopped = c, line.Instance, line.Applied, line.Disabled != ""
-		e.text, e.canonical = marker.YARAText(row.Name, row.Content), true
-		e.key = KeyOf(YARA, "row", row.ID)
-		if c == marker.Ours {
-			e.key = KeyOf(YARA, "", line.Owners[0])
-			e.winner = marker.OwnersDigest(line.Owners[0])
-			e.owners, e.count = marker.OwnersDigest(line.Owners...), uint16(len(line.Owners))
-		}
+		m = e.judgeYARA(row)
 	}
-	if row.Kind != IOC {
-		bare = e.text
-	}
-	e.known, e.sent, e.testing = applied.Known, applied.Sent, applied.Maturity == "testing"
-	e.asked, e.kept = applied.Asked, applied.Kept
-	e.stored = applied.Known && applied.Stored != 0 && applied.Stored == bare
+	e.known, e.sent, e.testing = m.applied.Known, m.applied.Sent, m.applied.Maturity == "testing"
+	e.asked, e.kept = m.applied.Asked, m.applied.Kept
+	e.stored = m.applied.Known && m.applied.Stored != 0 && m.applied.Stored == m.bare
+	e.stopped = m.disabled
+	e.ourStop = e.stopped && !e.enabled
 	switch {
-	case class == marker.Old:
+	case m.class == marker.Old:
 		e.whose = old
-	case class == marker.Ours && strings.EqualFold(instance, r.own.Instance):
+	case m.class != marker.Ours:
+	case strings.EqualFold(m.instance, r.own.Instance):
 		e.whose = ours
-	case class == marker.Ours && r.own.TakeOver != "" && strings.EqualFold(instance, r.own.TakeOver):
+	case r.own.TakeOver != "" && strings.EqualFold(m.instance, r.own.TakeOver):
 		e.whose = taken
-	case class == marker.Ours:
+	default:
 		e.whose = foreign
 	}
-	e.ourStop = e.stopped && !e.enabled
 	return e
+}
+
+// note is what a row's marker says besides its owners.
+type note struct {
+	class    marker.Class
+	instance string
+	applied  marker.Applied
+	disabled bool
+	bare     uint64 // what Applied.Stored covers of the text
+}
+
+func (r *Rows) judgeIOC(e *entry, row *Row) note {
+	value := r.canon(row.Type, row.Value)
+	e.key, e.canonical = KeyOf(IOC, row.Type, value), value == row.Value
+	m, class := marker.ParseIOC(row.Comment)
+	e.text = marker.IOCText(row.Description, m.StandardID, m.Platforms)
+	e.owners, e.count, e.blind = m.Digest, uint16(min(max(m.Count, 0), 1<<16-1)), m.Partial
+	if m.Key != (Key{}) && m.Spelling == marker.SpellingOf(row.Type, row.Value) {
+		e.key, e.canonical = m.Key, true
+	}
+	if len(m.Owners) > 0 {
+		e.winner = marker.OwnersDigest(m.Owners[0])
+	}
+	n := note{class: class, instance: m.Instance, applied: m.Applied, disabled: m.Disabled != ""}
+	if n.applied.Stored != 0 {
+		n.bare = marker.IOCText(row.Description, m.StandardID, nil) // a cut or shortened comment has no platforms
+	}
+	return n
+}
+
+func (e *entry) judgeSigma(row *Row) note {
+	e.key, e.canonical = KeyOf(Sigma, "", strings.ToLower(row.RuleID)), true
+	rule, err := marker.ReadSigma(row.Content)
+	if err != nil {
+		return note{}
+	}
+	if rule.ID != "" {
+		e.key = KeyOf(Sigma, "", rule.ID)
+	}
+	e.text = marker.SigmaText(row.Name, rule)
+	if rule.Class == marker.Ours {
+		e.winner = marker.OwnersDigest(rule.Ref.Owner)
+		e.owners, e.count = e.winner, 1
+	}
+	return note{rule.Class, rule.Ref.Instance, rule.Ref.Applied, rule.Ref.Disabled, e.text}
+}
+
+func (e *entry) judgeYARA(row *Row) note {
+	line, _, class := marker.SplitYARA(row.Content)
+	e.text, e.canonical = marker.YARAText(row.Name, row.Content), true
+	e.key = KeyOf(YARA, "row", row.ID)
+	if class == marker.Ours {
+		e.key = KeyOf(YARA, "", line.Owners[0])
+		e.winner = marker.OwnersDigest(line.Owners[0])
+		e.owners, e.count = marker.OwnersDigest(line.Owners...), uint16(len(line.Owners))
+	}
+	return note{class, line.Instance, line.Applied, line.Disabled != "", e.text}
 }
 
 func maturityCode(s string) uint8 {
@@ -278,49 +295,18 @@ func (r *Rows) adoptNames(w *Wanted) {
 	if !slices.ContainsFunc(r.entries, func(e entry) bool { return e.kind != IOC && e.whose == nobodys }) {
 		return
 	}
-	type owner struct {
-		want  int
-		clash bool
-	}
-	names := map[Kind]map[string]*owner{Sigma: {}, YARA: {}}
-	for i, wanted := range w.entries {
-		if wanted.kind == IOC {
-			continue
-		}
-		rec := w.read(wanted.at)
-		for _, n := range append(marker.OldNames(rec.Owner.Name), rec.Name) {
-			if n == "" {
-				continue
-			}
-			if o := names[wanted.kind][n]; o == nil {
-				names[wanted.kind][n] = &owner{want: i}
-			} else if o.want != i && w.entries[o.want].key != wanted.key {
-				o.clash = true
-			}
-		}
-	}
-	type match struct{ row, rows int }
-	found := map[int]*match{}
+	names := w.oldNames()
+	found := map[int][]int{} // rows by wanted rule
 	for i := range r.entries {
-		e := &r.entries[i]
-		if e.kind == IOC {
-			continue
+		if e := &r.entries[i]; e.kind != IOC {
+			if want, known := names[named{e.kind, strings.TrimSpace(r.read(e.at).Name)}]; known && want >= 0 {
+				found[want] = append(found[want], i)
+			}
 		}
-		o := names[e.kind][strings.TrimSpace(r.read(e.at).Name)]
-		if o == nil || o.clash {
-			continue
-		}
-		m := found[o.want]
-		if m == nil {
-			m = &match{}
-			found[o.want] = m
-		}
-		m.row = i
-		m.rows++
 	}
-	for i, m := range found {
-		e, wanted := &r.entries[m.row], w.entries[i]
-		if m.rows != 1 || e.whose != nobodys {
+	for i, rows := range found {
+		e, wanted := &r.entries[rows[0]], w.entries[i]
+		if len(rows) != 1 || e.whose != nobodys {
 			continue
 		}
 		e.whose, e.winner, e.lent = old, wanted.owner, true
@@ -328,4 +314,34 @@ func (r *Rows) adoptNames(w *Wanted) {
 			e.key = wanted.key
 		}
 	}
+}
+
+// named is what an old connector's rule is known by.
+type named struct {
+	kind Kind
+	name string
+}
+
+// oldNames are the names that an old connector may have given the wanted Sigma and YARA rules, with the place of
+// the first entry; -1 where several rules could have one.
+func (w *Wanted) oldNames() map[named]int {
+	names := map[named]int{}
+	for i, e := range w.entries {
+		if e.kind == IOC {
+			continue
+		}
+		rec := w.read(e.at)
+		for _, name := range append(marker.OldNames(rec.Owner.Name), rec.Name) {
+			n := named{e.kind, name}
+			first, known := names[n]
+			switch {
+			case name == "" || known && first < 0:
+			case !known:
+				names[n] = i
+			case w.entries[first].key != e.key:
+				names[n] = -1
+			}
+		}
+	}
+	return names
 }

@@ -39,6 +39,10 @@ func (s *Selection) Judge(ind *Indicator, now time.Time) (why Reason, detail str
 		}
 		return BelowThreshold, fmt.Sprintf("score %d, %d asked for", *ind.Score, *s.MinScore)
 	}
+	return s.judgeLabels(ind)
+}
+
+func (s *Selection) judgeLabels(ind *Indicator) (why Reason, detail string) {
 	if l, ok := common(ind.Labels, s.ExcludeLabels); ok {
 		return LabelFiltered, "label " + l
 	}

@@ -28,32 +28,10 @@ type Unkept struct{ Field, Asked, Held string }
 // Verify compares a row read after a change with what the change wanted. row is nil when it is not
 // there; canon folds the spellings of an IOC value. second is true after the Note was written.
 func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) string, second bool) Readback {
-	if ch.Action == Delete {
-		if row != nil {
-			return Readback{Problem: "HarfangLab still holds it after the delete"}
-		}
-		return Readback{}
-	}
-	if row == nil {
-		return Readback{Problem: "HarfangLab does not hold it when read again"}
-	}
 	wanted, asked, ok := parseSent(ch.Sent)
-	inState := !second && asked.Has(marker.State) && ch.After.Enabled && !row.Enabled
-	if row.Enabled != ch.After.Enabled && !inState {
-		return Readback{Problem: fmt.Sprintf("HarfangLab holds it with enabled %t when read again, wanted %t", row.Enabled, ch.After.Enabled)}
-	}
-	if ch.Action == Disable {
-		other := []string{"name", "description", "hl_status"} // only a restore writes these along
-		if slices.ContainsFunc(ch.Fields, func(f string) bool { return slices.Contains(other, f) }) && !ch.restored(row) {
-			return Readback{Problem: "HarfangLab holds other content than the dump's when read again"}
-		}
-		return Readback{}
-	}
-	if ch.Sent == "" { // a restore: the very texts of the dump
-		if !ch.restored(row) {
-			return Readback{Problem: "HarfangLab holds other content than the dump's when read again"}
-		}
-		return Readback{}
+	inState := !second && asked.Has(marker.State) && ch.outOfForce(row)
+	if problem, done := ch.verifyPlain(row, inState); done {
+		return Readback{Problem: problem}
 	}
 	r := Rows{own: own, canon: canon}
 	e := r.judge(row)
@@ -73,16 +51,38 @@ func (ch *Change) Verify(row *Row, own Identity, canon func(typ, value string) s
 	if second {
 		return Readback{Problem: "HarfangLab holds other content than was sent when read again"}
 	}
-	stored := e.text // also of a text that was kept: a longer note may be cut where this one was not
-	if ch.Kind == IOC {
-		m, _ := marker.ParseIOC(row.Comment)
-		stored = marker.IOCText(row.Description, m.StandardID, nil)
-	}
-	var err error
-	if back.Note, err = ch.withNote(row, stored, kept, respelled); err != nil {
+	var err error // a text that was kept is noted, too: a longer note may be cut where this one was not
+	if back.Note, err = ch.withNote(row, e.text, kept, respelled); err != nil {
 		return Readback{Problem: err.Error()}
 	}
 	return back
+}
+
+// outOfForce says that a rule that is to be in force is not.
+func (ch *Change) outOfForce(row *Row) bool {
+	return row != nil && ch.After != nil && ch.After.Enabled && !row.Enabled
+}
+
+// verifyPlain is what of a row can be judged without its marker, and whether that is all there is to judge.
+func (ch *Change) verifyPlain(row *Row, inState bool) (problem string, done bool) {
+	texts := func(field string) bool { return field == "name" || field == "description" || field == "hl_status" }
+	switch {
+	case ch.Action == Delete && row == nil:
+		return "", true
+	case ch.Action == Delete:
+		return "HarfangLab still holds it after the delete", true
+	case row == nil:
+		return "HarfangLab does not hold it when read again", true
+	case row.Enabled != ch.After.Enabled && !inState:
+		return fmt.Sprintf("HarfangLab holds it with enabled %t when read again, wanted %t", row.Enabled, ch.After.Enabled), true
+	case ch.Action == Disable && !slices.ContainsFunc(ch.Fields, texts): // only a restore writes these along
+		return "", true
+	case ch.Action != Disable && ch.Sent != "":
+		return "", false
+	case !ch.restored(row): // to the very texts of the dump
+		return "HarfangLab holds other content than the dump's when read again", true
+	}
+	return "", true
 }
 
 // parseSent reads what sentOf wrote.
@@ -137,7 +137,8 @@ func (ch *Change) withNote(row *Row, stored uint64, kept marker.Fields, respelle
 	switch ch.Kind {
 	case IOC:
 		m, _ := marker.ParseIOC(deref(b.Comment))
-		m.Applied.Stored, m.Applied.Kept = stored, kept
+		now, _ := marker.ParseIOC(row.Comment)
+		m.Applied.Stored, m.Applied.Kept = marker.IOCText(row.Description, now.StandardID, nil), kept
 		if respelled {
 			m.Key, m.Spelling = ch.Key, marker.SpellingOf(row.Type, row.Value)
 		}
