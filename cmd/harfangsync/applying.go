@@ -38,9 +38,13 @@ func (a *applying) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "json", Usage: "print JSON lines only", Destination: &a.json})
 }
 
-// planAndApply makes a plan, prints it, asks where it should, and applies it.
-func (p *program) planAndApply(ctx context.Context, a *applying) error {
-	return p.withPlan(ctx, a, func(ctx context.Context, t *target) (*run.Planned, error) { return t.job.Plan(ctx, time.Time{}) })
+// planNow makes a plan of what both sides hold now.
+func planNow(ctx context.Context, t *target) (*run.Planned, error) {
+	var asOf time.Time
+	if t.asOf != nil {
+		asOf = *t.asOf
+	}
+	return t.job.Plan(ctx, asOf)
 }
 
 // withPlan reaches both sides, takes the lock, makes a plan in the way of the command, prints it, asks
@@ -176,15 +180,7 @@ func closingLine(r *run.Report) string {
 	if len(r.Items) == 0 {
 		return render.NoChanges
 	}
-	return render.ApplyLine(counts(r))
-}
-
-func counts(r *run.Report) render.Counts {
-	return render.Counts{
-		Added: r.Count(run.Applied, reconcile.Create), Changed: r.Count(run.Applied, reconcile.Update), Enabled: r.Count(run.Applied, reconcile.Enable),
-		Disabled: r.Count(run.Applied, reconcile.Disable), Deleted: r.Count(run.Applied, reconcile.Delete), Adopted: r.Count(run.Applied, reconcile.Adopt),
-		Failed: len(r.Items) - r.Count(run.Applied, ""),
-	}
+	return render.ApplyLine(func(a reconcile.Action) int { return r.Count(run.Applied, a) }, len(r.Items)-r.Count(run.Applied, ""))
 }
 
 func (a *applying) showPlan(p *program, doc *planfile.Document) error {

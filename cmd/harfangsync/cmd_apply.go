@@ -29,7 +29,7 @@ func (p *program) applyCommand() *cli.Command {
 			if a.digest != "" {
 				return exit.Usagef("--expect-digest goes with a plan file")
 			}
-			return p.planAndApply(c.Context, &a)
+			return p.withPlan(c.Context, &a, planNow)
 		},
 	}
 }

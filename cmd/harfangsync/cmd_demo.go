@@ -74,8 +74,7 @@ func (d *demo) play(ctx context.Context) error {
 			}
 		}
 		fmt.Fprintf(d.p.stdout, "$ harfangsync %s\n", printable(s.args))
-		args := append([]string{"harfangsync"}, s.args...)
-		if err := d.command(ctx, args); err != nil {
+		if err := d.command(ctx, "warn", s.args, "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true"); err != nil {
 			return fmt.Errorf("demo step %d: %w", i+1, err)
 		}
 		if s.after != nil {
@@ -86,11 +85,11 @@ func (d *demo) play(ctx context.Context) error {
 	return nil
 }
 
-// command runs one command line with the simulators' settings.
-func (d *demo) command(ctx context.Context, args []string) error {
-	q := newProgram(d.p.stdin, d.p.stdout, d.p.stderr, append(d.sims.env(), "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true"))
+// command runs one command line with the simulators' settings and some more.
+func (d *demo) command(ctx context.Context, level string, args []string, env ...string) error {
+	q := newProgram(d.p.stdin, d.p.stdout, d.p.stderr, append(d.sims.env(), env...))
 	q.noColor, q.noConfig = d.p.noColor, true
-	return q.app().RunContext(ctx, append(args[:2:2], append([]string{"--log-level", "warn"}, args[2:]...)...))
+	return q.app().RunContext(ctx, slices.Concat([]string{"harfangsync", args[0], "--log-level", level}, args[1:]))
 }
 
 // see lets an agent meet a value that is blocked.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,11 +33,7 @@ func (p *program) planCommand() *cli.Command {
 				return exit.Usagef("--as-of needs OpenCTI: a snapshot holds what was valid when it was made")
 			}
 			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
-				var asOf time.Time
-				if t.asOf != nil {
-					asOf = *t.asOf
-				}
-				planned, err := t.job.Plan(ctx, asOf)
+				planned, err := planNow(ctx, t)
 				t.read()
 				if err != nil {
 					return err

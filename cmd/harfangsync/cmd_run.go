@@ -23,7 +23,7 @@ func (p *program) runCommand() *cli.Command {
 				return exit.Usagef("--tail follows OpenCTI's stream, and --from reads a file in its place")
 			}
 			a.autoApprove, a.pulls = true, true
-			return p.planAndApply(c.Context, &a)
+			return p.withPlan(c.Context, &a, planNow)
 		},
 	}
 }

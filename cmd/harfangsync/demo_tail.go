@@ -74,9 +74,7 @@ const demoFilter = `{"mode":"and","filters":[{"key":["entity_type"],"operator":"
 
 // tailing runs the command until ctx ends, which is how it is meant to end.
 func (d *demo) tailing(ctx context.Context) error {
-	q := newProgram(d.p.stdin, d.p.stdout, d.p.stderr, append(d.sims.env(), "CONNECTOR_LIVE_STREAM_ID="+demoStream, "HARFANGLAB_REMOVE_INDICATOR=true"))
-	q.noColor, q.noConfig = d.p.noColor, true
-	err := q.app().RunContext(ctx, []string{"harfangsync", "tail", "--log-level", "error"})
+	err := d.command(ctx, "error", []string{"tail"}, "CONNECTOR_LIVE_STREAM_ID="+demoStream, "HARFANGLAB_REMOVE_INDICATOR=true")
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -65,7 +65,10 @@ func TestTheLastLineIsStable(t *testing.T) {
 			t.Errorf("markdown: %v, %q, want %q", err, lastLine(b.String()), tt.want)
 		}
 	}
-	if got, want := render.ApplyLine(render.Counts{Added: 120, Changed: 14, Disabled: 3, Deleted: 2}), "Apply complete: 120 added, 14 changed, 0 enabled, 3 disabled, 2 deleted, 0 adopted; 0 failed."; got != want {
+	applied := func(a reconcile.Action) int {
+		return map[reconcile.Action]int{reconcile.Create: 120, reconcile.Update: 14, reconcile.Disable: 3, reconcile.Delete: 2}[a]
+	}
+	if got, want := render.ApplyLine(applied, 0), "Apply complete: 120 added, 14 changed, 0 enabled, 3 disabled, 2 deleted, 0 adopted; 0 failed."; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

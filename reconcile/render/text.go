@@ -56,13 +56,10 @@ func LastLine(d *planfile.Document) string {
 		n["create"], n["update"], n["enable"], n["disable"], n["delete"], n["adopt"], n["unchanged"], n["skipped"])
 }
 
-// Counts is what an apply did.
-type Counts struct{ Added, Changed, Enabled, Disabled, Deleted, Adopted, Failed int }
-
-// ApplyLine is the stable last line of an apply.
-func ApplyLine(c Counts) string {
+// ApplyLine is the stable last line of an apply. applied is how many changes of a kind were applied.
+func ApplyLine(applied func(reconcile.Action) int, failed int) string {
 	return fmt.Sprintf("Apply complete: %d added, %d changed, %d enabled, %d disabled, %d deleted, %d adopted; %d failed.",
-		c.Added, c.Changed, c.Enabled, c.Disabled, c.Deleted, c.Adopted, c.Failed)
+		applied(reconcile.Create), applied(reconcile.Update), applied(reconcile.Enable), applied(reconcile.Disable), applied(reconcile.Delete), applied(reconcile.Adopt), failed)
 }
 
 type printer struct {
