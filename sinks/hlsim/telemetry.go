@@ -84,9 +84,6 @@ func (s *Sim) listTelemetry(r *http.Request, name string, stream telemetryStream
 	if !k.WholeRows {
 		fields = words(q.Get("fields"))
 	}
-	if k.BeforePage != nil {
-		k.BeforePage("telemetry", w.page())
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	found := []*telemetryRow{}

@@ -290,19 +290,6 @@ func (id ThreatID) MarshalJSON() ([]byte, error) {
 	return json.Marshal(string(id))
 }
 
-// UnmarshalJSON takes a number or a text.
-func (id *ThreatID) UnmarshalJSON(raw []byte) error {
-	if len(raw) > 0 && raw[0] == '"' {
-		return json.Unmarshal(raw, (*string)(id))
-	}
-	var n json.Number
-	if err := json.Unmarshal(raw, &n); err != nil {
-		return err
-	}
-	*id = ThreatID(n)
-	return nil
-}
-
 // Threat is a threat as the API and the controls show it (contract harfanglab-api 8.1).
 type Threat struct {
 	ID         ThreatID `json:"id"`

@@ -71,9 +71,6 @@ var mutationFields = map[string]resolver{
 
 func register(c *call) (any, error) {
 	in, _ := c.args["input"].(map[string]any)
-	if in == nil {
-		return nil, internal("Cannot read properties of undefined (reading 'id')")
-	}
 	name, _ := in["name"].(string)
 	if len([]rune(name)) < 2 || trim(name) == "" {
 		return nil, badInput("Invalid value for name: must be at least 2 characters in length")

@@ -1,8 +1,6 @@
 package octisim
 
 import (
-	"encoding/json"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,39 +17,11 @@ type contributing map[string]any
 
 // standardID is TYPE--UUIDv5 over the canonical JSON of what contributes.
 func standardID(stixType string, c contributing) string {
-	return stixType + "--" + uuid.NewSHA1(idSpace, canonical(nil, c)).String()
+	return stixType + "--" + uuid.NewSHA1(idSpace, canonical(c)).String()
 }
 
 // canonical writes RFC 8785 JSON. Names are ASCII here, so byte order is the order asked for.
-func canonical(b []byte, v any) []byte {
-	switch v := v.(type) {
-	case string:
-		return appendJSON(b, v)
-	case int:
-		return strconv.AppendInt(b, int64(v), 10)
-	case []string:
-		b = append(b, '[')
-		for i, s := range v {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendJSON(b, s)
-		}
-		return append(b, ']')
-	case contributing:
-		b = append(b, '{')
-		for i, k := range slices.Sorted(maps.Keys(v)) {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(appendJSON(b, k), ':')
-			b = canonical(b, v[k])
-		}
-		return append(b, '}')
-	default:
-		panic("octisim: no canonical form for this value")
-	}
-}
+func canonical(c contributing) []byte { return []byte(goEscapes.Replace(string(jsonText(c)))) }
 
 // indicatorID is the standard id of an indicator, from its stored pattern.
 func indicatorID(v version, pattern string) string {
@@ -127,8 +97,8 @@ func observableID(v version, o *Observable) string {
 		c["number"], _ = strconv.Atoi(strings.TrimPrefix(o.Value, "AS"))
 	case "Process":
 		c["command_line"] = clean(o.Value)
-		if pid, ok := whole(o.Props["pid"]); ok {
-			c["pid"] = pid
+		if pid, ok := asFloat(o.Props["pid"]); ok {
+			c["pid"] = int(pid)
 		}
 	case "User-Account", "Software":
 		for _, name := range []string{"account_type", "user_id", "account_login", "name", "cpe", "swid", "vendor", "version"} {
@@ -146,19 +116,6 @@ func observableID(v version, o *Observable) string {
 		c[k.value] = clean(o.Value)
 	}
 	return standardID(k.stix, c)
-}
-
-func whole(v any) (int, bool) {
-	switch v := v.(type) {
-	case int:
-		return v, true
-	case float64:
-		return int(v), v == float64(int(v))
-	case json.Number:
-		n, err := v.Int64()
-		return int(n), err == nil
-	}
-	return 0, false
 }
 
 func firstHash(v version, hs []Hash) (algorithm, hash string) {

@@ -10,11 +10,7 @@ import (
 )
 
 // takeEntity imports an incident, a case, a note, an attack pattern or an identity.
-func (im *importer) takeEntity(k kind, o *object) *failure {
-	in, markings, fail := im.readFacts(o, k)
-	if fail != nil {
-		return fail
-	}
+func (im *importer) takeEntity(k kind, o *object, in *facts, markings []*marking) *failure {
 	switch k.stix {
 	case "identity":
 		k = im.identityKind(in)
@@ -113,12 +109,6 @@ func (im *importer) takeMarking(o *object) *failure {
 	if in.Definition == "" {
 		in.Definition = o.text("name")
 	}
-	if def, ok := o.member("definition").(map[string]any); ok && in.Definition == "" {
-		in.Definition, _ = def[in.Type].(string)
-		if strings.EqualFold(in.Type, "tlp") {
-			in.Definition = "TLP:" + in.Definition
-		}
-	}
 	if o.fail != nil {
 		return o.fail
 	}
@@ -152,11 +142,7 @@ func (s *store) defined(in Marking) bool {
 
 // takeObservable imports an observable. It is also found by the ids of all of its hashes, though only
 // the first makes its own.
-func (im *importer) takeObservable(k kind, o *object) *failure {
-	in, markings, fail := im.readFacts(o, k)
-	if fail != nil {
-		return fail
-	}
+func (im *importer) takeObservable(k kind, o *object, in *facts, markings []*marking) *failure {
 	in.confidence = -1 // observables have none
 	want := im.readObservable(k, o)
 	want.Props = in.props
@@ -255,11 +241,7 @@ func (s *Sim) excluded(value string) bool {
 }
 
 // takeIndicator imports an indicator (contract opencti-api 11.3).
-func (im *importer) takeIndicator(k kind, o *object) *failure {
-	in, markings, fail := im.readFacts(o, k)
-	if fail != nil {
-		return fail
-	}
+func (im *importer) takeIndicator(k kind, o *object, in *facts, markings []*marking) *failure {
 	pattern, form := in.text("pattern"), in.text("pattern_type")
 	if fail := im.checkPattern(form, pattern); fail != nil {
 		return fail

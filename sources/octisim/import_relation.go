@@ -18,11 +18,7 @@ type joining struct {
 // monthApart is how far dates of two relations may lie apart that are one.
 const monthApart = moment(30 * 24 * 3600 * 1000)
 
-func (im *importer) takeRelationship(k kind, o *object) *failure {
-	in, markings, fail := im.readFacts(o, k)
-	if fail != nil {
-		return fail
-	}
+func (im *importer) takeRelationship(o *object, in *facts, markings []*marking) *failure {
 	kind := o.text("relationship_type")
 	source, target := o.text("source_ref"), o.text("target_ref")
 	from, to := im.see(source), im.see(target)
@@ -60,11 +56,7 @@ func guessed(refs []*reference) (moment, bool) {
 }
 
 // takeSighting imports one sighting for each place where it was seen.
-func (im *importer) takeSighting(k kind, o *object) *failure {
-	in, markings, fail := im.readFacts(o, k)
-	if fail != nil {
-		return fail
-	}
+func (im *importer) takeSighting(o *object, in *facts, markings []*marking) *failure {
 	of, where := o.seen()
 	from := im.see(of)
 	if from == nil {

@@ -47,16 +47,21 @@ func (im *importer) take(o *object) *failure {
 		return unsupported("Objects of type %s are not simulated", o.stix)
 	case k.entity == "Marking-Definition":
 		return im.takeMarking(o)
+	}
+	in, markings := im.readFacts(o, k)
+	switch {
+	case o.fail != nil:
+		return o.fail
 	case k.value != "":
-		return im.takeObservable(k, o)
+		return im.takeObservable(k, o, in, markings)
 	case k.entity == "Indicator":
-		return im.takeIndicator(k, o)
+		return im.takeIndicator(k, o, in, markings)
 	case k.entity == sightingType:
-		return im.takeSighting(k, o)
+		return im.takeSighting(o, in, markings)
 	case k.entity == basedOn:
-		return im.takeRelationship(k, o)
+		return im.takeRelationship(o, in, markings)
 	default:
-		return im.takeEntity(k, o)
+		return im.takeEntity(k, o, in, markings)
 	}
 }
 
@@ -176,7 +181,7 @@ func (im *importer) rename(b *base, o *object, before, after string) (changed bo
 
 // readFacts reads what objects of all kinds may have, and the attributes of its own. A reference that
 // leads to nothing that the user sees is dropped without a word.
-func (im *importer) readFacts(o *object, k kind) (*facts, []*marking, *failure) {
+func (im *importer) readFacts(o *object, k kind) (*facts, []*marking) {
 	f := &facts{confidence: im.confidence(o), labels: im.readLabels(o), references: im.readReferences(o), phases: im.readPhases(o)}
 	var markings []*marking
 	if a := im.see(cmp.Or(o.text("created_by_ref"), o.text("x_opencti_created_by_ref"))); a != nil && isA(a.core().entity, "Identity") {
@@ -196,7 +201,7 @@ func (im *importer) readFacts(o *object, k kind) (*facts, []*marking, *failure) 
 	o.date("created")
 	o.date("modified")
 	f.objects = unique(f.objects)
-	return f, unique(markings), o.fail
+	return f, unique(markings)
 }
 
 // absent is the error on an end of a relationship or a sighting that is not there.

@@ -248,17 +248,9 @@ func (f *facts) merge(in *facts, strong bool) (out *facts, changed bool) {
 
 // grow gives have with what more adds to it, as another list when that is anything.
 func grow[T comparable](have, more []T, changed *bool) []T {
-	known := func(v T) bool { return slices.Contains(have, v) }
-	if len(have)*len(more) > 1<<12 { // a container of thousands
-		set := make(map[T]bool, len(have))
-		for _, v := range have {
-			set[v] = true
-		}
-		known = func(v T) bool { return set[v] }
-	}
 	now := slices.Clip(have)
 	for _, v := range more {
-		if !known(v) {
+		if !slices.Contains(have, v) {
 			now = append(now, v)
 			*changed = true
 		}

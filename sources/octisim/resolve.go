@@ -269,8 +269,8 @@ func property(c *call) (any, error) {
 		return text(o.value), nil
 	}
 	v := o.told().props[c.field]
-	if n, ok := whole(v); ok { // as JSON has it
-		return n, nil
+	if n, ok := asFloat(v); ok { // as JSON has it
+		return int(n), nil
 	}
 	if l, ok := v.([]string); ok {
 		return texts(l), nil

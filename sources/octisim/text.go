@@ -115,6 +115,8 @@ func parseMoment(s string) (moment, error) {
 
 var relative = regexp.MustCompile(`^now(?:([+-])(\d{1,6})([smhHdwMy]))?(?:/[smhdwMy])?$`)
 
+var units = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "H": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
+
 // parseFilterDate reads the value of a date filter, which the search database understands: a time, a
 // bare date, milliseconds, or a distance from now such as now-7d.
 func parseFilterDate(s string, now time.Time) (moment, error) {
@@ -142,16 +144,8 @@ func parseFilterDate(s string, now time.Time) (moment, error) {
 		now = now.AddDate(n, 0, 0)
 	case "M":
 		now = now.AddDate(0, n, 0)
-	case "w":
-		now = now.AddDate(0, 0, 7*n)
-	case "d":
-		now = now.AddDate(0, 0, n)
-	case "h", "H":
-		now = now.Add(time.Duration(n) * time.Hour)
-	case "m":
-		now = now.Add(time.Duration(n) * time.Minute)
-	case "s":
-		now = now.Add(time.Duration(n) * time.Second)
+	default:
+		now = now.Add(time.Duration(n) * units[g[3]])
 	}
 	return momentOf(now), nil
 }
