@@ -150,9 +150,7 @@ func TestLatencyAndRate(t *testing.T) {
 	m.do("PUT", "/_sim/latency?d=0s", nil).want(t, 200, "")
 	m.do("PUT", "/_sim/rate?n=0.001", nil).want(t, 200, "")
 	m.get("/api/version/").want(t, 200, "")
-	if r := m.get("/api/version/").want(t, 429, ""); r.header.Get("Retry-After") != "1" {
-		t.Errorf("Retry-After %q", r.header.Get("Retry-After"))
-	}
+	simtest.Is(t, "Retry-After", "1", m.get("/api/version/").want(t, 429, "").header.Get("Retry-After"))
 }
 
 func TestRequestsAreCountedAndLogged(t *testing.T) {

@@ -39,9 +39,7 @@ func TestIdentityOfIOCs(t *testing.T) {
 	}
 	t.Run("updates collide too", func(t *testing.T) {
 		path := m.makeIOC("free.example.org")
-		if r := m.do("PATCH", path, object{"value": "c2.example.org"}).want(t, 400, ""); r.text != twin {
-			t.Errorf("got %s", r.text)
-		}
+		simtest.Is(t, "got", twin, m.do("PATCH", path, object{"value": "c2.example.org"}).want(t, 400, "").text)
 		m.do("PUT", path, m.ioc("c2.example.org")).want(t, 400, "already exists")
 		m.do("PUT", held, m.ioc("c2.example.org", object{"description": "of itself it is no twin"})).want(t, 200, "no twin")
 		m.do("PATCH", path, object{"value": "moved.example.org"}).want(t, 200, `"value":"moved.example.org"`)
@@ -50,9 +48,7 @@ func TestIdentityOfIOCs(t *testing.T) {
 	t.Run("a rule moves to another list", func(t *testing.T) {
 		path := m.makeIOC("wanders.example.org")
 		m.do("PATCH", path, object{"source_id": other}).want(t, 200, other)
-		if got := m.get(iocs+"?source_id="+other+"&search=wanders").column(t, "value"); len(got) != 1 {
-			t.Errorf("in the other list: %v", got)
-		}
+		simtest.Is(t, "in the other list", 1, len(m.get(iocs+"?source_id="+other+"&search=wanders").column(t, "value")))
 		m.do("PATCH", path, object{"source_id": "none"}).want(t, 400, `{"source_id":["`)
 	})
 }

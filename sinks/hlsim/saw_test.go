@@ -66,6 +66,16 @@ func (m *manager) fired(ids []string) string {
 	return strings.Join(out, ", ")
 }
 
+// saw makes one alert, and gives its id.
+func (m *manager) saw(seen Sighting) string {
+	m.t.Helper()
+	ids, err := m.Saw(seen)
+	if err != nil || len(ids) != 1 {
+		m.t.Fatal(ids, err)
+	}
+	return ids[0]
+}
+
 // document is the alert that the API shows.
 func (m *manager) document(id string) object {
 	m.t.Helper()
@@ -175,11 +185,8 @@ func TestAlertForms(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := start(t, with(Knobs{AlertKnobs: tt.knobs}))
 			path := m.makeIOC("https://c2.example.org/a?b=c d,e", object{"type": "url", "comment": comment})
-			ids, err := m.Saw(Sighting{Value: "https://c2.example.org/a?b=c d,e", At: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)})
-			if err != nil || len(ids) != 1 {
-				t.Fatal(ids, err)
-			}
-			d := m.document(ids[0])
+			id := m.saw(Sighting{Value: "https://c2.example.org/a?b=c d,e", At: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)})
+			d := m.document(id)
 			rule := strings.TrimSuffix(strings.TrimPrefix(path, iocs), "/")
 			want := merge(object{
 				"msg": "URL request was found malicious by an IOC: url=https://c2.example.org/a?b=c d,e", "rule_name": "IOC URL check", "rule_id": rule,
@@ -226,11 +233,8 @@ func TestSightingsOfFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := armed(t, Options{})
 			tt.seen.Value, tt.seen.Hashes.MD5, tt.seen.Host, tt.seen.User = sampleHash, md5, "WKS-9", `EXAMPLE\x`
-			ids, err := m.Saw(tt.seen)
-			if err != nil || len(ids) != 1 {
-				t.Fatal(ids, err)
-			}
-			d := m.document(ids[0])
+			id := m.saw(tt.seen)
+			d := m.document(id)
 			event, _ := d["details_windows_filesystem_event"].(object)
 			process, _ := d["process"].(object)
 			hashes, _ := process["hashes"].(object)
@@ -258,11 +262,8 @@ func TestSightingsByRule(t *testing.T) {
 	m := armed(t, Options{})
 	only := func(seen Sighting, names ...string) object {
 		t.Helper()
-		ids, err := m.Saw(seen)
-		if err != nil || len(ids) != 1 {
-			t.Fatal(ids, err)
-		}
-		d, out := m.document(ids[0]), object{}
+		id := m.saw(seen)
+		d, out := m.document(id), object{}
 		for _, name := range names {
 			out[name] = d[name]
 		}
@@ -286,11 +287,7 @@ func TestSightingsByRule(t *testing.T) {
 		"matched": []any{object{"namespace": "loader.yar", "rulename": "second", "source": "from_OpenCTI"}},
 	}
 	simtest.Same(t, "YARA of 2021", want, only(Sighting{Rule: "second"}, "rule_name", "rule_id", "msg"))
-	q, err := m.Saw(Sighting{Value: "c2.example.org"})
-	if err != nil || len(q) != 1 {
-		t.Fatal(q, err)
-	}
-	if d := m.document(q[0]); d["quarantine"] != 1.0 || d["maturity"] != "testing" {
+	if d := m.document(m.saw(Sighting{Value: "c2.example.org"})); d["quarantine"] != 1.0 || d["maturity"] != "testing" {
 		t.Errorf("quarantine %v, maturity %v", d["quarantine"], d["maturity"])
 	}
 }
@@ -300,11 +297,8 @@ func TestSawGroups(t *testing.T) {
 	m := armed(t, Options{})
 	saw := func(host string) string {
 		t.Helper()
-		ids, err := m.Saw(Sighting{Value: "c2.example.org", Host: host})
-		if err != nil || len(ids) != 1 {
-			t.Fatal(ids, err)
-		}
-		return fmt.Sprint(m.document(ids[0])["threat_key"])
+		id := m.saw(Sighting{Value: "c2.example.org", Host: host})
+		return fmt.Sprint(m.document(id)["threat_key"])
 	}
 	a, b, again := saw("A"), saw("B"), saw("A")
 	m.TriageThreat(a, "investigating", false)

@@ -127,12 +127,8 @@ func TestStreams(t *testing.T) {
 		}
 		simtest.Same(t, fmt.Sprintf("stream %d", i), want, r.get("streamCollection"))
 	}
-	if r := ask(t, s, streamQuery, map[string]any{"id": "nobody"}); r.Text != `{"data":{"streamCollection":null}}` {
-		t.Errorf("an unknown stream: %s", r.Text)
-	}
-	if r := askAs(t, s, "low", streamQuery, map[string]any{"id": "nobody"}); r.code() != "FORBIDDEN_ACCESS" {
-		t.Errorf("without TAXIIAPI: %s", r.Text)
-	}
+	simtest.Is(t, "an unknown stream", `{"data":{"streamCollection":null}}`, ask(t, s, streamQuery, map[string]any{"id": "nobody"}).Text)
+	simtest.Is(t, "without TAXIIAPI", "FORBIDDEN_ACCESS", askAs(t, s, "low", streamQuery, map[string]any{"id": "nobody"}).code())
 }
 
 func TestStreamPosition(t *testing.T) {

@@ -90,9 +90,7 @@ func TestUnknownConnector(t *testing.T) {
 	if _, ok := s.Connector("nobody"); ok || s.ResetConnector("nobody") {
 		t.Error("an unknown connector was found")
 	}
-	if r := ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": "1", "name": " ", "type": "STREAM"}}); r.code() != "BAD_USER_INPUT" {
-		t.Errorf("a blank name: %s", r.Text)
-	}
+	simtest.Is(t, "a blank name", "BAD_USER_INPUT", ask(t, s, registerQuery, map[string]any{"input": map[string]any{"id": "1", "name": " ", "type": "STREAM"}}).code())
 }
 
 func TestConnectorIsActiveForFiveMinutes(t *testing.T) {

@@ -229,9 +229,7 @@ func TestTwoObjectsNeverGetOneID(t *testing.T) {
 	}
 	second := s.Incidents()[1].StandardID
 	wants(t, pushed(t, s, corp, `{"type": "incident", "id": "`+second+`", "name": "Third", "created": "2026-03-02T10:00:00.000Z"}`), "")
-	if got := s.Incidents()[1]; got.Name != "Third" {
-		t.Errorf("incident %+v", got)
-	}
+	simtest.Is(t, "incident", "Third", s.Incidents()[1].Name)
 }
 
 func TestATechniqueIsRenamedByWhoBringsAnotherName(t *testing.T) {

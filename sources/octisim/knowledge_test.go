@@ -170,9 +170,7 @@ func TestBasedOn(t *testing.T) {
 	if got := pairs(t, s, map[string]any{}); !cmp.Equal(got, []string{"a http://a.example/"}) {
 		t.Errorf("relations left: %v", got)
 	}
-	if r := ask(t, s, findQuery, map[string]any{"id": one}); r.get("stixObjectOrStixRelationship", "__typename") != "StixFile" {
-		t.Errorf("the observable went with its relations: %s", r.Text)
-	}
+	simtest.Is(t, "the observable went with its relations", "StixFile", ask(t, s, findQuery, map[string]any{"id": one}).get("stixObjectOrStixRelationship", "__typename"))
 }
 
 func TestAnyIDFindsAnObject(t *testing.T) {
@@ -184,9 +182,7 @@ func TestAnyIDFindsAnObject(t *testing.T) {
 			t.Errorf("id %s: %s", id, r.Text)
 		}
 	}
-	if r := ask(t, s, findQuery, map[string]any{"id": "nobody"}); r.Text != `{"data":{"stixObjectOrStixRelationship":null}}` {
-		t.Errorf("an unknown id: %s", r.Text)
-	}
+	simtest.Is(t, "an unknown id", `{"data":{"stixObjectOrStixRelationship":null}}`, ask(t, s, findQuery, map[string]any{"id": "nobody"}).Text)
 }
 
 func TestObservableValuesComeFromThePattern(t *testing.T) {

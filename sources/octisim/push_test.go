@@ -49,9 +49,7 @@ func TestPushIsAsOldAsItsArguments(t *testing.T) {
 		}
 	}
 	s := registered(t, Options{Users: []User{{Token: "u", Capabilities: []string{"KNOWLEDGE_KNUPDATE"}}}})
-	if r := askAs(t, s, "u", without, map[string]any{"connectorId": conID, "bundle": bundleOf(corp)}); r.code() != "FORBIDDEN_ACCESS" {
-		t.Errorf("without CONNECTORAPI: %s", r.Text)
-	}
+	simtest.Is(t, "without CONNECTORAPI", "FORBIDDEN_ACCESS", askAs(t, s, "u", without, map[string]any{"connectorId": conID, "bundle": bundleOf(corp)}).code())
 }
 
 func TestPushOntoADeadWork(t *testing.T) {
@@ -233,8 +231,6 @@ func TestImportsGoWrong(t *testing.T) {
 	s := registered(t, Options{})
 	s.SetKnobs(func(k *Knobs) { k.DropBundles = -1 })
 	for range 3 {
-		if w := pushed(t, s, corp, hostUnit); w.Expected != 0 {
-			t.Errorf("work %+v", w)
-		}
+		simtest.Is(t, "work", 0, pushed(t, s, corp, hostUnit).Expected)
 	}
 }

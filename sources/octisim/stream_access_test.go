@@ -114,9 +114,7 @@ func TestNoFilterMayBeAnInternalFailure(t *testing.T) {
 }
 
 func TestStreamsAreOnlyRead(t *testing.T) {
-	if w := send(t, New(Options{Token: "t"}), "POST", "/stream/live", nil, ""); w.Code != http.StatusMethodNotAllowed {
-		t.Errorf("POST: status %d", w.Code)
-	}
+	simtest.Is(t, "POST: status", http.StatusMethodNotAllowed, send(t, New(Options{Token: "t"}), "POST", "/stream/live", nil, "").Code)
 }
 
 func TestFaultsAndRefusalsOfTheWrapperHitStreams(t *testing.T) {
@@ -126,9 +124,7 @@ func TestFaultsAndRefusalsOfTheWrapperHitStreams(t *testing.T) {
 		s.HTTP.Heal()
 		simtest.Fine(t, s.HTTP.Fail(simhttp.Fault{Path: "/stream/", Do: simhttp.Answer, Status: status, Times: 1}))
 		for _, want := range []int{status, 200} {
-			if r := fetch(t, s, "/stream/s", "t"); r.StatusCode != want {
-				t.Errorf("status %d, want %d", r.StatusCode, want)
-			}
+			simtest.Is(t, "status", want, fetch(t, s, "/stream/s", "t").StatusCode)
 		}
 	}
 }

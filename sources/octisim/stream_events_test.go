@@ -56,9 +56,7 @@ func TestWhatAChangeOfAnIndicatorSends(t *testing.T) {
 						s.Put(in)
 					}
 					p := follow(t, s, "s", tt.options...)
-					if got := p.briefs(t); len(got) != 0 {
-						t.Errorf("before the change: %q", got)
-					}
+					simtest.Is(t, "before the change", 0, len(p.briefs(t)))
 					tt.change(s)
 					simtest.Same(t, "messages", tt.want, p.briefs(t))
 				})
@@ -189,9 +187,7 @@ func TestContainersLetTheirIndicatorsThrough(t *testing.T) {
 				simtest.Same(t, "messages", tt.want, p.briefs(t))
 				wants(t, errorsOf(s, plus(box, `"opencti_operation": "delete"`)), "")
 				s.Edit("a", func(i *Indicator) { i.Score = new(8) })
-				if got := p.briefs(t); len(got) != 0 {
-					t.Errorf("without the container: %q", got)
-				}
+				simtest.Is(t, "without the container", 0, len(p.briefs(t)))
 			})
 		})
 	}

@@ -51,9 +51,7 @@ func TestStreamFaults(t *testing.T) {
 					t.Errorf("over %q with %q left, messages (-want +got):\n%s", p.end(), p.seen, diff)
 				}
 				s.HealStream()
-				if p := follow(t, s, "s", "from=0"); len(p.briefs(t)) != 3 {
-					t.Error("after it healed the next connection is not whole")
-				}
+				simtest.Is(t, "after it healed the next connection is not whole", 3, len(follow(t, s, "s", "from=0").briefs(t)))
 			})
 		})
 	}

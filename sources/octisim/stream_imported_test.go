@@ -29,9 +29,7 @@ func TestPushedBundlesComeDownTheStream(t *testing.T) {
 			plus(alert, `"severity": "high", "first_seen": "2026-03-01T10:00:00.000Z", "labels": ["edr"]`),
 			`{"type": "relationship", "id": "`+fresh("relationship")+`", "relationship_type": "indicates", "source_ref": "`+domainID+`", "target_ref": "`+alertID+`", "start_time": "2026-03-01T10:00:00.000Z", "confidence": 60}`,
 			sighting(fresh("sighting"), "2026-03-01T10:00:00.000Z", "2026-03-02T10:00:00.000Z", 3, `, "x_opencti_negative": true`)), "")
-		if got := p.briefs(t); len(got) != 0 {
-			t.Errorf("relations and sightings are no events of an indicator: %q", got)
-		}
+		simtest.Is(t, "relations and sightings are no events of an indicator", 0, len(p.briefs(t)))
 		s.Edit(domainID, func(i *Indicator) { i.Score = new(90) })
 		got = p.take(t)
 		want := []string{

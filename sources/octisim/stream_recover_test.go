@@ -48,9 +48,7 @@ func TestRecovery(t *testing.T) {
 					seconds(1)
 				}
 				if tt.want == nil { // a key that streams do not know
-					if p := follow(t, s, "s", tt.options...); p.status != 500 {
-						t.Errorf("status %d, want 500", p.status)
-					}
+					simtest.Is(t, "status", 500, follow(t, s, "s", tt.options...).status)
 					return
 				}
 				seconds(6)

@@ -175,9 +175,7 @@ func TestHeartbeatsTellThePosition(t *testing.T) {
 		}
 		simtest.Same(t, "messages", want, got)
 		s.Put(deployed("a"))
-		if got := known.briefs(t); len(got) != 1 {
-			t.Errorf("an event after the jump: %q", got)
-		}
+		simtest.Is(t, "an event after the jump", 1, len(known.briefs(t)))
 	})
 }
 
@@ -264,9 +262,7 @@ func TestStoppedStreamsEndTheirResponses(t *testing.T) {
 				}
 				if tt.want == "" {
 					s.Put(deployed("a"))
-					if got := p.briefs(t); len(got) != 1 {
-						t.Errorf("afterwards: %q", got)
-					}
+					simtest.Is(t, "afterwards", 1, len(p.briefs(t)))
 				}
 			})
 		})
@@ -280,13 +276,9 @@ func TestADownPlatformRefuses(t *testing.T) {
 		if p := follow(t, s, "s"); p.end() != "cut" || p.status != 0 {
 			t.Errorf("down: status %d, over %q", p.status, p.end())
 		}
-		if w := send(t, s, "GET", "/_sim/held", nil, ""); w.Code != 200 {
-			t.Errorf("controls while down: status %d", w.Code)
-		}
+		simtest.Is(t, "controls while down: status", 200, send(t, s, "GET", "/_sim/held", nil, "").Code)
 		s.SetKnobs(func(k *Knobs) { k.DownStatus = 502 })
-		if p := follow(t, s, "s"); p.status != 502 {
-			t.Errorf("behind a proxy: status %d", p.status)
-		}
+		simtest.Is(t, "behind a proxy: status", 502, follow(t, s, "s").status)
 		s.Up()
 		if p := follow(t, s, "s"); p.end() != "" || p.status != 200 {
 			t.Errorf("up: status %d, over %q", p.status, p.end())

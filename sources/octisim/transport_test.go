@@ -156,9 +156,7 @@ func mustJSON(s string) string {
 }
 
 func TestAliasLimitsBegan(t *testing.T) {
-	if r := ask(t, five(Options{Version: "6.0.10"}), `{ a: about { version } b: about { version } c: about { version } }`, nil); r.code() != "" {
-		t.Errorf("before 6.1.0: %s", r.Text)
-	}
+	simtest.Is(t, "before 6.1.0", "", ask(t, five(Options{Version: "6.0.10"}), `{ a: about { version } b: about { version } c: about { version } }`, nil).code())
 }
 
 func TestFaultsGoThrough(t *testing.T) {
@@ -166,9 +164,7 @@ func TestFaultsGoThrough(t *testing.T) {
 	simtest.Fine(t, s.HTTP.Fail(simhttp.Fault{Body: "about", Do: simhttp.Answer, Status: 503, Times: 1}))
 	head := map[string]string{"Content-Type": "application/json", "Authorization": "Bearer t"}
 	for _, want := range []int{503, 200} {
-		if w := send(t, s, "POST", "/graphql", head, `{"query":"{ about { version } }"}`); w.Code != want {
-			t.Errorf("status %d, want %d", w.Code, want)
-		}
+		simtest.Is(t, "status", want, send(t, s, "POST", "/graphql", head, `{"query":"{ about { version } }"}`).Code)
 	}
 	s.HTTP.SetRate(0.001)
 	var codes []int
@@ -217,7 +213,5 @@ func TestControls(t *testing.T) {
 			t.Errorf("%s %s: status %d: %s", st.method, st.path, w.Code, w.Body)
 		}
 	}
-	if r := ask(t, s, streamQuery, map[string]any{"id": "s"}); r.get("streamCollection", "stream_live") != true {
-		t.Errorf("stream %s", r.Text)
-	}
+	simtest.Is(t, "stream", true, ask(t, s, streamQuery, map[string]any{"id": "s"}).get("streamCollection", "stream_live"))
 }
