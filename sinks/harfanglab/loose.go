@@ -3,10 +3,11 @@ package harfanglab
 import (
 	"bytes"
 	"encoding/json"
-	"harfangsync/reconcile/remote"
 	"strconv"
 	"strings"
 	"time"
+
+	"harfangsync/reconcile/remote"
 )
 
 // maybe is an object that may be absent, null or something else; all of these are the zero T. told says

@@ -3,7 +3,6 @@ package hlsim
 import (
 	"encoding/json"
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 const (

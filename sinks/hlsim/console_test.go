@@ -1,10 +1,11 @@
 package hlsim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 func TestConsole(t *testing.T) {

@@ -2,13 +2,14 @@ package hlsim
 
 import (
 	"encoding/json"
-	"harfangsync/sources/simhttp/simtest"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 const (

@@ -1,7 +1,6 @@
 package hlsim
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"harfangsync/sources/simhttp"
 )
 
 // The prefixes of the API (contract harfanglab-api 2).
@@ -117,9 +118,7 @@ func redirect(w http.ResponseWriter, r *http.Request) {
 
 // page is an answer for people.
 func page(w http.ResponseWriter, status int, title string) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, "<!doctype html>\n<html lang=\"en\"><head><title>"+title+"</title></head><body><h1>"+title+"</h1></body></html>\n")
+	simhttp.Page(w, status, "<!doctype html>\n<html lang=\"en\"><head><title>"+title+"</title></head><body><h1>"+title+"</h1></body></html>")
 }
 
 // serve lets in who may come in, and answers.
@@ -145,16 +144,7 @@ func send(w http.ResponseWriter, a *answer) {
 		w.WriteHeader(a.status)
 		return
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(a.body); err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(a.status)
-	_, _ = w.Write(b.Bytes()) // the client may have gone away
+	simhttp.JSON(w, a.status, a.body)
 }
 
 // admit names the user of a request, or refuses it (contract harfanglab-api 1.2).

@@ -2,7 +2,6 @@ package hlsim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"net/url"
 	"slices"
 	"strconv"
@@ -10,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // numbered is a manager whose IOC list holds 0.example to n-1.example.

@@ -2,13 +2,14 @@ package hlsim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // Contract harfanglab-api 12.8, 12.9.

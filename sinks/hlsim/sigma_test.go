@@ -2,11 +2,12 @@ package hlsim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // Contract harfanglab-api 12.16: the modes of a creation's answer.

@@ -2,11 +2,12 @@ package hlsim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 const telemetryPath = "/api/data/telemetry/"

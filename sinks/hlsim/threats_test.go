@@ -3,10 +3,11 @@ package hlsim
 import (
 	"encoding/json"
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // grouped are alerts of three threats: a number, a UUID that users did nothing in, and another number.

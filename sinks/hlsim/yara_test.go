@@ -1,9 +1,10 @@
 package hlsim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // Contract harfanglab-api 12.21.

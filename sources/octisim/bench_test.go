@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // many indicators, each based on one observable, made one second apart.

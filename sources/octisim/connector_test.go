@@ -2,10 +2,11 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 const (

@@ -1,12 +1,13 @@
 package octisim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // zoo is a platform with indicators that differ in what filters look at.

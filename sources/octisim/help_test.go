@@ -3,11 +3,12 @@ package octisim
 import (
 	"bytes"
 	"encoding/json"
-	"harfangsync/sources/simhttp/simtest"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 const indicatorPage = `query Page($first: Int!, $after: ID, $filters: FilterGroup, $orderBy: IndicatorsOrdering, $orderMode: OrderingMode) {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"harfangsync/sources/simhttp"
 )
 
 func (s *Sim) routes() *http.ServeMux {
@@ -50,7 +52,7 @@ func (s *Sim) graphql(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusInternalServerError, code, "Work is not alive")
 		return
 	}
-	if wait := s.hooks(q); wait > 0 && !pass(r, wait) {
+	if wait := s.hooks(q); wait > 0 && !simhttp.Wait(r, wait) {
 		return
 	}
 	writeJSON(w, http.StatusOK, s.ask(bearer(r), q))
@@ -122,10 +124,8 @@ func decode(b []byte, into any) error {
 }
 
 func page413(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Connection", "close")
-	w.WriteHeader(http.StatusRequestEntityTooLarge)
-	_, _ = io.WriteString(w, "<!DOCTYPE html>\n<html lang=\"en\"><body><pre>PayloadTooLargeError: request entity too large</pre></body></html>\n")
+	simhttp.Page(w, http.StatusRequestEntityTooLarge, "<!DOCTYPE html>\n<html lang=\"en\"><body><pre>PayloadTooLargeError: request entity too large</pre></body></html>")
 }
 
 func refuse(w http.ResponseWriter, status int, code, message string) {
@@ -178,16 +178,6 @@ func (s *Sim) hooks(q question) (broker time.Duration) {
 	return broker
 }
 
-// pass lets time go by; it is false when the client went first.
-func pass(r *http.Request, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-r.Context().Done():
-		return false
-	}
-}
-
 // document parses a text, or finds it parsed.
 func (s *Sim) document(text string) (*document, []problem) {
 	if d := s.documents[text]; d != nil {
@@ -231,8 +221,7 @@ func (s *Sim) ask(token string, q question) []byte {
 //	PUT  /_sim/streams     a Stream, live unless said otherwise
 func (s *Sim) controls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_sim/held", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(s.Held())
+		simhttp.JSON(w, http.StatusOK, s.Held())
 	})
 	mux.HandleFunc("PUT /_sim/indicators", func(w http.ResponseWriter, r *http.Request) {
 		var in []Indicator

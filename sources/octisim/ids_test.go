@@ -1,8 +1,9 @@
 package octisim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
 	"testing"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 func TestTrimIsJavaScripts(t *testing.T) {

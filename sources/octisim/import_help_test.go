@@ -3,13 +3,14 @@ package octisim
 import (
 	"encoding/json"
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 const (

@@ -1,9 +1,10 @@
 package octisim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // idVectors say which standard id the platform gives to an object with the members, whatever id it

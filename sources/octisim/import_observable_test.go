@@ -1,9 +1,10 @@
 package octisim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 func TestObservableValuesAreChecked(t *testing.T) {

@@ -2,10 +2,11 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"slices"
 	"testing"
 	"time"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 func relationship(id, kind, from, to, more string) string {

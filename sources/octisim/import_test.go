@@ -2,13 +2,14 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // alertBundle is what a bridge pushes for one alert: ids by the table, the sighting's without dates.

@@ -1,12 +1,13 @@
 package octisim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 func TestLoadedLinesGetSensibleValues(t *testing.T) {

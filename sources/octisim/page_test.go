@@ -2,11 +2,12 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // day is the first of March 2026 plus n days, at noon.

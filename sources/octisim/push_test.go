@@ -2,12 +2,13 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 func TestPushRefusesWhatIsNoBundle(t *testing.T) {

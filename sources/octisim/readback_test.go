@@ -2,11 +2,12 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // filledByImports holds the alert of alertBundle and four more incidents, two of them amber.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // recording is what a real platform of 7.260817.0 answered, or sent; long texts are cut, and of a list

@@ -2,12 +2,13 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // in2026 is a time of the form that bundles hold: of March 2026, unless the month is given too.

@@ -2,9 +2,10 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // joinObjects joins two objects as an import would.

@@ -3,10 +3,11 @@ package octisim
 import (
 	"encoding/json"
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 const (

@@ -1,10 +1,11 @@
 package octisim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // Each fault against two indicators that are made one after the other, the first with an author.

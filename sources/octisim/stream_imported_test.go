@@ -1,10 +1,11 @@
 package octisim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // What a connector pushes comes down the stream: its indicators as events, what surrounds them as

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // dial follows a stream over the network and gives the response once it has begun.

@@ -2,11 +2,12 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"testing"
 	"testing/synctest"
 
 	"pgregory.net/rapid"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // mirror is a client that holds what the stream says: upserts and deletions by internal id, and what a

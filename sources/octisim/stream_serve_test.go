@@ -2,11 +2,12 @@ package octisim
 
 import (
 	"fmt"
-	"harfangsync/sources/simhttp/simtest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 func TestAStreamBeginsWithWhereTheLogStands(t *testing.T) {

@@ -2,13 +2,14 @@ package octisim
 
 import (
 	"encoding/json"
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 // sample is an indicator with everything that the stream shows of one.

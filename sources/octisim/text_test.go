@@ -2,11 +2,12 @@ package octisim
 
 import (
 	"encoding/json"
-	"harfangsync/sources/simhttp/simtest"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"harfangsync/sources/simhttp/simtest"
 )
 
 func TestTextsSurviveJSON(t *testing.T) {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/state"
 	"strings"
 	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
 )
 
 // Connector is ours on a platform: it keeps the state, and pushes what a pull imports. It is a state.Store

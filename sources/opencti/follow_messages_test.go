@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"harfangsync/reconcile/tail"
 	"io"
 	"slices"
 	"strings"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"harfangsync/reconcile/tail"
 )
 
 // all are the messages of a stream, one a line, and what ended it.

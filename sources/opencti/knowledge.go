@@ -5,8 +5,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"harfangsync/reconcile/pull"
 	"slices"
+
+	"harfangsync/reconcile/pull"
 )
 
 // The documents of contract opencti-api 12.4 and 14, 11: what was pushed, read back.

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/pull"
 )

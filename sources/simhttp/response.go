@@ -2,7 +2,10 @@ package simhttp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
 )
 
@@ -21,12 +24,7 @@ func (s *status) WriteHeader(c int) {
 	s.ResponseWriter.WriteHeader(c)
 }
 
-func (s *status) code() int {
-	if s.c == 0 {
-		return http.StatusOK
-	}
-	return s.c
-}
+func (s *status) code() int { return cmp.Or(s.c, http.StatusOK) }
 
 // Answered tells the status of an answer that the handler is about to write to the connection itself.
 func (s *status) Answered(c int) {
@@ -73,4 +71,24 @@ func (b *buffer) Flush() {
 	if b.body.Len() > 0 {
 		b.leave()
 	}
+}
+
+// JSON answers with a value as JSON, without the escapes that only HTML needs.
+func JSON(w http.ResponseWriter, code int, v any) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // a simulator's own values always encode
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(b.Bytes()) // the client may have gone away
+}
+
+// Page answers with a page for people.
+func Page(w http.ResponseWriter, code int, html string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, html+"\n")
 }

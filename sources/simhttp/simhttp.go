@@ -4,6 +4,7 @@ package simhttp
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -162,7 +163,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	f, wait, busy := h.admit(r, body)
-	if !sleep(r, wait) {
+	if !Wait(r, wait) {
 		return
 	}
 	if busy {
@@ -207,7 +208,8 @@ func (h *Handler) admit(r *http.Request, body []byte) (f *Fault, wait time.Durat
 	return nil, wait, false
 }
 
-func sleep(r *http.Request, d time.Duration) bool {
+// Wait lets time go by; it is false when the client went first.
+func Wait(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
@@ -254,11 +256,7 @@ func reply(f *Fault, w http.ResponseWriter) {
 	for k, v := range f.Header {
 		w.Header().Set(k, v)
 	}
-	code := f.Status
-	if code == 0 {
-		code = http.StatusOK
-	}
-	w.WriteHeader(code)
+	w.WriteHeader(cmp.Or(f.Status, http.StatusOK))
 	_, _ = io.WriteString(w, f.Payload)
 }
 
@@ -296,37 +294,33 @@ func (h *Handler) note(r *http.Request, body []byte, a Action, code int) {
 // control serves /_sim/: POST and DELETE faults, GET and DELETE requests, PUT latency and rate. A
 // simulator's own controls live under other names and are passed on.
 func (h *Handler) control(w http.ResponseWriter, r *http.Request) {
-	bad := func(err error) { http.Error(w, err.Error(), http.StatusBadRequest) }
+	var err error
 	switch r.Method + " " + r.URL.Path {
 	case "POST /_sim/faults":
 		var f Fault
-		if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
-			bad(err)
-		} else if err := h.Fail(f); err != nil {
-			bad(err)
+		if err = json.NewDecoder(r.Body).Decode(&f); err == nil {
+			err = h.Fail(f)
 		}
 	case "DELETE /_sim/faults":
 		h.Heal()
 	case "GET /_sim/requests":
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"count": h.Count(), "requests": h.Requests()})
+		JSON(w, http.StatusOK, map[string]any{"count": h.Count(), "requests": h.Requests()})
 	case "DELETE /_sim/requests":
 		h.Forget()
 	case "PUT /_sim/latency":
-		d, err := time.ParseDuration(r.FormValue("d"))
-		if err != nil {
-			bad(err)
-			return
+		var d time.Duration
+		if d, err = time.ParseDuration(r.FormValue("d")); err == nil {
+			h.SetLatency(d)
 		}
-		h.SetLatency(d)
 	case "PUT /_sim/rate":
-		n, err := strconv.ParseFloat(r.FormValue("n"), 64)
-		if err != nil {
-			bad(err)
-			return
+		var n float64
+		if n, err = strconv.ParseFloat(r.FormValue("n"), 64); err == nil {
+			h.SetRate(n)
 		}
-		h.SetRate(n)
 	default:
 		h.next.ServeHTTP(w, r)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
 	}
 }

@@ -1,7 +1,6 @@
 package deploy_test
 
 import (
-	"harfangsync/cmd/harfangsync/exit"
 	"os"
 	"regexp"
 	"slices"
@@ -11,6 +10,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"harfangsync/cmd/harfangsync/exit"
 )
 
 // advice is what the table of a page says about each code in a CronJob.
