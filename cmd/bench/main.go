@@ -23,9 +23,9 @@ type row struct {
 }
 
 type bench struct {
-	dir, binary string
-	small       bool
-	rows        []row
+	dir, binary, self string
+	small             bool
+	rows              []row
 }
 
 func main() {
@@ -33,17 +33,20 @@ func main() {
 	only := flag.String("only", "", "measure this alone: load, ceiling, plan, million, stream, pull, decision or patterns")
 	folder := flag.String("generate", "", "write sample data to this folder and do nothing else: what the bench asks itself to do, so that its own memory stays small")
 	n, held := flag.Int("n", 0, "with -generate: so many indicators"), flag.Bool("held", false, "with -generate: and rows that equal them")
+	drop := flag.Bool("discard", false, "read both sides of the environment, drop what comes and do nothing else: what a plan is held against")
 	flag.Parse()
-	if *folder != "" {
-		if err := generate(filepath.Join(*folder, indicatorsFile), filepath.Join(*folder, rulesFile), *n, *held); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
-		return
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *small, *only); err != nil {
+	var err error
+	switch {
+	case *folder != "":
+		err = generate(filepath.Join(*folder, indicatorsFile), filepath.Join(*folder, rulesFile), *n, *held)
+	case *drop:
+		err = discard(ctx)
+	default:
+		err = run(ctx, *small, *only)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
@@ -56,7 +59,11 @@ func run(ctx context.Context, small bool, only string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	b := &bench{dir: dir, binary: filepath.Join(dir, "harfangsync"), small: small}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	b := &bench{dir: dir, binary: filepath.Join(dir, "harfangsync"), self: self, small: small}
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.binary, "./cmd/harfangsync")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -34,11 +34,7 @@ const indicatorsFile, rulesFile = "indicators.jsonl", "rules.jsonl"
 // generate writes the sample data in a process of its own: the peak that the kernel tells of a process
 // is at least that of the process which started it, so this one has to stay small.
 func (b *bench) generate(ctx context.Context, n int, held bool) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, self, "-generate", b.dir, "-n", strconv.Itoa(n), "-held="+strconv.FormatBool(held))
+	cmd := exec.CommandContext(ctx, b.self, "-generate", b.dir, "-n", strconv.Itoa(n), "-held="+strconv.FormatBool(held))
 	cmd.Stderr = os.Stderr
 	return cmd.Run()
 }
@@ -150,7 +146,12 @@ type usage struct {
 
 // exec runs the binary against the simulators.
 func (b *bench) exec(ctx context.Context, p *platform, args ...string) (usage, error) {
-	cmd := exec.CommandContext(ctx, b.binary, args...)
+	return b.use(ctx, p, b.binary, args...)
+}
+
+// use runs a program against the simulators.
+func (b *bench) use(ctx context.Context, p *platform, program string, args ...string) (usage, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = b.dir
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + b.dir}, p.env...)
 	start := time.Now()
