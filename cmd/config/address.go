@@ -115,6 +115,14 @@ func headersOf(s string) (http.Header, error) {
 	return h, nil
 }
 
+// Hidden are the values of the custom headers.
+func (o *OpenCTI) Hidden() (values []string) {
+	for _, v := range o.Headers() {
+		values = append(values, v...)
+	}
+	return values
+}
+
 // Headers are the custom headers, as a request has them.
 func (o *OpenCTI) Headers() http.Header {
 	h, _ := headersOf(o.CustomHeaders.Reveal()) // which were read when they were set

@@ -21,6 +21,7 @@ import (
 type Options struct {
 	URL       string // without trailing slash
 	Token     secret.Text
+	Hidden    []string // what else no message repeats, such as the values of headers that HTTP sends
 	HTTP      *http.Client
 	PageSize  int   // indicators a page; default 500, at most 5000 (contract opencti-api 1.6)
 	MaxAnswer int64 // bytes of one answer; default 128 MiB
@@ -33,6 +34,7 @@ type Client struct {
 	gql      *graphql.Client
 	live     *http.Client // without a limit on the whole of an answer
 	o        Options
+	secrets  secrets
 	pageSize int
 
 	mu        sync.Mutex // guards what was learned of the platform
@@ -55,7 +57,7 @@ func New(o Options) *Client {
 	if o.HTTP == nil {
 		o.HTTP = &http.Client{Timeout: 2 * time.Minute}
 	}
-	c := &Client{o: o, pageSize: o.PageSize}
+	c := &Client{o: o, secrets: append(secrets{o.Token.Reveal()}, o.Hidden...), pageSize: o.PageSize}
 	if c.pageSize <= 0 {
 		c.pageSize = 500
 	}
@@ -69,7 +71,7 @@ func New(o Options) *Client {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	hc.Transport = &strict{next: next, limit: o.MaxAnswer, token: o.Token.Reveal()}
+	hc.Transport = &strict{next: next, limit: o.MaxAnswer, secrets: c.secrets}
 	c.gql = graphql.NewClient(strings.TrimRight(o.URL, "/")+"/graphql", graphql.WithHTTPClient(&hc))
 	return c
 }
@@ -131,7 +133,7 @@ func (c *Client) errorOf(r request, err error) *Error {
 		e = Error{Message: remote.Bare(err).Error(), Transport: true, Permanent: remote.Permanent(err), Err: err}
 	}
 	e.Op, e.Right, e.Version = r.op, r.right, c.known().String()
-	e.Message = oneLine(hide(e.Message, c.o.Token.Reveal()))
+	e.Message = oneLine(c.secrets.hide(e.Message))
 	return &e
 }
 

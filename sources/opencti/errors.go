@@ -272,12 +272,16 @@ var (
 	ErrUnknownConnector = errors.New("OpenCTI knows no connector with this id")
 )
 
-// hide keeps the token out of what a server, or something in front of it, echoes.
-func hide(s, token string) string {
-	if token == "" {
-		return s
+// secrets are kept out of what a server, or something in front of it, echoes.
+type secrets []string
+
+func (all secrets) hide(s string) string {
+	for _, one := range all {
+		if one != "" {
+			s = strings.ReplaceAll(s, one, "***")
+		}
 	}
-	return strings.ReplaceAll(s, token, "***")
+	return s
 }
 
 func oneLine(s string) string { return remote.OneLine(s, 400) }

@@ -57,7 +57,7 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[tail.Sig
 			yield(nil, errors.New("OpenCTI: no live stream is named; set connector.live_stream_id"))
 			return
 		}
-		f := follower{c: c, o: o, reading: reading{token: c.o.Token.Reveal()}}
+		f := follower{c: c, o: o, reading: reading{secrets: c.secrets}}
 		if o.From != nil {
 			f.known, f.safe = true, *o.From
 		}

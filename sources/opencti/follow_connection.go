@@ -49,7 +49,7 @@ func (f *follower) connection(ctx context.Context, yield func(tail.Signal) bool)
 		}
 		held = time.Since(began) >= steady
 		if ignored(m.Event) {
-			f.c.o.Log.Debug("OpenCTI: a message in the stream is ignored", "stream", f.o.Stream, "event", oneLine(hide(m.Event, f.token)))
+			f.c.o.Log.Debug("OpenCTI: a message in the stream is ignored", "stream", f.o.Stream, "event", oneLine(f.secrets.hide(m.Event)))
 		}
 		signals, err := f.message(m)
 		for _, s := range signals {
@@ -81,7 +81,7 @@ func (f *follower) open(ctx context.Context, w *watch) (io.ReadCloser, error) {
 		r.Header.Set("Last-Event-ID", start)
 	}
 	r.URL.RawQuery = query.Encode()
-	r.Header.Set("Authorization", "Bearer "+f.token)
+	r.Header.Set("Authorization", "Bearer "+f.c.o.Token.Reveal())
 	r.Header.Set("Accept", "text/event-stream")
 	r.Header.Set("Accept-Encoding", "identity") // a compressor on the way would hold events back
 	r.Header.Set("Cache-Control", "no-cache")
@@ -101,7 +101,7 @@ func (f *follower) open(ctx context.Context, w *watch) (io.ReadCloser, error) {
 // (contract opencti-api 5.2).
 func (f *follower) judge(resp *http.Response) error {
 	_, reason, _ := strings.Cut(resp.Status, " ")
-	e := &Error{Status: resp.StatusCode, Message: oneLine(hide(reason, f.token)), After: remote.After(resp.Header.Get("Retry-After"), time.Now())}
+	e := &Error{Status: resp.StatusCode, Message: oneLine(f.secrets.hide(reason)), After: remote.After(resp.Header.Get("Retry-After"), time.Now())}
 	if e.Message == "" {
 		e.Message = http.StatusText(resp.StatusCode)
 	}

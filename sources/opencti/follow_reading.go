@@ -19,10 +19,10 @@ const overlap = time.Minute
 
 // reading is how far a stream was read. It turns messages into signals, and does nothing else.
 type reading struct {
-	token string         // hidden where the platform echoes it
-	known bool           // safe is known; otherwise reading begins at the moment of the connection
-	safe  state.Position // everything up to it was told
-	last  state.Position // newest id of this connection
+	secrets secrets        // hidden where the platform echoes them
+	known   bool           // safe is known; otherwise reading begins at the moment of the connection
+	safe    state.Position // everything up to it was told
+	last    state.Position // newest id of this connection
 }
 
 // connect begins a connection: what the last one said of ids that are not safe does not count for it.
@@ -211,7 +211,7 @@ func (r *reading) spoken(data string) string {
 	if json.Unmarshal([]byte(data), &w) != nil || w.Message == "" {
 		return "it does not say which"
 	}
-	return oneLine(hide(w.Message, r.token))
+	return oneLine(r.secrets.hide(w.Message))
 }
 
 // spot is the id of a message as it may be shown.

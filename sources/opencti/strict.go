@@ -23,9 +23,9 @@ const mostRefusal = 1 << 20
 // {"message": "boom"} for an empty result and panics on a body of null; and an empty result here would
 // read as "delete it all".
 type strict struct {
-	next  http.RoundTripper
-	limit int64
-	token string // hidden where a refusal echoes it
+	next    http.RoundTripper
+	limit   int64
+	secrets secrets // hidden in a refusal that echoes them
 }
 
 // intoKey is the key of what the answer's data is decoded to, a pointer, in the context of a request.
@@ -65,9 +65,7 @@ func (s *strict) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // judge says what is wrong with an answer that is not healthy.
 func (s *strict) judge(resp *http.Response, body []byte) *Error {
-	if s.token != "" {
-		body = bytes.ReplaceAll(body, []byte(s.token), []byte("***"))
-	}
+	body = []byte(s.secrets.hide(string(body)))
 	status := resp.StatusCode
 	trimmed := bytes.TrimSpace(body)
 	if status >= 300 && status < 400 {

@@ -187,7 +187,7 @@ func TestTheTokenIsNeverShown(t *testing.T) {
 	for name, reply := range map[string]http.HandlerFunc{
 		"body": func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(502)
-			_, _ = io.WriteString(w, "cannot forward "+r.Header.Get("Authorization")+strings.Repeat(".", 250)+token)
+			_, _ = io.WriteString(w, "cannot forward "+r.Header.Get("Authorization")+" and s3cret"+strings.Repeat(".", 250)+token)
 		},
 		"message": func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(w, `{"errors":[{"message":"bad `+r.Header.Get("Authorization")+`","extensions":{"code":"`+token+`"}}]}`)
@@ -198,8 +198,11 @@ func TestTheTokenIsNeverShown(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := ident(t, reply, opencti.Options{Retry: remote.Retry{Attempts: 2}})
+			p, err := ident(t, reply, opencti.Options{Hidden: []string{"s3cret"}, Retry: remote.Retry{Attempts: 2}})
 			says(t, err, "OpenCTI: Ident: ")
+			if strings.Contains(p.log.String()+err.Error(), "s3cret") {
+				t.Errorf("a value of a header is shown: %v, %s", err, p.log.String())
+			}
 			if strings.Contains(p.log.String(), token) {
 				t.Errorf("the log shows the token: %s", p.log.String())
 			}

@@ -91,7 +91,7 @@ func (s *side) examineOpenCTI(ctx context.Context) (why string) {
 }
 
 func (s *side) dialOpenCTI() *opencti.Client {
-	return opencti.New(opencti.Options{URL: s.Config.OpenCTI.URL, Token: s.Config.OpenCTI.Token, HTTP: s.octi.dial(), PageSize: s.Config.Sync.PageSize, Log: s.Log,
+	return opencti.New(opencti.Options{URL: s.Config.OpenCTI.URL, Token: s.Config.OpenCTI.Token, Hidden: s.Config.OpenCTI.Hidden(), HTTP: s.octi.dial(), PageSize: s.Config.Sync.PageSize, Log: s.Log,
 		Retry: remote.Retry{Attempts: doctorAttempts, MaxWait: doctorMaxWait, Backoff: s.RetryWait}})
 }
 
