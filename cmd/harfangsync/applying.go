@@ -81,11 +81,11 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 		return err
 	}
 	if planned.Plan.Refused() {
-		r := planfile.NewReport(doc, exit.Refused)
+		items := make([]run.Item, len(doc.Changes))
 		for i := range doc.Changes {
-			r.Add(&doc.Changes[i], string(run.NotAttempted), "a gate refused the plan")
+			items[i] = run.ItemOf(&doc.Changes[i], run.NotAttempted, "a gate refused the plan")
 		}
-		return a.finish(p, r, nil)
+		return a.finish(p, planfile.NewReport(doc, exit.Refused, items), nil)
 	}
 	if ask && len(planned.Plan.Changes) > 0 {
 		if !writes {
@@ -118,21 +118,10 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 	}
 	p.reporter.applied(done)
 	code := p.applyCode(done)
-	r := reportOf(doc, done, code)
 	if err := a.tell(p, done); err != nil {
 		return err
 	}
-	return a.finish(p, r, done)
-}
-
-// reportOf is the stored form of what became of a plan.
-func reportOf(doc *planfile.Document, done *run.Report, code int) *planfile.Report {
-	r := planfile.NewReport(doc, code)
-	for i := range done.Items {
-		it := &done.Items[i]
-		r.Add(it.Change, string(it.Outcome), it.Error)
-	}
-	return r
+	return a.finish(p, planfile.NewReport(doc, code, done.Items), done)
 }
 
 // applyCode is the exit code of an apply that ran.

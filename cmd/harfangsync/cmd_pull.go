@@ -245,8 +245,8 @@ func (p *program) mayPull(t *target) bool {
 
 // pullReport is the stored form of what a pull did.
 func pullReport(r *pull.Report, code int) *planfile.PullReport {
-	out := &planfile.PullReport{
-		FormatVersion: planfile.FormatVersion, ExitCode: code, Items: make([]planfile.PullItem, 0, len(r.Items)),
+	return &planfile.PullReport{
+		FormatVersion: planfile.FormatVersion, ExitCode: code, Cursor: r.Cursor, Items: append([]pull.Item{}, r.Items...),
 		Summary: planfile.PullSummary{
 			Read: r.Read, Unchanged: r.Unchanged, Sightings: r.Sightings,
 			Imported: r.Count("alert", pull.Imported), Updated: r.Count("alert", pull.Updated),
@@ -255,15 +255,4 @@ func pullReport(r *pull.Report, code int) *planfile.PullReport {
 		},
 		Problems: append([]string{}, r.Problems...),
 	}
-	if !r.Cursor.IsZero() {
-		out.Cursor = r.Cursor.UTC().Format(time.RFC3339)
-	}
-	for _, it := range r.Items {
-		row := planfile.PullItem{Kind: it.Kind, ID: it.ID, Name: it.Name, Object: it.Object, Indicators: it.Indicators, Result: string(it.Result), Error: it.Error}
-		if !it.Time.IsZero() {
-			row.Time = it.Time.UTC().Format(time.RFC3339Nano)
-		}
-		out.Items = append(out.Items, row)
-	}
-	return out
 }

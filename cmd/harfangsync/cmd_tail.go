@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
@@ -117,7 +118,7 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 		return err
 	}
 	if asJSON {
-		return render.ReportEvents(p.stdout, reportOf(doc, r, p.applyCode(r)), closingLine(r))
+		return render.ReportEvents(p.stdout, planfile.NewReport(doc, p.applyCode(r), r.Items), closingLine(r))
 	}
 	_, err := fmt.Fprintln(p.stdout)
 	return err

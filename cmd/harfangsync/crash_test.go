@@ -16,6 +16,7 @@ import (
 
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/run"
 	"harfangsync/sources/octisim"
 )
 
@@ -154,9 +155,9 @@ func TestInterruptedPolitely(t *testing.T) {
 			if err := json.Unmarshal(b, &r); err != nil {
 				t.Fatal(err)
 			}
-			count := map[string]int{}
+			count := map[run.Outcome]int{}
 			for _, it := range r.Items {
-				count[it.Result]++
+				count[it.Outcome]++
 			}
 			held, _ := w.held()
 			if count["applied"] != len(held) || count["not_attempted"] != 400-len(held) || len(held) == 400 || r.ExitCode != code {

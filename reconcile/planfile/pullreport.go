@@ -1,12 +1,17 @@
 package planfile
 
+import (
+	"harfangsync/reconcile/pull"
+	"time"
+)
+
 // PullReport is what became of an import of alerts and threats.
 type PullReport struct {
 	FormatVersion string      `json:"format_version"`
 	ExitCode      int         `json:"exit_code"`
 	Summary       PullSummary `json:"summary"`
-	Cursor        string      `json:"cursor,omitempty"` // every alert until then is dealt with
-	Items         []PullItem  `json:"items"`            // without the unchanged ones
+	Cursor        time.Time   `json:"cursor,omitzero"` // every alert until then is dealt with
+	Items         []pull.Item `json:"items"`           // without the unchanged ones
 	Problems      []string    `json:"problems"`
 }
 
@@ -23,17 +28,4 @@ type PullSummary struct {
 	GivenUp         int `json:"given_up"`
 	Pending         int `json:"pending"`
 	NotAttempted    int `json:"not_attempted"`
-}
-
-// PullItem is one alert or threat and its result: imported, updated, failed, given_up, pending or
-// not_attempted.
-type PullItem struct {
-	Kind       string   `json:"kind"`
-	ID         string   `json:"id"`
-	Name       string   `json:"name,omitempty"`
-	Time       string   `json:"time,omitempty"`
-	Object     string   `json:"object,omitempty"`
-	Indicators []string `json:"indicators,omitempty"`
-	Result     string   `json:"result"`
-	Error      string   `json:"error,omitempty"`
 }

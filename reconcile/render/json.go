@@ -7,6 +7,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/run"
 )
 
 // JSON writes a plan as its document.
@@ -17,7 +18,7 @@ func JSON(w io.Writer, d *planfile.Document) error { return planfile.Encode(w, d
 type Event struct {
 	Type    string             `json:"type"`
 	Change  *reconcile.Change  `json:"change,omitempty"`
-	Item    *planfile.Item     `json:"item,omitempty"`
+	Item    *run.Item          `json:"item,omitempty"`
 	Summary *reconcile.Summary `json:"summary,omitempty"`
 	Gate    *reconcile.Gate    `json:"gate,omitempty"`
 	Changes *int               `json:"changes,omitempty"`
@@ -59,7 +60,7 @@ func ReportEvents(w io.Writer, r *planfile.Report, message string) error {
 	events := make([]Event, 0, len(r.Items)+1)
 	for i := range r.Items {
 		e := Event{Type: "apply_complete", Item: &r.Items[i]}
-		if r.Items[i].Result != "applied" {
+		if r.Items[i].Outcome != run.Applied {
 			e.Type = "apply_errored"
 		}
 		events = append(events, e)

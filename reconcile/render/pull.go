@@ -2,8 +2,10 @@ package render
 
 import (
 	"io"
+	"time"
 
 	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/pull"
 )
 
 // PullEvent is one line of the --json output of an import of alerts. Type is pull_item, with what became
@@ -11,9 +13,9 @@ import (
 // last one, with the counts, the exit code and the line that a person gets.
 type PullEvent struct {
 	Type    string                `json:"type"`
-	Item    *planfile.PullItem    `json:"item,omitempty"`
+	Item    *pull.Item            `json:"item,omitempty"`
 	Summary *planfile.PullSummary `json:"summary,omitempty"`
-	Cursor  string                `json:"cursor,omitempty"`    // every alert until then is dealt with
+	Cursor  time.Time             `json:"cursor,omitzero"`     // every alert until then is dealt with
 	DryRun  bool                  `json:"dry_run,omitempty"`   // nothing was written
 	Code    *int                  `json:"exit_code,omitempty"` // of the import alone
 	Level   string                `json:"level,omitempty"`     // of a diagnostic: warning

@@ -3,19 +3,21 @@ package render_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile/planfile"
+	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/render"
 )
 
 func TestPullEvents(t *testing.T) {
 	var b strings.Builder
 	r := &planfile.PullReport{
-		ExitCode: 5, Cursor: "2026-03-01T10:00:00Z",
+		ExitCode: 5, Cursor: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC),
 		Summary:  planfile.PullSummary{Read: 2, Imported: 1, Failed: 1},
-		Items:    []planfile.PullItem{{Kind: "alert", ID: "a<1>", Result: "imported"}, {Kind: "alert", ID: "b", Result: "failed", Error: "no \x1b[31m"}},
+		Items:    []pull.Item{{Kind: "alert", ID: "a<1>", Result: "imported"}, {Kind: "alert", ID: "b", Result: "failed", Error: "no \x1b[31m"}},
 		Problems: []string{"a second holds too many"},
 	}
 	if err := render.PullEvents(&b, r, true, "Pull would give: one"); err != nil {

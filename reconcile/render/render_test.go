@@ -15,6 +15,7 @@ import (
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/render"
+	"harfangsync/reconcile/run"
 )
 
 func text(t testing.TB, d *planfile.Document, o render.Options) string {
@@ -199,9 +200,7 @@ func TestEventsAreOneObjectALine(t *testing.T) {
 	if err := render.PlanEvents(&b, d); err != nil {
 		t.Fatal(err)
 	}
-	r := planfile.NewReport(d, 5)
-	r.Add(&d.Changes[0], "applied", "")
-	r.Add(&d.Changes[0], "failed", "no\nnew line")
+	r := planfile.NewReport(d, 5, []run.Item{run.ItemOf(&d.Changes[0], run.Applied, ""), run.ItemOf(&d.Changes[0], run.Failed, "no\nnew line")})
 	if err := render.ReportEvents(&b, r, "done"); err != nil {
 		t.Fatal(err)
 	}

@@ -26,9 +26,20 @@ const (
 
 // Item is one planned change and what became of it.
 type Item struct {
-	Change  *reconcile.Change
-	Outcome Outcome
-	Error   string // the way out, for what was not applied; a note for what was
+	Kind    reconcile.Kind    `json:"kind"`
+	List    string            `json:"list"`
+	Type    string            `json:"type,omitempty"`
+	Value   string            `json:"value,omitempty"`
+	Name    string            `json:"name,omitempty"`
+	Action  reconcile.Action  `json:"action"`
+	Outcome Outcome           `json:"result"`
+	Error   string            `json:"error,omitempty"` // the way out, for what was not applied; a note for what was
+	Change  *reconcile.Change `json:"-"`
+}
+
+// ItemOf is what became of a change.
+func ItemOf(c *reconcile.Change, o Outcome, err string) Item {
+	return Item{Kind: c.Kind, List: c.List, Type: c.Type, Value: c.Value, Name: c.Name, Action: c.Action, Outcome: o, Error: err, Change: c}
 }
 
 // Report is what an apply did. Items stand in the order of the plan.
@@ -65,7 +76,7 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 	a := &applying{job: j, plan: p, report: &Report{Items: make([]Item, len(p.Plan.Changes))}, removals: map[string]bool{}, breaker: breaker{limit: j.Limits.Failures}}
 	for i := range p.Plan.Changes {
 		ch := &p.Plan.Changes[i]
-		a.report.Items[i] = Item{Change: ch, Outcome: NotAttempted}
+		a.report.Items[i] = ItemOf(ch, NotAttempted, "")
 		if ch.Action.Removal() {
 			a.removals[ch.Kind.String()+ch.ID] = true
 		}
