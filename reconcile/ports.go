@@ -42,7 +42,7 @@ type Sink interface {
 	Lookup(ctx context.Context, k Kind, list string, q Query) ([]Located, error)
 	// Create makes a row; id is "" where the server does not name it. Fault.Exists leaves open whose row
 	// is there, and may come of an earlier attempt. After Fault.Unsure, which only YARA files have, a
-	// second call could make a twin.
+	// second call could make a duplicate.
 	Create(ctx context.Context, list string, r Row) (id string, err error)
 	// Update changes a row; Fault.Missing is one that is not there.
 	Update(ctx context.Context, k Kind, id string, p Patch) error

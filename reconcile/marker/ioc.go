@@ -187,9 +187,9 @@ func fromComment(c comment) IOC {
 	}
 	m.Digest, _ = strconv.ParseUint(c.OwnersDigest, 16, 64) // 0 compares as different
 	digits, as, _ := strings.Cut(c.Key, "-")
-	held, err := strconv.ParseUint(as, 16, 64)
+	spelling, err := strconv.ParseUint(as, 16, 64)
 	if key, err2 := hex.DecodeString(digits); err == nil && err2 == nil && len(key) == len(m.Key) {
-		m.Key, m.Spelling = [16]byte(key), held
+		m.Key, m.Spelling = [16]byte(key), spelling
 	}
 	return m
 }

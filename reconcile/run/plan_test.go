@@ -83,13 +83,13 @@ func TestAbsence(t *testing.T) {
 		return map[string]reconcile.Indicator{"b": i}
 	}
 	for _, tt := range []struct {
-		name    string
-		src     source
-		marks   []string
-		own     bool // no stream's filter was adopted
-		readAt  time.Time
-		want    []string
-		refused []string
+		name     string
+		src      source
+		markings []string
+		own      bool // no stream's filter was adopted
+		readAt   time.Time
+		want     []string
+		refused  []string
 	}{
 		{name: "gone", src: source{known: map[string]reconcile.Indicator{}}, want: []string{"! domain_name y.example indicator_gone"}, refused: []string{}},
 		{name: "revoked", src: source{known: map[string]reconcile.Indicator{"b": revoked}}, want: []string{"! domain_name y.example revoked"}, refused: []string{}},
@@ -102,14 +102,14 @@ func TestAbsence(t *testing.T) {
 		{name: "changed more than a minute before", src: source{known: at(61 * time.Second)}, want: []string{"! domain_name y.example indicator_gone"}, refused: []string{"G3"}},
 		{name: "changed since an earlier read, by a clock that is behind ours", src: source{known: at(time.Hour + 59*time.Second)}, readAt: noon.Add(-time.Hour), want: []string{"held changed_meanwhile domain_name y.example"}, refused: []string{}},
 		{name: "changed more than a minute before an earlier read", src: source{known: at(time.Hour + 61*time.Second)}, readAt: noon.Add(-time.Hour), want: []string{"! domain_name y.example indicator_gone"}, refused: []string{"G3"}},
-		{name: "fewer markings", src: source{known: map[string]reconcile.Indicator{}}, marks: []string{"TLP:GREEN"}, want: []string{"held ambiguous domain_name y.example"}, refused: []string{}},
+		{name: "fewer markings", src: source{known: map[string]reconcile.Indicator{}}, markings: []string{"TLP:GREEN"}, want: []string{"held ambiguous domain_name y.example"}, refused: []string{}},
 	} {
 		j := job(t, &source{read: []reconcile.Indicator{a, b}}, newSink())
 		syncAll(t, j)
 		j.Limits.SourceShrink = 100
 		j.OwnFilter, j.ReadAt = tt.own, tt.readAt
-		if tt.marks != nil {
-			j.Markings = tt.marks
+		if tt.markings != nil {
+			j.Markings = tt.markings
 		}
 		tt.src.read = []reconcile.Indicator{a}
 		j.Source = &tt.src
