@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -102,38 +103,34 @@ func startSimulators(o *simOptions) (*simulators, error) {
 }
 
 func (s *simulators) load(o *simOptions) error {
-	indicators, err := openOr(o.indicators, "samples/indicators.jsonl")
+	sample, err := samples.Open("samples/indicators.jsonl")
 	if err != nil {
-		return exit.Usagef("--indicators: %v", err)
+		return err
 	}
-	defer indicators.Close()
-	if _, err := s.octi.LoadJSONL(indicators); err != nil {
-		return exit.Usagef("--indicators: %v", err)
-	}
-	if o.alerts != "" {
-		if _, err := s.hl.LoadAlertsFile(o.alerts); err != nil {
-			return exit.Usagef("--alerts: %v", err)
-		}
-	}
-	if o.rules == "" {
-		return nil
-	}
-	rules, err := os.Open(o.rules)
-	if err != nil {
-		return exit.Usagef("--rules: %v", err)
-	}
-	defer rules.Close()
-	if err := s.hl.LoadJSONL(rules); err != nil {
-		return exit.Usagef("--rules: %v", err)
-	}
-	return nil
+	defer sample.Close()
+	return cmp.Or(
+		loadFile("--indicators", o.indicators, sample, s.octi.LoadJSONL),
+		loadFile("--alerts", o.alerts, nil, s.hl.LoadAlertsJSONL),
+		loadFile("--rules", o.rules, nil, s.hl.LoadJSONL))
 }
 
-func openOr(path, sample string) (io.ReadCloser, error) {
+// loadFile loads the file that a flag names, or what stands in for it.
+func loadFile(flag, path string, from io.Reader, load func(io.Reader) (int, error)) error {
 	if path != "" {
-		return os.Open(path)
+		f, err := os.Open(path)
+		if err != nil {
+			return exit.Usagef("%s: %v", flag, err)
+		}
+		defer f.Close()
+		from = f
 	}
-	return samples.Open(sample)
+	if from == nil {
+		return nil
+	}
+	if _, err := load(from); err != nil {
+		return exit.Usagef("%s: %v", flag, err)
+	}
+	return nil
 }
 
 func (s *simulators) serve(addr string, h http.Handler) (url string, err error) {

@@ -333,7 +333,8 @@ func cmdHL(ts *testscript.TestScript, _ bool, args []string) {
 		f, err := os.Open(ts.MkAbs(args[1]))
 		ts.Check(err)
 		defer f.Close()
-		ts.Check(w.hl.LoadJSONL(f))
+		_, err = w.hl.LoadJSONL(f)
+		ts.Check(err)
 	case "set":
 		if !w.hl.Edit(args[1], w.rule(ts, args[1], args[2]).ID, func(r *hlsim.Rule) {
 			for _, a := range args[3:] {

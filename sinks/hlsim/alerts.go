@@ -12,7 +12,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"sort"
 	"strings"
@@ -263,16 +262,6 @@ func (s *Sim) LoadAlertsJSONL(r io.Reader) (int, error) {
 		return 0, err
 	}
 	return len(all), nil
-}
-
-// LoadAlertsFile reads a file as LoadAlertsJSONL does.
-func (s *Sim) LoadAlertsFile(path string) (int, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	return s.LoadAlertsJSONL(f)
 }
 
 // AlertCount is the number of alerts that are held, whether the index shows them or not.

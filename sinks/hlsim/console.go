@@ -158,19 +158,20 @@ func (s *Sim) Load(kind, sourceID string, rules []Rule) error {
 }
 
 // LoadJSONL reads rules, one JSON object a line: kind, list (from_OpenCTI when missing), and the rule's own members. It
-// makes the lists.
-func (s *Sim) LoadJSONL(r io.Reader) error {
+// makes the lists, and gives the number of rules.
+func (s *Sim) LoadJSONL(r io.Reader) (int, error) {
+	n := 0
 	byKind := map[string]map[string][]Rule{}
 	scan := bufio.NewScanner(r)
 	scan.Buffer(nil, 16<<20)
-	for n := 1; scan.Scan(); n++ {
+	for at := 1; scan.Scan(); at++ {
 		if strings.TrimSpace(scan.Text()) == "" {
 			continue
 		}
 		var head struct{ Kind, List string }
 		var rule Rule
 		if err := errors.Join(json.Unmarshal(scan.Bytes(), &head), json.Unmarshal(scan.Bytes(), &rule)); err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
+			return 0, fmt.Errorf("line %d: %w", at, err)
 		}
 		if head.List == "" {
 			head.List = "from_OpenCTI"
@@ -184,14 +185,15 @@ func (s *Sim) LoadJSONL(r io.Reader) error {
 		for list, rules := range lists {
 			id, err := s.AddSource(kind, list)
 			if err != nil {
-				return err
+				return 0, err
 			}
+			n += len(rules)
 			if err := s.Load(kind, id, rules); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
-	return scan.Err()
+	return n, scan.Err()
 }
 
 // Edit changes a rule as another user does and moves its last_update. It is false when there is no such
