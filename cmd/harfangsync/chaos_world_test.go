@@ -46,6 +46,7 @@ var chaosKinds = []string{"ioc", "sigma", "yara"}
 
 func newChaosWorld(t testing.TB) *chaosWorld {
 	w := &chaosWorld{octi: octisim.New(octisim.Options{Token: simOpenCTIToken}), hl: hlsim.New(hlsim.Options{Token: simHarfangLabToken})}
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.StateDelay = 10 * time.Millisecond })
 	o, h := httptest.NewServer(w.octi), httptest.NewServer(w.hl)
 	o.Config.ErrorLog, h.Config.ErrorLog = nil, nil
 	w.octiURL, w.hlURL = o.URL, h.URL

@@ -82,6 +82,34 @@ func TestConnectorsMeetTheBroker(t *testing.T) {
 	})
 }
 
+// An answer about a state may be out of date when it comes, and a question wait before it is looked at.
+func TestStatesTravel(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := registered(t, Options{Now: time.Now})
+		s.SetKnobs(func(k *Knobs) { k.StateDelay = time.Second })
+		seen, old := map[string]bool{}, 0
+		for range 50 {
+			sent := time.Now()
+			go func() {
+				time.Sleep(500 * time.Millisecond)
+				s.SetConnector(conID, time.Now().String())
+			}()
+			got, _ := ask(t, s, `query($id: String!) { connector(id: $id) { connector_state } }`, map[string]any{"id": conID}).get("connector", "connector_state").(string)
+			seen[time.Since(sent).String()] = true
+			time.Sleep(sent.Add(2 * time.Second).Sub(time.Now()))
+			if now, _ := s.Connector(conID); got != now {
+				old++
+			}
+		}
+		if len(seen) < 10 || old == 0 || old == 50 {
+			t.Errorf("50 answers took %d times, and %d gave what was no more", len(seen), old)
+		}
+		asked := time.Now()
+		ask(t, s, `{ about { version } }`, nil)
+		simtest.Is(t, "another question took", 0, time.Since(asked))
+	})
+}
+
 func TestUnknownConnector(t *testing.T) {
 	s := five(Options{})
 	r := ask(t, s, pingQuery, map[string]any{"id": "nobody", "state": "x"})

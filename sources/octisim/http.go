@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"mime"
 	"net/http"
 	"strconv"
@@ -52,10 +53,14 @@ func (s *Sim) graphql(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusInternalServerError, code, "Work is not alive")
 		return
 	}
-	if wait := s.hooks(q); wait > 0 && !simhttp.Wait(r, wait) {
+	there, back := s.hooks(q)
+	if !simhttp.Wait(r, there) {
 		return
 	}
-	writeJSON(w, http.StatusOK, s.ask(bearer(r), q))
+	answer := s.ask(bearer(r), q)
+	if simhttp.Wait(r, back) {
+		writeJSON(w, http.StatusOK, answer)
+	}
 }
 
 func (s *Sim) atLeast(v string) bool {
@@ -147,9 +152,9 @@ func bearer(r *http.Request) string {
 	return token
 }
 
-// hooks calls BeforePage for every listing that the question asks for, and gives the time that the
-// broker takes if it is asked for what wants it.
-func (s *Sim) hooks(q question) (broker time.Duration) {
+// hooks calls BeforePage for every listing that the question asks for, and gives the time that what it asks
+// for takes: until it is looked at, and from then on.
+func (s *Sim) hooks(q question) (there, back time.Duration) {
 	s.mu.Lock()
 	var asked []*ast.Field
 	if d, ps := s.document(q.Query); ps == nil {
@@ -160,9 +165,12 @@ func (s *Sim) hooks(q question) (broker time.Duration) {
 	hook := s.knobs.BeforePage
 	var calls []func()
 	for _, f := range asked {
+		if d := s.knobs.StateDelay; d > 0 && f.Definition.Type.Name() == "Connector" {
+			there, back = rand.N(d), rand.N(d)
+		}
 		switch {
 		case f.Name == "registerConnector" || f.Name == "stixBundlePush":
-			broker = s.knobs.BrokerDelay
+			there += s.knobs.BrokerDelay
 		case hook != nil && strings.HasSuffix(f.Definition.Type.Name(), "Connection"):
 			n := s.pages[f.Name] + 1
 			if after, _ := q.Variables["after"].(string); after == "" {
@@ -175,7 +183,7 @@ func (s *Sim) hooks(q question) (broker time.Duration) {
 	for _, call := range calls {
 		call()
 	}
-	return broker
+	return there, back
 }
 
 // document parses a text, or finds it parsed.

@@ -64,6 +64,7 @@ type Knobs struct {
 
 	BrokerDelay   time.Duration `json:"broker_delay"`    // of what the message broker takes part in: registering a connector, pushing
 	NewQueueDelay time.Duration `json:"new_queue_delay"` // from a connector's first registration until its bundles are looked at
+	StateDelay    time.Duration `json:"state_delay"`     // up to so long, at random, a question about a connector's state travels, and its answer
 	LockPings     int           `json:"lock_pings"`      // so many pings find the connector locked
 	OverrunPages  int           `json:"overrun_pages"`   // so many lists of an indicator's observables overrun the search engine
 	DownStatus    int           `json:"down_status"`     // what a proxy answers while the platform is down; 0 cuts connections
