@@ -26,6 +26,11 @@ const (
 	DetectionOff    Reason = "detection_off"
 	ExistsElsewhere Reason = "exists_elsewhere"
 	DuplicateMerged Reason = "duplicate_merged"
+
+	UnsupportedLogsource Reason = "unsupported_logsource"
+	UnsupportedField     Reason = "unsupported_field"
+	UnsupportedEvent     Reason = "unsupported_event"
+	MatchesEverything    Reason = "matches_everything"
 )
 
 // Change reasons.

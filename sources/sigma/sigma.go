@@ -1,0 +1,178 @@
+// Package sigma says Sigma rules in HarfangLab's own terms.
+//
+// Public rules are written in Sysmon's and Windows' words. HarfangLab's agents know other words for
+// most of them, and ignore a whole rule over one that they do not know, without telling. Translate
+// writes the logsource, the fields and the conditions of a rule so that agents know them, leaves every
+// other byte of it alone, and says what it changed, what the rule misses now, or why it cannot be said.
+// A translated rule never fires on more than its author's. What agents know is in table.yaml.
+package sigma
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/yamltext"
+)
+
+// Rule is a Sigma rule as it is deployed.
+type Rule struct {
+	Text    string
+	Changes []string // what was changed, for people
+	Notes   []string // "narrower: ..." and "wider: ...", which events are missed or seen as well
+}
+
+// detection is what of a rule decides on which events it fires.
+type detection struct {
+	source, node *yaml.Node
+	selections   []string
+	conditions   []*yaml.Node // the condition's scalars
+	parsed       []*condition
+}
+
+// detectionOf reads what decides of a rule; nil without an error is no rule at all.
+func detectionOf(root *yaml.Node) (*detection, error) {
+	d := &detection{source: yamltext.Member(root, "logsource"), node: yamltext.Member(root, "detection")}
+	if d.source == nil || d.source.Kind != yaml.MappingNode || d.node == nil || d.node.Kind != yaml.MappingNode {
+		return nil, nil
+	}
+	for i := 0; i+1 < len(d.node.Content); i += 2 {
+		if name := d.node.Content[i].Value; name != "condition" && name != "timeframe" {
+			d.selections = append(d.selections, name)
+		}
+	}
+	switch c := yamltext.Member(d.node, "condition"); {
+	case c == nil:
+		return nil, nil
+	case c.Kind == yaml.ScalarNode:
+		d.conditions = []*yaml.Node{c}
+	case c.Kind == yaml.SequenceNode:
+		d.conditions = c.Content
+	}
+	for _, c := range d.conditions {
+		parsed, err := parseCondition(c.Value, d.selections)
+		if err != nil {
+			return nil, err
+		}
+		d.parsed = append(d.parsed, parsed)
+	}
+	return d, nil
+}
+
+// value is what the conditions come to: one that holds is enough.
+func (d *detection) value(of func(name string) truth) truth {
+	best := never
+	for _, c := range d.parsed {
+		best = max(best, c.root.value(of))
+	}
+	return best
+}
+
+// selectionValue is what a selection comes to where its tests come to what test says.
+func selectionValue(n *yaml.Node, test func(field, modifiers string, value *yaml.Node) truth) truth {
+	switch n.Kind {
+	case yaml.MappingNode:
+		all := always
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			field, modifiers, _ := strings.Cut(n.Content[i].Value, "|")
+			all = min(all, test(field, modifiers, n.Content[i+1]))
+		}
+		return all
+	case yaml.SequenceNode:
+		best := never
+		for _, c := range n.Content {
+			best = max(best, selectionValue(c, test))
+		}
+		return best
+	}
+	return test("", "", n)
+}
+
+// values are the scalars of a test.
+func values(n *yaml.Node) []*yaml.Node {
+	if n.Kind == yaml.SequenceNode {
+		return n.Content
+	}
+	return []*yaml.Node{n}
+}
+
+// Check says what Translate would skip of a rule whether it is translated or not: a condition that
+// cannot be read, and one that holds for every event.
+func Check(src string) *reconcile.Skip {
+	root, err := yamltext.Parse(src)
+	if err != nil {
+		return nil // whoever takes the rule says so
+	}
+	d, err := detectionOf(yamltext.Clone(root))
+	switch {
+	case err != nil:
+		return &reconcile.Skip{Reason: reconcile.InvalidRule, Detail: "Sigma: " + err.Error()}
+	case d != nil && d.matchesEverything():
+		return &reconcile.Skip{Reason: reconcile.MatchesEverything, Detail: "its condition holds for an event that none of its tests knows anything of"}
+	}
+	return nil
+}
+
+// Translate says a rule in HarfangLab's terms, or why it cannot be said. A text that is no Sigma rule
+// comes back as it is.
+func Translate(src string) (Rule, *reconcile.Skip) {
+	if skip := Check(src); skip != nil {
+		return Rule{}, skip
+	}
+	root, err := yamltext.Parse(src)
+	if err != nil {
+		return Rule{Text: src}, nil
+	}
+	root = yamltext.Clone(root)
+	if d, _ := detectionOf(root); d == nil {
+		return Rule{Text: src}, nil
+	}
+	products := []string{strings.ToLower(yamltext.Text(yamltext.Member(yamltext.Member(root, "logsource"), "product")))}
+	if products[0] == "" {
+		category := yamltext.Text(yamltext.Member(yamltext.Member(root, "logsource"), "category"))
+		products = slices.DeleteFunc(slices.Sorted(maps.Keys(known().Products)), func(p string) bool {
+			return known().Products[p].Categories[category] == nil
+		})
+	}
+	return translateFor(src, root, products)
+}
+
+// translateFor translates a rule for the agents of some products, which have to agree on its text; those
+// that know less of it than the first are said.
+func translateFor(src string, root *yaml.Node, products []string) (rule Rule, skip *reconcile.Skip) {
+	if len(products) == 0 {
+		return Rule{}, &reconcile.Skip{Reason: reconcile.UnsupportedLogsource, Detail: describe(yamltext.Member(root, "logsource"))}
+	}
+	done := false
+	var without []string
+	for _, p := range slices.Backward(products) { // Windows first, which knows most
+		t := translator{root: yamltext.Clone(root), table: known()}
+		skipped := t.translate(p)
+		var text string
+		if skipped == nil {
+			var err error
+			if text, err = yamltext.Rewrite(src, t.root); err != nil {
+				skipped = &reconcile.Skip{Reason: reconcile.InvalidRule, Detail: "Sigma: " + err.Error()}
+			}
+		}
+		switch {
+		case skipped == nil && !done:
+			rule, done = Rule{Text: text, Changes: t.changes, Notes: t.notes}, true
+		case skipped != nil && skip == nil:
+			skip = skipped
+		}
+		if skipped != nil || text != rule.Text {
+			without = append(without, p)
+		}
+	}
+	if !done {
+		return Rule{}, skip
+	}
+	for _, p := range without {
+		rule.Notes = append(rule.Notes, "narrower: events of "+p)
+	}
+	return rule, nil
+}
