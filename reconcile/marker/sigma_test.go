@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"harfangsync/reconcile/marker"
 )
 
@@ -191,4 +193,34 @@ func FuzzSigma(f *testing.F) {
 			t.Errorf("%q becomes %q: %v", src, text, err)
 		}
 	})
+}
+
+func TestAMarkerIsALineMoreInItsAuthorsText(t *testing.T) {
+	const line = "https://cti.example/dashboard/observations/indicators/2a1b2c3d-4e5f-4000-8000-000000000000#harfangsync=i,1:0000000000000001-stable"
+	ref := marker.SigmaRef{Base: "https://cti.example", Owner: "2a1b2c3d-4e5f-4000-8000-000000000000", Instance: "i", Applied: marker.Applied{Known: true, Sent: 1, Maturity: "stable"}}
+	for _, tt := range []struct{ name, src, want string }{
+		{"a list", "title: 😀 one\nreferences:\n  - https://a.example  # seen\n\n# why\nlevel: high\n", "title: 😀 one\nreferences:\n  - https://a.example  # seen\n  - 'REF'\n\n# why\nlevel: high\n"},
+		{"a flow list", "references: [ 'a' ]\r\ntitle: >\r\n  folded\r\n  text\r\n", "references: [ 'a', 'REF' ]\r\ntitle: >\r\n  folded\r\n  text\r\n"},
+		{"a single one", "references: a # x\ntitle: t", "references:\n    - a\n    - 'REF' # x\ntitle: t"},
+		{"none", "title: t\ndetection:\n        a:   1", "title: t\ndetection:\n        a:   1\nreferences:\n    - 'REF'"},
+		{"an empty one", "title: t\nreferences:\nlevel: low\n", "title: t\nreferences:\n    - 'REF'\nlevel: low\n"},
+		{"a former marker", "title: t\nreferences:\n    - b\n    - " + line + ",disabled\n", "title: t\nreferences:\n    - b\n    - 'REF'\n"},
+		{"a former marker alone", "title: t\nreferences: [\"" + line + ",disabled\"]\n", "title: t\nreferences:\n    - 'REF'\n"},
+	} {
+		r, err := marker.ReadSigma(tt.src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Render("", ref)
+		if d := cmp.Diff(strings.ReplaceAll(tt.want, "REF", line), got); d != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", tt.name, err, d)
+		}
+		back, err := marker.ReadSigma(got)
+		if err != nil || marker.SigmaText("n", back) != marker.SigmaText("n", r) || back.Ref != ref {
+			t.Errorf("%s: read back as %+v, %v", tt.name, back, err)
+		}
+		if plain, err := marker.ReadSigma(marker.PlainSigma(got)); err != nil || marker.SigmaText("n", plain) != marker.SigmaText("n", r) || plain.Ref != ref {
+			t.Errorf("%s: a text encoded anew, as former versions did, compares as another rule", tt.name)
+		}
+	}
 }

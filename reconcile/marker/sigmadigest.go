@@ -1,45 +1,27 @@
 package marker
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
-)
 
-// What aliases may expand to: so many nodes, and so many bytes of text.
-const (
-	mostNodes = 200_000
-	mostBytes = 16 << 20
+	"harfangsync/reconcile/yamltext"
 )
 
 // docDigest covers the meaning of a rule's document: members in any order, scalars by their value
 // and type, the marker left out, and references that are empty without it left out as well.
-func docDigest(doc *yaml.Node) (uint64, error) {
-	w := writer{left: mostNodes}
+func docDigest(doc *yaml.Node) uint64 {
+	var w writer
 	w.mapping(doc, true)
-	if w.err != nil {
-		return 0, w.err
-	}
-	return Hash(w.b.String()), nil
+	return Hash(w.b.String())
 }
 
-type writer struct {
-	b    strings.Builder
-	left int
-	err  error
-}
+type writer struct{ b strings.Builder }
 
 func (w *writer) node(n *yaml.Node) {
-	if w.left--; w.left < 0 || w.b.Len() > mostBytes {
-		w.err = errors.New("too large once its aliases are expanded")
-	}
-	if w.err != nil {
-		return
-	}
 	switch n.Kind {
 	case yaml.AliasNode:
 		w.node(n.Alias)
@@ -71,8 +53,8 @@ func (w *writer) mapping(n *yaml.Node, top bool) {
 	var pairs []pair
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		if top && resolve(k).Value == "references" {
-			others := otherRefs(resolve(v))
+		if top && yamltext.Resolve(k).Value == "references" {
+			others := otherRefs(yamltext.Resolve(v))
 			if len(others) == 0 {
 				continue
 			}
@@ -93,12 +75,11 @@ func (w *writer) mapping(n *yaml.Node, top bool) {
 
 // key is the form of a mapping's key, which may be an alias or a whole collection.
 func (w *writer) key(n *yaml.Node) string {
-	if n = resolve(n); n.Kind == yaml.ScalarNode {
+	if n = yamltext.Resolve(n); n.Kind == yaml.ScalarNode {
 		return scalar(n)
 	}
-	inner := writer{left: w.left, err: w.err}
+	var inner writer
 	inner.node(n)
-	w.left, w.err = inner.left, inner.err
 	return "?" + inner.b.String()
 }
 

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"harfangsync/reconcile/yamltext"
 )
 
 // PlainSigma is a rule's YAML in one form, whoever wrote it: members sorted, block style, no comments,
@@ -15,9 +17,9 @@ func PlainSigma(src string) string {
 	if err != nil {
 		return src
 	}
-	doc := clone(r.doc)
+	doc := yamltext.Clone(r.doc)
 	plain(doc)
-	if text := encodeYAML(doc); text != "" {
+	if text := yamltext.Encode(doc); text != "" {
 		return text
 	}
 	return src
