@@ -12,10 +12,10 @@ func twoSides(t *testing.T) (*Wanted, *Rows) {
 	w, rows := NewWanted(0), NewRows(Identity{Instance: "us"}, func(_, v string) string { return v }, 0)
 	for n := range 20 { // of so many, ids and their digests do not sort alike
 		i := Indicator{ID: fmt.Sprint(n), PatternType: "stix", CreatedAt: time.Unix(1, 0)}
-		w.Add(&i, []Value{{Type: "domain_name", Value: "tied.example"}}, nil)
+		w.Add(&i, Given{Values: []Value{{Type: "domain_name", Value: "tied.example"}}})
 	}
-	w.Add(&Indicator{ID: "s", Name: "s", PatternType: "sigma", Pattern: "title: t\nid: 0e95725d-7320-415d-80f7-004da920fc11\nlogsource: {product: windows}\ndetection: {a: {b: c}, condition: a}\n"}, nil, nil)
-	w.Add(&Indicator{ID: "y", Name: "y", PatternType: "yara", Pattern: "rule y { condition: true }"}, nil, nil)
+	w.Add(&Indicator{ID: "s", Name: "s", PatternType: "sigma", Pattern: "title: t\nid: 0e95725d-7320-415d-80f7-004da920fc11\nlogsource: {product: windows}\ndetection: {a: {b: c}, condition: a}\n"}, Given{})
+	w.Add(&Indicator{ID: "y", Name: "y", PatternType: "yara", Pattern: "rule y { condition: true }"}, Given{})
 	for _, r := range []Row{
 		{Kind: IOC, ID: "1", Type: "domain_name", Value: "tied.example"},
 		{Kind: IOC, ID: "2", Type: "domain_name", Value: "other.example", Comment: `{"managed_by":"harfangsync","instance":"us","indicators":["gone"]}`, Enabled: true},

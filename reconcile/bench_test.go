@@ -29,9 +29,9 @@ func sides(b *testing.B, n, inLists int) (*reconcile.Wanted, *reconcile.Rows) {
 		part := reconcile.NewWanted(chunk)
 		for k := from; k < min(n, from+chunk); k++ {
 			i, v := million(k)
-			w.Add(&i, []reconcile.Value{v}, nil)
+			w.Add(&i, reconcile.Given{Values: []reconcile.Value{v}})
 			if k < inLists {
-				part.Add(&i, []reconcile.Value{v}, nil)
+				part.Add(&i, reconcile.Given{Values: []reconcile.Value{v}})
 			}
 		}
 		if err := part.Seal(); err != nil {

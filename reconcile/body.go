@@ -11,7 +11,7 @@ import (
 // rule now, and e the same as Compute knows it; both are nil when none does.
 func (c *computation) after(group []want, win want, row *Row, e *entry) (*Body, wantRecord, []Owner) {
 	rec, owners := c.describe(group, win)
-	applied := marker.Applied{Known: true, Sent: win.text, Maturity: c.maturity(win)}
+	applied := marker.Applied{Known: true, Sent: win.text, Maturity: c.maturity(win), Source: c.w.sources[win.at]}
 	b := &Body{Enabled: true}
 	c.ask(b, &applied, win, e)
 	switch win.kind {

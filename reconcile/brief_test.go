@@ -99,7 +99,7 @@ func wantedBy(t tb, m reconcile.Mapping, inds ...reconcile.Indicator) *reconcile
 			w.Pass(&inds[i], reconcile.Revoked, "revoked")
 			continue
 		}
-		w.Add(&inds[i], valuesOf(&inds[i]), nil)
+		w.Add(&inds[i], reconcile.Given{Values: valuesOf(&inds[i])})
 	}
 	if err := w.Seal(); err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func (c *computation) create(group []want, known map[uint64]bool) {
 	after, rec, owners := c.after(group, group[0], nil, nil)
 	after.HLStatus = c.maturity(group[0])
 	ch := Change{Kind: group[0].kind, List: c.p.List, Action: Create, Reason: NewIndicator, After: after,
-		Fields: []string{}, Owners: owners, Key: group[0].key, Sent: c.sentOf(group[0])}
+		Fields: []string{}, Owners: owners, Notes: rec.Notes, Key: group[0].key, Sent: c.sentOf(group[0])}
 	if ch.Name = rec.Name; ch.Kind == IOC {
 		ch.Type, ch.Value = rec.Type, rec.Value
 	}

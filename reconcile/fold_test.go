@@ -20,7 +20,7 @@ func fold(t *rapid.T, w *reconcile.Wanted, news map[string]*reconcile.Indicator)
 		case i.Revoked:
 			w.Pass(i, reconcile.Revoked, "revoked")
 		default:
-			w.Add(i, valuesOf(i), nil)
+			w.Add(i, reconcile.Given{Values: valuesOf(i)})
 		}
 	}
 	if err := w.Seal(); err != nil {

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -144,8 +145,21 @@ func (c *computation) difference(e *entry, group []want) (Reason, Cause) {
 		return OwnersChanged, SourceChanged
 	case e.known && e.sent == win.text:
 		return FieldsChanged, Drifted
+	case c.sameAuthor(e, win):
+		return FieldsChanged, MappingChanged
 	}
 	return FieldsChanged, SourceChanged
+}
+
+// sameAuthor says whether a Sigma rule was written from the text that its author has now, so that only our
+// own way of saying it has changed.
+func (c *computation) sameAuthor(e *entry, win want) bool {
+	if win.kind != Sigma || !e.known {
+		return false
+	}
+	row := c.rows.read(e.at)
+	rule, err := marker.ReadSigma(row.Content)
+	return err == nil && rule.Ref.Applied.Author() == cmp.Or(c.w.sources[win.at], win.text)
 }
 
 // pin notes a row that a person disabled, and that is wanted.
@@ -171,7 +185,7 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	}
 	before := beside(&row, after)
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: a, Reason: why, Cause: cause, ID: row.ID, Before: before, After: after,
-		Fields: differing(row.Kind, before, after), Owners: owners, Key: e.key, Sent: c.sentOf(win)}
+		Fields: differing(row.Kind, before, after), Owners: owners, Notes: rec.Notes, Key: e.key, Sent: c.sentOf(win)}
 	ch.nameFrom(&row, c.rows.canon)
 	if row.Kind != IOC {
 		ch.Name = rec.Name

@@ -82,6 +82,7 @@ type Change struct {
 	After  *Body    `json:"after"`
 	Fields []string `json:"fields"`
 	Owners []Owner  `json:"owners"`
+	Notes  []string `json:"notes,omitempty"` // which events the rule misses, and which it sees as well
 	// Key is the identity of the rule, and Sent the digest of the wanted text with the fields that a mapping asks
 	// for: together they are what is remembered of a refused rule.
 	Key  Key    `json:"key"`

@@ -18,6 +18,24 @@ import (
 // Value is one IOC that an indicator gives: a HarfangLab type and a canonical value.
 type Value struct{ Type, Value string }
 
+// Given is what an indicator gives: the values of a STIX pattern, or the text of its one rule, and what of
+// it gives no rule.
+type Given struct {
+	Values  []Value
+	Text    string   // of a Sigma or YARA rule as it is deployed; "" is as it is written
+	Changes []string // what was changed of the rule, for people
+	Notes   []string // which events the rule misses, and which it sees as well
+	Skips   []Skip
+}
+
+// Identities are the rules that an indicator gives, in the form of Finding's values.
+func (g *Given) Identities(ind *Indicator) []Value {
+	if v, ok := RuleOf(ind); ok && len(g.Skips) == 0 {
+		return []Value{v}
+	}
+	return g.Values
+}
+
 // Wanted is the whole set of rules that OpenCTI asks for. Add every indicator that was read, then
 // Seal. Only digests stay in memory; the texts wait in a spool, whose first failure stays and is an
 // error of Seal and of what is made of the set. It is not safe for concurrent use.
@@ -26,7 +44,8 @@ type Wanted struct {
 	entries []want
 	seen    []seen
 	skips   []numberedSkip
-	derived map[int64]bool // Sigma rules whose YAML carries no id
+	derived map[int64]bool   // Sigma rules whose YAML carries no id
+	sources map[int64]uint64 // of rules that are deployed otherwise than they are written: the text's digest as it is written
 	enc     spool.Encoder
 	digest  string
 	mapping Mapping
@@ -69,7 +88,7 @@ var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowT
 func NewWanted(expect int) *Wanted {
 	return &Wanted{
 		store: spool.New(), entries: make([]want, 0, expect), seen: make([]seen, 0, expect),
-		derived: map[int64]bool{},
+		derived: map[int64]bool{}, sources: map[int64]uint64{},
 	}
 }
 
@@ -99,25 +118,25 @@ func (w *Wanted) number() uint32 {
 	return w.next - 1
 }
 
-// Add adds a selected indicator: its values when it is a STIX pattern, its rule when it is Sigma or
-// YARA. An indicator that is added again replaces what it gave before.
-func (w *Wanted) Add(ind *Indicator, values []Value, skips []Skip) {
+// Add adds a selected indicator with what it gives. One that is added again replaces what it gave before.
+func (w *Wanted) Add(ind *Indicator, g Given) {
 	seq := w.number()
 	kind := patternKind(ind.PatternType)
 	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true})
-	for _, s := range skips {
+	for _, s := range g.Skips {
 		s.Indicator = ind.ID
 		w.skips = append(w.skips, numberedSkip{s, seq})
 	}
-	switch kind {
-	case IOC:
+	switch {
+	case kind == IOC:
 		text := marker.IOCText(ind.Description, ind.StandardID, ind.Platforms)
-		for _, v := range values {
-			w.put(ind, seq, IOC, v, text, ind.Description, "")
+		for _, v := range g.Values {
+			w.put(ind, seq, IOC, v, text, ind.Description, "", nil)
 		}
-	case Sigma:
-		w.addSigma(ind, seq)
-	case YARA:
+	case len(g.Skips) > 0:
+	case kind == Sigma:
+		w.addSigma(ind, seq, &g)
+	case kind == YARA:
 		w.addYARA(ind, seq)
 	}
 }
@@ -126,8 +145,9 @@ func (w *Wanted) refuse(ind *Indicator, seq uint32, detail string) {
 	w.skips = append(w.skips, numberedSkip{Skip{ind.ID, InvalidRule, detail}, seq})
 }
 
-func (w *Wanted) addSigma(ind *Indicator, seq uint32) {
-	rule, err := marker.ParseSigma(ind.Pattern)
+func (w *Wanted) addSigma(ind *Indicator, seq uint32, g *Given) {
+	text := cmp.Or(g.Text, ind.Pattern)
+	rule, err := marker.ParseSigma(text)
 	if err != nil {
 		w.refuse(ind, seq, "Sigma: "+err.Error())
 		return
@@ -141,9 +161,18 @@ func (w *Wanted) addSigma(ind *Indicator, seq uint32) {
 		return
 	}
 	name := ruleName(ind, rule.Title)
-	at := w.put(ind, seq, Sigma, Value{Value: rule.ID}, marker.SigmaText(name, rule), ind.Pattern, name)
+	at := w.put(ind, seq, Sigma, Value{Value: rule.ID}, marker.SigmaText(name, rule), text, name, g.Notes)
 	if derived {
 		w.derived[at] = true
+	}
+	if text == ind.Pattern {
+		return
+	}
+	if author, err := marker.ReadSigma(ind.Pattern); err == nil {
+		if derived {
+			author = author.WithID(rule.ID)
+		}
+		w.sources[at] = marker.SigmaText(name, author)
 	}
 }
 
@@ -154,7 +183,7 @@ func (w *Wanted) addYARA(ind *Indicator, seq uint32) {
 		return
 	}
 	name := ruleName(ind, names[0])
-	w.put(ind, seq, YARA, Value{Value: ind.ID}, marker.YARAText(name, ind.Pattern), ind.Pattern, name)
+	w.put(ind, seq, YARA, Value{Value: ind.ID}, marker.YARAText(name, ind.Pattern), ind.Pattern, name, nil)
 }
 
 func ruleName(ind *Indicator, fallback string) string {
@@ -182,7 +211,7 @@ func patternKind(t string) Kind {
 	return 0
 }
 
-func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, body, name string) (at int64) {
+func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, body, name string, notes []string) (at int64) {
 	e := &w.enc
 	e.Reset()
 	e.String(v.Type)
@@ -198,6 +227,7 @@ func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, b
 		score = int8(min(max(*ind.Score, 0), 100))
 	}
 	e.Int(int64(score))
+	e.Strings(notes)
 	at = w.store.Put(e.Bytes())
 	_, entry := w.mapping.Match(ind, k, v.Type)
 	w.entries = append(w.entries, want{
@@ -210,9 +240,10 @@ func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, b
 // wantRecord is the text of one want.
 type wantRecord struct {
 	Type, Value, Name string
-	Body              string // description of an IOC, pattern of Sigma and YARA
+	Body              string // description of an IOC, text of Sigma and YARA
 	Platforms         []string
 	Owner             Owner
+	Notes             []string
 }
 
 // read is the text of a want, or nothing at all once the spool has failed.
@@ -223,6 +254,7 @@ func (w *Wanted) read(at int64) wantRecord {
 	if s := int(d.Int()); s >= 0 {
 		r.Owner.Score = &s
 	}
+	r.Notes = d.Strings()
 	return r
 }
 

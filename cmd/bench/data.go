@@ -72,7 +72,7 @@ func eachRow(n int, visit func(reconcile.Indicator, reconcile.Row) error) error 
 		for i := from; i < to; i++ {
 			ind := indicator(i)
 			byID[ind.ID] = ind
-			w.Add(&ind, []reconcile.Value{value(i)}, nil)
+			w.Add(&ind, reconcile.Given{Values: []reconcile.Value{value(i)}})
 		}
 		empty := newRows(0)
 		if err := errors.Join(w.Seal(), empty.Seal(w)); err != nil {
@@ -107,7 +107,7 @@ func sets(n int) (*reconcile.Wanted, *reconcile.Rows, error) {
 	i := 0
 	err := eachRow(n, func(ind reconcile.Indicator, row reconcile.Row) error {
 		i++
-		w.Add(&ind, []reconcile.Value{{Type: row.Type, Value: row.Value}}, nil)
+		w.Add(&ind, reconcile.Given{Values: []reconcile.Value{{Type: row.Type, Value: row.Value}}})
 		rows.Add(&row)
 		return nil
 	})

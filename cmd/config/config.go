@@ -108,6 +108,7 @@ type Sync struct {
 	Deadline       time.Duration // the whole command; 0 is none
 	ValuesFrom     string        // FromBoth or FromPattern
 	Hashes         string        // AllHashes or StrongestHash
+	Sigma          string        // TranslateSigma or VerbatimSigma
 	Detection      string        // DetectionStream, DetectionRequired or DetectionAny
 	Exclusions     []string      // files
 	// Excluded are the values that are never deployed: those of the files, and the built-in ones with
@@ -164,6 +165,9 @@ const (
 
 	AllHashes     = "all"
 	StrongestHash = "strongest"
+
+	TranslateSigma = "translate"
+	VerbatimSigma  = "verbatim"
 
 	DetectionStream   = "stream"
 	DetectionRequired = "required"

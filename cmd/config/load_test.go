@@ -138,6 +138,7 @@ var everySetting = []struct {
 	{"sync.deadline", "HARFANGSYNC_DEADLINE", `"none"`, tries{{"1h", `"1h"`}, {"0", `"none"`}, {"None", `"none"`}, {"1h30m", `"1h30m"`}, {"soon", "!no duration"}}},
 	{"sync.values_from", "HARFANGSYNC_VALUES_FROM", `"pattern+observables"`, tries{{"Pattern", `"pattern"`}, {"observables", "!none of its values"}}},
 	{"sync.hashes", "HARFANGSYNC_HASHES", `"all"`, tries{{"strongest", `"strongest"`}, {"best", "!none of its values"}}},
+	{"sync.sigma", "HARFANGSYNC_SIGMA", `"translate"`, tries{{"Verbatim", `"verbatim"`}, {"off", "!none of its values"}}},
 	{"sync.detection", "HARFANGSYNC_DETECTION", `"stream"`, tries{{"required", `"required"`}, {"any", `"any"`}, {"true", "!none of its values"}}},
 	{"sync.min_score", "HARFANGSYNC_MIN_SCORE", `"none"`, tries{{"0", `0`}, {"70", `70`}, {"none", `"none"`}, {"101", "!from 0 to 100"}}},
 	{"sync.labels", "HARFANGSYNC_LABELS", `[]`, tries{{"Blocklist, apt ,\n blocklist,", `["apt","blocklist"]`}, {"a\x1bb", "!do not print"}}},

@@ -105,7 +105,7 @@ func TestSettingsDigest(t *testing.T) {
 		return config.SettingsDigest(c)
 	}
 	plain := digest("")
-	if want := "31bf2f5e9934a869740fa96334ac848c86be09c536320cf9d8ff036b79a9a190"; plain != want {
+	if want := "a48fcdc857e9f92268d2df409f458be253efe971db836ac067749708ed9c3116"; plain != want {
 		t.Errorf("digest of the defaults is %s, was %s: saved plans of the release before become stale", plain, want)
 	}
 	for _, same := range []string{
@@ -123,7 +123,7 @@ func TestSettingsDigest(t *testing.T) {
 		"OPENCTI_URL=https://o", "CONNECTOR_ID=" + id, "CONNECTOR_LIVE_STREAM_ID=" + id, "HARFANGLAB_SOURCE_LIST_NAME=x", "HARFANGLAB_REMOVE_INDICATOR=true", "HARFANGLAB_RULE_MATURITY=testing",
 		"HARFANGSYNC_VALUES_FROM=pattern", "HARFANGSYNC_HASHES=strongest", "HARFANGSYNC_DETECTION=any", "HARFANGSYNC_MIN_SCORE=0", "HARFANGSYNC_LABELS=a", "HARFANGSYNC_LABELS=a,b",
 		"HARFANGSYNC_EXCLUDE_LABELS=a", "HARFANGSYNC_MAX_TLP=RED", "HARFANGSYNC_EXCLUSIONS=a.txt", "HARFANGSYNC_EXCLUSIONS=b.txt", "HARFANGSYNC_BUILTIN_EXCLUSIONS=false",
-		"HARFANGSYNC_ANALYST_DISABLE=revert", "HARFANGSYNC_UNMANAGED=adopt", "HARFANGSYNC_POLICY=create-only",
+		"HARFANGSYNC_ANALYST_DISABLE=revert", "HARFANGSYNC_UNMANAGED=adopt", "HARFANGSYNC_POLICY=create-only", "HARFANGSYNC_SIGMA=verbatim",
 	} {
 		d := digest(other)
 		if before, twice := seen[d]; twice {

@@ -175,6 +175,8 @@ func settingsOf(c *Config) []setting {
 			about: "Limit for the whole command."},
 		{path: "sync.values_from", kind: word(&c.Sync.ValuesFrom, FromBoth, FromPattern), def: FromBoth, shapes: true,
 			about: "Whether observables attached to a STIX indicator count beside its pattern."},
+		{path: "sync.sigma", kind: word(&c.Sync.Sigma, TranslateSigma, VerbatimSigma), def: TranslateSigma, shapes: true,
+			about: "Whether a Sigma rule is said in HarfangLab's own terms, without which agents ignore it, or deployed as it is written."},
 		{path: "sync.hashes", kind: word(&c.Sync.Hashes, AllHashes, StrongestHash), def: AllHashes, shapes: true,
 			about: "Whether each hash of one file gives a rule, or the strongest alone."},
 		{path: "sync.detection", kind: word(&c.Sync.Detection, DetectionStream, DetectionRequired, DetectionAny), def: DetectionStream, shapes: true,

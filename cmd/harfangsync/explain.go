@@ -29,6 +29,10 @@ type explainedRule struct {
 	Value string `json:"value,omitempty"`
 	Name  string `json:"name,omitempty"`
 	ID    string `json:"id,omitempty"`
+	// Text is a Sigma rule's where it is deployed otherwise than it is written; Changes says how.
+	Text    string   `json:"text,omitempty"`
+	Changes []string `json:"changes,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
 	// Mapping is the entry of sync.mapping that counts for it; nil where none does, or no indicator is known.
 	Mapping *explainedMapping `json:"mapping,omitempty"`
 }
@@ -39,21 +43,24 @@ type explainedSkip struct {
 }
 
 // explained is the meaning of an indicator, to which a mapping may say more.
-func explained(ind *reconcile.Indicator, meaning func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip), mapping reconcile.Mapping) explainedMeaning {
+func explained(ind *reconcile.Indicator, meaning func(*reconcile.Indicator) reconcile.Given, mapping reconcile.Mapping) explainedMeaning {
 	x := explainedMeaning{Rules: []explainedRule{}, Skipped: []explainedSkip{}}
-	if !strings.EqualFold(ind.PatternType, "stix") {
+	given := meaning(ind)
+	if !strings.EqualFold(ind.PatternType, "stix") && len(given.Skips) == 0 {
 		if r, err := reconcile.CheckRule(ind); err == nil {
-			x.Rules = append(x.Rules, explainedRule{Kind: ind.PatternType, Name: r.Name, ID: r.ID, Mapping: explainMapping(mapping, ind, strings.ToLower(ind.PatternType), "")})
+			rule := explainedRule{Kind: ind.PatternType, Name: r.Name, ID: r.ID, Changes: given.Changes, Notes: given.Notes, Mapping: explainMapping(mapping, ind, strings.ToLower(ind.PatternType), "")}
+			if given.Text != ind.Pattern {
+				rule.Text = given.Text
+			}
+			x.Rules = append(x.Rules, rule)
 		} else {
 			x.Skipped = append(x.Skipped, explainedSkip{reconcile.InvalidRule, err.Error()})
 		}
-		return x
 	}
-	values, skips := meaning(ind)
-	for _, v := range values {
+	for _, v := range given.Values {
 		x.Rules = append(x.Rules, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value, Mapping: explainMapping(mapping, ind, "ioc", v.Type)})
 	}
-	for _, s := range skips {
+	for _, s := range given.Skips {
 		x.Skipped = append(x.Skipped, explainedSkip{s.Reason, s.Detail})
 	}
 	return x
@@ -65,6 +72,12 @@ func (x *explainedMeaning) lines(w io.Writer, indent string) {
 		fmt.Fprintln(w, indent+"+ "+render.Escape(joined(r.Kind, r.Type, r.Value, r.Name, r.ID)))
 		if words := r.Mapping.words(); words != "" {
 			fmt.Fprintln(w, indent+"  "+words)
+		}
+		for _, what := range slices.Concat(r.Changes, r.Notes) {
+			fmt.Fprintln(w, indent+"  "+render.Escape(what))
+		}
+		for line := range strings.Lines(r.Text) {
+			fmt.Fprintln(w, indent+"  | "+render.Escape(strings.TrimRight(line, "\r\n")))
 		}
 	}
 	for _, s := range x.Skipped {

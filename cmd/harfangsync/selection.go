@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
@@ -14,6 +15,7 @@ import (
 	"harfangsync/sources/exclude"
 	"harfangsync/sources/opencti"
 	"harfangsync/sources/pattern"
+	"harfangsync/sources/sigma"
 )
 
 // stream adopts the filters of the configured stream. ownFilter says that there are none and the built-in
@@ -59,7 +61,7 @@ func filterDigest(stream string, s *reconcile.Selection) string {
 
 // meaningDigest covers what decides which values an indicator gives.
 func meaningDigest(s *config.Sync) string {
-	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, exclude.Version()))
+	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, exclude.Version(), s.Sigma, sigma.Version()))
 	return hex.EncodeToString(h[:8])
 }
 
@@ -67,11 +69,23 @@ func patternOptions(s *config.Sync) pattern.Options {
 	return pattern.Options{StrongestHash: s.Hashes == config.StrongestHash, Observables: s.Observables(), Excluded: s.Excluded.Match}
 }
 
-// meaning turns a STIX indicator into values and skips.
-func meaning(opts pattern.Options) func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
-	return func(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
-		r := pattern.Deploy(ind.Pattern, ind.Observables, opts)
-		return r.Values, r.Skipped
+// meaning says what an indicator gives, by the settings of STIX patterns and of Sigma rules.
+func meaning(opts pattern.Options, sigmaMode string) func(*reconcile.Indicator) reconcile.Given {
+	return func(ind *reconcile.Indicator) (g reconcile.Given) {
+		switch strings.ToLower(ind.PatternType) {
+		case "stix":
+			r := pattern.Deploy(ind.Pattern, ind.Observables, opts)
+			g.Values, g.Skips = r.Values, r.Skipped
+		case "sigma":
+			rule, skip := sigma.Rule{Text: ind.Pattern}, sigma.Check(ind.Pattern)
+			if skip == nil && sigmaMode == config.TranslateSigma {
+				rule, skip = sigma.Translate(ind.Pattern)
+			}
+			if g.Text, g.Changes, g.Notes = rule.Text, rule.Changes, rule.Notes; skip != nil {
+				g.Skips = []reconcile.Skip{*skip}
+			}
+		}
+		return g
 	}
 }
 

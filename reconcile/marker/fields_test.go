@@ -48,6 +48,9 @@ func TestAppliedComesBack(t *testing.T) {
 				a.Kept = letters.Draw(t, "kept")
 			}
 		}
+		if rapid.Bool().Draw(t, "translated") {
+			a.Source = rapid.Uint64Min(1).Draw(t, "source")
+		}
 		if got := marker.ParseApplied(a.String()); got != a {
 			t.Fatalf("%s: %+v, want %+v", a, got, a)
 		}

@@ -8,6 +8,7 @@
 package marker
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -32,7 +33,7 @@ const (
 const Product = "harfangsync"
 
 // Applied is what a marker notes about our last write, written
-// "1:<sent>-<maturity>[-<stored>][-m<asked>[<kept>]]".
+// "1:<sent>-<maturity>[-<stored>][-m<asked>[<kept>]][-t<source>]".
 // The number is the version of the digest algorithm; a note of another version is not Known, and
 // what is not known is never a difference.
 type Applied struct {
@@ -42,6 +43,7 @@ type Applied struct {
 	Stored   uint64 // digest of what the server made of that text, an IOC's without platforms; 0 when it kept it
 	Asked    Fields // that a mapping asked for; zero for none
 	Kept     Fields // what the server holds of these instead, where it did not take them; zero when it took all
+	Source   uint64 // digest of the text as its author wrote it, where another was wanted; 0 where that was
 }
 
 const appliedVersion = "1"
@@ -57,6 +59,9 @@ func (a Applied) String() string {
 		if a.Kept != (Fields{}) {
 			s += a.Kept.String()
 		}
+	}
+	if a.Source != 0 {
+		s += fmt.Sprintf("-t%016x", a.Source)
 	}
 	return s
 }
@@ -77,6 +82,12 @@ func ParseApplied(s string) Applied {
 	}
 	a := Applied{Known: true, Sent: sent, Maturity: parts[1]}
 	parts = parts[2:]
+	if n := len(parts); n > 0 && strings.HasPrefix(parts[n-1], "t") {
+		if a.Source, err = strconv.ParseUint(parts[n-1][1:], 16, 64); err != nil {
+			return Applied{}
+		}
+		parts = parts[:n-1]
+	}
 	if len(parts) > 0 && !strings.HasPrefix(parts[0], "m") {
 		if a.Stored, err = strconv.ParseUint(parts[0], 16, 64); err != nil {
 			return Applied{}
@@ -101,6 +112,9 @@ func (a *Applied) parseFields(s string) (ok bool) {
 	a.Kept, ok = ParseFields(s[len(a.Asked):])
 	return ok
 }
+
+// Author is the digest of the text as its author wrote it.
+func (a Applied) Author() uint64 { return cmp.Or(a.Source, a.Sent) }
 
 // Hash is a digest of parts that tells ("ab","c") from ("a","bc"). It is never 0.
 func Hash(parts ...string) uint64 {

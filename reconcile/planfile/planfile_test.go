@@ -43,7 +43,7 @@ func compute(t testing.TB, p reconcile.Policy, rows []reconcile.Row, inds ...rec
 			values = []reconcile.Value{{Type: typ, Value: value}}
 			skips = []reconcile.Skip{{Reason: reconcile.PatternAnd, Detail: "two of them"}}
 		}
-		w.Add(&inds[i], values, skips)
+		w.Add(&inds[i], reconcile.Given{Values: values, Skips: skips})
 	}
 	for i := range rows {
 		r.Add(&rows[i])

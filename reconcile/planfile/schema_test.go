@@ -76,7 +76,7 @@ func mapped(t testing.TB) *planfile.Document {
 	w.Map(reconcile.Mapping{{Mapped: reconcile.Mapped{Level: "high", Confidence: "strong", State: "block"}}})
 	for i := range inds {
 		values := []reconcile.Value{{Type: "domain_name", Value: "a.example"}}
-		w.Add(&inds[i], values, nil)
+		w.Add(&inds[i], reconcile.Given{Values: values})
 	}
 	if err := errors.Join(w.Seal(), empty.Seal(w)); err != nil {
 		t.Fatal(err)

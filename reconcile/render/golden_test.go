@@ -51,7 +51,7 @@ func made(t testing.TB, p reconcile.Policy, evidence map[string]reconcile.Findin
 				}
 			}
 		}
-		w.Add(&inds[i], values, skips)
+		w.Add(&inds[i], reconcile.Given{Values: values, Skips: skips})
 	}
 	for i := range rows {
 		r.Add(&rows[i])

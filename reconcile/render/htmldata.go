@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"strings"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
@@ -38,7 +39,7 @@ type pageChange struct {
 	Row     string       `json:"i,omitempty"`
 	Reason  string       `json:"r"`
 	Cause   string       `json:"c,omitempty"`
-	Note    string       `json:"n,omitempty"` // why it is held or skipped, in words
+	Note    string       `json:"n,omitempty"` // why it is held or skipped, or what a rule misses, in words
 	Owners  []int        `json:"o,omitempty"`
 	Fields  [][3]*string `json:"f,omitempty"` // name, before, after; null where there is none
 	Diff    []string     `json:"d,omitempty"` // of a rule's text that changes, as Diff makes it
@@ -53,7 +54,7 @@ func dataOf(d *planfile.Document) *pageData {
 		c := &d.Changes[i]
 		p.explain(c.Reason, c.Cause)
 		p.Changes[i] = pageChange{Action: Escape(string(c.Action)), Kind: c.Kind.String(), Type: Escape(c.Type), Value: Escape(valueOf(c.Kind, c.Value, c.Name)), List: Escape(c.List),
-			Row: Escape(c.ID), Reason: Escape(string(c.Reason)), Cause: Escape(string(c.Cause)), Owners: o.add(c.Owners)}
+			Row: Escape(c.ID), Reason: Escape(string(c.Reason)), Cause: Escape(string(c.Cause)), Note: Escape(strings.Join(c.Notes, "; ")), Owners: o.add(c.Owners)}
 		p.Changes[i].body(c)
 	}
 	for i := range d.Held {
@@ -113,7 +114,7 @@ func (row *pageChange) body(c *reconcile.Change) {
 				row.Diff = append(row.Diff, EscapeLines(line))
 			}
 			if row.Diff == nil {
-				row.Note = "Only the spelling of the text changes."
+				row.Note = strings.TrimPrefix(row.Note+"; Only the spelling of the text changes.", "; ")
 			}
 		case name == "content":
 			if whole := cmp.Or(from, to); whole != nil {

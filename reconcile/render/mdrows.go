@@ -49,7 +49,7 @@ func markdownRow(c *reconcile.Change) string {
 	cells := []string{
 		"`" + c.Action.Symbol() + "`",
 		markdown(Defang(cutRunes(strings.TrimSpace(c.Kind.String()+" "+c.Type), nameLength))) + " " + markdown(Defang(cutRunes(valueOf(c.Kind, c.Value, c.Name), longValue))),
-		markdown(defangWords(cutRunes(whyOf(c), longValue))),
+		markdown(defangWords(cutRunes(strings.Join(append([]string{whyOf(c)}, c.Notes...), "; "), longValue))),
 	}
 	if slices.Contains(changeActions, c.Action) {
 		cells = append(cells, markdown(defangWords(cutRunes(whatChanges(c), 2*longValue))))

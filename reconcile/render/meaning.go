@@ -42,6 +42,11 @@ var meanings = map[reconcile.Reason]string{
 	reconcile.ExistsElsewhere: "another list holds a rule with this Sigma id",
 	reconcile.DuplicateMerged: "another indicator with the same Sigma id has the rule",
 
+	reconcile.UnsupportedLogsource: "HarfangLab's agents have no such events",
+	reconcile.UnsupportedField:     "HarfangLab's events have no such field; an agent ignores a rule that names one",
+	reconcile.UnsupportedEvent:     "HarfangLab's agents do not collect the events that the rule waits for",
+	reconcile.MatchesEverything:    "the rule would fire on every event or file",
+
 	reconcile.Pinned:           "a person disabled it",
 	reconcile.Refused:          "HarfangLab refused this very text; it is not sent again until it changes",
 	reconcile.Unmanaged:        "the rule carries no marker of ours",

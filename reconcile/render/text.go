@@ -105,10 +105,13 @@ type group struct {
 }
 
 func (p *printer) changes() {
-	size, heads := map[group]int{}, headCounts(p.d)
+	size, noted, heads := map[group]int{}, map[group]int{}, headCounts(p.d)
 	for i := range p.d.Changes {
 		if c := &p.d.Changes[i]; c.Action == reconcile.Create {
 			size[groupOf(c)]++
+			if len(c.Notes) > 0 {
+				noted[groupOf(c)]++
+			}
 		}
 	}
 	folded := map[group]bool{}
@@ -127,6 +130,9 @@ func (p *printer) changes() {
 		if !folded[g] {
 			folded[g] = true
 			p.line("%s %d × %s  [%s] (--full lists them)", p.symbol(c.Action), size[g], Escape(strings.TrimSpace(g.kind.String()+" "+g.typ)), Escape(string(g.reason)))
+			if n := noted[g]; n > 0 {
+				p.line("    %d of them are narrower or wider than their authors wrote them", n)
+			}
 		}
 	}
 	if p.o.Full && p.d.Summary.ByAction["unchanged"] > 0 {
@@ -181,6 +187,9 @@ func groupOf(c *reconcile.Change) group { return group{c.Kind, c.Type, c.Reason}
 
 func (p *printer) change(c *reconcile.Change) {
 	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(cutLong(c.Label())), Escape(whyOf(c)), owners(c.Owners))
+	for _, note := range c.Notes {
+		p.line("    %s", Escape(note))
+	}
 	if c.Action != reconcile.Create && c.Action != reconcile.Delete {
 		for _, f := range c.Fields {
 			p.field(c, f)

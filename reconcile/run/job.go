@@ -21,8 +21,8 @@ type Progress interface {
 type Job struct {
 	Source reconcile.Source
 	Sink   reconcile.Sink
-	// Meaning turns a selected STIX indicator into values and skips.
-	Meaning  func(*reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip)
+	// Meaning says what a selected indicator gives.
+	Meaning  func(*reconcile.Indicator) reconcile.Given
 	Canon    func(typ, value string) string
 	Excluded func(typ, value string) bool
 

@@ -273,13 +273,13 @@ func job(t *testing.T, src *source, snk *sink) *run.Job {
 	}
 	return &run.Job{
 		Source: src, Sink: snk,
-		Meaning: func(ind *reconcile.Indicator) (values []reconcile.Value, skips []reconcile.Skip) {
+		Meaning: func(ind *reconcile.Indicator) (g reconcile.Given) {
 			for v := range strings.SplitSeq(ind.Pattern, ";") {
-				if typ, value, ok := strings.Cut(strings.TrimSpace(v), " "); ok {
-					values = append(values, reconcile.Value{Type: typ, Value: value})
+				if typ, value, ok := strings.Cut(strings.TrimSpace(v), " "); ok && ind.PatternType == "stix" {
+					g.Values = append(g.Values, reconcile.Value{Type: typ, Value: value})
 				}
 			}
-			return values, nil
+			return g
 		},
 		Canon: func(_, v string) string { return v },
 		Policy: reconcile.Policy{Own: reconcile.Identity{Instance: us}, List: "from_OpenCTI", Base: "https://cti.example", Maturity: "stable",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -207,15 +206,7 @@ func (j *Job) Want(w *reconcile.Wanted, ind *reconcile.Indicator, now time.Time)
 		w.Pass(ind, why, detail)
 		return
 	}
-	values, skips := j.values(ind)
-	w.Add(ind, values, skips)
-}
-
-func (j *Job) values(ind *reconcile.Indicator) ([]reconcile.Value, []reconcile.Skip) {
-	if !strings.EqualFold(ind.PatternType, "stix") {
-		return nil, nil
-	}
-	return j.Meaning(ind)
+	w.Add(ind, j.Meaning(ind))
 }
 
 // readSink reads the lists, each once more if its first read was incomplete.
@@ -297,11 +288,8 @@ func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.W
 func (j *Job) finding(ind *reconcile.Indicator, w *reconcile.Wanted, matches bool, now time.Time) reconcile.Finding {
 	f := reconcile.Finding{Indicator: *ind, Read: w.WasRead(ind.ID), Matches: matches, Values: map[reconcile.Value]bool{}}
 	f.Judged, _ = j.Selection.Judge(ind, now)
-	values, _ := j.values(ind)
-	for _, v := range values {
-		f.Values[v] = true
-	}
-	if v, ok := reconcile.RuleOf(ind); ok {
+	given := j.Meaning(ind)
+	for _, v := range given.Identities(ind) {
 		f.Values[v] = true
 	}
 	return f
