@@ -325,8 +325,9 @@ func setIndicator(i *octisim.Indicator, key, v string) error {
 
 // cmdHL changes HarfangLab as a person in the console does: load FILE of JSON lines; set KIND KEY
 // key=value...; delete KIND KEY; knobs JSON; promote; rows KIND FILE writes the rules to a file. KEY is
-// a value or a name.
-func cmdHL(ts *testscript.TestScript, _ bool, args []string) {
+// a value or a name. saw NAME is an endpoint that sees what a Sigma or YARA rule is for: the rule fires, or ! it
+// does not.
+func cmdHL(ts *testscript.TestScript, neg bool, args []string) {
 	w := of(ts)
 	switch args[0] {
 	case "load":
@@ -350,6 +351,12 @@ func cmdHL(ts *testscript.TestScript, _ bool, args []string) {
 		w.hl.SetKnobs(func(k *hlsim.Knobs) { ts.Check(strictJSON(args[1], k)) })
 	case "promote":
 		w.hl.Promote()
+	case "saw":
+		ids, err := w.hl.Saw(hlsim.Sighting{Rule: args[1]})
+		ts.Check(err)
+		if fired := len(ids) > 0; fired == neg {
+			ts.Fatalf("hl saw %s: fired %t", args[1], fired)
+		}
 	case "rows":
 		var b strings.Builder
 		for _, r := range w.hl.Rules(args[1]) {

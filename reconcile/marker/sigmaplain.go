@@ -10,14 +10,25 @@ import (
 )
 
 // PlainSigma is a rule's YAML in one form, whoever wrote it: members sorted, block style, no comments,
-// quotes only where they are needed. It is for people who compare two texts of which one was stored by
-// the manager, which writes rules anew. A text that is no YAML stays as it is.
+// quotes only where they are needed, and without our marker. It is for people who compare two texts of
+// which one was stored by the manager, which writes rules anew. A text that is no YAML stays as it is.
 func PlainSigma(src string) string {
 	r, err := ReadSigma(src)
 	if err != nil {
 		return src
 	}
 	doc := yamltext.Clone(r.doc)
+	for i := 0; i+1 < len(doc.Content); i += 2 {
+		if doc.Content[i].Value != "references" {
+			continue
+		}
+		if others := otherRefs(doc.Content[i+1]); len(others) > 0 {
+			doc.Content[i+1] = yamltext.List(others...)
+		} else {
+			doc.Content = slices.Delete(doc.Content, i, i+2)
+		}
+		break
+	}
 	plain(doc)
 	if text := yamltext.Encode(doc); text != "" {
 		return text

@@ -114,7 +114,7 @@ func (row *pageChange) body(c *reconcile.Change) {
 				row.Diff = append(row.Diff, EscapeLines(line))
 			}
 			if row.Diff == nil {
-				row.Note = strings.TrimPrefix(row.Note+"; Only the spelling of the text changes.", "; ")
+				row.Note = strings.TrimPrefix(row.Note+"; Only the spelling of the text or our marker changes.", "; ")
 			}
 		case name == "content":
 			if whole := cmp.Or(from, to); whole != nil {

@@ -176,10 +176,13 @@ func TestMarkdownShowsRuleTexts(t *testing.T) {
 	d := cases(t)["changes"]
 	md := markdownOf(t, d, render.Options{})
 	seen := checkMarkdown(t, d, md)
-	for _, want := range []string{"\n-        CommandLine|contains: -enc\n+        CommandLine|contains:\n", "hxxps://cti.example/dashboard", "text: 2 lines out, 4 in", "description: “about c2” → “about c2, seen again”"} {
+	for _, want := range []string{"\n-        CommandLine|contains: -enc\n+        CommandLine|contains:\n", "text: 1 line out, 3 in", "description: “about c2” → “about c2, seen again”"} {
 		if !strings.Contains(seen.text, want) {
 			t.Errorf("no %q in\n%s", want, seen.text)
 		}
+	}
+	if strings.Contains(seen.text, "harfangsync=") {
+		t.Errorf("the diff shows our marker:\n%s", seen.text)
 	}
 	big := strings.Repeat("condition: selection and another one\n", 3000)
 	p := reconcile.Plan{Changes: slices.Clone(d.Changes)}
