@@ -254,7 +254,9 @@ func (w *Wanted) read(at int64) wantRecord {
 	if s := int(d.Int()); s >= 0 {
 		r.Owner.Score = &s
 	}
-	r.Notes = d.Strings()
+	if notes := d.Strings(); len(notes) > 0 {
+		r.Notes = notes
+	}
 	return r
 }
 
