@@ -21,30 +21,30 @@ func TestTheCursorNeverPassesWhatWasNotRead(t *testing.T) {
 		name   string
 		before time.Duration // of an earlier pull; 0 is none
 		alerts []int         // seconds
-		turn   func(r *relayed, puller *pull.Puller)
+		turn   func(r *platforms, puller *pull.Puller)
 		want   time.Duration // 0 is none
 	}{
 		{"behind the last alert", 0, []int{600, 900}, nil, (900 - late) * time.Second},
 		{"not back", 900 * time.Second, []int{600}, nil, 900 * time.Second},
 		{"an alert from the future moves nothing", 0, []int{600, 7200}, nil, (600 - late) * time.Second},
-		{"a read that lost rows moves nothing", 0, []int{600}, func(r *relayed, _ *pull.Puller) {
+		{"a read that lost rows moves nothing", 0, []int{600}, func(r *platforms, _ *pull.Puller) {
 			r.unread = &memFault{reconcile.Fault{Incomplete: true}, "rows are missing"}
 		}, 0},
-		{"rows that nobody can read do not stop it", 0, []int{600}, func(r *relayed, _ *pull.Puller) {
+		{"rows that nobody can read do not stop it", 0, []int{600}, func(r *platforms, _ *pull.Puller) {
 			r.unread = &memFault{reconcile.Fault{Saturated: true}, "too many in a second"}
 		}, (600 - late) * time.Second},
-		{"reading from earlier on moves it", 0, []int{600}, func(_ *relayed, puller *pull.Puller) { puller.Since = t0.Add(-2 * time.Hour) }, (600 - late) * time.Second},
-		{"reading from later on than it leaves it", 300 * time.Second, []int{600, 3000}, func(_ *relayed, puller *pull.Puller) { puller.Since = t0.Add(2000 * time.Second) }, 300 * time.Second},
-		{"reading from later on than the start leaves none", 0, []int{600, 3000}, func(_ *relayed, puller *pull.Puller) { puller.Since = t0.Add(2000 * time.Second) }, 0},
-		{"a dry run moves nothing", 0, []int{600}, func(_ *relayed, puller *pull.Puller) { puller.Show = func(string) error { return nil } }, 0},
-		{"more failures than are remembered leave it", 0, nil, func(r *relayed, _ *pull.Puller) {
+		{"reading from earlier on moves it", 0, []int{600}, func(_ *platforms, puller *pull.Puller) { puller.Since = t0.Add(-2 * time.Hour) }, (600 - late) * time.Second},
+		{"reading from later on than it leaves it", 300 * time.Second, []int{600, 3000}, func(_ *platforms, puller *pull.Puller) { puller.Since = t0.Add(2000 * time.Second) }, 300 * time.Second},
+		{"reading from later on than the start leaves none", 0, []int{600, 3000}, func(_ *platforms, puller *pull.Puller) { puller.Since = t0.Add(2000 * time.Second) }, 0},
+		{"a dry run moves nothing", 0, []int{600}, func(_ *platforms, puller *pull.Puller) { puller.Show = func(string) error { return nil } }, 0},
+		{"more failures than are remembered leave it", 0, nil, func(r *platforms, _ *pull.Puller) {
 			for i := range state.MostFailed + 1 {
 				r.saw(i, "h", "a").Level = "unwritable"
 			}
 		}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRelayed()
+			r := newPlatforms()
 			for _, at := range tt.alerts {
 				r.saw(at, "h", "a")
 			}
@@ -88,7 +88,7 @@ func TestWhereReadingBegins(t *testing.T) {
 		{"where it is told to", time.Hour, -time.Hour, false, 2 * time.Hour, 2 * time.Hour},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRelayed()
+			r := newPlatforms()
 			var d state.Document
 			if tt.cursor != 0 {
 				d.Pull.Alerts, d.Pull.Changes = t0.Add(tt.cursor), t0.Add(tt.cursor)
@@ -127,7 +127,7 @@ func (s *resetStore) Save(_ context.Context, text string) error {
 // An administrator's reset means that everything is read again, whenever it comes.
 func TestAResetWhileAlertsAreImportedStartsOver(t *testing.T) {
 	for due := 1; due <= 3; due++ {
-		r := newRelayed()
+		r := newPlatforms()
 		r.saw(600, "h", "a")
 		var d state.Document
 		d.Pull.Alerts, d.Pull.Changes = t0.Add(300*time.Second), t0.Add(300*time.Second)
@@ -148,7 +148,7 @@ func TestAResetWhileAlertsAreImportedStartsOver(t *testing.T) {
 
 // An alert that is read twice in a pull is one in its report.
 func TestAnAlertIsCountedOnceInAReport(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.saw(600, "h", "a")
 	r.triage(600, alert.Investigating)
 	store := &memStore{}
@@ -162,7 +162,7 @@ func TestAnAlertIsCountedOnceInAReport(t *testing.T) {
 
 // One alert that cannot be read by itself stops no other.
 func TestAnAlertThatCannotBeReadStopsNoOther(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.saw(1, "h", "a").Level = "unwritable"
 	store := &memStore{}
 	r.pull(t, store)
@@ -182,7 +182,7 @@ func TestAnAlertThatCannotBeReadStopsNoOther(t *testing.T) {
 
 // A changed alert that cannot be written has failed, and is not updated as well.
 func TestAChangeThatCannotBeWrittenIsNoUpdate(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.saw(1, "h", "a")
 	r.saw(2, "h", "a")
 	store := &memStore{}
@@ -199,7 +199,7 @@ func TestAChangeThatCannotBeWrittenIsNoUpdate(t *testing.T) {
 // What a bundle is remembered by stays far below what a connector's state holds (contract opencti-api
 // 6.2).
 func TestWhatIsPendingFitsTheState(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	var owners []string
 	for i := range 40 {
 		id := fmt.Sprintf("11111111-2222-4333-8444-%012d", i)
@@ -210,7 +210,7 @@ func TestWhatIsPendingFitsTheState(t *testing.T) {
 		r.saw(i, fmt.Sprintf("a-host-with-a-name-of-some-length-%02d", i), strings.Join(owners, " "))
 	}
 	store, most := &memStore{}, 0
-	r.take = func(r *relayed, bundle, work string) error {
+	r.take = func(r *platforms, bundle, work string) error {
 		most = max(most, len(store.text))
 		r.importBundle(bundle, work)
 		return nil

@@ -17,14 +17,14 @@ import (
 const oneAlert = "incident--alert-001 new identity--h; sighting--indicator--a-identity--h on identity--h +1"
 
 // handed is a world whose first pull handed over a bundle and ended without knowing what came of it.
-func handed(t *testing.T, workless bool) (r *relayed, store *memStore, bundle string) {
+func handed(t *testing.T, workless bool) (r *platforms, store *memStore, bundle string) {
 	t.Helper()
-	r, store = newRelayed(), &memStore{}
+	r, store = newPlatforms(), &memStore{}
 	r.workless = workless
 	r.saw(1, "h", "a")
-	r.take = func(_ *relayed, b, _ string) error { bundle = b; return nil }
+	r.take = func(_ *platforms, b, _ string) error { bundle = b; return nil }
 	ctx, cancel := context.WithCancel(t.Context())
-	r.waited = func(*relayed) { cancel() }
+	r.waited = func(*platforms) { cancel() }
 	report, err := r.puller(t, store).Pull(ctx)
 	if !errors.Is(err, pull.ErrPending) || report.Count("alert", pull.Waiting) != 1 || store.doc(t).Pull.Pending == nil || !store.doc(t).Pull.Alerts.IsZero() {
 		t.Fatalf("%v, %+v, remembered %s", err, report.Items, store.text)
@@ -40,47 +40,47 @@ func TestAPendingBundleIsSettledFirst(t *testing.T) {
 		name     string
 		workless bool
 		after    time.Duration
-		turn     func(r *relayed, bundle string)
+		turn     func(r *platforms, bundle string)
 		want     error  // of the next pull
 		result   string // of its items
 		pushes   int    // further ones, until all is well
 	}{
-		{name: "imported meanwhile", after: later, turn: func(r *relayed, b string) { r.importBundle(b, "work-1") }},
-		{name: "imported while it is waited for", after: time.Minute, turn: func(r *relayed, b string) {
-			r.waited = func(r *relayed) {
+		{name: "imported meanwhile", after: later, turn: func(r *platforms, b string) { r.importBundle(b, "work-1") }},
+		{name: "imported while it is waited for", after: time.Minute, turn: func(r *platforms, b string) {
+			r.waited = func(r *platforms) {
 				if !r.works["work-1"].Complete && r.now.After(t0.Add(time.Hour+2*time.Minute)) {
 					r.importBundle(b, "work-1")
 				}
 			}
 		}},
-		{name: "its work was deleted", after: later, turn: func(r *relayed, _ string) { delete(r.works, "work-1") }, result: "imported", pushes: 1},
-		{name: "lost, and nothing moves", after: later, turn: func(*relayed, string) {}, result: "imported", pushes: 1},
-		{name: "imported but for the sighting", after: later, turn: func(r *relayed, b string) {
+		{name: "its work was deleted", after: later, turn: func(r *platforms, _ string) { delete(r.works, "work-1") }, result: "imported", pushes: 1},
+		{name: "lost, and nothing moves", after: later, turn: func(*platforms, string) {}, result: "imported", pushes: 1},
+		{name: "imported but for the sighting", after: later, turn: func(r *platforms, b string) {
 			r.refuse = func(o memObject) bool { return o.Type == "sighting" }
 			r.importBundle(b, "work-1")
 			r.refuse = nil
 		}, result: "imported", pushes: 1},
-		{name: "the last report never comes", after: later, turn: func(r *relayed, b string) {
+		{name: "the last report never comes", after: later, turn: func(r *platforms, b string) {
 			r.importBundle(b, "work-1")
 			r.works["work-1"].Complete = false
 		}, result: "imported", pushes: 1},
-		{name: "its alert is gone in HarfangLab", after: later, turn: func(r *relayed, b string) {
+		{name: "its alert is gone in HarfangLab", after: later, turn: func(r *platforms, b string) {
 			r.importBundle(b, "work-1")
 			r.alerts = nil
 		}},
-		{name: "its indicator is gone in OpenCTI", after: later, turn: func(r *relayed, b string) {
+		{name: "its indicator is gone in OpenCTI", after: later, turn: func(r *platforms, b string) {
 			r.importBundle(b, "work-1")
 			delete(r.indicators, "a")
 		}},
-		{name: "OpenCTI cannot be asked for the work", after: later, turn: func(r *relayed, _ string) { r.failing["Work"] = errA }, want: errA, result: "pending"},
-		{name: "OpenCTI cannot be asked for the sightings", after: later, turn: func(r *relayed, b string) {
+		{name: "OpenCTI cannot be asked for the work", after: later, turn: func(r *platforms, _ string) { r.failing["Work"] = errA }, want: errA, result: "pending"},
+		{name: "OpenCTI cannot be asked for the sightings", after: later, turn: func(r *platforms, b string) {
 			r.importBundle(b, "work-1")
 			r.failing["Sightings"] = errA
 		}, want: errA, result: "pending"},
-		{name: "without works, imported meanwhile", workless: true, after: later, turn: func(r *relayed, b string) { r.importBundle(b, "") }},
-		{name: "without works, lost", workless: true, after: later, turn: func(*relayed, string) {}, result: "imported", pushes: 1},
-		{name: "without works, HarfangLab is down", workless: true, after: later, turn: func(r *relayed, _ string) { r.broken["alert-001"] = errA }, want: errA, result: "pending"},
-		{name: "without works, an alert cannot be read", workless: true, after: later, turn: func(r *relayed, b string) {
+		{name: "without works, imported meanwhile", workless: true, after: later, turn: func(r *platforms, b string) { r.importBundle(b, "") }},
+		{name: "without works, lost", workless: true, after: later, turn: func(*platforms, string) {}, result: "imported", pushes: 1},
+		{name: "without works, HarfangLab is down", workless: true, after: later, turn: func(r *platforms, _ string) { r.broken["alert-001"] = errA }, want: errA, result: "pending"},
+		{name: "without works, an alert cannot be read", workless: true, after: later, turn: func(r *platforms, b string) {
 			r.importBundle(b, "")
 			r.broken["alert-001"] = errors.New("its time is no time")
 		}},
@@ -130,7 +130,7 @@ func TestAPendingBundleIsSettledFirst(t *testing.T) {
 func TestAYoungBundleIsNotSentTwice(t *testing.T) {
 	r, store, _ := handed(t, false)
 	ctx, cancel := context.WithCancel(t.Context())
-	r.waited = func(r *relayed) {
+	r.waited = func(r *platforms) {
 		if r.now.After(t0.Add(time.Hour + 2*time.Minute)) {
 			cancel()
 		}
@@ -147,7 +147,7 @@ func TestRunsWithADeadlineGetPastALostBundle(t *testing.T) {
 		r.now = r.now.Add(10 * time.Minute)
 		began := r.now
 		ctx, cancel := context.WithCancel(t.Context())
-		r.waited = func(r *relayed) {
+		r.waited = func(r *platforms) {
 			if r.now.Sub(began) > 2*time.Minute {
 				cancel()
 			}
@@ -162,12 +162,12 @@ func TestRunsWithADeadlineGetPastALostBundle(t *testing.T) {
 
 // A work that moves is waited for however long it takes, without asking all the time.
 func TestAWorkThatMovesIsWaitedFor(t *testing.T) {
-	r, store := newRelayed(), &memStore{}
+	r, store := newPlatforms(), &memStore{}
 	r.saw(1, "h", "a")
 	var bundle string
-	r.take = func(_ *relayed, b, _ string) error { bundle = b; return nil }
+	r.take = func(_ *platforms, b, _ string) error { bundle = b; return nil }
 	began := r.now
-	r.waited = func(r *relayed) {
+	r.waited = func(r *platforms) {
 		if w := r.works["work-1"]; r.now.Sub(began) > 40*time.Minute && !w.Complete {
 			r.importBundle(bundle, "work-1")
 		} else if !w.Complete {
@@ -198,10 +198,10 @@ func TestWhatBecomesOfAPushThatFails(t *testing.T) {
 		{"refused", verdict, false, pull.Failed, false, false, "work-1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, store := newRelayed(), &memStore{}
+			r, store := newPlatforms(), &memStore{}
 			r.workless = tt.workless
 			r.saw(1, "h", "a")
-			r.take = func(*relayed, string, string) error { return tt.err }
+			r.take = func(*platforms, string, string) error { return tt.err }
 			report, err := r.puller(t, store).Pull(t.Context())
 			if tt.result == pull.Failed && err != nil || tt.result != pull.Failed && !errors.Is(err, tt.err) {
 				t.Errorf("%v", err)
@@ -216,13 +216,13 @@ func TestWhatBecomesOfAPushThatFails(t *testing.T) {
 // Where bundles are tied to no works, a count is corrected only when what was pushed had time to come
 // in: a correction that overtakes it would be overwritten.
 func TestWithoutWorksACountIsNotCorrectedTooEarly(t *testing.T) {
-	r, store := newRelayed(), &memStore{}
+	r, store := newPlatforms(), &memStore{}
 	r.workless = true
 	r.saw(30, "h", "a")
 	r.sight("a", "h", 7, false)
 	began := r.now
 	var queued []memObject
-	r.take = func(_ *relayed, bundle, _ string) error {
+	r.take = func(_ *platforms, bundle, _ string) error {
 		for _, o := range memObjects(bundle) {
 			if o.Type == "sighting" {
 				queued = append(queued, o) // these come in late
@@ -232,7 +232,7 @@ func TestWithoutWorksACountIsNotCorrectedTooEarly(t *testing.T) {
 		}
 		return nil
 	}
-	r.waited = func(r *relayed) {
+	r.waited = func(r *platforms) {
 		if r.now.Sub(began) > 3*time.Second {
 			for _, o := range queued {
 				r.importObject(o)
@@ -248,15 +248,15 @@ func TestWithoutWorksACountIsNotCorrectedTooEarly(t *testing.T) {
 
 // Without works a changed incident counts as brought up to date only when it is.
 func TestWithoutWorksAChangeIsWaitedFor(t *testing.T) {
-	r, store := newRelayed(), &memStore{}
+	r, store := newPlatforms(), &memStore{}
 	r.workless = true
 	r.saw(1, "h", "a")
 	r.pull(t, store)
 	r.triage(1, alert.Investigating)
 	began := r.now
 	var late string
-	r.take = func(_ *relayed, bundle, _ string) error { late = bundle; return nil }
-	r.waited = func(r *relayed) {
+	r.take = func(_ *platforms, bundle, _ string) error { late = bundle; return nil }
+	r.waited = func(r *platforms) {
 		if late != "" && r.now.Sub(began) > 20*time.Second {
 			r.importBundle(late, "")
 			late = ""
@@ -270,10 +270,10 @@ func TestWithoutWorksAChangeIsWaitedFor(t *testing.T) {
 
 // A count that OpenCTI does not take is told, after a few tries.
 func TestACountThatIsNotTakenIsTold(t *testing.T) {
-	r, store := newRelayed(), &memStore{}
+	r, store := newPlatforms(), &memStore{}
 	r.saw(30, "h", "a")
 	s := r.sight("a", "h", 7, false)
-	r.take = func(r *relayed, bundle, work string) error {
+	r.take = func(r *platforms, bundle, work string) error {
 		r.importBundle(bundle, work)
 		s.Count = 3
 		return nil
@@ -289,11 +289,11 @@ func TestACountThatIsNotTakenIsTold(t *testing.T) {
 
 // A correction that OpenCTI refuses as such ends no pull: the alerts of its bundle go one by one.
 func TestARefusedCorrectionEndsNoPull(t *testing.T) {
-	r, store := newRelayed(), &memStore{}
+	r, store := newPlatforms(), &memStore{}
 	r.saw(30, "h", "a")
 	r.saw(40, "g", "b")
 	s := r.sight("a", "h", 7, false)
-	r.take = func(r *relayed, bundle, work string) error {
+	r.take = func(r *platforms, bundle, work string) error {
 		if !strings.Contains(bundle, `"incident"`) {
 			return &memFault{reconcile.Fault{Verdict: true}, "no such bundle"}
 		}
@@ -309,12 +309,12 @@ func TestARefusedCorrectionEndsNoPull(t *testing.T) {
 
 // A crash between a bundle that failed and its alerts' turn one by one leaves them to the next run.
 func TestIsolatedAlertsAreRememberedBeforeTheirTurn(t *testing.T) {
-	r, store := newRelayed(), &memStore{}
+	r, store := newPlatforms(), &memStore{}
 	for i := range 5 {
 		r.saw(i, "h", "a")
 	}
 	r.refuse = func(o memObject) bool { return o.ID == "incident--alert-003" }
-	r.take = func(r *relayed, bundle, work string) error {
+	r.take = func(r *platforms, bundle, work string) error {
 		if len(r.pushes) > 1 {
 			return errA
 		}

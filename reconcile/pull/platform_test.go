@@ -13,12 +13,12 @@ import (
 )
 
 // read counts a call, and gives the error that is due.
-func (r *relayed) read(method string) error {
+func (r *platforms) read(method string) error {
 	r.reads[method]++
 	return r.failing[method]
 }
 
-func (r *relayed) Indicators(_ context.Context, ids []string) (out []reconcile.Found, err error) {
+func (r *platforms) Indicators(_ context.Context, ids []string) (out []reconcile.Found, err error) {
 	for _, id := range ids {
 		if standard, there := r.indicators[id]; there {
 			out = append(out, reconcile.Found{Asked: id, Indicator: reconcile.Indicator{ID: id, StandardID: standard}})
@@ -27,7 +27,7 @@ func (r *relayed) Indicators(_ context.Context, ids []string) (out []reconcile.F
 	return out, r.read("Indicators")
 }
 
-func (r *relayed) found(method string, ids []string) (out []pull.Stored, err error) {
+func (r *platforms) found(method string, ids []string) (out []pull.Stored, err error) {
 	for _, id := range ids {
 		if o := r.things[id]; o != nil {
 			out = append(out, pull.Stored{IDs: []string{"internal-" + id, id}, Description: o.text})
@@ -36,18 +36,18 @@ func (r *relayed) found(method string, ids []string) (out []pull.Stored, err err
 	return out, r.read(method)
 }
 
-func (r *relayed) Incidents(_ context.Context, ids []string) ([]pull.Stored, error) {
+func (r *platforms) Incidents(_ context.Context, ids []string) ([]pull.Stored, error) {
 	return r.found("Incidents", ids)
 }
-func (r *relayed) Cases(_ context.Context, ids []string) ([]pull.Stored, error) {
+func (r *platforms) Cases(_ context.Context, ids []string) ([]pull.Stored, error) {
 	return r.found("Cases", ids)
 }
-func (r *relayed) Notes(_ context.Context, ids []string) ([]pull.Stored, error) {
+func (r *platforms) Notes(_ context.Context, ids []string) ([]pull.Stored, error) {
 	return r.found("Notes", ids)
 }
-func (r *relayed) Techniques(context.Context, []string) ([]pull.Stored, error) { return nil, nil }
+func (r *platforms) Techniques(context.Context, []string) ([]pull.Stored, error) { return nil, nil }
 
-func (r *relayed) Sightings(_ context.Context, indicator string) (out []pull.Sighted, err error) {
+func (r *platforms) Sightings(_ context.Context, indicator string) (out []pull.Sighted, err error) {
 	for _, s := range r.sights {
 		if slices.Contains(r.owned["of "+s.IDs[0]], indicator) {
 			told := *s
@@ -60,7 +60,7 @@ func (r *relayed) Sightings(_ context.Context, indicator string) (out []pull.Sig
 	return out, r.read("Sightings")
 }
 
-func (r *relayed) IncidentsOf(_ context.Context, indicator string) ([]pull.Stored, error) {
+func (r *platforms) IncidentsOf(_ context.Context, indicator string) ([]pull.Stored, error) {
 	var ids []string
 	for _, id := range slices.Sorted(maps.Keys(r.things)) {
 		if slices.Contains(r.owned[id], indicator) {
@@ -70,7 +70,7 @@ func (r *relayed) IncidentsOf(_ context.Context, indicator string) ([]pull.Store
 	return r.found("IncidentsOf", ids)
 }
 
-func (r *relayed) IndicatorsOf(_ context.Context, incidents []string) (map[string][]string, error) {
+func (r *platforms) IndicatorsOf(_ context.Context, incidents []string) (map[string][]string, error) {
 	out := map[string][]string{}
 	for _, id := range incidents {
 		out[id] = r.owned[strings.TrimPrefix(id, "internal-")]
@@ -78,7 +78,7 @@ func (r *relayed) IndicatorsOf(_ context.Context, incidents []string) (map[strin
 	return out, r.read("IndicatorsOf")
 }
 
-func (r *relayed) AddWork(context.Context, string) (string, error) {
+func (r *platforms) AddWork(context.Context, string) (string, error) {
 	if r.workless {
 		return "", r.read("AddWork")
 	}
@@ -87,7 +87,7 @@ func (r *relayed) AddWork(context.Context, string) (string, error) {
 	return id, r.read("AddWork")
 }
 
-func (r *relayed) Push(_ context.Context, bundle, work string) error {
+func (r *platforms) Push(_ context.Context, bundle, work string) error {
 	r.pushes = append(r.pushes, bundle)
 	if r.take != nil {
 		return r.take(r, bundle, work)
@@ -96,14 +96,14 @@ func (r *relayed) Push(_ context.Context, bundle, work string) error {
 	return nil
 }
 
-func (r *relayed) Work(_ context.Context, id string) (*pull.Work, error) {
+func (r *platforms) Work(_ context.Context, id string) (*pull.Work, error) {
 	if err := r.read("Work"); err != nil {
 		return nil, err
 	}
 	return r.works[id], nil
 }
 
-func (r *relayed) CloseWork(_ context.Context, id, _ string) error {
+func (r *platforms) CloseWork(_ context.Context, id, _ string) error {
 	r.closed = append(r.closed, id)
 	return nil
 }
@@ -121,7 +121,7 @@ func memObjects(bundle string) (out []memObject) {
 }
 
 // importBundle is what the workers do.
-func (r *relayed) importBundle(bundle, work string) {
+func (r *platforms) importBundle(bundle, work string) {
 	w := r.works[work]
 	if w == nil {
 		w = &pull.Work{}
@@ -136,7 +136,7 @@ func (r *relayed) importBundle(bundle, work string) {
 	}
 }
 
-func (r *relayed) importObject(o memObject) {
+func (r *platforms) importObject(o memObject) {
 	switch o.Type {
 	case "incident", "case-incident", "note":
 		if r.things[o.ID] == nil {
@@ -156,7 +156,7 @@ func (r *relayed) importObject(o memObject) {
 
 // importSighting adds counts up where the range grows, and replaces the count otherwise (contract
 // opencti-api 9).
-func (r *relayed) importSighting(o memObject) {
+func (r *platforms) importSighting(o memObject) {
 	var internal string
 	for id, standard := range r.indicators {
 		if standard == o.Seen.Indicator {

@@ -25,39 +25,59 @@ type ThreatQuery struct {
 	Statuses     []string  // any of them
 }
 
-// Alerts is HarfangLab as a pull needs it. Rows that cannot be read are visited as such and fail
-// nothing else.
+// Alerts is HarfangLab as a pull needs it. It only reads, is safe for concurrent use, and every call may be
+// made twice. An adapter repeats what fails for a while; for an error that it returns Fault.Side holds if
+// the platform failed, and not what was asked for.
 type Alerts interface {
+	// Alerts visits the alerts of a query once each, page by page and in no order, with the rows that
+	// cannot be read, which fail nothing else. An error for which Fault.Incomplete or Fault.Saturated holds
+	// comes after everything else was visited: rows may be missing, which another read may bring, or are
+	// missing, which none will.
 	Alerts(ctx context.Context, q AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error
-	Alert(ctx context.Context, id string) (*alert.Alert, error) // nil when it is gone
+	// Alert reads one alert; nil is one that is gone.
+	Alert(ctx context.Context, id string) (*alert.Alert, error)
+	// Threats visits threats as Alerts does alerts.
 	Threats(ctx context.Context, q ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error
-	Note(ctx context.Context, threat string) (*alert.Note, error) // nil when there is none
+	// Note reads the note of a threat; nil is none.
+	Note(ctx context.Context, threat string) (*alert.Note, error)
+	// FindList and Lookup are those of reconcile.Sink.
 	FindList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error)
 	Lookup(ctx context.Context, k reconcile.Kind, list string, q reconcile.Query) ([]reconcile.Located, error)
-	Rule(ctx context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) // nil when there is none
+	// Rule reads one rule by its row's id or, of a Sigma rule, the id of its YAML; nil is none.
+	Rule(ctx context.Context, k reconcile.Kind, id string) (*reconcile.Located, error)
+	// YARAByRule finds the files that hold a rule, in one list or, with an empty list, in all.
+	// Fault.FilterIgnored means that it cannot be told.
 	YARAByRule(ctx context.Context, list, rule string) ([]reconcile.Located, error)
 }
 
-// Knowledge is OpenCTI as a pull needs it. Ids are of any kind; what is absent or not visible is not
-// among the answers.
+// Knowledge is OpenCTI as a pull needs it. Reading is safe for concurrent use and may be done twice; an
+// answer is whole or an error. Ids are of any kind, any number and any order; what is absent or not visible
+// is not among the answers, which is proven, since it counts as new. An adapter repeats what fails for a
+// while, but a write only if the platform turned it away.
 type Knowledge interface {
 	Indicators(ctx context.Context, ids []string) ([]reconcile.Found, error)
 	Incidents(ctx context.Context, ids []string) ([]Stored, error)
 	Cases(ctx context.Context, ids []string) ([]Stored, error)
 	Notes(ctx context.Context, ids []string) ([]Stored, error)
 	Techniques(ctx context.Context, ids []string) ([]Stored, error)
-	// Sightings are those of one indicator, on whatever endpoint.
+	// Sightings are those of one indicator, by its internal id, on whatever endpoint.
 	Sightings(ctx context.Context, indicator string) ([]Sighted, error)
-	// IncidentsOf are those that an indicator indicates.
+	// IncidentsOf are those that an indicator, by its internal id, indicates.
 	IncidentsOf(ctx context.Context, indicator string) ([]Stored, error)
-	// IndicatorsOf are those that indicate each of some incidents, by internal ids.
+	// IndicatorsOf are those that indicate each of some incidents, all by internal ids.
 	IndicatorsOf(ctx context.Context, incidents []string) (map[string][]string, error)
 
-	// Push hands a bundle over for import. work is "" for a platform that ties bundles to none. An error
-	// for which Fault.Unsure holds leaves open whether the bundle was taken.
+	// AddWork opens a work, under which one bundle can be followed; "" is of a platform that ties bundles to
+	// none. One that gets no bundle is to be closed. One call at a time.
 	AddWork(ctx context.Context, name string) (work string, err error)
+	// Push queues a bundle, whole or not at all; what becomes of it its work tells. Fault.Verdict says that
+	// it will never be taken, Fault.Unsure that it may have been, so that a second push may import it twice,
+	// which the ids make harmless but for counts of sightings.
 	Push(ctx context.Context, bundle, work string) error
-	Work(ctx context.Context, id string) (*Work, error) // nil when it was deleted
+	// Work says how far an import is; nil is a work that was deleted, with what still waited under it.
+	Work(ctx context.Context, id string) (*Work, error)
+	// CloseWork ends a work with a last word. One whose bundle still waits must not be closed; one that is
+	// gone is fine.
 	CloseWork(ctx context.Context, id, message string) error
 }
 
@@ -91,22 +111,29 @@ type Work struct {
 // several lines; Source is usually the object.
 type WorkError struct{ Message, Source string }
 
-// Importer writes STIX. Ids are deterministic: the same alert gives the same objects.
+// Importer writes STIX. It keeps nothing, and the same input gives the same objects with the same ids, so
+// that what is imported twice is one thing.
 type Importer interface {
+	// Author is the object that all others name as their author.
 	Author() alert.Object
-	IncidentID(a *alert.Alert) string
+	IncidentID(a *alert.Alert) string // "" for an alert whose incident could not be found again
 	EndpointID(a *alert.Alert) string // "" for an alert without an endpoint
 	SightingID(indicator, endpoint string) string
+	// TechniqueIDs are those under which the platform may hold the techniques of an alert.
 	TechniqueIDs(a *alert.Alert) []string
 	// Alert gives the incident first, then all that belongs to it, for indicators by standard id. known
 	// tells which techniques the platform has; nil is all of them.
 	Alert(a *alert.Alert, indicators []string, known func(id string) bool) ([]alert.Object, error)
 	Sighting(s alert.Sighting) alert.Object
-	CaseID(t *alert.Threat) string
-	// Threat gives the case first, then what belongs to it.
+	CaseID(t *alert.Threat) string // "" for a threat whose case could not be found again
+	// Threat gives the case first, then what belongs to it. Beside refs, which are objects that the case
+	// holds, all is made of the threat alone.
 	Threat(t *alert.Threat, refs []string) ([]alert.Object, error)
+	// Bundle is the text of a bundle, each object once; an error is of one that no platform takes.
 	Bundle(objects []alert.Object) (string, error)
-	// Read gives back what the description of an incident says in its fixed lines.
+	// Read gives back what the description of an incident or a case says in its fixed lines; it is not ours
+	// if it has none.
 	Read(description string) (facts alert.Facts, ours bool)
+	// Fired finds in an alert which rule fired, the most telling hint first.
 	Fired(a *alert.Alert) []alert.Hint
 }

@@ -17,7 +17,7 @@ import (
 	"harfangsync/reconcile/state"
 )
 
-// Relay brings alerts and threats of HarfangLab into OpenCTI: an incident for each alert, a sighting on
+// Puller brings alerts and threats of HarfangLab into OpenCTI: an incident for each alert, a sighting on
 // the indicators whose rule fired, a case for each threat. The platform is its memory: an alert is new
 // if its incident is not there, so that reading twice does no harm. Every member is needed unless it
 // says otherwise.
@@ -61,7 +61,7 @@ const (
 	mostTries   = 5               // runs in which one alert is tried
 )
 
-// PullResult is what became of one alert or threat.
+// Result is what became of one alert or threat.
 type Result string
 
 // The results. Unchanged ones are counted and not listed.
@@ -75,7 +75,7 @@ const (
 	Unchanged    Result = "unchanged"
 )
 
-// PullItem is one alert or threat and what became of it.
+// Item is one alert or threat and what became of it.
 type Item struct {
 	Kind       string    `json:"kind"` // alert or threat
 	ID         string    `json:"id"`
@@ -87,7 +87,7 @@ type Item struct {
 	Error      string    `json:"error,omitempty"`
 }
 
-// PullReport is what a pull did.
+// Report is what a pull did.
 type Report struct {
 	Items     []Item
 	Read      int // alerts
@@ -114,7 +114,7 @@ func (r *Report) Clean() bool {
 	return len(r.Problems) == 0 && r.Count("", Failed) == 0 && r.Count("", NotAttempted) == 0 && r.Count("", Waiting) == 0
 }
 
-// pulling is one pull.
+// pull is one pull.
 type pull struct {
 	*Puller
 	report  *Report

@@ -56,7 +56,7 @@ func TestWhoseRuleFired(t *testing.T) {
 		{"nothing said", []reconcile.Located{mine}, func(*alert.Alert) {}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRelayed()
+			r := newPlatforms()
 			r.rows = tt.rows
 			r.indicators["indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11"] = "indicator--old"
 			tt.turn(r.saw(1, "h", ""))
@@ -78,7 +78,7 @@ func TestWhoseRuleFired(t *testing.T) {
 
 // A rule is looked up once a pull, and rule ids that never lead anywhere are not asked for for ever.
 func TestRulesAreLookedUpSparingly(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.rows = []reconcile.Located{iocRow("r1", "ioc", "evil.example", "me", "a")}
 	for i := range 100 {
 		a := r.saw(i, "h", "")
@@ -101,13 +101,13 @@ func TestRulesAreLookedUpSparingly(t *testing.T) {
 // A look-up that fails for one rule leaves its alert without a sighting; a side that is down ends the
 // pull before anything of the bundle is sent.
 func TestALookUpThatFails(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.saw(1, "h", "").Message = "domain_name=evil.example"
 	r.failing["Lookup"] = &memFault{reconcile.Fault{FilterIgnored: true}, "a narrow look-up came back wide"}
 	if report := r.pull(t, &memStore{}); report.Count("alert", pull.Imported) != 1 || len(r.sights) != 0 {
 		t.Errorf("%+v", report.Items)
 	}
-	r = newRelayed()
+	r = newPlatforms()
 	r.saw(1, "h", "").Message = "domain_name=evil.example"
 	r.failing["Lookup"] = errA
 	store := &memStore{}

@@ -19,55 +19,55 @@ import (
 func TestSightings(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		life func(t *testing.T, r *relayed, store state.Store)
+		life func(t *testing.T, r *platforms, store state.Store)
 		want string // the sightings, by a space
 	}{
-		{"two alerts of a pair count two", func(_ *testing.T, r *relayed, _ state.Store) {
+		{"two alerts of a pair count two", func(_ *testing.T, r *platforms, _ state.Store) {
 			r.saw(1, "h", "a")
 			r.saw(2, "h", "a")
 		}, "sighting--indicator--a-identity--h on identity--h +2"},
-		{"an alert counts for each owner", func(_ *testing.T, r *relayed, _ state.Store) { r.saw(1, "h", "a b") },
+		{"an alert counts for each owner", func(_ *testing.T, r *platforms, _ state.Store) { r.saw(1, "h", "a b") },
 			"sighting--indicator--a-identity--h on identity--h +1 sighting--indicator--b-identity--h on identity--h +1"},
-		{"an owner that is gone has none", func(_ *testing.T, r *relayed, _ state.Store) { r.saw(1, "h", "a gone") }, "sighting--indicator--a-identity--h on identity--h +1"},
-		{"an alert without an endpoint is no sighting", func(_ *testing.T, r *relayed, _ state.Store) { r.saw(1, "", "a") }, ""},
-		{"a count of somebody else's is added to, in a wider range", func(_ *testing.T, r *relayed, _ state.Store) {
+		{"an owner that is gone has none", func(_ *testing.T, r *platforms, _ state.Store) { r.saw(1, "h", "a gone") }, "sighting--indicator--a-identity--h on identity--h +1"},
+		{"an alert without an endpoint is no sighting", func(_ *testing.T, r *platforms, _ state.Store) { r.saw(1, "", "a") }, ""},
+		{"a count of somebody else's is added to, in a wider range", func(_ *testing.T, r *platforms, _ state.Store) {
 			r.sight("a", "h", 40, false)
 			r.saw(300, "h", "a")
 		}, "sighting--indicator--a-identity--h on identity--h +41"},
-		{"and in the same range", func(_ *testing.T, r *relayed, _ state.Store) {
+		{"and in the same range", func(_ *testing.T, r *platforms, _ state.Store) {
 			r.sight("a", "h", 40, false)
 			r.saw(30, "h", "a")
 			r.saw(31, "h", "a")
 		}, "sighting--indicator--a-identity--h on identity--h +42"},
-		{"dates that are not known are given", func(_ *testing.T, r *relayed, _ state.Store) {
+		{"dates that are not known are given", func(_ *testing.T, r *platforms, _ state.Store) {
 			s := r.sight("a", "h", 3, false)
 			s.First, s.Last = time.Time{}, time.Time{}
 			r.saw(30, "h", "a")
 		}, "sighting--indicator--a-identity--h on identity--h +4"},
-		{"the id it was stored under is kept after the indicator's changed", func(_ *testing.T, r *relayed, _ state.Store) {
+		{"the id it was stored under is kept after the indicator's changed", func(_ *testing.T, r *platforms, _ state.Store) {
 			r.sight("a", "h", 1, false, "sighting--of-the-old-pattern")
 			r.indicators["a"] = "indicator--a2"
 			r.saw(30, "h", "a")
 		}, "sighting--of-the-old-pattern on identity--h +2"},
-		{"an endpoint that the account may not see keeps its count", func(t *testing.T, r *relayed, store state.Store) {
+		{"an endpoint that the account may not see keeps its count", func(t *testing.T, r *platforms, store state.Store) {
 			r.blind = true
 			r.saw(1, "h", "a")
 			r.pull(t, store)
 			r.saw(2, "h", "a")
 		}, "sighting--indicator--a-identity--h on identity--h +2"},
-		{"a mistake does not turn what somebody saw", func(_ *testing.T, r *relayed, _ state.Store) {
+		{"a mistake does not turn what somebody saw", func(_ *testing.T, r *platforms, _ state.Store) {
 			r.sight("a", "h", 1, false)
 			r.saw(30, "h", "a").Status = alert.FalsePositive
 		}, "sighting--indicator--a-identity--h on identity--h +2"},
-		{"what is seen turns a mistake", func(_ *testing.T, r *relayed, _ state.Store) {
+		{"what is seen turns a mistake", func(_ *testing.T, r *platforms, _ state.Store) {
 			r.sight("a", "h", 1, true)
 			r.saw(30, "h", "a")
 		}, "sighting--indicator--a-identity--h on identity--h +2"},
-		{"all alerts are mistakes", func(_ *testing.T, r *relayed, _ state.Store) {
+		{"all alerts are mistakes", func(_ *testing.T, r *platforms, _ state.Store) {
 			r.saw(30, "h", "a").Status = alert.FalsePositive
 			r.saw(31, "h", "a").Status = alert.ProbableFalsePositive
 		}, "sighting--indicator--a-identity--h on identity--h -2"},
-		{"a sighting that was lost counts all alerts of its pair again", func(t *testing.T, r *relayed, store state.Store) {
+		{"a sighting that was lost counts all alerts of its pair again", func(t *testing.T, r *platforms, store state.Store) {
 			r.saw(1, "h", "a")
 			r.saw(2, "h", "a")
 			r.saw(3, "elsewhere", "a")
@@ -76,7 +76,7 @@ func TestSightings(t *testing.T) {
 			r.triage(1, alert.Investigating)
 			r.pull(t, store)
 		}, "sighting--indicator--a-identity--h on identity--h +2"},
-		{"and is no mistake while one of them is none", func(t *testing.T, r *relayed, store state.Store) {
+		{"and is no mistake while one of them is none", func(t *testing.T, r *platforms, store state.Store) {
 			r.saw(1, "h", "a")
 			r.saw(2, "h", "a")
 			r.pull(t, store)
@@ -84,7 +84,7 @@ func TestSightings(t *testing.T) {
 			r.triage(1, alert.FalsePositive)
 			r.pull(t, store)
 		}, "sighting--indicator--a-identity--h on identity--h +2"},
-		{"a sighting that was refused once counts all, and is no mistake while one is none", func(t *testing.T, r *relayed, store state.Store) {
+		{"a sighting that was refused once counts all, and is no mistake while one is none", func(t *testing.T, r *platforms, store state.Store) {
 			r.saw(1, "h", "a")
 			r.saw(2, "h", "a").Status = alert.FalsePositive
 			refusals := 3 // the bundle's and each alone
@@ -100,7 +100,7 @@ func TestSightings(t *testing.T) {
 		}, "sighting--indicator--a-identity--h on identity--h +2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRelayed()
+			r := newPlatforms()
 			store := &memStore{}
 			tt.life(t, r, store)
 			puller := r.puller(t, store)
@@ -123,7 +123,7 @@ func TestSightings(t *testing.T) {
 
 // An indicator that many endpoints saw is asked for its incidents once a bundle, not once an endpoint.
 func TestTheIncidentsOfAnIndicatorAreReadOnceABundle(t *testing.T) {
-	r, store := newRelayed(), &memStore{}
+	r, store := newPlatforms(), &memStore{}
 	for i := range 40 {
 		r.saw(i, fmt.Sprintf("host-%d", i), "a")
 	}
@@ -147,7 +147,7 @@ func TestTheIncidentsOfAnIndicatorAreReadOnceABundle(t *testing.T) {
 // sighting is negative only if all of its alerts are mistakes.
 func TestEveryAlertIsCountedOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := newRelayed()
+		r := newPlatforms()
 		type count struct {
 			n        int
 			positive bool

@@ -14,7 +14,7 @@ import (
 )
 
 // threat adds one, made so long after t0, with its alerts.
-func (r *relayed) threat(id string, made time.Duration, alerts ...*alert.Alert) *alert.Threat {
+func (r *platforms) threat(id string, made time.Duration, alerts ...*alert.Alert) *alert.Threat {
 	at := t0.Add(made)
 	r.threats = append(r.threats, alert.Threat{ID: id, Slug: id, Status: alert.New, Created: at, FirstSeen: at, LastUpdate: at, Count: len(alerts)})
 	for _, a := range alerts {
@@ -23,13 +23,13 @@ func (r *relayed) threat(id string, made time.Duration, alerts ...*alert.Alert) 
 	return &r.threats[len(r.threats)-1]
 }
 
-func (r *relayed) withThreats(t *testing.T, store *memStore) *pull.Puller {
+func (r *platforms) withThreats(t *testing.T, store *memStore) *pull.Puller {
 	puller := r.puller(t, store)
 	puller.Threats = true
 	return puller
 }
 
-func cases(r *relayed) string {
+func cases(r *platforms) string {
 	var out []string
 	for _, l := range r.graph() {
 		if strings.HasPrefix(l, "case") || strings.HasPrefix(l, "note") {
@@ -41,7 +41,7 @@ func cases(r *relayed) string {
 
 // An open threat is followed for as long as it is open, however old it is.
 func TestOldThreatsAreFollowed(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.saw(10, "h", "a")
 	r.threat("old", 20*time.Second, &r.alerts[0])
 	store := &memStore{}
@@ -80,7 +80,7 @@ func TestOldThreatsAreFollowed(t *testing.T) {
 
 // What a case counts does not depend on where reading began.
 func TestACaseCountsTheSameWhereverReadingBegins(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.saw(10, "h", "a")
 	r.saw(600, "h", "a")
 	r.threat("one", 20*time.Second, &r.alerts[0], &r.alerts[1])
@@ -101,13 +101,13 @@ func TestACaseCountsTheSameWhereverReadingBegins(t *testing.T) {
 // While OpenCTI imports nothing, a pull waits for one case, not for each; what was read of the alerts
 // is remembered, and the changes of threats are read again.
 func TestAStuckImportIsWaitedForOnce(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.saw(600, "h", "a")
 	r.triage(600, alert.Investigating)
 	for _, id := range []string{"one", "two", "three"} {
 		r.threat(id, 20*time.Second)
 	}
-	r.take = func(r *relayed, bundle, work string) error {
+	r.take = func(r *platforms, bundle, work string) error {
 		if !strings.Contains(bundle, "case-incident") {
 			r.importBundle(bundle, work)
 		}
@@ -132,7 +132,7 @@ func TestAStuckImportIsWaitedForOnce(t *testing.T) {
 
 // A threat that OpenCTI refuses is named, tried again in the next runs, and given up after five.
 func TestARefusedThreatBlocksNoOther(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.threat("one", 20*time.Second)
 	r.threat("two", 30*time.Second)
 	r.refuse = func(o memObject) bool { return o.ID == "case-incident--one" }
@@ -164,12 +164,12 @@ func TestARefusedThreatBlocksNoOther(t *testing.T) {
 
 // Where a case's import is tied to no work, the case itself is waited for.
 func TestCasesWithoutWorks(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.workless = true
 	r.threat("one", 20*time.Second)
 	var late []string
-	r.take = func(_ *relayed, bundle, _ string) error { late = append(late, bundle); return nil }
-	r.waited = func(r *relayed) {
+	r.take = func(_ *platforms, bundle, _ string) error { late = append(late, bundle); return nil }
+	r.waited = func(r *platforms) {
 		if len(late) > 0 && r.now.After(t0.Add(time.Hour+5*time.Second)) {
 			r.importBundle(late[0], "")
 			late = late[1:]
@@ -180,7 +180,7 @@ func TestCasesWithoutWorks(t *testing.T) {
 	}
 	r.threat("two", 30*time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
-	r.waited = func(*relayed) { cancel() }
+	r.waited = func(*platforms) { cancel() }
 	report, err := r.withThreats(t, &memStore{}).Pull(ctx)
 	if !errors.Is(err, pull.ErrPending) || !errors.Is(err, context.Canceled) || report.Count("threat", pull.Waiting) != 1 {
 		t.Errorf("interrupted: %v, %+v", err, report.Items)
@@ -190,9 +190,9 @@ func TestCasesWithoutWorks(t *testing.T) {
 // A work whose bundle OpenCTI does not take is ended, or each run would leave one behind that waits for ever.
 func TestTheWorkOfARefusedCaseIsEnded(t *testing.T) {
 	for name, why := range map[string]error{"refused": &memFault{reconcile.Fault{Verdict: true}, "no such bundle"}, "down": errA} {
-		r := newRelayed()
+		r := newPlatforms()
 		r.threat("one", 20*time.Second)
-		r.take = func(*relayed, string, string) error { return why }
+		r.take = func(*platforms, string, string) error { return why }
 		_, _ = r.withThreats(t, &memStore{}).Pull(t.Context())
 		if len(r.closed) != 1 || len(r.works) != 1 || r.works[r.closed[0]] == nil {
 			t.Errorf("%s: works %v, ended %v", name, r.works, r.closed)
@@ -201,7 +201,7 @@ func TestTheWorkOfARefusedCaseIsEnded(t *testing.T) {
 }
 
 // asked is what was asked about threats and their alerts.
-func (r *relayed) askedAboutThreats() (alerts, notes, cases, storedNotes int) {
+func (r *platforms) askedAboutThreats() (alerts, notes, cases, storedNotes int) {
 	for _, q := range r.asked {
 		if q.Threat != "" {
 			alerts++
@@ -215,20 +215,20 @@ func TestOpenThreatsAtRestAreNotAskedAbout(t *testing.T) {
 	const n = 30
 	for _, tt := range []struct {
 		name          string
-		turn          func(r *relayed) // before the second pull
+		turn          func(r *platforms) // before the second pull
 		alerts, notes int
 		want          string // what has become of the first, besides what it was
 	}{
-		{"at rest", func(*relayed) {}, 0, 0, "new, 1 of 1 alerts, 1 objects"},
-		{"a list that says nothing of notes", func(r *relayed) { r.silent = true }, 0, n, "new, 1 of 1 alerts, 1 objects"},
-		{"a note in the list", func(r *relayed) { r.notes["threat-00"] = &alert.Note{Content: "real"} }, 1, 0, "new, 1 of 1 alerts, 1 objects; note--threat-00 real"},
-		{"another count, of which no change is told", func(r *relayed) { r.threats[0].Count = 2 }, 1, 1, "new, 1 of 2 alerts, 1 objects"},
-		{"another status", func(r *relayed) {
+		{"at rest", func(*platforms) {}, 0, 0, "new, 1 of 1 alerts, 1 objects"},
+		{"a list that says nothing of notes", func(r *platforms) { r.silent = true }, 0, n, "new, 1 of 1 alerts, 1 objects"},
+		{"a note in the list", func(r *platforms) { r.notes["threat-00"] = &alert.Note{Content: "real"} }, 1, 0, "new, 1 of 1 alerts, 1 objects; note--threat-00 real"},
+		{"another count, of which no change is told", func(r *platforms) { r.threats[0].Count = 2 }, 1, 1, "new, 1 of 2 alerts, 1 objects"},
+		{"another status", func(r *platforms) {
 			r.threats[0].Status, r.threats[0].LastUpdate = alert.Investigating, r.now.Add(-time.Minute)
 		}, 1, 1, "investigating, 1 of 1 alerts, 1 objects"},
-		{"another alert, of which the threat says nothing", func(r *relayed) { r.saw(2*3600, "h", "a").ThreatKey = "threat-00" }, 1, 1, "new, 2 of 1 alerts, 2 objects"},
+		{"another alert, of which the threat says nothing", func(r *platforms) { r.saw(2*3600, "h", "a").ThreatKey = "threat-00" }, 1, 1, "new, 2 of 1 alerts, 2 objects"},
 	} {
-		r := newRelayed()
+		r := newPlatforms()
 		for i := range n {
 			r.saw(10+i, "h", "a")
 		}
@@ -263,7 +263,7 @@ func TestOpenThreatsAtRestAreNotAskedAbout(t *testing.T) {
 
 // A threat whose alert came in, and which was not reached, is read in the next run, whatever the list says.
 func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
-	r := newRelayed()
+	r := newPlatforms()
 	r.saw(10, "h", "a")
 	r.saw(11, "h", "a")
 	r.threat("one", 20*time.Second, &r.alerts[0])
@@ -275,7 +275,7 @@ func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
 	r.now = r.now.Add(3 * time.Hour)
 	r.saw(2*3600, "h", "a").ThreatKey = "one"
 	r.saw(2*3600+1, "h", "a").ThreatKey = "two"
-	r.take = func(r *relayed, bundle, work string) error {
+	r.take = func(r *platforms, bundle, work string) error {
 		if strings.Contains(bundle, "case-incident") {
 			return errA
 		}

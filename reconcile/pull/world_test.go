@@ -16,9 +16,9 @@ import (
 	"harfangsync/reconcile/state"
 )
 
-// relayed is both platforms as a pull meets them, in memory: HarfangLab holds alerts and threats, and
+// platforms is both platforms as a pull meets them, in memory: HarfangLab holds alerts and threats, and
 // OpenCTI takes a bundle as contract opencti-api 9 says. Its clock moves only while a pull waits.
-type relayed struct {
+type platforms struct {
 	now time.Time
 
 	alerts  []alert.Alert
@@ -43,10 +43,10 @@ type relayed struct {
 	pushes   []string
 	// take is told of every push; what it gives is the answer, and import does the import, at once or
 	// later. nil imports at once.
-	take    func(r *relayed, bundle, work string) error
+	take    func(r *platforms, bundle, work string) error
 	refuse  func(o memObject) bool // objects that fail
 	failing map[string]error       // by the name of a method of Knowledge
-	waited  func(r *relayed)       // is called at each wait
+	waited  func(r *platforms)     // is called at each wait
 	reads   map[string]int         // calls by method
 	closed  []string               // works that were closed
 }
@@ -71,29 +71,29 @@ var (
 	errA = error(&memFault{reconcile.Fault{Side: true}, "a side is down"})
 )
 
-func newRelayed() *relayed {
-	return &relayed{
+func newPlatforms() *platforms {
+	return &platforms{
 		now: t0.Add(time.Hour), notes: map[string]*alert.Note{}, broken: map[string]error{}, indicators: map[string]string{"a": "indicator--a", "b": "indicator--b"},
 		things: map[string]*thing{}, owned: map[string][]string{}, works: map[string]*pull.Work{}, failing: map[string]error{}, reads: map[string]int{},
 	}
 }
 
 // saw adds an alert: a number, the host, the indicators whose rule fired.
-func (r *relayed) saw(n int, host, owners string) *alert.Alert {
+func (r *platforms) saw(n int, host, owners string) *alert.Alert {
 	r.alerts = append(r.alerts, alert.Alert{ID: fmt.Sprintf("alert-%03d", n), Status: alert.New, RuleName: "rule", RuleContent: owners, Type: "ioc",
 		Time: t0.Add(time.Duration(n) * time.Second), Agent: alert.Agent{Hostname: host}})
 	return &r.alerts[len(r.alerts)-1]
 }
 
 // triage changes an alert's status, a second after whatever happened before.
-func (r *relayed) triage(n int, s alert.Status) {
+func (r *platforms) triage(n int, s alert.Status) {
 	i := slices.IndexFunc(r.alerts, func(a alert.Alert) bool { return a.ID == fmt.Sprintf("alert-%03d", n) })
 	r.now = r.now.Add(time.Second)
 	r.alerts[i].Status, r.alerts[i].LastUpdate = s, r.now
 }
 
 // puller is a pull of it that remembers in store.
-func (r *relayed) puller(t testing.TB, store state.Store) *pull.Puller {
+func (r *platforms) puller(t testing.TB, store state.Store) *pull.Puller {
 	t.Helper()
 	k, err := state.Open(t.Context(), store)
 	if err != nil {
@@ -102,9 +102,9 @@ func (r *relayed) puller(t testing.TB, store state.Store) *pull.Puller {
 	return r.with(k)
 }
 
-func (r *relayed) with(k *state.Keeper) *pull.Puller {
+func (r *platforms) with(k *state.Keeper) *pull.Puller {
 	return &pull.Puller{
-		Alerts: r, Knowledge: r, Importer: memScribe{}, Own: reconcile.Identity{Instance: "me"},
+		Alerts: r, Knowledge: r, Importer: memImporter{}, Own: reconcile.Identity{Instance: "me"},
 		Canon: func(_, v string) string { return v }, List: "list", Statuses: []string{"new", "investigating"}, Start: t0.Add(-time.Hour), Parallel: 1,
 		Keeper: k, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: func() time.Time { return r.now },
 		Wait: func(ctx context.Context, d time.Duration) error {
@@ -118,7 +118,7 @@ func (r *relayed) with(k *state.Keeper) *pull.Puller {
 }
 
 // pull is one pull that has to come to its end.
-func (r *relayed) pull(t testing.TB, store state.Store) *pull.Report {
+func (r *platforms) pull(t testing.TB, store state.Store) *pull.Report {
 	t.Helper()
 	report, err := r.puller(t, store).Pull(t.Context())
 	if err != nil {
@@ -128,7 +128,7 @@ func (r *relayed) pull(t testing.TB, store state.Store) *pull.Report {
 }
 
 // graph is what OpenCTI holds, in lines.
-func (r *relayed) graph() []string {
+func (r *platforms) graph() []string {
 	var lines []string
 	for _, o := range r.things {
 		first, _, _ := strings.Cut(o.text, "\n")
@@ -149,7 +149,7 @@ func (r *relayed) graph() []string {
 }
 
 // sight stores a sighting as somebody else left it, or a part of an import.
-func (r *relayed) sight(indicator, host string, count int, negative bool, ids ...string) *pull.Sighted {
+func (r *platforms) sight(indicator, host string, count int, negative bool, ids ...string) *pull.Sighted {
 	s := &pull.Sighted{IDs: append([]string{"internal-" + indicator + host}, ids...), Endpoint: []string{"identity--" + host}, Count: count, First: t0, Last: t0.Add(time.Minute), Negative: negative}
 	if len(ids) == 0 {
 		s.IDs = append(s.IDs, "sighting--indicator--"+indicator+"-identity--"+host)
@@ -182,7 +182,7 @@ type memFault struct {
 func (e *memFault) Error() string          { return e.words }
 func (e *memFault) Fault() reconcile.Fault { return e.is }
 
-func (r *relayed) Alerts(_ context.Context, q pull.AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
+func (r *platforms) Alerts(_ context.Context, q pull.AlertQuery, visit func([]alert.Alert, []alert.Bad) error) error {
 	r.asked = append(r.asked, q)
 	var page []alert.Alert
 	for _, a := range r.alerts {
@@ -199,7 +199,7 @@ func (r *relayed) Alerts(_ context.Context, q pull.AlertQuery, visit func([]aler
 	return r.unread
 }
 
-func (r *relayed) Alert(_ context.Context, id string) (*alert.Alert, error) {
+func (r *platforms) Alert(_ context.Context, id string) (*alert.Alert, error) {
 	if err := r.broken[id]; err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (r *relayed) Alert(_ context.Context, id string) (*alert.Alert, error) {
 	return nil, nil
 }
 
-func (r *relayed) Threats(_ context.Context, q pull.ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error {
+func (r *platforms) Threats(_ context.Context, q pull.ThreatQuery, visit func([]alert.Threat, []alert.Bad) error) error {
 	if r.changed != nil {
 		r.changed(&q)
 	}
@@ -228,15 +228,15 @@ func (r *relayed) Threats(_ context.Context, q pull.ThreatQuery, visit func([]al
 	return visit(page, nil)
 }
 
-func (r *relayed) Note(_ context.Context, threat string) (*alert.Note, error) {
+func (r *platforms) Note(_ context.Context, threat string) (*alert.Note, error) {
 	return r.notes[threat], r.read("Note")
 }
 
-func (r *relayed) FindList(_ context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
+func (r *platforms) FindList(_ context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
 	return &reconcile.List{ID: k.String(), Name: name}, nil
 }
 
-func (r *relayed) Lookup(_ context.Context, k reconcile.Kind, list string, q reconcile.Query) (out []reconcile.Located, err error) {
+func (r *platforms) Lookup(_ context.Context, k reconcile.Kind, list string, q reconcile.Query) (out []reconcile.Located, err error) {
 	r.looked = append(r.looked, fmt.Sprint(k, " ", q.Type, " ", q.Value, q.RuleID, q.Name))
 	for _, l := range r.rows {
 		if l.Kind == k && (list == "" || l.List == list) && l.Type == q.Type && l.Value == q.Value && (q.RuleID == "" || l.RuleID == q.RuleID) && (q.Name == "" || l.Name == q.Name) {
@@ -246,7 +246,7 @@ func (r *relayed) Lookup(_ context.Context, k reconcile.Kind, list string, q rec
 	return out, r.failing["Lookup"]
 }
 
-func (r *relayed) Rule(_ context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) {
+func (r *platforms) Rule(_ context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) {
 	r.looked = append(r.looked, "rule "+id)
 	for _, l := range r.rows {
 		if l.Kind == k && l.ID == id {
@@ -256,7 +256,7 @@ func (r *relayed) Rule(_ context.Context, k reconcile.Kind, id string) (*reconci
 	return nil, nil
 }
 
-func (r *relayed) YARAByRule(_ context.Context, list, rule string) (out []reconcile.Located, err error) {
+func (r *platforms) YARAByRule(_ context.Context, list, rule string) (out []reconcile.Located, err error) {
 	r.looked = append(r.looked, "yara rule "+rule)
 	for _, l := range r.rows {
 		if l.Kind == reconcile.YARA && l.List == list && strings.Contains(l.Content, "rule "+rule+" ") {

@@ -136,7 +136,8 @@ func (d *Document) Remember(over []reconcile.Key, refused []reconcile.Refusal, s
 	}
 }
 
-// Store keeps a document. Save answers ErrReset when somebody emptied the state meanwhile.
+// Store keeps the text of a document, one call at a time. Save replaces it whole or not at all, and may be
+// repeated; ErrReset says that somebody emptied the state meanwhile. Load answers "" where nothing was saved.
 type Store interface {
 	Load(ctx context.Context) (string, error)
 	Save(ctx context.Context, text string) error

@@ -56,7 +56,7 @@ var ErrEmpty = errors.New("a bundle without objects")
 // Bundle is the envelope of objects and of their author, as JSON text. Of objects with one id the first
 // counts. Both ends of a relationship have to be among the objects unless they are an indicator or a
 // technique, which the platform has: a bundle may be imported before or beside another. What a sighting, a
-// note and a case refer to may be on the platform; the caller sees to it, and to the size (alert.Size).
+// note and a case refer to may be on the platform; the caller sees to it, and to the size.
 // Equal objects give equal text: the id, which has the form of a random one, is of the contents.
 func (m *Maker) Bundle(objects []alert.Object) (string, error) {
 	if len(objects) == 0 {

@@ -10,8 +10,8 @@ import (
 	"harfangsync/reconcile/alert"
 )
 
-// memScribe writes objects as lines. An alert whose level is "unwritable" cannot be written.
-type memScribe struct{}
+// memImporter writes objects as lines. An alert whose level is "unwritable" cannot be written.
+type memImporter struct{}
 
 func memLine(o memObject) alert.Object {
 	b, err := json.Marshal(o)
@@ -21,30 +21,30 @@ func memLine(o memObject) alert.Object {
 	return alert.Object{ID: o.ID, Type: o.Type, JSON: b}
 }
 
-func (memScribe) Author() alert.Object {
+func (memImporter) Author() alert.Object {
 	return memLine(memObject{Type: "identity", ID: "identity--author"})
 }
 
-func (memScribe) IncidentID(a *alert.Alert) string {
+func (memImporter) IncidentID(a *alert.Alert) string {
 	if a.ID == "" {
 		return ""
 	}
 	return "incident--" + a.ID
 }
 
-func (memScribe) EndpointID(a *alert.Alert) string {
+func (memImporter) EndpointID(a *alert.Alert) string {
 	if a.Agent.Hostname == "" {
 		return ""
 	}
 	return "identity--" + a.Agent.Hostname
 }
 
-func (memScribe) SightingID(indicator, endpoint string) string {
+func (memImporter) SightingID(indicator, endpoint string) string {
 	return "sighting--" + indicator + "-" + endpoint
 }
-func (memScribe) TechniqueIDs(*alert.Alert) []string { return nil }
+func (memImporter) TechniqueIDs(*alert.Alert) []string { return nil }
 
-func (s memScribe) Alert(a *alert.Alert, indicators []string, _ func(string) bool) ([]alert.Object, error) {
+func (s memImporter) Alert(a *alert.Alert, indicators []string, _ func(string) bool) ([]alert.Object, error) {
 	if a.Level == "unwritable" {
 		return nil, errors.New("it cannot be written")
 	}
@@ -55,14 +55,14 @@ func (s memScribe) Alert(a *alert.Alert, indicators []string, _ func(string) boo
 	return out, nil
 }
 
-func (memScribe) Sighting(s alert.Sighting) alert.Object {
+func (memImporter) Sighting(s alert.Sighting) alert.Object {
 	o := memObject{Type: "sighting", ID: s.ID, Seen: s}
 	return memLine(o)
 }
 
-func (memScribe) CaseID(t *alert.Threat) string { return "case-incident--" + t.ID }
+func (memImporter) CaseID(t *alert.Threat) string { return "case-incident--" + t.ID }
 
-func (s memScribe) Threat(t *alert.Threat, refs []string) ([]alert.Object, error) {
+func (s memImporter) Threat(t *alert.Threat, refs []string) ([]alert.Object, error) {
 	out := []alert.Object{memLine(memObject{Type: "case-incident", ID: s.CaseID(t), Parts: len(refs), Text: fmt.Sprintf("%s, %d of %d alerts", t.Status, t.Imported, t.Count)})}
 	if t.Note != nil {
 		out = append(out, memLine(memObject{Type: "note", ID: "note--" + t.ID, Text: t.Note.Content}))
@@ -70,7 +70,7 @@ func (s memScribe) Threat(t *alert.Threat, refs []string) ([]alert.Object, error
 	return out, nil
 }
 
-func (memScribe) Bundle(objects []alert.Object) (string, error) {
+func (memImporter) Bundle(objects []alert.Object) (string, error) {
 	lines := make([]string, len(objects))
 	for i, o := range objects {
 		lines[i] = string(o.JSON)
@@ -78,14 +78,14 @@ func (memScribe) Bundle(objects []alert.Object) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-func (memScribe) Read(description string) (alert.Facts, bool) {
+func (memImporter) Read(description string) (alert.Facts, bool) {
 	status, endpoint, ok := strings.Cut(description, " ")
 	f := alert.Facts{Status: alert.Status(status), Endpoint: endpoint}
 	_, _ = fmt.Sscanf(endpoint, "%d of", &f.Imported) // of a case
 	return f, ok
 }
 
-func (memScribe) Fired(a *alert.Alert) (out []alert.Hint) {
+func (memImporter) Fired(a *alert.Alert) (out []alert.Hint) {
 	if a.RuleID != "" {
 		out = append(out, alert.Hint{From: alert.ByRuleID, Kind: reconcile.IOC, RuleID: a.RuleID})
 	}
