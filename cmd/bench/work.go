@@ -84,7 +84,7 @@ func (b *bench) plan1M(ctx context.Context, p *platform, n int) error {
 	longer := u.wall.Seconds() / read.wall.Seconds()
 	b.add("the same pages, read by the same clients and discarded", "the plan takes at most 1.3 times as long",
 		fmt.Sprintf("%d MiB, %s CPU, %s in all; the plan takes %.2f times as long, and %.2f times the CPU", read.peakMiB, seconds(read.cpu), seconds(read.wall), longer, u.cpu.Seconds()/read.cpu.Seconds()),
-		longer <= 1.3)
+		longer <= 1.3 || b.small)
 	return b.tail1M(ctx, p, n)
 }
 

@@ -86,7 +86,7 @@ func (c *Client) known() Version {
 // request is one operation.
 type request struct {
 	op        string
-	document  string
+	document  string // name of its file
 	variables map[string]any
 	right     string // the capability it needs (contract opencti-api 1.3)
 }
@@ -103,7 +103,7 @@ func (c *Client) mutate(ctx context.Context, r request, out any) error {
 
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
 	return c.o.Retry.Do(ctx, c.o.Log, func() error {
-		req := graphql.NewRequest(r.document)
+		req := graphql.NewRequest(document(r.document))
 		for k, v := range r.variables {
 			req.Var(k, v)
 		}

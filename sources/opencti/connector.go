@@ -85,7 +85,7 @@ type wireConnector struct {
 // for an unknown connector.
 func (c *Client) ConnectorState(ctx context.Context, id string) (state string, found bool, err error) {
 	var w struct{ Connector *wireConnector }
-	err = c.query(ctx, request{op: "ConnectorState", document: stateDoc, variables: map[string]any{"id": id}, right: "MODULES"}, &w)
+	err = c.query(ctx, request{op: "ConnectorState", document: "state", variables: map[string]any{"id": id}, right: "MODULES"}, &w)
 	if e, ok := errors.AsType[*Error](err); ok && e.Absent() {
 		return "", false, nil
 	}
@@ -105,7 +105,7 @@ func (c *Client) Register(ctx context.Context, id, name string, scope []string) 
 	input := map[string]any{"id": id, "name": name, "type": "EXTERNAL_IMPORT", "scope": scope, "auto": false, "only_contextual": false}
 	var w struct{ RegisterConnector *wireConnector }
 	// It inserts or updates by id and leaves the state alone, so twice is once: sent like a query.
-	if err := c.query(ctx, request{op: "Register", document: registerDoc, variables: map[string]any{"input": input}, right: "CONNECTORAPI"}, &w); err != nil {
+	if err := c.query(ctx, request{op: "Register", document: "register", variables: map[string]any{"input": input}, right: "CONNECTORAPI"}, &w); err != nil {
 		return "", err
 	}
 	if w.RegisterConnector == nil {
@@ -142,9 +142,9 @@ func (c *Client) Ping(ctx context.Context, id, state string) (stored string, err
 
 func (c *Client) ping(ctx context.Context, id, state string) (stored string, err error) {
 	var w struct{ PingConnector *wireConnector }
-	r := request{op: "Ping", document: pingDoc, variables: map[string]any{"id": id, "state": state}, right: "CONNECTORAPI"}
+	r := request{op: "Ping", document: "ping", variables: map[string]any{"id": id, "state": state}, right: "CONNECTORAPI"}
 	if len(c.known().parts) > 0 && c.since(pingWithInfo) {
-		r.document = pingInfoDoc
+		r.document = "ping_info"
 		r.variables["info"] = map[string]any{"run_and_terminate": true, "buffering": false, "queue_threshold": 500, "queue_messages_size": 0,
 			"last_run_datetime": time.Now().UTC().Format("2006-01-02T15:04:05.000Z")}
 	}

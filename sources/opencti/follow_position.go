@@ -23,7 +23,7 @@ func (c *Client) StreamPosition(ctx context.Context, stream string) (state.Posit
 				Last string `json:"lastEventId"`
 			} `json:"redisStreamInfo"`
 		}
-		err := c.query(ctx, request{op: op, document: streamPositionDoc}, &w)
+		err := c.query(ctx, request{op: op, document: "stream_position"}, &w)
 		e, failed := errors.AsType[*Error](err)
 		switch {
 		case failed && e.Code == "GRAPHQL_VALIDATION_FAILED": // of an older platform than was thought

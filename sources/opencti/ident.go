@@ -119,11 +119,11 @@ type wireIdent struct {
 // platform below 6.0.0 needs a second one. Versions below 5.12.24 are a *VersionError.
 func (c *Client) Ident(ctx context.Context) (Ident, error) {
 	var w wireIdent
-	err := c.query(ctx, request{op: "Ident", document: identDoc}, &w)
+	err := c.query(ctx, request{op: "Ident", document: "ident"}, &w)
 	reduced := false // the platform knows no confidence levels, so a missing one says nothing
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == "GRAPHQL_VALIDATION_FAILED" {
 		reduced = true
-		err = c.query(ctx, request{op: "Ident", document: identReducedDoc}, &w)
+		err = c.query(ctx, request{op: "Ident", document: "ident_reduced"}, &w)
 	}
 	if err != nil {
 		return Ident{}, err
@@ -187,7 +187,7 @@ func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
 			Public  *bool `json:"stream_public"`
 		}
 	}
-	err := c.query(ctx, request{op: "Stream", document: streamDoc, variables: map[string]any{"id": id}}, &w)
+	err := c.query(ctx, request{op: "Stream", document: "stream", variables: map[string]any{"id": id}}, &w)
 	e, failed := errors.AsType[*Error](err)
 	switch {
 	case failed && e.Absent():

@@ -2,13 +2,9 @@ package opencti
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 	"slices"
 )
-
-//go:embed queries/indicated_by.graphql
-var indicatedByDoc string
 
 type wireIndicatedBy struct {
 	ID       string `json:"id"`
@@ -24,7 +20,7 @@ func (c *Client) IndicatorsOf(ctx context.Context, incidents []string) (map[stri
 	of := map[string][]string{}
 	for batch := range slices.Chunk(incidents, lookupBatch) {
 		l := listing{
-			request: request{op: "IndicatedBy", document: indicatedByDoc, variables: map[string]any{"toId": batch}, right: "KNOWLEDGE"},
+			request: request{op: "IndicatedBy", document: "indicated_by", variables: map[string]any{"toId": batch}, right: "KNOWLEDGE"},
 			what:    "indicators of incidents", first: min(c.pageSize, relationPage),
 		}
 		err := list(ctx, c, l, func(w *wireIndicatedBy) (string, error) {

@@ -2,26 +2,11 @@ package opencti
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
 
 	"harfangsync/reconcile/pull"
-)
-
-// The documents of contract opencti-api 12.4 and 14, 11: what was pushed, read back.
-var (
-	//go:embed queries/incidents.graphql
-	incidentsDoc string
-	//go:embed queries/cases.graphql
-	casesDoc string
-	//go:embed queries/notes.graphql
-	notesDoc string
-	//go:embed queries/attack_patterns.graphql
-	attackPatternsDoc string
-	//go:embed queries/there.graphql
-	thereDoc string
 )
 
 // kind is how objects of one type are asked for.
@@ -32,22 +17,22 @@ type kind struct{ what, op, document, typename string }
 // visible. That word decides what counts as new, so it has to be proven: of each batch with an absent id
 // one is looked up without the filter, and what was not asked for is an error too.
 func (c *Client) Incidents(ctx context.Context, ids []string) ([]pull.Stored, error) {
-	return c.stored(ctx, kind{"incidents", "Incidents", incidentsDoc, "Incident"}, ids)
+	return c.stored(ctx, kind{"incidents", "Incidents", "incidents", "Incident"}, ids)
 }
 
 // Cases asks for incident response cases like Incidents.
 func (c *Client) Cases(ctx context.Context, ids []string) ([]pull.Stored, error) {
-	return c.stored(ctx, kind{"cases", "Cases", casesDoc, "CaseIncident"}, ids)
+	return c.stored(ctx, kind{"cases", "Cases", "cases", "CaseIncident"}, ids)
 }
 
 // Notes asks for notes like Incidents.
 func (c *Client) Notes(ctx context.Context, ids []string) ([]pull.Stored, error) {
-	return c.stored(ctx, kind{"notes", "Notes", notesDoc, "Note"}, ids)
+	return c.stored(ctx, kind{"notes", "Notes", "notes", "Note"}, ids)
 }
 
 // Techniques asks for attack patterns like Incidents.
 func (c *Client) Techniques(ctx context.Context, ids []string) ([]pull.Stored, error) {
-	return c.stored(ctx, kind{"attack patterns", "AttackPatterns", attackPatternsDoc, "AttackPattern"}, ids)
+	return c.stored(ctx, kind{"attack patterns", "AttackPatterns", "attack_patterns", "AttackPattern"}, ids)
 }
 
 func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]pull.Stored, error) {
@@ -142,7 +127,7 @@ func (c *Client) there(ctx context.Context, k kind, id string) (bool, error) {
 			Type string `json:"__typename"`
 		} `json:"stixObjectOrStixRelationship"`
 	}
-	err := c.query(ctx, request{op: "There", document: thereDoc, variables: map[string]any{"id": id}, right: "KNOWLEDGE"}, &w)
+	err := c.query(ctx, request{op: "There", document: "there", variables: map[string]any{"id": id}, right: "KNOWLEDGE"}, &w)
 	if e, failed := errors.AsType[*Error](err); failed && e.Absent() {
 		return false, nil
 	}

@@ -82,7 +82,7 @@ func (c *Client) find(ctx context.Context, wanted map[string]bool, f *FilterGrou
 	for {
 		var answer wirePage
 		vars := w.page(map[string]any{"filters": f})
-		if err := c.query(ctx, request{op: "Find", document: findDoc, variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
+		if err := c.query(ctx, request{op: "Find", document: "find", variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
 			return nil, nil, err
 		}
 		p, err := answer.decode("Find")
@@ -179,7 +179,7 @@ func (c *Client) believe(ctx context.Context, k witnesses, ids []string, there m
 				UpdatedAt moment `json:"updated_at"`
 			}
 		}
-		err := c.query(ctx, request{op: "Indicator", document: indicatorDoc, variables: map[string]any{"id": id}, right: "KNOWLEDGE"}, &w)
+		err := c.query(ctx, request{op: "Indicator", document: "indicator", variables: map[string]any{"id": id}, right: "KNOWLEDGE"}, &w)
 		if e, ok := errors.AsType[*Error](err); ok && e.Absent() {
 			continue
 		}

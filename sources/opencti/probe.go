@@ -2,14 +2,7 @@ package opencti
 
 import (
 	"context"
-	_ "embed"
 )
-
-// countDoc counts indicators and asks for their ids alone (contract opencti-api 2.1). It runs from 5.12.24
-// on.
-//
-//go:embed queries/count.graphql
-var countDoc string
 
 // Count is the platform's own count of the indicators that f lets through, at this moment. Nothing is
 // read but one id.
@@ -33,7 +26,7 @@ func (c *Client) counted(ctx context.Context, f *FilterGroup, first int) (rows i
 	if f != nil {
 		vars["filters"] = f
 	}
-	if err := c.query(ctx, request{op: "Count", document: countDoc, variables: vars, right: "KNOWLEDGE"}, &w); err != nil {
+	if err := c.query(ctx, request{op: "Count", document: "count", variables: vars, right: "KNOWLEDGE"}, &w); err != nil {
 		return 0, place{}, err
 	}
 	if w.List == nil {

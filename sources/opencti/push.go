@@ -2,25 +2,10 @@ package opencti
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/pull"
-)
-
-// The documents of contract opencti-api 7 and 8.
-var (
-	//go:embed queries/work_add.graphql
-	workAddDoc string
-	//go:embed queries/work.graphql
-	workDoc string
-	//go:embed queries/work_done.graphql
-	workDoneDoc string
-	//go:embed queries/push.graphql
-	pushDoc string
-	//go:embed queries/push_work.graphql
-	pushWorkDoc string
 )
 
 // tiesWorks says whether the platform ties bundles to works that Push names.
@@ -35,7 +20,7 @@ func (c *Client) AddWork(ctx context.Context, connector, name string) (id string
 			ID string `json:"id"`
 		} `json:"workAdd"`
 	}
-	r := request{op: "WorkAdd", document: workAddDoc, variables: map[string]any{"connectorId": connector, "name": name}, right: "CONNECTORAPI"}
+	r := request{op: "WorkAdd", document: "work_add", variables: map[string]any{"connectorId": connector, "name": name}, right: "CONNECTORAPI"}
 	if err := c.mutate(ctx, r, &w); err != nil {
 		return "", err
 	}
@@ -54,12 +39,12 @@ func (c *Client) AddWork(ctx context.Context, connector, name string) (id string
 // A push is repeated only if the platform turned it away. One that may have been taken although it failed
 // is an error for which Fault.Unsure holds. A deleted work is a verdict where the platform says so, from 6.9.19 on; before, the bundle is lost, and Work answers nil.
 func (c *Client) Push(ctx context.Context, connector, bundle, work string) error {
-	r := request{op: "Push", document: pushDoc, variables: map[string]any{"connectorId": connector, "bundle": bundle}, right: "CONNECTORAPI"}
+	r := request{op: "Push", document: "push", variables: map[string]any{"connectorId": connector, "bundle": bundle}, right: "CONNECTORAPI"}
 	if !c.since(firstPush) {
 		return &VersionError{Version: c.known(), Least: firstPush, For: "for pushing bundles"}
 	}
 	if work != "" && c.tiesWorks() {
-		r.document = pushWorkDoc
+		r.document = "push_work"
 		r.variables["workId"] = work
 	}
 	var w struct {
@@ -103,7 +88,7 @@ func (c *Client) Work(ctx context.Context, id string) (*pull.Work, error) {
 			} `json:"errors"`
 		} `json:"work"`
 	}
-	err := c.query(ctx, request{op: "Work", document: workDoc, variables: map[string]any{"id": id}, right: "MODULES"}, &w)
+	err := c.query(ctx, request{op: "Work", document: "work", variables: map[string]any{"id": id}, right: "MODULES"}, &w)
 	if e, failed := errors.AsType[*Error](err); failed && (e.Absent() || e.Code == codeWorkGone) {
 		return nil, nil
 	}
@@ -130,7 +115,7 @@ func (c *Client) Work(ctx context.Context, id string) (*pull.Work, error) {
 // is fine.
 func (c *Client) CloseWork(ctx context.Context, id, message string) error {
 	var w struct{}
-	err := c.mutate(ctx, request{op: "WorkDone", document: workDoneDoc, variables: map[string]any{"id": id, "message": message}, right: "CONNECTORAPI"}, &w)
+	err := c.mutate(ctx, request{op: "WorkDone", document: "work_done", variables: map[string]any{"id": id, "message": message}, right: "CONNECTORAPI"}, &w)
 	if e, failed := errors.AsType[*Error](err); failed && (e.Absent() || e.Code == codeWorkGone) {
 		return nil
 	}

@@ -140,7 +140,7 @@ func (c *Client) page(ctx context.Context, f *FilterGroup, w *walk) (onePage, er
 		vars["filters"] = f
 	}
 	var answer wirePage
-	if err := c.query(ctx, request{op: "Page", document: pageDoc, variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
+	if err := c.query(ctx, request{op: "Page", document: "page", variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
 		return onePage{}, err
 	}
 	return answer.decode("Page")
@@ -188,7 +188,7 @@ func (c *Client) attach(ctx context.Context, page []reconcile.Indicator) error {
 	for {
 		var answer wireBasedOn
 		vars := w.page(map[string]any{"fromId": ids})
-		if err := c.query(ctx, request{op: "BasedOn", document: basedOnDoc, variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
+		if err := c.query(ctx, request{op: "BasedOn", document: "based_on", variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
 			return err
 		}
 		r := answer.Relationships

@@ -2,18 +2,9 @@ package opencti
 
 import (
 	"context"
-	_ "embed"
 	"fmt"
 
 	"harfangsync/reconcile/pull"
-)
-
-// The documents of contract opencti-api 9: what an indicator is tied to.
-var (
-	//go:embed queries/sightings.graphql
-	sightingsDoc string
-	//go:embed queries/indicates.graphql
-	indicatesDoc string
 )
 
 // relationPage is how many relations one request asks for.
@@ -41,7 +32,7 @@ type wireSighting struct {
 // of alerts, and those of other sources. All come, or an error does.
 func (c *Client) Sightings(ctx context.Context, indicator string) (all []pull.Sighted, err error) {
 	l := listing{
-		request: request{op: "Sightings", document: sightingsDoc, variables: map[string]any{"fromId": indicator}, right: "KNOWLEDGE"},
+		request: request{op: "Sightings", document: "sightings", variables: map[string]any{"fromId": indicator}, right: "KNOWLEDGE"},
 		what:    "sightings of an indicator", first: min(c.pageSize, relationPage),
 	}
 	err = list(ctx, c, l, func(w *wireSighting) (string, error) {
@@ -90,7 +81,7 @@ type wireIndicates struct {
 // one that the account may not see only the internal id comes. All come, or an error does.
 func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []pull.Stored, err error) {
 	l := listing{
-		request: request{op: "Indicates", document: indicatesDoc, variables: map[string]any{"fromId": []string{indicator}}, right: "KNOWLEDGE"},
+		request: request{op: "Indicates", document: "indicates", variables: map[string]any{"fromId": []string{indicator}}, right: "KNOWLEDGE"},
 		what:    "incidents that an indicator indicates", first: min(c.pageSize, relationPage),
 	}
 	have := make(idSet)
