@@ -79,10 +79,10 @@ var troubles = []trouble{
 	{"401", "hl", answer(401, `{"detail": "Invalid token."}`), "final"},
 	{"403", "hl", answer(403, `{"detail": "no permission"}`), "final"},
 	{"AUTH_REQUIRED", "octi", answer(200, `{"errors":[{"message":"You must be logged in to do this.","extensions":{"code":"AUTH_REQUIRED"}}],"data":null}`), "final"},
-	{"FORBIDDEN_ACCESS with partial data", "octi", answer(200, `{"errors":[{"message":"You are not allowed to do this.","extensions":{"code":"FORBIDDEN_ACCESS"}}],"data":{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]},"stixCoreRelationships":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`), "final"},
-	{"DATABASE_ERROR with data", "octi", answer(200, `{"errors":[{"message":"down","extensions":{"code":"DATABASE_ERROR"}}],"data":{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`), "down"},
+	{"FORBIDDEN_ACCESS with partial data", "octi", answer(200, `{"errors":[{"message":"You are not allowed to do this.","extensions":{"code":"FORBIDDEN_ACCESS"}}],"data":{"list":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`), "final"},
+	{"DATABASE_ERROR with data", "octi", answer(200, `{"errors":[{"message":"down","extensions":{"code":"DATABASE_ERROR"}}],"data":{"list":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`), "down"},
 	{"data null", "octi", answer(200, `{"data": null}`), "down"},
-	{"nulls for answers", "octi", answer(200, `{"data": {"indicators": null, "stixCoreRelationships": null, "about": null, "me": null, "connector": null, "registerConnector": null, "pingConnector": null, "incidents": null, "caseIncidents": null, "notes": null, "attackPatterns": null, "stixSightingRelationships": null, "indicator": null, "stixDomainObject": null, "workAdd": null, "work": null, "stixBundlePush": null}}`), "shape"},
+	{"nulls for answers", "octi", answer(200, `{"data": {"list": null, "about": null, "me": null, "connector": null, "registerConnector": null, "pingConnector": null, "indicator": null, "stixDomainObject": null, "workAdd": null, "work": null, "stixBundlePush": null}}`), "shape"},
 	{"another service's message", "octi", answer(200, `{"message": "boom"}`), "down"},
 	{"HTML in front of JSON", "octi", answer(200, "<!-- proxy -->{\"data\": {}}"), "down"},
 }

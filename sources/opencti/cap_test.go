@@ -41,7 +41,7 @@ func TestADroppedRowTeachesNoCap(t *testing.T) {
 	fill(s, 8)
 	p := connect(t, spoiled(s, func(q question, d map[string]any) {
 		if q.n == 1 {
-			l := within(d, "indicators")
+			l := within(d, "list")
 			l["edges"] = l["edges"].([]any)[1:]
 		}
 	}), opencti.Options{PageSize: 10})

@@ -52,7 +52,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Fatal(err)
 	}
 	page := func(info, edges string) string {
-		return `{"data":{"indicators":{"pageInfo":{` + info + `},"edges":[` + edges + `]}}}`
+		return `{"data":{"list":{"pageInfo":{` + info + `},"edges":[` + edges + `]}}}`
 	}
 	for _, seed := range []string{
 		"", "null", "{}", "[]", "<html>", `{"data":null}`, `{"message":"boom"}`, coded("DATABASE_ERROR"), identAnswer,

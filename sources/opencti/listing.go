@@ -2,6 +2,7 @@ package opencti
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -48,7 +49,10 @@ func list[T any](ctx context.Context, c *Client, l listing, visit func(*T) (id s
 				continue
 			}
 			id, err := visit(e.Node)
+			_, incomplete := errors.AsType[*IncompleteError](err)
 			switch {
+			case incomplete:
+				return err
 			case err != nil:
 				return misshapen(l.op, err.Error())
 			case id == "":

@@ -76,42 +76,22 @@ func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, obser
 	return found, nil
 }
 
-// find reads the pages of one look-up, and refuses an answer wider than the question.
+// find reads one look-up, and refuses an answer wider than the question.
 func (c *Client) find(ctx context.Context, wanted map[string]bool, f *FilterGroup, most int) (page []reconcile.Indicator, names [][]string, err error) {
-	w, seen := c.start("indicators asked for by id", c.pageSize), make(idSet)
-	for {
-		var answer wirePage
-		vars := w.page(map[string]any{"filters": f})
-		if err := c.query(ctx, request{op: "Find", document: "find", variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
-			return nil, nil, err
-		}
-		p, err := answer.decode("Find")
-		if err != nil {
-			return nil, nil, err
-		}
-		for i, n := range p.nodes {
-			ids := n.ids()
-			if !slices.ContainsFunc(ids, func(id string) bool { _, ok := wanted[id]; return ok }) {
-				return nil, nil, misshapen("Find", "indicator "+oneLine(p.indicators[i].ID)+", which was not asked for: the filter by id is ignored")
-			}
-			if !seen.add(p.indicators[i].ID) {
-				return nil, nil, w.incomplete("indicator " + oneLine(p.indicators[i].ID) + " came twice")
-			}
-			names = append(names, ids)
-		}
-		if p.total > most {
-			return nil, nil, misshapen("Find", fmt.Sprintf("a count of %d for %d ids: the filter by id is ignored", p.total, most))
-		}
-		page = append(page, p.indicators...)
-		more, err := w.step(p.place, p.rows, len(p.indicators))
-		if err != nil {
-			return nil, nil, err
-		}
-		c.learn(w)
-		if !more {
-			return page, names, w.missing(w.total)
-		}
+	l := listing{
+		request: request{op: "Find", document: "find", variables: map[string]any{"filters": f}, right: "KNOWLEDGE"},
+		what:    "indicators asked for by id", first: c.pageSize, most: most,
 	}
+	err = list(ctx, c, l, func(w *wireIndicator) (string, error) {
+		ind, err := w.indicator()
+		ids := w.ids()
+		if err == nil && !slices.ContainsFunc(ids, func(id string) bool { _, ok := wanted[id]; return ok }) {
+			err = fmt.Errorf("indicator %s, which was not asked for: the filter by id is ignored", oneLine(ind.ID))
+		}
+		page, names = append(page, ind), append(names, ids)
+		return ind.ID, err
+	})
+	return page, names, err
 }
 
 // witnesses are indicators of which it is known that a look-up has to find them: one by its internal

@@ -95,23 +95,23 @@ func TestLookupRefusesWhatWasNotAskedFor(t *testing.T) {
 		says string
 	}{
 		{"a row more", func(d map[string]any) {
-			l := within(d, "indicators")
+			l := within(d, "list")
 			l["edges"] = append(l["edges"].([]any), map[string]any{"node": node(map[string]any{"id": "stranger"})})
 		}, "indicator stranger, which was not asked for"},
 		{"another row", func(d map[string]any) {
-			within(within(d, "indicators")["edges"].([]any)[0].(map[string]any), "node")["id"] = "stranger"
-			within(within(d, "indicators")["edges"].([]any)[0].(map[string]any), "node")["standard_id"] = "indicator--stranger"
+			within(within(d, "list")["edges"].([]any)[0].(map[string]any), "node")["id"] = "stranger"
+			within(within(d, "list")["edges"].([]any)[0].(map[string]any), "node")["standard_id"] = "indicator--stranger"
 		}, "indicator stranger, which was not asked for"},
-		{"a count of more", func(d map[string]any) { within(d, "indicators", "pageInfo")["globalCount"] = 9 }, "a count of 9 for 2 ids"},
+		{"a count of more", func(d map[string]any) { within(d, "list", "pageInfo")["globalCount"] = 9 }, "a count of 9 for 2 ids"},
 		{"a row twice", func(d map[string]any) {
-			l := within(d, "indicators")
+			l := within(d, "list")
 			l["edges"] = append(l["edges"].([]any), l["edges"].([]any)[0])
 		}, "came twice"},
 		{"a row less", func(d map[string]any) {
-			l := within(d, "indicators")
+			l := within(d, "list")
 			l["edges"] = l["edges"].([]any)[1:]
 		}, "1 came and the platform counts 2"},
-		{"a null row", func(d map[string]any) { within(d, "indicators")["edges"].([]any)[0] = nil }, "1 came and the platform counts 2"},
+		{"a null row", func(d map[string]any) { within(d, "list")["edges"].([]any)[0] = nil }, "1 came and the platform counts 2"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestALookupDeafToStandardIDs(t *testing.T) {
 		if q.op != "Find" {
 			return
 		}
-		l := within(d, "indicators")
+		l := within(d, "list")
 		l["edges"] = slices.DeleteFunc(l["edges"].([]any), func(e any) bool {
 			return !strings.Contains(string(q.raw), `"`+within(e.(map[string]any), "node")["id"].(string)+`"`)
 		})

@@ -63,7 +63,7 @@ func TestObservablesAreAskedForByPage(t *testing.T) {
 		return fmt.Sprintf(`{"node":{"id":%q,"fromId":%q,"toId":"o","toType":"Url","to":null}}`, id, from)
 	}
 	answer := func(next bool, cursor string, total int, edges ...string) string {
-		return fmt.Sprintf(`{"data":{"stixCoreRelationships":{"pageInfo":{"endCursor":%q,"hasNextPage":%v,"globalCount":%d},"edges":[%s]}}}`, cursor, next, total, strings.Join(edges, ","))
+		return fmt.Sprintf(`{"data":{"list":{"pageInfo":{"endCursor":%q,"hasNextPage":%v,"globalCount":%d},"edges":[%s]}}}`, cursor, next, total, strings.Join(edges, ","))
 	}
 	s := platform(octisim.Options{})
 	for i := range 3 {
@@ -99,7 +99,7 @@ func TestObservablesAreAskedForByPage(t *testing.T) {
 }
 
 func TestObservablesThatAreNotWhole(t *testing.T) {
-	page := func(d map[string]any) map[string]any { return within(d, "stixCoreRelationships") }
+	page := func(d map[string]any) map[string]any { return within(d, "list") }
 	edge := func(d map[string]any, i int) map[string]any { return page(d)["edges"].([]any)[i].(map[string]any) }
 	tests := []struct {
 		name string
@@ -113,8 +113,8 @@ func TestObservablesThatAreNotWhole(t *testing.T) {
 		{"a relation of another indicator", func(d map[string]any) { within(edge(d, 1), "node")["fromId"] = "stranger" }, "not asked for"},
 		{"a relation without an id", func(d map[string]any) { within(edge(d, 1), "node")["id"] = "" }, "not asked for"},
 		{"a promise without a cursor", func(d map[string]any) {
-			within(d, "stixCoreRelationships", "pageInfo")["hasNextPage"] = true
-			within(d, "stixCoreRelationships", "pageInfo")["endCursor"] = ""
+			within(d, "list", "pageInfo")["hasNextPage"] = true
+			within(d, "list", "pageInfo")["endCursor"] = ""
 		}, "names no cursor"},
 	}
 	for _, tt := range tests {
@@ -131,9 +131,9 @@ func TestObservablesThatAreNotWhole(t *testing.T) {
 		})
 	}
 	for name, answer := range map[string]string{
-		"no relationships":    `{"stixCoreRelationships":null}`,
-		"no page information": `{"stixCoreRelationships":{"edges":[]}}`,
-		"no count":            `{"stixCoreRelationships":{"pageInfo":{"hasNextPage":false,"endCursor":""},"edges":[]}}`,
+		"no relationships":    `{"list":null}`,
+		"no page information": `{"list":{"edges":[]}}`,
+		"no count":            `{"list":{"pageInfo":{"hasNextPage":false,"endCursor":""},"edges":[]}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := platform(octisim.Options{})
@@ -165,7 +165,7 @@ func TestObservablesThatAreHidden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := connect(t, spoiled(s, func(q question, d map[string]any) {
 				if q.op == "BasedOn" {
-					edit(within(within(d, "stixCoreRelationships")["edges"].([]any)[0].(map[string]any), "node"))
+					edit(within(within(d, "list")["edges"].([]any)[0].(map[string]any), "node"))
 				}
 			}), opencti.Options{})
 			got, err := attached(p)

@@ -117,21 +117,11 @@ func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, w 
 	}
 }
 
-// onePage is a decoded page. rows counts its entries, empty ones included; nodes are the others.
+// onePage is a decoded page. rows counts its entries, empty ones included.
 type onePage struct {
 	place
 	indicators []reconcile.Indicator
-	nodes      []*wireIndicator
 	rows       int
-}
-
-type wirePage struct {
-	Indicators *struct {
-		PageInfo *pageInfo `json:"pageInfo"`
-		Edges    []*struct {
-			Node *wireIndicator `json:"node"`
-		} `json:"edges"`
-	} `json:"indicators"`
 }
 
 func (c *Client) page(ctx context.Context, f *FilterGroup, w *walk) (onePage, error) {
@@ -139,35 +129,28 @@ func (c *Client) page(ctx context.Context, f *FilterGroup, w *walk) (onePage, er
 	if f != nil {
 		vars["filters"] = f
 	}
-	var answer wirePage
+	var answer wireList[wireIndicator]
 	if err := c.query(ctx, request{op: "Page", document: "page", variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
 		return onePage{}, err
 	}
-	return answer.decode("Page")
-}
-
-// decode takes a page apart. Empty entries are allowed by the schema; they are left out here, and the
-// proof by count then finds what they stand for.
-func (w *wirePage) decode(op string) (p onePage, err error) {
-	if w.Indicators == nil {
-		return p, misshapen(op, "no indicators")
+	if answer.List == nil {
+		return onePage{}, misshapen("Page", "no indicators")
 	}
-	if p.place, err = w.Indicators.PageInfo.place(op); err != nil {
-		return p, err
+	at, err := answer.List.PageInfo.place("Page")
+	if err != nil {
+		return onePage{}, err
 	}
-	p.rows = len(w.Indicators.Edges)
+	p := onePage{place: at, rows: len(answer.List.Edges)}
 	p.indicators = make([]reconcile.Indicator, 0, p.rows)
-	p.nodes = make([]*wireIndicator, 0, p.rows)
-	for _, e := range w.Indicators.Edges {
+	for _, e := range answer.List.Edges {
 		if e == nil || e.Node == nil {
-			continue
+			continue // allowed by the schema; the count then finds what it stands for
 		}
 		ind, err := e.Node.indicator()
 		if err != nil {
-			return p, misshapen(op, err.Error())
+			return onePage{}, misshapen("Page", err.Error())
 		}
 		p.indicators = append(p.indicators, ind)
-		p.nodes = append(p.nodes, e.Node)
 	}
 	return p, nil
 }
@@ -184,42 +167,16 @@ func (c *Client) attach(ctx context.Context, page []reconcile.Indicator) error {
 		ids[i] = page[i].ID
 		byID[page[i].ID] = &page[i]
 	}
-	w, seen := c.start("observables of indicators", mostPage), make(idSet)
-	for {
-		var answer wireBasedOn
-		vars := w.page(map[string]any{"fromId": ids})
-		if err := c.query(ctx, request{op: "BasedOn", document: "based_on", variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
-			return err
-		}
-		r := answer.Relationships
-		if r == nil {
-			return misshapen("BasedOn", "no relationships")
-		}
-		at, err := r.PageInfo.place("BasedOn")
-		if err != nil {
-			return err
-		}
-		before := len(seen)
-		for _, e := range r.Edges {
-			if e == nil || e.Node == nil {
-				continue
-			}
-			ind := byID[e.Node.FromID]
-			if ind == nil || e.Node.ID == "" {
-				return w.incomplete("a relationship came that was not asked for")
-			}
-			if !seen.add(e.Node.ID) {
-				return w.incomplete("relationship " + oneLine(e.Node.ID) + " came twice")
-			}
-			ind.Observables = append(ind.Observables, e.Node.observable())
-		}
-		more, err := w.step(at, len(r.Edges), len(seen)-before)
-		if err != nil {
-			return err
-		}
-		c.learn(w)
-		if !more {
-			return w.missing(w.total)
-		}
+	l := listing{
+		request: request{op: "BasedOn", document: "based_on", variables: map[string]any{"fromId": ids}, right: "KNOWLEDGE"},
+		what:    "observables of indicators", first: mostPage,
 	}
+	return list(ctx, c, l, func(w *wireRelation) (string, error) {
+		ind := byID[w.FromID]
+		if ind == nil || w.ID == "" {
+			return "", &IncompleteError{What: l.what, Why: "a relationship came that was not asked for"}
+		}
+		ind.Observables = append(ind.Observables, w.observable())
+		return w.ID, nil
+	})
 }

@@ -159,9 +159,9 @@ func TestTheSecondReadMayBeOvertaken(t *testing.T) {
 }
 
 func TestReadsThatAreNotWhole(t *testing.T) {
-	page := func(data map[string]any) map[string]any { return within(data, "indicators") }
+	page := func(data map[string]any) map[string]any { return within(data, "list") }
 	edges := func(data map[string]any) []any { return page(data)["edges"].([]any) }
-	info := func(data map[string]any) map[string]any { return within(data, "indicators", "pageInfo") }
+	info := func(data map[string]any) map[string]any { return within(data, "list", "pageInfo") }
 	tests := []struct {
 		name string
 		edit func(q question, data map[string]any) // of Page
@@ -230,7 +230,7 @@ func TestALateRowHidesNoLoss(t *testing.T) {
 	p := connect(t, spoiled(s, func(q question, d map[string]any) {
 		switch q.n {
 		case 2:
-			l := within(d, "indicators")
+			l := within(d, "list")
 			l["edges"] = l["edges"].([]any)[1:]
 		case 4:
 			s.Put(octisim.Indicator{ID: "late", Pattern: "[url:value = 'late']", CreatedAt: now, UpdatedAt: now})
@@ -242,15 +242,15 @@ func TestALateRowHidesNoLoss(t *testing.T) {
 
 func TestPagesWithoutPageInformation(t *testing.T) {
 	for name, answer := range map[string]string{
-		"no indicators":             `{"indicators":null}`,
-		"no page information":       `{"indicators":{"edges":[]}}`,
-		"no members":                `{"indicators":{"pageInfo":{},"edges":[]}}`,
-		"no count":                  `{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false},"edges":[]}}`,
-		"a null count":              `{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":null},"edges":[]}}`,
-		"a negative count":          `{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":-1},"edges":[]}}`,
-		"no word on the next":       `{"indicators":{"pageInfo":{"endCursor":"","globalCount":0},"edges":[]}}`,
+		"no indicators":             `{"list":null}`,
+		"no page information":       `{"list":{"edges":[]}}`,
+		"no members":                `{"list":{"pageInfo":{},"edges":[]}}`,
+		"no count":                  `{"list":{"pageInfo":{"endCursor":"","hasNextPage":false},"edges":[]}}`,
+		"a null count":              `{"list":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":null},"edges":[]}}`,
+		"a negative count":          `{"list":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":-1},"edges":[]}}`,
+		"no word on the next":       `{"list":{"pageInfo":{"endCursor":"","globalCount":0},"edges":[]}}`,
 		"another answer altogether": `{"connector":null}`,
-		"edges of another shape":    `{"indicators":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":{"node":1}}}`,
+		"edges of another shape":    `{"list":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":{"node":1}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := connect(t, &canned{answers: map[string]string{"": `{"data":` + answer + `}`}}, opencti.Options{})

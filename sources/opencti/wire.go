@@ -120,15 +120,6 @@ func value[T any](p *T) (v T) {
 	return v
 }
 
-type wireBasedOn struct {
-	Relationships *struct {
-		PageInfo *pageInfo `json:"pageInfo"`
-		Edges    []*struct {
-			Node *wireRelation `json:"node"`
-		} `json:"edges"`
-	} `json:"stixCoreRelationships"`
-}
-
 type wireRelation struct {
 	ID     string  `json:"id"`
 	FromID string  `json:"fromId"`

@@ -36,7 +36,7 @@ func node(change map[string]any) map[string]any {
 // readNode reads a platform that holds one indicator.
 func readNode(t testing.TB, n map[string]any) (reconcile.Indicator, error) {
 	t.Helper()
-	data, err := json.Marshal(map[string]any{"data": map[string]any{"indicators": map[string]any{
+	data, err := json.Marshal(map[string]any{"data": map[string]any{"list": map[string]any{
 		"pageInfo": map[string]any{"endCursor": "c", "hasNextPage": false, "globalCount": 1, "startCursor": "c", "new": 1},
 		"edges":    []any{map[string]any{"node": n, "cursor": "c"}},
 	}}})
