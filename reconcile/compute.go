@@ -14,7 +14,7 @@ import (
 // the two sealed sets, whose failures are its errors. Removals carry a provisional reason until Explain
 // has seen the evidence.
 func Compute(rows *Rows, w *Wanted, p Policy, m Memory) (*Plan, error) {
-	c := computation{rows: rows, w: w, p: p, m: m, plan: &Plan{
+	c := computation{rows: rows, w: w, p: p, m: m, remapped: m.LastGood.Mapping != p.Mapping.Digest(), plan: &Plan{
 		Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}, Sources: w.Selected(),
 		Indicators: w.Read(), WantedDigest: w.Digest(), Skipped: w.skipped(),
 	}}
@@ -51,6 +51,8 @@ type computation struct {
 	plan    *Plan
 	missing [][]want // groups that no row holds
 	err     error    // the first rule whose text could not be made
+
+	remapped bool // the mapping is another one than at the last good run
 }
 
 func (c *computation) fail(indicator string, err error) {
@@ -205,14 +207,14 @@ func (c *computation) pending(e *entry, win want) marker.Fields {
 	return out
 }
 
-// remapped tells who made a row differ in what a mapping asks for: somebody in the console, our settings, or the
+// mappedCause tells who made a row differ in what a mapping asks for: somebody in the console, our settings, or the
 // indicator, for which another entry counts now.
-func (c *computation) remapped(e *entry, win want, pending marker.Fields) Cause {
+func (c *computation) mappedCause(e *entry, win want, pending marker.Fields) Cause {
 	asked := c.w.mapped(win).fields()
 	for i := range pending {
 		switch {
 		case !pending.Has(i) || e.asked[i] == asked[i]:
-		case c.m.remapped(&c.p):
+		case c.remapped:
 			return MappingChanged
 		default:
 			return SourceChanged

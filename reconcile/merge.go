@@ -136,11 +136,11 @@ func (c *computation) difference(e *entry, group []want) (Reason, Cause) {
 	pending := c.pending(e, win)
 	switch {
 	case text && c.maturityMoved(e, win):
-		if c.m.remapped(&c.p) || c.w.mapped(win).Maturity == "" {
+		if c.remapped || c.w.mapped(win).Maturity == "" {
 			return FieldsChanged, MappingChanged
 		}
 	case text && owners && !pending.None():
-		return FieldsChanged, c.remapped(e, win, pending)
+		return FieldsChanged, c.mappedCause(e, win, pending)
 	case !owners && (text || !named):
 		return OwnersChanged, SourceChanged
 	case e.known && e.sent == win.text:

@@ -50,9 +50,6 @@ func (m *Memory) refused(ch *Change) (Refusal, bool) {
 	return r, known && ch.Sent != "" && r.Sent == ch.Sent && !(r.Elsewhere && m.Now.Sub(r.At) > elsewhereFor)
 }
 
-// remapped says whether the mapping is another one than at the last good run.
-func (m *Memory) remapped(p *Policy) bool { return m.LastGood.Mapping != p.Mapping.Digest() }
-
 // UnmanagedRows says what happens to rows without a marker.
 type UnmanagedRows string
 
