@@ -35,11 +35,11 @@ func twoSides(t *testing.T) (*Wanted, *Rows) {
 
 func TestComputeLeavesItsArgumentsAsTheyWere(t *testing.T) {
 	w, rows := twoSides(t)
-	wants, entries, digest := slices.Clone(w.entries), slices.Clone(rows.entries), w.digest
+	wants, entries, digest := slices.Clone(w.wants), slices.Clone(rows.entries), w.digest
 	if _, err := Compute(rows, w, Policy{Unmanaged: AdoptUnmanaged}, Memory{}); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(wants, w.entries) || digest != w.digest {
+	if !slices.Equal(wants, w.wants) || digest != w.digest {
 		t.Error("the wanted set is another one now")
 	}
 	if !slices.Equal(entries, rows.entries) {

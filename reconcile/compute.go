@@ -19,21 +19,21 @@ func Compute(rows *Rows, w *Wanted, p Policy, m Memory) (*Plan, error) {
 		Indicators: w.Read(), WantedDigest: w.Digest(), Skipped: w.skipped(),
 	}}
 	c.countOwned()
-	for i, j := 0, 0; i < len(w.entries) || j < len(rows.entries); {
+	for i, j := 0, 0; i < len(w.wants) || j < len(rows.entries); {
 		var key Key
-		if j == len(rows.entries) || i < len(w.entries) && w.entries[i].key.Compare(rows.entries[j].key) < 0 {
-			key = w.entries[i].key
+		if j == len(rows.entries) || i < len(w.wants) && w.wants[i].key.Compare(rows.entries[j].key) < 0 {
+			key = w.wants[i].key
 		} else {
 			key = rows.entries[j].key
 		}
 		from, first := i, j
-		for i < len(w.entries) && w.entries[i].key == key {
+		for i < len(w.wants) && w.wants[i].key == key {
 			i++
 		}
 		for j < len(rows.entries) && rows.entries[j].key == key {
 			j++
 		}
-		c.merge(w.entries[from:i], rows.entries[first:j])
+		c.merge(w.wants[from:i], rows.entries[first:j])
 	}
 	c.creates()
 	if err := errors.Join(rows.Err(), w.Err(), c.err); err != nil {

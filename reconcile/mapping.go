@@ -113,8 +113,8 @@ func (w *Wanted) Map(m Mapping) { w.mapping = m }
 
 // mapped is what a mapping asks of a rule with this winner.
 func (w *Wanted) mapped(win want) Mapped {
-	if win.entry == 0 {
+	if win.mapEntry == 0 {
 		return Mapped{}
 	}
-	return w.mapping[win.entry-1].Mapped
+	return w.mapping[win.mapEntry-1].Mapped
 }

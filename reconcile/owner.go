@@ -38,7 +38,7 @@ func (c *computation) describe(group []want, win want) (first wantRecord, out []
 }
 
 func (c *computation) ownerByDigest(owner uint64) []Owner {
-	for _, w := range c.w.entries {
+	for _, w := range c.w.wants {
 		if w.owner == owner && w.kind != IOC {
 			return []Owner{c.w.read(w.at).Owner}
 		}

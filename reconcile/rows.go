@@ -275,7 +275,7 @@ func (r *Rows) adoptDerived(w *Wanted) {
 		return
 	}
 	byOwner := map[uint64]Key{}
-	for _, wanted := range w.entries {
+	for _, wanted := range w.wants {
 		if w.derived[wanted.at] {
 			byOwner[wanted.owner] = wanted.key
 		}
@@ -305,7 +305,7 @@ func (r *Rows) adoptNames(w *Wanted) {
 		}
 	}
 	for i, rows := range found {
-		e, wanted := &r.entries[rows[0]], w.entries[i]
+		e, wanted := &r.entries[rows[0]], w.wants[i]
 		if len(rows) != 1 || e.whose != nobodys {
 			continue
 		}
@@ -326,7 +326,7 @@ type named struct {
 // the first entry; -1 where several rules could have one.
 func (w *Wanted) oldNames() map[named]int {
 	names := map[named]int{}
-	for i, e := range w.entries {
+	for i, e := range w.wants {
 		if e.kind == IOC {
 			continue
 		}
@@ -338,7 +338,7 @@ func (w *Wanted) oldNames() map[named]int {
 			case name == "" || known && first < 0:
 			case !known:
 				names[n] = i
-			case w.entries[first].key != e.key:
+			case w.wants[first].key != e.key:
 				names[n] = -1
 			}
 		}

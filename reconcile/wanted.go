@@ -41,7 +41,7 @@ func (g *Given) Identities(ind *Indicator) []Value {
 // error of Seal and of what is made of the set. It is not safe for concurrent use.
 type Wanted struct {
 	store   *spool.Spool
-	entries []want
+	wants   []want
 	seen    []seen
 	skips   []numberedSkip
 	derived map[int64]bool   // Sigma rules whose YAML carries no id
@@ -49,21 +49,21 @@ type Wanted struct {
 	enc     spool.Encoder
 	digest  string
 	mapping Mapping
-	next    uint32                      // number of the next call of Add, Pass or Drop
-	sealed  struct{ entries, seen int } // how many of each are sorted
+	next    uint32                    // number of the next call of Add, Pass or Drop
+	sealed  struct{ wants, seen int } // how many of each are sorted
 }
 
 // want is one (rule, owner) pair.
 type want struct {
-	key     Key
-	owner   uint64 // marker.OwnersDigest of the internal id
-	text    uint64
-	at      int64
-	created int64
-	seq     uint32 // the Add call that made it
-	score   int8   // -1 when null
-	kind    Kind
-	entry   uint16 // of the mapping, counted from 1; 0 when none matches
+	key      Key
+	owner    uint64 // marker.OwnersDigest of the internal id
+	text     uint64
+	at       int64
+	created  int64
+	seq      uint32 // the Add call that made it
+	score    int8   // -1 when null
+	kind     Kind
+	mapEntry uint16 // of the mapping, counted from 1; 0 when none matches
 }
 
 // seen is one indicator that was read.
@@ -87,7 +87,7 @@ var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowT
 // NewWanted makes an empty set. expect is how many indicators are likely to come; 0 is fine.
 func NewWanted(expect int) *Wanted {
 	return &Wanted{
-		store: spool.New(), entries: make([]want, 0, expect), seen: make([]seen, 0, expect),
+		store: spool.New(), wants: make([]want, 0, expect), seen: make([]seen, 0, expect),
 		derived: map[int64]bool{}, sources: map[int64]uint64{},
 	}
 }
@@ -230,9 +230,9 @@ func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, b
 	e.Strings(notes)
 	at = w.store.Put(e.Bytes())
 	_, entry := w.mapping.Match(ind, k, v.Type)
-	w.entries = append(w.entries, want{
+	w.wants = append(w.wants, want{
 		key: KeyOf(k, v.Type, v.Value), owner: w.seen[len(w.seen)-1].owner, text: text, at: at,
-		created: ind.CreatedAt.Unix(), seq: seq, score: score, kind: k, entry: uint16(entry + 1),
+		created: ind.CreatedAt.Unix(), seq: seq, score: score, kind: k, mapEntry: uint16(entry + 1),
 	})
 	return at
 }
@@ -276,20 +276,18 @@ func (w *Wanted) Seal() error {
 		}
 	}
 	w.seen = kept
-	sorted := w.sealed.entries
+	sorted := w.sealed.wants
 	if len(stale) > 0 {
-		before := len(w.entries[:sorted])
 		old := func(e want) bool { return stale[e.seq] }
-		kept := slices.DeleteFunc(w.entries[:before], old)
-		sorted = len(kept)
-		added := slices.DeleteFunc(w.entries[before:], old)
-		w.entries = append(kept, added...)
+		before := slices.DeleteFunc(w.wants[:sorted], old)
+		w.wants = append(before, slices.DeleteFunc(w.wants[sorted:], old)...)
+		sorted = len(before)
 		w.skips = slices.DeleteFunc(w.skips, func(s numberedSkip) bool { return stale[s.seq] })
 	}
-	w.entries = mergeTail(w.entries, sorted, compareWants)
-	w.entries = slices.CompactFunc(w.entries, func(a, b want) bool { return a.key == b.key && a.owner == b.owner })
-	w.sealed.entries, w.sealed.seen = len(w.entries), len(w.seen)
-	w.digest = w.digestOf(w.entries)
+	w.wants = mergeTail(w.wants, sorted, compareWants)
+	w.wants = slices.CompactFunc(w.wants, func(a, b want) bool { return a.key == b.key && a.owner == b.owner })
+	w.sealed.wants, w.sealed.seen = len(w.wants), len(w.seen)
+	w.digest = w.digestOf()
 	return w.Err()
 }
 
@@ -323,14 +321,14 @@ func mergeTail[T any](all []T, n int, compare func(a, b T) int) []T {
 
 // digestOf covers the rules and their owners. Within a rule owners come by themselves, because the
 // order of the entries knows scores and times.
-func (w *Wanted) digestOf(entries []want) string {
+func (w *Wanted) digestOf() string {
 	h := sha256.New()
 	var buf [33]byte
 	var group []want
-	for from := 0; from < len(entries); from += len(group) {
+	for from := 0; from < len(w.wants); from += len(group) {
 		group = group[:0]
-		for _, e := range entries[from:] {
-			if e.key != entries[from].key {
+		for _, e := range w.wants[from:] {
+			if e.key != w.wants[from].key {
 				break
 			}
 			group = append(group, e)
@@ -374,9 +372,9 @@ func (w *Wanted) WasRead(id string) bool {
 func (w *Wanted) Witnesses(n int, but map[string]bool) ([]string, error) {
 	const most = 100 // looked at
 	var ids []string
-	step := max(len(w.entries)/most, 1)
-	for i := 0; i < len(w.entries) && len(ids) < n; i += step {
-		if id := w.read(w.entries[i].at).Owner.ID; !but[id] && !slices.Contains(ids, id) {
+	step := max(len(w.wants)/most, 1)
+	for i := 0; i < len(w.wants) && len(ids) < n; i += step {
+		if id := w.read(w.wants[i].at).Owner.ID; !but[id] && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
