@@ -96,21 +96,16 @@ func (p *program) eachLine(path string, visit func(string) error) error {
 		defer f.Close()
 		in = f
 	}
-	r := bufio.NewReader(in)
-	for {
-		line, err := r.ReadString('\n')
-		if s := strings.TrimRight(line, "\r\n"); strings.TrimSpace(s) != "" {
-			if err := visit(s); err != nil {
+	scan := bufio.NewScanner(in)
+	scan.Buffer(nil, 64<<20)
+	for scan.Scan() {
+		if line := strings.TrimRight(scan.Text(), "\r"); strings.TrimSpace(line) != "" {
+			if err := visit(line); err != nil {
 				return err
 			}
 		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
 	}
+	return scan.Err()
 }
 
 func (e *explaining) print(w io.Writer, x *explanation) error {
