@@ -35,8 +35,8 @@ func (p *program) showCommand() *cli.Command {
 	}
 }
 
-// readPlan reads a saved plan. A file that cannot be opened is a slip of the command line.
+// readPlan reads a saved plan. A file that cannot be opened is a mistake in the command line.
 func readPlan(path string) (*planfile.Document, error) {
 	d, err := planfile.Read(path)
-	return d, slip("plan file", err)
+	return d, asUsage("plan file", err)
 }

@@ -39,8 +39,8 @@ func (p *program) complain(err error) {
 	}
 }
 
-// slip is a file that cannot be opened as a mistake in the command line; other errors stay as they are.
-func slip(what string, err error) error {
+// asUsage is a file that cannot be opened as a mistake in the command line; other errors stay as they are.
+func asUsage(what string, err error) error {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return exit.Usagef("%s: %v", what, err)
 	}

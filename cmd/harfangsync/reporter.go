@@ -143,12 +143,12 @@ func (r *reporter) event(code int) string {
 	for _, n := range r.metrics.Requests {
 		asked += int(n)
 	}
-	slip := code == exit.Usage && (r.doc != nil || asked == 0) // of the command line, or the word no at the terminal
+	mistake := code == exit.Usage && (r.doc != nil || asked == 0) // of the command line, or the word no at the terminal
 	var was []string
 	switch {
 	case code == exit.Refused:
 		was = append(was, config.OnRefusal)
-	case code == exit.Locked, slip, interrupted && !applied, code == exit.OK:
+	case code == exit.Locked, mistake, interrupted && !applied, code == exit.OK:
 	default:
 		was = append(was, config.OnFailure)
 	}

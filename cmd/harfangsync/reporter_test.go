@@ -119,7 +119,7 @@ func TestRunsAreReported(t *testing.T) {
 			metrics: []string{"harfangsync_in_sync 0", "harfangsync_last_exit_code 8", `harfangsync_requests_total{method="POST",side="opencti",status="5xx"} 5`, `harfangsync_gate_refused{gate="G2"} 0`}},
 		{name: "an unknown stream", before: w.octi.HTTP.Heal, args: []string{"run"}, code: 3, event: "failure", words: []string{"OpenCTI knows no stream"},
 			metrics: []string{"harfangsync_last_exit_code 3"}},
-		{name: "a slip of the command line is nobody's business", args: []string{"run", "--only", "domains"}, code: 3, metrics: []string{"harfangsync_last_exit_code 3"}},
+		{name: "a mistake in the command line is nobody's business", args: []string{"run", "--only", "domains"}, code: 3, metrics: []string{"harfangsync_last_exit_code 3"}},
 		{name: "another run is at work", before: func() {
 			release, err := state.LockFile(t.Context(), filepath.Join(dir, "l.lock"), time.Second)
 			if err != nil {

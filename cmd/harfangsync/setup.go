@@ -119,7 +119,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 		return nil, err
 	}
 	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC()}
-	// Slips of the user come first: nothing is asked of the platforms before these are known.
+	// Mistakes of the user come first: nothing is asked of the platforms before these are known.
 	if s.asOf != "" {
 		at, err := config.ParseTime(s.asOf, t.started)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 func (t *target) openSnapshot(path string) error {
 	file, err := snapshot.Open(path)
 	if err != nil {
-		return slip("--from", err)
+		return asUsage("--from", err)
 	}
 	t.snap = file
 	h, cfg := &file.Header, t.cfg

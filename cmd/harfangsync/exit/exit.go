@@ -1,5 +1,5 @@
 // Package exit makes the exit codes of the program: of an error by Code, of a command that has said everything
-// itself by With, of a slip of the command line by Usagef.
+// itself by With, of a mistake in the command line by Usagef.
 package exit
 
 import (
