@@ -46,19 +46,16 @@ func (c *collection) term(s string) string {
 }
 
 func (c *collection) source(id string) *source {
-	for _, s := range c.sources {
-		if s.ID == id {
-			return s
-		}
-	}
-	return nil
+	return c.sourceWhere(func(s *source) bool { return s.ID == id })
 }
 
 func (c *collection) sourceNamed(name string) *source {
-	for _, s := range c.sources {
-		if s.Name == name {
-			return s
-		}
+	return c.sourceWhere(func(s *source) bool { return s.Name == name })
+}
+
+func (c *collection) sourceWhere(is func(*source) bool) *source {
+	if i := slices.IndexFunc(c.sources, is); i >= 0 {
+		return c.sources[i]
 	}
 	return nil
 }

@@ -90,46 +90,37 @@ func (o *object) text(name string) string {
 	return ""
 }
 
+// list is empty for what is not there, and for what is no list.
+func (o *object) list(name, want string) []any {
+	v := o.member(name)
+	l, ok := v.([]any)
+	if v != nil && !ok {
+		o.wrong(name, want)
+	}
+	return l
+}
+
 // texts gives each text once.
 func (o *object) texts(name string) []string {
-	v := o.member(name)
-	if v == nil {
-		return nil
-	}
-	many, ok := v.([]any)
-	if !ok {
-		o.wrong(name, "list of texts")
-		return nil
-	}
-	out := make([]string, 0, len(many))
-	seen := make(map[string]bool, len(many))
-	for _, e := range many {
+	const want = "list of texts"
+	var out []string
+	for _, e := range o.list(name, want) {
 		s, ok := e.(string)
 		if !ok {
-			o.wrong(name, "list of texts")
+			o.wrong(name, want)
 			return nil
 		}
-		if s != "" && !seen[s] {
-			seen[s] = true
+		if s != "" {
 			out = append(out, s)
 		}
 	}
-	return slices.Clip(out)
+	return slices.Clip(unique(out))
 }
 
 // entries are the objects of a list.
 func (o *object) entries(name string) []map[string]any {
-	v := o.member(name)
-	if v == nil {
-		return nil
-	}
-	many, ok := v.([]any)
-	if !ok {
-		o.wrong(name, "list")
-		return nil
-	}
 	var out []map[string]any
-	for _, e := range many {
+	for _, e := range o.list(name, "list") {
 		if m, ok := e.(map[string]any); ok {
 			out = append(out, m)
 		} else {
