@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"harfangsync/sources/simhttp/simtest"
@@ -63,9 +62,7 @@ func TestImportsOnlyAdd(t *testing.T) {
 			}
 			*now = now.Add(time.Minute)
 			wants(t, pushed(t, s, corp, object), "")
-			if diff := cmp.Diff(after, s.Incidents()); diff != "" {
-				rt.Fatalf("a repeat changed (-before +after):\n%s", diff)
-			}
+			simtest.Same(rt, "a repeat changed", after, s.Incidents())
 			consistent(rt, s)
 		}
 	})
@@ -148,9 +145,7 @@ func TestBundlesInAnyOrderBringTheSame(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := registered(t, Options{Version: newest})
 		wants(t, pushed(t, s, rapid.Permutation(alertBundle()).Draw(rt, "order")...), "")
-		if diff := cmp.Diff(want, standards(s)); diff != "" {
-			rt.Fatalf("ids (-want +got):\n%s", diff)
-		}
+		simtest.Same(rt, "ids", want, standards(s))
 		consistent(rt, s)
 	})
 }

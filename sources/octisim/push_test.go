@@ -6,8 +6,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"harfangsync/sources/simhttp/simtest"
 )
 
@@ -104,9 +102,7 @@ func TestWorkCountsWhatWasPushed(t *testing.T) {
 			s := registered(t, Options{Version: tt.version})
 			w := pushed(t, s, tt.objects...)
 			got := []any{w.Expected, w.Processed, w.Complete, len(w.Errors)}
-			if diff := cmp.Diff([]any{tt.expected, tt.processed, tt.complete, tt.errors}, got); diff != "" {
-				t.Errorf("expected, processed, complete, errors (-want +got):\n%s%v", diff, w.Errors)
-			}
+			simtest.Same(t, "expected, processed, complete, errors", []any{tt.expected, tt.processed, tt.complete, tt.errors}, got)
 		})
 	}
 }

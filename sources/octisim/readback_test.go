@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"harfangsync/sources/simhttp/simtest"
 )
 
@@ -60,9 +58,7 @@ func TestImportedObjectsAreListed(t *testing.T) {
 				vars["filters"] = tt.filter
 			}
 			r := askAs(t, s, tt.token, `query($filters: FilterGroup) { `+tt.field+`(filters: $filters, orderBy: created) { pageInfo { globalCount hasNextPage } edges { node { name } } } }`, vars)
-			if diff := cmp.Diff(tt.want, r.each([]any{tt.field, "edges"}, "node", "name")); diff != "" {
-				t.Errorf("names (-want +got):\n%s%s", diff, r.Text)
-			}
+			simtest.Same(t, "names", tt.want, r.each([]any{tt.field, "edges"}, "node", "name"))
 			simtest.Is(t, "count", any(float64(len(tt.want))), r.get(tt.field, "pageInfo", "globalCount"))
 		})
 	}
@@ -141,9 +137,7 @@ func TestEndsOfAnyKind(t *testing.T) {
 	r := ask(t, s, `{ stixCoreRelationships(relationship_type: ["uses"]) { edges { node { confidence start_time revoked fromType toType from { ... on Incident { name } } to { ... on AttackPattern { name x_mitre_id } } createdBy { name } } } } }`, nil)
 	want := map[string]any{"confidence": 80.0, "start_time": nil, "revoked": false, "fromType": "Incident", "toType": "Attack-Pattern", "from": map[string]any{"name": "Alert 4711: beaconing"},
 		"to": map[string]any{"name": "PowerShell", "x_mitre_id": "T1059.001"}, "createdBy": map[string]any{"name": "Example Corp"}}
-	if diff := cmp.Diff(want, r.get("stixCoreRelationships", "edges", 0, "node")); diff != "" {
-		t.Errorf("relation (-want +got):\n%s%s", diff, r.Text)
-	}
+	simtest.Same(t, "relation", want, r.get("stixCoreRelationships", "edges", 0, "node"))
 	found := held(t, s, sightedID, `__typename ... on BasicObject { id } ... on StixObject { x_opencti_stix_ids }
 		... on StixSightingRelationship { entity_type fromRole toRole attribute_count first_seen from { ... on Indicator { name } } to { ... on System { name identity_class } } }`)
 	want = map[string]any{"__typename": "StixSightingRelationship", "entity_type": sightingType, "fromRole": sightingType + "_from", "toRole": sightingType + "_to", "attribute_count": 3.0,

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"harfangsync/sources/simhttp/simtest"
 )
 
@@ -147,9 +145,7 @@ func TestAnswersHaveTheShapeOfTheRecordings(t *testing.T) {
 			if w.Code != r.Status || w.Header().Get("Content-Type") != r.ContentType {
 				t.Errorf("status %d, %s, want %d, %s", w.Code, w.Header().Get("Content-Type"), r.Status, r.ContentType)
 			}
-			if diff := cmp.Diff(shape(t, r.Response), shape(t, w.Body.Bytes())); diff != "" {
-				t.Errorf("shape (-recorded +here):\n%s\n%s", diff, w.Body)
-			}
+			simtest.Same(t, "shape", shape(t, r.Response), shape(t, w.Body.Bytes()))
 		})
 	}
 }
@@ -281,9 +277,7 @@ func TestEventsHaveTheShapeOfTheRecordings(t *testing.T) {
 		t.Run(fmt.Sprint(i, r.Event), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				got := happened(t, r)
-				if diff := cmp.Diff(shape(t, r.Data), shape(t, []byte(got.Text))); diff != "" {
-					t.Errorf("shape (-recorded +here):\n%s\n%s", diff, got.Text)
-				}
+				simtest.Same(t, "shape", shape(t, r.Data), shape(t, []byte(got.Text)))
 			})
 		})
 	}

@@ -1,11 +1,10 @@
 package octisim
 
 import (
+	"harfangsync/sources/simhttp/simtest"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // traits is a platform with one indicator of every trait that filters look at.
@@ -122,9 +121,7 @@ func TestWhereListsAndStreamsDiffer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			lists, streams := passed(s, parseVersion(since811), tt.filter)
-			if diff := cmp.Diff([]string{tt.lists, tt.streams}, []string{lists, streams}); diff != "" {
-				t.Errorf("lists, streams (-want +got):\n%s\nof %s", diff, tt.filter)
-			}
+			simtest.Same(t, "lists, streams", []string{tt.lists, tt.streams}, []string{lists, streams})
 		})
 	}
 }

@@ -18,9 +18,7 @@ func TestPushedBundlesComeDownTheStream(t *testing.T) {
 		me, _ := ask(t, s, identQuery, nil).get("me", "id").(string)
 		wants(t, pushed(t, s, corp, hostUnit, plus(domain, `"created_by_ref": "`+corpID+`", "name": "evil"`)), "")
 		got := p.take(t)
-		if diff := cmp.Diff([]string{"create Example Corp init-dependencies", "create create evil"}, briefs(got)); diff != "" {
-			t.Fatalf("messages (-want +got):\n%s", diff)
-		}
+		simtest.Same(t, "messages", []string{"create Example Corp init-dependencies", "create create evil"}, briefs(got))
 		main := got[len(got)-1]
 		creators, _ := main.octi("creator_ids").([]any)
 		if main.get("data", "created_by_ref") != corpID || main.get("origin", "user_id") != me || !cmp.Equal(creators, []any{me}) {
@@ -37,9 +35,7 @@ func TestPushedBundlesComeDownTheStream(t *testing.T) {
 			"create Alert 4711: beaconing init-dependencies", "create relationship init-dependencies",
 			"create srv-db-01.corp.example init-dependencies", "create sighting init-dependencies", "update update evil",
 		}
-		if diff := cmp.Diff(want, briefs(got)); diff != "" {
-			t.Fatalf("messages (-want +got):\n%s", diff)
-		}
+		simtest.Same(t, "messages", want, briefs(got))
 		incident, relation, seen := got[0], got[1], got[3]
 		shown := map[string]any{
 			"severity": incident.get("data", "severity"), "first_seen": incident.get("data", "first_seen"), "labels": incident.get("data", "labels"),
