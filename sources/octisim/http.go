@@ -34,10 +34,6 @@ type question struct {
 
 func (s *Sim) graphql(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case r.Method == http.MethodOptions:
-		w.Header().Set("Allow", "POST, OPTIONS")
-		w.WriteHeader(http.StatusNoContent)
-		return
 	case r.Method == http.MethodPost:
 	case r.Method == http.MethodGet && !s.atLeast("7.260722.0"):
 	default:

@@ -75,8 +75,6 @@ func (im *importer) command(o *object, op string) *failure {
 		return errForbidden
 	case v == nil:
 		return &failure{"ALREADY_DELETED_ERROR", "Already deleted element " + o.id, "BUSINESS", 404, nil}
-	case isA(v.core().entity, "Stix-Meta-Object"):
-		return unsupported("Operation %s on a %s is not simulated", op, v.core().entity)
 	}
 	im.erase(v)
 	return nil

@@ -60,9 +60,9 @@ func members[T any](others map[string]resolver) map[string]resolver {
 func (c column[T]) value(v T) any {
 	switch {
 	case c.text != nil:
-		return text(c.text(v))
+		return orNull(c.text(v))
 	case c.texts != nil:
-		return texts(c.texts(v))
+		return orNull(c.texts(v))
 	case c.date != nil:
 		return c.date(v)
 	case c.num != nil:
@@ -77,18 +77,12 @@ func (c column[T]) value(v T) any {
 	return nil
 }
 
-func text(s string) any {
-	if s == "" {
+// orNull is null for an empty text or list.
+func orNull[V string | []string](v V) any {
+	if len(v) == 0 {
 		return nil
 	}
-	return s
-}
-
-func texts(l []string) any {
-	if len(l) == 0 {
-		return nil
-	}
-	return l
+	return v
 }
 
 func optionalInt(n int32) any {
@@ -259,21 +253,21 @@ func property(c *call) (any, error) {
 	o := c.source.(*observable)
 	switch {
 	case c.field == "name" && o.entity == "StixFile":
-		return text(o.name), nil
+		return orNull(o.name), nil
 	case c.field == "number":
 		if n, err := strconv.Atoi(strings.TrimPrefix(o.value, "AS")); err == nil {
 			return n, nil
 		}
 		return nil, nil
 	case c.field == observableKind(o.entity).value:
-		return text(o.value), nil
+		return orNull(o.value), nil
 	}
 	v := o.told().props[c.field]
 	if n, ok := asFloat(v); ok { // as JSON has it
 		return int(n), nil
 	}
 	if l, ok := v.([]string); ok {
-		return texts(l), nil
+		return orNull(l), nil
 	}
 	return v, nil
 }
