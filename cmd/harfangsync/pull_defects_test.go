@@ -170,8 +170,8 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 		"equals sign in URLs": func(t *testing.T, w *chaosWorld) {
 			const u = "https://evil.example/a?x=1&y=hash=2"
 			w.stix(1, "[url:value = '"+u+"']")
-			for _, form := range []hlsim.AlertForm{{}, {RuleIDs: hlsim.RuleIDRandom}, {RuleIDs: hlsim.RuleIDRandom, Matches: hlsim.MatchesAbsent}, {RuleIDs: hlsim.RuleIDRandom, Matches: hlsim.MatchesAbsent, RuleContent: hlsim.ContentAbsent}} {
-				w.hl.SetKnobs(func(k *hlsim.Knobs) { k.AlertForm = form })
+			for _, spelling := range []hlsim.AlertSpelling{{}, {RuleIDs: hlsim.RuleIDRandom}, {RuleIDs: hlsim.RuleIDRandom, Matches: hlsim.MatchesAbsent}, {RuleIDs: hlsim.RuleIDRandom, Matches: hlsim.MatchesAbsent, RuleContent: hlsim.ContentAbsent}} {
+				w.hl.SetKnobs(func(k *hlsim.Knobs) { k.AlertSpelling = spelling })
 				if w.hl.Count("ioc") == 0 {
 					w.pulls(t)
 				}

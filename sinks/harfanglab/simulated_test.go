@@ -37,7 +37,7 @@ func TestEveryAlertOfASimulatedManager(t *testing.T) {
 		"strict, and short":          {LimitRequired: true, RefuseUnknown: true, ShortAlerts: true, BeyondWindow: hlsim.BeyondFails},
 		"another window is empty":    {BeyondWindow: hlsim.BeyondEmpty, NextBeyond: true},
 		"counting has no end":        {IndexWindow: -1},
-		"old, and mixed":             {ThreatIDs: hlsim.IDsInt, ThreatKeys: hlsim.KeysMixed, EmptyTops: 1, OldestFirst: true, AlertForm: hlsim.AlertForm{Times: hlsim.TimesMixed}},
+		"old, and mixed":             {ThreatIDs: hlsim.IDsInt, ThreatKeys: hlsim.KeysMixed, EmptyTops: 1, OldestFirst: true, AlertSpelling: hlsim.AlertSpelling{Times: hlsim.TimesMixed}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := noon.Add(48 * time.Hour)

@@ -38,11 +38,11 @@ type Sighting struct {
 type alertBuilder struct {
 	Sighting
 	random
-	form AlertForm
+	spelling AlertSpelling
 }
 
 // newAlertBuilder fills what a sighting leaves open.
-func newAlertBuilder(seen Sighting, d random, form AlertForm, now time.Time) *alertBuilder {
+func newAlertBuilder(seen Sighting, d random, spelling AlertSpelling, now time.Time) *alertBuilder {
 	if seen.Host == "" {
 		seen.Host = "WKS-001"
 	}
@@ -52,11 +52,11 @@ func newAlertBuilder(seen Sighting, d random, form AlertForm, now time.Time) *al
 	if seen.At.IsZero() {
 		seen.At = now
 	}
-	return &alertBuilder{Sighting: seen, random: d, form: form}
+	return &alertBuilder{Sighting: seen, random: d, spelling: spelling}
 }
 
 func (x *alertBuilder) time(before time.Duration) string {
-	return x.spell(x.form.Times, x.At.Add(-before))
+	return x.spell(x.spelling.Times, x.At.Add(-before))
 }
 
 var confidenceInt = map[string]int{"weak": 100, "moderate": 200, "strong": 300}
@@ -198,12 +198,12 @@ func (x *alertBuilder) ioc(id string, r Rule) document {
 	e := engineOf(r.Type)
 	d := x.base(id, "ioc", "process")
 	d["rule_name"], d["rule_id"] = e.label, r.ID
-	if x.form.RuleIDs == RuleIDRandom {
+	if x.spelling.RuleIDs == RuleIDRandom {
 		d["rule_id"] = x.uuid()
 	}
-	d["msg"] = e.text + x.form.found(r)
-	if x.form.RuleContent != ContentAbsent {
-		d["rule_content"] = x.form.line(r)
+	d["msg"] = e.text + x.spelling.found(r)
+	if x.spelling.RuleContent != ContentAbsent {
+		d["rule_content"] = x.spelling.line(r)
 	}
 	d.ofRule(r)
 	if d["threat_type"], d["threat_values"] = "new", []string{}; e == fileEngine {
@@ -211,7 +211,7 @@ func (x *alertBuilder) ioc(id string, r Rule) document {
 	} else {
 		x.sawNetwork(d, r)
 	}
-	if matches := []any{document{"source_id": r.SourceID, "type": r.Type, "value": r.Value}}; x.form.Matches == MatchesGiven {
+	if matches := []any{document{"source_id": r.SourceID, "type": r.Type, "value": r.Value}}; x.spelling.Matches == MatchesGiven {
 		if p, ok := d["process"].(document); ok {
 			p["ioc_matches"] = matches
 		} else {
@@ -222,8 +222,8 @@ func (x *alertBuilder) ioc(id string, r Rule) document {
 }
 
 // found is what the msg says of the value.
-func (f AlertForm) found(r Rule) string {
-	switch f.Message {
+func (s AlertSpelling) found(r Rule) string {
+	switch s.Message {
 	case MessageColon:
 		return ": " + r.Type + ":" + r.Value
 	case MessageBare:
@@ -233,8 +233,8 @@ func (f AlertForm) found(r Rule) string {
 }
 
 // line is the rule_content of an IOC alert.
-func (f AlertForm) line(r Rule) string {
-	switch f.RuleContent {
+func (s AlertSpelling) line(r Rule) string {
+	switch s.RuleContent {
 	case ContentBare:
 		return r.Type + "," + r.Value + "," + r.Comment
 	case ContentSingle:
@@ -328,7 +328,7 @@ func (x *alertBuilder) sigma(id string, r Rule) document {
 	d := x.base(id, "sigma", "process")
 	d.ofRule(r)
 	d.add(document{"rule_name": r.RuleName, "rule_id": r.RuleID, "msg": head.Description, "threat_type": "commandline", "threat_values": []string{}})
-	if x.form.RuleContent != ContentAbsent {
+	if x.spelling.RuleContent != ContentAbsent {
 		d["rule_content"] = r.Content
 	}
 	if len(head.Tags) > 0 {
@@ -356,7 +356,7 @@ func (x *alertBuilder) yara(id string, r Rule, rule, list string) document {
 	hashes := cmp.Or(x.Hashes, hashesOf(image))
 	p := x.program(image, hashes)
 	d.add(document{"image_name": image, "threat_type": "new", "threat_values": []string{}, "detection": document{"file_path": image, "file_hashes": hashes.document()}})
-	if x.form.YARA == YARA2021 {
+	if x.spelling.YARA == YARA2021 {
 		d["rule_name"], d["rule_id"] = "YARA binary check", "YARA binary check"
 		d["msg"] = "Binary was found malicious by 1 rule(s) with a score of 100"
 		p["matched_rules"] = []any{document{"namespace": r.Name, "rulename": rule, "source": list}}

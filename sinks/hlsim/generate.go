@@ -18,15 +18,15 @@ import (
 
 // Spec says what Generate makes.
 type Spec struct {
-	Seed   uint64     `json:"seed"`             // the same seed, rules and times give the same documents, and so the same ids
-	Count  int        `json:"count"`            // of alerts; 0 is one of each shape
-	Shapes []string   `json:"shapes,omitempty"` // the names of those that are made by turns; all when empty
-	From   time.Time  `json:"from,omitzero"`    // the alert_times are spread from here; a day before To when zero
-	To     time.Time  `json:"to,omitzero"`      // up to here; now when zero
-	Hosts  int        `json:"hosts,omitempty"`  // on so many endpoints; 0 is 10
-	Known  bool       `json:"known,omitempty"`  // IOC alerts are of rules that are held, of the right type, while there are any
-	Form   *AlertForm `json:"form,omitempty"`   // how all of them are spelled; nil mixes every way
-	Plain  bool       `json:"plain,omitempty"`  // new, in no threat, without what is odd about some
+	Seed     uint64         `json:"seed"`               // the same seed, rules and times give the same documents, and so the same ids
+	Count    int            `json:"count"`              // of alerts; 0 is one of each shape
+	Shapes   []string       `json:"shapes,omitempty"`   // the names of those that are made by turns; all when empty
+	From     time.Time      `json:"from,omitzero"`      // the alert_times are spread from here; a day before To when zero
+	To       time.Time      `json:"to,omitzero"`        // up to here; now when zero
+	Hosts    int            `json:"hosts,omitempty"`    // on so many endpoints; 0 is 10
+	Known    bool           `json:"known,omitempty"`    // IOC alerts are of rules that are held, of the right type, while there are any
+	Spelling *AlertSpelling `json:"spelling,omitempty"` // how all of them are spelled; nil mixes every way
+	Plain    bool           `json:"plain,omitempty"`    // new, in no threat, without what is odd about some
 }
 
 // Generate holds alerts of every shape, without regard to whether their rules are there; they count in
@@ -127,8 +127,8 @@ func (g *generator) next(i int) document {
 	}
 	host := g.IntN(g.Hosts)
 	seen := Sighting{At: at, Host: fmt.Sprintf("WKS-%03d", host+1), User: `EXAMPLE\` + g.one("alice", "bob", "mallory", "svc backup")}
-	form := g.form()
-	x := &generated{alertBuilder: newAlertBuilder(seen, g.random, form, at), g: g}
+	spelling := g.spelling()
+	x := &generated{alertBuilder: newAlertBuilder(seen, g.random, spelling, at), g: g}
 	d := g.turns[i%len(g.turns)].make(x, g.indexID())
 	if !g.Plain {
 		g.vary(x, d, host)
@@ -146,11 +146,11 @@ func (g *generator) indexID() string {
 }
 
 // form is how the next alert is spelled.
-func (g *generator) form() AlertForm {
-	if g.Form != nil {
-		return *g.Form
+func (g *generator) spelling() AlertSpelling {
+	if g.Spelling != nil {
+		return *g.Spelling
 	}
-	return AlertForm{
+	return AlertSpelling{
 		RuleIDs: g.one(RuleIDSame, RuleIDRandom), Matches: g.one(MatchesGiven, MatchesGiven, MatchesAbsent),
 		Message:     g.one(MessageEquals, MessageEquals, MessageEquals, MessageColon, MessageBare),
 		RuleContent: g.one(ContentCSV, ContentBare, ContentSingle, ContentAbsent), YARA: g.one(YARA2023, YARA2021), Times: TimesMixed,
@@ -261,11 +261,11 @@ var shapes = []shape{
 	{"sigma process", func(x *generated, id string) document { return x.sigma(id, x.sigmaRule("category: process_creation")) }},
 	{"sigma event log", func(x *generated, id string) document { return x.sigma(id, x.sigmaRule("service: security")) }},
 	{"yara 2021", func(x *generated, id string) document {
-		x.form.YARA = YARA2021
+		x.spelling.YARA = YARA2021
 		return x.yara(id, x.yaraRule(), "loader_strings", "from_OpenCTI")
 	}},
 	{"yara 2023", func(x *generated, id string) document {
-		x.form.YARA = YARA2023
+		x.spelling.YARA = YARA2023
 		return x.yara(id, x.yaraRule(), "loader_strings", "from_OpenCTI")
 	}},
 	{"driver", (*generated).driver},

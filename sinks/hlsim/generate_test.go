@@ -228,7 +228,7 @@ func TestGenerateTheLastDay(t *testing.T) {
 
 func TestGeneratePlainAlerts(t *testing.T) {
 	spec := day
-	spec.Count, spec.Shapes, spec.Plain, spec.Form, spec.Hosts = 20, []string{"ioc url"}, true, &AlertForm{}, 1
+	spec.Count, spec.Shapes, spec.Plain, spec.Spelling, spec.Hosts = 20, []string{"ioc url"}, true, &AlertSpelling{}, 1
 	for _, d := range drawn(t, spec) {
 		got := []any{d["status"], d["threat_key"], d["last_update"], at(d, "agent.hostname"), strings.Contains(d["msg"].(string), ": url=https://")}
 		simtest.Same(t, "alert", []any{"new", nil, nil, "WKS-001", true}, got)
@@ -238,7 +238,7 @@ func TestGeneratePlainAlerts(t *testing.T) {
 func TestGenerateOfKnownRules(t *testing.T) {
 	m := armed(t, Options{})
 	spec := day
-	spec.Shapes, spec.Known, spec.Form = []string{"ioc domain_name", "ioc url"}, true, &AlertForm{}
+	spec.Shapes, spec.Known, spec.Spelling = []string{"ioc domain_name", "ioc url"}, true, &AlertSpelling{}
 	ids, err := m.Generate(spec)
 	simtest.Fine(t, err)
 	for i, id := range ids {

@@ -123,11 +123,11 @@ type AlertKnobs struct {
 	ThreatKeys string `json:"threat_keys"` // of new alerts: KeysAsID, KeysText or KeysMixed
 	EmptyTops  int    `json:"empty_tops"`  // every so manieth threat shows no top_agents and top_impacted_users; 0 is 7, below 0 none
 
-	AlertForm
+	AlertSpelling
 }
 
-// AlertForm is in what the alerts of managers differ (contract harfanglab-api 7.3, 7.4).
-type AlertForm struct {
+// AlertSpelling is in what the alerts of managers differ (contract harfanglab-api 7.3, 7.4).
+type AlertSpelling struct {
 	RuleIDs     string `json:"rule_ids"`     // of IOC alerts: RuleIDSame or RuleIDRandom
 	Matches     string `json:"matches"`      // ioc_matches of IOC alerts: MatchesGiven or MatchesAbsent
 	Message     string `json:"message"`      // of IOC alerts: MessageEquals, MessageColon or MessageBare

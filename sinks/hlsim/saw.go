@@ -21,7 +21,7 @@ func (s *Sim) Saw(seen Sighting) (ids []string, err error) {
 	defer s.mu.Unlock()
 	k := s.knobs.Load()
 	s.seenRows++
-	s.leaveTelemetry(newAlertBuilder(seen, newRandom(s.seenRows), k.AlertForm, s.options.Now()), 0, "")
+	s.leaveTelemetry(newAlertBuilder(seen, newRandom(s.seenRows), k.AlertSpelling, s.options.Now()), 0, "")
 	for _, kind := range kinds {
 		for _, src := range s.kinds[kind].sources {
 			if !src.Enabled {
@@ -60,7 +60,7 @@ func (c *collection) suspects(src *source, seen Sighting, visit func(*row) bool)
 // fire makes the alert of a rule and counts it.
 func (s *Sim) fire(k *Knobs, kind string, r *row, seen Sighting) (string, error) {
 	id := s.nextAlertID()
-	x := newAlertBuilder(seen, newRandom(uint64(s.alertIDs.Load())), k.AlertForm, s.options.Now())
+	x := newAlertBuilder(seen, newRandom(uint64(s.alertIDs.Load())), k.AlertSpelling, s.options.Now())
 	var d document
 	switch kind {
 	case IOC:

@@ -164,7 +164,7 @@ func TestSawFollowsTheRules(t *testing.T) {
 }
 
 // Contract harfanglab-api 7.4: how an alert says what fired, in every form.
-func TestAlertForms(t *testing.T) {
+func TestAlertSpellings(t *testing.T) {
 	comment := `{"indicator_id": "x", "n": 1}`
 	tests := []struct {
 		name  string
@@ -172,13 +172,13 @@ func TestAlertForms(t *testing.T) {
 		want  object // of the members below
 	}{
 		{"plain", AlertKnobs{}, object{}},
-		{"another rule_id", AlertKnobs{AlertForm: AlertForm{RuleIDs: RuleIDRandom}}, object{"rule_id": "another"}},
-		{"without ioc_matches", AlertKnobs{AlertForm: AlertForm{Matches: MatchesAbsent}}, object{"ioc_matches": nil}},
-		{"a colon", AlertKnobs{AlertForm: AlertForm{Message: MessageColon}}, object{"msg": "URL request was found malicious by an IOC: url:https://c2.example.org/a?b=c d,e"}},
-		{"the value alone", AlertKnobs{AlertForm: AlertForm{Message: MessageBare}}, object{"msg": "URL request was found malicious by an IOC: https://c2.example.org/a?b=c d,e"}},
-		{"a bare comment", AlertKnobs{AlertForm: AlertForm{RuleContent: ContentBare}}, object{"rule_content": "url,https://c2.example.org/a?b=c d,e," + comment}},
-		{"a comment in single quotes", AlertKnobs{AlertForm: AlertForm{RuleContent: ContentSingle}}, object{"rule_content": "url,https://c2.example.org/a?b=c d,e,'" + comment + "'"}},
-		{"no rule_content", AlertKnobs{AlertForm: AlertForm{RuleContent: ContentAbsent}}, object{"rule_content": nil}},
+		{"another rule_id", AlertKnobs{AlertSpelling: AlertSpelling{RuleIDs: RuleIDRandom}}, object{"rule_id": "another"}},
+		{"without ioc_matches", AlertKnobs{AlertSpelling: AlertSpelling{Matches: MatchesAbsent}}, object{"ioc_matches": nil}},
+		{"a colon", AlertKnobs{AlertSpelling: AlertSpelling{Message: MessageColon}}, object{"msg": "URL request was found malicious by an IOC: url:https://c2.example.org/a?b=c d,e"}},
+		{"the value alone", AlertKnobs{AlertSpelling: AlertSpelling{Message: MessageBare}}, object{"msg": "URL request was found malicious by an IOC: https://c2.example.org/a?b=c d,e"}},
+		{"a bare comment", AlertKnobs{AlertSpelling: AlertSpelling{RuleContent: ContentBare}}, object{"rule_content": "url,https://c2.example.org/a?b=c d,e," + comment}},
+		{"a comment in single quotes", AlertKnobs{AlertSpelling: AlertSpelling{RuleContent: ContentSingle}}, object{"rule_content": "url,https://c2.example.org/a?b=c d,e,'" + comment + "'"}},
+		{"no rule_content", AlertKnobs{AlertSpelling: AlertSpelling{RuleContent: ContentAbsent}}, object{"rule_content": nil}},
 		{"a threat by number", AlertKnobs{ThreatIDs: IDsInt}, object{"threat_key": 4201.0}},
 		{"a number as a text", AlertKnobs{ThreatIDs: IDsInt, ThreatKeys: KeysText}, object{"threat_key": "4201"}},
 	}
@@ -345,7 +345,7 @@ func TestSawGroups(t *testing.T) {
 func TestSawIsTheSameEachTime(t *testing.T) {
 	run := func() string {
 		at := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
-		s := New(Options{Now: func() time.Time { return at }, Knobs: Knobs{AlertKnobs: AlertKnobs{AlertForm: AlertForm{RuleIDs: RuleIDRandom, Matches: MatchesAbsent, Times: TimesMixed}}}})
+		s := New(Options{Now: func() time.Time { return at }, Knobs: Knobs{AlertKnobs: AlertKnobs{AlertSpelling: AlertSpelling{RuleIDs: RuleIDRandom, Matches: MatchesAbsent, Times: TimesMixed}}}})
 		list, err := s.AddSource(IOC, "l")
 		simtest.Fine(t, err)
 		s.Add(IOC, Rule{SourceID: list, Type: "url", Value: "u", Enabled: true})

@@ -52,7 +52,7 @@ func (s *Sim) SeedTelemetry() (known []SeededValue) {
 	defer s.mu.Unlock()
 	now := s.options.Now()
 	for i := range seededHosts + 10 {
-		d := newAlertBuilder(Sighting{Host: seededHost(i)}, newRandom(0), AlertForm{}, now).agent()
+		d := newAlertBuilder(Sighting{Host: seededHost(i)}, newRandom(0), AlertSpelling{}, now).agent()
 		switch i {
 		case 0:
 			d["ipaddress"] = ownAddress
@@ -76,7 +76,7 @@ func (s *Sim) SeedTelemetry() (known []SeededValue) {
 			seen := one.seen
 			seen.Host = seededHost(i % one.hosts)
 			seen.At = now.Add(-one.age - time.Duration(i)*step)
-			s.leaveTelemetry(newAlertBuilder(seen, newRandom(uint64(i)), AlertForm{}, now), one.late, one.stream)
+			s.leaveTelemetry(newAlertBuilder(seen, newRandom(uint64(i)), AlertSpelling{}, now), one.late, one.stream)
 		}
 	}
 	return known

@@ -90,7 +90,7 @@ func TestMarkingsHide(t *testing.T) {
 	s.Put(Indicator{ID: "open", Pattern: "[url:value = 'b']", Markings: []Marking{{Definition: "TLP:GREEN"}}, Observables: []Observable{
 		{ID: "o2", EntityType: "Url", Value: "b", Markings: red}, {ID: "o3", EntityType: "Url", Value: "c"}}})
 
-	questions := []struct {
+	requests := []struct {
 		name, query string
 		path        []any
 		high, low   any
@@ -103,7 +103,7 @@ func TestMarkingsHide(t *testing.T) {
 		{"observables of an indicator", `{ indicator(id: "open") { observables { pageInfo { globalCount } } } }`, []any{"indicator", "observables", "pageInfo", "globalCount"}, 2.0, 1.0},
 		{"a relation stays, its hidden end is null", `{ stixCoreRelationships(toId: "o2") { edges { node { toId to { ... on BasicObject { id } } } } } }`, []any{"stixCoreRelationships", "edges", 0, "node", "to"}, map[string]any{"id": "o2"}, nil},
 	}
-	for _, q := range questions {
+	for _, q := range requests {
 		t.Run(q.name, func(t *testing.T) {
 			got := []any{ask(t, s, q.query, nil).get(q.path...), askAs(t, s, "low", q.query, nil).get(q.path...)}
 			simtest.Same(t, "high, low", []any{q.high, q.low}, got)
@@ -113,7 +113,7 @@ func TestMarkingsHide(t *testing.T) {
 	if r := ask(t, s, identQuery+` `, nil); strings.Contains(r.Text, "TLP:RED") {
 		t.Errorf("a hidden marking is allowed: %s", r.Text)
 	}
-	simtest.Is(t, "globalCount under a hidden marking", 1.0, ask(t, s, questions[0].query, nil).get(questions[0].path...))
+	simtest.Is(t, "globalCount under a hidden marking", 1.0, ask(t, s, requests[0].query, nil).get(requests[0].path...))
 }
 
 func TestStreams(t *testing.T) {

@@ -270,8 +270,8 @@ func functional(format string, a ...any) *failure {
 	return &failure{"FUNCTIONAL_ERROR", fmt.Sprintf(format, a...), "BUSINESS", 400, nil}
 }
 
-// searchFailure is what the search engine makes of a question, with the engine's words and the whole
-// question in its data.
+// searchFailure is what the search engine makes of a query, with the engine's words and the whole
+// query in its data.
 func searchFailure(format string, a ...any) *failure {
 	reason := fmt.Sprintf(format, a...)
 	cause := jsonObject{"name": "ResponseError", "meta": jsonObject{"body": jsonObject{"error": jsonObject{"type": "parse_exception", "reason": reason}}}}

@@ -27,7 +27,7 @@ const indicatorPage = `query Page($first: Int!, $after: ID, $filters: FilterGrou
   }
 }`
 
-// reply is an answer to a GraphQL question.
+// reply is an answer to a GraphQL request.
 type reply struct {
 	Status int
 	Text   string
@@ -93,7 +93,7 @@ func send(t testing.TB, h http.Handler, method, path string, head map[string]str
 	return w
 }
 
-// ask sends a question with the token "t".
+// ask sends a request with the token "t".
 func ask(t testing.TB, s *Sim, query string, vars map[string]any) reply {
 	t.Helper()
 	return askAs(t, s, "t", query, vars)

@@ -25,8 +25,8 @@ func (s *Sim) routes() *http.ServeMux {
 	return mux
 }
 
-// question is the body of a GraphQL request.
-type question struct {
+// graphqlRequest is the body of a GraphQL request.
+type graphqlRequest struct {
 	Query         string         `json:"query"`
 	OperationName string         `json:"operationName"`
 	Variables     map[string]any `json:"variables"`
@@ -76,9 +76,9 @@ func (s *Sim) deadWork(id string) (dead bool, code string) {
 	return id != "" && s.work(id) == nil, code
 }
 
-// read takes the question out of a request, or answers what is none.
-func (s *Sim) read(w http.ResponseWriter, r *http.Request) (question, bool) {
-	var q question
+// read takes the GraphQL request out of a request, or answers what is none.
+func (s *Sim) read(w http.ResponseWriter, r *http.Request) (graphqlRequest, bool) {
+	var q graphqlRequest
 	if r.Method == http.MethodGet {
 		q.Query, q.OperationName = r.FormValue("query"), r.FormValue("operationName")
 		if v := r.FormValue("variables"); v != "" && decode([]byte(v), &q.Variables) != nil {
@@ -148,9 +148,9 @@ func bearer(r *http.Request) string {
 	return token
 }
 
-// hooks calls BeforePage for every listing that the question asks for, and gives the time that what it asks
+// hooks calls BeforePage for every listing that a request asks for, and gives the time that what it asks
 // for takes: until it is looked at, and from then on.
-func (s *Sim) hooks(q question) (there, back time.Duration) {
+func (s *Sim) hooks(q graphqlRequest) (there, back time.Duration) {
 	s.mu.Lock()
 	var asked []*ast.Field
 	if d, ps := s.document(q.Query); ps == nil {
@@ -197,8 +197,8 @@ func (s *Sim) document(text string) (*document, []problem) {
 	return d, ps
 }
 
-// ask answers a question; every failure of GraphQL is part of a good answer.
-func (s *Sim) ask(token string, q question) []byte {
+// ask answers a request; every failure of GraphQL is part of a good answer.
+func (s *Sim) ask(token string, q graphqlRequest) []byte {
 	s.lock()
 	defer s.mu.Unlock()
 	d, ps := s.document(q.Query)

@@ -225,7 +225,7 @@ func (im *importer) readAttributes(o *object, k kind) map[string]any {
 		if a.name == k.value {
 			continue
 		}
-		switch a.form {
+		switch a.typ {
 		case ofText:
 			if s := o.text(a.member); s != "" && im.word(a.vocabulary, s) {
 				props[a.name] = s

@@ -83,38 +83,38 @@ func kindOfSTIX(stix string) (kind, bool) {
 // declared are the types of the schema without what they inherit.
 var declared = schemaDocument().Definitions
 
-// form is what an attribute of an object holds.
-type form byte
+// valueType is what an attribute of an object holds.
+type valueType byte
 
 const (
-	ofText   form = iota // string
-	ofTexts              // []string
-	ofDate               // moment
-	ofNumber             // int
-	ofFlag               // bool
+	ofText   valueType = iota // string
+	ofTexts                   // []string
+	ofDate                    // moment
+	ofNumber                  // int
+	ofFlag                    // bool
 )
 
 // attribute is a field of one type, not of all, that is a scalar or a list of texts. An import fills it
 // from the member of its name, but for a few.
 type attribute struct {
 	name, member string
-	form         form
+	typ          valueType
 	vocabulary   string // that its values come from, if one
 }
 
 // attributes are those of each type in GraphQL.
 var attributes = func() map[string][]attribute {
-	forms := map[string]form{"String": ofText, "[String]": ofTexts, "DateTime": ofDate, "Int": ofNumber, "Boolean": ofFlag}
+	types := map[string]valueType{"String": ofText, "[String]": ofTexts, "DateTime": ofDate, "Int": ofNumber, "Boolean": ofFlag}
 	members := map[string]string{"attribute_abstract": "abstract", "attribute_count": "count", "attribute_key": "key"}
 	all := map[string][]attribute{}
 	for _, k := range kinds {
 		add := func(fields ast.FieldList) {
 			for _, f := range fields {
-				form, ok := forms[strings.ReplaceAll(f.Type.String(), "!", "")]
+				typ, ok := types[strings.ReplaceAll(f.Type.String(), "!", "")]
 				if member := members[f.Name]; ok && member != "" {
-					all[k.graphql] = append(all[k.graphql], attribute{f.Name, member, form, ""})
+					all[k.graphql] = append(all[k.graphql], attribute{f.Name, member, typ, ""})
 				} else if ok {
-					all[k.graphql] = append(all[k.graphql], attribute{f.Name, f.Name, form, k.graphql + "." + f.Name})
+					all[k.graphql] = append(all[k.graphql], attribute{f.Name, f.Name, typ, k.graphql + "." + f.Name})
 				}
 			}
 		}
@@ -260,7 +260,7 @@ func allColumns[T item](more columns[T], types ...string) columns[T] {
 }
 
 func attributeColumn[T item](a attribute) column[T] {
-	switch a.form {
+	switch a.typ {
 	case ofTexts:
 		return column[T]{texts: func(v T) []string { return v.core().told().texts(a.name) }}
 	case ofDate:

@@ -11,7 +11,7 @@ import (
 	"strconv"
 )
 
-// listing is one question for a page.
+// listing is one request for a page.
 type listing[T item] struct {
 	field   string // GraphQL field, for knobs
 	args    args
@@ -147,7 +147,7 @@ func (l *listing[T]) conditions(r *request) (predicate[T], error) {
 	return join(parts, true), nil
 }
 
-// ids are those that a group restricts itself to, so that a question for a few objects does not read
+// ids are those that a group restricts itself to, so that a request for a few objects does not read
 // all of them; nil is no such restriction.
 func (g filterGroup) ids() []string {
 	if g.any && len(g.filters)+len(g.groups) > 1 {

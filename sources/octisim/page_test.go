@@ -110,7 +110,7 @@ func TestDefaultPageAndOldCap(t *testing.T) {
 		}
 		for i, text := range []string{`{ indicators { edges { node { id } } } }`, `{ indicators(first: 1000) { edges { node { id } } } }`} {
 			if n := len(ask(t, s, text, nil).each([]any{"indicators", "edges"}, "node", "id")); n != want[i] {
-				t.Errorf("version %s, question %d: %d indicators, want %d", version, i, n, want[i])
+				t.Errorf("version %s, request %d: %d indicators, want %d", version, i, n, want[i])
 			}
 		}
 	}
