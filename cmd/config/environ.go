@@ -64,6 +64,9 @@ func ownNames() (ours map[string]bool, plain []string) {
 				ours[name+"_FILE"] = true
 			}
 		}
+		for _, name := range s.others {
+			ours[name] = true
+		}
 	}
 	return ours, plain
 }

@@ -83,6 +83,7 @@ func TestAuthoritiesByOtherNames(t *testing.T) {
 		{"a setting of ours wins, on its side", "HTTPS_CA_CERTIFICATES=/theirs.pem\nOPENCTI_CA_BUNDLE=/ours.pem", ours, theirs, "environment HTTPS_CA_CERTIFICATES"},
 		{"the first of two", "REQUESTS_CA_BUNDLE=/ours.pem\nHTTPS_CA_CERTIFICATES=/theirs.pem", theirs, theirs, "environment HTTPS_CA_CERTIFICATES"},
 		{"the text itself, with its line ends written out", "REQUESTS_CA_BUNDLE=" + strings.ReplaceAll(theirs, "\n", `\n`), theirs, theirs, "environment REQUESTS_CA_BUNDLE"},
+		{"in quotes", `HTTPS_CA_CERTIFICATES="/theirs.pem"`, theirs, theirs, "environment HTTPS_CA_CERTIFICATES"},
 		{"none where nothing is checked, and no word of it", "HTTPS_CA_CERTIFICATES=/none.pem\nHARFANGLAB_SSL_VERIFY=false\nOPENCTI_SSL_VERIFY=no", "", "", "environment HTTPS_CA_CERTIFICATES"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,7 +91,7 @@ func TestAuthoritiesByOtherNames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(c.Warnings) > 0 {
+			if quotes := strings.Contains(tt.env, `"`); len(c.Warnings) > 0 != quotes {
 				t.Errorf("warnings %q", c.Warnings)
 			}
 			for side, trusted := range map[*config.TLS]string{&c.OpenCTI.TLS: tt.opencti, &c.HarfangLab.TLS: tt.manager} {
