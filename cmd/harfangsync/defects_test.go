@@ -58,6 +58,21 @@ func (w *chaosWorld) stix(n int, pattern string) {
 	w.put(n, fmt.Sprintf("indicator %d", n), "stix", pattern, "")
 }
 
+// inSync requires that a run finds nothing to do.
+func (w *chaosWorld) inSync(t testing.TB) {
+	t.Helper()
+	if out := w.must(t, exit.OK, "run"); !strings.Contains(out, "No changes.") {
+		t.Error(out)
+	}
+}
+
+func fails(t testing.TB, side *simhttp.Handler, f simhttp.Fault) {
+	t.Helper()
+	if err := side.Fail(f); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (w *chaosWorld) rule(t testing.TB, kind, key string) hlsim.Rule {
 	t.Helper()
 	for _, r := range w.hl.Rules(kind) {
@@ -112,9 +127,7 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 				{Method: "POST", Path: "IOCRule", Times: 1, Do: simhttp.Slow, Delay: time.Second},
 				{Method: "POST", Path: "IOCRule", Times: 1, Do: simhttp.Answer, Status: 503},
 			} {
-				if err := w.hl.HTTP.Fail(f); err != nil {
-					t.Fatal(err)
-				}
+				fails(t, w.hl.HTTP, f)
 			}
 			w.must(t, 0, "run")
 			w.wantValues(t, "domain_name a.example")
@@ -140,9 +153,7 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 			at := w.octi.Attach(chaosID(1), octisim.Observable{EntityType: "Domain-Name", Value: "a.example"})
 			w.must(t, 0, "run")
 			w.octi.Detach(chaosID(1), at)
-			if out := w.must(t, 0, "run"); !strings.Contains(out, "No changes.") {
-				t.Error(out)
-			}
+			w.inSync(t)
 			w.wantValues(t, "domain_name a.example")
 		},
 		"shared value removed with its first owner": func(t *testing.T, w *chaosWorld) {
@@ -183,9 +194,7 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 			if s, y := len(w.hl.Rules("sigma")), len(w.hl.Rules("yara")); s != 2 || y != 2 {
 				t.Errorf("%d Sigma rules and %d YARA files, want 2 of each", s, y)
 			}
-			if out := w.must(t, 0, "run"); !strings.Contains(out, "No changes.") {
-				t.Error(out)
-			}
+			w.inSync(t)
 		},
 		"a refused rule counted as created": func(t *testing.T, w *chaosWorld) {
 			w.put(1, "Bad condition", "sigma", strings.Replace(fmt.Sprintf(chaosSigma, "bad", chaosID(901), "x"), "condition: sel", "condition: nothing_of_that_name", 1), "")
@@ -262,9 +271,7 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 			if n := []rune(w.hl.Rules("sigma")[0].Name); len(n) > 100 || len(w.hl.Rules("yara")) != 1 {
 				t.Errorf("a name of %d characters", len(n))
 			}
-			if out := w.must(t, 0, "run"); !strings.Contains(out, "No changes.") {
-				t.Error(out)
-			}
+			w.inSync(t)
 		},
 		"null query parameters matching any row": func(t *testing.T, w *chaosWorld) {
 			list, err := w.hl.AddSource("ioc", "from_OpenCTI")
@@ -293,9 +300,7 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 			w.stix(5, "[ipv4-addr:value = '203.0.113.9/32']")
 			w.must(t, 0, "run")
 			w.wantValues(t, "domain_name xn--bcher-kva.example", "ip_both 2001:db8::1", "ip_both 198.51.100.9", "hash 9e107d9d372bb6826bd81d3542a419d6", "ip_both 203.0.113.9")
-			if out := w.must(t, 0, "run"); !strings.Contains(out, "No changes.") {
-				t.Error(out)
-			}
+			w.inSync(t)
 		},
 		"delete by fuzzy search removing near matches": func(t *testing.T, w *chaosWorld) {
 			w.stix(1, "[ipv4-addr:value = '198.51.100.1']")

@@ -31,6 +31,14 @@ func (w *chaosWorld) sees(t testing.TB, s hlsim.Sighting) (id string) {
 	return ids[0]
 }
 
+// resolved is a world whose one rule, of c2.example, an endpoint has met.
+func (w *chaosWorld) resolved(t testing.TB, settings ...string) (alert string) {
+	t.Helper()
+	w.stix(1, domainPattern("c2.example"))
+	w.pulls(t, settings...)
+	return w.sees(t, hlsim.Sighting{Value: "c2.example"})
+}
+
 // alertDoc holds an alert as the manager lists it: members, which win over those that every alert has.
 func (w *chaosWorld) alertDoc(t testing.TB, members string) {
 	t.Helper()
@@ -92,12 +100,8 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.wantGraph(t, "sighting indicator indicator 1 on system wks-042: 1, positive", "sighting indicator indicator 1 on system wks-043: 1, positive")
 		},
 		"watermark ahead of the push": func(t *testing.T, w *chaosWorld) {
-			w.stix(1, domainPattern("c2.example"))
-			w.pulls(t)
-			w.sees(t, hlsim.Sighting{Value: "c2.example"})
-			if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "stixBundlePush", Do: simhttp.Answer, Status: 503}); err != nil {
-				t.Fatal(err)
-			}
+			w.resolved(t)
+			fails(t, w.octi.HTTP, simhttp.Fault{Body: "stixBundlePush", Do: simhttp.Answer, Status: 503})
 			w.command(t.Context(), "pull")
 			w.octi.HTTP.Heal()
 			state, _ := w.octi.Connector(simConnectorID)
@@ -111,9 +115,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive", "sighting indicator indicator 1 on system wks-002: 1, positive")
 		},
 		"state read once": func(t *testing.T, w *chaosWorld) {
-			w.stix(1, domainPattern("c2.example"))
-			w.pulls(t)
-			w.sees(t, hlsim.Sighting{Value: "c2.example"})
+			w.resolved(t)
 			w.must(t, 0, "pull")
 			w.octi.ResetConnector(simConnectorID)
 			out := w.must(t, 0, "pull")
@@ -160,9 +162,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.wantGraph(t, "sighting indicator Suspicious download by a shell on system wks-042: 1, positive", "!sighting indicator Suspicious logon", "incident Suspicious download by a shell on wks-042", "technique T1059.001")
 		},
 		"relation reversed": func(t *testing.T, w *chaosWorld) {
-			w.stix(1, domainPattern("c2.example"))
-			w.pulls(t)
-			w.sees(t, hlsim.Sighting{Value: "c2.example"})
+			w.resolved(t)
 			w.must(t, 0, "pull")
 			w.wantGraph(t, "relation indicates indicator indicator 1 -> incident ", "relation targets incident ", "relation related-to domain-name c2.example -> incident ",
 				"!relation related-to incident", "!relation indicates incident")
@@ -181,9 +181,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 4, positive", "url "+u)
 		},
 		"HTTP errors as no data": func(t *testing.T, w *chaosWorld) {
-			w.stix(1, domainPattern("c2.example"))
-			w.pulls(t)
-			w.sees(t, hlsim.Sighting{Value: "c2.example"})
+			w.resolved(t)
 			for _, f := range []simhttp.Fault{
 				{Path: "/alert/Alert/", Do: simhttp.Answer, Status: 500},
 				{Path: "/alert/Alert/", Do: simhttp.Answer, Status: 403},
@@ -191,9 +189,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 				{Path: "/alert/Alert/", Do: simhttp.Answer, Status: 200, Payload: "null", Header: map[string]string{"Content-Type": "application/json"}},
 				{Path: "/alert/Alert/", Do: simhttp.Truncate},
 			} {
-				if err := w.hl.HTTP.Fail(f); err != nil {
-					t.Fatal(err)
-				}
+				fails(t, w.hl.HTTP, f)
 				if out := w.must(t, exit.Side, "pull"); !strings.Contains(out, "HarfangLab: GET /api/data/alert/alert/Alert/") {
 					t.Errorf("%s %d is not named: %s", f.Do, f.Status, out)
 				}
@@ -202,9 +198,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 					t.Errorf("%s %d moved the cursor: %s", f.Do, f.Status, state)
 				}
 			}
-			if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "incidents", Do: simhttp.Answer, Status: 500}); err != nil {
-				t.Fatal(err)
-			}
+			fails(t, w.octi.HTTP, simhttp.Fault{Body: "incidents", Do: simhttp.Answer, Status: 500})
 			w.must(t, exit.Side, "pull")
 			w.octi.HTTP.Heal()
 			w.must(t, 0, "pull")
@@ -225,9 +219,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			}
 		},
 		"status never updated": func(t *testing.T, w *chaosWorld) {
-			w.stix(1, domainPattern("c2.example"))
-			w.pulls(t)
-			id := w.sees(t, hlsim.Sighting{Value: "c2.example"})
+			id := w.resolved(t)
 			w.must(t, 0, "pull")
 			for status, sign := range map[string]string{"false_positive": "negative", "investigating": "positive", "probable_false_positive": "negative", "closed": "positive"} {
 				w.hl.Triage(id, status)
@@ -239,9 +231,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			}
 		},
 		"threats frozen": func(t *testing.T, w *chaosWorld) {
-			w.stix(1, domainPattern("c2.example"))
-			w.pulls(t, "HARFANGLAB_IMPORT_THREATS_AS_CASE_INCIDENTS=true")
-			w.sees(t, hlsim.Sighting{Value: "c2.example"})
+			w.resolved(t, "HARFANGLAB_IMPORT_THREATS_AS_CASE_INCIDENTS=true")
 			w.must(t, 0, "pull")
 			before := w.octi.Cases()[0]
 			w.sees(t, hlsim.Sighting{Value: "c2.example"})
@@ -255,9 +245,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			}
 		},
 		"TLP:CLEAR on internal data": func(t *testing.T, w *chaosWorld) {
-			w.stix(1, domainPattern("c2.example"))
-			w.pulls(t, "HARFANGLAB_IMPORT_THREATS_AS_CASE_INCIDENTS=true")
-			w.sees(t, hlsim.Sighting{Value: "c2.example"})
+			w.resolved(t, "HARFANGLAB_IMPORT_THREATS_AS_CASE_INCIDENTS=true")
 			w.must(t, 0, "pull")
 			var objects []octisim.Object
 			for _, i := range w.octi.Incidents() {

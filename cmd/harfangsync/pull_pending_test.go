@@ -17,9 +17,7 @@ import (
 func TestAThreatThatOpenCTISwallowsIsPending(t *testing.T) {
 	w := newPullReference(t).world(t)
 	for range 2 {
-		if code, out, errs := w.command(t.Context(), "pull"); code != exit.OK {
-			t.Fatalf("pull: %d\n%s%s", code, out, errs)
-		}
+		w.must(t, exit.OK, "pull")
 	}
 	document := func() state.Document {
 		text, _ := w.octi.Connector(simConnectorID)
@@ -61,12 +59,8 @@ func TestACorrectionThatIsInDoubtIsMadeLater(t *testing.T) {
 	w := ref.world(t)
 	exact := w.exact()
 	w.octi.SetKnobs(func(k *octisim.Knobs) { k.ImportTwice = 2 })
-	if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "mutation Push", Skip: 2, Times: 3, Do: simhttp.Reset}); err != nil {
-		t.Fatal(err)
-	}
-	if code, out, errs := w.command(t.Context(), "pull"); code != exit.Partly {
-		t.Errorf("code %d, want 5\n%s%s", code, out, errs)
-	}
+	fails(t, w.octi.HTTP, simhttp.Fault{Body: "mutation Push", Skip: 2, Times: 3, Do: simhttp.Reset})
+	w.must(t, exit.Partly, "pull")
 	var v verdict
 	ref.converge(t, w, exact, &v)
 	for _, why := range v.bad() {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sinks/hlsim"
 	"harfangsync/sources/octisim"
 	"harfangsync/sources/simhttp"
 )
@@ -19,9 +18,7 @@ func TestAnInterruptedImportEndsWithTheSignal(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			w := newChaosWorld(t)
-			w.stix(1, domainPattern("c2.example"))
-			w.pulls(t)
-			w.sees(t, hlsim.Sighting{Value: "c2.example"})
+			w.resolved(t)
 			w.octi.SetKnobs(func(k *octisim.Knobs) { k.ImportDelay = 3 * time.Second })
 			dir := t.TempDir()
 			var out bytes.Buffer
@@ -46,16 +43,10 @@ func TestAnInterruptedImportEndsWithTheSignal(t *testing.T) {
 // waits on.
 func TestAnImportThatFindsOpenCTIDownIsNotPartlyDone(t *testing.T) {
 	w := newChaosWorld(t)
-	w.stix(1, domainPattern("c2.example"))
-	w.pulls(t)
-	w.sees(t, hlsim.Sighting{Value: "c2.example"})
-	if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "stixBundlePush", Times: 1, Do: simhttp.ResetAfter}); err != nil {
-		t.Fatal(err)
-	}
+	w.resolved(t)
+	fails(t, w.octi.HTTP, simhttp.Fault{Body: "stixBundlePush", Times: 1, Do: simhttp.ResetAfter})
 	w.must(t, exit.Partly, "pull")
-	if err := w.octi.HTTP.Fail(simhttp.Fault{Body: "query WorkState|query Work", Do: simhttp.Answer, Status: 500}); err != nil {
-		t.Fatal(err)
-	}
+	fails(t, w.octi.HTTP, simhttp.Fault{Body: "query WorkState|query Work", Do: simhttp.Answer, Status: 500})
 	w.must(t, exit.Side, "pull")
 	w.octi.HTTP.Heal()
 	w.must(t, 0, "pull")
