@@ -11,14 +11,14 @@ import (
 // cmd, then sources and sinks, then reconcile. A simulator that shared code with the client would share
 // its misreading of the API, so it imports none, and only the program serves them.
 var imports = []struct{ pkg, may, tests string }{
-	{"cmd/bench", "reconcile sources/pattern sources/exclude net/http", ""},
+	{"cmd/bench", "cmd/httpclient reconcile/... sources/opencti sources/pattern sources/exclude sinks/harfanglab net/http", ""},
 	{"cmd/harfangsync", "cmd/config cmd/httpclient cmd/metrics cmd/notify reconcile/... sources/... sinks/... net/http", ""},
 	{"cmd/harfangsync/...", "cmd/config cmd/harfangsync/exit cmd/httpclient reconcile/... sources/opencti sinks/harfanglab net/http", bothSims},
 	{"cmd/httpclient", "reconcile/... net/http", ""},
 	{"cmd/...", "reconcile/... sources/exclude net/http", "cmd/httpclient sources/pattern"},
 	{"sources/simhttp", "net/http", ""},
-	{"sources/octisim", "sources/simhttp net/http", ""},
-	{"sinks/hlsim", "sources/simhttp net/http", ""},
+	{"sources/octisim", "sources/simhttp net/http", "sources/simhttp/simtest"},
+	{"sinks/hlsim", "sources/simhttp net/http", "sources/simhttp/simtest"},
 	{"sources/stix/stixtest", "", ""},
 	{"sources/opencti", "reconcile/... net/http", bothSims},
 	{"sinks/harfanglab", "reconcile/... net/http", bothSims},
@@ -30,7 +30,7 @@ const bothSims = "sources/octisim sinks/hlsim sources/simhttp net/http"
 
 // linked is what each binary must not link, however far down.
 var linked = map[string]string{
-	"cmd/bench":       "sources/opencti sources/octisim sources/simhttp sinks/... testing net/http/httptest net/http/pprof",
+	"cmd/bench":       "sources/octisim sources/simhttp sinks/hlsim testing net/http/httptest net/http/pprof",
 	"cmd/harfangsync": "sources/stix/stixtest testing net/http/httptest net/http/pprof",
 }
 
