@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"harfangsync/reconcile/remote"
@@ -19,67 +20,46 @@ import (
 // limiter hands out places among the requests in flight, in the order they were asked for. Their number
 // halves when the other side is overloaded and grows again by one for each round of successes.
 type limiter struct {
-	mu       sync.Mutex
-	most     float64
-	limit    float64 // 1 to most; the whole part counts
-	inFlight int
+	places *semaphore.Weighted // most of them
+
+	mu    sync.Mutex
+	most  int
+	limit float64 // 1 to most; the whole part counts
+	kept  int     // places that nobody gets, most less limit once those that are out have come back
 	// round counts the halvings. Requests that began before the last one say nothing new: eight
 	// refusals of one moment are one overload.
-	round   int
-	waiting []chan int // each gets the round in which its place came free
+	round int
 }
 
-func newLimiter(most int) *limiter { return &limiter{most: float64(most), limit: float64(most)} }
+func newLimiter(most int) *limiter {
+	return &limiter{places: semaphore.NewWeighted(int64(most)), most: most, limit: float64(most)}
+}
 
 // take waits for a place. The caller gives it back with the round that it got.
 func (l *limiter) take(ctx context.Context) (round int, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := l.places.Acquire(ctx, 1); err != nil {
 		return 0, err
 	}
 	l.mu.Lock()
-	if len(l.waiting) == 0 && l.inFlight < int(l.limit) {
-		defer l.mu.Unlock()
-		l.inFlight++
-		return l.round, nil
-	}
-	place := make(chan int, 1)
-	l.waiting = append(l.waiting, place)
-	l.mu.Unlock()
-	select {
-	case round := <-place:
-		return round, nil
-	case <-ctx.Done():
-		l.leave(place)
-		return 0, ctx.Err()
-	}
-}
-
-// leave takes a waiter out of the queue; if it has just got a place, that goes to the next.
-func (l *limiter) leave(place chan int) {
-	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, w := range l.waiting {
-		if w == place {
-			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
-			return
-		}
-	}
-	l.inFlight--
-	l.next()
+	return l.round, nil
 }
 
 func (l *limiter) give() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.inFlight--
-	l.next()
+	l.kept++
+	l.fit()
 }
 
-func (l *limiter) next() {
-	for len(l.waiting) > 0 && l.inFlight < int(l.limit) {
-		l.inFlight++
-		l.waiting[0] <- l.round
-		l.waiting = l.waiting[1:]
+// fit keeps as many places as the limit says.
+func (l *limiter) fit() {
+	for l.kept > l.most-int(l.limit) {
+		l.kept--
+		l.places.Release(1)
+	}
+	for l.kept < l.most-int(l.limit) && l.places.TryAcquire(1) {
+		l.kept++
 	}
 }
 
@@ -87,10 +67,10 @@ func (l *limiter) next() {
 func (l *limiter) overloaded(round int) (left int, halved bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if round == l.round {
+	if halved = round == l.round; halved {
 		l.limit = max(1, l.limit/2)
 		l.round++
-		halved = true
+		l.fit()
 	}
 	return int(l.limit), halved
 }
@@ -98,8 +78,8 @@ func (l *limiter) overloaded(round int) (left int, halved bool) {
 func (l *limiter) succeeded() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.limit = min(l.most, l.limit+1/l.limit)
-	l.next()
+	l.limit = min(float64(l.most), l.limit+1/l.limit)
+	l.fit()
 }
 
 // pace makes requests wait: for a place among those in flight, then for the rate.
