@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"harfangsync/cmd/httpclient"
 )
 
@@ -235,30 +233,5 @@ func TestLogsShowNoSecrets(t *testing.T) {
 	_ = resp.Body.Close()
 	if got := logged.String(); strings.Contains(got, "secret") || !strings.Contains(got, "hl_expiring_key=...") || !strings.Contains(got, "limit=100") {
 		t.Errorf("logged %s", got)
-	}
-}
-
-func TestStatsCount(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/429":
-			w.WriteHeader(http.StatusTooManyRequests)
-		case "/500":
-			w.WriteHeader(http.StatusInternalServerError)
-		case "/cut":
-			panic(http.ErrAbortHandler)
-		}
-	})
-	c := newClient(t, httpclient.Options{ReadOnly: true})
-	for _, path := range []string{"/", "/429", "/500", "/cut"} {
-		_, _, _ = get(c, s.URL+path)
-	}
-	if _, err := c.Post(s.URL, "application/json", strings.NewReader("{}")); !errors.Is(err, httpclient.ErrReadOnly) {
-		t.Errorf("got %v, want ErrReadOnly", err)
-	}
-	// net/http itself repeats a GET whose pooled connection was cut before an answer; it is one request.
-	want := httpclient.Stats{Requests: 4, Failed: 1, Throttled: 1, ServerErrors: 1, Refused: 1}
-	if diff := cmp.Diff(want, c.Stats()); diff != "" {
-		t.Errorf("stats (-want +got):\n%s", diff)
 	}
 }

@@ -38,7 +38,6 @@ func (e *ReadOnlyError) Is(target error) bool { return target == ErrReadOnly }
 type guard struct {
 	next     http.RoundTripper
 	platform Platform
-	count    *counters
 }
 
 func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -62,7 +61,6 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
-		g.count.refused.Add(1)
 		return nil, &ReadOnlyError{Method: r.Method, Path: r.URL.Path, Why: why}
 	}
 	return g.next.RoundTrip(sent)

@@ -54,7 +54,7 @@ const (
 // Client is an *http.Client that counts. The embedded client may be copied and its Transport wrapped.
 type Client struct {
 	*http.Client
-	counters *counters
+	tallies *tallies
 }
 
 // New builds a client.
@@ -77,10 +77,10 @@ func New(o Options) *Client {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	count := new(counters)
+	tallies := new(tallies)
 	var rt http.RoundTripper = &wire{
 		next: transport(o), platform: o.Name, agent: "harfangsync/" + o.Version,
-		timeout: o.Timeout, log: o.Log, count: count, headers: o.Headers, proxy: proxyOf(),
+		timeout: o.Timeout, log: o.Log, tallies: tallies, headers: o.Headers, proxy: proxyOf(),
 	}
 	limit := rate.Inf
 	if o.RateLimit > 0 {
@@ -88,7 +88,7 @@ func New(o Options) *Client {
 	}
 	rt = &pace{next: rt, rate: rate.NewLimiter(limit, 1), limiter: newLimiter(o.Parallelism), spacing: spacing{most: o.MostGap}, log: o.Log, platform: o.Name}
 	if o.ReadOnly {
-		rt = &guard{next: rt, platform: o.Platform, count: count}
+		rt = &guard{next: rt, platform: o.Platform}
 	}
 	return &Client{
 		Client: &http.Client{
@@ -96,7 +96,7 @@ func New(o Options) *Client {
 			// A redirected POST could arrive as a GET and look like success.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		counters: count,
+		tallies: tallies,
 	}
 }
 

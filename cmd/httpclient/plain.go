@@ -13,7 +13,7 @@ func Plain(timeout time.Duration, version string, readOnly bool) *http.Client {
 	o := Options{Timeout: timeout, Parallelism: 1}
 	var rt http.RoundTripper = &named{next: transport(o), agent: "harfangsync/" + version}
 	if readOnly {
-		rt = &guard{next: rt, platform: REST, count: new(counters)}
+		rt = &guard{next: rt, platform: REST}
 	}
 	return &http.Client{
 		Transport: rt, Timeout: timeout,

@@ -19,7 +19,7 @@ type Tally struct {
 const NoAnswer = "error"
 
 // Tallies are the requests sent so far, sorted by method and status. Those in flight are not among them.
-func (c *Client) Tallies() []Tally { return c.counters.tallies.list() }
+func (c *Client) Tallies() []Tally { return c.tallies.list() }
 
 // tallies are counts by method and status.
 type tallies struct {

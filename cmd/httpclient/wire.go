@@ -13,33 +13,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
-
-// Stats are counts since the client was made.
-type Stats struct {
-	Requests     int64 `json:"requests"`      // sent
-	Failed       int64 `json:"failed"`        // without an answer
-	Throttled    int64 `json:"throttled"`     // answered 429
-	ServerErrors int64 `json:"server_errors"` // answered 5xx
-	Refused      int64 `json:"refused"`       // not sent, because the command only reads
-}
-
-type counters struct {
-	requests, failed, throttled, serverErrors, refused atomic.Int64
-
-	tallies tallies
-}
-
-// Stats are the counts so far.
-func (c *Client) Stats() Stats {
-	n := c.counters
-	return Stats{
-		Requests: n.requests.Load(), Failed: n.failed.Load(), Throttled: n.throttled.Load(),
-		ServerErrors: n.serverErrors.Load(), Refused: n.refused.Load(),
-	}
-}
 
 // wire sends one request: with our name, within its time, counted and logged.
 type wire struct {
@@ -47,7 +22,7 @@ type wire struct {
 	platform, agent string
 	timeout         time.Duration
 	log             *slog.Logger
-	count           *counters
+	tallies         *tallies
 	headers         http.Header
 	proxy           func(*url.URL) (*url.URL, error)
 }
@@ -62,7 +37,6 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	for name, values := range w.headers {
 		out.Header[name] = values
 	}
-	w.count.requests.Add(1)
 	began := time.Now()
 	resp, err := w.next.RoundTrip(out)
 	if proxy, _ := w.proxy(r.URL); err == nil && proxy != nil {
@@ -73,19 +47,12 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		err = w.explain(ctx, r, time.Since(began), err)
 		cancel()
-		w.count.failed.Add(1)
-		w.count.tallies.add(r.Method, 0)
+		w.tallies.add(r.Method, 0)
 		w.log.Debug("request failed", "platform", w.platform, "method", r.Method, "path", logPath(r.URL),
 			"took", time.Since(began).Round(time.Millisecond), "error", err)
 		return nil, err
 	}
-	w.count.tallies.add(r.Method, resp.StatusCode)
-	switch {
-	case resp.StatusCode == http.StatusTooManyRequests:
-		w.count.throttled.Add(1)
-	case resp.StatusCode >= 500:
-		w.count.serverErrors.Add(1)
-	}
+	w.tallies.add(r.Method, resp.StatusCode)
 	w.log.Debug("request", "platform", w.platform, "method", r.Method, "path", logPath(r.URL),
 		"status", resp.StatusCode, "took", time.Since(began).Round(time.Millisecond))
 	if resp.Body == http.NoBody {
