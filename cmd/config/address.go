@@ -69,6 +69,9 @@ var caNames = []string{"HTTPS_CA_CERTIFICATES", "REQUESTS_CA_BUNDLE"}
 func bundle(at *string) kind {
 	parse := func(s string) (string, error) {
 		s = strings.TrimSpace(s)
+		if isPEM(s) && strings.Contains(s, "PRIVATE KEY") { // which would be shown with the rest
+			return "", &Problem{Message: "holds a private key", Remedy: "write the certificates of authorities alone", hide: true}
+		}
 		if isPEM(s) {
 			return strings.ReplaceAll(s, `\n`, "\n"), nil
 		}

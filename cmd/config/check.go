@@ -129,7 +129,7 @@ func showing(t *TLS, key string) func(*loader, *setting) error {
 		}
 		pair, err := tls.X509KeyPair(content[0], content[1])
 		if err != nil {
-			return bad("and "+key+" are no pair: "+strings.TrimPrefix(err.Error(), "tls: "), "name a certificate and its own unencrypted key, both in PEM form")
+			return bad("and its key ("+key+") are no pair: "+strings.TrimPrefix(err.Error(), "tls: "), "name a certificate and its own unencrypted key, both in PEM form")
 		}
 		if ends := pair.Leaf.NotAfter; time.Now().After(ends) {
 			return bad("ended on "+ends.UTC().Format(time.DateOnly), "have it renewed")

@@ -48,7 +48,7 @@ func TestTheCertificateThatWeShow(t *testing.T) {
 		{"a certificate alone", "/cert", "", "opencti.client_cert: is set, but its key is not (environment OPENCTI_CLIENT_CERT); set OPENCTI_CLIENT_KEY in the environment, or opencti.client_key in config.yml"},
 		{"a key alone", "", "/key", "opencti.client_key: is set, but its certificate is not (environment OPENCTI_CLIENT_KEY); set OPENCTI_CLIENT_CERT in the environment, or opencti.client_cert in config.yml"},
 		{"a file that is not there", "/none", "/key", "opencti.client_cert: a file of the pair cannot be read: /none: file does not exist (environment OPENCTI_CLIENT_CERT)"},
-		{"another's key", "/cert", "/other", "opencti.client_cert: and opencti.client_key are no pair: private key does not match public key (environment OPENCTI_CLIENT_CERT); name a certificate and its own unencrypted key, both in PEM form"},
+		{"another's key", "/cert", "/other", "opencti.client_cert: and its key (opencti.client_key) are no pair: private key does not match public key (environment OPENCTI_CLIENT_CERT); name a certificate and its own unencrypted key, both in PEM form"},
 		{"a certificate that has ended", "/old", "/oldkey", "opencti.client_cert: ended on " + now.Add(-time.Hour).UTC().Format(time.DateOnly) + " (environment OPENCTI_CLIENT_CERT); have it renewed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,7 +110,12 @@ func TestAuthoritiesByOtherNames(t *testing.T) {
 			}
 		})
 	}
-	_, err := config.Load(config.Sources{Env: []string{"HTTPS_CA_CERTIFICATES=-----BEGIN NOTHING-----"}, ReadFile: f.read})
+	_, key := certificate(t, ends)
+	_, err := config.Load(config.Sources{Env: []string{"OPENCTI_CA_BUNDLE=" + ours + key}, ReadFile: f.read})
+	if err == nil || err.Error() != "opencti.ca_bundle: holds a private key (environment OPENCTI_CA_BUNDLE); write the certificates of authorities alone" {
+		t.Errorf("got %v", err)
+	}
+	_, err = config.Load(config.Sources{Env: []string{"HTTPS_CA_CERTIFICATES=-----BEGIN NOTHING-----"}, ReadFile: f.read})
 	if err == nil || strings.Contains(err.Error(), "BEGIN NOTHING") || !strings.Contains(err.Error(), "holds no certificate (environment HTTPS_CA_CERTIFICATES)") {
 		t.Errorf("got %v", err)
 	}
