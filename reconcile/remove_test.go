@@ -69,8 +69,8 @@ func TestADisableSaysWhoDidItAndWhy(t *testing.T) {
 	}
 }
 
-// TestRefusedTexts holds what is not sent again.
-func TestRefusedTexts(t *testing.T) {
+// TestWhatEarlierRunsLeft holds what is not sent again, and what we did without a note of it.
+func TestWhatEarlierRunsLeft(t *testing.T) {
 	base := policy()
 	a, s := ind("a", "domain_name x.example"), sigma("s", ruleA)
 	verdict := func(inds []reconcile.Indicator, rows []reconcile.Row, elsewhere bool) map[reconcile.Key]reconcile.Refusal {
@@ -82,6 +82,8 @@ func TestRefusedTexts(t *testing.T) {
 	}
 	other := with(s, func(i *reconcile.Indicator) { i.Pattern += "level: high\n" })
 	linked := reconcile.KeyOf(reconcile.YARA, "", "y")
+	edited := edit(applied(t, base, a), func(r *reconcile.Row) { r.Description = "mine" })
+	duplicate := with2(applied(t, base, a)[0], func(r *reconcile.Row) { r.ID, r.Value, r.Created = "duplicate", "X.EXAMPLE", "2030" })
 	for _, tt := range []struct {
 		name   string
 		given  func(*reconcile.Policy, *reconcile.Memory)
@@ -124,6 +126,15 @@ func TestRefusedTexts(t *testing.T) {
 			p.Remove = true
 			m.Refusals = map[reconcile.Key]reconcile.Refusal{linked: {Sent: "delete", Words: "linked"}}
 		}, rows: disabledByUs(t, yara("y")), want: []string{"held refused yara name of y by y", "= 1"}},
+		{name: "a refused update leaves its row in force, so a duplicate of it goes", given: func(_ *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{a}, edited, false)
+		}, rows: append(edited, duplicate), wanted: []reconcile.Indicator{a}, want: []string{"! domain_name x.example duplicate (enabled,comment) by a", "held refused domain_name x.example by a", "= 1"}},
+		{name: "a refused enable leaves its row out of force, so a duplicate of it stays", given: func(_ *reconcile.Policy, m *reconcile.Memory) {
+			m.Refusals = verdict([]reconcile.Indicator{a}, disabledByUs(t, a), false)
+		}, rows: append(disabledByUs(t, a), duplicate), wanted: []reconcile.Indicator{a}, want: []string{"held ambiguous domain_name x.example by a", "held refused domain_name x.example by a", "= 2"}},
+		{name: "a rule that we disabled and could not mark is no person's doing", given: func(_ *reconcile.Policy, m *reconcile.Memory) {
+			m.Stopped = map[reconcile.Key]bool{reconcile.KeyOf(reconcile.IOC, "domain_name", "x.example"): true}
+		}, rows: edit(applied(t, base, a), off), wanted: []reconcile.Indicator{a}, want: []string{"* domain_name x.example indicator_back/source_changed (enabled) by a", "= 0"}},
 		{name: "a refused disable is tried again", given: func(p *reconcile.Policy, m *reconcile.Memory) {
 			m.Refusals = map[reconcile.Key]reconcile.Refusal{linked: {Words: "no"}}
 		}, rows: applied(t, base, yara("y")), want: []string{"! yara name of y indicator_gone (enabled,content) by y", "= 0"}},
