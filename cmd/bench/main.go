@@ -123,12 +123,12 @@ func (b *bench) print() error {
 	fmt.Println("| --- | --- | --- |")
 	over := []string{}
 	for _, r := range b.rows {
-		mark := ""
+		note := ""
 		if r.over {
-			mark = " **over**"
+			note = " **over**"
 			over = append(over, r.work)
 		}
-		fmt.Printf("| %s | %s | %s%s |\n", r.work, r.budget, r.measured, mark)
+		fmt.Printf("| %s | %s | %s%s |\n", r.work, r.budget, r.measured, note)
 	}
 	if len(over) > 0 {
 		return fmt.Errorf("over budget: %s", strings.Join(over, "; "))

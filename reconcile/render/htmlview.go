@@ -54,7 +54,7 @@ type gateView struct {
 	reconcile.Gate
 	Bar  bool // value and limit are parts of base
 	Fill int  // of 1000
-	Mark int  // likewise
+	Tick int  // likewise
 }
 
 func newPageView(d *planfile.Document, o Options) *pageView {
@@ -142,7 +142,7 @@ func viewOfGate(g reconcile.Gate) gateView {
 	v := gateView{Gate: g}
 	v.ID, v.Name, v.Message, v.Override = Escape(g.ID), Escape(g.Name), Escape(g.Message), Escape(g.Override)
 	if g.ID == "G4" && g.Base > 0 && g.Value >= 0 && g.Value <= g.Base && g.Limit >= 0 && g.Limit <= g.Base {
-		v.Bar, v.Fill, v.Mark = true, int(1000*float64(g.Value)/float64(g.Base)), int(1000*float64(g.Limit)/float64(g.Base))
+		v.Bar, v.Fill, v.Tick = true, int(1000*float64(g.Value)/float64(g.Base)), int(1000*float64(g.Limit)/float64(g.Base))
 	}
 	return v
 }

@@ -60,7 +60,7 @@ func (j *Job) Dump(ctx context.Context, dir, target string) (*Dump, error) {
 
 // dumpList reads one list, once more if its first read was incomplete.
 func (j *Job) dumpList(ctx context.Context, k reconcile.Kind, list string, w *rowWriter) error {
-	from, err := w.mark()
+	from, err := w.place()
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ type place struct {
 	n      int
 }
 
-func (w *rowWriter) mark() (place, error) {
+func (w *rowWriter) place() (place, error) {
 	if err := w.buf.Flush(); err != nil {
 		return place{}, err
 	}
@@ -156,7 +156,7 @@ func (w *rowWriter) mark() (place, error) {
 	return place{at, w.n}, err
 }
 
-// back drops what was added since a mark.
+// back drops what was added since a place.
 func (w *rowWriter) back(to place) error {
 	w.buf.Reset(w.f)
 	w.n = to.n

@@ -48,7 +48,7 @@ func tailed(t *testing.T, src *source, snk *sink, s stream, refilter func(contex
 	}
 }
 
-// A gap that is told after a batch has begun is not forgotten with the marks that the batch takes.
+// A gap that is told after a batch has begun is not forgotten with the indicators that the batch takes.
 func TestAGapThatComesWhileABatchBeginsLeadsToAFullRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()

@@ -9,7 +9,7 @@ import (
 	"harfangsync/reconcile"
 )
 
-// batch reads the marked indicators, folds them into the last whole read, and applies what follows.
+// batch reads the pending indicators, folds them into the last whole read, and applies what follows.
 func (t *Tail) batch(ctx context.Context) {
 	changed, err := t.Refilter(ctx)
 	if err != nil {
@@ -20,7 +20,7 @@ func (t *Tail) batch(ctx context.Context) {
 		t.fullRun(ctx, "the stream's filter is another one now")
 		return
 	}
-	ids, why, safe := t.marks.take()
+	ids, why, safe := t.pending.take()
 	if why != "" { // since the batch began
 		t.fullRun(ctx, why)
 		return
@@ -47,11 +47,11 @@ func (t *Tail) batch(ctx context.Context) {
 		return
 	}
 	t.failed, t.worst = 0, nil
-	t.marks.settled(safe)
+	t.pending.settled(safe)
 	t.savePosition(ctx, false)
 }
 
-// news are what became of marked indicators.
+// news are what became of pending indicators.
 type news struct {
 	matching, left []reconcile.Found
 	gone           []string
@@ -61,11 +61,11 @@ type news struct {
 // proves nothing about the others.
 func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 	var n news
-	marked := map[string]bool{}
+	named := map[string]bool{}
 	for _, id := range ids {
-		marked[id] = true
+		named[id] = true
 	}
-	witnesses, err := t.sides.Wanted.Witnesses(2, marked)
+	witnesses, err := t.sides.Wanted.Witnesses(2, named)
 	if err != nil {
 		return n, err
 	}
@@ -76,7 +76,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 	there := map[string]bool{}
 	for _, f := range found {
 		there[f.Asked] = true
-		if marked[f.Asked] {
+		if named[f.Asked] {
 			n.matching = append(n.matching, f)
 		}
 	}
@@ -92,7 +92,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 		return n, err
 	}
 	for _, f := range found {
-		if !marked[f.Asked] {
+		if !named[f.Asked] {
 			if why, _ := t.Job.Selection.Judge(&f.Indicator, t.now()); why == "" && f.UpdatedAt.Before(t.now().Add(-time.Minute)) {
 				return n, fmt.Errorf("OpenCTI leaves out indicator %s, which passes the filter: its answers by id cannot be believed", f.Indicator.ID)
 			}
@@ -102,7 +102,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 		n.left = append(n.left, f)
 	}
 	n.gone = absent(missing)
-	t.Log.Debug("indicators read again", "marked", len(ids), "matching", len(n.matching), "not", len(n.left), "gone", len(n.gone))
+	t.Log.Debug("indicators read again", "named", len(ids), "matching", len(n.matching), "not", len(n.left), "gone", len(n.gone))
 	return n, nil
 }
 

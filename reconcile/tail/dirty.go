@@ -16,9 +16,9 @@ import (
 // mostMarks is how many indicators are read by id; beyond it a full run is cheaper.
 const mostMarks = 50_000
 
-// marks are the indicators that events named since they were taken last. The stream is listened to all
+// pending are the indicators that events named since they were taken last. The stream is listened to all
 // the time, also while a batch is under way.
-type marks struct {
+type pending struct {
 	changed chan struct{}
 
 	mu          sync.Mutex
@@ -30,7 +30,7 @@ type marks struct {
 }
 
 // listen takes in what a stream tells until it ends.
-func (m *marks) listen(signals iter.Seq2[Signal, error], log *slog.Logger) error {
+func (m *pending) listen(signals iter.Seq2[Signal, error], log *slog.Logger) error {
 	for s, err := range signals {
 		if err != nil {
 			return err
@@ -40,7 +40,7 @@ func (m *marks) listen(signals iter.Seq2[Signal, error], log *slog.Logger) error
 	return nil
 }
 
-func (m *marks) hear(s Signal, log *slog.Logger) {
+func (m *pending) hear(s Signal, log *slog.Logger) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
@@ -80,8 +80,8 @@ func (m *marks) hear(s Signal, log *slog.Logger) {
 	}
 }
 
-// due is when the marks are to be dealt with; zero while there are none. A gap is due at once.
-func (m *marks) due(quiet time.Duration) time.Time {
+// due is when they are to be dealt with; zero while there are none. A gap is due at once.
+func (m *pending) due(quiet time.Duration) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -98,15 +98,15 @@ func (m *marks) due(quiet time.Duration) time.Time {
 }
 
 // gapped is why everything must be read again, "" when it need not be.
-func (m *marks) gapped() string {
+func (m *pending) gapped() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.missing
 }
 
-// take gives the marks, sorted, and why events may be missing, and forgets both; safe is the position
+// take gives the indicators, sorted, and why events may be missing, and forgets both; safe is the position
 // that they reach.
-func (m *marks) take() (ids []string, missing string, safe state.Position) {
+func (m *pending) take() (ids []string, missing string, safe state.Position) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id := range m.ids {
@@ -118,8 +118,8 @@ func (m *marks) take() (ids []string, missing string, safe state.Position) {
 	return ids, missing, m.safe
 }
 
-// putBack marks indicators again.
-func (m *marks) putBack(ids []string) {
+// putBack makes indicators pending again.
+func (m *pending) putBack(ids []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ids == nil {
@@ -131,7 +131,7 @@ func (m *marks) putBack(ids []string) {
 }
 
 // settled notes that everything up to a position is in the lists.
-func (m *marks) settled(at state.Position) {
+func (m *pending) settled(at state.Position) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.done.Compare(at) < 0 {
@@ -139,9 +139,9 @@ func (m *marks) settled(at state.Position) {
 	}
 }
 
-// dealtWith is the position up to which everything is in the lists. While nothing is marked that is as
+// dealtWith is the position up to which everything is in the lists. While nothing is pending that is as
 // far as the stream is known.
-func (m *marks) dealtWith() state.Position {
+func (m *pending) dealtWith() state.Position {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.ids) == 0 && m.missing == "" && m.done.Compare(m.safe) < 0 && !m.done.IsZero() {

@@ -14,7 +14,7 @@ import (
 	"harfangsync/reconcile/state"
 )
 
-// Tail keeps HarfangLab close to OpenCTI between full runs. The live stream only marks indicators; what
+// Tail keeps HarfangLab close to OpenCTI between full runs. The live stream only names indicators; what
 // became of them is read by id, folded into the last whole read, and goes through the same decision,
 // gates and apply as a run. Whatever is doubtful leads to a full run.
 type Tail struct {
@@ -42,25 +42,25 @@ type Tail struct {
 	// seconds to minutes.
 	Wait func(failed int) time.Duration
 
-	Quiet     time.Duration // without events, before marked indicators are read
+	Quiet     time.Duration // without events, before pending indicators are read
 	FullEvery time.Duration
 	PullEvery time.Duration
 	For       time.Duration // 0 is until ctx ends
 	Stream    string        // id, for the state
 	Log       *slog.Logger
 
-	marks  marks
-	sides  *run.Sides
-	full   time.Time // when the next full run is due
-	hold   time.Time // no batch before it
-	failed int       // full runs and batches in a row that failed
-	last   *run.Planned
-	worst  error     // what the last full run or batch ended with
-	saved  time.Time // when the position was saved last
-	from   state.Position
+	pending pending
+	sides   *run.Sides
+	full    time.Time // when the next full run is due
+	hold    time.Time // no batch before it
+	failed  int       // full runs and batches in a row that failed
+	last    *run.Planned
+	worst   error     // what the last full run or batch ended with
+	saved   time.Time // when the position was saved last
+	from    state.Position
 }
 
-// mostCollecting is how long marks are collected at most while events keep coming.
+// mostCollecting is how long indicators are collected at most while events keep coming.
 const mostCollecting = 10 * time.Second
 
 // RefusedError says that the last plan of a tail was refused by a gate.
@@ -111,15 +111,15 @@ func (t *Tail) begin(ctx context.Context) error {
 
 func (t *Tail) now() time.Time { return t.Job.Now() }
 
-// follow is the loop: events mark, timers act.
+// follow is the loop: events name indicators, timers act.
 func (t *Tail) follow(ctx context.Context) error {
 	ended := make(chan error, 1)
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	t.marks.changed = make(chan struct{}, 1)
+	t.pending.changed = make(chan struct{}, 1)
 	go func() {
 		defer crash.Exit()
-		ended <- t.marks.listen(t.Follow(reading, t.from), t.Log)
+		ended <- t.pending.listen(t.Follow(reading, t.from), t.Log)
 	}()
 	pulls := t.pulls()
 	defer func() { stop(); pulls.end() }()
@@ -135,7 +135,7 @@ func (t *Tail) follow(ctx context.Context) error {
 			return ctx.Err()
 		case err := <-ended:
 			return err
-		case <-t.marks.changed:
+		case <-t.pending.changed:
 			continue
 		case told := <-pulls.done:
 			t.pulled(ctx, pulls, told)
@@ -147,7 +147,7 @@ func (t *Tail) follow(ctx context.Context) error {
 		case !now.Before(t.full):
 			t.fullRun(ctx, fmt.Sprintf("every %s", t.FullEvery))
 		case !due.IsZero() && !now.Before(due):
-			if why := t.marks.gapped(); why != "" {
+			if why := t.pending.gapped(); why != "" {
 				t.fullRun(ctx, why)
 			} else {
 				t.batch(ctx)
@@ -165,12 +165,12 @@ func (t *Tail) beat() {
 	}
 }
 
-// due is when the marks are to be dealt with; zero while there are none, or nothing to fold them into.
+// due is when pending indicators are to be dealt with; zero while there are none, or nothing to fold them into.
 func (t *Tail) due() time.Time {
 	if t.sides == nil {
 		return time.Time{}
 	}
-	due := t.marks.due(t.Quiet)
+	due := t.pending.due(t.Quiet)
 	if !due.IsZero() && due.Before(t.hold) {
 		return t.hold
 	}
@@ -188,7 +188,7 @@ func earliest(times ...time.Time) time.Time {
 	return first
 }
 
-// fullRun reads both sides whole, plans and applies. Marks made before it are settled by it.
+// fullRun reads both sides whole, plans and applies. What was pending before it is settled by it.
 func (t *Tail) fullRun(ctx context.Context, why string) {
 	defer t.beat()
 	t.Log.Info("full run", "why", why)
@@ -196,7 +196,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 		t.again(ctx, err)
 		return
 	}
-	_, _, safe := t.marks.take()
+	_, _, safe := t.pending.take()
 	t.sides.Close() // before the new ones, so that both are never held at once
 	t.sides = nil
 	planned, sides, err := t.Job.PlanOf(ctx, time.Time{})
@@ -211,7 +211,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 	}
 	t.failed, t.worst = 0, nil
 	t.full = t.now().Add(t.FullEvery)
-	t.marks.settled(safe)
+	t.pending.settled(safe)
 	t.savePosition(ctx, false)
 }
 
@@ -255,7 +255,7 @@ func (t *Tail) later(ctx context.Context, ids []string, err error) {
 		return // the tail ends, and that broke it off
 	}
 	t.worst = err
-	t.marks.putBack(ids)
+	t.pending.putBack(ids)
 	wait := t.wait(first, most)
 	t.failed++
 	t.hold = t.now().Add(wait)
@@ -308,7 +308,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool)
 // costs a full run and nothing else.
 func (t *Tail) savePosition(ctx context.Context, last bool) {
 	const seldom = time.Minute
-	safe := t.marks.dealtWith()
+	safe := t.pending.dealtWith()
 	if safe.IsZero() || !last && t.now().Sub(t.saved) < seldom {
 		return
 	}

@@ -38,7 +38,7 @@ func (c *Client) Alerts(ctx context.Context, q pull.AlertQuery, visit func([]ale
 	case window.from > window.to:
 		return nil
 	case q.ChangedSince.IsZero():
-		if err := f.windows(ctx, window, map[uint64]sighting{}); err != nil {
+		if err := f.windows(ctx, window, map[uint64]metRow{}); err != nil {
 			return err
 		}
 	default:

@@ -54,16 +54,16 @@ type event[T any] struct {
 
 // span is the question of a walk, and what earlier walks over the same rows have seen.
 type span struct {
-	filter url.Values
-	holds  func(time.Time) bool // the rows that belong here
-	stray  func(time.Time) bool // nil, or the rows that no honest answer holds
-	level  string               // "" is any
-	probe  bool                 // stop at the first page when the count says that there are too many
-	seen   map[uint64]sighting
+	filter  url.Values
+	holds   func(time.Time) bool // the rows that belong here
+	outside func(time.Time) bool // nil, or the rows that no honest answer holds
+	level   string               // "" is any
+	probe   bool                 // stop at the first page when the count says that there are too many
+	seen    map[uint64]metRow
 }
 
-// sighting tells the walk that last met a row, the row's second, and whether it was visited.
-type sighting struct {
+// metRow tells the walk that last met a row, the row's second, and whether it was visited.
+type metRow struct {
 	at      int64
 	walk    int32
 	visited bool
@@ -75,7 +75,7 @@ type walked struct {
 	shrunk   bool // it fell from one page to the next: a row that left may have hidden another one
 	distinct int  // different rows that came
 	cut      bool // there is more than can be paged to
-	stray    bool // the first page holds rows that no honest answer holds
+	outside  bool // the first page holds rows that no honest answer holds
 	unsorted bool
 	last     time.Time // of the last row
 	odd      bool      // a row of a level that nobody knows came
@@ -105,7 +105,7 @@ func (f *feed[T]) walk(ctx context.Context, s *span) (w walked, err error) {
 		w.shrunk = w.shrunk || *p.Count < w.count
 		w.count = *p.Count
 		if offset == 0 {
-			w.stray = s.stray != nil && slices.ContainsFunc(events, func(e event[T]) bool { return !e.at.IsZero() && s.stray(e.at) })
+			w.outside = s.outside != nil && slices.ContainsFunc(events, func(e event[T]) bool { return !e.at.IsZero() && s.outside(e.at) })
 			if s.probe && w.count >= f.c.index && (p.more() || rows >= limit) {
 				w.cut = true
 				return w, nil
@@ -158,7 +158,7 @@ func (f *feed[T]) take(s *span, w *walked, raw []json.RawMessage, events []event
 		if e.id == "" || was.walk != f.walks {
 			w.distinct++
 		}
-		now := sighting{at: e.at.Unix(), walk: f.walks, visited: was.visited}
+		now := metRow{at: e.at.Unix(), walk: f.walks, visited: was.visited}
 		switch {
 		case was.visited:
 		case e.bad != nil:
@@ -219,12 +219,12 @@ func (f *feed[T]) settle(ctx context.Context, s *span) (walked, error) {
 func (f *feed[T]) since(ctx context.Context, from time.Time) error {
 	at, open := from.Unix(), from.IsZero()
 	ask := at // as with windows, every question but the first asks from a second before
-	seen := map[uint64]sighting{}
+	seen := map[uint64]metRow{}
 	for {
 		s := &span{filter: url.Values{}, seen: seen, holds: func(t time.Time) bool { return open || t.Unix() >= at }}
 		if !open {
 			s.filter.Set(f.order+"__gte", second(ask))
-			s.stray = func(t time.Time) bool { return t.Unix() < ask }
+			s.outside = func(t time.Time) bool { return t.Unix() < ask }
 		}
 		w, err := f.settle(ctx, s)
 		if err != nil || !w.cut {
@@ -235,7 +235,7 @@ func (f *feed[T]) since(ctx context.Context, from time.Time) error {
 		case w.unsorted || w.last.IsZero():
 			f.saturate(time.Time{}, w.count, "it does not sort them by "+f.order)
 			return nil
-		case w.stray || !open && last < ask:
+		case w.outside || !open && last < ask:
 			f.saturate(time.Time{}, w.count, "it does not heed "+f.order+"__gte")
 			return nil
 		case !open && last <= at && ask < at:

@@ -90,7 +90,7 @@ func TestCreationAnswersAreJudged(t *testing.T) {
 		body   string
 		id     string
 		want   string // of the error
-		brief  string // its marks
+		brief  string // its markers
 	}{
 		{"an IOC", reconcile.IOC, 201, `{"id": "i"}`, "i", "", ""},
 		{"an id as a number", reconcile.IOC, 201, `{"id": 7}`, "7", "", ""},

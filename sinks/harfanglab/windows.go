@@ -46,8 +46,8 @@ func (w window) holds(t time.Time) bool {
 	return t.Before(to) || w.last && t.Equal(to)
 }
 
-// stray says that a time is out of the window by more than rounding explains.
-func (w window) stray(t time.Time) bool {
+// outside says that a time is out of the window by more than rounding explains.
+func (w window) outside(t time.Time) bool {
 	return !w.openFrom && t.Unix() < w.from-1 || !w.openTo && t.Unix() > w.to+1
 }
 
@@ -83,13 +83,13 @@ func (w window) halves() []window {
 
 // windows reads a window, and halves it where more rows are in it than can be paged to. seen is what
 // was visited of it.
-func (f *feed[T]) windows(ctx context.Context, w window, seen map[uint64]sighting) error {
-	s := &span{filter: w.filter(f.order), holds: w.holds, stray: w.stray, probe: true, seen: seen}
+func (f *feed[T]) windows(ctx context.Context, w window, seen map[uint64]metRow) error {
+	s := &span{filter: w.filter(f.order), holds: w.holds, outside: w.outside, probe: true, seen: seen}
 	res, err := f.settle(ctx, s)
 	if err != nil || !res.cut {
 		return err
 	}
-	if res.stray {
+	if res.outside {
 		s.probe = false
 		f.saturate(time.Time{}, res.count, "it does not heed "+f.order+"__gte and "+f.order+"__lte")
 		_, err := f.walk(ctx, s)
@@ -99,9 +99,9 @@ func (f *feed[T]) windows(ctx context.Context, w window, seen map[uint64]sightin
 	if halves == nil {
 		return f.crowded(ctx, w, s, res.count)
 	}
-	parts := make([]map[uint64]sighting, len(halves))
+	parts := make([]map[uint64]metRow, len(halves))
 	for i, h := range halves {
-		parts[i] = map[uint64]sighting{}
+		parts[i] = map[uint64]metRow{}
 		for key, was := range seen {
 			if h.holds(time.Unix(was.at, 0)) {
 				parts[i][key] = was

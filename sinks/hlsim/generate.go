@@ -62,26 +62,26 @@ func (s *Sim) Documents(spec Spec) ([]json.RawMessage, error) {
 type generator struct {
 	Spec
 	random
-	turns []shape
+	order []shape
 	known map[string][]Rule // of each type
 	list  string            // id of the list that invented rules are in
 	step  time.Duration
 }
 
 func (s *Sim) newGenerator(spec Spec) (*generator, error) {
-	g := &generator{Spec: spec, random: newRandom(spec.Seed), turns: shapes, known: map[string][]Rule{}}
+	g := &generator{Spec: spec, random: newRandom(spec.Seed), order: shapes, known: map[string][]Rule{}}
 	if len(spec.Shapes) > 0 {
-		g.turns = nil
+		g.order = nil
 	}
 	for _, name := range spec.Shapes {
 		i := slices.IndexFunc(shapes, func(s shape) bool { return s.name == name })
 		if i < 0 {
 			return nil, fmt.Errorf("no shape of an alert is called %q", name)
 		}
-		g.turns = append(g.turns, shapes[i])
+		g.order = append(g.order, shapes[i])
 	}
 	if g.Count == 0 {
-		g.Count = len(g.turns)
+		g.Count = len(g.order)
 	}
 	if g.To.IsZero() {
 		g.To = s.options.Now()
@@ -129,7 +129,7 @@ func (g *generator) next(i int) document {
 	seen := Sighting{At: at, Host: fmt.Sprintf("WKS-%03d", host+1), User: `EXAMPLE\` + g.one("alice", "bob", "mallory", "svc backup")}
 	spelling := g.spelling()
 	x := &generated{alertBuilder: newAlertBuilder(seen, g.random, spelling, at), g: g}
-	d := g.turns[i%len(g.turns)].make(x, g.indexID())
+	d := g.order[i%len(g.order)].make(x, g.indexID())
 	if !g.Plain {
 		g.vary(x, d, host)
 	}
