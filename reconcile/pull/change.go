@@ -24,7 +24,11 @@ func (p *pull) updateAll(ctx context.Context, entries []*entry) error {
 	if err != nil {
 		return err
 	}
-	if err := p.name(ctx, entries, owners); err != nil {
+	named := make([][]string, len(entries))
+	for i := range entries {
+		named[i] = owners[internal[i]]
+	}
+	if err := p.name(ctx, entries, named); err != nil {
 		return err
 	}
 	var parts []part
@@ -37,39 +41,6 @@ func (p *pull) updateAll(ctx context.Context, entries []*entry) error {
 		parts = append(parts, part{e, objects[:1]}) // the incident alone; the rest does not change
 	}
 	return p.sendAll(ctx, parts, Updated, p.turned)
-}
-
-// name gives entries their owners with the ids they have now.
-func (p *pull) name(ctx context.Context, entries []*entry, owners map[string][]string) error {
-	var ids []string
-	for _, list := range owners {
-		for _, id := range list {
-			if !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	slices.Sort(ids)
-	found, err := p.Knowledge.Indicators(ctx, ids)
-	if err != nil {
-		return err
-	}
-	now := map[string]string{}
-	for i := range found {
-		now[found[i].Indicator.ID] = found[i].StandardID
-	}
-	for _, e := range entries {
-		e.owners = e.owners[:0]
-		for _, id := range owners[e.stored.IDs[0]] {
-			if standard, there := now[id]; there {
-				e.owners = append(e.owners, owner{id, standard})
-			}
-		}
-	}
-	return nil
 }
 
 // turned are the sightings whose sign is another now.
@@ -162,31 +133,22 @@ func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
 	if err := p.await(ctx, pending.At, pending.Work, must); err != nil {
 		return err
 	}
-	var ids []string
-	for _, t := range pending.Totals {
-		if !slices.Contains(ids, t.Indicator) {
-			ids = append(ids, t.Indicator)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
+	ids := make([]string, len(pending.Totals))
+	for i, t := range pending.Totals {
+		ids[i] = t.Indicator
 	}
 	stored, err := p.stored(ctx, ids)
 	if err != nil {
 		return err
 	}
-	found, err := p.Knowledge.Indicators(ctx, ids)
+	now, err := p.called(ctx, ids)
 	if err != nil {
 		return err
-	}
-	refs := map[string]string{}
-	for i := range found {
-		refs[found[i].Indicator.ID] = found[i].StandardID
 	}
 	var sights []*sighting
 	for _, t := range pending.Totals {
 		at := pair{t.Indicator, t.Endpoint}
-		ref := refs[t.Indicator]
+		ref := now[t.Indicator].standard
 		have := stored.of(p.Importer, at, ref)
 		switch {
 		case ref == "":

@@ -2,6 +2,7 @@ package pull
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -51,37 +52,41 @@ func (p *pull) attribute(ctx context.Context, entries []*entry) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	var ids []string
-	asked := map[string]bool{}
-	for _, list := range named {
-		for _, id := range list {
-			if !asked[id] {
-				ids, asked[id] = append(ids, id), true
-			}
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	found, err := p.Knowledge.Indicators(ctx, ids)
+	return p.name(ctx, entries, named)
+}
+
+// name gives entries their owners, by ids of any kind, as OpenCTI calls them now.
+func (p *pull) name(ctx context.Context, entries []*entry, named [][]string) error {
+	now, err := p.called(ctx, slices.Concat(named...))
 	if err != nil {
 		return err
 	}
-	now := map[string]owner{}
-	for i := range found {
-		now[found[i].Asked] = owner{found[i].Indicator.ID, found[i].StandardID}
-	}
 	for i, e := range entries {
 		e.owners = e.owners[:0]
-		has := map[string]bool{}
 		for _, id := range named[i] {
-			if o, there := now[id]; there && !has[o.internal] {
-				e.owners, has[o.internal] = append(e.owners, o), true
+			if o, there := now[id]; there && !slices.Contains(e.owners, o) {
+				e.owners = append(e.owners, o)
 			}
 		}
 	}
 	return nil
 }
+
+// called is what OpenCTI calls indicators now, by the id that they are asked for with.
+func (p *pull) called(ctx context.Context, ids []string) (map[string]owner, error) {
+	now := map[string]owner{}
+	if len(ids) == 0 {
+		return now, nil
+	}
+	found, err := p.Knowledge.Indicators(ctx, distinct(ids))
+	for i := range found {
+		now[found[i].Asked] = owner{found[i].Indicator.ID, found[i].StandardID}
+	}
+	return now, err
+}
+
+// distinct are ids without repeats.
+func distinct(ids []string) []string { return slices.Compact(slices.Sorted(slices.Values(ids))) }
 
 // fired goes through what an alert says of its rules, the surest first: all that the first clue leads
 // to. Rules of other lists end the search: the alert is not ours to attribute.

@@ -187,12 +187,12 @@ func (p *pull) techniques(ctx context.Context, entries []*entry) error {
 	var ids []string
 	for _, e := range entries {
 		for _, id := range p.Importer.TechniqueIDs(&e.a) {
-			if _, asked := p.known[id]; !asked && !slices.Contains(ids, id) {
+			if _, asked := p.known[id]; !asked {
 				ids = append(ids, id)
 			}
 		}
 	}
-	found, err := there(ctx, p.Knowledge.Techniques, ids)
+	found, err := there(ctx, p.Knowledge.Techniques, distinct(ids))
 	if err != nil {
 		return err
 	}

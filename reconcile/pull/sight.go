@@ -57,7 +57,7 @@ func (m storedSightings) of(im Importer, at pair, ref string) *Sighted {
 func (p *pull) stored(ctx context.Context, indicators []string) (storedSightings, error) {
 	m := storedSightings{}
 	var mu sync.Mutex
-	err := p.each(ctx, indicators, func(ctx context.Context, id string) error {
+	err := p.each(ctx, distinct(indicators), func(ctx context.Context, id string) error {
 		found, err := p.Knowledge.Sightings(ctx, id)
 		mu.Lock()
 		defer mu.Unlock()
@@ -112,9 +112,7 @@ func (p *pull) group(ctx context.Context, entries []*entry) (*group, error) {
 				g.pairs = append(g.pairs, at)
 			}
 			g.entries[at] = append(g.entries[at], e)
-			if _, known := g.refs[o.internal]; !known {
-				indicators = append(indicators, o.internal)
-			}
+			indicators = append(indicators, o.internal)
 			g.refs[o.internal] = o.standard
 		}
 	}

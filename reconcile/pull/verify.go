@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -75,11 +74,9 @@ func signOf(negative bool) string {
 
 // differing are the sightings that OpenCTI holds otherwise than they are to be.
 func (p *pull) differing(ctx context.Context, sights []*sighting) ([]*sighting, error) {
-	var ids []string
-	for _, s := range sights {
-		if !slices.Contains(ids, s.indicator) {
-			ids = append(ids, s.indicator)
-		}
+	ids := make([]string, len(sights))
+	for i, s := range sights {
+		ids[i] = s.indicator
 	}
 	stored, err := p.stored(ctx, ids)
 	if err != nil {
