@@ -199,10 +199,9 @@ func pullLine(r *pull.Report, dry bool) string {
 	if dry {
 		word = "Pull would give"
 	}
-	failed := r.Count("", pull.Failed) + r.Count("", pull.NotAttempted) + r.Count("", pull.Waiting)
+	s := r.Summary()
 	return fmt.Sprintf("%s: %d alerts imported, %d updated, %d threats imported, %d updated, %d sightings; %d unchanged, %d failed, %d given up.",
-		word, r.Count("alert", pull.Imported), r.Count("alert", pull.Updated), r.Count("threat", pull.Imported), r.Count("threat", pull.Updated),
-		r.Sightings, r.Unchanged, failed, r.Count("", pull.GivenUp))
+		word, s.Imported, s.Updated, s.ThreatsImported, s.ThreatsUpdated, s.Sightings, s.Unchanged, s.Failed+s.NotAttempted+s.Pending, s.GivenUp)
 }
 
 // pullCode is the exit code of a pull.
@@ -247,12 +246,7 @@ func (p *program) mayPull(t *target) bool {
 func pullReport(r *pull.Report, code int) *planfile.PullReport {
 	return &planfile.PullReport{
 		FormatVersion: planfile.FormatVersion, ExitCode: code, Cursor: r.Cursor, Items: append([]pull.Item{}, r.Items...),
-		Summary: planfile.PullSummary{
-			Read: r.Read, Unchanged: r.Unchanged, Sightings: r.Sightings,
-			Imported: r.Count("alert", pull.Imported), Updated: r.Count("alert", pull.Updated),
-			ThreatsImported: r.Count("threat", pull.Imported), ThreatsUpdated: r.Count("threat", pull.Updated),
-			Failed: r.Count("", pull.Failed), GivenUp: r.Count("", pull.GivenUp), Pending: r.Count("", pull.Waiting), NotAttempted: r.Count("", pull.NotAttempted),
-		},
+		Summary:  r.Summary(),
 		Problems: append([]string{}, r.Problems...),
 	}
 }

@@ -109,6 +109,31 @@ func (r *Report) Count(kind string, result Result) int {
 	return n
 }
 
+// Summary counts alerts and threats.
+type Summary struct {
+	Read            int `json:"read"`
+	Unchanged       int `json:"unchanged"`
+	Imported        int `json:"imported"`
+	Updated         int `json:"updated"`
+	ThreatsImported int `json:"threats_imported"`
+	ThreatsUpdated  int `json:"threats_updated"`
+	Sightings       int `json:"sightings"`
+	Failed          int `json:"failed"`
+	GivenUp         int `json:"given_up"`
+	Pending         int `json:"pending"`
+	NotAttempted    int `json:"not_attempted"`
+}
+
+// Summary counts what the report tells.
+func (r *Report) Summary() Summary {
+	return Summary{
+		Read: r.Read, Unchanged: r.Unchanged, Sightings: r.Sightings,
+		Imported: r.Count("alert", Imported), Updated: r.Count("alert", Updated),
+		ThreatsImported: r.Count("threat", Imported), ThreatsUpdated: r.Count("threat", Updated),
+		Failed: r.Count("", Failed), GivenUp: r.Count("", GivenUp), Pending: r.Count("", Waiting), NotAttempted: r.Count("", NotAttempted),
+	}
+}
+
 // Clean says that all of it was done, or was given up in an earlier run.
 func (r *Report) Clean() bool {
 	return len(r.Problems) == 0 && r.Count("", Failed) == 0 && r.Count("", NotAttempted) == 0 && r.Count("", Waiting) == 0

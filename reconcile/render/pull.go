@@ -12,14 +12,14 @@ import (
 // of one alert or threat; diagnostic, with what is wrong with the import as a whole; or pull_complete, the
 // last one, with the counts, the exit code and the line that a person gets.
 type PullEvent struct {
-	Type    string                `json:"type"`
-	Item    *pull.Item            `json:"item,omitempty"`
-	Summary *planfile.PullSummary `json:"summary,omitempty"`
-	Cursor  time.Time             `json:"cursor,omitzero"`     // every alert until then is dealt with
-	DryRun  bool                  `json:"dry_run,omitempty"`   // nothing was written
-	Code    *int                  `json:"exit_code,omitempty"` // of the import alone
-	Level   string                `json:"level,omitempty"`     // of a diagnostic: warning
-	Message string                `json:"message,omitempty"`
+	Type    string        `json:"type"`
+	Item    *pull.Item    `json:"item,omitempty"`
+	Summary *pull.Summary `json:"summary,omitempty"`
+	Cursor  time.Time     `json:"cursor,omitzero"`     // every alert until then is dealt with
+	DryRun  bool          `json:"dry_run,omitempty"`   // nothing was written
+	Code    *int          `json:"exit_code,omitempty"` // of the import alone
+	Level   string        `json:"level,omitempty"`     // of a diagnostic: warning
+	Message string        `json:"message,omitempty"`
 }
 
 // PullEvents writes what became of every alert and threat, one JSON object a line, and the end.

@@ -16,7 +16,7 @@ func TestPullEvents(t *testing.T) {
 	var b strings.Builder
 	r := &planfile.PullReport{
 		ExitCode: 5, Cursor: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC),
-		Summary:  planfile.PullSummary{Read: 2, Imported: 1, Failed: 1},
+		Summary:  pull.Summary{Read: 2, Imported: 1, Failed: 1},
 		Items:    []pull.Item{{Kind: "alert", ID: "a<1>", Result: "imported"}, {Kind: "alert", ID: "b", Result: "failed", Error: "no \x1b[31m"}},
 		Problems: []string{"a second holds too many"},
 	}

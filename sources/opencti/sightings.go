@@ -3,6 +3,7 @@ package opencti
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"harfangsync/reconcile/pull"
 )
@@ -47,10 +48,7 @@ func (c *Client) Sightings(ctx context.Context, indicator string) (all []pull.Si
 		}
 		return w.ID, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return all, nil
+	return all, err
 }
 
 func (w *wireSighting) sighting() pull.Sighted {
@@ -69,12 +67,13 @@ func notFrom(what, id, from string) error {
 }
 
 type wireIndicates struct {
-	ID     string      `json:"id"`
-	FromID string      `json:"fromId"`
-	ToID   string      `json:"toId"`
-	ToType string      `json:"toType"`
-	Type   string      `json:"relationship_type"`
-	To     *wireStored `json:"to"`
+	ID       string      `json:"id"`
+	FromID   string      `json:"fromId"`
+	FromType string      `json:"fromType"`
+	ToID     string      `json:"toId"`
+	ToType   string      `json:"toType"`
+	Type     string      `json:"relationship_type"`
+	To       *wireStored `json:"to"`
 }
 
 // IncidentsOf reads the incidents that an indicator, named by its internal id, indicates, each once. Of
@@ -102,8 +101,33 @@ func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []pull.
 		all = append(all, o)
 		return w.ID, nil
 	})
-	if err != nil {
-		return nil, err
+	return all, err
+}
+
+// IndicatorsOf reads which indicators indicate each of some incidents, all by internal ids, at most 200
+// incidents at a time. All come, or an error does.
+func (c *Client) IndicatorsOf(ctx context.Context, incidents []string) (map[string][]string, error) {
+	of := map[string][]string{}
+	for batch := range slices.Chunk(incidents, lookupBatch) {
+		l := listing{
+			request: request{op: "IndicatedBy", document: "indicated_by", variables: map[string]any{"toId": batch}, right: "KNOWLEDGE"},
+			what:    "indicators of incidents", first: min(c.pageSize, relationPage),
+		}
+		err := list(ctx, c, l, func(w *wireIndicates) (string, error) {
+			if !slices.Contains(batch, w.ToID) {
+				return "", notFrom("relationship", w.ID, w.ToID)
+			}
+			if w.FromID == "" {
+				return "", fmt.Errorf("relationship %s without an end", oneLine(w.ID))
+			}
+			if w.FromType == "Indicator" && w.Type == "indicates" && !slices.Contains(of[w.ToID], w.FromID) {
+				of[w.ToID] = append(of[w.ToID], w.FromID)
+			}
+			return w.ID, nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return all, nil
+	return of, nil
 }
