@@ -34,7 +34,7 @@ func (p *program) restoreCommand() *cli.Command {
 			}
 			return p.withPlan(c.Context, &a, func(ctx context.Context, t *target) (*run.Planned, error) {
 				if d.Target != t.cfg.HarfangLab.URL || d.List != t.cfg.HarfangLab.ListName {
-					return nil, &planfile.ForeignError{What: "the dump", Of: d.Target + " " + d.List, Want: t.cfg.HarfangLab.URL + " " + t.cfg.HarfangLab.ListName}
+					return nil, planfile.Foreign("the dump", d.Target+" "+d.List, t.cfg.HarfangLab.URL+" "+t.cfg.HarfangLab.ListName)
 				}
 				return t.job.PlanRestore(ctx, d, exact)
 			})

@@ -17,45 +17,28 @@ import (
 // MostBytes is the size above which a file is not taken for a plan.
 const MostBytes = 4 << 30
 
-// DamagedError says that a file is no plan, or not the one that was written.
-type DamagedError struct{ Why string }
+// unusableError says why a saved plan, or a dump, cannot be applied here and now.
+type unusableError struct{ text string }
 
-func (e *DamagedError) Error() string {
-	return "the plan file is damaged: " + e.Why + "; plan again"
-}
-
-// VersionError says that a plan has a format that this program does not read.
-type VersionError struct{ Got string }
-
-func (e *VersionError) Error() string {
-	return fmt.Sprintf("the plan file has format %q and this program reads %q; plan again with this version", e.Got, FormatVersion)
-}
-
-// ForeignError says that something was made for another target.
-type ForeignError struct{ What, Of, Want string }
-
-func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s is for %s, not for %s; plan again with these settings", e.What, e.Of, e.Want)
-}
-
-// StaleError says that a plan does not fit the present any more.
-type StaleError struct{ Why string }
-
-func (e *StaleError) Error() string { return "the plan is stale: " + e.Why + "; plan again" }
-
-// RefusedError says that a plan must not be applied.
-type RefusedError struct{ Why string }
-
-func (e *RefusedError) Error() string { return "the plan cannot be applied: " + e.Why }
+func (e *unusableError) Error() string { return e.text }
 
 // Unusable says whether an error is about a saved plan that cannot be applied here and now.
 func Unusable(err error) bool {
-	return is[*DamagedError](err) || is[*VersionError](err) || is[*ForeignError](err) || is[*StaleError](err) || is[*RefusedError](err)
+	_, ok := errors.AsType[*unusableError](err)
+	return ok
 }
 
-func is[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
-	return ok
+func damaged(why string) error {
+	return &unusableError{"the plan file is damaged: " + why + "; plan again"}
+}
+
+func stale(why string) error { return &unusableError{"the plan is stale: " + why + "; plan again"} }
+
+func refused(why string) error { return &unusableError{"the plan cannot be applied: " + why} }
+
+// Foreign is the error of something that was made for another manager, list or source.
+func Foreign(what, of, want string) error {
+	return &unusableError{fmt.Sprintf("%s is for %s, not for %s; plan again with these settings", what, of, want)}
 }
 
 // Encode writes a document.
@@ -91,25 +74,25 @@ func Read(path string) (*Document, error) {
 func Decode(r io.Reader) (*Document, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MostBytes))
 	if err != nil {
-		return nil, &DamagedError{err.Error()}
+		return nil, damaged(err.Error())
 	}
 	var head struct {
 		FormatVersion *string `json:"format_version"`
 	}
 	if err := json.Unmarshal(b, &head); err != nil || head.FormatVersion == nil {
-		return nil, &DamagedError{"it is not a plan in JSON"}
+		return nil, damaged("it is not a plan in JSON")
 	}
 	if *head.FormatVersion != FormatVersion {
-		return nil, &VersionError{*head.FormatVersion}
+		return nil, &unusableError{fmt.Sprintf("the plan file has format %q and this program reads %q; plan again with this version", *head.FormatVersion, FormatVersion)}
 	}
 	var d Document
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&d); err != nil {
-		return nil, &DamagedError{err.Error()}
+		return nil, damaged(err.Error())
 	}
 	if d.Digest != d.digest() {
-		return nil, &DamagedError{"its digest does not fit its content"}
+		return nil, damaged("its digest does not fit its content")
 	}
 	for i := range d.Changes {
 		if err := check(&d.Changes[i]); err != nil {
@@ -132,7 +115,7 @@ func check(c *reconcile.Change) error {
 		ok = ok && c.ID != "" && before && after && (c.Action != reconcile.Disable || !c.After.Enabled)
 	}
 	if !ok {
-		return &DamagedError{"change " + c.Label() + " is not one that a plan makes"}
+		return damaged("change " + c.Label() + " is not one that a plan makes")
 	}
 	return nil
 }
@@ -162,34 +145,34 @@ type Expect struct {
 // again with the flags given now; what G1 or G3 refused can never be applied.
 func (d *Document) Check(want Expect) error {
 	if want.Digest != "" && want.Digest != d.Digest {
-		return &ForeignError{"the plan file", "digest " + d.Digest, "the approved digest " + want.Digest}
+		return Foreign("the plan file", "digest "+d.Digest, "the approved digest "+want.Digest)
 	}
 	if d.Target.URL != want.TargetURL {
-		return &ForeignError{"the plan file", d.Target.URL, want.TargetURL}
+		return Foreign("the plan file", d.Target.URL, want.TargetURL)
 	}
 	if d.Source.URL != want.SourceURL {
-		return &ForeignError{"the plan file", d.Source.URL, want.SourceURL}
+		return Foreign("the plan file", d.Source.URL, want.SourceURL)
 	}
 	for _, l := range d.Target.Lists {
 		if l.Name != want.ListName {
-			return &ForeignError{"the plan file", "list " + l.Name, "list " + want.ListName}
+			return Foreign("the plan file", "list "+l.Name, "list "+want.ListName)
 		}
 	}
 	if d.SettingsDigest != want.SettingsDigest {
-		return &StaleError{"settings that shape plans have changed since it was made"}
+		return stale("settings that shape plans have changed since it was made")
 	}
 	what, at := "it", d.Timestamp
 	if s := d.Source.Snapshot; s != nil {
 		what, at = "its snapshot", s.Time // a plan knows nothing newer
 	}
 	if age := want.Now.Sub(at); want.MaxAge > 0 && age > want.MaxAge {
-		return &StaleError{fmt.Sprintf("%s is %s old, at most %s is allowed", what, age.Round(time.Second), want.MaxAge)}
+		return stale(fmt.Sprintf("%s is %s old, at most %s is allowed", what, age.Round(time.Second), want.MaxAge))
 	}
 	if d.AsOf != nil {
-		return &RefusedError{"it was made with --as-of"}
+		return refused("it was made with --as-of")
 	}
 	if !d.Complete {
-		return &RefusedError{"a side was not read to the end; plan again"}
+		return refused("a side was not read to the end; plan again")
 	}
 	return d.gates(want.Overrides)
 }
@@ -201,12 +184,12 @@ func (d *Document) gates(over reconcile.Overrides) error {
 			removals += g.Value
 		}
 	}
-	refused := false
+	against := false
 	for _, g := range d.Gates {
 		if g.OK {
 			continue
 		}
-		refused = true
+		against = true
 		accepted := false
 		switch {
 		case g.ID == "G2" && g.Name == "source_shrink":
@@ -217,11 +200,11 @@ func (d *Document) gates(over reconcile.Overrides) error {
 			accepted = over.AcceptRemovals == removals
 		}
 		if !accepted {
-			return &RefusedError{fmt.Sprintf("gate %s refused it: %s", g.ID, g.Message)}
+			return refused(fmt.Sprintf("gate %s refused it: %s", g.ID, g.Message))
 		}
 	}
-	if !d.Applyable && !refused {
-		return &RefusedError{"it says so itself"}
+	if !d.Applyable && !against {
+		return refused("it says so itself")
 	}
 	return nil
 }
