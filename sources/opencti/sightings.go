@@ -48,7 +48,10 @@ func (c *Client) Sightings(ctx context.Context, indicator string) (all []pull.Si
 		}
 		return w.ID, nil
 	})
-	return all, err
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 func (w *wireSighting) sighting() pull.Sighted {
@@ -101,7 +104,10 @@ func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []pull.
 		all = append(all, o)
 		return w.ID, nil
 	})
-	return all, err
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // IndicatorsOf reads which indicators indicate each of some incidents, all by internal ids, at most 200
