@@ -79,7 +79,7 @@ func (p *program) app() *cli.App {
 		OnUsageError:              help.OnUsageError,
 		DisableSliceFlagSeparator: true,
 		Flags:                     p.globalFlags(),
-		Before:                    func(*cli.Context) error { return p.setLog("", "") },
+		Before:                    func(*cli.Context) error { return p.setLog("") },
 		Commands: []*cli.Command{
 			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.showCommand(), p.explainCommand(),
 			p.snapshotCommand(), p.dumpCommand(), p.restoreCommand(),

@@ -16,7 +16,7 @@ func (p *program) doctorCommand() *cli.Command {
 		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one JSON object", Destination: &asJSON}}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			cfg, problems := config.Inspect(p.sources(config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance))
-			if err := p.setLog(cfg.Connector.LogLevel, ""); err != nil {
+			if err := p.setLog(cfg.Connector.LogLevel); err != nil {
 				return err
 			}
 			d := doctor.New(doctor.Options{Config: cfg, Problems: problems, Log: p.log, Version: version(), RetryWait: p.retryWait})

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/run"
 )
@@ -20,7 +19,7 @@ func (t *target) document(pl *run.Planned) *planfile.Document {
 		Policy:         string(t.job.Policy.Mode),
 		SettingsDigest: t.settings,
 	}
-	for _, k := range t.kinds() {
+	for _, k := range t.job.Policy.Included() {
 		l := planfile.List{Kind: k, Name: t.cfg.HarfangLab.ListName}
 		if found := pl.Lists[k]; found != nil {
 			l.ID = &found.ID
@@ -29,5 +28,3 @@ func (t *target) document(pl *run.Planned) *planfile.Document {
 	}
 	return planfile.New(pl.Plan, h)
 }
-
-func (t *target) kinds() []reconcile.Kind { return t.job.Policy.Included() }

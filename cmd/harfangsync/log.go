@@ -9,24 +9,16 @@ import (
 )
 
 // setLog makes the logger: to stderr, at the level of the flag or else of the settings.
-func (p *program) setLog(level, form string) error {
-	var l slog.Level
-	switch strings.ToLower(cmp.Or(p.logLevel, level, "info")) {
-	case "debug":
-		l = slog.LevelDebug
-	case "info":
-		l = slog.LevelInfo
-	case "warn", "warning":
-		l = slog.LevelWarn
-	case "error":
-		l = slog.LevelError
-	default:
+func (p *program) setLog(level string) error {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "warning": slog.LevelWarn, "error": slog.LevelError}
+	l, known := levels[strings.ToLower(cmp.Or(p.logLevel, level, "info"))]
+	if !known {
 		return exit.Usagef("--log-level %q: want debug, info, warn or error", p.logLevel)
 	}
 	if p.quiet {
 		l = slog.LevelError
 	}
-	switch cmp.Or(p.logForm, form, "text") {
+	switch cmp.Or(p.logForm, "text") {
 	case "text":
 		p.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: l, ReplaceAttr: withoutDate}))
 	case "json":

@@ -52,7 +52,7 @@ func (p *program) load(needs ...config.Need) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.setLog(cfg.Connector.LogLevel, ""); err != nil {
+	if err := p.setLog(cfg.Connector.LogLevel); err != nil {
 		return nil, err
 	}
 	for _, w := range cfg.Warnings {

@@ -25,24 +25,20 @@ func (v *viewing) flags() []cli.Flag {
 	}
 }
 
+// views are the forms of a plan, by their names.
+var views = map[string]func(io.Writer, *planfile.Document, render.Options) error{
+	"text": render.Text, "markdown": render.Markdown, "html": render.HTML,
+	"json": func(w io.Writer, d *planfile.Document, _ render.Options) error { return render.JSON(w, d) },
+}
+
 func (v *viewing) check() error {
-	switch v.format {
-	case "text", "json", "markdown", "html":
-		return nil
+	if views[v.format] == nil {
+		return exit.Usagef("--format %q: want text, json, markdown or html", v.format)
 	}
-	return exit.Usagef("--format %q: want text, json, markdown or html", v.format)
+	return nil
 }
 
 // show prints a plan.
 func (v *viewing) show(p *program, w io.Writer, d *planfile.Document) error {
-	o := render.Options{Full: v.full, SummaryOnly: v.summary, Color: p.color(w)}
-	switch v.format {
-	case "json":
-		return render.JSON(w, d)
-	case "markdown":
-		return render.Markdown(w, d, o)
-	case "html":
-		return render.HTML(w, d, o)
-	}
-	return render.Text(w, d, o)
+	return views[v.format](w, d, render.Options{Full: v.full, SummaryOnly: v.summary, Color: p.color(w)})
 }
