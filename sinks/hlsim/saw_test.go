@@ -67,15 +67,18 @@ func (m *manager) fired(ids []string) string {
 	return strings.Join(out, ", ")
 }
 
-// saw makes one alert, and gives its id.
-func (m *manager) saw(seen Sighting) string {
+// saws makes so many alerts.
+func (m *manager) saws(n int, seen Sighting) []string {
 	m.t.Helper()
 	ids, err := m.Saw(seen)
-	if err != nil || len(ids) != 1 {
-		m.t.Fatal(ids, err)
+	if err != nil || len(ids) != n {
+		m.t.Fatalf("%d alerts, %v, want %d", len(ids), err, n)
 	}
-	return ids[0]
+	return ids
 }
+
+// saw makes one alert, and gives its id.
+func (m *manager) saw(seen Sighting) string { m.t.Helper(); return m.saws(1, seen)[0] }
 
 // document is the alert that the API shows.
 func (m *manager) document(id string) object {
@@ -145,21 +148,15 @@ func TestSawFollowsTheRules(t *testing.T) {
 	m := start(t, Options{})
 	path := m.makeIOC("c2.example.org", object{"hl_status": "testing"})
 	seen := Sighting{Type: "domain_name", Value: "c2.example.org"}
-	saw := func(name string, want int) {
-		t.Helper()
-		if ids, err := m.Saw(seen); len(ids) != want || err != nil {
-			t.Errorf("%s: %d alerts, %v, want %d", name, len(ids), err, want)
-		}
-	}
-	saw("made", 1)
+	m.saws(1, seen) // made
 	m.do("PATCH", path, object{"enabled": false}).want(t, 200, "")
-	saw("disabled", 0)
+	m.saws(0, seen) // disabled
 	m.do("PATCH", path, object{"global_state": "block"}).want(t, 200, "")
-	saw("blocking", 1)
+	m.saws(1, seen) // blocking
 	m.get(path).want(t, 200, `"alert_count":2`).want(t, 200, `"test_maturity_current_count":2`)
 	m.do("PATCH", path, object{"hl_status": "stable"}).want(t, 200, `"test_maturity_current_count":0`).want(t, 200, `"alert_count":2`)
 	m.do("DELETE", path, nil).want(t, 204, "")
-	saw("deleted", 0)
+	m.saws(0, seen) // deleted
 	m.get(alertPath+"?alert_type=ioc").want(t, 200, `"count":2`)
 }
 

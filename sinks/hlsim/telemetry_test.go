@@ -20,9 +20,7 @@ func watched(t testing.TB, seen ...Sighting) *manager {
 	m := start(t, Options{Now: func() time.Time { return noonOfMarch }})
 	for i, one := range seen {
 		one.At = noonOfMarch.Add(time.Duration(i-len(seen)) * time.Minute)
-		if ids, err := m.Saw(one); len(ids) > 0 || err != nil {
-			t.Fatal(ids, err)
-		}
+		m.saws(0, one)
 	}
 	return m
 }
@@ -169,9 +167,7 @@ func TestSawLeavesTelemetry(t *testing.T) {
 				m := start(t, Options{})
 				since := time.Now().Add(-time.Hour)
 				for n := range 2 {
-					if ids, err := m.Saw(Sighting{Type: typ, Value: tt.value, Host: fmt.Sprint("H", n)}); len(ids) != n || err != nil {
-						t.Fatal(ids, err)
-					}
+					m.saws(n, Sighting{Type: typ, Value: tt.value, Host: fmt.Sprint("H", n)})
 					if p := m.Prevalence(tt.typ, tt.value, since); (p.Events != n+1 || p.Agents != n+1) && (tt.typ != "ip_src" || typ != "") {
 						t.Errorf("after %d: %+v", n+1, p)
 					}
@@ -185,9 +181,7 @@ func TestSawLeavesTelemetry(t *testing.T) {
 	}
 	m := start(t, Options{})
 	m.makeRule(Sigma, Rule{Name: "shown", Content: sigmaSample, Enabled: true})
-	if ids, err := m.Saw(Sighting{Rule: "shown", Process: `C:\a.exe`}); len(ids) != 1 || err != nil {
-		t.Fatal(ids, err)
-	}
+	m.saws(1, Sighting{Rule: "shown", Process: `C:\a.exe`})
 	m.get(telemetryPath+"Processes/?process_name=a.exe").want(t, 200, `{"count":1,`)
 }
 

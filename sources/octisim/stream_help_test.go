@@ -99,7 +99,7 @@ type sse struct {
 // brief is a message in a few words: event, inner type, what it is about and whose doing it is.
 func (m sse) brief() string {
 	words := []string{m.Event}
-	add := func(path ...string) {
+	add := func(path ...any) {
 		if s, _ := m.get(path...).(string); s != "" {
 			words = append(words, s)
 		}
@@ -113,14 +113,7 @@ func (m sse) brief() string {
 	return strings.Join(words, " ")
 }
 
-func (m sse) get(path ...string) any {
-	var v any = m.Data
-	for _, p := range path {
-		o, _ := v.(map[string]any)
-		v = o[p]
-	}
-	return v
-}
+func (m sse) get(path ...any) any { return reply{Data: m.Data}.get(path...) }
 
 // octi is a member of the platform's own extension.
 func (m sse) octi(name string) any { return m.get("data", "extensions", extOCTI, name) }
