@@ -105,14 +105,7 @@ func (p *pull) settlePending(ctx context.Context) error {
 		return err
 	}
 	p.Log.Warn("a bundle of an earlier run did not get through whole, so its alerts go again, one by one", "alerts", len(pending.Alerts), "error", err)
-	return p.save(ctx, func(d *state.Pull) {
-		d.Pending = nil
-		for _, a := range pending.Alerts {
-			if !slices.ContainsFunc(d.Failed, func(f state.Failed) bool { return f.ID == a.ID }) {
-				d.Failed = append(d.Failed, a)
-			}
-		}
-	})
+	return p.oneByOne(ctx, pending.Alerts)
 }
 
 func (p *pull) settle(ctx context.Context, pending *state.Pending) error {

@@ -197,10 +197,14 @@ func (p *pull) pull(ctx context.Context) error {
 	if err := p.retry(ctx, p.began.Failed); err != nil {
 		return err
 	}
-	if err := p.fresh(ctx, p.began.Alerts); err != nil {
+	const skew = 24 * time.Hour // the manager's clock is not ours
+	fresh := AlertQuery{From: p.from(p.began.Alerts), To: p.Clock().Add(skew), Statuses: p.Statuses, Types: p.Types}
+	if err := p.alerts(ctx, fresh, false); err != nil {
 		return err
 	}
-	if err := p.changed(ctx, p.began.Changes); err != nil {
+	// Whatever its status is now, an alert that was imported follows its triage.
+	changed := AlertQuery{ChangedSince: p.from(p.began.Changes), Types: p.Types}
+	if err := p.alerts(ctx, changed, true); err != nil {
 		return err
 	}
 	var err error
@@ -214,37 +218,20 @@ func (p *pull) pull(ctx context.Context) error {
 	return err
 }
 
-// fresh imports the alerts that the manager made since the cursor.
-func (p *pull) fresh(ctx context.Context, cursor time.Time) error {
-	const skew = 24 * time.Hour // the manager's clock is not ours
-	q := AlertQuery{From: p.from(cursor), To: p.Clock().Add(skew), Statuses: p.Statuses, Types: p.Types}
+// alerts imports the alerts of a query, which are new ones or changes, and keeps the newest time of them.
+func (p *pull) alerts(ctx context.Context, q AlertQuery, changes bool) error {
 	err := p.Alerts.Alerts(ctx, q, func(page []alert.Alert, bad []alert.Bad) error {
 		p.unreadable(bad)
 		for i := range page {
-			if at := page[i].Time; at.After(p.newest) && !at.After(p.Clock()) {
-				p.newest = at
+			at, newest := page[i].Time, &p.newest
+			if changes {
+				at, newest = page[i].LastUpdate, &p.newestChange
+			}
+			if at.After(*newest) && !at.After(p.Clock()) {
+				*newest = at
 			}
 		}
-		return p.sift(ctx, page, false)
-	})
-	if err = p.incomplete(err); err != nil {
-		return err
-	}
-	return p.flush(ctx)
-}
-
-// changed follows alerts through their triage: whatever its status is now, an alert that was imported
-// is brought up to date.
-func (p *pull) changed(ctx context.Context, cursor time.Time) error {
-	q := AlertQuery{ChangedSince: p.from(cursor), Types: p.Types}
-	err := p.Alerts.Alerts(ctx, q, func(page []alert.Alert, bad []alert.Bad) error {
-		p.unreadable(bad)
-		for i := range page {
-			if at := page[i].LastUpdate; at.After(p.newestChange) && !at.After(p.Clock()) {
-				p.newestChange = at
-			}
-		}
-		return p.sift(ctx, page, true)
+		return p.sift(ctx, page, changes)
 	})
 	if err = p.incomplete(err); err != nil {
 		return err

@@ -144,16 +144,25 @@ func (p *pull) accept(entries []*entry, result Result) {
 // already, which a crash must not make look like all of it.
 func (p *pull) isolate(ctx context.Context, entries []*entry, why error) error {
 	p.Log.Warn("OpenCTI did not take a bundle whole, so its alerts go one by one", "alerts", len(entries), "error", why)
+	var apart []state.Failed
 	for _, e := range entries {
-		if _, before := p.failed[e.a.ID]; !before {
-			p.failed[e.a.ID] = state.Failed{ID: e.a.ID, At: e.a.Time}
+		f, before := p.failed[e.a.ID]
+		if !before {
+			f = state.Failed{ID: e.a.ID, At: e.a.Time}
+			p.failed[e.a.ID] = f
 		}
+		apart = append(apart, f)
 	}
+	return p.oneByOne(ctx, apart)
+}
+
+// oneByOne remembers that alerts of a pending bundle go each alone.
+func (p *pull) oneByOne(ctx context.Context, alerts []state.Failed) error {
 	return p.save(ctx, func(d *state.Pull) {
 		d.Pending = nil
-		for _, e := range entries {
-			if f := p.failed[e.a.ID]; !slices.ContainsFunc(d.Failed, func(o state.Failed) bool { return o.ID == f.ID }) {
-				d.Failed = append(d.Failed, f)
+		for _, a := range alerts {
+			if !slices.ContainsFunc(d.Failed, func(f state.Failed) bool { return f.ID == a.ID }) {
+				d.Failed = append(d.Failed, a)
 			}
 		}
 	})
