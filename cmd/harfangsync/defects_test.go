@@ -197,15 +197,16 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 			w.inSync(t)
 		},
 		"a refused rule counted as created": func(t *testing.T, w *chaosWorld) {
-			w.put(1, "Bad condition", "sigma", strings.Replace(fmt.Sprintf(chaosSigma, "bad", chaosID(901), "x"), "condition: sel", "condition: nothing_of_that_name", 1), "")
+			w.put(1, "Bad rule", "sigma", fmt.Sprintf(chaosSigma, "bad", chaosID(901), "x"), "")
+			fails(t, w.hl.HTTP, simhttp.Fault{Method: "POST", Path: "SigmaRule/", Do: simhttp.Answer, Status: http.StatusCreated, Payload: `{"status": [{"status": false, "code": "invalid_sigma_content"}]}`})
 			w.stix(2, "[domain-name:value = 'a.example']")
 			out := w.must(t, exit.Partly, "run")
-			if !strings.Contains(out, "Apply complete: 1 added, 0 changed, 0 enabled, 0 disabled, 0 deleted, 0 adopted; 1 failed.") || !strings.Contains(out, "create sigma Bad condition: failed: refused: ") {
+			if !strings.Contains(out, "Apply complete: 1 added, 0 changed, 0 enabled, 0 disabled, 0 deleted, 0 adopted; 1 failed.") || !strings.Contains(out, "create sigma Bad rule: failed: refused: ") {
 				t.Error(out)
 			}
 			w.hl.HTTP.Forget()
 			out = w.must(t, 0, "run")
-			if !strings.Contains(out, "? refused: sigma Bad condition") {
+			if !strings.Contains(out, "? refused: sigma Bad rule") {
 				t.Error(out)
 			}
 			for _, r := range w.hl.HTTP.Requests() {
