@@ -4,6 +4,7 @@
 package httpclient
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -59,24 +60,12 @@ type Client struct {
 
 // New builds a client.
 func New(o Options) *Client {
-	if o.Name == "" {
-		o.Name = map[Platform]string{REST: "harfanglab", GraphQL: "opencti"}[o.Platform]
-	}
-	if o.Parallelism <= 0 {
-		o.Parallelism = defaultParallelism
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = defaultTimeout
-	}
-	if o.MostGap <= 0 {
-		o.MostGap = defaultMostGap
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Version == "" {
-		o.Version = "dev"
-	}
+	o.Name = cmp.Or(o.Name, map[Platform]string{REST: "harfanglab", GraphQL: "opencti"}[o.Platform])
+	o.Parallelism = cmp.Or(max(o.Parallelism, 0), defaultParallelism)
+	o.Timeout = cmp.Or(max(o.Timeout, 0), defaultTimeout)
+	o.MostGap = cmp.Or(max(o.MostGap, 0), defaultMostGap)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.Version = cmp.Or(o.Version, "dev")
 	tallies := new(tallies)
 	var rt http.RoundTripper = &wire{
 		next: transport(o), platform: o.Name, agent: "harfangsync/" + o.Version,

@@ -43,3 +43,26 @@ func OneLine(s string, most int) string {
 	}
 	return s
 }
+
+// Secrets are kept out of what a server, or something in front of it, echoes.
+type Secrets []string
+
+// Hide is a text without them.
+func (all Secrets) Hide(s string) string {
+	for _, one := range all {
+		if one != "" {
+			s = strings.ReplaceAll(s, one, "***")
+		}
+	}
+	return s
+}
+
+// Redirect says where a redirect of a request leads, without what may be secret.
+func Redirect(from *url.URL, location string) string {
+	u, err := from.Parse(location)
+	if err != nil || location == "" {
+		return "redirect to an unnamed address"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return "redirect to " + u.String()
+}

@@ -3,6 +3,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -34,14 +35,10 @@ type Failure interface {
 
 // Filled is r with its defaults.
 func (r Retry) Filled() Retry {
-	if r.Attempts <= 0 {
-		r.Attempts = 5
-	}
+	r.Attempts = cmp.Or(max(r.Attempts, 0), 5)
+	r.MaxWait = cmp.Or(max(r.MaxWait, 0), 5*time.Minute)
 	if r.Backoff == nil {
 		r.Backoff = backoff
-	}
-	if r.MaxWait <= 0 {
-		r.MaxWait = 5 * time.Minute
 	}
 	if r.Sleep == nil {
 		r.Sleep = sleep

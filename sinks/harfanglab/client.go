@@ -7,6 +7,7 @@ package harfanglab
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -43,7 +44,8 @@ type Client struct {
 	rest     *resty.Client
 	o        Options
 	pageSize int
-	index    int // rows that a listing of alerts or threats pages to
+	secrets  remote.Secrets // of ours, which a proxy may echo
+	index    int            // rows that a listing of alerts or threats pages to
 }
 
 // mostRefusal bounds what is read of a refusal, of which only the beginning is shown.
@@ -52,20 +54,10 @@ const mostRefusal = 1 << 20
 // New makes a client. It sends nothing.
 func New(o Options) *Client {
 	o.Retry = o.Retry.Filled()
-	if o.MaxAnswer <= 0 {
-		o.MaxAnswer = remote.MostBytes
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.HTTP == nil {
-		o.HTTP = &http.Client{Timeout: 2 * time.Minute}
-	}
-	c := &Client{o: o, pageSize: o.PageSize, index: indexWindow}
-	if c.pageSize <= 0 {
-		c.pageSize = 500
-	}
-	hc := *o.HTTP
+	o.MaxAnswer = cmp.Or(max(o.MaxAnswer, 0), remote.MostBytes)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	c := &Client{o: o, pageSize: cmp.Or(max(o.PageSize, 0), 500), index: indexWindow}
+	hc := *cmp.Or(o.HTTP, &http.Client{Timeout: 2 * time.Minute})
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.rest = resty.NewWithClient(&hc).
 		SetBaseURL(strings.TrimRight(o.URL, "/")).
@@ -79,8 +71,10 @@ func New(o Options) *Client {
 			token = strings.TrimSpace(rest)
 		}
 		c.rest.SetHeader("Authorization", "Token "+token)
+		c.secrets = remote.Secrets{token}
 	case o.Login != "":
 		c.rest.SetBasicAuth(o.Login, o.Password.Reveal())
+		c.secrets = remote.Secrets{o.Password.Reveal(), base64.StdEncoding.EncodeToString([]byte(o.Login + ":" + o.Password.Reveal()))}
 	}
 	return c
 }
@@ -124,24 +118,6 @@ func (c *Client) do(ctx context.Context, r call) ([]byte, error) {
 		return err
 	})
 	return body, err
-}
-
-// hide takes our own credentials out of what a server says: a proxy may echo the request.
-func (c *Client) hide(s string) string {
-	token := strings.TrimSpace(c.o.Token.Reveal())
-	if word, bare, ok := strings.Cut(token, " "); ok && strings.EqualFold(word, "Token") {
-		token = strings.TrimSpace(bare)
-	}
-	secrets := []string{token, c.o.Password.Reveal()}
-	if c.o.Password.Set() {
-		secrets = append(secrets, base64.StdEncoding.EncodeToString([]byte(c.o.Login+":"+c.o.Password.Reveal())))
-	}
-	for _, secret := range secrets {
-		if secret != "" {
-			s = strings.ReplaceAll(s, secret, "***")
-		}
-	}
-	return s
 }
 
 // marshal leaves HTML characters alone, so that rules reach the console as they were written.
@@ -209,15 +185,15 @@ func (c *Client) judge(r *call, resp *resty.Response, body []byte) ([]byte, *Err
 		if misfit, ok := errors.AsType[*remote.MisfitError](err); ok {
 			return nil, shapeError(r.path, misfit.Error())
 		}
-		e.Words, e.Shape, e.Unsure, e.again = c.hide(err.Error()), true, !r.repeatable, r.repeatable
+		e.Words, e.Shape, e.Unsure, e.again = c.secrets.Hide(err.Error()), true, !r.repeatable, r.repeatable
 	case status >= 300 && status < 400:
-		e.Words = c.hide("redirect to " + oneLine(redirectTarget(resp.Header().Get("Location"))))
+		e.Words = c.secrets.Hide(oneLine(remote.Redirect(resp.RawResponse.Request.URL, resp.Header().Get("Location"))))
 	case e.turnedAway():
-		e.Words, e.again = c.hide(words(body)), true
+		e.Words, e.again = c.secrets.Hide(words(body)), true
 	case status >= 500:
-		e.Words, e.Unsure, e.again = c.hide(words(body)), !r.repeatable, r.repeatable
+		e.Words, e.Unsure, e.again = c.secrets.Hide(words(body)), !r.repeatable, r.repeatable
 	default:
-		e.Words = c.hide(words(body))
+		e.Words = c.secrets.Hide(words(body))
 		e.judge(body)
 	}
 	return nil, e
@@ -249,15 +225,6 @@ func (r *call) read(body []byte) error {
 		}
 	}
 	return err
-}
-
-func redirectTarget(location string) string {
-	u, err := url.Parse(location)
-	if err != nil || location == "" {
-		return "an unnamed address"
-	}
-	u.User, u.RawQuery = nil, ""
-	return u.String()
 }
 
 // Version asks for the manager's version, which also proves address and credentials (contract

@@ -3,6 +3,7 @@
 package opencti
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -34,7 +35,7 @@ type Client struct {
 	gql      *graphql.Client
 	live     *http.Client // without a limit on the whole of an answer
 	o        Options
-	secrets  secrets
+	secrets  remote.Secrets
 	pageSize int
 
 	mu        sync.Mutex // guards what was learned of the platform
@@ -48,21 +49,10 @@ const mostPage = 5000 // the platform's default cap (contract opencti-api 1.6)
 // New makes a client. It sends nothing.
 func New(o Options) *Client {
 	o.Retry = o.Retry.Filled()
-	if o.MaxAnswer <= 0 {
-		o.MaxAnswer = remote.MostBytes
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.HTTP == nil {
-		o.HTTP = &http.Client{Timeout: 2 * time.Minute}
-	}
-	c := &Client{o: o, secrets: append(secrets{o.Token.Reveal()}, o.Hidden...), pageSize: o.PageSize}
-	if c.pageSize <= 0 {
-		c.pageSize = 500
-	}
-	c.pageSize = min(c.pageSize, mostPage)
-	hc := *o.HTTP
+	o.MaxAnswer = cmp.Or(max(o.MaxAnswer, 0), remote.MostBytes)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	c := &Client{o: o, secrets: append(remote.Secrets{o.Token.Reveal()}, o.Hidden...), pageSize: min(cmp.Or(max(o.PageSize, 0), 500), mostPage)}
+	hc := *cmp.Or(o.HTTP, &http.Client{Timeout: 2 * time.Minute})
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	live := hc
 	live.Timeout = 0
@@ -133,7 +123,7 @@ func (c *Client) errorOf(r request, err error) *Error {
 		e = Error{Message: remote.Bare(err).Error(), Transport: true, Permanent: remote.Permanent(err), Err: err}
 	}
 	e.Op, e.Right, e.Version = r.op, r.right, c.known().String()
-	e.Message = oneLine(c.secrets.hide(e.Message))
+	e.Message = oneLine(c.secrets.Hide(e.Message))
 	return &e
 }
 

@@ -272,16 +272,4 @@ var (
 	ErrUnknownConnector = errors.New("OpenCTI knows no connector with this id")
 )
 
-// secrets are kept out of what a server, or something in front of it, echoes.
-type secrets []string
-
-func (all secrets) hide(s string) string {
-	for _, one := range all {
-		if one != "" {
-			s = strings.ReplaceAll(s, one, "***")
-		}
-	}
-	return s
-}
-
 func oneLine(s string) string { return remote.OneLine(s, 400) }

@@ -49,7 +49,7 @@ func (f *follower) connection(ctx context.Context, yield func(tail.Signal) bool)
 		}
 		held = time.Since(began) >= steady
 		if ignored(m.Event) {
-			f.c.o.Log.Debug("OpenCTI: a message in the stream is ignored", "stream", f.o.Stream, "event", oneLine(f.secrets.hide(m.Event)))
+			f.c.o.Log.Debug("OpenCTI: a message in the stream is ignored", "stream", f.o.Stream, "event", oneLine(f.secrets.Hide(m.Event)))
 		}
 		signals, err := f.message(m)
 		for _, s := range signals {
@@ -101,7 +101,7 @@ func (f *follower) open(ctx context.Context, w *watch) (io.ReadCloser, error) {
 // (contract opencti-api 5.2).
 func (f *follower) judge(resp *http.Response) error {
 	_, reason, _ := strings.Cut(resp.Status, " ")
-	e := &Error{Status: resp.StatusCode, Message: oneLine(f.secrets.hide(reason)), After: remote.After(resp.Header.Get("Retry-After"), time.Now())}
+	e := &Error{Status: resp.StatusCode, Message: oneLine(f.secrets.Hide(reason)), After: remote.After(resp.Header.Get("Retry-After"), time.Now())}
 	if e.Message == "" {
 		e.Message = http.StatusText(resp.StatusCode)
 	}
@@ -111,7 +111,7 @@ func (f *follower) judge(resp *http.Response) error {
 	case status == http.StatusGone:
 		return &StreamError{Stream: f.o.Stream, Why: ErrStreamStopped, Answer: f.errorOf(e)}
 	case status >= 300 && status < 400:
-		e.Redirect, e.Message = true, "redirect to "+redirectTarget(resp)
+		e.Redirect, e.Message = true, remote.Redirect(resp.Request.URL, resp.Header.Get("Location"))
 		return e
 	case status != http.StatusOK:
 		return e

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/state"
 	"harfangsync/reconcile/tail"
 )
@@ -19,7 +20,7 @@ const overlap = time.Minute
 
 // reading is how far a stream was read. It turns messages into signals, and does nothing else.
 type reading struct {
-	secrets secrets        // hidden where the platform echoes them
+	secrets remote.Secrets // hidden where the platform echoes them
 	known   bool           // safe is known; otherwise reading begins at the moment of the connection
 	safe    state.Position // everything up to it was told
 	last    state.Position // newest id of this connection
@@ -211,7 +212,7 @@ func (r *reading) spoken(data string) string {
 	if json.Unmarshal([]byte(data), &w) != nil || w.Message == "" {
 		return "it does not say which"
 	}
-	return oneLine(r.secrets.hide(w.Message))
+	return oneLine(r.secrets.Hide(w.Message))
 }
 
 // spot is the id of a message as it may be shown.

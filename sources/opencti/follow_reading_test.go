@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/state"
 	"harfangsync/reconcile/tail"
 )
@@ -153,7 +154,7 @@ func TestReadingOfAnError(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"stream":"s","message":"no \u001b[31mluck\nwith geheim"}`: "no [31mluck with ***", `{}`: "it does not say which", ``: "it does not say which", `{"message":{}}`: "it does not say which",
 	} {
-		r := reading{secrets: secrets{"geheim"}, known: true}
+		r := reading{secrets: remote.Secrets{"geheim"}, known: true}
 		signals, err := r.message(message{Event: "error", Data: data})
 		want = "the platform reports an error in the stream: " + want
 		if len(signals) != 1 || Tell(signals[0]) != "gap: "+want {

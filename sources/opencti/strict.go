@@ -25,7 +25,7 @@ const mostRefusal = 1 << 20
 type strict struct {
 	next    http.RoundTripper
 	limit   int64
-	secrets secrets // hidden in a refusal that echoes them
+	secrets remote.Secrets // hidden in a refusal that echoes them
 }
 
 // intoKey is the key of what the answer's data is decoded to, a pointer, in the context of a request.
@@ -65,11 +65,11 @@ func (s *strict) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // judge says what is wrong with an answer that is not healthy.
 func (s *strict) judge(resp *http.Response, body []byte) *Error {
-	body = []byte(s.secrets.hide(string(body)))
+	body = []byte(s.secrets.Hide(string(body)))
 	status := resp.StatusCode
 	trimmed := bytes.TrimSpace(body)
 	if status >= 300 && status < 400 {
-		return &Error{Status: status, Redirect: true, Message: "redirect to " + redirectTarget(resp)}
+		return &Error{Status: status, Redirect: true, Message: remote.Redirect(resp.Request.URL, resp.Header.Get("Location"))}
 	}
 	var envelope struct {
 		Data    json.RawMessage   `json:"data"`
@@ -133,13 +133,4 @@ func healthy(body []byte) (data []byte, ok bool) {
 	}
 	_, err := dec.ReadToken()
 	return data, err == io.EOF && len(data) > 0 && data[0] == '{'
-}
-
-func redirectTarget(resp *http.Response) string {
-	u, err := resp.Location()
-	if err != nil {
-		return "an unnamed address"
-	}
-	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	return oneLine(u.String())
 }
