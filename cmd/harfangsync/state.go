@@ -13,16 +13,16 @@ import (
 // keeper opens the state. A state that cannot be read is none, with a warning.
 func (t *target) keeper(ctx context.Context, p *program, readOnly bool) (*state.Keeper, error) {
 	var store state.Store
-	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, "file:"); {
+	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, config.InFile); {
 	case isFile:
 		store = state.File(path)
-	case t.cfg.Sync.State == "opencti" && t.away != nil:
+	case t.cfg.Sync.State == config.InOpenCTI && t.away != nil:
 		p.log.Warn("the state is kept in OpenCTI, so this run knows nothing of earlier ones, and later ones nothing of it; sync.state: file:PATH does without OpenCTI")
-	case t.cfg.Sync.State == "opencti" && readOnly && !t.ident.Can("MODULES"):
+	case t.cfg.Sync.State == config.InOpenCTI && readOnly && !t.ident.Can("MODULES"):
 		p.log.Warn("the account may not read its state in OpenCTI, so this plan is not compared with the last good run", "missing", "MODULES")
-	case t.cfg.Sync.State == "opencti" && !readOnly && !t.ident.Can("CONNECTORAPI"):
+	case t.cfg.Sync.State == config.InOpenCTI && !readOnly && !t.ident.Can("CONNECTORAPI"):
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to keep the state (sync.state: file:PATH or none does without)"}
-	case t.cfg.Sync.State == "opencti":
+	case t.cfg.Sync.State == config.InOpenCTI:
 		store = t.connector(readOnly)
 	}
 	k, err := state.Open(ctx, store)
@@ -45,16 +45,16 @@ func (t *target) connector(readOnly bool) *opencti.Connector {
 // read again.
 func (t *target) lock(ctx context.Context, p *program, lost func(error)) (release func(), err error) {
 	key, timeout := config.LockKey(t.cfg), t.cfg.Sync.LockTimeout
-	path, isFile := strings.CutPrefix(t.cfg.Sync.Lock, "file:")
+	path, isFile := strings.CutPrefix(t.cfg.Sync.Lock, config.InFile)
 	switch {
 	case isFile:
 		release, err = state.LockFile(ctx, path+".lock", timeout)
-	case t.cfg.Sync.Lock != "opencti":
+	case t.cfg.Sync.Lock != config.InOpenCTI:
 		return func() {}, nil
 	case t.away != nil:
 		p.log.Warn("the lock is kept in OpenCTI, so nothing keeps another run away from this one; sync.lock: file:PATH does without OpenCTI")
 		return func() {}, nil
-	case t.cfg.Sync.State == "opencti":
+	case t.cfg.Sync.State == config.InOpenCTI:
 		return t.job.Keeper.Lock(ctx, key, timeout, lost)
 	case !t.ident.Can("CONNECTORAPI"):
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to take the lock in OpenCTI (sync.lock: file:PATH or none does without)"}
