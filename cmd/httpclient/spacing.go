@@ -2,6 +2,7 @@ package httpclient
 
 import (
 	"context"
+	"harfangsync/reconcile/remote"
 	"sync"
 	"time"
 )
@@ -40,14 +41,7 @@ func (s *spacing) slot(ctx context.Context) (round int, err error) {
 	if start == now {
 		return round, nil
 	}
-	t := time.NewTimer(start.Sub(now))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return round, nil
-	case <-ctx.Done():
-		return round, ctx.Err()
-	}
+	return round, remote.Sleep(ctx, start.Sub(now))
 }
 
 // refused widens the gap and holds everybody back for as long as the answer asks. Refusals of one moment

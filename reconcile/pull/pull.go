@@ -13,6 +13,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
 )
@@ -173,6 +174,9 @@ func (r *Puller) Pull(ctx context.Context) (*Report, error) {
 	p.patience = cmp.Or(r.Patience, mostWaiting)
 	if p.Clock == nil {
 		p.Clock = func() time.Time { return time.Now().UTC() }
+	}
+	if p.Wait == nil {
+		p.Wait = remote.Sleep
 	}
 	err := p.pull(ctx)
 	p.report.Cursor = p.Keeper.Document().Pull.Alerts

@@ -59,7 +59,7 @@ func (p *pull) wrong(ctx context.Context, sights []*sighting, tied bool) ([]*sig
 		if err != nil || len(wrong) == 0 || tied || p.Clock().After(deadline) {
 			return wrong, err
 		}
-		if err := p.wait(ctx, delay); err != nil {
+		if err := p.Wait(ctx, delay); err != nil {
 			return nil, err
 		}
 	}

@@ -34,23 +34,9 @@ func (p *pull) await(ctx context.Context, since time.Time, work string, must []d
 		if p.Clock().After(deadline) {
 			return ErrPending
 		}
-		if err := p.wait(ctx, delay); err != nil {
+		if err := p.Wait(ctx, delay); err != nil {
 			return fmt.Errorf("%w (%w)", ErrPending, err)
 		}
-	}
-}
-
-func (p *pull) wait(ctx context.Context, d time.Duration) error {
-	if p.Wait != nil {
-		return p.Wait(ctx, d)
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

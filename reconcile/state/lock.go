@@ -12,6 +12,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"harfangsync/reconcile/crash"
+	"harfangsync/reconcile/remote"
 )
 
 // LockedError says that another run is at work (gate G10).
@@ -69,7 +70,7 @@ func (k *Keeper) Lock(ctx context.Context, key string, timeout time.Duration, lo
 		} else if !time.Now().Add(retryEvery).Before(deadline) {
 			return nil, &LockedError{By: "lease until " + l.Until.UTC().Format(time.RFC3339)}
 		}
-		if err := pause(ctx, retryEvery); err != nil {
+		if err := remote.Sleep(ctx, retryEvery); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +87,7 @@ func (k *Keeper) claim(ctx context.Context, holder, key string) (bool, error) {
 	if err := k.renew(ctx, holder, key); err != nil {
 		return false, err
 	}
-	if err := pause(ctx, settle); err != nil {
+	if err := remote.Sleep(ctx, settle); err != nil {
 		return false, err
 	}
 	if err := k.reload(ctx); err != nil {
@@ -184,15 +185,4 @@ func (k *Keeper) keep(ctx context.Context, holder, key string, lost func(error))
 			k.Log.Warn("the lock stays until its lease ends", "error", err)
 		}
 	})
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
