@@ -74,24 +74,12 @@ func canonical(typ, value string) (string, *ValueError) {
 
 // checkText refuses what no rule can hold: nothing, control characters, broken UTF-8.
 func checkText(s string) *ValueError {
-	if s == "" {
+	switch {
+	case s == "":
 		return invalid("the value is empty")
-	}
-	for i := range len(s) {
-		if c := s[i]; c >= utf8.RuneSelf {
-			return checkWide(s)
-		} else if c < ' ' || c == 0x7F {
-			return invalid("the value holds a control character")
-		}
-	}
-	return nil
-}
-
-func checkWide(s string) *ValueError {
-	if !utf8.ValidString(s) {
+	case !utf8.ValidString(s):
 		return invalid("the value is not UTF-8")
-	}
-	if strings.IndexFunc(s, unicode.IsControl) >= 0 {
+	case strings.IndexFunc(s, unicode.IsControl) >= 0:
 		return invalid("the value holds a control character")
 	}
 	return nil
