@@ -67,38 +67,7 @@ func readPage(t interface{ Fatalf(string, ...any) }, page []byte) seenPage {
 			text.WriteString(n.Data)
 		}
 		if n.Type == html.ElementNode {
-			if !slices.Contains(allowedElements, n.Data) {
-				t.Fatalf("an element %q", n.Data)
-			}
-			attr := map[string]string{}
-			for _, a := range n.Attr {
-				if !slices.Contains(allowedAttributes, a.Key) {
-					t.Fatalf("an attribute %s=%q of %s", a.Key, a.Val, n.Data)
-				}
-				attr[a.Key] = a.Val
-			}
-			if href, ok := attr["href"]; ok && !strings.HasPrefix(href, "#") {
-				if n.Data != "a" || attr["rel"] != "noopener noreferrer" {
-					t.Fatalf("%s leads to %q", n.Data, href)
-				}
-				seen.links = append(seen.links, href)
-			}
-			switch n.Data {
-			case "meta":
-				if attr["http-equiv"] != "" {
-					seen.policy += attr["content"]
-				}
-			case "style", "script":
-				name := n.Data + attr["type"]
-				if _, twice := seen.blocks[name]; twice || n.FirstChild == nil || n.FirstChild.NextSibling != nil {
-					t.Fatalf("two blocks of %s", name)
-				}
-				seen.blocks[name] = n.FirstChild.Data
-			case "form":
-				if attr["method"] != "dialog" {
-					t.Fatalf("a form that sends")
-				}
-			}
+			attr := seen.take(t, n)
 			hidden = hidden || n.Data == "script" || n.Data == "style" || n.Data == "template" || n.Data == "dialog" || n.Data == "title"
 			if strings.Contains(" "+attr["class"]+" ", " row ") && !hidden {
 				seen.removals = append(seen.removals, textOf(n))
@@ -122,6 +91,43 @@ func readPage(t interface{ Fatalf(string, ...any) }, page []byte) seenPage {
 	}
 	seen.base, seen.data = data.Base, map[string][]any{"owners": data.Owners, "changes": data.Changes, "held": data.Held, "skipped": data.Skipped}
 	return seen
+}
+
+// take checks an element, keeps what its attributes say of the page, and gives them.
+func (seen *seenPage) take(t interface{ Fatalf(string, ...any) }, n *html.Node) map[string]string {
+	if !slices.Contains(allowedElements, n.Data) {
+		t.Fatalf("an element %q", n.Data)
+	}
+	attr := map[string]string{}
+	for _, a := range n.Attr {
+		if !slices.Contains(allowedAttributes, a.Key) {
+			t.Fatalf("an attribute %s=%q of %s", a.Key, a.Val, n.Data)
+		}
+		attr[a.Key] = a.Val
+	}
+	if href, ok := attr["href"]; ok && !strings.HasPrefix(href, "#") {
+		if n.Data != "a" || attr["rel"] != "noopener noreferrer" {
+			t.Fatalf("%s leads to %q", n.Data, href)
+		}
+		seen.links = append(seen.links, href)
+	}
+	switch n.Data {
+	case "meta":
+		if attr["http-equiv"] != "" {
+			seen.policy += attr["content"]
+		}
+	case "style", "script":
+		name := n.Data + attr["type"]
+		if _, twice := seen.blocks[name]; twice || n.FirstChild == nil || n.FirstChild.NextSibling != nil {
+			t.Fatalf("two blocks of %s", name)
+		}
+		seen.blocks[name] = n.FirstChild.Data
+	case "form":
+		if attr["method"] != "dialog" {
+			t.Fatalf("a form that sends")
+		}
+	}
+	return attr
 }
 
 func textOf(n *html.Node) string {
@@ -149,52 +155,13 @@ func checkPage(t interface{ Fatalf(string, ...any) }, d *planfile.Document, page
 	if m := badInText.Find(page); m != nil {
 		t.Fatalf("%q stands in the page as it is", m)
 	}
-	var strs func(v any)
-	strs = func(v any) {
-		switch v := v.(type) {
-		case string:
-			if m := badInText.FindString(strings.ReplaceAll(v, "\t", "")); m != "" {
-				t.Fatalf("%q is in the data as it is", m)
-			}
-		case []any:
-			for _, e := range v {
-				strs(e)
-			}
-		case map[string]any:
-			for _, e := range v {
-				strs(e)
-			}
-		}
-	}
 	for _, part := range seen.data {
-		strs(part)
+		checkTexts(t, part)
 	}
 	if n := [3]int{len(seen.data["changes"]), len(seen.data["held"]), len(seen.data["skipped"])}; n != [3]int{len(d.Changes), len(d.Held), len(d.Skipped)} {
 		t.Fatalf("the data has %v changes, held items and skips", n)
 	}
-	at := 0
-	for i := range d.Changes {
-		c := &d.Changes[i]
-		if !c.Action.Removal() {
-			continue
-		}
-		if at == len(seen.removals) {
-			t.Fatalf("%d removals are listed, and not %s", at, c.Label())
-		}
-		row := seen.removals[at]
-		for _, want := range []string{c.Action.Symbol() + " " + string(c.Action), render.Escape(string(c.Reason))} {
-			if !strings.Contains(row, want) {
-				t.Fatalf("removal %d says %q, without %q", at, row, want)
-			}
-		}
-		if v := render.Escape(c.Value); len([]rune(v)) <= 160 && !strings.Contains(row, v) {
-			t.Fatalf("removal %d says %q, without %q", at, row, v)
-		}
-		at++
-	}
-	if at != len(seen.removals) {
-		t.Fatalf("%d removals are listed, of %d", len(seen.removals), at)
-	}
+	checkRemovals(t, d, seen.removals)
 	for _, link := range seen.links {
 		if seen.base == "" || !strings.HasPrefix(link, seen.base) || !(strings.HasPrefix(link, "https://") || strings.HasPrefix(link, "http://")) {
 			t.Fatalf("a link to %q", link)
@@ -209,6 +176,51 @@ func checkPage(t interface{ Fatalf(string, ...any) }, d *planfile.Document, page
 		t.Fatalf("the last line is missing")
 	}
 	return seen
+}
+
+// checkTexts looks at every text in the data.
+func checkTexts(t interface{ Fatalf(string, ...any) }, v any) {
+	switch v := v.(type) {
+	case string:
+		if m := badInText.FindString(strings.ReplaceAll(v, "\t", "")); m != "" {
+			t.Fatalf("%q is in the data as it is", m)
+		}
+	case []any:
+		for _, e := range v {
+			checkTexts(t, e)
+		}
+	case map[string]any:
+		for _, e := range v {
+			checkTexts(t, e)
+		}
+	}
+}
+
+// checkRemovals wants every removal in a row, in their order.
+func checkRemovals(t interface{ Fatalf(string, ...any) }, d *planfile.Document, rows []string) {
+	at := 0
+	for i := range d.Changes {
+		c := &d.Changes[i]
+		if !c.Action.Removal() {
+			continue
+		}
+		if at == len(rows) {
+			t.Fatalf("%d removals are listed, and not %s", at, c.Label())
+		}
+		row := rows[at]
+		for _, want := range []string{c.Action.Symbol() + " " + string(c.Action), render.Escape(string(c.Reason))} {
+			if !strings.Contains(row, want) {
+				t.Fatalf("removal %d says %q, without %q", at, row, want)
+			}
+		}
+		if v := render.Escape(c.Value); len([]rune(v)) <= 160 && !strings.Contains(row, v) {
+			t.Fatalf("removal %d says %q, without %q", at, row, v)
+		}
+		at++
+	}
+	if at != len(rows) {
+		t.Fatalf("%d removals are listed, of %d", len(rows), at)
+	}
 }
 
 func TestHTMLIsClosedAndShowsRemovalsWithoutAScript(t *testing.T) {

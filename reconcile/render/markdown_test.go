@@ -43,6 +43,43 @@ type seenComment struct {
 	text  string
 	rows  map[string]int // listed, by title
 	folds int
+
+	title   string // of the list that is being read
+	columns int
+}
+
+// take checks an element and counts what it is.
+func (seen *seenComment) take(t interface{ Fatalf(string, ...any) }, n *html.Node) {
+	if !slices.Contains(commentElements, n.Data) {
+		t.Fatalf("an element %s in %q", n.Data, textOf(n.Parent))
+	}
+	for _, a := range n.Attr {
+		if !(a.Key == "lang" && a.Val == "diff" || a.Key == "id" || a.Key == "style" && strings.HasPrefix(a.Val, "text-align:") || a.Key == "align") {
+			t.Fatalf("an attribute %s=%q of %s", a.Key, a.Val, n.Data)
+		}
+	}
+	switch n.Data {
+	case "code":
+		if !ownCode.MatchString(textOf(n)) {
+			t.Fatalf("code %q", textOf(n))
+		}
+	case "h3", "h4":
+		seen.title = textOf(n)
+	case "details":
+		seen.folds++
+	case "tr":
+		cells := 0
+		for c := n.FirstChild; c != nil; c = c.NextSibling {
+			if c.Type == html.ElementNode {
+				cells++
+			}
+		}
+		if n.Parent.Data == "thead" {
+			seen.columns = cells
+		} else if seen.rows[seen.title]++; cells != seen.columns {
+			t.Fatalf("%d cells of %d in %q", cells, seen.columns, textOf(n))
+		}
+	}
 }
 
 // checkMarkdown renders a comment as GitHub does and fails on whatever did not come from the program.
@@ -71,7 +108,6 @@ func checkMarkdown(t interface{ Fatalf(string, ...any) }, d *planfile.Document, 
 		t.Fatalf("%v", err)
 	}
 	seen := seenComment{rows: map[string]int{}}
-	title, columns := "", 0
 	var text strings.Builder
 	var walk func(n *html.Node)
 	walk = func(n *html.Node) {
@@ -84,36 +120,7 @@ func checkMarkdown(t interface{ Fatalf(string, ...any) }, d *planfile.Document, 
 			}
 			text.WriteString(n.Data)
 		case n.Type == html.ElementNode:
-			if !slices.Contains(commentElements, n.Data) {
-				t.Fatalf("an element %s in %q", n.Data, textOf(n.Parent))
-			}
-			for _, a := range n.Attr {
-				if !(a.Key == "lang" && a.Val == "diff" || a.Key == "id" || a.Key == "style" && strings.HasPrefix(a.Val, "text-align:") || a.Key == "align") {
-					t.Fatalf("an attribute %s=%q of %s", a.Key, a.Val, n.Data)
-				}
-			}
-			switch n.Data {
-			case "code":
-				if !ownCode.MatchString(textOf(n)) {
-					t.Fatalf("code %q", textOf(n))
-				}
-			case "h3", "h4":
-				title = textOf(n)
-			case "details":
-				seen.folds++
-			case "tr":
-				cells := 0
-				for c := n.FirstChild; c != nil; c = c.NextSibling {
-					if c.Type == html.ElementNode {
-						cells++
-					}
-				}
-				if n.Parent.Data == "thead" {
-					columns = cells
-				} else if seen.rows[title]++; cells != columns {
-					t.Fatalf("%d cells of %d in %q", cells, columns, textOf(n))
-				}
-			}
+			seen.take(t, n)
 		}
 		for c := n.FirstChild; c != nil; c = c.NextSibling {
 			walk(c)

@@ -135,10 +135,10 @@ func deployNode(n *node) pattern.Result {
 func names(term []leafTest, v reconcile.Value) bool {
 	distinct := map[string]leafTest{}
 	for _, l := range term {
-		if !l.positive() {
-			return false
-		}
 		distinct[l.String()] = l
+	}
+	if slices.ContainsFunc(term, func(l leafTest) bool { return !l.positive() }) {
+		return false
 	}
 	root := func(l leafTest) string { object, _, _ := strings.Cut(l.path, ":"); return object }
 	literal, oneRoot, paths := false, true, map[string]string{}
@@ -150,23 +150,19 @@ func names(term []leafTest, v reconcile.Value) bool {
 		}
 		paths[l.path] = l.values[0]
 		canonical, err := pattern.Canonical(v.Type, l.values[0])
-		if err != nil || canonical != v.Value {
-			continue
-		}
-		if v.Type != "hash" || strings.Contains(l.path, "hashes") {
-			literal = true
-		}
+		literal = literal || err == nil && canonical == v.Value && !aside
 	}
-	switch {
-	case len(distinct) == 1:
-		return literal
-	case v.Type == "hash":
-		return literal && oneRoot
-	case v.Type == "filepath" && len(paths) == 2:
+	return len(distinct) == 1 && literal || v.Type == "hash" && literal && oneRoot || len(paths) == 2 && together(paths, v, literal && len(distinct) == 2)
+}
+
+// together says whether two properties name a value that neither names alone.
+func together(paths map[string]string, v reconcile.Value, literal bool) bool {
+	switch v.Type {
+	case "filepath":
 		dir, name := paths["file:parent_directory_ref.path"], paths["file:name"]
 		return dir != "" && name != "" && strings.HasPrefix(v.Value, dir) && strings.HasSuffix(v.Value, name)
-	case v.Type == "ip_dst" || v.Type == "domain_name":
-		return literal && len(distinct) == 2 && paths["network-traffic:dst_ref.value"] != "" && paths["network-traffic:dst_ref.type"] != ""
+	case "ip_dst", "domain_name":
+		return literal && paths["network-traffic:dst_ref.value"] != "" && paths["network-traffic:dst_ref.type"] != ""
 	}
 	return false
 }
