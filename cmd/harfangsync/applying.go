@@ -85,7 +85,7 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 		for i := range doc.Changes {
 			items[i] = run.ItemOf(&doc.Changes[i], run.NotAttempted, "a gate refused the plan")
 		}
-		return a.finish(p, planfile.NewReport(doc, exit.Refused, items), nil)
+		return a.finish(planfile.NewReport(doc, exit.Refused, items))
 	}
 	if ask && len(planned.Plan.Changes) > 0 {
 		if !writes {
@@ -116,12 +116,11 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 	if err != nil {
 		return err
 	}
-	p.reporter.applied(done)
-	code := p.applyCode(done)
-	if err := a.tell(p, done); err != nil {
+	r, err := a.tell(p, doc, done)
+	if err != nil {
 		return err
 	}
-	return a.finish(p, planfile.NewReport(doc, code, done.Items), done)
+	return a.finish(r)
 }
 
 // applyCode is the exit code of an apply that ran.
@@ -138,30 +137,35 @@ func (p *program) applyCode(r *run.Report) int {
 	return exit.Partly
 }
 
-// tell prints what went wrong and the closing line.
-func (a *applying) tell(p *program, r *run.Report) error {
-	for i := range r.Items {
-		it := &r.Items[i]
+// tell prints what went wrong and the closing line, and gives the report of it.
+func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*planfile.Report, error) {
+	p.reporter.applied(done)
+	for i := range done.Items {
+		it := &done.Items[i]
 		if it.Outcome == run.Applied && it.Error == "" {
 			continue
 		}
 		line := fmt.Sprintf("%s %s: %s: %s", it.Change.Action, it.Change.Label(), it.Outcome, it.Error)
-		if it.Outcome == run.NotAttempted && i > 0 && r.Items[i-1].Outcome == run.NotAttempted && !a.json {
+		if it.Outcome == run.NotAttempted && i > 0 && done.Items[i-1].Outcome == run.NotAttempted && !a.json {
 			continue // the count below says how many
 		}
 		fmt.Fprintln(p.stderr, render.Escape(line))
 	}
-	if n := r.Count(run.NotAttempted, ""); n > 0 {
+	if n := done.Count(run.NotAttempted, ""); n > 0 {
 		fmt.Fprintf(p.stderr, "%d changes were not attempted; run again\n", n)
 	}
-	for _, problem := range r.Problems {
+	for _, problem := range done.Problems {
 		fmt.Fprintln(p.stderr, render.Escape(problem))
 	}
-	if a.json || len(r.Items) == 0 {
-		return nil // the plan has said that there is nothing to do
+	r := planfile.NewReport(doc, p.applyCode(done), done.Items)
+	switch {
+	case a.json:
+		return r, render.ReportEvents(p.stdout, r, closingLine(done))
+	case len(done.Items) == 0:
+		return r, nil // the plan has said that there is nothing to do
 	}
-	_, err := fmt.Fprintln(p.stdout, closingLine(r))
-	return err
+	_, err := fmt.Fprintln(p.stdout, closingLine(done))
+	return r, err
 }
 
 // closingLine is the stable last line of an apply.
@@ -180,12 +184,7 @@ func (a *applying) showPlan(p *program, doc *planfile.Document) error {
 }
 
 // finish writes the report and ends with its code.
-func (a *applying) finish(p *program, r *planfile.Report, done *run.Report) error {
-	if a.json && done != nil {
-		if err := render.ReportEvents(p.stdout, r, closingLine(done)); err != nil {
-			return err
-		}
-	}
+func (a *applying) finish(r *planfile.Report) error {
 	a.last = r
 	if a.report != "" {
 		if err := planfile.Write(a.report, r); err != nil {

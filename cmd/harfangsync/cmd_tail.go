@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
@@ -112,13 +111,9 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 		}
 		return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout)})
 	}
-	p.reporter.applied(r)
 	a := applying{json: asJSON}
-	if err := a.tell(p, r); err != nil {
+	if _, err := a.tell(p, doc, r); err != nil || asJSON {
 		return err
-	}
-	if asJSON {
-		return render.ReportEvents(p.stdout, planfile.NewReport(doc, p.applyCode(r), r.Items), closingLine(r))
 	}
 	_, err := fmt.Fprintln(p.stdout)
 	return err
