@@ -193,7 +193,7 @@ func sigmaRule(text string) (*marker.SigmaRule, bool) {
 // contentValues reads the line type,value,comment. A value may hold commas, and it is not known whether
 // it is then quoted: unless it is, or a comment of ours ends it, it may end at the first comma or at the
 // last.
-func contentValues(text string) []valued {
+func contentValues(text string) []reconcile.Value {
 	typ, rest, ok := strings.Cut(strings.TrimLeft(text, " \t\r\n\ufeff\""), ",")
 	if typ = strings.Trim(typ, ` "`); !ok || !valueType.MatchString(typ) {
 		return nil

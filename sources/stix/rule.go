@@ -25,7 +25,7 @@ func (*Maker) Fired(a *alert.Alert) []alert.Hint {
 	}
 	if h.engine.lists {
 		for _, v := range messageValues(a.Message, h.engine.kind == reconcile.IOC) {
-			h.values(alert.ByMessage, "", []valued{v})
+			h.values(alert.ByMessage, "", []reconcile.Value{v})
 		}
 	}
 	h.content(a.RuleContent)
@@ -84,9 +84,9 @@ func (h *hints) ruleID(a *alert.Alert) {
 
 // values hints at rules by what they block. A value as the alert spells it goes first: that may be the
 // spelling of a row. Then comes the one in which we write it.
-func (h *hints) values(from alert.Clue, source string, vs []valued) {
+func (h *hints) values(from alert.Clue, source string, vs []reconcile.Value) {
 	for _, v := range vs {
-		for _, s := range []string{v.Value, v.canonical()} {
+		for _, s := range []string{v.Value, spelled(v)} {
 			h.add(alert.Hint{From: from, Kind: reconcile.IOC, SourceID: trim(source), Type: v.Type, Value: s})
 		}
 	}
@@ -98,7 +98,7 @@ func (h *hints) hashes(a *alert.Alert) {
 	if !h.engine.lists {
 		return
 	}
-	if fired := firedValues(a); len(fired) > 0 && !slices.ContainsFunc(fired, func(v valued) bool { return v.Type == "hash" || v.Type == "" }) {
+	if fired := firedValues(a); len(fired) > 0 && !slices.ContainsFunc(fired, func(v reconcile.Value) bool { return v.Type == "hash" || v.Type == "" }) {
 		return
 	}
 	for _, f := range []alert.File{a.Detected, a.Written} {
@@ -132,11 +132,9 @@ func (h *hints) names(a *alert.Alert) {
 	}
 }
 
-// valued is what an IOC rule blocks. Without a type only the value is known.
-type valued struct{ Type, Value string }
-
-// canonical is the spelling in which we write the value, where that is another.
-func (v valued) canonical() string {
+// spelled is the spelling in which we write a value, where that is another. Without a type only the value
+// is known.
+func spelled(v reconcile.Value) string {
 	switch {
 	case strings.HasPrefix(v.Type, "ip_"):
 		if _, a := address(v.Value); a != "" {
@@ -158,7 +156,7 @@ var valueType = regexp.MustCompile(`(?i)^(?:` + valueTypes + `)$`)
 // typed makes sense of a type and a value as written, with more text possibly behind the value: of a
 // hash its leading digits count, of a name or address of the network its first word. It gives nothing for
 // what cannot be a value of that type.
-func typed(typ, text string) []valued {
+func typed(typ, text string) []reconcile.Value {
 	typ, text = strings.ToLower(trim(typ)), value(text)
 	if !valueType.MatchString(typ) || text == "" {
 		return nil
@@ -166,7 +164,7 @@ func typed(typ, text string) []valued {
 	switch typ {
 	case "hash", "md5", "sha1", "sha256":
 		if s := hash(leadingHex(text), md5Digits, sha1Digits, sha256Digits); s != "" {
-			return []valued{{"hash", s}}
+			return []reconcile.Value{{Type: "hash", Value: s}}
 		}
 		return nil
 	case "ip_src", "ip_dst", "ip_both":
@@ -174,11 +172,11 @@ func typed(typ, text string) []valued {
 		if kind, _ := address(word); kind == "" {
 			return nil
 		}
-		return []valued{{typ, word}}
+		return []reconcile.Value{{Type: typ, Value: word}}
 	case "domain_name":
-		return []valued{{typ, strings.TrimRight(strings.Fields(text)[0], ",;")}}
+		return []reconcile.Value{{Type: typ, Value: strings.TrimRight(strings.Fields(text)[0], ",;")}}
 	}
-	return []valued{{typ, text}}
+	return []reconcile.Value{{Type: typ, Value: text}}
 }
 
 var (
@@ -191,7 +189,7 @@ var (
 // last type that does not stand inside a value goes first, then the others. Older managers wrote a colon
 // for the equals sign, or a colon alone (contract harfanglab-api 7.4); the latter is believed only of IOC
 // alerts.
-func messageValues(msg string, ioc bool) []valued {
+func messageValues(msg string, ioc bool) []reconcile.Value {
 	if out := pairs(typeEquals, msg); len(out) > 0 {
 		return out
 	}
@@ -206,13 +204,13 @@ func messageValues(msg string, ioc bool) []valued {
 	if s := typed("hash", rest); len(s) > 0 {
 		return s
 	}
-	return []valued{{Value: rest}}
+	return []reconcile.Value{{Value: rest}}
 }
 
 // pairs are at most eight of the types and values that a form finds.
-func pairs(form *regexp.Regexp, msg string) []valued {
+func pairs(form *regexp.Regexp, msg string) []reconcile.Value {
 	const most = 8
-	var apart, inside []valued
+	var apart, inside []reconcile.Value
 	found := form.FindAllStringSubmatchIndex(msg, -1)
 	for _, at := range slices.Backward(found) {
 		vs := typed(msg[at[2]:at[3]], line(msg[at[1]:]))
@@ -236,8 +234,8 @@ func line(s string) string {
 
 // firedValues are what the alert says that matched, for what it shows: all of ioc_matches, and what the
 // message says, or else the rule.
-func firedValues(a *alert.Alert) []valued {
-	var out []valued
+func firedValues(a *alert.Alert) []reconcile.Value {
+	var out []reconcile.Value
 	for _, m := range a.Matches {
 		out = append(out, typed(m.Type, m.Value)...)
 	}
