@@ -81,10 +81,8 @@ func pageOf(d, whole *planfile.Document) *pageView {
 			v.Refused = append(v.Refused, view)
 		}
 	}
-	for _, l := range whole.Target.Lists {
-		if l.ID == nil && slices.ContainsFunc(whole.Changes, func(c reconcile.Change) bool { return c.Kind == l.Kind && c.Action == reconcile.Create }) {
-			v.NewLists = append(v.NewLists, fmt.Sprintf("the %s list “%s”", l.Kind, Escape(l.Name)))
-		}
+	for _, l := range newLists(whole) {
+		v.NewLists = append(v.NewLists, fmt.Sprintf("the %s list “%s”", l.Kind, Escape(l.Name)))
 	}
 	v.sections()
 	v.tiles(whole)
@@ -92,12 +90,7 @@ func pageOf(d, whole *planfile.Document) *pageView {
 }
 
 func verdictOf(d *planfile.Document) verdict {
-	refused := 0
-	for _, g := range d.Gates {
-		if !g.OK {
-			refused++
-		}
-	}
+	refused := len(refused(d))
 	switch {
 	case refused > 0:
 		return verdict{"refused", "✕", fmt.Sprintf("Refused by %d %s", refused, plural(refused, "gate")), "Nothing is written until every gate below passes or is overridden."}

@@ -46,10 +46,8 @@ func PlanEvents(w io.Writer, d *planfile.Document) error {
 	for i := range d.Changes {
 		events = append(events, Event{Type: "planned_change", Change: &d.Changes[i]})
 	}
-	for i := range d.Gates {
-		if g := &d.Gates[i]; !g.OK {
-			events = append(events, Event{Type: "diagnostic", Level: "error", Gate: g, Message: "refused by gate " + g.ID + ": " + g.Message})
-		}
+	for _, g := range refused(d) {
+		events = append(events, Event{Type: "diagnostic", Level: "error", Gate: &g, Message: "refused by gate " + g.ID + ": " + g.Message})
 	}
 	events = append(events, Event{Type: "change_summary", Summary: &d.Summary, Message: LastLine(d)})
 	return Events(w, events...)

@@ -78,16 +78,12 @@ func markdownHead(d *planfile.Document) string {
 		used += units(text)
 		b.WriteString(text)
 	}
-	for _, g := range d.Gates {
-		if !g.OK {
-			add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", markdownName(cmp.Or(strings.TrimSpace(g.ID), "?")), markdownName(g.Name),
-				markdown(defangWords(cutRunes(g.Message, 500))), g.Value, g.Base, g.Limit, markdownName(cmp.Or(g.Override, "there is none"))))
-		}
+	for _, g := range refused(d) {
+		add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", markdownName(cmp.Or(strings.TrimSpace(g.ID), "?")), markdownName(g.Name),
+			markdown(defangWords(cutRunes(g.Message, 500))), g.Value, g.Base, g.Limit, markdownName(cmp.Or(g.Override, "there is none"))))
 	}
-	for _, l := range d.Target.Lists {
-		if l.ID == nil {
-			add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdownName(l.Name)))
-		}
+	for _, l := range newLists(d) {
+		add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdownName(l.Name)))
 	}
 	if left > 0 {
 		fmt.Fprintf(&b, "%d more notes of this kind are left out here; `harfangsync show` prints them.\n\n", left)

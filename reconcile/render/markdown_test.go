@@ -237,3 +237,18 @@ func TestMarkdownCutsCreatesFirstAndRemovalsLast(t *testing.T) {
 		}
 	}
 }
+
+// A list is made with its first rule, so one without any is not announced.
+func TestOnlyListsWithARuleToComeAreAnnounced(t *testing.T) {
+	d := mixed(10)
+	d.Target.Lists = []planfile.List{{Kind: reconcile.IOC, Name: "from_OpenCTI"}, {Kind: reconcile.YARA, Name: "from_OpenCTI"}}
+	var text bytes.Buffer
+	if err := render.Text(&text, d, render.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for form, shown := range map[string]string{"text": text.String(), "Markdown": markdownOf(t, d, render.Options{}), "HTML": string(htmlOf(t, d, render.Options{}))} {
+		if !strings.Contains(shown, "ioc list") || strings.Contains(shown, "yara list") {
+			t.Errorf("%s: %.600s", form, shown)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 // LastLine is the stable last line of a plan. A plan that a gate refuses says nothing about whether
 // the two sides match.
 func LastLine(d *planfile.Document) string {
-	if len(d.Changes) == 0 && d.Complete && !slices.ContainsFunc(d.Gates, func(g reconcile.Gate) bool { return !g.OK }) {
+	if len(d.Changes) == 0 && d.Complete && len(refused(d)) == 0 {
 		return NoChanges
 	}
 	n := d.Summary.ByAction
@@ -76,11 +76,21 @@ func (p *printer) line(format string, args ...any) {
 }
 
 func (p *printer) lists() {
-	for _, l := range p.d.Target.Lists {
-		if l.ID == nil && slices.ContainsFunc(p.d.Changes, func(c reconcile.Change) bool { return c.Kind == l.Kind && c.Action == reconcile.Create }) {
-			p.line("The %s list %s does not exist yet and will be created with its first rule.", l.Kind, quote(l.Name))
-		}
+	for _, l := range newLists(p.d) {
+		p.line("The %s list %s does not exist yet and will be created with its first rule.", l.Kind, quote(l.Name))
 	}
+}
+
+// newLists are the lists that will be made, each with its first rule.
+func newLists(d *planfile.Document) []planfile.List {
+	return slices.DeleteFunc(slices.Clone(d.Target.Lists), func(l planfile.List) bool {
+		return l.ID != nil || !slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { return c.Kind == l.Kind && c.Action == reconcile.Create })
+	})
+}
+
+// refused are the gates that stand against a plan.
+func refused(d *planfile.Document) []reconcile.Gate {
+	return slices.DeleteFunc(slices.Clone(d.Gates), func(g reconcile.Gate) bool { return g.OK })
 }
 
 func quote(s string) string { return `"` + Escape(s) + `"` }

@@ -100,10 +100,7 @@ func (p *printer) tally(what string, n int, byReason map[string][]string) {
 
 // refusals prints every gate that stands against the plan.
 func (p *printer) refusals() {
-	for _, g := range p.d.Gates {
-		if g.OK {
-			continue
-		}
+	for _, g := range refused(p.d) {
 		p.line("Refused by gate %s (%s): %s", Escape(g.ID), Escape(g.Name), Escape(g.Message))
 		way := "there is no override"
 		if g.Override != "" {
