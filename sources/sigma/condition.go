@@ -154,8 +154,11 @@ func (p *conditionParser) quantifier(count string, from int) (*expr, error) {
 
 // caught says whether the pattern of a quantifier stands for a selection, among others.
 func caught(pattern, name string) bool {
+	if strings.HasPrefix(name, "_") && !strings.HasPrefix(pattern, "_") {
+		return false // as pySigma, the reference, has it
+	}
 	if strings.EqualFold(pattern, "them") {
-		return !strings.HasPrefix(name, "_")
+		return true
 	}
 	ok, err := path.Match(strings.NewReplacer("[", `\[`, "]", `\]`, "?", `\?`).Replace(pattern), name)
 	return ok && err == nil

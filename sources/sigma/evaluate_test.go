@@ -134,7 +134,7 @@ func (v *evaluation) one() bool {
 	pattern := v.take()
 	var of, hold int
 	for name, s := range v.Detection {
-		if pattern == "them" && !strings.HasPrefix(name, "_") || pattern != "them" && like(pattern, name, true) {
+		if !strings.HasPrefix(name, "_") && (pattern == "them" || like(pattern, name, true)) {
 			of++
 			if v.selection(s) {
 				hold++

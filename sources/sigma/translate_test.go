@@ -173,7 +173,7 @@ func drawCondition(t *rapid.T, names []string) string {
 		count := rapid.SampledFrom([]string{"1", "all", "any", "2"}).Draw(t, "count")
 		for _, p := range rapid.Permutation([]string{"selection*", "filter_*", "h*", "*"}).Draw(t, "pattern") {
 			prefix := strings.TrimSuffix(p, "*")
-			if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, prefix) }) {
+			if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, prefix) && !strings.HasPrefix(n, "_") }) {
 				return count + " of " + p
 			}
 		}
