@@ -118,8 +118,8 @@ func (c *computation) order(group []want, rows []entry) []want {
 	for _, w := range group {
 		if w.owner != first.owner {
 			rec := c.w.read(w.at)
-			c.plan.Skipped = append(c.plan.Skipped, Skip{rec.Owner.ID, DuplicateMerged,
-				fmt.Sprintf("Sigma id %s is that of indicator %s", rec.Value, kept)})
+			c.plan.Skipped = append(c.plan.Skipped, Skip{Indicator: rec.Owner.ID, Reason: DuplicateMerged,
+				Detail: fmt.Sprintf("Sigma id %s is that of indicator %s", rec.Value, kept)})
 		}
 	}
 	return []want{first}
@@ -177,6 +177,9 @@ func (c *computation) sameOwners(e *entry, group []want) bool {
 
 // maturity is what a rule with this winner is to be created with.
 func (c *computation) maturity(win want) string {
+	if win.kind == Sigma && c.w.ours[win.at] {
+		return cmp.Or(c.w.mapped(win).Maturity, "testing")
+	}
 	return cmp.Or(c.w.mapped(win).Maturity, c.p.Maturity)
 }
 

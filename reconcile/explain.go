@@ -137,10 +137,12 @@ func (p *Plan) noteLost(e Evidence, ch *Change) {
 			if p.lost == nil {
 				p.lost = map[Kind]map[string]Reason{}
 			}
-			if p.lost[ch.Kind] == nil {
-				p.lost[ch.Kind] = map[string]Reason{}
+			for _, k := range []Kind{ch.Kind, patternKind(f.Indicator.PatternType)} { // a STIX pattern may give Sigma rules
+				if p.lost[k] == nil {
+					p.lost[k] = map[string]Reason{}
+				}
+				p.lost[k][f.Indicator.ID] = why
 			}
-			p.lost[ch.Kind][f.Indicator.ID] = why
 		}
 	}
 }

@@ -66,4 +66,6 @@ type Skip struct {
 	Indicator string `json:"indicator_id"` // internal id; empty when a pattern is explained on its own
 	Reason    Reason `json:"reason"`
 	Detail    string `json:"detail"`
+	// Compilable says that the whole pattern could be compiled into Sigma rules.
+	Compilable bool `json:"compilable,omitempty"`
 }

@@ -26,6 +26,14 @@ type Given struct {
 	Changes []string // what was changed of the rule, for people
 	Notes   []string // which events the rule misses, and which it sees as well
 	Skips   []Skip
+
+	Compiled []Compiled // Sigma rules of ours for what a STIX pattern says and no value can
+}
+
+// Compiled is a Sigma rule that is made of a STIX pattern.
+type Compiled struct {
+	ID, Name, Text string
+	Notes          []string
 }
 
 // Identities are the rules that an indicator gives, in the form of Finding's values.
@@ -33,7 +41,11 @@ func (g *Given) Identities(ind *Indicator) []Value {
 	if v, ok := RuleOf(ind); ok && len(g.Skips) == 0 {
 		return []Value{v}
 	}
-	return g.Values
+	ids := slices.Clone(g.Values)
+	for _, c := range g.Compiled {
+		ids = append(ids, Value{Value: c.ID})
+	}
+	return ids
 }
 
 // Wanted is the whole set of rules that OpenCTI asks for. Add every indicator that was read, then
@@ -45,6 +57,7 @@ type Wanted struct {
 	seen    []seen
 	skips   []numberedSkip
 	derived map[int64]bool   // Sigma rules whose YAML carries no id
+	ours    map[int64]bool   // Sigma rules that are compiled from STIX patterns
 	sources map[int64]uint64 // of rules that are deployed otherwise than they are written: the text's digest as it is written
 	enc     spool.Encoder
 	digest  string
@@ -72,6 +85,7 @@ type seen struct {
 	seq    uint32
 	kind   Kind  // 0 when its pattern type gives no rule
 	passed bool  // selected
+	sigma  bool  // a STIX pattern that gives Sigma rules
 	why    uint8 // index into skipCodes when it was not
 	gone   bool  // not there any more
 }
@@ -88,7 +102,7 @@ var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowT
 func NewWanted(expect int) *Wanted {
 	return &Wanted{
 		store: spool.New(), wants: make([]want, 0, expect), seen: make([]seen, 0, expect),
-		derived: map[int64]bool{}, sources: map[int64]uint64{},
+		derived: map[int64]bool{}, ours: map[int64]bool{}, sources: map[int64]uint64{},
 	}
 }
 
@@ -104,7 +118,7 @@ func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
 	code := max(0, slices.Index(skipCodes, why))
 	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: patternKind(ind.PatternType), why: uint8(code)})
 	if why != Revoked && why != OutOfFilter { // the server was asked to leave these out; they are no skips
-		w.skips = append(w.skips, numberedSkip{Skip{ind.ID, why, detail}, seq})
+		w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Reason: why, Detail: detail}, seq})
 	}
 }
 
@@ -122,7 +136,7 @@ func (w *Wanted) number() uint32 {
 func (w *Wanted) Add(ind *Indicator, g Given) {
 	seq := w.number()
 	kind := patternKind(ind.PatternType)
-	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true})
+	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true, sigma: len(g.Compiled) > 0})
 	for _, s := range g.Skips {
 		s.Indicator = ind.ID
 		w.skips = append(w.skips, numberedSkip{s, seq})
@@ -133,6 +147,9 @@ func (w *Wanted) Add(ind *Indicator, g Given) {
 		for _, v := range g.Values {
 			w.put(ind, seq, IOC, v, text, ind.Description, "", nil)
 		}
+		for i := range g.Compiled {
+			w.addCompiled(ind, seq, &g.Compiled[i])
+		}
 	case len(g.Skips) > 0:
 	case kind == Sigma:
 		w.addSigma(ind, seq, &g)
@@ -142,7 +159,7 @@ func (w *Wanted) Add(ind *Indicator, g Given) {
 }
 
 func (w *Wanted) refuse(ind *Indicator, seq uint32, detail string) {
-	w.skips = append(w.skips, numberedSkip{Skip{ind.ID, InvalidRule, detail}, seq})
+	w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Reason: InvalidRule, Detail: detail}, seq})
 }
 
 func (w *Wanted) addSigma(ind *Indicator, seq uint32, g *Given) {
@@ -174,6 +191,15 @@ func (w *Wanted) addSigma(ind *Indicator, seq uint32, g *Given) {
 		}
 		w.sources[at] = marker.SigmaText(name, author)
 	}
+}
+
+func (w *Wanted) addCompiled(ind *Indicator, seq uint32, c *Compiled) {
+	rule, err := marker.ParseSigma(c.Text)
+	if err != nil {
+		w.refuse(ind, seq, "compiled: "+err.Error())
+		return
+	}
+	w.ours[w.put(ind, seq, Sigma, Value{Value: rule.ID}, marker.SigmaText(c.Name, rule), c.Text, c.Name, c.Notes)] = true
 }
 
 func (w *Wanted) addYARA(ind *Indicator, seq uint32) {
@@ -390,6 +416,9 @@ func (w *Wanted) Selected() map[Kind]int {
 	for _, s := range w.seen {
 		if s.passed && s.kind != 0 {
 			n[s.kind]++
+		}
+		if s.passed && s.sigma {
+			n[Sigma]++
 		}
 	}
 	return n

@@ -7,6 +7,7 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"slices"
 	"time"
 
 	"harfangsync/reconcile"
@@ -109,6 +110,7 @@ type Sync struct {
 	ValuesFrom     string        // FromBoth or FromPattern
 	Hashes         string        // AllHashes or StrongestHash
 	Sigma          string        // TranslateSigma or VerbatimSigma
+	Behaviour      string        // NoBehaviour or SigmaBehaviour
 	Detection      string        // DetectionStream, DetectionRequired or DetectionAny
 	Exclusions     []string      // files
 	// Excluded are the values that are never deployed: those of the files, and the built-in ones with
@@ -141,6 +143,9 @@ func (s *Sync) Observables() bool { return s.ValuesFrom != FromPattern }
 func (s *Sync) Selection(ownFilter bool, kinds ...reconcile.Kind) reconcile.Selection {
 	wanted := s.selection
 	wanted.Kinds = kinds
+	if s.Behaviour == SigmaBehaviour && slices.Contains(kinds, reconcile.Sigma) && !slices.Contains(kinds, reconcile.IOC) {
+		wanted.Kinds = append(slices.Clone(kinds), reconcile.IOC) // STIX patterns give Sigma rules
+	}
 	wanted.NeedDetection = s.Detection == DetectionRequired || ownFilter && s.Detection != DetectionAny
 	return wanted
 }
@@ -168,6 +173,9 @@ const (
 
 	TranslateSigma = "translate"
 	VerbatimSigma  = "verbatim"
+
+	NoBehaviour    = "off"
+	SigmaBehaviour = "sigma"
 
 	DetectionStream   = "stream"
 	DetectionRequired = "required"

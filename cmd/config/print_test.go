@@ -105,7 +105,7 @@ func TestSettingsDigest(t *testing.T) {
 		return config.SettingsDigest(c)
 	}
 	plain := digest("")
-	if want := "a48fcdc857e9f92268d2df409f458be253efe971db836ac067749708ed9c3116"; plain != want {
+	if want := "0cd01c4c429f4d54ebffc8b9e6760688a23a6be49df1c48bb51172bc8f3cb653"; plain != want {
 		t.Errorf("digest of the defaults is %s, was %s: saved plans of the release before become stale", plain, want)
 	}
 	for _, same := range []string{
@@ -123,7 +123,7 @@ func TestSettingsDigest(t *testing.T) {
 		"OPENCTI_URL=https://o", "CONNECTOR_ID=" + id, "CONNECTOR_LIVE_STREAM_ID=" + id, "HARFANGLAB_SOURCE_LIST_NAME=x", "HARFANGLAB_REMOVE_INDICATOR=true", "HARFANGLAB_RULE_MATURITY=testing",
 		"HARFANGSYNC_VALUES_FROM=pattern", "HARFANGSYNC_HASHES=strongest", "HARFANGSYNC_DETECTION=any", "HARFANGSYNC_MIN_SCORE=0", "HARFANGSYNC_LABELS=a", "HARFANGSYNC_LABELS=a,b",
 		"HARFANGSYNC_EXCLUDE_LABELS=a", "HARFANGSYNC_MAX_TLP=RED", "HARFANGSYNC_EXCLUSIONS=a.txt", "HARFANGSYNC_EXCLUSIONS=b.txt", "HARFANGSYNC_BUILTIN_EXCLUSIONS=false",
-		"HARFANGSYNC_ANALYST_DISABLE=revert", "HARFANGSYNC_UNMANAGED=adopt", "HARFANGSYNC_POLICY=create-only", "HARFANGSYNC_SIGMA=verbatim",
+		"HARFANGSYNC_ANALYST_DISABLE=revert", "HARFANGSYNC_UNMANAGED=adopt", "HARFANGSYNC_POLICY=create-only", "HARFANGSYNC_SIGMA=verbatim", "HARFANGSYNC_BEHAVIOUR=sigma",
 	} {
 		d := digest(other)
 		if before, twice := seen[d]; twice {

@@ -177,6 +177,8 @@ func settingsOf(c *Config) []setting {
 			about: "Whether observables attached to a STIX indicator count beside its pattern."},
 		{path: "sync.sigma", kind: word(&c.Sync.Sigma, TranslateSigma, VerbatimSigma), def: TranslateSigma, shapes: true,
 			about: "Whether a Sigma rule is said in HarfangLab's own terms, without which agents ignore it, or deployed as it is written."},
+		{path: "sync.behaviour", kind: word(&c.Sync.Behaviour, NoBehaviour, SigmaBehaviour), def: NoBehaviour, shapes: true,
+			about: "Whether a STIX pattern that no list of values can say, and an event can, becomes Sigma rules of ours, in testing."},
 		{path: "sync.hashes", kind: word(&c.Sync.Hashes, AllHashes, StrongestHash), def: AllHashes, shapes: true,
 			about: "Whether each hash of one file gives a rule, or the strongest alone."},
 		{path: "sync.detection", kind: word(&c.Sync.Detection, DetectionStream, DetectionRequired, DetectionAny), def: DetectionStream, shapes: true,

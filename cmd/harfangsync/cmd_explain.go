@@ -57,9 +57,9 @@ func (p *program) explainCommand() *cli.Command {
 
 // explainPatterns answers for patterns that the user gives, by the settings where there are any.
 func (p *program) explainPatterns(e *explaining) error {
-	opts, mode := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}, config.TranslateSigma
+	opts, mode, behaviour := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}, config.TranslateSigma, config.NoBehaviour
 	if cfg, err := config.Load(p.sources()); err == nil {
-		opts, mode = patternOptions(&cfg.Sync), cfg.Sync.Sigma
+		opts, mode, behaviour = patternOptions(&cfg.Sync), cfg.Sync.Sigma, cfg.Sync.Behaviour
 	} else if p.configPath != "" {
 		return err
 	} else {
@@ -68,7 +68,7 @@ func (p *program) explainPatterns(e *explaining) error {
 	out := bufio.NewWriter(p.stdout)
 	each := func(src string) error {
 		ind := reconcile.Indicator{PatternType: e.patternType, Pattern: src}
-		return e.print(out, &explanation{src, explained(&ind, meaning(opts, mode), nil)})
+		return e.print(out, &explanation{src, explained(&ind, meaning(opts, mode, behaviour), nil)})
 	}
 	var err error
 	switch {

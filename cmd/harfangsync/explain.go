@@ -60,6 +60,9 @@ func explained(ind *reconcile.Indicator, meaning func(*reconcile.Indicator) reco
 	for _, v := range given.Values {
 		x.Rules = append(x.Rules, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value, Mapping: explainMapping(mapping, ind, "ioc", v.Type)})
 	}
+	for _, c := range given.Compiled {
+		x.Rules = append(x.Rules, explainedRule{Kind: "sigma", Name: c.Name, ID: c.ID, Text: c.Text, Notes: c.Notes, Mapping: explainMapping(mapping, ind, "sigma", "")})
+	}
 	for _, s := range given.Skips {
 		x.Skipped = append(x.Skipped, explainedSkip{s.Reason, s.Detail})
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"harfangsync/cmd/config"
@@ -61,7 +62,7 @@ func filterDigest(stream string, s *reconcile.Selection) string {
 
 // meaningDigest covers what decides which values an indicator gives.
 func meaningDigest(s *config.Sync) string {
-	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, exclude.Version(), s.Sigma, sigma.Version()))
+	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, exclude.Version(), s.Sigma+s.Behaviour, sigma.Version()))
 	return hex.EncodeToString(h[:8])
 }
 
@@ -70,12 +71,14 @@ func patternOptions(s *config.Sync) pattern.Options {
 }
 
 // meaning says what an indicator gives, by the settings of STIX patterns and of Sigma rules.
-func meaning(opts pattern.Options, sigmaMode string) func(*reconcile.Indicator) reconcile.Given {
+func meaning(opts pattern.Options, sigmaMode, behaviour string) func(*reconcile.Indicator) reconcile.Given {
 	return func(ind *reconcile.Indicator) (g reconcile.Given) {
 		switch strings.ToLower(ind.PatternType) {
 		case "stix":
 			r := pattern.Deploy(ind.Pattern, ind.Observables, opts)
-			g.Values, g.Skips = r.Values, r.Skipped
+			if g.Values, g.Skips = r.Values, r.Skipped; sayable(&g) {
+				compile(&g, ind, opts, behaviour)
+			}
 		case "sigma":
 			rule, skip := sigma.Rule{Text: ind.Pattern}, sigma.Check(ind.Pattern)
 			if skip == nil && sigmaMode == config.TranslateSigma {
@@ -86,6 +89,27 @@ func meaning(opts pattern.Options, sigmaMode string) func(*reconcile.Indicator) 
 			}
 		}
 		return g
+	}
+}
+
+// sayable says whether a pattern gives no value, and for no other reason than that a value cannot say it.
+func sayable(g *reconcile.Given) bool {
+	return len(g.Values) == 0 && len(g.Skips) > 0 && !slices.ContainsFunc(g.Skips, func(s reconcile.Skip) bool {
+		return !slices.Contains([]reconcile.Reason{reconcile.PatternAnd, reconcile.PatternNegation, reconcile.PatternOperator, reconcile.UnsupportedType}, s.Reason)
+	})
+}
+
+// compile makes Sigma rules of a pattern, or says that it could be done.
+func compile(g *reconcile.Given, ind *reconcile.Indicator, opts pattern.Options, behaviour string) {
+	rules := sigma.Compile(ind, opts.Excluded)
+	switch {
+	case len(rules) == 0:
+	case behaviour == config.SigmaBehaviour:
+		g.Compiled, g.Skips = rules, nil
+	default:
+		for i := range g.Skips {
+			g.Skips[i].Compilable = true
+		}
 	}
 }
 

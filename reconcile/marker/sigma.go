@@ -44,6 +44,10 @@ func parseRef(s string) (SigmaRef, bool) {
 	return SigmaRef{Base: m[1], Owner: m[2], Instance: m[3], Applied: ParseApplied(m[4]), Disabled: m[5] != ""}, true
 }
 
+// Compiled is the author of the Sigma rules that are made of STIX patterns. Their level is that of a score,
+// which decay moves every day, and is not compared.
+const Compiled = "harfangsync"
+
 // SigmaRule is a parsed Sigma rule.
 type SigmaRule struct {
 	ID    string // the YAML's id in lower case, "" when it has none

@@ -53,6 +53,9 @@ func (w *writer) mapping(n *yaml.Node, top bool) {
 	var pairs []pair
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
+		if top && yamltext.Resolve(k).Value == "level" && yamltext.Text(yamltext.Member(n, "author")) == Compiled {
+			continue
+		}
 		if top && yamltext.Resolve(k).Value == "references" {
 			others := otherRefs(yamltext.Resolve(v))
 			if len(others) == 0 {

@@ -73,6 +73,15 @@ func (p *printer) aside() {
 		skipped[string(s.Reason)] = append(skipped[string(s.Reason)], s.Indicator+": "+s.Detail)
 	}
 	p.tally("skipped", len(p.d.Skipped), skipped)
+	could := map[string]bool{}
+	for _, s := range p.d.Skipped {
+		if s.Compilable {
+			could[s.Indicator] = true
+		}
+	}
+	if n := len(could); n > 0 {
+		p.line("%d skipped %s could be Sigma rules of ours in testing (sync.behaviour: sigma)", n, plural(n, "indicator"))
+	}
 }
 
 func (p *printer) tally(what string, n int, byReason map[string][]string) {

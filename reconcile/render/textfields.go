@@ -14,7 +14,7 @@ func (p *printer) field(c *reconcile.Change, name string) {
 	case "content":
 		diff := contentDiff(c)
 		if len(diff) == 0 {
-			p.line("      content: only its spelling changes")
+			p.line("      content: only its spelling or our marker changes")
 		}
 		for _, l := range diff {
 			p.line("      %s", p.diffLine(l))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -206,7 +207,20 @@ func (j *Job) Want(w *reconcile.Wanted, ind *reconcile.Indicator, now time.Time)
 		w.Pass(ind, why, detail)
 		return
 	}
-	w.Add(ind, j.Meaning(ind))
+	w.Add(ind, j.given(ind))
+}
+
+// given is what an indicator gives of the kinds that take part. A STIX pattern may give Sigma rules.
+func (j *Job) given(ind *reconcile.Indicator) reconcile.Given {
+	g := j.Meaning(ind)
+	kinds := j.Policy.Included()
+	if !slices.Contains(kinds, reconcile.Sigma) {
+		g.Compiled = nil
+	}
+	if strings.EqualFold(ind.PatternType, "stix") && !slices.Contains(kinds, reconcile.IOC) {
+		g.Values, g.Skips = nil, nil
+	}
+	return g
 }
 
 // readSink reads the lists, each once more if its first read was incomplete.
@@ -288,7 +302,7 @@ func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.W
 func (j *Job) finding(ind *reconcile.Indicator, w *reconcile.Wanted, matches bool, now time.Time) reconcile.Finding {
 	f := reconcile.Finding{Indicator: *ind, Read: w.WasRead(ind.ID), Matches: matches, Values: map[reconcile.Value]bool{}}
 	f.Judged, _ = j.Selection.Judge(ind, now)
-	given := j.Meaning(ind)
+	given := j.given(ind)
 	for _, v := range given.Identities(ind) {
 		f.Values[v] = true
 	}

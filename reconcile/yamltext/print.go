@@ -81,6 +81,9 @@ func (e *editor) inline(n *yaml.Node, flow bool) string {
 
 var plainText = regexp.MustCompile(`^([A-Za-z_(]|[0-9]+ )[A-Za-z0-9_.|()*-]*( [A-Za-z0-9_.|()*-]+)*$`)
 
+// Quote is a text as a scalar in quotes.
+func Quote(s string) string { return quoted(s, yaml.SingleQuotedStyle) }
+
 // quoted is a text in the quotes of a style, in none if it needs none and had none.
 func quoted(s string, style yaml.Style) string {
 	printable := strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == '\ufeff' }) < 0

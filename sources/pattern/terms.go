@@ -1,0 +1,81 @@
+package pattern
+
+import "strings"
+
+// Comparison is one test of a term. Op is =, LIKE, MATCHES, ISSUBSET, <, <=, > or >=; != and NOT are Negated.
+// IN is = with several values, of which one has to hold.
+type Comparison struct {
+	Object  string
+	Path    string // such as parent_ref.name, hashes.MD5 or values[*].data
+	Negated bool
+	Op      string
+	Values  []string
+}
+
+var termOps = map[tokenKind]string{
+	tokEqual: "=", tokNotEqual: "=", tokIn: "=", tokLike: "LIKE", tokMatches: "MATCHES", tokIsSubset: "ISSUBSET",
+	tokLess: "<", tokLessEqual: "<=", tokGreater: ">", tokGreaterEqual: ">=",
+}
+
+// Terms is a pattern in disjunctive form: it holds of what one event shows if all comparisons of one term
+// do. ok is false for a pattern that joins several observations by anything but OR, has a qualifier, tests
+// with EXISTS or ISSUPERSET, or has too many terms.
+func Terms(src string) (terms [][]Comparison, ok bool) {
+	p, err := Parse(src)
+	if err != nil {
+		return nil, false
+	}
+	return termsOf(p.root, nil)
+}
+
+func termsOf(o *node, to [][]Comparison) (terms [][]Comparison, ok bool) {
+	switch {
+	case len(o.qualifiers) > 0:
+		return nil, false
+	case !o.bracket && o.op != opOr:
+		return nil, false
+	case !o.bracket:
+		for _, kid := range o.kids {
+			if to, ok = termsOf(kid, to); !ok {
+				return nil, false
+			}
+		}
+		return to, true
+	}
+	f := newFormula(o, false, map[string]int{})
+	if f.terms > maxTerms || len(to)+f.terms > maxTerms {
+		return nil, false
+	}
+	for n := range f.terms {
+		var term []Comparison
+		for _, a := range f.term(n, nil) {
+			op, known := termOps[a.test.op]
+			if !known || len(a.literals) == 0 {
+				return nil, false
+			}
+			c := Comparison{Object: a.test.path.object, Path: a.test.path.text(), Negated: a.test.negated != (a.test.op == tokNotEqual), Op: op}
+			for _, l := range a.literals {
+				c.Values = append(c.Values, l.text)
+			}
+			term = append(term, c)
+		}
+		to = append(to, term)
+	}
+	return to, true
+}
+
+// text is a path without its object; every index is *.
+func (p *path) text() string {
+	var b strings.Builder
+	for i, s := range p.steps {
+		switch {
+		case s.index:
+			b.WriteString("[*]")
+			continue
+		case i > 0:
+			b.WriteByte('.')
+		}
+		b.WriteString(s.text)
+	}
+	return b.String()
+}

@@ -1,0 +1,474 @@
+package sigma
+
+import (
+	"net/netip"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strconv"
+	"strings"
+
+	"harfangsync/reconcile"
+	"harfangsync/sources/pattern"
+)
+
+// What the comparisons of a path are about.
+const (
+	whole     = iota // a field's whole text
+	name             // the last part of a path
+	directory        // all of a path but the last part
+	digest
+	address
+	host // an address or a host name
+	port
+	protocol
+)
+
+// subject is the field of an event that a path of STIX speaks of, and how.
+type subject struct {
+	category, field string
+	about           int
+}
+
+// subjects are the fields for each object and path. An object whose paths name several categories gives a rule for each.
+var subjects = map[string][]subject{
+	"process:command_line":   {{"process_creation", "CommandLine", whole}},
+	"process:cwd":            {{"process_creation", "CurrentDirectory", whole}},
+	"process:name":           {{"process_creation", "Image", name}},
+	"process:image_ref.name": {{"process_creation", "Image", name}},
+	"process:image_ref.parent_directory_ref.path": {{"process_creation", "Image", directory}},
+	"process:image_ref.hashes.MD5":                {{"process_creation", "md5", digest}},
+	"process:image_ref.hashes.SHA-1":              {{"process_creation", "sha1", digest}},
+	"process:image_ref.hashes.SHA-256":            {{"process_creation", "sha256", digest}},
+	"process:parent_ref.command_line":             {{"process_creation", "ParentCommandLine", whole}},
+	"process:parent_ref.name":                     {{"process_creation", "ParentImage", name}},
+	"process:parent_ref.image_ref.name":           {{"process_creation", "ParentImage", name}},
+	"file:name":                                   {{"process_creation", "Image", name}, {"file_create", "TargetFilename", name}},
+	"file:parent_directory_ref.path":              {{"process_creation", "Image", directory}, {"file_create", "TargetFilename", directory}},
+	"file:hashes.MD5":                             {{"process_creation", "md5", digest}},
+	"file:hashes.SHA-1":                           {{"process_creation", "sha1", digest}},
+	"file:hashes.SHA-256":                         {{"process_creation", "sha256", digest}},
+	"windows-registry-key:values[*].data":         {{"registry_event", "Details", whole}},
+	"network-traffic:dst_ref.value":               {{"network_connection", "Destination", host}},
+	"network-traffic:src_ref.value":               {{"network_connection", "SourceIp", address}},
+	"network-traffic:dst_port":                    {{"network_connection", "DestinationPort", port}},
+	"network-traffic:src_port":                    {{"network_connection", "SourcePort", port}},
+	"network-traffic:protocols[*]":                {{"network_connection", "Protocol", protocol}},
+	"domain-name:value":                           {{"dns_query", "QueryName", whole}},
+	"url:value":                                   {{"url_request", "RequestUrl", whole}},
+}
+
+// clausesOf says one term for one product, for each category that can: all of its comparisons are about one
+// object there, and one of them says what is there.
+func clausesOf(term []pattern.Comparison, product string, excluded func(reconcile.Value) (string, bool)) map[string]*clause {
+	positive := false // something that is no well-known file is asked for
+	for i := range term {
+		c := &term[i]
+		if c.Object != term[0].Object || banned(c, excluded, "domain_name", "ip_both", "url", "hash") {
+			return nil
+		}
+		positive = positive || !c.Negated && !strings.ContainsAny(c.Op, "<>") && !banned(c, excluded, "filename", "filepath")
+	}
+	if !positive {
+		return nil
+	}
+	out := map[string]*clause{}
+	for _, category := range []string{"process_creation", "file_create", "registry_event", "network_connection", "dns_query", "url_request"} {
+		if known().Products[product].Categories[category] == nil {
+			continue
+		}
+		w := writer{product: product, category: category, clause: new(clause)}
+		if w.term(term) {
+			out[category] = w.clause
+		}
+	}
+	return out
+}
+
+// banned says whether a comparison asks for a value of some types that is never deployed.
+func banned(c *pattern.Comparison, excluded func(reconcile.Value) (string, bool), types ...string) bool {
+	if excluded == nil || c.Negated || c.Op != "=" {
+		return false
+	}
+	for _, v := range c.Values {
+		for _, typ := range types {
+			if canonical, err := pattern.Canonical(typ, v); err == nil {
+				if _, hit := excluded(reconcile.Value{Type: typ, Value: canonical}); hit {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// writer says the comparisons of one term.
+type writer struct {
+	product, category string
+	clause            *clause
+}
+
+const (
+	widerCase    = "wider: STIX compares with case, this rule without"
+	narrowerCase = "narrower: what differs from a value that is ruled out in case alone"
+)
+
+func (w *writer) term(term []pattern.Comparison) bool {
+	var rest []pattern.Comparison
+	var key registryKey
+	for _, c := range term {
+		if c.Object == "windows-registry-key" && (c.Path == "key" || c.Path == "values[*].name") {
+			if !key.take(c) {
+				return false
+			}
+			continue
+		}
+		rest = append(rest, c)
+	}
+	if term[0].Object == "windows-registry-key" {
+		if w.category != "registry_event" || !key.taken() {
+			return false
+		}
+		w.add("TargetObject|re", key.patterns(), false)
+		w.add("EventType", []string{"SetValue"}, false)
+		w.note("narrower: values that are not written")
+		w.note(widerCase)
+	}
+	for i := range rest {
+		if !w.comparison(&rest[i], term) {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *writer) note(text string) {
+	if !slices.Contains(w.clause.notes, text) {
+		w.clause.notes = append(w.clause.notes, text)
+	}
+}
+
+// add writes a test: beside the others, in a mapping that does not have its key yet.
+func (w *writer) add(key string, values []string, negated bool) {
+	c := w.clause
+	if negated {
+		c.without = append(c.without, map[string][]string{key: values})
+		return
+	}
+	for _, m := range c.mappings {
+		if m[key] == nil {
+			m[key] = values
+			return
+		}
+	}
+	c.mappings = append(c.mappings, map[string][]string{key: values})
+}
+
+func (w *writer) comparison(c *pattern.Comparison, term []pattern.Comparison) bool {
+	if c.Object == "network-traffic" && (c.Path == "dst_ref.type" || c.Path == "src_ref.type") {
+		return w.category == "network_connection" && typeSaid(c, term)
+	}
+	for _, s := range subjects[c.Object+":"+c.Path] {
+		if s.category != w.category {
+			continue
+		}
+		key, values, ok := w.test(s, c)
+		if !ok || !w.table(key) {
+			return false
+		}
+		w.add(key, values, c.Negated)
+		if s.about == whole || s.about == name || s.about == directory {
+			if c.Negated {
+				w.note(narrowerCase)
+			} else if c.Op != "MATCHES" {
+				w.note(widerCase)
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// table says whether agents have the field of a key.
+func (w *writer) table(key string) bool {
+	field, _, _ := strings.Cut(key, "|")
+	return known().field(w.product, w.category, field)
+}
+
+// typeSaid says whether the type of an end of a connection is that of the address or the name beside it.
+func typeSaid(c *pattern.Comparison, term []pattern.Comparison) bool {
+	end, _, _ := strings.Cut(c.Path, ".")
+	return !c.Negated && c.Op == "=" && slices.ContainsFunc(term, func(o pattern.Comparison) bool {
+		if o.Path != end+".value" || o.Negated || o.Op != "=" && o.Op != "ISSUBSET" {
+			return false
+		}
+		return !slices.ContainsFunc(o.Values, func(v string) bool {
+			addr, ok := pattern.ParseAddress(v)
+			typ := "domain-name"
+			if ok && addr.Addr().Is4() {
+				typ = "ipv4-addr"
+			} else if ok {
+				typ = "ipv6-addr"
+			}
+			return !slices.Contains(c.Values, typ)
+		})
+	})
+}
+
+// test is a comparison as a key and its values.
+func (w *writer) test(s subject, c *pattern.Comparison) (key string, values []string, ok bool) {
+	equal := c.Op == "="
+	each := func(key string, ok bool, as func(string) (string, bool)) (string, []string, bool) {
+		var out []string
+		for _, v := range c.Values {
+			text, good := as(v)
+			if !good {
+				return "", nil, false
+			}
+			out = append(out, text)
+		}
+		return key, out, ok
+	}
+	literal := func(v string) (string, bool) { return escaped(v), v != "" }
+	switch s.about {
+	case digest:
+		return each(s.field, equal, func(v string) (string, bool) { return v, isHex(v) })
+	case port:
+		ops := map[string]string{"=": "", "<": "|lt", "<=": "|lte", ">": "|gt", ">=": "|gte"}
+		op, known := ops[c.Op]
+		return each(s.field+op, known, func(v string) (string, bool) { _, err := strconv.ParseUint(v, 10, 16); return v, err == nil })
+	case protocol:
+		return each(s.field, equal, func(v string) (string, bool) { v = strings.ToLower(v); return v, v == "tcp" || v == "udp" })
+	case address, host:
+		return addressTest(s, c, each)
+	}
+	switch {
+	case c.Op == "MATCHES" && s.about == whole:
+		return each(s.field+"|re", true, func(v string) (string, bool) { _, err := regexp.Compile(v); return v, err == nil })
+	case c.Op == "MATCHES" && s.about == name:
+		return each(s.field+"|re", true, nameMatches)
+	case c.Op != "LIKE" && !equal:
+		return "", nil, false
+	case s.about == directory:
+		return each(s.field+"|re", true, func(v string) (string, bool) {
+			v = strings.TrimRight(v, `\/`)
+			return `(?i)^` + likeRegexp(v, c.Op == "LIKE", ".") + `[\\/][^\\/]*$`, v != ""
+		})
+	case s.about == name && c.Op == "LIKE":
+		return each(s.field+"|re", true, func(v string) (string, bool) {
+			return `(?i)[\\/]` + likeRegexp(v, true, `[^\\/]`) + `$`, !strings.ContainsAny(v, `\/`)
+		})
+	case s.about == name:
+		separator := "/"
+		if w.product == "windows" {
+			separator = `\`
+		}
+		return each(s.field+"|endswith", true, func(v string) (string, bool) { return escaped(separator + v), v != "" && !strings.ContainsAny(v, `\/`) })
+	case c.Op == "LIKE":
+		return each(s.field, true, func(v string) (string, bool) { return likeWildcards(v), strings.Trim(v, "%") != "" })
+	}
+	return each(s.field, true, literal)
+}
+
+// addressTest compares an end of a connection.
+func addressTest(s subject, c *pattern.Comparison, each func(string, bool, func(string) (string, bool)) (string, []string, bool)) (string, []string, bool) {
+	field := s.field
+	if s.about == host {
+		field = "DestinationIp"
+	}
+	isAddress := func(v string) (string, bool) {
+		a, err := netip.ParseAddr(v)
+		return a.Unmap().String(), err == nil
+	}
+	if key, values, ok := each(field, c.Op == "=", isAddress); ok {
+		return key, values, true
+	}
+	if c.Op == "ISSUBSET" {
+		return each(field+"|cidr", true, func(v string) (string, bool) { p, err := netip.ParsePrefix(v); return p.Masked().String(), err == nil })
+	}
+	if s.about != host || c.Op != "=" && c.Op != "LIKE" {
+		return "", nil, false
+	}
+	return each("DestinationHostname", true, func(v string) (string, bool) {
+		_, isAddr := pattern.ParseAddress(v)
+		if c.Op == "LIKE" {
+			return likeWildcards(v), strings.ContainsAny(strings.ToLower(v), "ghijklmnopqrstuvwxyz") // no address
+		}
+		return escaped(v), !isAddr && v != ""
+	})
+}
+
+func isHex(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789abcdefABCDEF") == ""
+}
+
+// escaped is a text in which no rune has a meaning of Sigma's.
+func escaped(s string) string { return sigmaText(s, false) }
+
+// likeWildcards is the pattern of a LIKE in Sigma's wildcards.
+func likeWildcards(s string) string { return sigmaText(s, true) }
+
+// sigmaText writes a text for Sigma: a backslash only has to be doubled before what it would take the
+// meaning of. like says that % and _ are wildcards.
+func sigmaText(s string, like bool) string {
+	var parts []string
+	for _, r := range s {
+		switch {
+		case like && r == '%':
+			parts = append(parts, "*")
+		case like && r == '_':
+			parts = append(parts, "?")
+		case r == '*' || r == '?':
+			parts = append(parts, `\`+string(r))
+		default:
+			parts = append(parts, string(r))
+		}
+	}
+	for i := range parts {
+		if parts[i] == `\` && i+1 < len(parts) && strings.ContainsAny(parts[i+1][:1], `*?\`) {
+			parts[i] = `\\`
+		}
+	}
+	return strings.Join(parts, "")
+}
+
+// likeRegexp is a text as a regular expression. like says that % and _ are wildcards, of one kind of rune.
+func likeRegexp(s string, like bool, one string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case like && r == '%':
+			b.WriteString(one + "*")
+		case like && r == '_':
+			b.WriteString(one)
+		default:
+			b.WriteString(regexp.QuoteMeta(string(r)))
+		}
+	}
+	return b.String()
+}
+
+// nameMatches makes of an expression for a name one for a path that ends in such a name. Only what names the
+// beginning and the end at its ends can be moved.
+func nameMatches(v string) (string, bool) {
+	re, err := syntax.Parse(v, syntax.Perl)
+	if err != nil {
+		return "", false
+	}
+	parts := []*syntax.Regexp{re}
+	if re.Op == syntax.OpConcat {
+		parts = slices.Clone(re.Sub)
+	}
+	before, after := `[\\/][^\\/]*`, `[^\\/]*$`
+	if len(parts) > 0 && parts[0].Op == syntax.OpBeginText {
+		parts, before = parts[1:], `[\\/]`
+	}
+	if n := len(parts); n > 0 && parts[n-1].Op == syntax.OpEndText {
+		parts, after = parts[:n-1], `$`
+	}
+	var b strings.Builder
+	for _, p := range parts {
+		if !withoutSeparators(p) {
+			return "", false
+		}
+		if p.Op == syntax.OpAlternate {
+			b.WriteString("(?:" + p.String() + ")")
+			continue
+		}
+		b.WriteString(p.String())
+	}
+	return before + b.String() + after, b.Len() > 0
+}
+
+// withoutSeparators keeps an expression from matching a separator of a path, and says whether it can.
+func withoutSeparators(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpBeginText, syntax.OpEndText, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return false
+	case syntax.OpLiteral:
+		return !slices.Contains(re.Rune, '/') && !slices.Contains(re.Rune, '\\')
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		re.Op, re.Rune = syntax.OpCharClass, []rune{0, '.', '0', '[', ']', 0x10ffff}
+	case syntax.OpCharClass:
+		var kept []rune
+		for i := 0; i+1 < len(re.Rune); i += 2 {
+			from := re.Rune[i]
+			for _, gap := range []rune{'/', '\\'} {
+				if from <= gap && gap <= re.Rune[i+1] {
+					if from < gap {
+						kept = append(kept, from, gap-1)
+					}
+					from = gap + 1
+				}
+			}
+			if from <= re.Rune[i+1] {
+				kept = append(kept, from, re.Rune[i+1])
+			}
+		}
+		re.Rune = kept
+		return len(kept) > 0
+	}
+	for _, sub := range re.Sub {
+		if !withoutSeparators(sub) {
+			return false
+		}
+	}
+	return true
+}
+
+// registryKey gathers what a term says of a key and the name of a value.
+type registryKey struct{ key, name *pattern.Comparison }
+
+func (k *registryKey) take(c pattern.Comparison) bool {
+	at := &k.key
+	if c.Path != "key" {
+		at = &k.name
+	}
+	if c.Negated || c.Op != "=" && c.Op != "LIKE" || *at != nil || slices.Contains(c.Values, "") {
+		return false
+	}
+	*at = &c
+	return true
+}
+
+func (k *registryKey) taken() bool { return k.key != nil || k.name != nil }
+
+// patterns are expressions for the whole path of a value.
+func (k *registryKey) patterns() []string {
+	names := []string{`\\[^\\]*`}
+	if k.name != nil {
+		names = nil
+		for _, v := range k.name.Values {
+			names = append(names, `\\`+likeRegexp(v, k.name.Op == "LIKE", `[^\\]`))
+		}
+	}
+	keys := []string{".*"}
+	if k.key != nil {
+		keys = nil
+		for _, v := range k.key.Values {
+			keys = append(keys, hive(v, k.key.Op == "LIKE"))
+		}
+	}
+	var out []string
+	for _, key := range keys {
+		for _, name := range names {
+			out = append(out, `(?i)^`+key+name+`$`)
+		}
+	}
+	return out
+}
+
+var hives = [][2]string{{"HKEY_LOCAL_MACHINE", "HKLM"}, {"HKEY_CURRENT_USER", "HKCU"}, {"HKEY_USERS", "HKU"}, {"HKEY_CLASSES_ROOT", "HKCR"}, {"HKEY_CURRENT_CONFIG", "HKCC"}}
+
+// hive is a key as an expression, its hive in both spellings. The hive is no part of what a LIKE reads.
+func hive(key string, like bool) string {
+	first, rest, _ := strings.Cut(key, `\`)
+	for _, h := range hives {
+		if strings.EqualFold(first, h[0]) || strings.EqualFold(first, h[1]) {
+			return "(" + h[0] + "|" + h[1] + `)\\` + likeRegexp(strings.TrimRight(rest, `\`), like, ".")
+		}
+	}
+	return likeRegexp(strings.TrimRight(key, `\`), like, ".")
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
