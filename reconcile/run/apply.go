@@ -35,6 +35,8 @@ type Item struct {
 	Outcome Outcome           `json:"result"`
 	Error   string            `json:"error,omitempty"` // the way out, for what was not applied; a note for what was
 	Change  *reconcile.Change `json:"-"`
+
+	did effect
 }
 
 // ItemOf is what became of a change.
@@ -119,7 +121,6 @@ type applying struct {
 
 	mu      sync.Mutex
 	done    int
-	ids     map[int]string // rows that creates made, by item
 	refused []reconcile.Refusal
 	cleared []reconcile.Key // rules whose earlier refusal is over
 	stopped []reconcile.Key // rules that we disabled and could not mark
@@ -200,29 +201,23 @@ func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
 // attempt carries out one change and files the result.
 func (a *applying) attempt(i int) {
 	it := &a.report.Items[i]
-	id, note, err := a.job.apply(a.requests, it.Change, a.plan.Lists[it.Change.Kind], a.leaving(it.Change.Kind))
+	did, err := a.job.apply(a.requests, it.Change, a.plan.Lists[it.Change.Kind], a.leaving(it.Change.Kind))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.done++
 	if a.job.Progress != nil {
 		a.job.Progress.Writing(a.done, len(a.report.Items))
 	}
-	it.Error = note
+	it.did, it.Error = did, did.note
 	if err == nil {
 		it.Outcome = Applied
 		a.breaker.success()
 		a.cleared = append(a.cleared, it.Change.Key)
-		switch {
-		case note == disabledInstead: // the delete is not tried again, now that its row is out of force
-			a.refused = append(a.refused, reconcile.Refusal{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: note, At: a.job.Now().Truncate(time.Second)})
-		case note != "":
-			a.stopped = append(a.stopped, it.Change.Key)
+		if did.disabled { // the delete is not tried again, now that its row is out of force
+			a.refused = append(a.refused, reconcile.Refusal{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: did.note, At: a.job.Now().Truncate(time.Second)})
 		}
-		if id != "" {
-			if a.ids == nil {
-				a.ids = map[int]string{}
-			}
-			a.ids[i] = id
+		if did.unmarked {
+			a.stopped = append(a.stopped, it.Change.Key)
 		}
 		return
 	}

@@ -178,6 +178,32 @@ func TestARuleThatCannotBeDeletedIsDisabledAndComesBack(t *testing.T) {
 	}
 }
 
+// The same of a server that does not take our word for why it is disabled either.
+func TestARuleThatCanNeitherBeDeletedNorMarkedComesBack(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{sigma("s", ruleA)}}, newSink()
+	j := job(t, src, snk)
+	j.Policy.Remove = true
+	j.Limits.SourceShrink = 100
+	j.Overrides.AllowEmpty = true
+	syncAll(t, j)
+	there := src.read
+	src.read, src.known = nil, map[string]reconcile.Indicator{}
+	updates := 0
+	snk.fail = func(what, _ string) error {
+		if updates += strings.Count(what, "update"); what == "delete" || what == "update" && updates == 1 {
+			return &fault{reconcile.Fault{Linked: what == "delete", Verdict: true, Words: "no"}}
+		}
+		return nil
+	}
+	if got := brief(apply(t, j, plan(t, j), false)); !cmp.Equal(got, []string{"- sigma name of s applied"}) || snk.rows[0].Enabled {
+		t.Errorf("%q, enabled %t", got, snk.rows[0].Enabled)
+	}
+	src.read, src.known = there, nil
+	if p := plan(t, j); !cmp.Equal(changes(p), []string{"* sigma name of s indicator_back"}) {
+		t.Errorf("when it is back: %q", changes(p))
+	}
+}
+
 func TestAnIDThatAnotherListHoldsIsASkipFromThenOn(t *testing.T) {
 	src, snk := &source{read: []reconcile.Indicator{sigma("s", ruleA)}}, newSink()
 	snk.fail = func(what, _ string) error {

@@ -9,22 +9,26 @@ import (
 	"harfangsync/reconcile"
 )
 
-// apply carries out one change. id is the row that a create made, when the server names it; note is
-// for the report of a change that was done in another way than planned.
-//
-// leaving says whether the plan is about to remove a row.
-func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *reconcile.List, leaving func(id string) bool) (id, note string, err error) {
+// effect is how a change was made.
+type effect struct {
+	id       string // the row that a create made, when the server names it
+	note     string // for the report, of what was done in another way than planned
+	disabled bool   // instead of deleted
+	unmarked bool   // disabled without a word in the row that we did it
+}
+
+// apply carries out one change. leaving says whether the plan is about to remove a row.
+func (j *Job) apply(ctx context.Context, ch *reconcile.Change, list *reconcile.List, leaving func(id string) bool) (did effect, err error) {
 	switch ch.Action {
 	case reconcile.Create:
-		id, err = j.create(ctx, ch, list, leaving)
-		return id, "", err
+		did.id, err = j.create(ctx, ch, list, leaving)
+		return did, err
 	case reconcile.Delete:
 		return j.remove(ctx, ch)
 	case reconcile.Disable:
-		note, err = j.disable(ctx, ch)
-		return "", note, err
+		return j.disable(ctx, ch)
 	}
-	return "", "", j.update(ctx, ch, ch.ID)
+	return did, j.update(ctx, ch, ch.ID)
 }
 
 // create makes a rule. "Already exists" counts as success only if the row carries our marker: then
@@ -240,36 +244,37 @@ func patchOf(ch *reconcile.Change) reconcile.Patch {
 
 // disable takes a rule out of force and notes why. A server that refuses the note still takes the
 // rule out of force.
-func (j *Job) disable(ctx context.Context, ch *reconcile.Change) (note string, err error) {
+func (j *Job) disable(ctx context.Context, ch *reconcile.Change) (did effect, err error) {
 	err = j.patch(ctx, ch.Kind, ch.ID, patchOf(ch))
 	if err == nil {
-		return "", nil
+		return did, nil
 	}
 	f := reconcile.FaultOf(err)
 	switch {
 	case f.Missing:
-		return "", fmt.Errorf("%w: the row is gone", reconcile.ErrConflict)
+		return did, fmt.Errorf("%w: the row is gone", reconcile.ErrConflict)
 	case f.Verdict:
 		off := false
-		return "disabled without a note of why, which was refused: " + f.Words, j.Sink.Update(ctx, ch.Kind, ch.ID, reconcile.Patch{Enabled: &off})
+		did = effect{unmarked: true, note: "disabled without a note of why, which was refused: " + f.Words}
+		return did, j.Sink.Update(ctx, ch.Kind, ch.ID, reconcile.Patch{Enabled: &off})
 	}
-	return "", err
+	return did, err
 }
 
 // remove deletes a row. One that a correlation uses cannot be deleted, so it is disabled.
-func (j *Job) remove(ctx context.Context, ch *reconcile.Change) (id, note string, err error) {
+func (j *Job) remove(ctx context.Context, ch *reconcile.Change) (did effect, err error) {
 	err = j.Sink.Delete(ctx, ch.Kind, ch.ID)
 	if err == nil || !reconcile.FaultOf(err).Linked {
-		return "", "", err
+		return did, err
 	}
 	if !ch.Before.Enabled {
-		return "", "", err // the verdict is remembered, and the row is held from now on
+		return did, err // the verdict is remembered, and the row is held from now on
 	}
 	instead := ch.AsDisable(j.Policy)
-	if _, err2 := j.disable(ctx, &instead); err2 != nil {
-		return "", "", errors.Join(err, err2)
+	did, err2 := j.disable(ctx, &instead)
+	if err2 != nil {
+		return did, errors.Join(err, err2)
 	}
-	return "", disabledInstead, nil
+	did.disabled, did.note = true, "a correlation uses it, so it was disabled instead of deleted"
+	return did, nil
 }
-
-const disabledInstead = "a correlation uses it, so it was disabled instead of deleted"
