@@ -104,9 +104,7 @@ func newRows(expect int) *reconcile.Rows {
 // sets are both sides in memory, in sync.
 func sets(n int) (*reconcile.Wanted, *reconcile.Rows, error) {
 	w, rows := reconcile.NewWanted(n), newRows(n)
-	i := 0
 	err := eachRow(n, func(ind reconcile.Indicator, row reconcile.Row) error {
-		i++
 		w.Add(&ind, reconcile.Given{Values: []reconcile.Value{{Type: row.Type, Value: row.Value}}})
 		rows.Add(&row)
 		return nil

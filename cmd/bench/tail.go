@@ -80,10 +80,10 @@ func (t *tailing) cpuTime() (time.Duration, error) {
 
 func eventValue(i int) string { return fmt.Sprintf("event-%d.stream.example", i+1_000_000_000) }
 
-// event creates one indicator, which the stream tells.
-func (p *platform) event(from int, more ...int) error {
+// event creates indicators, which the stream tells.
+func (p *platform) event(numbers ...int) error {
 	all := []map[string]any{}
-	for _, i := range append([]int{from}, more...) {
+	for _, i := range numbers {
 		all = append(all, map[string]any{
 			"name": fmt.Sprintf("event %d", i), "pattern": "[domain-name:value = '" + eventValue(i) + "']", "pattern_type": "stix",
 			"x_opencti_detection": true, "x_opencti_score": 80,
@@ -188,7 +188,7 @@ func (b *bench) latency(ctx context.Context, p *platform, t *tailing, what strin
 			numbers = append(numbers, at+i*per+k)
 			sent[eventValue(at+i*per+k)] = now
 		}
-		if err := p.event(numbers[0], numbers[1:]...); err != nil {
+		if err := p.event(numbers...); err != nil {
 			return err
 		}
 		// The next event comes when this one is through, so that each waits for its own quiet time.
@@ -227,7 +227,7 @@ func (b *bench) flood(ctx context.Context, p *platform, t *tailing) error {
 	for i := range n {
 		numbers = append(numbers, 1_000_000+i)
 	}
-	if err := p.event(numbers[0], numbers[1:]...); err != nil {
+	if err := p.event(numbers...); err != nil {
 		return err
 	}
 	if err := p.reach(ctx, t, before+n); err != nil {

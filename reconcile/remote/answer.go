@@ -88,26 +88,14 @@ var tolerant = json.JoinOptions(json.MatchCaseInsensitiveNames(true), jsontext.A
 // ErrNotJSON says that a text is no JSON, or cut.
 var ErrNotJSON = errors.New("no JSON, or cut")
 
-// MisfitError is JSON that does not fit into what it is decoded to.
-type MisfitError struct {
-	Kind   string // of the JSON value: object, array, string, number, boolean or null
-	Member string // where it stands, "" at the top
-	Err    error
-}
+// MisfitError says what of a JSON text does not fit into what it is decoded to, in the API's words and not
+// in Go's.
+type MisfitError string
 
-// Error says it in the API's words and not in Go's.
-func (e *MisfitError) Error() string {
-	switch {
-	case e.Err != nil:
-		return e.Err.Error()
-	case e.Member == "":
-		return "a JSON " + e.Kind + " where an object is due"
-	}
-	return fmt.Sprintf("a JSON %s in member %s", e.Kind, e.Member)
-}
+func (e MisfitError) Error() string { return string(e) }
 
 // Decode sets the value that into points to from a JSON text, of which nothing is kept. It is one pass,
-// several times as fast as encoding/json's two. Its error is ErrNotJSON or a *MisfitError.
+// several times as fast as encoding/json's two. Its error is ErrNotJSON or a MisfitError.
 func Decode(text []byte, into any) error {
 	reflect.ValueOf(into).Elem().SetZero() // an earlier attempt may have left something
 	err := json.Unmarshal(text, into, tolerant)
@@ -118,9 +106,15 @@ func Decode(text []byte, into any) error {
 	if !ok || !Valid(text) {
 		return ErrNotJSON
 	}
-	misfit := &MisfitError{Err: e.Err, Member: strings.ReplaceAll(strings.Trim(string(e.JSONPointer), "/"), "/", ".")}
-	misfit.Kind = map[jsontext.Kind]string{'{': "object", '[': "array", '"': "string", '0': "number", 't': "boolean", 'f': "boolean", 'n': "null"}[e.JSONKind]
-	return misfit
+	kind := map[jsontext.Kind]string{'{': "object", '[': "array", '"': "string", '0': "number", 't': "boolean", 'f': "boolean", 'n': "null"}[e.JSONKind]
+	member := strings.ReplaceAll(strings.Trim(string(e.JSONPointer), "/"), "/", ".")
+	switch {
+	case e.Err != nil:
+		return MisfitError(e.Err.Error())
+	case member == "":
+		return MisfitError("a JSON " + kind + " where an object is due")
+	}
+	return MisfitError(fmt.Sprintf("a JSON %s in member %s", kind, member))
 }
 
 // Valid says whether a text is one JSON value.

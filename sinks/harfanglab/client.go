@@ -182,7 +182,7 @@ func (c *Client) judge(r *call, resp *resty.Response, body []byte) ([]byte, *Err
 		if err == nil {
 			return nil, nil
 		}
-		if misfit, ok := errors.AsType[*remote.MisfitError](err); ok {
+		if misfit, ok := errors.AsType[remote.MisfitError](err); ok {
 			return nil, shapeError(r.path, misfit.Error())
 		}
 		e.Words, e.Shape, e.Unsure, e.again = c.secrets.Hide(err.Error()), true, !r.repeatable, r.repeatable

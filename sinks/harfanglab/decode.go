@@ -82,21 +82,22 @@ func (p *page[T]) more() bool {
 // wireRule is what is read of a rule of any kind. Members of no interest are skipped, unknown values
 // kept as text.
 type wireRule struct {
-	ID          text  `json:"id"`
-	SourceID    text  `json:"source_id"`
-	Created     loose `json:"creation_date"`
-	Type        loose `json:"type"`
-	Value       loose `json:"value"`
-	Description loose `json:"description"`
-	Comment     loose `json:"comment"`
-	Name        loose `json:"name"`
-	RuleID      text  `json:"rule_id"`
-	Content     loose `json:"content"`
-	Enabled     *bool `json:"enabled"`
-	GlobalState loose `json:"global_state"`
-	HLStatus    loose `json:"hl_status"`
-	Level       loose `json:"rule_level_override"`
-	Confidence  loose `json:"rule_confidence_override"`
+	ID          text        `json:"id"`
+	SourceID    text        `json:"source_id"`
+	Created     loose       `json:"creation_date"`
+	Type        loose       `json:"type"`
+	Value       loose       `json:"value"`
+	Description loose       `json:"description"`
+	Comment     loose       `json:"comment"`
+	Name        loose       `json:"name"`
+	RuleID      text        `json:"rule_id"`
+	Content     loose       `json:"content"`
+	Enabled     *bool       `json:"enabled"`
+	GlobalState loose       `json:"global_state"`
+	HLStatus    loose       `json:"hl_status"`
+	Level       loose       `json:"rule_level_override"`
+	Confidence  loose       `json:"rule_confidence_override"`
+	RuleNames   many[loose] `json:"rule_names"` // in a YARA file; some managers leave them out
 }
 
 // foreign says that the rule belongs to another list. A rule that does not name its list is taken to

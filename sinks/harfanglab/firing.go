@@ -39,15 +39,9 @@ func (c *Client) Rule(ctx context.Context, k reconcile.Kind, id string) (*reconc
 	return &reconcile.Located{Row: row, List: string(w.SourceID)}, nil
 }
 
-// wireYARA is a YARA file with the names of the rules in it, which some managers leave out.
-type wireYARA struct {
-	wireRule
-	RuleNames many[loose] `json:"rule_names"`
-}
-
 // holds says whether a rule is in the file: by the names that the manager read, else by those in the
 // text.
-func (w *wireYARA) holds(rule string) bool {
+func (w *wireRule) holds(rule string) bool {
 	if slices.Contains(texts(w.RuleNames), rule) {
 		return true
 	}
@@ -103,7 +97,7 @@ func (c *Client) YARAByRule(ctx context.Context, list, ruleName string) ([]recon
 func (c *Client) filesWith(ctx context.Context, list, ruleName string, filter url.Values) (found []reconcile.Located, err error) {
 	pages := 0
 	var unread error
-	_, err = each(ctx, c, rulePath(reconcile.YARA), filter, nil, func(files []wireYARA) error {
+	_, err = each(ctx, c, rulePath(reconcile.YARA), filter, nil, func(files []wireRule) error {
 		for i := range files {
 			w := &files[i]
 			if list != "" && w.foreign(list) || !w.holds(ruleName) {

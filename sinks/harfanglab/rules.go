@@ -128,11 +128,10 @@ func (c *Client) Create(ctx context.Context, list string, r reconcile.Row) (id s
 
 // wireEntry is one entry of the status list (contract harfanglab-api 4.4).
 type wireEntry struct {
-	ID      text            `json:"id"`
-	Status  *bool           `json:"status"`
-	Code    loose           `json:"code"`
-	Content loose           `json:"content"`
-	Errors  json.RawMessage `json:"errors"`
+	ID      text  `json:"id"`
+	Status  *bool `json:"status"`
+	Code    loose `json:"code"`
+	Content loose `json:"content"`
 }
 
 // created judges the answer of a creation: a bare object with an id, or a list of entries of which

@@ -116,7 +116,7 @@ func (c *Client) errorOf(r request, err error) *Error {
 	var e Error
 	if known, ok := errors.AsType[*Error](err); ok {
 		e = *known
-	} else if misfit, ok := errors.AsType[*remote.MisfitError](err); ok {
+	} else if misfit, ok := errors.AsType[remote.MisfitError](err); ok {
 		// A whole GraphQL answer whose members have other types: asking again gives the same.
 		e = Error{Status: http.StatusOK, Shape: true, Permanent: true, Message: "an answer of another shape: " + misfit.Error(), Err: misfit}
 	} else {
