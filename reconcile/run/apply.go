@@ -35,8 +35,6 @@ type Item struct {
 	Outcome Outcome           `json:"result"`
 	Error   string            `json:"error,omitempty"` // the way out, for what was not applied; a note for what was
 	Change  *reconcile.Change `json:"-"`
-
-	did effect
 }
 
 // ItemOf is what became of a change.
@@ -75,7 +73,7 @@ func (r *Report) Clean() bool {
 // end every touched row is read again (G8). recheck verifies first that the rows still are what the
 // plan saw. Refused texts and, after a clean run, the last good run are remembered.
 func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, error) {
-	a := &applying{job: j, plan: p, report: &Report{Items: make([]Item, len(p.Plan.Changes))}, removals: map[string]bool{}, breaker: breaker{limit: j.Limits.Failures}}
+	a := &applying{job: j, plan: p, report: &Report{Items: make([]Item, len(p.Plan.Changes))}, did: make([]effect, len(p.Plan.Changes)), removals: map[string]bool{}, breaker: breaker{limit: j.Limits.Failures}}
 	for i := range p.Plan.Changes {
 		ch := &p.Plan.Changes[i]
 		a.report.Items[i] = ItemOf(ch, NotAttempted, "")
@@ -121,6 +119,7 @@ type applying struct {
 
 	mu      sync.Mutex
 	done    int
+	did     []effect // by item
 	refused []reconcile.Refusal
 	cleared []reconcile.Key // rules whose earlier refusal is over
 	stopped []reconcile.Key // rules that we disabled and could not mark
@@ -208,7 +207,7 @@ func (a *applying) attempt(i int) {
 	if a.job.Progress != nil {
 		a.job.Progress.Writing(a.done, len(a.report.Items))
 	}
-	it.did, it.Error = did, did.note
+	a.did[i], it.Error = did, did.note
 	if err == nil {
 		it.Outcome = Applied
 		a.breaker.success()

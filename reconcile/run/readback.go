@@ -64,7 +64,7 @@ func (a *applying) tellUnkept() {
 func (a *applying) touched() []int {
 	var list []int
 	for i := range a.report.Items {
-		if it := &a.report.Items[i]; it.Outcome == Applied && !it.did.disabled {
+		if it := &a.report.Items[i]; it.Outcome == Applied && !a.did[i].disabled {
 			list = append(list, i)
 		}
 	}
@@ -170,7 +170,7 @@ func (a *applying) rowID(i int) string {
 	if id := a.report.Items[i].Change.ID; id != "" {
 		return id
 	}
-	return a.report.Items[i].did.id
+	return a.did[i].id
 }
 
 // readList finds rows in a whole list and says how many the list has.

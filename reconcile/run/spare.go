@@ -18,7 +18,7 @@ func (a *applying) spare() {
 		switch {
 		case ch.Action.Removal():
 		case ch.Action == reconcile.Create && it.Outcome == Applied:
-			rows[ch.Kind.String()+it.did.id] = true
+			rows[ch.Kind.String()+a.did[i].id] = true
 		case it.Outcome != Applied && (ch.Before == nil || !ch.Before.Enabled): // it was to come into force
 			pending[ch.Key] = true
 			for _, o := range ch.Owners {
