@@ -70,12 +70,13 @@ func (a *atom) typed(address string, typ literal) (reconcile.Value, *ValueError)
 }
 
 // hashesOf gives the hash tests of a conjunction that identifies one file, nil for any other: all
-// tests are equalities on one object, and no algorithm has two values.
+// tests are equalities on one file or artifact or on the image of one process, and no algorithm has two
+// values. A command line or a user is no property of the image: of such an AND the hash is one half.
 func hashesOf(atoms []*atom) []*atom {
 	var hashes []*atom
 	texts := make(map[string]string) // by algorithm
 	for _, a := range atoms {
-		if a.verdict != equal || a.test.path.object != atoms[0].test.path.object {
+		if p := &a.test.path; a.verdict != equal || p.object != atoms[0].test.path.object || p.object == "process" && !p.begins("image_ref") {
 			return nil
 		}
 		if a.meaning != hashPath {

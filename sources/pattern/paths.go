@@ -83,10 +83,13 @@ func (p *path) meaning() (meaning, algorithm) {
 
 // is reports whether the path consists of exactly these properties.
 func (p *path) is(keys ...string) bool {
-	return len(p.steps) == len(keys) && p.begins(keys)
+	return len(p.steps) == len(keys) && p.begins(keys...)
 }
 
-func (p *path) begins(keys []string) bool {
+func (p *path) begins(keys ...string) bool {
+	if len(p.steps) < len(keys) {
+		return false
+	}
 	for i, key := range keys {
 		if p.steps[i].index || p.steps[i].text != key {
 			return false
@@ -98,7 +101,7 @@ func (p *path) begins(keys []string) bool {
 // hash reads a path that ends in the name of an algorithm.
 func (p *path) hash(keys ...string) (meaning, algorithm) {
 	n := len(keys)
-	if len(p.steps) != n+1 || p.steps[n].index || !p.begins(keys) {
+	if len(p.steps) != n+1 || p.steps[n].index || !p.begins(keys...) {
 		return otherPath, 0
 	}
 	return hashPath, parseAlgorithm(p.steps[n].text)
