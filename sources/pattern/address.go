@@ -16,6 +16,22 @@ const (
 
 var mappedIPv4 = netip.MustParsePrefix("::ffff:0:0/96")
 
+// translated are the ranges of IPv6 whose addresses stand for addresses of IPv4. broadest is how many bits
+// a network in one has to fix, so that it stands for none that is broader than a rule may be. 2002::/16 (6to4) needs no line: it does so
+// with the 32 bits that every rule fixes.
+var translated = []struct {
+	prefix   netip.Prefix
+	broadest int
+	what     string
+}{
+	{netip.MustParsePrefix("::/96"), 96 + broadestIPv4, "IPv4-compatible, RFC 4291"},
+	{mappedIPv4, 96 + broadestIPv4, "IPv4-mapped, RFC 4291"},
+	{netip.MustParsePrefix("::ffff:0:0:0/96"), 96 + broadestIPv4, "IPv4-translated, RFC 2765"},
+	{netip.MustParsePrefix("64:ff9b::/96"), 96 + broadestIPv4, "NAT64, RFC 6052"},
+	{netip.MustParsePrefix("64:ff9b:1::/48"), 96 + broadestIPv4, "local NAT64, RFC 8215"},
+	{netip.MustParsePrefix("2001::/32"), 64, "Teredo, RFC 4380"}, // behind 64 bits stand the clients
+}
+
 // ParseAddress reads an address or a CIDR: masked, IPv4 taken out of IPv4-mapped IPv6, a lone
 // address as its full-length prefix. It refuses zones, ports, brackets and leading zeros.
 func ParseAddress(s string) (netip.Prefix, bool) {
@@ -56,8 +72,10 @@ func canonicalAddress(s string) (string, *ValueError) {
 	if p.Bits() < broadestIPv6 {
 		return text, &ValueError{reconcile.TooBroad, "the network is broader than /32"}
 	}
-	if p.Bits() < mappedIPv4.Bits() && p.Overlaps(mappedIPv4) {
-		return text, &ValueError{reconcile.TooBroad, "the network holds all of IPv4"}
+	for _, t := range translated {
+		if p.Bits() < t.broadest && p.Overlaps(t.prefix) {
+			return text, &ValueError{reconcile.TooBroad, "the network stands for IPv4 networks broader than /16: " + t.what}
+		}
 	}
 	return text, nil
 }

@@ -62,7 +62,7 @@ func (a *atom) typed(address string, typ literal) (reconcile.Value, *ValueError)
 		if a.verdict == subset {
 			return v, refuse(reconcile.PatternOperator)
 		}
-		v.Type = DomainName
+		return hostValue(lit.text, address)
 	default:
 		return v, refuse(reconcile.UnsupportedType)
 	}

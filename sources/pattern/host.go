@@ -3,6 +3,7 @@ package pattern
 import (
 	"net/netip"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
@@ -28,10 +29,15 @@ func canonicalDomain(s string) (string, *ValueError) {
 		if strings.IndexByte(s, '.') < 0 {
 			return "", invalid("a domain name has a dot")
 		}
+		if strings.ContainsFunc(s, noDomain) {
+			return "", invalid("a domain name holds no blank and none of / : * [")
+		}
 		return s, nil
 	}
 	return "", invalid("the domain name has no stable form")
 }
+
+func noDomain(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("/:*[", r) }
 
 // canonicalHost gives a host in lower case and in punycode. A name that IDNA refuses stays as it is
 // but for case: the manager would take it.

@@ -78,18 +78,20 @@ func (d *deployer) observable(o *reconcile.Observable, names bool) {
 	case "StixFile", "Artifact":
 		d.fileObservable(o, names)
 	case "Domain-Name", "Hostname":
-		d.observed(o, reconcile.Value{Type: DomainName, Value: o.Value})
+		v, err := hostValue(o.Value, BothIP)
+		d.observed(o, v, err)
 	case "IPv4-Addr", "IPv6-Addr":
-		d.observed(o, reconcile.Value{Type: BothIP, Value: o.Value})
+		v, err := canonicalOf(reconcile.Value{Type: BothIP, Value: o.Value})
+		d.observed(o, v, err)
 	case "Url":
-		d.observed(o, reconcile.Value{Type: URL, Value: o.Value})
+		v, err := canonicalOf(reconcile.Value{Type: URL, Value: o.Value})
+		d.observed(o, v, err)
 	default:
 		d.skip(reconcile.UnsupportedType, observableSubject(o, o.Value), causes[reconcile.UnsupportedType])
 	}
 }
 
-func (d *deployer) observed(o *reconcile.Observable, as reconcile.Value) {
-	v, err := canonicalOf(as)
+func (d *deployer) observed(o *reconcile.Observable, v reconcile.Value, err *ValueError) {
 	d.value(v, err, func() string { return observableSubject(o, v.Value) })
 }
 
@@ -100,7 +102,7 @@ func (d *deployer) fileObservable(o *reconcile.Observable, names bool) {
 	if len(hashes) == 0 && len(rest) == 0 {
 		if names && o.Type == "StixFile" && strings.TrimSpace(o.Name) != "" {
 			v, err := fileValue(o.Name)
-			d.value(v, err, func() string { return observableSubject(o, v.Value) })
+			d.observed(o, v, err)
 		}
 		return
 	}

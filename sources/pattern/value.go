@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -59,6 +60,9 @@ func canonical(typ, value string) (string, *ValueError) {
 	if err := checkText(value); err != nil {
 		return "", err
 	}
+	if defanged(typ, value) {
+		return "", invalid("the value is defanged: nothing on the wire is spelt so")
+	}
 	switch typ {
 	case Hash:
 		return canonicalHash(value)
@@ -84,6 +88,31 @@ func checkText(s string) *ValueError {
 	}
 	return nil
 }
+
+// defanged reports a value of the network that was made harmless for people, such as hxxp://evil[.]example.
+// Of a URL only what comes before its path is looked at: brackets are common behind.
+func defanged(typ, s string) bool {
+	switch typ {
+	case URL:
+		if s = strings.ToLower(s); strings.HasPrefix(s, "hxx") || strings.HasPrefix(s, "h**p") {
+			return true
+		}
+		host := 0
+		if i := strings.IndexByte(s, '/'); i >= 0 && strings.HasPrefix(s[i:], "//") {
+			host = i + len("//")
+		}
+		if i := strings.IndexAny(s[host:], `/?#\`); i >= 0 {
+			s = s[:host+i]
+		}
+	case DomainName, SourceIP, DestIP, BothIP:
+	default:
+		return false
+	}
+	return slices.ContainsFunc(fangs, func(mark string) bool { return strings.Contains(s, mark) })
+}
+
+// fangs are what stands for a dot or a colon where somebody took care.
+var fangs = []string{"[.", ".]", "(.)", "{.}", "[dot]", "(dot)", "[:]", "[://"}
 
 func canonicalHash(s string) (string, *ValueError) {
 	if !allHex(s) {

@@ -27,7 +27,7 @@ func (a *atom) value(lit literal) (reconcile.Value, *ValueError) {
 	case destPath:
 		as.Type = a.endpoint(DestIP, lit.text)
 	case domainPath:
-		as.Type = DomainName
+		return hostValue(lit.text, BothIP)
 	case urlPath:
 		as.Type = URL
 	case fileNamePath:
@@ -44,6 +44,18 @@ func (a *atom) endpoint(address, value string) string {
 		return address
 	}
 	return DomainName
+}
+
+// hostValue gives the rule for a domain or host name; one that is an address gives the address, as the
+// type that is named.
+func hostValue(name, address string) (reconcile.Value, *ValueError) {
+	text := strings.TrimRight(strings.TrimSpace(name), ".")
+	if looksLikeAddress(text) && !strings.Contains(text, "/") {
+		if _, ok := ParseAddress(text); ok {
+			return canonicalOf(reconcile.Value{Type: address, Value: text})
+		}
+	}
+	return canonicalOf(reconcile.Value{Type: DomainName, Value: name})
 }
 
 // canonicalOf gives a value in canonical form, or as it is with an error.
