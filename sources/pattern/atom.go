@@ -2,8 +2,12 @@ package pattern
 
 import "strings"
 
-// maxTerms bounds the disjunctive form of one observation. It is counted before it is built.
-const maxTerms = 1000
+// maxTerms bounds the disjunctive form of one AND, which multiplies, and maxTermsOfAll those of a whole pattern,
+// which may come from anybody. They are counted before they are built. What does not multiply has no bound.
+const (
+	maxTerms      = 1000
+	maxTermsOfAll = 100 * maxTerms
+)
 
 // verdict says whether a test, taken alone, names values.
 type verdict uint8
@@ -20,7 +24,7 @@ const (
 type atom struct {
 	test      *test
 	literals  []literal
-	id        int    // equal atoms of an observation share one; set below an AND only
+	id        int    // equal atoms of an AND share one; set below an AND only
 	text      string // printed; set below an AND only
 	meaning   meaning
 	algorithm algorithm

@@ -52,6 +52,7 @@ type deployer struct {
 	result  Result
 	seen    map[reconcile.Value]struct{} // values deployed, once there are many
 	skipped map[skipped]struct{}         // values skipped
+	terms   int                          // of all ANDs that multiply
 	track   bool                         // observables follow: files are wanted
 	files   []file                       // each file that the pattern deployed by its hashes
 }
@@ -168,28 +169,35 @@ var causes = map[reconcile.Reason]string{
 	reconcile.UnsupportedHash: "HarfangLab rules hold MD5, SHA-1 and SHA-256 only",
 }
 
-// comparison judges the terms of one bracket.
+// comparison judges the branches of a comparison OR one by one, however many they are, and of an AND the terms
+// of its disjunctive form, unless these are too many.
 func (d *deployer) comparison(c *node) {
-	if len(c.kids) == 0 {
+	switch c.op {
+	case 0:
 		a := newAtom(&c.test)
 		d.term([]*atom{&a})
+		return
+	case opOr:
+		for _, kid := range c.kids {
+			d.comparison(kid)
+		}
 		return
 	}
 	ids := make(map[string]int)
 	f := newFormula(c, false, ids)
-	if f.terms > maxTerms {
+	if f.terms > maxTerms || f.terms > 1 && d.terms+f.terms > maxTermsOfAll {
 		bare := *c
 		bare.bracket = false
 		d.skip(reconcile.TooLong, subject(bare.print), causes[reconcile.TooLong])
 		return
 	}
+	if f.terms > 1 {
+		d.terms += f.terms
+	}
 	var atoms []*atom
 	last := make([]int, len(ids)) // by id: the last term that held the atom, from 1
 	for n := range f.terms {
-		atoms = f.term(n, atoms[:0])
-		if len(atoms) > 1 {
-			atoms = distinct(atoms, last, n+1)
-		}
+		atoms = distinct(f.term(n, atoms[:0]), last, n+1)
 		d.term(atoms)
 	}
 }

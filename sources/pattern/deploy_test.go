@@ -75,8 +75,8 @@ func TestTheBoundOfTermsIsExact(t *testing.T) {
 		values, skipped int
 		reason          reconcile.Reason
 	}{
-		{"1000 branches", "[" + or(1000) + "]", 1000, 0, ""},
-		{"1001 branches", "[" + or(1001) + "]", 0, 1, reconcile.TooLong},
+		{"5000 branches, which are flat", "[" + or(5000) + "]", 5000, 0, ""},
+		{"5000 branches beside an AND that explodes", "[" + or(5000) + " OR (" + in("x:a", 501) + " AND (x:b = 1 OR x:c = 2))]", 5000, 1, reconcile.TooLong},
 		{"1000 terms of an AND", "[" + in("x:a", 500) + " AND (x:b = 1 OR x:c = 2)]", 0, 1000, reconcile.PatternAnd},
 		{"1002 terms of an AND", "[" + in("x:a", 501) + " AND (x:b = 1 OR x:c = 2)]", 0, 1, reconcile.TooLong},
 		{"an IN alone is one term, however long", "[" + in("domain-name:value", 5000) + "]", 5000, 0, ""},
@@ -212,6 +212,23 @@ func BenchmarkDeploy(b *testing.B) {
 		pattern.Deploy(patterns[i%len(patterns)], nil, pattern.Options{})
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "patterns/s")
+}
+
+func TestManyANDsThatMultiplyAreBoundedTogether(t *testing.T) {
+	var b strings.Builder
+	for i := range 300 { // of 500 terms each
+		fmt.Fprintf(&b, "(x:a%d IN (1,2,3,4,5,6,7,8,9,10) AND x:b IN (1,2,3,4,5,6,7,8,9,10) AND x:c IN (1,2,3,4,5)) OR ", i)
+	}
+	r := pattern.Deploy("["+b.String()+"domain-name:value = 'c2.example.org']", nil, pattern.Options{})
+	tooLong := 0
+	for _, s := range r.Skipped {
+		if s.Reason == reconcile.TooLong {
+			tooLong++
+		}
+	}
+	if tooLong != 100 || len(r.Skipped) != 200*500+100 || len(r.Values) != 1 {
+		t.Errorf("%d too long of %d skipped, %d values", tooLong, len(r.Skipped), len(r.Values))
+	}
 }
 
 func TestAWideConjunctionTakesNoTime(t *testing.T) {
