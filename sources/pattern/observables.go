@@ -48,11 +48,14 @@ func (d *deployer) attach(p *Pattern, observables []reconcile.Observable) {
 		return
 	}
 	known := slices.Clip(d.files) // only files of the pattern, not of other observables
+	said := make(literals)
+	said.gather(p.root)
 	for i := range observables {
 		o := &observables[i]
-		if found.and {
+		switch {
+		case found.and:
 			d.furtherHashes(o, known)
-		} else {
+		case !said.has(o):
 			d.observable(o, found.fileName)
 		}
 	}
