@@ -96,7 +96,7 @@ func TestStatesTravel(t *testing.T) {
 			}()
 			got, _ := ask(t, s, `query($id: String!) { connector(id: $id) { connector_state } }`, map[string]any{"id": conID}).get("connector", "connector_state").(string)
 			seen[time.Since(sent).String()] = true
-			time.Sleep(sent.Add(2 * time.Second).Sub(time.Now()))
+			time.Sleep(time.Until(sent.Add(2 * time.Second)))
 			if now, _ := s.Connector(conID); got != now {
 				old++
 			}
