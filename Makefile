@@ -41,7 +41,7 @@ lint:
 	@dead=$$($(DEADCODE) ./cmd/... && $(DEADCODE) -test ./...) && [ -z "$$dead" ] || { echo "unreachable, or only from tests: $$dead"; exit 1; }
 	$(ACTIONLINT) $(wildcard .github/workflows/*.yml) $(filter-out %/gitlab-ci.yml,$(wildcard .github/examples/*.yml))
 
-test: ## run all tests
+test: ## run all tests, the fault matrix by a sample: make chaos (-chaos) tries the whole
 	go test -timeout 30m ./...
 
 race: ## run all tests under the race detector, which needs a C compiler

@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 func TestNoCrashEndsWithTheCodeOfPendingChanges(t *testing.T) {
 	for name, code := range map[string]int{"none": 0, "a panic": 1, "a panic of the runtime": 1, "a panic in another goroutine": 1, "a fault": -1} {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = []string{way + "=" + name}
+		cmd.Env = []string{way + "=" + name, "GOCOVERDIR=" + os.Getenv("GOCOVERDIR")}
 		cmd.Dir = t.TempDir()
 		out, err := cmd.CombinedOutput()
 		got := 0
