@@ -154,7 +154,7 @@ func (w *Wanted) Add(ind *Indicator, g Given) {
 	case kind == Sigma:
 		w.addSigma(ind, seq, &g)
 	case kind == YARA:
-		w.addYARA(ind, seq)
+		w.addYARA(ind, seq, g.Notes)
 	}
 }
 
@@ -202,14 +202,14 @@ func (w *Wanted) addCompiled(ind *Indicator, seq uint32, c *Compiled) {
 	w.ours[w.put(ind, seq, Sigma, Value{Value: rule.ID}, marker.SigmaText(c.Name, rule), c.Text, c.Name, c.Notes)] = true
 }
 
-func (w *Wanted) addYARA(ind *Indicator, seq uint32) {
+func (w *Wanted) addYARA(ind *Indicator, seq uint32, notes []string) {
 	names, err := marker.CheckYARA(ind.Pattern)
 	if err != nil {
 		w.refuse(ind, seq, "YARA: "+err.Error())
 		return
 	}
 	name := ruleName(ind, names[0])
-	w.put(ind, seq, YARA, Value{Value: ind.ID}, marker.YARAText(name, ind.Pattern), ind.Pattern, name, nil)
+	w.put(ind, seq, YARA, Value{Value: ind.ID}, marker.YARAText(name, ind.Pattern), ind.Pattern, name, notes)
 }
 
 func ruleName(ind *Indicator, fallback string) string {

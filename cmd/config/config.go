@@ -111,6 +111,7 @@ type Sync struct {
 	Hashes         string        // AllHashes or StrongestHash
 	Sigma          string        // TranslateSigma or VerbatimSigma
 	Behaviour      string        // NoBehaviour or SigmaBehaviour
+	YARAModules    []string      // that the manager's engine knows
 	Detection      string        // DetectionStream, DetectionRequired or DetectionAny
 	Exclusions     []string      // files
 	// Excluded are the values that are never deployed: those of the files, and the built-in ones with
@@ -173,6 +174,8 @@ const (
 
 	TranslateSigma = "translate"
 	VerbatimSigma  = "verbatim"
+
+	YARAModules = "console, dotnet, elf, hash, macho, math, pe, string, time" // of an engine as it is usually built
 
 	NoBehaviour    = "off"
 	SigmaBehaviour = "sigma"

@@ -140,6 +140,7 @@ var everySetting = []struct {
 	{"sync.hashes", "HARFANGSYNC_HASHES", `"all"`, tries{{"strongest", `"strongest"`}, {"best", "!none of its values"}}},
 	{"sync.sigma", "HARFANGSYNC_SIGMA", `"translate"`, tries{{"Verbatim", `"verbatim"`}, {"off", "!none of its values"}}},
 	{"sync.behaviour", "HARFANGSYNC_BEHAVIOUR", `"off"`, tries{{"Sigma", `"sigma"`}, {"on", "!none of its values"}}},
+	{"sync.yara_modules", "HARFANGSYNC_YARA_MODULES", `["console","dotnet","elf","hash","macho","math","pe","string","time"]`, tries{{"PE, cuckoo", `["cuckoo","pe"]`}}},
 	{"sync.detection", "HARFANGSYNC_DETECTION", `"stream"`, tries{{"required", `"required"`}, {"any", `"any"`}, {"true", "!none of its values"}}},
 	{"sync.min_score", "HARFANGSYNC_MIN_SCORE", `"none"`, tries{{"0", `0`}, {"70", `70`}, {"none", `"none"`}, {"101", "!from 0 to 100"}}},
 	{"sync.labels", "HARFANGSYNC_LABELS", `[]`, tries{{"Blocklist, apt ,\n blocklist,", `["apt","blocklist"]`}, {"a\x1bb", "!do not print"}}},

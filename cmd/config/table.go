@@ -179,6 +179,8 @@ func settingsOf(c *Config) []setting {
 			about: "Whether a Sigma rule is said in HarfangLab's own terms, without which agents ignore it, or deployed as it is written."},
 		{path: "sync.behaviour", kind: word(&c.Sync.Behaviour, NoBehaviour, SigmaBehaviour), def: NoBehaviour, shapes: true,
 			about: "Whether a STIX pattern that no list of values can say, and an event can, becomes Sigma rules of ours, in testing."},
+		{path: "sync.yara_modules", kind: labels(&c.Sync.YARAModules), def: YARAModules,
+			about: "Modules that the manager's YARA engine knows; a file that imports another is deployed, with a note in the plan."},
 		{path: "sync.hashes", kind: word(&c.Sync.Hashes, AllHashes, StrongestHash), def: AllHashes, shapes: true,
 			about: "Whether each hash of one file gives a rule, or the strongest alone."},
 		{path: "sync.detection", kind: word(&c.Sync.Detection, DetectionStream, DetectionRequired, DetectionAny), def: DetectionStream, shapes: true,

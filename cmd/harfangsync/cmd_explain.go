@@ -57,9 +57,10 @@ func (p *program) explainCommand() *cli.Command {
 
 // explainPatterns answers for patterns that the user gives, by the settings where there are any.
 func (p *program) explainPatterns(e *explaining) error {
-	opts, mode, behaviour := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}, config.TranslateSigma, config.NoBehaviour
+	opts := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}
+	sync := &config.Sync{Sigma: config.TranslateSigma, Behaviour: config.NoBehaviour, YARAModules: strings.Split(config.YARAModules, ", ")}
 	if cfg, err := config.Load(p.sources()); err == nil {
-		opts, mode, behaviour = patternOptions(&cfg.Sync), cfg.Sync.Sigma, cfg.Sync.Behaviour
+		opts, sync = patternOptions(&cfg.Sync), &cfg.Sync
 	} else if p.configPath != "" {
 		return err
 	} else {
@@ -68,7 +69,7 @@ func (p *program) explainPatterns(e *explaining) error {
 	out := bufio.NewWriter(p.stdout)
 	each := func(src string) error {
 		ind := reconcile.Indicator{PatternType: e.patternType, Pattern: src}
-		return e.print(out, &explanation{src, explained(&ind, meaning(opts, mode, behaviour), nil)})
+		return e.print(out, &explanation{src, explained(&ind, meaning(opts, sync), nil)})
 	}
 	var err error
 	switch {

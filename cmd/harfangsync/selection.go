@@ -13,6 +13,7 @@ import (
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/marker"
 	"harfangsync/sources/exclude"
 	"harfangsync/sources/opencti"
 	"harfangsync/sources/pattern"
@@ -70,22 +71,31 @@ func patternOptions(s *config.Sync) pattern.Options {
 	return pattern.Options{StrongestHash: s.Hashes == config.StrongestHash, Observables: s.Observables(), Excluded: s.Excluded.Match}
 }
 
-// meaning says what an indicator gives, by the settings of STIX patterns and of Sigma rules.
-func meaning(opts pattern.Options, sigmaMode, behaviour string) func(*reconcile.Indicator) reconcile.Given {
+// meaning says what an indicator gives, by the settings.
+func meaning(opts pattern.Options, s *config.Sync) func(*reconcile.Indicator) reconcile.Given {
 	return func(ind *reconcile.Indicator) (g reconcile.Given) {
 		switch strings.ToLower(ind.PatternType) {
 		case "stix":
 			r := pattern.Deploy(ind.Pattern, ind.Observables, opts)
 			if g.Values, g.Skips = r.Values, r.Skipped; sayable(&g) {
-				compile(&g, ind, opts, behaviour)
+				compile(&g, ind, opts, s.Behaviour)
 			}
 		case "sigma":
 			rule, skip := sigma.Rule{Text: ind.Pattern}, sigma.Check(ind.Pattern)
-			if skip == nil && sigmaMode == config.TranslateSigma {
+			if skip == nil && s.Sigma == config.TranslateSigma {
 				rule, skip = sigma.Translate(ind.Pattern)
 			}
 			if g.Text, g.Changes, g.Notes = rule.Text, rule.Changes, rule.Notes; skip != nil {
 				g.Skips = []reconcile.Skip{*skip}
+			}
+		case "yara":
+			if rule, hit := marker.MatchesEveryFile(ind.Pattern); hit {
+				g.Skips = []reconcile.Skip{{Reason: reconcile.MatchesEverything, Detail: "the condition of " + rule + " is true of every file"}}
+			}
+			for _, m := range marker.Modules(ind.Pattern) {
+				if !slices.Contains(s.YARAModules, strings.ToLower(m)) {
+					g.Notes = append(g.Notes, "unsure: the manager may not know the module "+m+" (sync.yara_modules)")
+				}
 			}
 		}
 		return g

@@ -179,7 +179,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 	t.job = &run.Job{
 		Source:  t.source,
 		Sink:    t.hl,
-		Meaning: meaning(patternOptions(&cfg.Sync), cfg.Sync.Sigma, cfg.Sync.Behaviour),
+		Meaning: meaning(patternOptions(&cfg.Sync), &cfg.Sync),
 		Canon:   canonical,
 		Excluded: func(typ, value string) bool {
 			_, hit := cfg.Sync.Excluded.Match(reconcile.Value{Type: typ, Value: value})

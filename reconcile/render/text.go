@@ -141,7 +141,7 @@ func (p *printer) changes() {
 			folded[g] = true
 			p.line("%s %d × %s  [%s] (--full lists them)", p.symbol(c.Action), size[g], Escape(strings.TrimSpace(g.kind.String()+" "+g.typ)), Escape(string(g.reason)))
 			if n := noted[g]; n > 0 {
-				p.line("    %d of them are narrower or wider than their authors wrote them", n)
+				p.line("    %d of them have a note (--full shows it)", n)
 			}
 		}
 	}

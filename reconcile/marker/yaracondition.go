@@ -1,0 +1,151 @@
+package marker
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// MatchesEveryFile finds the first rule of a YARA file whose condition is true of every file. A private
+// rule reports nothing by itself. A file that CheckYARA does not take has none.
+func MatchesEveryFile(src string) (rule string, found bool) {
+	s := yaraScanner{src: src, line: 1}
+	depth, private, name, last := 0, false, "", ""
+	for {
+		tok, err := s.next()
+		switch {
+		case err != nil || tok == "":
+			return "", false
+		case tok == "{":
+			depth++
+		case tok == "}":
+			if depth--; depth == 0 {
+				private = false
+			}
+		case depth == 0 && tok == "private":
+			private = true
+		case depth == 0 && last == "rule":
+			name = tok
+		case depth == 1 && tok == "condition" && !s.named:
+			if words := s.condition(); !private && (&yaraTruth{words: words}).either() == always {
+				return name, true
+			}
+			depth, private = 0, false
+		}
+		last = tok
+	}
+}
+
+// condition reads the tokens of a condition to the brace that ends its rule.
+func (s *yaraScanner) condition() []string {
+	var words []string
+	for depth := 1; ; {
+		tok, err := s.next()
+		switch {
+		case err != nil || tok == "":
+			return nil
+		case tok == "{":
+			depth++
+		case tok == "}":
+			if depth--; depth == 0 {
+				return words
+			}
+		}
+		if tok != ":" || len(words) > 0 {
+			words = append(words, tok)
+		}
+	}
+}
+
+// What can be said of a condition without a file.
+const (
+	never = iota
+	perhaps
+	always
+)
+
+// yaraTruth reads a condition as far as and, or, not and parentheses go; anything else is true perhaps.
+type yaraTruth struct{ words []string }
+
+func (t *yaraTruth) next(word string) bool {
+	if len(t.words) > 0 && t.words[0] == word {
+		t.words = t.words[1:]
+		return true
+	}
+	return false
+}
+
+func (t *yaraTruth) either() int {
+	value := t.both()
+	for t.next("or") {
+		value = max(value, t.both())
+	}
+	if len(t.words) > 0 && t.words[0] != ")" {
+		return perhaps
+	}
+	return value
+}
+
+func (t *yaraTruth) both() int {
+	value := t.one()
+	for t.next("and") {
+		value = min(value, t.one())
+	}
+	return value
+}
+
+// everyFile are tests of the size that every file passes.
+var everyFile = regexp.MustCompile(`^(true|filesize>=0|filesize>-1|filesize!=-1|0<=filesize)$`)
+
+func (t *yaraTruth) one() int {
+	if t.next("not") {
+		return always - t.one()
+	}
+	if t.next("(") {
+		value := t.either()
+		if t.next(")") && (len(t.words) == 0 || slices.Contains([]string{"and", "or", ")"}, t.words[0])) {
+			return value
+		}
+		t.atom()
+		return perhaps
+	}
+	switch text := t.atom(); {
+	case everyFile.MatchString(text):
+		return always
+	case text == "false":
+		return never
+	}
+	return perhaps
+}
+
+// atom passes a test that is none of and, or, not, and gives its text.
+func (t *yaraTruth) atom() string {
+	depth, from := 0, t.words
+	for len(t.words) > 0 {
+		switch word := t.words[0]; {
+		case word == "(":
+			depth++
+		case word == ")" && depth == 0, depth == 0 && (word == "and" || word == "or"):
+			return strings.Join(from[:len(from)-len(t.words)], "")
+		case word == ")":
+			depth--
+		}
+		t.words = t.words[1:]
+	}
+	return strings.Join(from, "")
+}
+
+// Modules are the modules that a YARA file imports, each once.
+func Modules(src string) (names []string) {
+	s := yaraScanner{src: src, line: 1}
+	for last := ""; ; {
+		tok, err := s.next()
+		if err != nil || tok == "" {
+			return names
+		}
+		if name := strings.Trim(tok, `"`); last == "import" && name != tok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		last = tok
+	}
+}

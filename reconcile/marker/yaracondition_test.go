@@ -1,0 +1,46 @@
+package marker_test
+
+import (
+	"slices"
+	"testing"
+
+	"harfangsync/reconcile/marker"
+)
+
+func TestAConditionThatIsTrueOfEveryFile(t *testing.T) {
+	for condition, want := range map[string]bool{
+		"true": true, "not false": true, "$a or true": true, "(true)": true, "true and filesize >= 0": true, "not (false and $a)": true,
+		"$a": false, "not $a": false, "true and $a": false, "false": false, "filesize > 0": false, "any of them": false,
+		"true and not (true and $a)": false, "for any i in (1..#a) : ( @a[i] > 0 )": false, "(1 + 2) * 3 == 9": false, "true == $a": false,
+		"math.entropy(0, filesize) > 7 or true": true, "pe.is_pe and (true or $a)": false, "filesize < 10KB or ($a and $condition)": false,
+	} {
+		rule, hit := marker.MatchesEveryFile("import \"pe\"\nrule a { strings: $a = \"}true\" condition: $a }\nrule b : tag { meta: x = \"true\" strings: $a = /true/ $condition = \"c\" condition: " + condition + " }\n")
+		if hit != want || hit && rule != "b" {
+			t.Errorf("%s: %t in %q", condition, hit, rule)
+		}
+	}
+	for src, want := range map[string]bool{
+		"private rule a { condition: true } rule b { condition: a and true }": false, "private rule a { condition: false }\nrule b { condition: true } ": true,
+		"rule a { condition: true": false, "": false, "// rule a { condition: true }": false,
+	} {
+		if _, hit := marker.MatchesEveryFile(src); hit != want {
+			t.Errorf("%s: %t", src, hit)
+		}
+	}
+}
+
+func TestModulesOfAFile(t *testing.T) {
+	got := marker.Modules("import \"pe\"\n// import \"x\"\nimport  \"math\" import \"pe\"\nrule a { strings: $import = \"cuckoo\" condition: $import }")
+	if !slices.Equal(got, []string{"pe", "math"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+func FuzzMatchesEveryFile(f *testing.F) {
+	f.Add("rule b { condition: not (true or (false and $a)) }")
+	f.Add("private rule b { condition: (((")
+	f.Fuzz(func(_ *testing.T, src string) {
+		marker.MatchesEveryFile(src) // ends, whatever it reads
+		marker.Modules(src)
+	})
+}
