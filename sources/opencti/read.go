@@ -10,14 +10,6 @@ import (
 	"harfangsync/reconcile/crash"
 )
 
-// ReadReport tells what a read took.
-type ReadReport struct {
-	Count       int // distinct indicators
-	GlobalCount int // the platform's, on the last page
-	Pages       int
-	Changed     int // visited again because they changed meanwhile
-}
-
 // slack is how far the platform's clock may be off ours, and how long a write may take to be listed.
 const slack = time.Minute
 
@@ -26,18 +18,18 @@ const slack = time.Minute
 // what changed since start is read once more and visited again, so a visitor must let the later
 // version of an indicator count. An indicator that began to pass f behind the cursor comes only then,
 // and counts with the others, which must be at least as many as the last page's globalCount. A read
-// that cannot be proven is an *IncompleteError.
-func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, observables bool, visit func([]reconcile.Indicator) error) (ReadReport, error) {
+// that cannot be proven is an *IncompleteError. count is how many indicators were visited, each once.
+func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, observables bool, visit func([]reconcile.Indicator) error) (count int, err error) {
 	known := witnesses{filter: f.Digest(), since: start.UTC().Add(-slack)}
 	all, seen := c.start("indicators", c.pageSize), make(idSet)
 	var end time.Time // created_at of the last row: what is later was not counted
-	err := c.pages(ctx, f, observables, all, seen, func(page []reconcile.Indicator) error {
+	err = c.pages(ctx, f, observables, all, seen, func(page []reconcile.Indicator) error {
 		known.note(page)
 		end = page[len(page)-1].CreatedAt
 		return visit(page)
 	})
 	if err != nil {
-		return all.report(seen, 0), err
+		return len(seen), err
 	}
 
 	changed, again := c.start("indicators that changed meanwhile", c.pageSize), make(idSet)
@@ -59,11 +51,7 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 	if err == nil {
 		c.remember(known)
 	}
-	return all.report(seen, changed.got), err
-}
-
-func (w *walk) report(seen idSet, changed int) ReadReport {
-	return ReadReport{Count: len(seen), GlobalCount: w.total, Pages: w.pages, Changed: changed}
+	return len(seen), err
 }
 
 func changedSince(t time.Time) *FilterGroup {

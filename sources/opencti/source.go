@@ -22,8 +22,7 @@ type Source struct {
 // Read visits every indicator of the filter.
 func (s *Source) Read(ctx context.Context, start time.Time, visit func([]reconcile.Indicator) error) (int, error) {
 	s.now = start
-	report, err := s.Client.Read(ctx, s.at(start), start, s.Observables, visit)
-	return report.Count, err
+	return s.Client.Read(ctx, s.at(start), start, s.Observables, visit)
 }
 
 // ByIDs asks for single indicators.
