@@ -46,7 +46,9 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 	follower := &tail.Tail{
 		Job: t.job, Stream: t.cfg.Connector.LiveStreamID, For: span, Log: p.log,
 		Quiet: t.cfg.Sync.Tail.Quiet, FullEvery: t.cfg.Sync.Tail.FullEvery, PullEvery: t.cfg.Sync.Tail.PullEvery,
-		Position: t.position,
+		Position: func(ctx context.Context) (state.Position, error) {
+			return t.octi.StreamPosition(ctx, t.cfg.Connector.LiveStreamID)
+		},
 		Follow: func(ctx context.Context, from state.Position) iter.Seq2[tail.Signal, error] {
 			return t.octi.Follow(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, From: &from, Silence: p.silence})
 		},
@@ -129,9 +131,4 @@ func (p *program) tailToo(ctx context.Context, t *target, span time.Duration, as
 		return before
 	}
 	return err
-}
-
-// position is where the stream stands now.
-func (t *target) position(ctx context.Context) (state.Position, error) {
-	return t.octi.StreamPosition(ctx, t.cfg.Connector.LiveStreamID)
 }

@@ -5,11 +5,8 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/crash"
 )
 
 // firing is what a hint led to.
@@ -40,16 +37,11 @@ const mostBlind = 20
 func (p *pull) attribute(ctx context.Context, entries []*entry) error {
 	named := make([][]string, len(entries))
 	var mu sync.Mutex
-	var g errgroup.Group
-	g.SetLimit(max(p.Parallel, 1))
-	for i, e := range entries {
-		g.Go(func() (err error) {
-			defer crash.Exit()
-			named[i], err = p.fired(ctx, &mu, &e.a)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	err := p.each(ctx, len(entries), func(ctx context.Context, i int) (err error) {
+		named[i], err = p.fired(ctx, &mu, &entries[i].a)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return p.name(ctx, entries, named)

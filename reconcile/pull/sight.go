@@ -57,7 +57,9 @@ func (m storedSightings) of(im Importer, at pair, ref string) *Sighted {
 func (p *pull) stored(ctx context.Context, indicators []string) (storedSightings, error) {
 	m := storedSightings{}
 	var mu sync.Mutex
-	err := p.each(ctx, distinct(indicators), func(ctx context.Context, id string) error {
+	ids := distinct(indicators)
+	err := p.each(ctx, len(ids), func(ctx context.Context, n int) error {
+		id := ids[n]
 		found, err := p.Knowledge.Sightings(ctx, id)
 		mu.Lock()
 		defer mu.Unlock()
@@ -75,14 +77,14 @@ func (p *pull) stored(ctx context.Context, indicators []string) (storedSightings
 	return m, err
 }
 
-// each does something for several ids, p.Parallel at once.
-func (p *pull) each(ctx context.Context, ids []string, do func(context.Context, string) error) error {
+// each does something for the numbers up to n, p.Parallel at once.
+func (p *pull) each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(p.Parallel, 1))
-	for _, id := range ids {
+	for i := range n {
 		g.Go(func() error {
 			defer crash.Exit()
-			return do(ctx, id)
+			return do(ctx, i)
 		})
 	}
 	return g.Wait()

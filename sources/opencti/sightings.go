@@ -11,6 +11,14 @@ import (
 // relationPage is how many relations one request asks for.
 const relationPage = 500
 
+// relations lists those whose end is one of some ids.
+func (c *Client) relations(op, document, what, end string, ids any) listing {
+	return listing{
+		request: request{op: op, document: document, variables: map[string]any{end: ids}, right: "KNOWLEDGE"},
+		what:    what, first: min(c.pageSize, relationPage),
+	}
+}
+
 type wireSighting struct {
 	ID         string    `json:"id"`
 	StandardID string    `json:"standard_id"`
@@ -32,10 +40,7 @@ type wireSighting struct {
 // Sightings reads the sightings of an indicator, named by its internal id, on systems: those that come
 // of alerts, and those of other sources. All come, or an error does.
 func (c *Client) Sightings(ctx context.Context, indicator string) (all []pull.Sighted, err error) {
-	l := listing{
-		request: request{op: "Sightings", document: "sightings", variables: map[string]any{"fromId": indicator}, right: "KNOWLEDGE"},
-		what:    "sightings of an indicator", first: min(c.pageSize, relationPage),
-	}
+	l := c.relations("Sightings", "sightings", "sightings of an indicator", "fromId", indicator)
 	err = list(ctx, c, l, func(w *wireSighting) (string, error) {
 		if w.FromID != indicator {
 			return "", notFrom("sighting", w.ID, w.FromID)
@@ -82,10 +87,7 @@ type wireIndicates struct {
 // IncidentsOf reads the incidents that an indicator, named by its internal id, indicates, each once. Of
 // one that the account may not see only the internal id comes. All come, or an error does.
 func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []pull.Stored, err error) {
-	l := listing{
-		request: request{op: "Indicates", document: "indicates", variables: map[string]any{"fromId": []string{indicator}}, right: "KNOWLEDGE"},
-		what:    "incidents that an indicator indicates", first: min(c.pageSize, relationPage),
-	}
+	l := c.relations("Indicates", "indicates", "incidents that an indicator indicates", "fromId", []string{indicator})
 	have := make(idSet)
 	err = list(ctx, c, l, func(w *wireIndicates) (string, error) {
 		if w.FromID != indicator {
@@ -115,10 +117,7 @@ func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []pull.
 func (c *Client) IndicatorsOf(ctx context.Context, incidents []string) (map[string][]string, error) {
 	of := map[string][]string{}
 	for batch := range slices.Chunk(incidents, lookupBatch) {
-		l := listing{
-			request: request{op: "IndicatedBy", document: "indicated_by", variables: map[string]any{"toId": batch}, right: "KNOWLEDGE"},
-			what:    "indicators of incidents", first: min(c.pageSize, relationPage),
-		}
+		l := c.relations("IndicatedBy", "indicated_by", "indicators of incidents", "toId", batch)
 		err := list(ctx, c, l, func(w *wireIndicates) (string, error) {
 			if !slices.Contains(batch, w.ToID) {
 				return "", notFrom("relationship", w.ID, w.ToID)
