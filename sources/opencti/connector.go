@@ -22,13 +22,14 @@ type Connector struct {
 	registered bool
 }
 
-// Load reads the stored text.
+// Load reads the stored text. It registers nothing, since that needs the platform's message broker, unless
+// the account may register and not read.
 func (c *Connector) Load(ctx context.Context) (string, error) {
-	if c.ReadOnly {
-		text, _, err := c.ConnectorState(ctx, c.ID)
-		return text, err
+	text, _, err := c.ConnectorState(ctx, c.ID)
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == "FORBIDDEN_ACCESS" && !c.ReadOnly {
+		return c.Register(ctx, c.ID, c.Name, c.Scope)
 	}
-	return c.Register(ctx, c.ID, c.Name, c.Scope)
+	return text, err
 }
 
 // Save stores the text. When the platform answers another state than was sent, an administrator reset it
@@ -105,7 +106,7 @@ func (c *Client) Register(ctx context.Context, id, name string, scope []string) 
 	input := map[string]any{"id": id, "name": name, "type": "EXTERNAL_IMPORT", "scope": scope, "auto": false, "only_contextual": false}
 	var w struct{ RegisterConnector *wireConnector }
 	// It inserts or updates by id and leaves the state alone, so twice is once: sent like a query.
-	if err := c.query(ctx, request{op: "Register", document: "register", variables: map[string]any{"input": input}, right: "CONNECTORAPI"}, &w); err != nil {
+	if err := c.query(ctx, request{op: "Register", document: "register", variables: map[string]any{"input": input}, right: "CONNECTORAPI", broker: true}, &w); err != nil {
 		return "", err
 	}
 	if w.RegisterConnector == nil {

@@ -33,6 +33,7 @@ type Error struct {
 	Err       error
 
 	again bool // it may be sent once more
+	hung  bool // no answer came, and the message broker takes part in it
 }
 
 // What codes mean for a client (contract opencti-api 1.4).
@@ -109,6 +110,8 @@ func (e *Error) Error() string {
 func (e *Error) remedy() string {
 	_, tooLarge := errors.AsType[*remote.TooLargeError](e.Err)
 	switch {
+	case e.hung:
+		return "check RabbitMQ, the message broker of OpenCTI; plan, apply and tail go on without it, and alerts stay in HarfangLab until a pull can hand them over"
 	case e.Transport:
 		return "check opencti.url, the network and ssl_verify or ca_bundle"
 	case e.Redirect:

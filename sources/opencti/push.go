@@ -39,7 +39,7 @@ func (c *Client) AddWork(ctx context.Context, connector, name string) (id string
 // A push is repeated only if the platform turned it away. One that may have been taken although it failed
 // is an error for which Fault.Unsure holds. A deleted work is a verdict where the platform says so, from 6.9.19 on; before, the bundle is lost, and Work answers nil.
 func (c *Client) Push(ctx context.Context, connector, bundle, work string) error {
-	r := request{op: "Push", document: "push", variables: map[string]any{"connectorId": connector, "bundle": bundle}, right: "CONNECTORAPI"}
+	r := request{op: "Push", document: "push", variables: map[string]any{"connectorId": connector, "bundle": bundle}, right: "CONNECTORAPI", broker: true}
 	if !c.since(firstPush) {
 		return &VersionError{Version: c.known(), Least: firstPush, For: "for pushing bundles"}
 	}
