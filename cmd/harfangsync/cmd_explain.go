@@ -21,20 +21,21 @@ import (
 // explaining are the flags of explain.
 type explaining struct {
 	value, indicator, pattern, patterns, patternType string
-	json                                             bool
+	json, coverage                                   bool
 }
 
 func (p *program) explainCommand() *cli.Command {
 	var e explaining
 	return &cli.Command{
 		Name:  "explain",
-		Usage: "why is this blocked, or not: a value, an indicator, a pattern or a file of patterns",
+		Usage: "why is this blocked, or not: a value, an indicator, a pattern, a file of patterns, or all of them",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "value", Usage: "a domain, address, URL, hash, file name or path", Destination: &e.value},
 			&cli.StringFlag{Name: "indicator", Usage: "an indicator's internal or standard `ID`", Destination: &e.indicator},
 			&cli.StringFlag{Name: "pattern", Usage: "one pattern; needs no settings and no network", Destination: &e.pattern},
 			&cli.StringFlag{Name: "patterns", Usage: "a `FILE` of patterns, one a line, - is stdin; needs no settings and no network", Destination: &e.patterns},
 			&cli.StringFlag{Name: "pattern-type", Value: "stix", Usage: "stix, sigma or yara", Destination: &e.patternType},
+			&cli.BoolFlag{Name: "coverage", Usage: "how many indicators are deployed, and what keeps the others from it", Destination: &e.coverage},
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object a line", Destination: &e.json},
 		}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {
@@ -44,8 +45,14 @@ func (p *program) explainCommand() *cli.Command {
 					given++
 				}
 			}
+			if e.coverage {
+				given++
+			}
 			if given != 1 {
-				return exit.Usagef("explain needs exactly one of --value, --indicator, --pattern and --patterns")
+				return exit.Usagef("explain needs exactly one of --value, --indicator, --pattern, --patterns and --coverage")
+			}
+			if e.coverage {
+				return p.explainCoverage(c.Context, &e)
 			}
 			if e.value == "" && e.indicator == "" {
 				return p.explainPatterns(&e)
