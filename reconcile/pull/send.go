@@ -24,7 +24,7 @@ func (p *pull) importAll(ctx context.Context, entries []*entry) error {
 	}
 	var parts []part
 	for _, e := range entries {
-		objects, err := p.Importer.Alert(&e.a, standardIDs(e.owners), p.has)
+		objects, err := p.Importer.Alert(&e.a, e.item().Indicators, p.has)
 		if err != nil {
 			p.fail(e.item(), e.a.Time, err)
 			continue
@@ -180,14 +180,6 @@ func (p *pull) undecided(entries []*entry, err error) error {
 		p.report.Items = append(p.report.Items, it)
 	}
 	return err
-}
-
-func standardIDs(owners []owner) []string {
-	ids := make([]string, len(owners))
-	for i, o := range owners {
-		ids[i] = o.standard
-	}
-	return ids
 }
 
 // techniques finds out which attack patterns the platform has: those are not sent, because an import
