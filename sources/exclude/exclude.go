@@ -95,10 +95,24 @@ func (l *List) matchDomain(value string) (entry, bool) {
 	return entry{}, false
 }
 
-// isPublicSuffix knows the suffixes of registries (co.uk) and of companies (github.io). The library
-// takes any last label for a suffix, also of names that are on no list; such a name is a suffix only
-// if it is nothing but that label.
+// isPublicSuffix knows the suffixes of registries (co.uk) and of companies (github.io), and the parents of
+// wildcards: of *.compute.example everybody may rent a name, so compute.example would be too much, and a name
+// right below it is a host. The library takes an address for a suffix, and any last label too, also of names
+// that are on no list; such a name is a suffix only if it is nothing but that label.
 func isPublicSuffix(name string) bool {
-	suffix, _ := publicsuffix.PublicSuffix(name)
-	return suffix == name
+	if _, ok := pattern.ParseAddress(name); ok {
+		return false
+	}
+	if suffix, _ := publicsuffix.PublicSuffix(name); suffix != name {
+		return isWildcard(name)
+	}
+	_, parent, more := strings.Cut(name, ".")
+	return !more || !isWildcard(parent)
+}
+
+// isWildcard says whether any name right below is a suffix.
+func isWildcard(name string) bool {
+	const nobody = "zz--nobody."
+	suffix, _ := publicsuffix.PublicSuffix(nobody + name)
+	return suffix == nobody+name
 }
