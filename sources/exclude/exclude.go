@@ -4,6 +4,7 @@
 package exclude
 
 import (
+	"net/netip"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
@@ -24,14 +25,18 @@ type List struct {
 }
 
 // entry is a line of a list: as written, and where it comes from.
-type entry struct{ text, source string }
+type entry struct {
+	text, source string
+	builtin      bool
+}
 
 // String names both, as in "10.0.0.0/8 (RFC 1918, private use; built-in list 1)".
 func (e entry) String() string { return e.text + " (" + e.source + ")" }
 
 // Match reports whether a canonical value is excluded, and names the entry and its source. A network
-// is excluded where it overlaps with an entry. A URL is excluded by itself and by an address as its
-// host, never by a domain: one page of a well-known site may well be bad.
+// is excluded where it overlaps with an entry. A URL is excluded by itself, by an address as its host in
+// whatever notation, and by a domain of a file as its host; never by a built-in domain, since one page of a
+// well-known site may well be bad.
 func (l *List) Match(v reconcile.Value) (string, bool) {
 	if l == nil {
 		return "", false
@@ -56,10 +61,7 @@ func (l *List) match(v reconcile.Value) (entry, bool) {
 		e, hit := l.files[strings.ToLower(v.Value)]
 		return e, hit
 	case pattern.URL:
-		if e, hit := l.urls[v.Value]; hit {
-			return e, true
-		}
-		return l.matchAddress(pattern.Host(v.Value))
+		return l.matchURL(v.Value)
 	}
 	return entry{}, false
 }
@@ -69,18 +71,44 @@ func (l *List) matchAddress(s string) (entry, bool) {
 	if !ok {
 		return entry{}, false
 	}
-	return l.networks.overlap(p)
+	if e, hit := l.networks.overlap(p); hit || !p.IsSingleIP() {
+		return e, hit
+	}
+	inner := embedded(p.Addr())
+	return l.networks.overlap(netip.PrefixFrom(inner, inner.BitLen()))
 }
 
-// matchDomain looks at the name, then at each name above it. A leading dot or star stands for all
-// names below and is as broad as what follows it.
+func (l *List) matchURL(url string) (entry, bool) {
+	if e, hit := l.urls[url]; hit {
+		return e, true
+	}
+	host := hostOf(url)
+	if addr, ok := hostAddress(host); ok {
+		return l.matchAddress(addr.String())
+	}
+	return l.named(host, true)
+}
+
+// matchDomain looks for an entry of a name. A leading dot stands for all names below and is as broad as what
+// follows it.
 func (l *List) matchDomain(value string) (entry, bool) {
-	name := strings.TrimLeft(value, "*.")
-	if e, hit := l.exact[name]; hit {
+	name := strings.TrimLeft(value, ".")
+	if e, hit := l.named(name, false); hit {
+		return e, true
+	}
+	if l.suffixes && isPublicSuffix(name) {
+		return entry{value, "Public Suffix List; built-in list " + Version(), true}, true
+	}
+	return entry{}, false
+}
+
+// named looks at the name, then at each name above it, for entries of all lists or of files alone.
+func (l *List) named(name string, files bool) (entry, bool) {
+	if e, hit := l.exact[name]; hit && !(files && e.builtin) {
 		return e, true
 	}
 	for above := name; len(l.domains) > 0; {
-		if e, hit := l.domains[above]; hit {
+		if e, hit := l.domains[above]; hit && !(files && e.builtin) {
 			return e, true
 		}
 		_, rest, more := strings.Cut(above, ".")
@@ -88,9 +116,6 @@ func (l *List) matchDomain(value string) (entry, bool) {
 			break
 		}
 		above = rest
-	}
-	if l.suffixes && isPublicSuffix(name) {
-		return entry{value, "Public Suffix List; built-in list " + Version()}, true
 	}
 	return entry{}, false
 }

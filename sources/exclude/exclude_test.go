@@ -16,47 +16,46 @@ import (
 
 func TestBuiltinNamesEntryAndSource(t *testing.T) {
 	tests := []struct{ name, typ, value, want string }{
-		{"a private address", "ip_both", "10.1.2.3", "10.0.0.0/8 (RFC 1918, private use; built-in list 1)"},
-		{"a private address as a source", "ip_src", "192.168.1.1", "192.168.0.0/16 (RFC 1918, private use; built-in list 1)"},
-		{"a private address as a destination", "ip_dst", "172.31.255.255", "172.16.0.0/12 (RFC 1918, private use; built-in list 1)"},
+		{"a private address", "ip_both", "10.1.2.3", "10.0.0.0/8 (RFC 1918, private use; built-in list 2)"},
+		{"a private address as a source", "ip_src", "192.168.1.1", "192.168.0.0/16 (RFC 1918, private use; built-in list 2)"},
+		{"a private address as a destination", "ip_dst", "172.31.255.255", "172.16.0.0/12 (RFC 1918, private use; built-in list 2)"},
 		{"just outside of a private network", "ip_both", "172.32.0.0", ""},
-		{"loopback", "ip_both", "127.0.0.53", "127.0.0.0/8 (RFC 1122, loopback; built-in list 1)"},
-		{"link-local", "ip_both", "169.254.169.254", "169.254.0.0/16 (RFC 3927, link-local; built-in list 1)"},
-		{"multicast", "ip_both", "239.255.255.250", "224.0.0.0/4 (RFC 5771, multicast; built-in list 1)"},
-		{"unspecified", "ip_both", "0.0.0.0", `0.0.0.0/8 (RFC 791, "this network", with the unspecified address; built-in list 1)`},
-		{"carriers' shared space", "ip_both", "100.64.0.1", "100.64.0.0/10 (RFC 6598, shared address space of carriers; built-in list 1)"},
-		{"unspecified IPv6", "ip_both", "::", ":: (RFC 4291, unspecified; built-in list 1)"},
-		{"loopback IPv6", "ip_both", "::1", "::1 (RFC 4291, loopback; built-in list 1)"},
-		{"unique local IPv6", "ip_both", "fd00::1", "fc00::/7 (RFC 4193, unique local; built-in list 1)"},
-		{"link-local IPv6", "ip_both", "fe80::1", "fe80::/10 (RFC 4291, link-local; built-in list 1)"},
-		{"multicast IPv6", "ip_both", "ff02::fb", "ff00::/8 (RFC 4291, multicast; built-in list 1)"},
+		{"loopback", "ip_both", "127.0.0.53", "127.0.0.0/8 (RFC 1122, loopback; built-in list 2)"},
+		{"link-local", "ip_both", "169.254.169.254", "169.254.0.0/16 (RFC 3927, link-local; built-in list 2)"},
+		{"multicast", "ip_both", "239.255.255.250", "224.0.0.0/4 (RFC 5771, multicast; built-in list 2)"},
+		{"unspecified", "ip_both", "0.0.0.0", `0.0.0.0/8 (RFC 791, "this network", with the unspecified address; built-in list 2)`},
+		{"carriers' shared space", "ip_both", "100.64.0.1", "100.64.0.0/10 (RFC 6598, shared address space of carriers; built-in list 2)"},
+		{"unspecified IPv6", "ip_both", "::", ":: (RFC 4291, unspecified; built-in list 2)"},
+		{"loopback IPv6", "ip_both", "::1", "::1 (RFC 4291, loopback; built-in list 2)"},
+		{"unique local IPv6", "ip_both", "fd00::1", "fc00::/7 (RFC 4193, unique local; built-in list 2)"},
+		{"link-local IPv6", "ip_both", "fe80::1", "fe80::/10 (RFC 4291, link-local; built-in list 2)"},
+		{"multicast IPv6", "ip_both", "ff02::fb", "ff00::/8 (RFC 4291, multicast; built-in list 2)"},
 		{"documentation is allowed", "ip_both", "198.51.100.7", ""},
 		{"documentation IPv6 is allowed", "ip_both", "2001:db8::7", ""},
-		{"a resolver", "ip_both", "8.8.8.8", "8.8.8.8 (well-known public resolver: Google; built-in list 1)"},
-		{"a resolver in IPv6", "ip_dst", "2606:4700:4700::1111", "2606:4700:4700::1111 (well-known public resolver: Cloudflare; built-in list 1)"},
-		{"a network with a resolver in it", "ip_both", "9.9.9.0/24", "9.9.9.9 (well-known public resolver: Quad9; built-in list 1)"},
+		{"a resolver", "ip_both", "8.8.8.8", "8.8.8.8 (well-known public resolver: Google; built-in list 2)"},
+		{"a resolver in IPv6", "ip_dst", "2606:4700:4700::1111", "2606:4700:4700::1111 (well-known public resolver: Cloudflare; built-in list 2)"},
+		{"a network with a resolver in it", "ip_both", "9.9.9.0/24", "9.9.9.9 (well-known public resolver: Quad9; built-in list 2)"},
 		{"a network beside a resolver", "ip_both", "9.9.8.0/24", ""},
-		{"a network inside of a private one", "ip_both", "10.9.0.0/16", "10.0.0.0/8 (RFC 1918, private use; built-in list 1)"},
-		{"a network around loopback", "ip_both", "::/120", ":: (RFC 4291, unspecified; built-in list 1)"},
-		{"the name of a resolver", "domain_name", "dns.google", "=dns.google (well-known public resolver: Google; built-in list 1)"},
+		{"a network inside of a private one", "ip_both", "10.9.0.0/16", "10.0.0.0/8 (RFC 1918, private use; built-in list 2)"},
+		{"a network around loopback", "ip_both", "::/120", ":: (RFC 4291, unspecified; built-in list 2)"},
+		{"the name of a resolver", "domain_name", "dns.google", "=dns.google (well-known public resolver: Google; built-in list 2)"},
 		{"a name under the name of a resolver", "domain_name", "x.dns.google", ""},
-		{"the MD5 of nothing", "hash", "d41d8cd98f00b204e9800998ecf8427e", "d41d8cd98f00b204e9800998ecf8427e (MD5 of the empty file; built-in list 1)"},
-		{"the SHA-1 of nothing", "hash", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "da39a3ee5e6b4b0d3255bfef95601890afd80709 (SHA-1 of the empty file; built-in list 1)"},
-		{"the SHA-256 of nothing", "hash", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 (SHA-256 of the empty file; built-in list 1)"},
+		{"the MD5 of nothing", "hash", "d41d8cd98f00b204e9800998ecf8427e", "d41d8cd98f00b204e9800998ecf8427e (MD5 of the empty file; built-in list 2)"},
+		{"the SHA-1 of nothing", "hash", "da39a3ee5e6b4b0d3255bfef95601890afd80709", "da39a3ee5e6b4b0d3255bfef95601890afd80709 (SHA-1 of the empty file; built-in list 2)"},
+		{"the SHA-256 of nothing", "hash", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 (SHA-256 of the empty file; built-in list 2)"},
 		{"another hash", "hash", "79054025255fb1a26e4bc422aef54eb4", ""},
-		{"a Windows name in any case", "filename", "SvcHost.EXE", "file:svchost.exe (common system file name: Windows; built-in list 1)"},
-		{"a Linux name", "filename", "bash", "file:bash (common system file name: Linux; built-in list 1)"},
-		{"a macOS name", "filename", ".DS_Store", "file:.ds_store (common system file name: macOS; built-in list 1)"},
+		{"a Windows name in any case", "filename", "SvcHost.EXE", "file:svchost.exe (common system file name: Windows; built-in list 2)"},
+		{"a Linux name", "filename", "bash", "file:bash (common system file name: Linux; built-in list 2)"},
+		{"a macOS name", "filename", ".DS_Store", "file:.ds_store (common system file name: macOS; built-in list 2)"},
 		{"a system name in a path", "filepath", `C:\Users\Public\svchost.exe`, ""},
 		{"a system name as a domain", "domain_name", "svchost.exe", ""},
-		{"a registry's suffix", "domain_name", "co.uk", "co.uk (Public Suffix List; built-in list 1)"},
-		{"a company's suffix", "domain_name", "github.io", "github.io (Public Suffix List; built-in list 1)"},
-		{"a suffix with a dot before it", "domain_name", ".com", ".com (Public Suffix List; built-in list 1)"},
-		{"a suffix with a star before it", "domain_name", "*.com", "*.com (Public Suffix List; built-in list 1)"},
-		{"an international suffix", "domain_name", "xn--55qx5d.cn", "xn--55qx5d.cn (Public Suffix List; built-in list 1)"},
-		{"the parent of a wildcard", "domain_name", "compute.amazonaws.com", "compute.amazonaws.com (Public Suffix List; built-in list 1)"},
+		{"a registry's suffix", "domain_name", "co.uk", "co.uk (Public Suffix List; built-in list 2)"},
+		{"a company's suffix", "domain_name", "github.io", "github.io (Public Suffix List; built-in list 2)"},
+		{"a suffix with a dot before it", "domain_name", ".com", ".com (Public Suffix List; built-in list 2)"},
+		{"an international suffix", "domain_name", "xn--55qx5d.cn", "xn--55qx5d.cn (Public Suffix List; built-in list 2)"},
+		{"the parent of a wildcard", "domain_name", "compute.amazonaws.com", "compute.amazonaws.com (Public Suffix List; built-in list 2)"},
 		{"a host below a wildcard", "domain_name", "ec2-203-0-113-9.compute.amazonaws.com", ""},
-		{"a registry's wildcard", "domain_name", "kawasaki.jp", "kawasaki.jp (Public Suffix List; built-in list 1)"},
+		{"a registry's wildcard", "domain_name", "kawasaki.jp", "kawasaki.jp (Public Suffix List; built-in list 2)"},
 		{"a host below a registry's wildcard", "domain_name", "evil.kawasaki.jp", ""},
 		{"an exception of a wildcard", "domain_name", "city.kawasaki.jp", ""},
 		{"an address is no suffix", "domain_name", "124.168.91.178", ""},
@@ -64,9 +63,30 @@ func TestBuiltinNamesEntryAndSource(t *testing.T) {
 		{"a name under a suffix", "domain_name", "evil.co.uk", ""},
 		{"a name under a company's suffix", "domain_name", "evil.github.io", ""},
 		{"a name under no known suffix", "domain_name", "host.corp", ""},
-		{"a URL on a private address", "url", "http://192.168.1.1:8080/gate", "192.168.0.0/16 (RFC 1918, private use; built-in list 1)"},
-		{"a URL on an IPv6 loopback", "url", "http://[::1]:8080/gate", "::1 (RFC 4291, loopback; built-in list 1)"},
-		{"a URL without scheme on a private address", "url", "10.0.0.1/gate", "10.0.0.0/8 (RFC 1918, private use; built-in list 1)"},
+		{"a URL on a private address", "url", "http://192.168.1.1:8080/gate", "192.168.0.0/16 (RFC 1918, private use; built-in list 2)"},
+		{"a URL on an IPv6 loopback", "url", "http://[::1]:8080/gate", "::1 (RFC 4291, loopback; built-in list 2)"},
+		{"a URL without scheme on a private address", "url", "10.0.0.1/gate", "10.0.0.0/8 (RFC 1918, private use; built-in list 2)"},
+		{"a URL on loopback in hex", "url", "http://0x7f000001/gate", "127.0.0.0/8 (RFC 1122, loopback; built-in list 2)"},
+		{"a URL on loopback in decimal", "url", "http://2130706433:8080/gate", "127.0.0.0/8 (RFC 1122, loopback; built-in list 2)"},
+		{"a URL on loopback in octal", "url", "http://0177.0.0.01/gate", "127.0.0.0/8 (RFC 1122, loopback; built-in list 2)"},
+		{"a URL on loopback in two parts", "url", "http://127.1/", "127.0.0.0/8 (RFC 1122, loopback; built-in list 2)"},
+		{"a URL on a private address in three mixed parts", "url", "https://user@0xC0.168.257/x", "192.168.0.0/16 (RFC 1918, private use; built-in list 2)"},
+		{"a URL on loopback by its name", "url", "http://LocalHost./gate", "127.0.0.0/8 (RFC 1122, loopback; built-in list 2)"},
+		{"a URL on a name under localhost", "url", "http://app.localhost:3000/", "127.0.0.0/8 (RFC 1122, loopback; built-in list 2)"},
+		{"a URL on loopback, escaped", "url", "http://%6cocalhost/%31", "127.0.0.0/8 (RFC 1122, loopback; built-in list 2)"},
+		{"a URL on IPv4 mapped into IPv6", "url", "http://[::ffff:10.0.0.1]/", "10.0.0.0/8 (RFC 1918, private use; built-in list 2)"},
+		{"a URL on IPv4 behind NAT64", "url", "http://[64:ff9b::7f00:1]/", "127.0.0.0/8 (RFC 1122, loopback; built-in list 2)"},
+		{"a URL on a link-local address with its zone", "url", "http://[fe80::1%25eth0]/", "fe80::/10 (RFC 4291, link-local; built-in list 2)"},
+		{"a URL on a resolver in hex", "url", "https://0x08080808/dns-query", "8.8.8.8 (well-known public resolver: Google; built-in list 2)"},
+		{"a UNC path on a private address", "url", `\\10.0.0.1\share\x.dll`, "10.0.0.0/8 (RFC 1918, private use; built-in list 2)"},
+		{"a URL on another address in hex", "url", "http://0xcb007109/gate", ""},
+		{"a URL on a name of digits", "url", "http://0x7f000001.example.org/", ""},
+		{"a URL on numbers that are no address", "url", "http://256.256.256.256/", ""},
+		{"a URL on a number beyond IPv4", "url", "http://4294967296/", ""},
+		{"an address behind NAT64", "ip_both", "64:ff9b::808:808", "8.8.8.8 (well-known public resolver: Google; built-in list 2)"},
+		{"an address behind 6to4", "ip_both", "2002:a00:1::1", "10.0.0.0/8 (RFC 1918, private use; built-in list 2)"},
+		{"another address behind NAT64", "ip_both", "64:ff9b::cb00:7109", ""},
+		{"a name under localhost", "domain_name", "app.localhost", "localhost (RFC 6761, loopback; built-in list 2)"},
 		{"a URL with a user that looks like an address", "url", "http://10.0.0.1@c2.example.org/", ""},
 		{"a URL with an address in its path", "url", "http://c2.example.org/10.0.0.1", ""},
 		{"a URL on a resolver's name", "url", "https://dns.google/resolve?name=c2.example.org", ""},
@@ -128,7 +148,11 @@ func TestUserEntries(t *testing.T) {
 		{"a URL with a fragment", "url", "https://portal.example.org/Path#part", "https://Portal.example.org/Path#part (ours.txt line 14)"},
 		{"another page", "url", "https://portal.example.org/Path", ""},
 		{"a URL without a scheme", "url", "portal.example.org/Path", "portal.example.org/Path (ours.txt line 15)"},
-		{"a URL on a listed domain", "url", "https://www.example.com/x", ""},
+		{"a URL on a name under a listed domain", "url", "https://www.example.com:8443/x", "Example.COM (ours.txt line 8)"},
+		{"a URL without a scheme on a listed international domain", "url", "www.Bücher.example/x", "bücher.example (ours.txt line 10)"},
+		{"a URL on an exact domain", "url", "https://exact.example.net/x", "=Exact.example.net (ours.txt line 9)"},
+		{"a URL on a name under an exact domain", "url", "https://a.exact.example.net/x", ""},
+		{"a URL with a listed domain in its path", "url", "https://c2.example.org/example.com", ""},
 		{"a URL on a listed address", "url", "https://203.0.113.9/x", "203.0.113.9 (ours.txt line 4)"},
 		{"a public suffix is another list's matter", "domain_name", "co.uk", ""},
 	}
@@ -190,8 +214,8 @@ func TestAllFilesCountAndTheFirstIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"8.8.8.8 (well-known public resolver: Google; built-in list 1)",
-		"a.example (a.txt line 2)", "b.example (b.txt line 2)", "co.uk (Public Suffix List; built-in list 1)", "",
+		"8.8.8.8 (well-known public resolver: Google; built-in list 2)",
+		"a.example (a.txt line 2)", "b.example (b.txt line 2)", "co.uk (Public Suffix List; built-in list 2)", "",
 	}
 	var got []string
 	for _, v := range []reconcile.Value{
@@ -205,12 +229,31 @@ func TestAllFilesCountAndTheFirstIsNamed(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if exclude.Version() != "1" {
+	if exclude.Version() != "2" {
 		t.Errorf("version %q", exclude.Version())
 	}
 	var none *exclude.List
 	if entry, hit := none.Match(reconcile.Value{Type: "ip_both", Value: "8.8.8.8"}); hit || entry != "" {
 		t.Error("no list excludes something")
+	}
+}
+
+func TestAFilesDomainCoversURLsThoughABuiltInEntryHasTheNameToo(t *testing.T) {
+	list, err := exclude.New(true, exclude.File{Name: "ours.txt", Content: []byte("dns.google\n=one.one.one.one\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"https://dns.google/resolve":      "dns.google (ours.txt line 1)",
+		"https://one.one.one.one/":        "=one.one.one.one (ours.txt line 2)",
+		"https://dns.quad9.net/dns-query": "",
+	}
+	got := map[string]string{}
+	for url := range want {
+		got[url], _ = list.Match(reconcile.Value{Type: "url", Value: url})
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

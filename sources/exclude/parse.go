@@ -63,7 +63,7 @@ func (l *List) readBuiltin() {
 		if text = strings.TrimSpace(text); text == "" || strings.HasPrefix(text, "#") {
 			continue
 		}
-		if err := l.entry(text, strings.TrimSpace(source)+"; built-in list "+version); err != nil {
+		if err := l.entry(entry{text, strings.TrimSpace(source) + "; built-in list " + version, true}); err != nil {
 			panic(fmt.Sprintf("built-in exclusions: %s: %v", text, err))
 		}
 	}
@@ -80,7 +80,7 @@ func (l *List) read(f File) (problems []error) {
 		if len(text) > maxLine {
 			problems = append(problems, fmt.Errorf("%s:%d: is longer than %d bytes", f.Name, n, maxLine))
 		} else if text != "" {
-			if err := l.entry(text, fmt.Sprintf("%s line %d", f.Name, n)); err != nil {
+			if err := l.entry(entry{text: text, source: fmt.Sprintf("%s line %d", f.Name, n)}); err != nil {
 				problems = append(problems, fmt.Errorf("%s:%d: %q: %w", f.Name, n, text, err))
 			}
 		}
@@ -100,8 +100,8 @@ func withoutComment(line string) string {
 }
 
 // entry tells the forms apart and adds one. Of equal entries the first stays.
-func (l *List) entry(text, source string) error {
-	e := entry{text, source}
+func (l *List) entry(e entry) error {
+	text := e.text
 	name, isFile := strings.CutPrefix(text, "file:")
 	domain, isExact := strings.CutPrefix(text, "=")
 	switch {
@@ -166,7 +166,10 @@ func addDomain(to map[string]entry, name string, e entry) error {
 	if err != nil {
 		return err
 	}
-	put(to, strings.TrimPrefix(key, above), e)
+	key = strings.TrimPrefix(key, above)
+	if old, there := to[key]; !there || old.builtin && !e.builtin { // a file's covers more: URLs too
+		to[key] = e
+	}
 	return nil
 }
 

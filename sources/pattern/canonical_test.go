@@ -107,6 +107,8 @@ func TestHost(t *testing.T) {
 		"198.51.100.7:80/x":                   "198.51.100.7",
 		"2001:db8::7":                         "2001:db8::7",
 		"c2.example.org/http://203.0.113.9/x": "c2.example.org",
+		`\\198.51.100.7\share\x.dll`:          "198.51.100.7",
+		"//c2.example.org/x":                  "c2.example.org",
 		"/x":                                  "",
 		"":                                    "",
 	}

@@ -73,14 +73,18 @@ func canonicalURL(s string) string {
 }
 
 // Host gives the host that a URL names, without port and brackets, "" if it names none. Without a
-// scheme the URL begins with its host.
+// scheme the URL begins with its host, or with two slashes or backslashes before it.
 func Host(url string) string {
 	start, end := hostSpan(url)
 	if start < 0 {
 		if _, err := netip.ParseAddr(url); err == nil {
 			return url
 		}
-		start, end = authoritySpan(url, 0)
+		from := 0
+		if strings.HasPrefix(url, "//") || strings.HasPrefix(url, `\\`) {
+			from = 2
+		}
+		start, end = authoritySpan(url, from)
 	}
 	return strings.Trim(url[start:end], "[]")
 }
