@@ -20,6 +20,7 @@ type List struct {
 	exact    map[string]entry // these domains alone
 	hashes   map[string]entry
 	files    map[string]entry // names in lower case
+	paths    map[string]entry // as foldPath gives them
 	urls     map[string]entry
 	suffixes bool // every bare public suffix too
 }
@@ -59,6 +60,9 @@ func (l *List) match(v reconcile.Value) (entry, bool) {
 		return e, hit
 	case pattern.FileName:
 		e, hit := l.files[strings.ToLower(v.Value)]
+		return e, hit
+	case pattern.FilePath:
+		e, hit := l.paths[foldPath(v.Value)]
 		return e, hit
 	case pattern.URL:
 		return l.matchURL(v.Value)

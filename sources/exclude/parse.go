@@ -20,7 +20,7 @@ func Version() string {
 }
 
 // Builtin gives the list that ships with the program: private, loopback, link-local, multicast and
-// unspecified addresses, public resolvers, the empty file, system file names, and every bare public
+// unspecified addresses, public resolvers, the empty file, names and paths of system files, and every bare public
 // suffix of golang.org/x/net/publicsuffix. Each entry names its source and the list's version.
 func Builtin() *List {
 	l, _ := New(true) // without a file there is nothing to be wrong
@@ -40,7 +40,7 @@ type File struct {
 // and line number.
 func New(withBuiltin bool, files ...File) (*List, error) {
 	l := &List{networks: networks{entries: map[netip.Prefix]entry{}}, domains: map[string]entry{}, exact: map[string]entry{},
-		hashes: map[string]entry{}, files: map[string]entry{}, urls: map[string]entry{}, suffixes: withBuiltin}
+		hashes: map[string]entry{}, files: map[string]entry{}, paths: map[string]entry{}, urls: map[string]entry{}, suffixes: withBuiltin}
 	if withBuiltin {
 		l.readBuiltin()
 	}
@@ -63,7 +63,10 @@ func (l *List) readBuiltin() {
 		if text = strings.TrimSpace(text); text == "" || strings.HasPrefix(text, "#") {
 			continue
 		}
-		if err := l.entry(entry{text, strings.TrimSpace(source) + "; built-in list " + version, true}); err != nil {
+		e := entry{text, strings.TrimSpace(source) + "; built-in list " + version, true}
+		if path, whole := strings.CutPrefix(text, "path:"); whole {
+			put(l.paths, foldPath(path), e)
+		} else if err := l.entry(e); err != nil {
 			panic(fmt.Sprintf("built-in exclusions: %s: %v", text, err))
 		}
 	}
