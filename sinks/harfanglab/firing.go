@@ -72,7 +72,7 @@ func (c *Client) YARAByRule(ctx context.Context, list, ruleName string) ([]recon
 		if list != "" {
 			filter.Set("source_id", list)
 		}
-		rows, err := c.filesWith(ctx, list, ruleName, filter)
+		rows, err := c.narrow(ctx, reconcile.YARA, filter, func(w *wireRule) bool { return w.holds(ruleName) })
 		if len(rows) > 0 {
 			return rows, nil
 		}
@@ -92,31 +92,4 @@ func (c *Client) YARAByRule(ctx context.Context, list, ruleName string) ([]recon
 		return nil, unread
 	}
 	return nil, wide
-}
-
-func (c *Client) filesWith(ctx context.Context, list, ruleName string, filter url.Values) (found []reconcile.Located, err error) {
-	pages := 0
-	var unread error
-	_, err = each(ctx, c, rulePath(reconcile.YARA), filter, nil, func(files []wireRule) error {
-		for i := range files {
-			w := &files[i]
-			if list != "" && w.foreign(list) || !w.holds(ruleName) {
-				continue
-			}
-			row, err := w.row(reconcile.YARA)
-			if err != nil {
-				unread = &IncompleteError{Path: rulePath(reconcile.YARA), Why: err.Error()}
-				continue
-			}
-			found = append(found, reconcile.Located{Row: row, List: string(w.SourceID)})
-		}
-		if pages++; pages == mostLookupPages && len(files) >= c.pageSize {
-			return errWide
-		}
-		return nil
-	})
-	if err == nil {
-		err = unread
-	}
-	return found, err
 }

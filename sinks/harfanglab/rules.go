@@ -42,7 +42,7 @@ func (c *Client) Lookup(ctx context.Context, k reconcile.Kind, list string, q re
 		if list != "" {
 			f["source_id"] = []string{list}
 		}
-		rows, err := c.narrow(ctx, k, f, q)
+		rows, err := c.narrow(ctx, k, f, func(w *wireRule) bool { return names(q, k, w) })
 		if err != nil {
 			if !errors.Is(err, ErrFilterIgnored) {
 				return nil, err
@@ -57,43 +57,48 @@ func (c *Client) Lookup(ctx context.Context, k reconcile.Kind, list string, q re
 	return nil, firstErr
 }
 
-func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values, q reconcile.Query) ([]reconcile.Located, error) {
-	var found []reconcile.Located
+// narrow finds the rules that are meant, in the list of the filter if it names one. One of them that cannot
+// be read is an error, beside the others.
+func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values, meant func(*wireRule) bool) (found []reconcile.Located, err error) {
 	pages := 0
+	var unread error
 	list := filter.Get("source_id")
-	_, err := each(ctx, c, rulePath(k), filter, nil, func(rules []wireRule) error {
+	_, err = each(ctx, c, rulePath(k), filter, nil, func(rules []wireRule) error {
 		for i := range rules {
-			if list != "" && rules[i].foreign(list) {
+			w := &rules[i]
+			if list != "" && w.foreign(list) || !meant(w) {
 				continue
 			}
-			row, err := rules[i].row(k)
+			row, err := w.row(k)
 			if err != nil {
-				return err
+				unread = &IncompleteError{Path: rulePath(k), Why: err.Error()}
+				continue
 			}
-			if names(q, &row) {
-				found = append(found, reconcile.Located{Row: row, List: string(rules[i].SourceID)})
-			}
+			found = append(found, reconcile.Located{Row: row, List: string(w.SourceID)})
 		}
 		if pages++; pages == mostLookupPages && len(rules) >= c.pageSize {
 			return errWide
 		}
 		return nil
 	})
+	if err == nil {
+		err = unread
+	}
 	return found, err
 }
 
-// names says whether a row is the rule of q.
-func names(q reconcile.Query, r *reconcile.Row) bool {
-	if q.ID != "" && r.ID == q.ID {
+// names says whether a rule is that of q.
+func names(q reconcile.Query, k reconcile.Kind, w *wireRule) bool {
+	if q.ID != "" && string(w.ID) == q.ID {
 		return true
 	}
-	switch r.Kind {
-	case reconcile.IOC:
-		return r.Type == q.Type && strings.EqualFold(strings.TrimSpace(r.Value), q.Value)
-	case reconcile.Sigma:
-		return q.RuleID != "" && strings.EqualFold(r.RuleID, q.RuleID) || q.RuleID == "" && strings.TrimSpace(r.Name) == strings.TrimSpace(q.Name)
+	switch {
+	case k == reconcile.IOC:
+		return string(w.Type) == q.Type && strings.EqualFold(strings.TrimSpace(string(w.Value)), q.Value)
+	case k == reconcile.Sigma && q.RuleID != "":
+		return strings.EqualFold(strings.TrimSpace(string(w.RuleID)), q.RuleID)
 	}
-	return strings.TrimSpace(r.Name) == strings.TrimSpace(q.Name)
+	return strings.TrimSpace(string(w.Name)) == strings.TrimSpace(q.Name)
 }
 
 // Create makes a rule and returns its id, or "" when the manager does not name it. A duplicate is an

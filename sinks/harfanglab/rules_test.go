@@ -249,3 +249,18 @@ func FuzzAnswers(f *testing.F) {
 		_, _ = c.Create(t.Context(), "l", reconcile.Row{Kind: reconcile.Sigma}) // must not panic
 	})
 }
+
+// A search brings near matches, and one of those that cannot be read says nothing of the rule that is meant.
+func TestLookUpsJudgeOnlyWhatIsMeant(t *testing.T) {
+	const broken = `{"id": "1", "source_id": "l", "type": "url", "value": "%s"}` // it does not say whether it is enabled
+	m := serve(t, pages([]string{fmt.Sprintf(broken, "near"), ioc("2", "l", "v")}, 10, nil))
+	got, err := client(t, m.URL).Lookup(t.Context(), reconcile.IOC, "l", reconcile.Query{Type: "url", Value: "v"})
+	if err != nil || len(got) != 1 || got[0].ID != "2" {
+		t.Errorf("found %+v, %v, want row 2", got, err)
+	}
+	m = serve(t, pages([]string{fmt.Sprintf(broken, "v"), ioc("2", "l", "v")}, 10, nil))
+	_, err = client(t, m.URL).Lookup(t.Context(), reconcile.IOC, "l", reconcile.Query{Type: "url", Value: "v"})
+	if e, ok := errors.AsType[*harfanglab.IncompleteError](err); !ok || !strings.Contains(e.Error(), "does not say whether it is enabled") {
+		t.Errorf("got %v, want an error for the row that is meant", err)
+	}
+}
