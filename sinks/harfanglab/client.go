@@ -168,24 +168,21 @@ func (c *Client) judge(r *call, resp *resty.Response, body []byte) ([]byte, *Err
 	e := &Error{Method: r.method, Path: r.path, Status: status, after: remote.After(resp.Header().Get("Retry-After"), time.Now())}
 	switch {
 	case status >= 200 && status < 300:
-		changed := status == http.StatusNoContent && r.method != http.MethodGet && r.method != http.MethodPost
-		if (r.noAnswer || changed) && len(bytes.TrimSpace(body)) == 0 {
-			return nil, nil
-		}
-		if r.noAnswer && r.method == http.MethodGet && bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
+		if r.nothing(status, body) {
 			return nil, nil
 		}
 		err := r.read(body)
-		if err == nil && r.into == nil {
-			return bytes.Clone(body), nil
-		}
-		if err == nil {
-			return nil, nil
-		}
 		if misfit, ok := errors.AsType[remote.MisfitError](err); ok {
 			return nil, shapeError(r.path, misfit.Error())
 		}
-		e.Words, e.Shape, e.Unsure, e.again = c.secrets.Hide(err.Error()), true, !r.repeatable, r.repeatable
+		if err != nil {
+			e.Words, e.Shape, e.Unsure, e.again = c.secrets.Hide(err.Error()), true, !r.repeatable, r.repeatable
+			return nil, e
+		}
+		if r.into != nil {
+			return nil, nil
+		}
+		return bytes.Clone(body), nil
 	case status >= 300 && status < 400:
 		e.Words = c.secrets.Hide(oneLine(remote.Redirect(resp.RawResponse.Request.URL, resp.Header().Get("Location"))))
 	case e.turnedAway():
@@ -197,6 +194,15 @@ func (c *Client) judge(r *call, resp *resty.Response, body []byte) ([]byte, *Err
 		e.judge(body)
 	}
 	return nil, e
+}
+
+// nothing says that there is no answer where none is due.
+func (r *call) nothing(status int, body []byte) bool {
+	body = bytes.TrimSpace(body)
+	if r.method == http.MethodGet {
+		return r.noAnswer && (len(body) == 0 || bytes.Equal(body, []byte("null")))
+	}
+	return len(body) == 0 && (r.noAnswer || status == http.StatusNoContent && r.method != http.MethodPost)
 }
 
 // read says why a body is not a JSON value that can be an answer, and decodes it where that was asked for.
