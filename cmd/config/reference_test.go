@@ -66,6 +66,29 @@ is compared in each run and set back when it was changed in the console; a score
 HarfangLab does not take is noted in the rule and not sent again; the log says so once.
 `
 
+const exclusionFiles = `
+## Exclusion files
+
+Each file of ` + "`sync.exclusions`" + ` holds values that are never deployed, one a line; ` + "`#`" + ` begins a comment. A bad line is an error with
+its number. What is excluded is a skip that names the entry, and ` + "`explain --value`" + ` tells it of any value.
+
+| entry | excludes |
+| --- | --- |
+| ` + "`203.0.113.9`, `203.0.113.0/24`, `2001:db8::/32`" + ` | The address or network and every network that overlaps with it; URLs on such a host, in whatever notation it is written. |
+| ` + "`example.org`" + ` | The domain and all names under it, and URLs on them. |
+| ` + "`=example.org`" + ` | The domain alone, and URLs on it. |
+| ` + "`79054025255fb1a26e4bc422aef54eb4`" + ` | The MD5, SHA-1 or SHA-256, and the other hashes that an indicator gives of the same file. |
+| ` + "`file:setup.exe`" + ` | Rules for this bare file name; case makes no difference. |
+| ` + "`https://portal.example.org/x`" + ` | This URL alone, as it is spelt. |
+
+A file that begins with ` + "`{`" + ` is a warning list of MISP (github.com/MISP/misp-warninglists) and is read as it is: of type ` + "`hostname`" + ` each
+name with all under it, of type ` + "`cidr`" + ` each network, of type ` + "`string`" + ` each text as a whole value. Other types are an error; an entry
+that could be no value is passed over, as MISP does.
+
+The built-in list holds private, loopback, link-local and multicast addresses, public resolvers, the empty file, names and usual
+paths of system files, and public suffixes. Its domains do not exclude URLs on them.
+`
+
 const otherNames = `
 ## Other names
 
@@ -78,7 +101,7 @@ name. These are spelt differently:
 
 // The page is generated, so that it cannot go stale.
 func TestREADMEIsTheReference(t *testing.T) {
-	want := guide + config.Reference() + mappings + otherNames + config.Aliases()
+	want := guide + config.Reference() + mappings + exclusionFiles + otherNames + config.Aliases()
 	const page = "README.md"
 	if *update {
 		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {

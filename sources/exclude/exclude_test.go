@@ -177,6 +177,67 @@ func TestUserEntries(t *testing.T) {
 	}
 }
 
+func TestWarningListsOfMISPAreReadAsTheyAre(t *testing.T) {
+	files := []exclude.File{
+		{Name: "hosts.json", Content: []byte(`{"description": "x", "version": 20, "name": "Office", "type": "hostname", "matching_attributes": ["domain", "hostname", "url"],
+			"list": ["Office.example", ".cdn.example", "*.mail.example", "autodiscover.*.example", "198.51.100.9", ""]}`)},
+		{Name: "nets.json", Content: []byte("\ufeff\n" + `{"name": "Scanners", "type": "cidr", "list": ["203.0.113.0/24", "2001:db8:5::/48", "198.51.100.77", "nonsense"]}`)},
+		{Name: "texts.json", Content: []byte(`{"name": "Sinkholes", "type": "string", "list": ["sink.example", "79054025255FB1A26E4BC422AEF54EB4", "https://good.example/Path", "198.51.100.80", "Setup.exe"]}`)},
+		{Name: "names.json", Content: []byte(`{"name": "Names", "type": "string", "matching_attributes": ["filename", "filename|md5"], "list": ["only.a.file"]}`)},
+		{Name: "top.json", Content: []byte(`{"name": "Top", "type": "string", "matching_attributes": ["domain"], "list": ["only.a.domain"]}`)},
+	}
+	list, err := exclude.New(false, files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, typ, value, want string }{
+		{"a listed name", "domain_name", "office.example", `Office.example (hosts.json, warning list "Office")`},
+		{"a name under it", "domain_name", "www.office.example", `Office.example (hosts.json, warning list "Office")`},
+		{"a URL on it", "url", "https://www.office.example/x", `Office.example (hosts.json, warning list "Office")`},
+		{"a name behind a dot", "domain_name", "a.cdn.example", `.cdn.example (hosts.json, warning list "Office")`},
+		{"a name behind a star", "domain_name", "mail.example", `*.mail.example (hosts.json, warning list "Office")`},
+		{"a name around a star is not", "domain_name", "autodiscover.x.example", ""},
+		{"an address among names", "ip_dst", "198.51.100.9", `198.51.100.9 (hosts.json, warning list "Office")`},
+		{"a listed network", "ip_both", "203.0.113.7", `203.0.113.0/24 (nets.json, warning list "Scanners")`},
+		{"a listed network of IPv6", "ip_both", "2001:db8:5::7", `2001:db8:5::/48 (nets.json, warning list "Scanners")`},
+		{"an address among networks", "url", "http://198.51.100.77/", `198.51.100.77 (nets.json, warning list "Scanners")`},
+		{"a listed text as a domain", "domain_name", "sink.example", `sink.example (texts.json, warning list "Sinkholes")`},
+		{"a name under a listed text is not", "domain_name", "a.sink.example", ""},
+		{"a listed text as a hash", "hash", "79054025255fb1a26e4bc422aef54eb4", `79054025255FB1A26E4BC422AEF54EB4 (texts.json, warning list "Sinkholes")`},
+		{"a listed text as a URL", "url", "https://good.example/Path", `https://good.example/Path (texts.json, warning list "Sinkholes")`},
+		{"another URL on the same host is not", "url", "https://good.example/", ""},
+		{"a listed text as an address", "ip_src", "198.51.100.80", `198.51.100.80 (texts.json, warning list "Sinkholes")`},
+		{"a listed text as a file name", "filename", "setup.EXE", `Setup.exe (texts.json, warning list "Sinkholes")`},
+		{"a list of file names", "filename", "only.a.file", `only.a.file (names.json, warning list "Names")`},
+		{"a list of file names has no domains", "domain_name", "only.a.file", ""},
+		{"a list of domains", "domain_name", "only.a.domain", `only.a.domain (top.json, warning list "Top")`},
+		{"a list of domains has no file names", "filename", "only.a.domain", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, _ := list.Match(reconcile.Value{Type: tt.typ, Value: tt.value}); got != tt.want {
+				t.Errorf("%s %s: got %q, want %q", tt.typ, tt.value, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAWarningListThatCannotBeReadIsAnError(t *testing.T) {
+	for content, want := range map[string]string{
+		`{"name": "x", "type": "regex", "list": ["^a$"]}`:           `x.json: a warning list of type "regex" cannot be read`,
+		`{"name": "x", "type": "hostname", "list": ["a.example"]`:   "x.json: is no warning list of MISP",
+		`{"name": "x", "type": "hostname", "list": [7]}`:            "x.json: is no warning list of MISP",
+		`{"name": "x", "type": "cidr", "list": ["a.example", ""]}`:  "x.json: the warning list holds no entry",
+		`{"name": "x", "type": "hostname", "list": []}`:             "x.json: the warning list holds no entry",
+		`{"name": "x", "type": "hostname", "list": ["a.example"]}x`: "x.json: is no warning list of MISP",
+	} {
+		_, err := exclude.New(false, exclude.File{Name: "x.json", Content: []byte(content)})
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", content, err, want)
+		}
+	}
+}
+
 func TestEveryBadLineIsReportedWithFileAndNumber(t *testing.T) {
 	const bad = `good.example
 10.0.0.0/33
@@ -300,6 +361,7 @@ func TestOverlap(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(userFile)
 	f.Add("file:\n=\n#\n*.x\n://\n/")
+	f.Add(`{"type": "string", "list": ["a.example", "*", "://", "10.0.0.0/8"]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		list, err := exclude.New(true, exclude.File{Name: "x", Content: []byte(text)})
 		if (list == nil) == (err == nil) {

@@ -35,9 +35,9 @@ type File struct {
 
 // New makes a list of the built-in entries, when these are asked for, and of those of files. One entry a
 // line; # begins a comment at the start of a line and after a blank. An entry is an address or a CIDR, a
-// domain (with the names under it), =domain (that one alone), a hash, file:NAME, or a URL. Where an entry
-// stands twice, the first is the one that is named. All bad lines are joined in the error, each with file
-// and line number.
+// domain (with the names under it, and with URLs on them), =domain (that one alone), a hash, file:NAME, or a URL.
+// A file may also be a warning list of MISP. Where an entry stands twice, the first is the one that is named. All
+// bad lines are joined in the error, each with file and line number.
 func New(withBuiltin bool, files ...File) (*List, error) {
 	l := &List{networks: networks{entries: map[netip.Prefix]entry{}}, domains: map[string]entry{}, exact: map[string]entry{},
 		hashes: map[string]entry{}, files: map[string]entry{}, paths: map[string]entry{}, urls: map[string]entry{}, suffixes: withBuiltin}
@@ -76,8 +76,15 @@ func (l *List) readBuiltin() {
 const maxLine = 1 << 20
 
 func (l *List) read(f File) (problems []error) {
+	content := strings.TrimPrefix(string(f.Content), "\ufeff")
+	if isWarningList(content) {
+		if err := l.readWarningList(f, content); err != nil {
+			return []error{err}
+		}
+		return nil
+	}
 	n := 0
-	for line := range strings.Lines(strings.TrimPrefix(string(f.Content), "\ufeff")) {
+	for line := range strings.Lines(content) {
 		n++
 		text := withoutComment(line)
 		if len(text) > maxLine {
