@@ -64,6 +64,8 @@ func (d *demo) play(ctx context.Context) error {
 		{"An agent sees a domain of OpenCTI's: HarfangLab raises an alert. Bring it back.", d.see, []string{"pull"}, d.showSightings},
 		{"An analyst takes it for a false positive. Bring that back too.", d.triage, []string{"pull"}, d.showSightings},
 		{"And once more: nothing is left to do, and nothing that was imported became a rule.", nil, []string{"plan"}, nil},
+		{"An agent that knew only Sysmon's words would have ignored this Sigma rule. It fires, because it was said in HarfangLab's.", d.seeRule,
+			[]string{"explain", "--indicator", sysmonRule}, nil},
 		{"Why is half of an AND not blocked?", nil, []string{"explain", "--pattern", "[ipv4-addr:value = '198.51.100.77' AND network-traffic:dst_port = 4444]"}, nil},
 	}
 	for i, s := range steps {
@@ -102,6 +104,22 @@ func (d *demo) see() error {
 		return fmt.Errorf("the agent raised %d alerts, not one", len(ids))
 	}
 	d.alert = ids[0]
+	return nil
+}
+
+// sysmonRule is the sample with a Sigma rule that no agent knows as it is written.
+const sysmonRule = "1f0a4c62-5d53-5b0e-9a7e-60b1c2a4d901"
+
+// seeRule lets an agent meet what that rule is for.
+func (d *demo) seeRule() error {
+	ids, err := d.sims.hl.Saw(hlsim.Sighting{Rule: "Autostart from a temporary folder", Host: "WKS-043"})
+	if err != nil {
+		return err
+	}
+	if len(ids) != 1 {
+		return fmt.Errorf("the agent raised %d alerts of the Sigma rule, not one", len(ids))
+	}
+	fmt.Fprintf(d.p.stdout, "  in HarfangLab: alert %s on WKS-043\n\n", ids[0])
 	return nil
 }
 

@@ -33,7 +33,7 @@ func Compile(ind *reconcile.Indicator, excluded func(reconcile.Value) (entry str
 		return nil
 	}
 	clauses := map[source][]*clause{}
-	for _, term := range terms {
+	for _, term := range eachEnd(terms) {
 		said := false
 		for _, product := range products(ind) {
 			for category, c := range clausesOf(term, product, excluded) {
@@ -57,6 +57,35 @@ func Compile(ind *reconcile.Indicator, excluded func(reconcile.Value) (entry str
 		rules = append(rules, r)
 	}
 	return rules
+}
+
+// eachEnd says which end of a connection an address is that stands beside one: either.
+func eachEnd(terms [][]pattern.Comparison) [][]pattern.Comparison {
+	var out [][]pattern.Comparison
+	for _, term := range terms {
+		at, others := -1, 0
+		for i, c := range term {
+			switch c.Object {
+			case "ipv4-addr", "ipv6-addr":
+				if at, others = i, others+1; c.Negated || c.Path != "value" {
+					at = -1
+				}
+			case "network-traffic":
+			default:
+				others = 2
+			}
+		}
+		if at < 0 || others > 1 || len(term) == 1 {
+			out = append(out, term)
+			continue
+		}
+		for _, end := range []string{"dst_ref.value", "src_ref.value"} {
+			one := slices.Clone(term)
+			one[at].Object, one[at].Path = "network-traffic", end
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 // products are what an indicator is for: its platforms, or all.

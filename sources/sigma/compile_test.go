@@ -254,6 +254,8 @@ func TestWhatIsCompiled(t *testing.T) {
 		{"a registry value", "[windows-registry-key:key = 'HKLM\\\\x' AND windows-registry-key:values[0].name = 'y']", nil, "windows registry_event"},
 		{"a registry value on Linux", "[windows-registry-key:key = 'HKLM\\\\x']", []string{"linux"}, ""},
 		{"a host and a port", "[network-traffic:dst_ref.type = 'domain-name' AND network-traffic:dst_ref.value = 'c2.example' AND network-traffic:dst_port = 8443]", []string{"macos"}, "macos network_connection"},
+		{"an address and a port", "[ipv4-addr:value = '198.51.100.7' AND network-traffic:dst_port = 4444]", []string{"linux"}, "linux network_connection"},
+		{"no address and a port", "[ipv4-addr:value != '198.51.100.7' AND network-traffic:dst_port = 4444]", []string{"linux"}, ""},
 		{"a name that is ruled out", "[process:command_line LIKE '%x%' AND process:name != 'y.exe']", []string{"linux"}, "linux process_creation"},
 		{"an inequality alone", "[process:name != 'y.exe']", nil, ""},
 		{"a range alone", "[network-traffic:dst_port > 1024]", nil, ""},
@@ -288,6 +290,24 @@ func TestWhatIsCompiled(t *testing.T) {
 		}
 		if s := strings.Join(got, ", "); s != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, s, tt.want)
+		}
+	}
+}
+
+func TestAnAddressBesideAConnectionIsEitherEnd(t *testing.T) {
+	ind := reconcile.Indicator{ID: "2a1b2c3d-4e5f-4000-8000-000000000000", Platforms: []string{"linux"}, Pattern: "[ipv4-addr:value = '198.51.100.7' AND network-traffic:dst_port = 4444]"}
+	rules := sigma.Compile(&ind, nil)
+	if len(rules) != 1 {
+		t.Fatalf("%d rules", len(rules))
+	}
+	r := readRule(t, rules[0].Text)
+	for _, tt := range []struct {
+		from, to, port string
+		want           bool
+	}{{"10.0.0.1", "198.51.100.7", "4444", true}, {"198.51.100.7", "10.0.0.1", "4444", true}, {"10.0.0.1", "198.51.100.7", "443", false}, {"10.0.0.1", "10.0.0.2", "4444", false}} {
+		e := event{product: "linux", category: "network_connection", fields: map[string]string{"SourceIp": tt.from, "DestinationIp": tt.to, "DestinationPort": tt.port}}
+		if r.fires(e) != tt.want {
+			t.Errorf("%v: fires %t in\n%s", e, !tt.want, rules[0].Text)
 		}
 	}
 }
