@@ -162,6 +162,7 @@ type Tail struct {
 	Quiet     time.Duration // without further events before indicators are read again
 	FullEvery time.Duration // between full runs
 	PullEvery time.Duration // between imports of alerts
+	Patience  time.Duration // with an OpenCTI that is away
 }
 
 // The values of the settings that choose between words. Unmanaged and Policy have types of their own.

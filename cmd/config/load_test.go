@@ -163,6 +163,7 @@ var everySetting = []struct {
 	{"sync.lock_timeout", "HARFANGSYNC_LOCK_TIMEOUT", `"2m"`, tries{{"0", `"0s"`}, {"5m", `"5m"`}}},
 	{"sync.tail.quiet", "HARFANGSYNC_TAIL_QUIET", `"1s"`, tries{{"500ms", `"500ms"`}, {"0", `"0s"`}}},
 	{"sync.tail.full_every", "HARFANGSYNC_TAIL_FULL_EVERY", `"1h"`, tries{{"30m", `"30m"`}, {"0", "!too short"}}},
+	{"sync.tail.patience", "HARFANGSYNC_TAIL_PATIENCE", `"15m"`, tries{{"90s", `"1m30s"`}, {"0", `"0s"`}}},
 	{"sync.tail.pull_every", "HARFANGSYNC_TAIL_PULL_EVERY", `"5m"`, tries{{"90s", `"1m30s"`}, {"0", "!too short"}}},
 	{"sync.metrics.textfile", "HARFANGSYNC_METRICS_TEXTFILE", `""`, tries{{"/var/lib/node_exporter/harfangsync.prom", `"/var/lib/node_exporter/harfangsync.prom"`}}},
 	{"sync.metrics.pushgateway", "HARFANGSYNC_METRICS_PUSHGATEWAY", `""`, tries{{"http://Gateway:9091/", `"http://gateway:9091"`}, {"https://u:hunter2@x", "!user name"}, {"gateway:9091", "!no http or https"}}},

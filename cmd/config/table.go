@@ -223,6 +223,8 @@ func settingsOf(c *Config) []setting {
 			about: "How often a tail makes a full run."},
 		{path: "sync.tail.pull_every", kind: duration(&c.Sync.Tail.PullEvery, time.Second, false), def: "5m",
 			about: "How often a tail imports alerts."},
+		{path: "sync.tail.patience", kind: duration(&c.Sync.Tail.Patience, 0, false), def: "15m",
+			about: "How long OpenCTI may be away before a tail ends. Nothing is written meanwhile; then the lock is taken anew and a full run follows."},
 
 		{path: "sync.metrics.textfile", kind: text(&c.Sync.Metrics.TextFile),
 			about: "File that `apply`, `run` and `restore` write their metrics to, in Prometheus' text format, for a textfile collector."},

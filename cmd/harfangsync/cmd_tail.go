@@ -44,13 +44,13 @@ func (p *program) tailCommand() *cli.Command {
 func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSON bool) error {
 	t.source.Moving = true
 	follower := &tail.Tail{
-		Job: t.job, Stream: t.cfg.Connector.LiveStreamID, For: span, Log: p.log,
+		Job: t.job, Leases: t.leases, Stream: t.cfg.Connector.LiveStreamID, For: span, Log: p.log,
 		Quiet: t.cfg.Sync.Tail.Quiet, FullEvery: t.cfg.Sync.Tail.FullEvery, PullEvery: t.cfg.Sync.Tail.PullEvery,
 		Position: func(ctx context.Context) (state.Position, error) {
-			return t.octi.StreamPosition(ctx, t.cfg.Connector.LiveStreamID)
+			return t.octi.StreamPosition(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, Unfiltered: t.unfiltered})
 		},
 		Follow: func(ctx context.Context, from state.Position) iter.Seq2[tail.Signal, error] {
-			return t.octi.Follow(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, From: &from, Silence: p.silence})
+			return t.octi.Follow(ctx, opencti.FollowOptions{Stream: t.cfg.Connector.LiveStreamID, From: &from, Silence: p.silence, Unfiltered: t.unfiltered})
 		},
 		Wait:     p.tailWait,
 		Refilter: func(ctx context.Context) (bool, error) { return t.refilter(ctx, p) },

@@ -39,6 +39,7 @@ func (t *target) stream(ctx context.Context, p *program, quietly bool) (filter *
 	if err != nil {
 		return nil, false, err
 	}
+	t.unfiltered = c.Unfiltered
 	if !c.Live && !quietly {
 		p.log.Warn("the stream is stopped; its filters are used all the same", "stream", c.Name)
 	}

@@ -15,6 +15,7 @@ import (
 	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
+	"harfangsync/reconcile/state"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/opencti"
 )
@@ -35,6 +36,9 @@ type target struct {
 	snap             *snapshot.File // read in place of OpenCTI; nil for none
 	optional         bool           // a command can do without OpenCTI
 	away             error          // why OpenCTI is not asked, nil when it is
+	endless          bool           // the command follows the stream until it is interrupted
+	unfiltered       bool           // the stream has no filters
+	leases           *state.Keeper  // keeps the lock; nil where it is not kept in OpenCTI
 }
 
 // sources is where this program's settings come from.
@@ -87,8 +91,6 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 			return err
 		case readOnly:
 			return work(ctx, t)
-		case s.endless:
-			t.job.Keeper.Renew = tailRenew
 		}
 		return p.locked(ctx, t, work)
 	})
@@ -118,7 +120,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	if err != nil {
 		return nil, err
 	}
-	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC()}
+	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC(), endless: s.endless}
 	// Mistakes of the user come first: nothing is asked of the platforms before these are known.
 	if s.asOf != "" {
 		at, err := config.ParseTime(s.asOf, t.started)

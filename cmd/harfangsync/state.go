@@ -55,6 +55,7 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 		p.log.Warn("the lock is kept in OpenCTI, so nothing keeps another run away from this one; sync.lock: file:PATH does without OpenCTI")
 		return func() {}, nil
 	case t.cfg.Sync.State == config.InOpenCTI:
+		t.keeps(t.job.Keeper, p)
 		return t.job.Keeper.Lock(ctx, key, timeout, lost)
 	case !t.ident.Can("CONNECTORAPI"):
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to take the lock in OpenCTI (sync.lock: file:PATH or none does without)"}
@@ -63,7 +64,7 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 		if err2 != nil && exit.SideFailed(err2) {
 			return nil, err2
 		}
-		leases.Log = p.log
+		t.keeps(leases, p)
 		release, err = leases.Lock(ctx, key, timeout, lost)
 	}
 	if err != nil {
@@ -73,6 +74,14 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 		p.log.Warn("the state cannot be read and counts as empty", "error", err)
 	}
 	return release, nil
+}
+
+// keeps makes k the keeper of the lease.
+func (t *target) keeps(k *state.Keeper, p *program) {
+	k.Log, t.leases = p.log, k
+	if t.endless {
+		k.Renew, k.Patience = tailRenew, t.cfg.Sync.Tail.Patience
+	}
 }
 
 // locked works with the lock held. The context ends when the lock is lost.

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -185,6 +186,68 @@ func TestABatchBelievesNoAnswerThatLeavesOutWhatPasses(t *testing.T) {
 			if !r.Enabled {
 				t.Errorf("%s is out of force", r.Value)
 			}
+		}
+	})
+}
+
+// absent is a store of the state that answers only now and then.
+type absent struct {
+	away atomic.Bool
+	text atomic.Value
+}
+
+func (s *absent) Load(context.Context) (string, error) {
+	if s.away.Load() {
+		return "", errors.New("connection refused")
+	}
+	text, _ := s.text.Load().(string)
+	return text, nil
+}
+
+func (s *absent) Save(_ context.Context, text string) error {
+	if s.away.Load() {
+		return errors.New("connection refused")
+	}
+	s.text.Store(text)
+	return nil
+}
+
+// A restart of OpenCTI ends no tail: while the lock has lapsed nothing is written, and what was told
+// meanwhile comes with a full run once the lock is held again.
+func TestATailOutlivesARestartOfOpenCTI(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk, store, s := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink(), &absent{}, make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		follower.For = time.Hour
+		leases, err := state.Open(t.Context(), store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leases.Patience, follower.Leases = 15*time.Minute, leases
+		ctx, lost := context.WithCancelCause(t.Context())
+		release, err := leases.Lock(ctx, "target", time.Minute, lost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+		go func() {
+			time.Sleep(time.Minute)
+			store.away.Store(true)
+			time.Sleep(10 * time.Minute)
+			src.read = append(src.read, ind("b", "domain_name y.example"))
+			s <- tail.Dirty{IDs: []string{"b"}} // of a platform that answers, and whose state does not
+			time.Sleep(time.Minute)
+			if len(snk.rows) != 1 {
+				t.Errorf("%d rules were written without the lock", len(snk.rows)-1)
+			}
+			store.away.Store(false)
+			time.Sleep(10 * time.Second)
+			if len(snk.rows) != 2 {
+				t.Errorf("%d rules 10 s after OpenCTI was back, want 2", len(snk.rows))
+			}
+		}()
+		if err := follower.Run(ctx); err != nil {
+			t.Errorf("the tail ended with %v", err)
 		}
 	})
 }

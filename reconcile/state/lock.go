@@ -55,20 +55,15 @@ func (k *Keeper) Lock(ctx context.Context, key string, timeout time.Duration, lo
 	holder := rand.Text()
 	deadline := time.Now().Add(timeout)
 	for {
-		if err := k.reload(ctx); err != nil && !damaged(err) {
+		err := k.take(ctx, holder, key)
+		taken, isTaken := errors.AsType[*takenError](err)
+		switch {
+		case err == nil:
+			return k.keep(ctx, holder, key, lost), nil
+		case !isTaken:
 			return nil, err
-		}
-		l, held := k.Document().Leases[key]
-		if !held || l.Holder == holder || !time.Now().Before(l.Until) {
-			mine, err := k.claim(ctx, holder, key)
-			if err != nil {
-				return nil, err
-			}
-			if mine {
-				return k.keep(ctx, holder, key, lost), nil
-			}
-		} else if !time.Now().Add(retryEvery).Before(deadline) {
-			return nil, &LockedError{By: "lease until " + l.Until.UTC().Format(time.RFC3339)}
+		case !time.Now().Add(retryEvery).Before(deadline):
+			return nil, &LockedError{By: "lease until " + taken.Until.UTC().Format(time.RFC3339)}
 		}
 		if err := remote.Sleep(ctx, retryEvery); err != nil {
 			return nil, err
@@ -82,22 +77,28 @@ func damaged(err error) bool {
 	return ok
 }
 
-// claim writes the lease, lets a moment pass and reads it back.
-func (k *Keeper) claim(ctx context.Context, holder, key string) (bool, error) {
-	if err := k.renew(ctx, holder, key); err != nil {
-		return false, err
+// take writes the lease unless it is another's, lets a moment pass and reads it back. Another's is a
+// takenError.
+func (k *Keeper) take(ctx context.Context, holder, key string) error {
+	if err := k.reload(ctx); err != nil && !damaged(err) {
+		return err
+	}
+	if l, held := k.Document().Leases[key]; held && l.Holder != holder && time.Now().Before(l.Until) {
+		return &takenError{l}
+	}
+	if err := k.alone(ctx, func() error { return k.save(ctx, lease(holder, key)) }); err != nil {
+		return err
 	}
 	if err := remote.Sleep(ctx, settle); err != nil {
-		return false, err
+		return err
 	}
 	if err := k.reload(ctx); err != nil {
-		return false, err
+		return err
 	}
-	return k.Document().Leases[key].Holder == holder, nil
-}
-
-func (k *Keeper) renew(ctx context.Context, holder, key string) error {
-	return k.Update(ctx, lease(holder, key))
+	if l := k.Document().Leases[key]; l.Holder != holder {
+		return &takenError{l}
+	}
+	return nil
 }
 
 // lease writes a lease that begins now.
@@ -144,6 +145,7 @@ func (k *Keeper) keep(ctx context.Context, holder, key string, lost func(error))
 	ctx = context.WithoutCancel(ctx) // an interrupted run still finishes what is in flight
 	stop := make(chan struct{})
 	var done sync.WaitGroup
+	k.held()
 	done.Go(func() {
 		defer crash.Exit()
 		every := cmp.Or(k.Renew, renewEvery)
@@ -157,22 +159,30 @@ func (k *Keeper) keep(ctx context.Context, holder, key string, lost func(error))
 			case <-next.C:
 			}
 			short, cancel := context.WithTimeout(ctx, leastLeft)
-			err := k.renewKept(short, holder, key)
+			renew := k.renewKept
+			if k.lapsed() != nil {
+				renew = k.take
+			}
+			err := renew(short, holder, key)
 			cancel()
 			taken, isTaken := errors.AsType[*takenError](err)
+			missed := time.Since(kept)
 			switch {
 			case isTaken:
 				lost(&LockedError{By: "lease until " + taken.Until.UTC().Format(time.RFC3339) + ", taken while this run was held up"})
 				return
 			case err == nil:
 				kept = time.Now()
+				k.held()
 				next.Reset(every)
-			case time.Since(kept) > leaseFor-leastLeft:
+				continue
+			case missed > max(leaseFor-leastLeft, k.Patience):
 				lost(fmt.Errorf("the lock could not be kept: %w", err))
 				return
-			default:
-				next.Reset(retryEvery)
+			case missed > leaseFor-leastLeft:
+				k.lapse(err)
 			}
+			next.Reset(retryEvery)
 		}
 	})
 	return sync.OnceFunc(func() {

@@ -160,7 +160,11 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 type Keeper struct {
 	Log   *slog.Logger  // set before use; nil says nothing
 	Renew time.Duration // how often a lease is renewed; default 30 s, and less than the 90 s it holds
-	store Store
+	// Patience is how long a store may be away before its lease is given up. One that lapses meanwhile is
+	// taken anew when the store answers; until then Held's contexts are over and Update fails.
+	Patience time.Duration
+	store    Store
+	lapsing  lapsing // guarded by mu
 
 	turn chan struct{} // holds one token: whoever has it may read and replace what is stored
 	mu   sync.Mutex    // guards doc, and is never held while the store answers
@@ -169,7 +173,7 @@ type Keeper struct {
 
 // Open reads the document from store; a nil store remembers nothing.
 func Open(ctx context.Context, store Store) (*Keeper, error) {
-	k := &Keeper{store: store, turn: make(chan struct{}, 1)}
+	k := &Keeper{store: store, turn: make(chan struct{}, 1), lapsing: lapsing{regained: make(chan struct{}, 1)}}
 	k.turn <- struct{}{}
 	if store == nil {
 		return k, nil
@@ -238,7 +242,12 @@ func (d Document) clone() Document {
 // Update changes the document and stores it. After a reset the change is applied to an empty one. Updates
 // happen one after the other, each upon the one before it.
 func (k *Keeper) Update(ctx context.Context, change func(*Document)) error {
-	return k.alone(ctx, func() error { return k.save(ctx, change) })
+	return k.alone(ctx, func() error {
+		if err := k.lapsed(); err != nil { // the document may be another run's by now
+			return fmt.Errorf("save state: %w", err)
+		}
+		return k.save(ctx, change)
+	})
 }
 
 // save changes the document and stores it. The caller is alone.

@@ -30,10 +30,11 @@ func (t *Tail) pulls() *pulls {
 
 func (p *pulls) due(now time.Time) bool { return !p.next.IsZero() && !now.Before(p.next) }
 
-func (p *pulls) begin(ctx context.Context) {
+func (p *pulls) begin(ctx context.Context, done func()) {
 	p.running, p.next = true, time.Time{}
 	go func() {
 		defer crash.Exit()
+		defer done()
 		p.done <- p.pull(ctx)
 	}()
 }

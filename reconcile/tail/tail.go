@@ -2,6 +2,7 @@
 package tail
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,9 @@ type Tail struct {
 	// Told is given every plan that has changes or is refused, with what became of it; nil before it is
 	// applied.
 	Told func(*run.Planned, *run.Report) error
+
+	// Leases keeps the lock; nil is Job.Keeper. While it has lapsed nothing is written.
+	Leases *state.Keeper
 
 	// Wait is for how long a full run or a batch waits after that many failures in a row; nil grows from
 	// seconds to minutes.
@@ -109,6 +113,8 @@ func (t *Tail) begin(ctx context.Context) error {
 	return ctx.Err()
 }
 
+func (t *Tail) leases() *state.Keeper { return cmp.Or(t.Leases, t.Job.Keeper) }
+
 func (t *Tail) now() time.Time { return t.Job.Now() }
 
 // follow is the loop: events name indicators, timers act.
@@ -140,6 +146,10 @@ func (t *Tail) follow(ctx context.Context) error {
 		case told := <-pulls.done:
 			t.pulled(ctx, pulls, told)
 			continue
+		case <-t.leases().Regained():
+			t.hold = time.Time{}
+			t.fullRun(ctx, "the lock is held again")
+			continue
 		case <-timer.C:
 		}
 		now = t.now()
@@ -154,7 +164,7 @@ func (t *Tail) follow(ctx context.Context) error {
 				t.beat()
 			}
 		case pulls.due(now):
-			pulls.begin(reading)
+			pulls.begin(t.leases().Held(reading))
 		}
 	}
 }
@@ -264,6 +274,11 @@ func (t *Tail) later(ctx context.Context, ids []string, err error) {
 
 // carryOut applies a plan and brings the rows that are held up to date with it.
 func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool) error {
+	held, done := t.leases().Held(ctx)
+	defer done()
+	if held.Err() != nil {
+		return context.Cause(held)
+	}
 	t.last = planned
 	for _, g := range planned.Plan.Gates {
 		if !g.OK {
@@ -281,7 +296,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool)
 	}
 	moved := moves{}
 	t.Job.Touched = moved.note
-	report, err := t.Job.Apply(ctx, planned, recheck)
+	report, err := t.Job.Apply(held, planned, recheck)
 	t.Job.Touched = nil
 	if err != nil {
 		return err
@@ -296,6 +311,9 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool)
 		}
 	}
 	if !report.Clean() {
+		if held.Err() != nil {
+			return context.Cause(held)
+		}
 		if report.Stopped != nil {
 			return report.Stopped
 		}

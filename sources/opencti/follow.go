@@ -17,6 +17,7 @@ type FollowOptions struct {
 	// connection begins a minute before it, so events come again that were told already; a log that
 	// begins in that minute is no tail.Gap, one that begins later is. Nil is from the first connection on.
 	From       *state.Position
+	Unfiltered bool          // the collection has no filters: a platform that cannot follow it never will
 	Silence    time.Duration // without a message, after which a connection is given up; default 45 s
 	MaxMessage int           // bytes of one message, beyond which it is a Gap; default 64 MiB
 }
@@ -36,6 +37,7 @@ const steady = 30 * time.Second
 var (
 	ErrStreamStopped = errors.New("the stream is stopped")
 	ErrStreamRefused = errors.New("the stream is not served to this account")
+	ErrStreamBare    = errors.New("the stream has no filters, and this OpenCTI cannot follow one without")
 	ErrStreamEnded   = errors.New("the platform ended the stream")
 )
 

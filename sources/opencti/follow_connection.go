@@ -110,6 +110,8 @@ func (f *follower) judge(resp *http.Response) error {
 		return &StreamError{Stream: f.o.Stream, Why: ErrStreamRefused, Answer: f.errorOf(e)}
 	case status == http.StatusGone:
 		return &StreamError{Stream: f.o.Stream, Why: ErrStreamStopped, Answer: f.errorOf(e)}
+	case status == http.StatusInternalServerError && f.o.Unfiltered && strings.Contains(reason, "JSON"): // contract opencti-api 0.9
+		return &StreamError{Stream: f.o.Stream, Why: ErrStreamBare, Answer: f.errorOf(e)}
 	case status >= 300 && status < 400:
 		e.Redirect, e.Message = true, remote.Redirect(resp.Request.URL, resp.Header.Get("Location"))
 		return e
@@ -158,15 +160,18 @@ func (f *follower) errorOf(err error) *Error {
 // changes something there.
 type StreamError struct {
 	Stream string
-	Why    error // ErrStreamStopped or ErrStreamRefused
+	Why    error // ErrStreamStopped, ErrStreamRefused or ErrStreamBare
 	Answer *Error
 }
 
 // Error names the stream and the way out.
 func (e *StreamError) Error() string {
 	remedy := "check connector.live_stream_id and the token, and that the account has the capability TAXIIAPI, is a member of the stream and may see a marking of its filter"
-	if errors.Is(e.Why, ErrStreamStopped) {
+	switch {
+	case errors.Is(e.Why, ErrStreamStopped):
 		remedy = "start it in OpenCTI"
+	case errors.Is(e.Why, ErrStreamBare):
+		remedy = "give it one in OpenCTI under Data sharing, such as entity type is Indicator"
 	}
 	return fmt.Sprintf("OpenCTI: live stream %q: %v (%d %s); %s", e.Stream, e.Why, e.Answer.Status, e.Answer.Message, remedy)
 }

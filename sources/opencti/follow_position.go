@@ -14,10 +14,11 @@ const tellPosition = "6.8.0"
 
 // StreamPosition is where the live stream ends at this moment: what a full read that begins now does not
 // see comes after it (contract opencti-api 5.6, 13). A platform that cannot be asked for it tells on
-// connecting to a stream, the one named here; a *StreamError is one that cannot be connected to.
-func (c *Client) StreamPosition(ctx context.Context, stream string) (state.Position, error) {
+// connecting to a stream, the one of o; it is connected to also where it may be one that cannot be. That
+// is a *StreamError.
+func (c *Client) StreamPosition(ctx context.Context, o FollowOptions) (state.Position, error) {
 	const op = "StreamPosition"
-	if c.since(tellPosition) {
+	if !o.Unfiltered && c.since(tellPosition) {
 		var w struct {
 			Info *struct {
 				Last string `json:"lastEventId"`
@@ -38,7 +39,7 @@ func (c *Client) StreamPosition(ctx context.Context, stream string) (state.Posit
 		}
 	}
 	attempt := 0
-	for s, err := range c.Follow(ctx, FollowOptions{Stream: stream}) {
+	for s, err := range c.Follow(ctx, o) {
 		if err != nil {
 			return state.Position{}, err
 		}

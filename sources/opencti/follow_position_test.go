@@ -66,7 +66,7 @@ func TestStreamPosition(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, err := p.StreamPosition(t.Context(), "s1")
+			got, err := p.StreamPosition(t.Context(), opencti.FollowOptions{Stream: "s1"})
 			if n := len(f.requests()); n != tt.connections {
 				t.Errorf("%d connections, want %d", n, tt.connections)
 			}
@@ -97,7 +97,7 @@ func TestStreamPositionEndsWithItsContext(t *testing.T) {
 	if _, err := p.Ident(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.StreamPosition(ctx, "s1"); !errors.Is(err, context.Canceled) {
+	if _, err := p.StreamPosition(ctx, opencti.FollowOptions{Stream: "s1"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended by %v", err)
 	}
 }

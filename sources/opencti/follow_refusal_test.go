@@ -22,12 +22,13 @@ func TestRefusalsOfAStreamAreFinal(t *testing.T) {
 		{"401 You are not allowed " + token, opencti.ErrStreamRefused, true, []string{`live stream "s1"`, "401 You are not allowed ***", "TAXIIAPI", "connector.live_stream_id"}},
 		{"401 ", opencti.ErrStreamRefused, true, []string{"401 Unauthorized"}},
 		{"410 Live stream\x1b[31m is stopped", opencti.ErrStreamStopped, false, []string{`live stream "s1"`, "410 Live stream [31m is stopped", "start it in OpenCTI"}},
+		{`500 "undefined" is not valid JSON`, opencti.ErrStreamBare, false, []string{"500", "no filters", "under Data sharing"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) {
 			f := &feeds{answers: []func(http.ResponseWriter, *http.Request){status(tt.line)}}
 			p := connect(t, f, opencti.Options{})
-			got, err := follow(t, p, opencti.FollowOptions{})
+			got, err := follow(t, p, opencti.FollowOptions{Unfiltered: tt.why == opencti.ErrStreamBare})
 			says(t, err, tt.says...)
 			e, ok := errors.AsType[*opencti.StreamError](err)
 			if !ok || e.Stream != "s1" || !errors.Is(err, tt.why) {
@@ -65,6 +66,7 @@ func TestOtherFailuresOfAStreamAreTemporary(t *testing.T) {
 		says   []string
 	}{
 		{"500 with the reason in the status line", status("500 boom " + token), time.Second, []string{"500 boom ***", "the platform failed"}},
+		{"500 of JSON, where the stream has filters", status(`500 "undefined" is not valid JSON`), time.Second, []string{"the platform failed"}},
 		{"403", status("403 Forbidden"), time.Second, []string{"403 Forbidden", "opencti.url"}},
 		{"404", status("404 Not Found"), time.Second, []string{"404 Not Found", "opencti.url"}},
 		{"204", status("204 No Content"), time.Second, []string{"204 No Content"}},

@@ -172,6 +172,7 @@ type Collection struct {
 	ID, Name     string
 	Live, Public bool
 	Filters      *FilterGroup // nil when it has none
+	Unfiltered   bool         // it has not even an empty one: some platforms cannot follow it
 }
 
 // Stream reads a stream collection. An unknown id is ErrUnknownStream, a missing right a *RightError,
@@ -205,7 +206,7 @@ func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
 	if s == nil {
 		return nil, ErrUnknownStream
 	}
-	out := &Collection{ID: s.ID, Name: oneLine(value(s.Name)), Live: value(s.Live), Public: value(s.Public)}
+	out := &Collection{ID: s.ID, Name: oneLine(value(s.Name)), Live: value(s.Live), Public: value(s.Public), Unfiltered: strings.TrimSpace(value(s.Filters)) == ""}
 	if s.Filters != nil {
 		if out.Filters, err = ParseFilters(*s.Filters); err != nil {
 			return nil, &FilterError{Stream: out.Name, Err: err}

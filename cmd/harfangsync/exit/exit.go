@@ -85,7 +85,7 @@ func Code(err error, signal int) int {
 func SideFailed(err error) bool {
 	return is[*opencti.Error](err) || is[*opencti.RightError](err) || is[*opencti.VersionError](err) || is[*opencti.IncompleteError](err) ||
 		is[*harfanglab.Error](err) || is[*harfanglab.IncompleteError](err) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, opencti.ErrUnknownConnector)
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, state.ErrLapsed) || errors.Is(err, opencti.ErrUnknownConnector)
 }
 
 func is[E error](err error) bool {
