@@ -69,6 +69,7 @@ func impatient() {
 		}
 	}
 	p.retryWait = func(int) time.Duration { return 10 * time.Millisecond }
+	p.patience = 10 * time.Second // with a bundle that a killed import remembered and never pushed
 	ctx, stop := p.untilSignal(context.Background())
 	code := p.run(ctx, os.Args)
 	stop()
