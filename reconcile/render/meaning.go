@@ -60,5 +60,5 @@ var meanings = map[reconcile.Reason]string{
 var causes = map[reconcile.Cause]string{
 	reconcile.SourceChanged:  "OpenCTI changed",
 	reconcile.Drifted:        "the rule was edited in the console",
-	reconcile.MappingChanged: "our settings changed",
+	reconcile.MappingChanged: "our settings, or our way of saying the rule, changed",
 }

@@ -200,6 +200,11 @@ func (p *printer) change(c *reconcile.Change) {
 	for _, note := range c.Notes {
 		p.line("    %s", Escape(note))
 	}
+	if text := fieldOf(c.After, "content"); p.o.Full && c.Action == reconcile.Create && c.Kind == reconcile.Sigma && text != nil {
+		for line := range strings.Lines(*text) { // as it is deployed, which may be otherwise than it is written
+			p.line("      | %s", Escape(strings.TrimRight(line, "\r\n")))
+		}
+	}
 	if c.Action != reconcile.Create && c.Action != reconcile.Delete {
 		for _, f := range c.Fields {
 			p.field(c, f)
