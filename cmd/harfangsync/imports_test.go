@@ -22,6 +22,7 @@ var imports = []struct{ pkg, may, tests string }{
 	{"sources/stix/stixtest", "", ""},
 	{"sources/opencti", "reconcile/... net/http", bothSims},
 	{"sinks/harfanglab", "reconcile/... net/http", bothSims},
+	{"sources/sigma", "reconcile/... sources/pattern", "sinks/hlsim/evaluate"},
 	{"sources/...", "reconcile/... sources/pattern", ""},
 	{"reconcile/...", "reconcile/...", ""},
 }

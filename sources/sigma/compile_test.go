@@ -211,7 +211,7 @@ func TestACompiledPatternFiresOnWhatItSays(t *testing.T) {
 			return
 		}
 		compiled++
-		var read []*rule
+		var read []rule
 		for _, r := range rules {
 			onlyKnownNames(t, r.Text)
 			read = append(read, readRule(t, r.Text))

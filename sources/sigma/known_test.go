@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"go.yaml.in/yaml/v3"
+	"harfangsync/sinks/hlsim/evaluate"
 )
 
 // facts are the contract's own table, as the simulator keeps it.
@@ -37,8 +37,8 @@ func onlyKnownNames(t failer, text string) {
 }
 
 func unknownName(text string) string {
-	var r rule
-	if err := yaml.Unmarshal([]byte(text), &r); err != nil {
+	r, err := evaluate.Read(text)
+	if err != nil {
 		return err.Error()
 	}
 	l, f := r.Logsource, facts()
@@ -66,11 +66,9 @@ func unknownName(text string) string {
 		}
 		return "words without a field"
 	}
-	for name, s := range r.Detection {
-		if name != "condition" && name != "timeframe" {
-			if bad := visit(s); bad != "" {
-				return bad
-			}
+	for _, s := range r.Detection {
+		if bad := visit(s); bad != "" {
+			return bad
 		}
 	}
 	if l.Category != "" && f.Categories[l.Product][l.Category] == nil {
