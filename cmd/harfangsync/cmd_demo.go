@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/sinks/hlsim"
+	"harfangsync/sinks/hlsim/evaluate"
 	"harfangsync/sources/octisim"
 )
 
@@ -110,9 +111,11 @@ func (d *demo) see() error {
 // sysmonRule is the sample with a Sigma rule that no agent knows as it is written.
 const sysmonRule = "1f0a4c62-5d53-5b0e-9a7e-60b1c2a4d901"
 
-// seeRule lets an agent meet what that rule is for.
+// seeRule lets an agent meet an event that the rule is about, as HarfangLab knows it.
 func (d *demo) seeRule() error {
-	ids, err := d.sims.hl.Saw(hlsim.Sighting{Rule: "Autostart from a temporary folder", Host: "WKS-043"})
+	ids, err := d.sims.hl.Saw(hlsim.Sighting{Host: "WKS-043", Process: `C:\Windows\System32\cmd.exe`, Event: &evaluate.Event{
+		Product: "windows", Category: "registry_event", Fields: map[string]string{"EventType": "SetValue", "Image": `C:\Windows\System32\cmd.exe`,
+			"TargetObject": `HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Run\updater`, "Details": `C:\Users\mallory\AppData\Local\Temp\u.exe`}}})
 	if err != nil {
 		return err
 	}

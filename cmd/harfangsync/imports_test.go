@@ -19,6 +19,7 @@ var imports = []struct{ pkg, may, tests string }{
 	{"sources/simhttp", "net/http", ""},
 	{"sources/octisim", "sources/simhttp net/http", "sources/simhttp/simtest"},
 	{"sinks/hlsim", "sources/simhttp net/http", "sources/simhttp/simtest"},
+	{"sinks/hlsim/evaluate", "", ""},
 	{"sources/stix/stixtest", "", ""},
 	{"sources/opencti", "reconcile/... net/http", bothSims},
 	{"sinks/harfanglab", "reconcile/... net/http", bothSims},

@@ -326,8 +326,8 @@ func setIndicator(i *octisim.Indicator, key, v string) error {
 
 // cmdHL changes HarfangLab as a person in the console does: load FILE of JSON lines; set KIND KEY
 // key=value...; delete KIND KEY; knobs JSON; promote; rows KIND FILE writes the rules to a file. KEY is
-// a value or a name. saw NAME is an endpoint that sees what a Sigma or YARA rule is for: the rule fires, or ! it
-// does not.
+// a value or a name. saw NAME is an endpoint that sees what a Sigma or YARA rule is for, saw JSON one that sees an
+// event: a rule fires, or ! none does.
 func cmdHL(ts *testscript.TestScript, neg bool, args []string) {
 	w := of(ts)
 	switch args[0] {
@@ -353,7 +353,12 @@ func cmdHL(ts *testscript.TestScript, neg bool, args []string) {
 	case "promote":
 		w.hl.Promote()
 	case "saw":
-		ids, err := w.hl.Saw(hlsim.Sighting{Rule: args[1]})
+		seen := hlsim.Sighting{Rule: args[1]}
+		if strings.HasPrefix(args[1], "{") {
+			seen = hlsim.Sighting{}
+			ts.Check(strictJSON(args[1], &seen.Event))
+		}
+		ids, err := w.hl.Saw(seen)
 		ts.Check(err)
 		if fired := len(ids) > 0; fired == neg {
 			ts.Fatalf("hl saw %s: fired %t", args[1], fired)

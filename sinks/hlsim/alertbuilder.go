@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"harfangsync/sinks/hlsim/evaluate"
 )
 
 // Sighting is what an agent sees: a value, or something that a Sigma or YARA rule describes.
@@ -21,7 +23,9 @@ type Sighting struct {
 	// that type and of ip_both, one of ip_both by all three. Empty is any type that the value fits.
 	Type  string `json:"type,omitempty"`
 	Value string `json:"value,omitempty"`
-	Rule  string `json:"rule,omitempty"` // id or name of a Sigma rule or a YARA file, title of the one, name of a rule in the other
+	// Event is what happened, in HarfangLab's own terms: the Sigma rules fire that see it.
+	Event *evaluate.Event `json:"event,omitempty"`
+	Rule  string          `json:"rule,omitempty"` // id or name of a Sigma rule or a YARA file, title of the one, name of a rule in the other
 
 	Host string    `json:"host,omitempty"` // WKS-001 when empty
 	User string    `json:"user,omitempty"` // EXAMPLE\alice when empty

@@ -137,7 +137,7 @@ func TestControls(t *testing.T) {
 		{"no shape", "POST", "alerts", `{"generate": {"shapes": ["no"]}}`, 400, `no shape of an alert is called "no"`},
 		{"a sighting", "POST", "saw", `{"value": "c2.example.org", "at": "2026-03-02T09:00:00Z"}`, 200, `{"ids":["`},
 		{"a slip in a sighting", "POST", "saw", `{"valeu": "x"}`, 400, "valeu"},
-		{"a sighting of nothing", "POST", "saw", `{}`, 400, "needs a value or a rule"},
+		{"a sighting of nothing", "POST", "saw", `{}`, 400, "needs a value, a rule or an event"},
 		{"a fleet", "POST", "telemetry", "", 200, `{"name":"unseen","type":"domain_name","value":"unseen.example"}`},
 		{"what it saw", "GET", "telemetry?type=domain_name&value=chatty.example&days=30", "", 200, `{"events":9000,"agents":1,"last":"`},
 		{"no number of days", "GET", "telemetry?days=x", "", 400, "invalid syntax"},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"harfangsync/sinks/hlsim/evaluate"
 )
 
 // Saw is the trigger "an agent saw this": every enabled rule of an enabled list that fits makes its
@@ -110,8 +112,10 @@ func (r *row) ruleIn(name string) string {
 // fits is the test for the rules that see what is seen.
 func (seen Sighting) fits() (func(kind string, r *row) bool, error) {
 	switch {
-	case seen.Value != "" && seen.Rule != "":
-		return nil, errors.New("a sighting has a value or a rule, not both")
+	case seen.Value != "" && seen.Rule != "", seen.Event != nil && seen.Value+seen.Rule != "":
+		return nil, errors.New("a sighting has one of a value, a rule and an event")
+	case seen.Event != nil:
+		return func(kind string, r *row) bool { return kind == Sigma && seesEvent(r, *seen.Event) }, nil
 	case seen.Rule != "" && slices.Contains([]string{"", Sigma, YARA}, seen.Type):
 		return func(kind string, r *row) bool {
 			return kind != IOC && (seen.Type == "" || seen.Type == kind) && r.named(kind, seen.Rule)
@@ -119,7 +123,7 @@ func (seen Sighting) fits() (func(kind string, r *row) bool, error) {
 	case seen.Rule != "":
 		return nil, fmt.Errorf("type %q of a sighting by rule is neither sigma nor yara", seen.Type)
 	case seen.Value == "":
-		return nil, errors.New("a sighting needs a value or a rule")
+		return nil, errors.New("a sighting needs a value, a rule or an event")
 	}
 	types := typesSeen(seen.Type)
 	if types == nil {
@@ -130,6 +134,16 @@ func (seen Sighting) fits() (func(kind string, r *row) bool, error) {
 	return func(kind string, r *row) bool {
 		return kind == IOC && slices.Contains(types, r.typ) && matches(r.typ, r.value, seen.Value, addr)
 	}, nil
+}
+
+// seesEvent says whether a Sigma rule fires on an event. One that cannot be evaluated fires on nothing.
+func seesEvent(r *row, e evaluate.Event) bool {
+	rule, err := evaluate.Read(r.text)
+	if err != nil {
+		return false
+	}
+	fires, err := rule.Fires(e)
+	return fires && err == nil
 }
 
 // typesSeen are the types of rules that a type of sighting concerns, nil for an unknown one.

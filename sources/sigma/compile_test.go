@@ -27,7 +27,7 @@ var (
 // pool are the values of each path, for facts and for patterns.
 var pool = map[string][]string{
 	"process:command_line":                        {`cmd.exe /c evil -enc x`, `powershell -NoP`, `a*b?c\d`, `CMD.EXE /C EVIL -ENC X`},
-	"process:cwd":                                 {`C:\Temp`, `C:\Users\e`},
+	"process:cwd":                                 {`C:\Temp`, `C:\Users\e`, `C:\Temp\`, `C:\*`},
 	"process:parent_ref.name":                     {`winword.exe`, `cmd.exe`},
 	"process:name":                                fileNames,
 	"file:name":                                   fileNames,

@@ -24,7 +24,7 @@ var algorithms = []string{"SHA1", "MD5", "SHA256", "IMPHASH"}
 
 var texts = []string{`C:\Windows\System32\cmd.exe`, `C:\Users\é\evil.exe`, `/usr/bin/curl`, "10.0.0.7", "443", "true", "evil.example", "a -enc b", "😀 smile", ""}
 
-var parts = []string{"evil", `\cmd.exe`, ".exe", "C:", "curl", "443", "true", "-enc", "😀", "10.0.0.7", "*", "*evil*", "??.exe", "it''s"}
+var parts = []string{`C:\`, `Users\`, "evil", `\cmd.exe`, ".exe", "C:", "curl", "443", "true", "-enc", "😀", "10.0.0.7", "*", "*evil*", "??.exe", "it''s"}
 
 // drawEvent is an event of a public form.
 func drawEvent(t *rapid.T, f *form) event {

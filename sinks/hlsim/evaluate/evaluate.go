@@ -140,7 +140,7 @@ func (v *evaluation) one() bool {
 	pattern := v.take()
 	var of, hold int
 	for name, s := range v.Detection {
-		if !strings.HasPrefix(name, "_") && (pattern == "them" || like(pattern, name, true)) {
+		if !strings.HasPrefix(name, "_") && (pattern == "them" || like(pattern, name, true, false, false)) {
 			of++
 			if v.selection(s) {
 				hold++
@@ -170,7 +170,7 @@ func (v *evaluation) selection(s any) bool {
 	case []any:
 		return slices.ContainsFunc(s, v.selection)
 	}
-	return slices.ContainsFunc(slices.Collect(maps.Values(v.Fields)), func(held string) bool { return like("*"+fmt.Sprint(s)+"*", held, false) })
+	return slices.ContainsFunc(slices.Collect(maps.Values(v.Fields)), func(held string) bool { return like(fmt.Sprint(s), held, false, true, true) })
 }
 
 // test evaluates one entry of a mapping.
@@ -240,13 +240,7 @@ func (v *evaluation) value(held string, there bool, mods []string, want any) boo
 		return compare(held, text, mods)
 	}
 	return slices.ContainsFunc(encoded(text, mods), func(s string) bool {
-		if has("contains") || has("startswith") {
-			s += "*"
-		}
-		if has("contains") || has("endswith") {
-			s = "*" + s
-		}
-		return like(s, held, has("cased"))
+		return like(s, held, has("cased"), has("contains") || has("endswith"), has("contains") || has("startswith"))
 	})
 }
 
@@ -302,12 +296,16 @@ func compare(held, want string, mods []string) bool {
 	return a >= b
 }
 
-// like matches a text with a pattern of * and ?, which a backslash takes the meaning of.
-func like(pattern, s string, cased bool) bool {
+// like matches a text with a pattern of * and ?, which a backslash takes the meaning of. before and after
+// say that anything may stand there.
+func like(pattern, s string, cased, before, after bool) bool {
 	if !cased {
 		pattern, s = strings.ToLower(pattern), strings.ToLower(s)
 	}
 	var want []rune // -1 any number, -2 one
+	if before {
+		want = append(want, -1)
+	}
 	for runes := []rune(pattern); len(runes) > 0; runes = runes[1:] {
 		switch r := runes[0]; {
 		case r == '\\' && len(runes) > 1 && strings.ContainsRune(`\*?`, runes[1]):
@@ -319,6 +317,9 @@ func like(pattern, s string, cased bool) bool {
 		default:
 			want = append(want, r)
 		}
+	}
+	if after {
+		want = append(want, -1)
 	}
 	return likeRunes(want, []rune(s))
 }

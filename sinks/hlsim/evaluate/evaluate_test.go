@@ -21,6 +21,7 @@ func TestTheEvaluatorFollowsTheStandard(t *testing.T) {
 		{"one mapping of a list", "s: [{A: x}, {B: y}]\n  condition: s", map[string]string{"B": "y"}, true},
 		{"a wildcard", `s: {A: '*\x?.exe'}` + "\n  condition: s", map[string]string{"A": `C:\x1.exe`}, true},
 		{"a wildcard without meaning", `s: {A: 'x\*'}` + "\n  condition: s", map[string]string{"A": `xy`}, false},
+		{"a backslash before what may follow", `s: {A|contains: '\Temp\'}` + "\n  condition: s", map[string]string{"A": `C:\Temp\x`}, true},
 		{"null", "s: {A: null}\n  condition: s", nil, true},
 		{"one of a pattern", "s_1: {A: x}\n  s_2: {A: y}\n  condition: 1 of s_*", map[string]string{"A": "y"}, true},
 		{"all of them", "s_1: {A: x}\n  s_2: {A: y}\n  condition: all of them", map[string]string{"A": "y"}, false},
