@@ -153,6 +153,20 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.must(t, 0, "pull")
 			w.wantGraph(t, "sighting indicator indicator 1 on system wks-042: 1, positive", "!sighting indicator indicator 2", "!relation indicates indicator indicator 2")
 		},
+		"what was seen came back as rules": func(t *testing.T, w *chaosWorld) {
+			w.stix(1, "[file:hashes.MD5 = '"+defectMD5+"']")
+			w.octi.Edit(chaosID(1), func(i *octisim.Indicator) {
+				i.Observables = []octisim.Observable{{EntityType: "StixFile", Hashes: octisim.Hashes{{Algorithm: "MD5", Hash: defectMD5}}}}
+			})
+			w.pulls(t)
+			w.alertDoc(t, `{"id": "knowsallhashesknows1", "msg": "File was found malicious by an IOC: hash=`+defectMD5+`", "detection": {"file_path": "C:\\x\\tool.exe",
+				"file_hashes": {"md5": "`+defectMD5+`", "sha1": "2fd4e1c67a2d28fced849ee1bb76e7391b93eb12", "sha256": "`+defectSHA256+`"}}}`)
+			w.must(t, 0, "pull")
+			w.wantGraph(t, "sighting indicator indicator 1 on system wks-042: 1, positive")
+			if out := w.must(t, 0, "plan"); !strings.Contains(out, "No changes.") {
+				t.Error(out)
+			}
+		},
 		"first word of a Sigma title as a name": func(t *testing.T, w *chaosWorld) {
 			w.put(1, "Suspicious logon from abroad", "sigma", fmt.Sprintf(chaosSigma, "Suspicious logon from abroad", chaosID(901), "one"), "")
 			w.put(2, "Suspicious download by a shell", "sigma", fmt.Sprintf(chaosSigma, "Suspicious download by a shell", chaosID(902), "two"), "")

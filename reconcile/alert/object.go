@@ -19,6 +19,16 @@ func (o Object) Description() string {
 	return cmp.Or(text.Description, text.Content)
 }
 
+// Known is what the platform has, and an import must leave as it is.
+type Known struct {
+	// Technique tells whether the platform has a technique, by its standard id; nil is all of them.
+	Technique func(id string) bool
+	// File gives the hashes, by algorithm, of a file that an indicator is based on, by the id of one of its
+	// hashes; nil is a file that is free to learn. What such a file learns is a value that the indicator wants,
+	// and an alert is no reason to want one.
+	File func(id string) map[string]string
+}
+
 // Sighting says how often an indicator was seen on an endpoint. Indicator and Endpoint are standard ids;
 // ID is computed from both, without dates, so that it stays while the dates grow.
 type Sighting struct {

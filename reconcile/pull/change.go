@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/state"
 )
 
@@ -33,7 +34,7 @@ func (p *pull) updateAll(ctx context.Context, entries []*entry) error {
 	}
 	var parts []part
 	for _, e := range entries {
-		objects, err := p.Importer.Alert(&e.a, nil, p.has)
+		objects, err := p.Importer.Alert(&e.a, nil, alert.Known{Technique: p.has})
 		if err != nil {
 			p.fail(e.item(), e.a.Time, err)
 			continue

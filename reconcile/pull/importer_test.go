@@ -43,8 +43,9 @@ func (memImporter) SightingID(indicator, endpoint string) string {
 	return "sighting--" + indicator + "-" + endpoint
 }
 func (memImporter) TechniqueIDs(*alert.Alert) []string { return nil }
+func (memImporter) FileIDs(*alert.Alert) []string      { return nil }
 
-func (s memImporter) Alert(a *alert.Alert, indicators []string, _ func(string) bool) ([]alert.Object, error) {
+func (s memImporter) Alert(a *alert.Alert, indicators []string, _ alert.Known) ([]alert.Object, error) {
 	if a.Level == "unwritable" {
 		return nil, errors.New("it cannot be written")
 	}

@@ -60,6 +60,8 @@ type Knowledge interface {
 	Cases(ctx context.Context, ids []string) ([]Stored, error)
 	Notes(ctx context.Context, ids []string) ([]Stored, error)
 	Techniques(ctx context.Context, ids []string) ([]Stored, error)
+	// Files are those that a pushed file with one of the ids would be merged into.
+	Files(ctx context.Context, ids []string) ([]Stored, error)
 	// Sightings are those of one indicator, by its internal id, on whatever endpoint.
 	Sightings(ctx context.Context, indicator string) ([]Sighted, error)
 	// IncidentsOf are those that an indicator, by its internal id, indicates.
@@ -86,6 +88,9 @@ type Stored struct {
 	IDs         []string
 	Name        string
 	Description string // of a note: its content
+
+	Hashes map[string]string // of a file, by algorithm
+	Based  bool              // an indicator is based on it
 }
 
 // Sighted is a stored sighting of an indicator on an endpoint, both named by all their ids, the internal
@@ -121,9 +126,10 @@ type Importer interface {
 	SightingID(indicator, endpoint string) string
 	// TechniqueIDs are those under which the platform may hold the techniques of an alert.
 	TechniqueIDs(a *alert.Alert) []string
-	// Alert gives the incident first, then all that belongs to it, for indicators by standard id. known
-	// tells which techniques the platform has; nil is all of them.
-	Alert(a *alert.Alert, indicators []string, known func(id string) bool) ([]alert.Object, error)
+	// FileIDs are those under which the platform may hold the files of an alert: one for each hash.
+	FileIDs(a *alert.Alert) []string
+	// Alert gives the incident first, then all that belongs to it, for indicators by standard id.
+	Alert(a *alert.Alert, indicators []string, known alert.Known) ([]alert.Object, error)
 	Sighting(s alert.Sighting) alert.Object
 	CaseID(t *alert.Threat) string // "" for a threat whose case could not be found again
 	// Threat gives the case first, then what belongs to it. Beside refs, which are objects that the case

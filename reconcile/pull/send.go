@@ -22,9 +22,18 @@ func (p *pull) importAll(ctx context.Context, entries []*entry) error {
 	if err := p.techniques(ctx, entries); err != nil {
 		return err
 	}
+	alerts := make([]*alert.Alert, len(entries))
+	for i, e := range entries {
+		alerts[i] = &e.a
+	}
+	based, err := p.based(ctx, alerts)
+	if err != nil {
+		return err
+	}
+	known := alert.Known{Technique: p.has, File: based}
 	var parts []part
 	for _, e := range entries {
-		objects, err := p.Importer.Alert(&e.a, e.item().Indicators, p.has)
+		objects, err := p.Importer.Alert(&e.a, e.item().Indicators, known)
 		if err != nil {
 			p.fail(e.item(), e.a.Time, err)
 			continue
@@ -201,6 +210,22 @@ func (p *pull) techniques(ctx context.Context, entries []*entry) error {
 		p.known[id] = found[id] != nil
 	}
 	return nil
+}
+
+// based finds out which files of some alerts indicators are based on, as alert.Known has it: those learn no hash,
+// because an attached observable is a wanted value.
+func (p *pull) based(ctx context.Context, alerts []*alert.Alert) (func(id string) map[string]string, error) {
+	var ids []string
+	for _, a := range alerts {
+		ids = append(ids, p.Importer.FileIDs(a)...)
+	}
+	found, err := there(ctx, p.Knowledge.Files, distinct(ids))
+	return func(id string) map[string]string {
+		if f := found[id]; f != nil && f.Based {
+			return f.Hashes
+		}
+		return nil
+	}, err
 }
 
 func (p *pull) has(technique string) bool { return p.known[technique] }

@@ -192,11 +192,15 @@ func (p *pull) contents(ctx context.Context, t *alert.Threat) (refs []string, n 
 	}
 	has := map[string]bool{}
 	err = p.Alerts.Alerts(ctx, AlertQuery{Threat: t.ID, From: from.Add(-before), To: p.Clock().Add(24 * time.Hour)}, func(page []alert.Alert, _ []alert.Bad) error {
-		ids := make([]string, len(page))
+		ids, alerts := make([]string, len(page)), make([]*alert.Alert, len(page))
 		for i := range page {
-			ids[i] = p.Importer.IncidentID(&page[i])
+			ids[i], alerts[i] = p.Importer.IncidentID(&page[i]), &page[i]
 		}
 		stored, err := there(ctx, p.Knowledge.Incidents, ids)
+		if err != nil {
+			return err
+		}
+		based, err := p.based(ctx, alerts)
 		if err != nil {
 			return err
 		}
@@ -205,7 +209,7 @@ func (p *pull) contents(ctx context.Context, t *alert.Threat) (refs []string, n 
 				continue
 			}
 			n++
-			objects, err := p.Importer.Alert(&page[i], nil, nil)
+			objects, err := p.Importer.Alert(&page[i], nil, alert.Known{File: based})
 			if err != nil {
 				continue // it was imported by an earlier version
 			}

@@ -297,6 +297,11 @@ var indicatorColumns = allColumns(columns[*indicator]{
 	"valid_until":                    {date: func(i *indicator) moment { return i.validUntil }},
 }, "Indicator")
 
+var observableColumns = allColumns(columns[*observable]{
+	"observable_value": {text: func(o *observable) string { return o.value }},
+	"x_opencti_score":  {num: func(o *observable) (float64, bool) { return number(o.score) }},
+})
+
 var entityColumns = allColumns(columns[*entity]{},
 	"Incident", "CaseIncident", "Note", "AttackPattern", "Organization", "Individual", "System", "Sector", "SecurityPlatform")
 

@@ -330,6 +330,7 @@ var queryFields = map[string]resolver{
 	"caseIncidents":                entities("caseIncidents", "case-incident"),
 	"notes":                        entities("notes", "note"),
 	"attackPatterns":               entities("attackPatterns", "attack-pattern"),
+	"stixCyberObservables":         observables,
 	"stixCoreRelationships":        relations("stixCoreRelationships", func(s *Sim) *table[*relation] { return s.relations }),
 	"stixSightingRelationships":    relations("stixSightingRelationships", func(s *Sim) *table[*relation] { return s.sightings }),
 	"streamCollection":             func(c *call) (any, error) { return orNil(c.sim.streams[c.args["id"].(string)]), nil },
@@ -358,6 +359,15 @@ func pages[T item](field string, keys columns[T], rows func(*Sim) *table[T]) res
 
 func entities(field, stix string) resolver {
 	return pages(field, entityColumns, func(s *Sim) *table[*entity] { return s.entities[stix] })
+}
+
+// observables gives pages of observables of some types, or of all.
+func observables(c *call) (any, error) {
+	l := listing[*observable]{field: "stixCyberObservables", args: c.args, rows: c.sim.observables, columns: observableColumns}
+	if types := textArgs(c, "types"); len(types) > 0 {
+		l.extra = func(o *observable) bool { return isA(o.entity, types...) }
+	}
+	return answer(page(c.request, l))
 }
 
 // relations makes the resolver of the query for pages of relations, or of sightings. Ends are named by

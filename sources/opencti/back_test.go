@@ -112,3 +112,31 @@ func TestReadingBackDistrustsTheFilter(t *testing.T) {
 		says(t, err, want)
 	}
 }
+
+func TestFilesTellTheirHashesAndWhetherAnIndicatorIsBasedOnThem(t *testing.T) {
+	const md5, sha256 = "9e107d9d372bb6826bd81d3542a419d6", "d7a8fbb307d7809469ca9abcb0082e4f8d5651e46d3cdb762d02d0bf37c9e592"
+	for _, version := range []string{"6.2.6", "7.260817.0"} {
+		s, p := simulated(t, octisim.Options{Version: version}, opencti.Options{})
+		fill(s, 2)
+		file := func(alg, hash string) octisim.Observable {
+			return octisim.Observable{EntityType: "StixFile", Hashes: octisim.Hashes{{Algorithm: alg, Hash: hash}}}
+		}
+		attached, free := s.Attach("i00", file("MD5", md5)), s.Attach("i01", file("SHA-256", sha256))
+		s.Detach("i01", free)
+		ids := map[string]string{}
+		for _, o := range s.Observables() {
+			ids[o.ID] = o.StandardID
+		}
+		got, err := p.Files(context.Background(), []string{ids[attached], ids[free], "file--00000000-0000-4000-8000-000000000000"})
+		want := []pull.Stored{
+			{IDs: []string{attached, ids[attached]}, Hashes: map[string]string{"MD5": md5}, Based: true},
+			{IDs: []string{free, ids[free]}, Hashes: map[string]string{"SHA-256": sha256}},
+		}
+		byID := func(a, b pull.Stored) int { return strings.Compare(a.IDs[0], b.IDs[0]) }
+		slices.SortFunc(got, byID)
+		slices.SortFunc(want, byID)
+		if d := cmp.Diff(want, got); d != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", version, err, d)
+		}
+	}
+}

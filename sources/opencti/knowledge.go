@@ -35,6 +35,24 @@ func (c *Client) Techniques(ctx context.Context, ids []string) ([]pull.Stored, e
 	return c.stored(ctx, kind{"attack patterns", "AttackPatterns", "attack_patterns", "AttackPattern"}, ids)
 }
 
+// Files asks for files like Incidents: those with one of the ids that a pushed file's hashes have, and which the
+// platform would merge it into. It tells their hashes, and whether an indicator is based on them.
+func (c *Client) Files(ctx context.Context, ids []string) ([]pull.Stored, error) {
+	all, err := c.stored(ctx, kind{"files", "Files", "files", "StixFile"}, ids)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	internal := make([]string, len(all))
+	for i := range all {
+		internal[i] = all[i].IDs[0]
+	}
+	of, err := c.indicatorsBy(ctx, indication{"based-on", "BasedBy", "based_by", "indicators based on files"}, internal)
+	for i := range all {
+		all[i].Based = len(of[all[i].IDs[0]]) > 0
+	}
+	return all, err
+}
+
 func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]pull.Stored, error) {
 	once := make(idSet)
 	asked := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" || !once.add(id) })
@@ -82,15 +100,16 @@ func (c *Client) believed(ctx context.Context, k kind, ids []string) ([]pull.Sto
 }
 
 type wireStored struct {
-	ID          string    `json:"id"`
-	StandardID  string    `json:"standard_id"`
-	StixIDs     []*string `json:"x_opencti_stix_ids"`
-	Name        *string   `json:"name"`
-	Description *string   `json:"description"`
+	ID          string     `json:"id"`
+	StandardID  string     `json:"standard_id"`
+	StixIDs     []*string  `json:"x_opencti_stix_ids"`
+	Name        *string    `json:"name"`
+	Description *string    `json:"description"`
+	Hashes      wireHashes `json:"hashes"`
 }
 
 func (w *wireStored) object() pull.Stored {
-	return pull.Stored{IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Name: value(w.Name), Description: value(w.Description)}
+	return pull.Stored{IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Name: value(w.Name), Description: value(w.Description), Hashes: w.Hashes.byAlgorithm()}
 }
 
 // idsOf are all ids of an object, the internal one first.

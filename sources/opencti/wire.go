@@ -126,14 +126,11 @@ type wireRelation struct {
 	ToID   string  `json:"toId"`
 	ToType *string `json:"toType"`
 	To     *struct {
-		ID         string  `json:"id"`
-		EntityType *string `json:"entity_type"`
-		Value      *string `json:"observable_value"`
-		FileName   *string `json:"file_name"`
-		Hashes     []*struct {
-			Algorithm *string `json:"algorithm"`
-			Hash      *string `json:"hash"`
-		} `json:"hashes"`
+		ID         string     `json:"id"`
+		EntityType *string    `json:"entity_type"`
+		Value      *string    `json:"observable_value"`
+		FileName   *string    `json:"file_name"`
+		Hashes     wireHashes `json:"hashes"`
 	} `json:"to"`
 }
 
@@ -147,14 +144,26 @@ func (w *wireRelation) observable() reconcile.Observable {
 		o.Type = t
 	}
 	o.Name, o.Value = value(w.To.FileName), value(w.To.Value)
-	for _, h := range w.To.Hashes {
+	o.Hashes = w.To.Hashes.byAlgorithm()
+	return o
+}
+
+type wireHashes []*struct {
+	Algorithm *string `json:"algorithm"`
+	Hash      *string `json:"hash"`
+}
+
+// byAlgorithm are the hashes that are there, nil for none.
+func (w wireHashes) byAlgorithm() map[string]string {
+	var all map[string]string
+	for _, h := range w {
 		if h == nil || h.Algorithm == nil || h.Hash == nil || *h.Hash == "" {
 			continue
 		}
-		if o.Hashes == nil {
-			o.Hashes = map[string]string{}
+		if all == nil {
+			all = map[string]string{}
 		}
-		o.Hashes[*h.Algorithm] = *h.Hash
+		all[*h.Algorithm] = *h.Hash
 	}
-	return o
+	return all
 }

@@ -15,13 +15,13 @@ import (
 // taken with what it has; without an id or without any time it is an error, and so is an indicator whose
 // id is none.
 //
-// known says whether the platform has an object with a standard id. It is asked for techniques only, with
-// the ids of TechniqueIDs: an object that exists would take the name of the incoming one, and we know no
-// better name than the technique's id. Without it every technique is taken to exist.
+// known.Technique is asked with the ids of TechniqueIDs: a technique that exists would take the name of the
+// incoming one, and we know no better name than its id. known.File is asked with those of FileIDs: a file that an
+// indicator is based on is sent with the hashes that it has, and once for each such file.
 //
 // The description tells the status in its first line, for Read. Severity is the level, where informational
 // is low, and what nobody knows is medium and said to be.
-func (m *Maker) Alert(a *alert.Alert, indicators []string, known func(id string) bool) ([]alert.Object, error) {
+func (m *Maker) Alert(a *alert.Alert, indicators []string, known alert.Known) ([]alert.Object, error) {
 	if err := checkAlert(a); err != nil {
 		return nil, err
 	}
@@ -43,13 +43,13 @@ func (m *Maker) Alert(a *alert.Alert, indicators []string, known func(id string)
 		relations = append(relations, m.relate("targets", incident.ID, system.ID, w))
 	}
 	for _, t := range techniques(a) {
-		id, missing := m.technique(t, known)
+		id, missing := m.technique(t, known.Technique)
 		if missing != nil {
 			out = append(out, *missing)
 		}
 		relations = append(relations, m.relate("uses", incident.ID, id, w))
 	}
-	for _, o := range m.observe(a) {
+	for _, o := range m.observe(a, known.File) {
 		out = append(out, o)
 		relations = append(relations, m.relate("related-to", o.ID, incident.ID, w))
 	}

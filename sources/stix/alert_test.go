@@ -117,7 +117,7 @@ func TestTechniques(t *testing.T) {
 		{"nor is one that an old platform knows by another id", func(id string) bool { return id == oldT1059 || id == oldSub }, []string{oldT1059, oldSub}, nil},
 		{"nothing is sent to a platform that was not asked", nil, []string{t1059, sub}, nil},
 	} {
-		objects := made(t)(m.Alert(a, nil, tt.known))
+		objects := made(t)(m.Alert(a, nil, alert.Known{Technique: tt.known}))
 		var uses, sent []string
 		for _, r := range ofType(objects, "relationship") {
 			if r["relationship_type"] == "uses" {
@@ -232,4 +232,44 @@ func TestOptions(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", tt.o, err, tt.want)
 		}
 	}
+}
+
+func TestAFileThatAnIndicatorIsBasedOnLearnsNoHash(t *testing.T) {
+	const another = "9e107d9d372bb6826bd81d3542a419d6"
+	a := fileAlert()
+	a.Process = nil
+	m := maker(t)
+	byMD5, bySHA1, bySHA256 := fileWith(t, toolMD5, "", ""), fileWith(t, "", toolSHA1, ""), fileWith(t, "", "", toolSHA256)
+	if diff := cmp.Diff([]string{byMD5, bySHA1, bySHA256}, m.FileIDs(a)); diff != "" {
+		t.Errorf("to look up (-want +got):\n%s", diff)
+	}
+	for _, tt := range []struct {
+		name  string
+		based map[string]map[string]string // by the id of a hash
+		want  []map[string]any             // the hashes of the files, in order
+	}{
+		{"one that none is based on learns all", nil, []map[string]any{{"MD5": toolMD5, "SHA-1": toolSHA1, "SHA-256": toolSHA256}}},
+		{"one with an MD5 stays one with an MD5", map[string]map[string]string{byMD5: {"MD5": toolMD5}}, []map[string]any{{"MD5": toolMD5}}},
+		{"one that is known by its SHA-256 too keeps it", map[string]map[string]string{byMD5: {"MD5": toolMD5, "SHA-256": toolSHA256}}, []map[string]any{{"MD5": toolMD5, "SHA-256": toolSHA256}}},
+		{"one with another SHA-256 does not change it", map[string]map[string]string{byMD5: {"MD5": toolMD5, "SHA-256": strings.Repeat("0", 64)}}, []map[string]any{{"MD5": toolMD5}}},
+		{"two are two", map[string]map[string]string{byMD5: {"MD5": toolMD5}, bySHA256: {"SHA-256": toolSHA256}}, []map[string]any{{"MD5": toolMD5}, {"SHA-256": toolSHA256}}},
+		{"one that lost the hash that it was found by is not sent", map[string]map[string]string{byMD5: {"MD5": another}}, nil},
+	} {
+		objects := made(t)(m.Alert(a, nil, alert.Known{File: func(id string) map[string]string { return tt.based[id] }}))
+		var got []map[string]any
+		for _, o := range ofType(objects, "file") {
+			got = append(got, o["hashes"].(map[string]any))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+		checked(t, m, objects)
+	}
+}
+
+// fileWith is the id of a file that an alert shows with these hashes.
+func fileWith(t *testing.T, md5, sha1, sha256 string) string {
+	t.Helper()
+	a := &alert.Alert{ID: "one", Time: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Detected: alert.File{MD5: md5, SHA1: sha1, SHA256: sha256}}
+	return ofType(made(t)(maker(t).Alert(a, nil, none)), "file")[0]["id"].(string)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"harfangsync/reconcile/alert"
 )
@@ -124,6 +125,27 @@ type (
 		SHA256 string `json:"SHA-256,omitempty"`
 	}
 )
+
+// each gives the hashes one by one.
+func (h hashes) each() (all []hashes) {
+	for _, one := range []hashes{{MD5: h.MD5}, {SHA1: h.SHA1}, {SHA256: h.SHA256}} {
+		if one != (hashes{}) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// within gives the hashes that are also among some others, by algorithm.
+func (h hashes) within(others map[string]string) hashes {
+	same := func(algorithm, hash string) string {
+		if strings.EqualFold(others[algorithm], hash) {
+			return hash
+		}
+		return ""
+	}
+	return hashes{same("MD5", h.MD5), same("SHA-1", h.SHA1), same("SHA-256", h.SHA256)}
+}
 
 func headOf(typ, id string) head { return head{Type: typ, SpecVersion: "2.1", ID: id} }
 

@@ -55,6 +55,7 @@ func (f *file) take(o *file) {
 // observables are what an alert shows, the most telling first, each once.
 type observables struct {
 	m     *Maker
+	based func(id string) map[string]string // as alert.Known has it; nil is none
 	files []file
 	dirs  []string
 	out   []alert.Object
@@ -63,17 +64,9 @@ type observables struct {
 // observe gathers the observables of an alert: the file that matched, the one that was written, the
 // image of the process, the value that matched, the process, the host, the user and the folders. A file
 // alert's process may be another program than the file that matched, so it never lends it its hashes.
-func (m *Maker) observe(a *alert.Alert) []alert.Object {
-	o := &observables{m: m}
-	o.file(a.Detected)
-	o.file(a.Written)
-	o.dirs = append(o.dirs, splitPath(a.Detected.Path).dir, splitPath(a.Written.Path).dir)
-	if p := a.Process; p != nil {
-		image := p.File
-		image.Path = cmp.Or(image.Path, p.Image, p.Name)
-		o.file(image)
-	}
-	matched := o.matched(a)
+func (m *Maker) observe(a *alert.Alert, based func(id string) map[string]string) []alert.Object {
+	o := &observables{m: m, based: based}
+	matched := o.filesOf(a)
 	for _, f := range o.files {
 		o.addFile(&f)
 	}
@@ -90,6 +83,32 @@ func (m *Maker) observe(a *alert.Alert) []alert.Object {
 		o.directory(dir)
 	}
 	return unique(o.out)
+}
+
+// filesOf gathers the files, and gives what else IOC rules matched.
+func (o *observables) filesOf(a *alert.Alert) (matched []alert.Object) {
+	o.file(a.Detected)
+	o.file(a.Written)
+	o.dirs = append(o.dirs, splitPath(a.Detected.Path).dir, splitPath(a.Written.Path).dir)
+	if p := a.Process; p != nil {
+		image := p.File
+		image.Path = cmp.Or(image.Path, p.Image, p.Name)
+		o.file(image)
+	}
+	return o.matched(a)
+}
+
+// FileIDs are the ids by which the platform may know the files of an alert: it looks for a file by each of its
+// hashes (contract opencti-api 10.4).
+func (m *Maker) FileIDs(a *alert.Alert) (ids []string) {
+	o := &observables{m: m}
+	o.filesOf(a)
+	for _, f := range o.files {
+		for _, one := range f.hashes.each() {
+			ids = append(ids, fileID(one, ""))
+		}
+	}
+	return ids
 }
 
 func (o *observables) file(f alert.File) {
@@ -184,7 +203,29 @@ func (o *observables) process(commandLine string) {
 	o.add(o.m.observable(observable{head: headOf("process", valueID("process", "command_line", s)), CommandLine: s}), true)
 }
 
+// addFile adds a file, or each file that an indicator is based on and it would be merged into: with the hashes
+// that this one has, and no other.
 func (o *observables) addFile(f *file) {
+	var attached []file
+	for _, one := range f.hashes.each() {
+		if o.based == nil {
+			break
+		}
+		if has := o.based(fileID(one, "")); has != nil {
+			attached = append(attached, file{names: f.names, hashes: f.hashes.within(has)})
+		}
+	}
+	if len(attached) == 0 {
+		attached = []file{*f}
+	}
+	for i := range attached {
+		if attached[i].hashed() || !f.hashed() {
+			o.addWhole(&attached[i])
+		}
+	}
+}
+
+func (o *observables) addWhole(f *file) {
 	var v observable
 	if f.hashed() {
 		v.Hashes = &f.hashes

@@ -151,7 +151,7 @@ func maker(t testing.TB) *stix.Maker {
 }
 
 // none is a platform that has no technique.
-func none(string) bool { return false }
+var none = alert.Known{Technique: func(string) bool { return false }}
 
 // reader reads what any maker wrote.
 var reader stix.Maker
