@@ -13,10 +13,8 @@ import (
 // found is a finding that matches the filter and passes our selection.
 func found(i reconcile.Indicator, change func(*reconcile.Finding)) reconcile.Finding {
 	f := reconcile.Finding{Indicator: i, Matches: true, Values: map[reconcile.Value]bool{}}
-	for _, v := range valuesOf(&i) {
-		f.Values[v] = true
-	}
-	if v, ok := reconcile.RuleOf(&i); ok {
+	given := reconcile.Given{Values: valuesOf(&i)}
+	for _, v := range given.Identities(&i) {
 		f.Values[v] = true
 	}
 	if change != nil {

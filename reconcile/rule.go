@@ -2,39 +2,44 @@ package reconcile
 
 import (
 	"cmp"
+	"fmt"
 
 	"harfangsync/reconcile/marker"
 )
 
 // CheckedRule is a Sigma or YARA rule that can be deployed. ID is that of the Sigma rule's YAML.
-type CheckedRule struct{ Name, ID string }
+type CheckedRule struct {
+	Name, ID string
 
-// CheckRule says what a Sigma or YARA indicator would be deployed as, or why it cannot be.
-func CheckRule(ind *Indicator) (CheckedRule, error) {
+	key   string            // as Finding's values name it
+	text  string            // as it is deployed
+	sigma *marker.SigmaRule // nil for YARA
+}
+
+// CheckRule says what a Sigma or YARA indicator is deployed as, given what it means, or why it cannot be. It is the one
+// judge of that, for what is read and for what is asked for as evidence.
+func CheckRule(ind *Indicator, g *Given) (CheckedRule, error) {
+	r := CheckedRule{key: ind.ID, text: cmp.Or(g.Text, ind.Pattern)}
 	if patternKind(ind.PatternType) == YARA {
-		names, err := marker.CheckYARA(ind.Pattern)
+		names, err := marker.CheckYARA(r.text)
 		if err != nil {
-			return CheckedRule{}, err
+			return r, fmt.Errorf("YARA: %w", err)
 		}
-		return CheckedRule{Name: ruleName(ind, names[0])}, nil
+		r.Name = ruleName(ind, names[0])
+		return r, nil
 	}
-	rule, err := marker.ParseSigma(ind.Pattern)
+	rule, err := marker.ParseSigma(r.text)
 	if err != nil {
-		return CheckedRule{}, err
+		return r, fmt.Errorf("Sigma: %w", err)
 	}
-	return CheckedRule{Name: ruleName(ind, rule.Title), ID: rule.ID}, nil
+	if r.ID = rule.ID; r.derived() {
+		rule = rule.WithID(DerivedSigmaID(ind.ID))
+	}
+	if _, err := rule.Render(rule.ID, marker.SigmaRef{Base: "x", Owner: ind.ID, Instance: "x"}); err != nil {
+		return r, fmt.Errorf("Sigma: %w", err)
+	}
+	r.key, r.Name, r.sigma = rule.ID, ruleName(ind, rule.Title), rule
+	return r, nil
 }
 
-// RuleOf is the identity of the Sigma or YARA rule that an indicator gives, in the form of Finding's
-// values; ok is false for a STIX pattern and for a rule that is not valid.
-func RuleOf(ind *Indicator) (v Value, ok bool) {
-	kind := patternKind(ind.PatternType)
-	if kind != Sigma && kind != YARA {
-		return v, false
-	}
-	rule, err := CheckRule(ind)
-	if v.Value = ind.ID; kind == Sigma {
-		v.Value = cmp.Or(rule.ID, DerivedSigmaID(ind.ID))
-	}
-	return v, err == nil
-}
+func (r *CheckedRule) derived() bool { return r.ID == "" }

@@ -38,14 +38,21 @@ type Compiled struct {
 
 // Identities are the rules that an indicator gives, in the form of Finding's values.
 func (g *Given) Identities(ind *Indicator) []Value {
-	if v, ok := RuleOf(ind); ok && len(g.Skips) == 0 {
-		return []Value{v}
+	switch patternKind(ind.PatternType) {
+	case IOC:
+		ids := slices.Clone(g.Values)
+		for _, c := range g.Compiled {
+			if rule, err := marker.ParseSigma(c.Text); err == nil {
+				ids = append(ids, Value{Value: rule.ID})
+			}
+		}
+		return ids
+	case Sigma, YARA:
+		if rule, err := CheckRule(ind, g); err == nil && len(g.Skips) == 0 {
+			return []Value{{Value: rule.key}}
+		}
 	}
-	ids := slices.Clone(g.Values)
-	for _, c := range g.Compiled {
-		ids = append(ids, Value{Value: c.ID})
-	}
-	return ids
+	return nil
 }
 
 // Wanted is the whole set of rules that OpenCTI asks for. Add every indicator that was read, then
@@ -151,10 +158,8 @@ func (w *Wanted) Add(ind *Indicator, g Given) {
 			w.addCompiled(ind, seq, &g.Compiled[i])
 		}
 	case len(g.Skips) > 0:
-	case kind == Sigma:
-		w.addSigma(ind, seq, &g)
-	case kind == YARA:
-		w.addYARA(ind, seq, g.Notes)
+	case kind != 0:
+		w.addRule(ind, seq, &g)
 	}
 }
 
@@ -162,34 +167,28 @@ func (w *Wanted) refuse(ind *Indicator, seq uint32, detail string) {
 	w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Reason: InvalidRule, Detail: detail}, seq})
 }
 
-func (w *Wanted) addSigma(ind *Indicator, seq uint32, g *Given) {
-	text := cmp.Or(g.Text, ind.Pattern)
-	rule, err := marker.ParseSigma(text)
+func (w *Wanted) addRule(ind *Indicator, seq uint32, g *Given) {
+	r, err := CheckRule(ind, g)
 	if err != nil {
-		w.refuse(ind, seq, "Sigma: "+err.Error())
+		w.refuse(ind, seq, err.Error())
 		return
 	}
-	derived := rule.ID == ""
-	if derived {
-		rule = rule.WithID(DerivedSigmaID(ind.ID))
-	}
-	if _, err := rule.Render(rule.ID, marker.SigmaRef{Base: "x", Owner: ind.ID, Instance: "x"}); err != nil {
-		w.refuse(ind, seq, "Sigma: "+err.Error())
+	if r.sigma == nil {
+		w.put(ind, seq, YARA, Value{Value: r.key}, marker.YARAText(r.Name, r.text), r.text, r.Name, g.Notes)
 		return
 	}
-	name := ruleName(ind, rule.Title)
-	at := w.put(ind, seq, Sigma, Value{Value: rule.ID}, marker.SigmaText(name, rule), text, name, g.Notes)
-	if derived {
+	at := w.put(ind, seq, Sigma, Value{Value: r.key}, marker.SigmaText(r.Name, r.sigma), r.text, r.Name, g.Notes)
+	if r.derived() {
 		w.derived[at] = true
 	}
-	if text == ind.Pattern {
+	if r.text == ind.Pattern {
 		return
 	}
 	if author, err := marker.ReadSigma(ind.Pattern); err == nil {
-		if derived {
-			author = author.WithID(rule.ID)
+		if r.derived() {
+			author = author.WithID(r.key)
 		}
-		w.sources[at] = marker.SigmaText(name, author)
+		w.sources[at] = marker.SigmaText(r.Name, author)
 	}
 }
 
@@ -200,16 +199,6 @@ func (w *Wanted) addCompiled(ind *Indicator, seq uint32, c *Compiled) {
 		return
 	}
 	w.ours[w.put(ind, seq, Sigma, Value{Value: rule.ID}, marker.SigmaText(c.Name, rule), c.Text, c.Name, c.Notes)] = true
-}
-
-func (w *Wanted) addYARA(ind *Indicator, seq uint32, notes []string) {
-	names, err := marker.CheckYARA(ind.Pattern)
-	if err != nil {
-		w.refuse(ind, seq, "YARA: "+err.Error())
-		return
-	}
-	name := ruleName(ind, names[0])
-	w.put(ind, seq, YARA, Value{Value: ind.ID}, marker.YARAText(name, ind.Pattern), ind.Pattern, name, notes)
 }
 
 func ruleName(ind *Indicator, fallback string) string {

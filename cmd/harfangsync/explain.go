@@ -47,7 +47,7 @@ func explained(ind *reconcile.Indicator, meaning func(*reconcile.Indicator) reco
 	x := explainedMeaning{Rules: []explainedRule{}, Skipped: []explainedSkip{}}
 	given := meaning(ind)
 	if !strings.EqualFold(ind.PatternType, "stix") && len(given.Skips) == 0 {
-		if r, err := reconcile.CheckRule(ind); err == nil {
+		if r, err := reconcile.CheckRule(ind, &given); err == nil {
 			rule := explainedRule{Kind: ind.PatternType, Name: r.Name, ID: r.ID, Changes: given.Changes, Notes: given.Notes, Mapping: explainMapping(mapping, ind, strings.ToLower(ind.PatternType), "")}
 			if given.Text != ind.Pattern {
 				rule.Text = given.Text

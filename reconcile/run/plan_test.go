@@ -149,3 +149,22 @@ func TestWhatASavedPlanTeaches(t *testing.T) {
 		}
 	}
 }
+
+// TestEvidenceAcceptsWhatTheReadAccepts: a rule's text that the read skips is no value for gate G3 either, which refused
+// everything, and nothing could be done about it.
+func TestEvidenceAcceptsWhatTheReadAccepts(t *testing.T) {
+	for _, end := range []string{"?", "? x\n", "0: &k 0\n&0: 000\n", "&a x: *a\n", "{a: b}: c\n", "[", "title: u\n", "---\na: b\n", "correlation: {}\n"} {
+		a, b := sigma("a", "6e5dd4d3-6a85-4bc2-8d07-2e9d2a4d3f11"), sigma("b", "6e5dd4d3-6a85-4bc2-8d07-2e9d2a4d3f12")
+		src := &source{read: []reconcile.Indicator{a, b}}
+		j := job(t, src, newSink())
+		syncAll(t, j)
+		src.read[1].Pattern += end
+		p := plan(t, j)
+		if p.Plan.Refused() {
+			t.Errorf("%q at the end of a text: refused %q, %q", end, refused(p), changes(p))
+		}
+		if r := apply(t, j, p, false); !r.Clean() {
+			t.Errorf("%q at the end of a text: %q", end, brief(r))
+		}
+	}
+}
