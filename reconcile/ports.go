@@ -99,6 +99,7 @@ type Fault struct {
 	Missing       bool     // the row is not there
 	FilterIgnored bool     // a narrow look-up came back wide
 	Side          bool     // the platform failed, not the item: counts for the breaker
+	Account       bool     // and it does not let the account in, or lets it do too little
 	Words         string   // the server's
 	Fields        []string // named by a refusal
 }

@@ -14,9 +14,18 @@ import (
 // updateAll brings incidents up to date whose triage moved on, and the sightings that hang on them: a
 // sighting is negative while all alerts of its indicator on its endpoint were taken for mistakes.
 func (p *pull) updateAll(ctx context.Context, entries []*entry) error {
-	if len(entries) == 0 {
-		return nil
+	parts, err := p.parts(ctx, entries, p.ownedBy, func(e *entry) ([]alert.Object, error) {
+		objects, err := p.Importer.Alert(&e.a, nil, alert.Known{Technique: p.has})
+		return objects[:min(1, len(objects))], err // the incident alone; the rest does not change
+	})
+	if err != nil {
+		return err
 	}
+	return p.sendAll(ctx, parts, Updated, p.turned)
+}
+
+// ownedBy gives imported alerts the owners that OpenCTI knows of.
+func (p *pull) ownedBy(ctx context.Context, entries []*entry) error {
 	internal := make([]string, len(entries))
 	for i, e := range entries {
 		internal[i] = e.stored.IDs[0]
@@ -29,19 +38,7 @@ func (p *pull) updateAll(ctx context.Context, entries []*entry) error {
 	for i := range entries {
 		named[i] = owners[internal[i]]
 	}
-	if err := p.name(ctx, entries, named); err != nil {
-		return err
-	}
-	var parts []part
-	for _, e := range entries {
-		objects, err := p.Importer.Alert(&e.a, nil, alert.Known{Technique: p.has})
-		if err != nil {
-			p.fail(e.item(), e.a.Time, err)
-			continue
-		}
-		parts = append(parts, part{e, objects[:1]}) // the incident alone; the rest does not change
-	}
-	return p.sendAll(ctx, parts, Updated, p.turned)
+	return p.name(ctx, entries, named)
 }
 
 // turned are the sightings whose sign is another now.
@@ -115,7 +112,7 @@ func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
 		for _, f := range pending.Alerts {
 			a, err := p.Alerts.Alert(ctx, f.ID)
 			switch {
-			case err != nil && (reconcile.FaultOf(err).Side || ctx.Err() != nil):
+			case err != nil && (ctx.Err() != nil || reconcile.FaultOf(err).Side && !p.alone(ctx, fetching, err)):
 				return err
 			case err != nil:
 				p.Log.Warn("an alert that was handed over cannot be read, so it is not known whether it came in", "alert", f.ID, "error", err)
@@ -132,6 +129,9 @@ func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
 		ids[i] = t.Indicator
 	}
 	stored, err := p.stored(ctx, ids)
+	if err != nil && p.alone(ctx, counting, err) {
+		return &importError{err.Error()}
+	}
 	if err != nil {
 		return err
 	}

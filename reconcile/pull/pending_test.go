@@ -108,6 +108,7 @@ func TestAPendingBundleIsSettledFirst(t *testing.T) {
 				if store.doc(t).Pull.Pending == nil || len(store.doc(t).Pull.Failed) != 0 {
 					t.Errorf("the bundle is forgotten because a side is down: %s", store.text)
 				}
+				r.down = false
 				clear(r.failing)
 				clear(r.broken)
 				r.importBundle(bundle, "work-1")

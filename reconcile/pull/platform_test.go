@@ -1,6 +1,7 @@
 package pull_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,7 +16,10 @@ import (
 // read counts a call, and gives the error that is due.
 func (r *platforms) read(method string) error {
 	r.reads[method]++
-	return r.failing[method]
+	if r.down {
+		return errA
+	}
+	return r.fails(r.failing[method])
 }
 
 func (r *platforms) Indicators(_ context.Context, ids []string) (out []reconcile.Found, err error) {
@@ -58,7 +62,7 @@ func (r *platforms) Sightings(_ context.Context, indicator string) (out []pull.S
 			out = append(out, told)
 		}
 	}
-	return out, r.read("Sightings")
+	return out, cmp.Or(r.fails(r.broken[indicator]), r.read("Sightings"))
 }
 
 func (r *platforms) IncidentsOf(_ context.Context, indicator string) ([]pull.Stored, error) {

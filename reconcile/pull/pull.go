@@ -151,6 +151,7 @@ type pull struct {
 	failed  map[string]state.Failed // alerts that OpenCTI did not take, in this run or before, by id
 	filed   map[string]bool         // those that failed in this run
 	blind   int                     // look-ups by rule id in a row that found nothing
+	lone    [steps]int              // alerts or threats in a row that failed by themselves
 	seen    map[uint64]bool         // alerts judged in this run, by id and status
 	touched map[string]string       // ids of threats whose alerts were read in this run, by key
 	began   state.Pull              // what was remembered when reading began
@@ -198,6 +199,25 @@ func (p *pull) pull(ctx context.Context) error {
 	for _, f := range p.began.Failed {
 		p.failed[failedKey(f.Threat, f.ID)] = f
 	}
+	err := p.importAlerts(ctx)
+	whole := err == nil
+	if whole && p.Puller.Threats {
+		err = p.threats(ctx)
+		p.holdChanges = p.holdChanges || err != nil
+	}
+	note, all := p.remember()
+	if saved := p.save(ctx, func(d *state.Pull) {
+		if note(d); whole && all {
+			p.advance(d)
+		}
+	}); err == nil {
+		err = saved
+	}
+	return err
+}
+
+// importAlerts imports the alerts that are new, that changed, and that failed before.
+func (p *pull) importAlerts(ctx context.Context) error {
 	if err := p.retry(ctx, p.began.Failed); err != nil {
 		return err
 	}
@@ -208,18 +228,7 @@ func (p *pull) pull(ctx context.Context) error {
 	}
 	// Whatever its status is now, an alert that was imported follows its triage.
 	changed := AlertQuery{ChangedSince: p.from(p.began.Changes), Types: p.Types}
-	if err := p.alerts(ctx, changed, true); err != nil {
-		return err
-	}
-	var err error
-	if p.Puller.Threats {
-		err = p.threats(ctx)
-		p.holdChanges = p.holdChanges || err != nil
-	}
-	if saved := p.save(ctx, p.advance); err == nil {
-		err = saved
-	}
-	return err
+	return p.alerts(ctx, changed, true)
 }
 
 // alerts imports the alerts of a query, which are new ones or changes, and keeps the newest time of them.
@@ -274,23 +283,39 @@ func (p *pull) incomplete(err error) error {
 	return nil
 }
 
-// advance moves the cursors behind what was seen, and notes what failed. More failures than can be
-// remembered keep the cursors where they are.
-func (p *pull) advance(d *state.Pull) {
-	d.Failed = slices.SortedFunc(maps.Values(p.failed), func(a, b state.Failed) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+// remember notes what failed. Of more than can be remembered, those that were given up go first; any other that goes
+// keeps the cursors where they are, so that it is read again.
+func (p *pull) remember() (note func(*state.Pull), all bool) {
+	failed := slices.SortedFunc(maps.Values(p.failed), func(a, b state.Failed) int {
+		return cmp.Or(cmp.Compare(gaveUp(a), gaveUp(b)), a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
 	})
-	for i := 0; len(d.Failed) > state.MostFailed && i < len(d.Failed); {
-		if d.Failed[i].Tries < mostTries {
-			i++
-			continue
+	kept := failed[:min(len(failed), state.MostFailed)]
+	var doubted time.Time
+	given := 0
+	for _, f := range failed[len(kept):] {
+		if doubted = later(doubted, f.At); f.Tries >= mostTries {
+			given++
 		}
-		d.Failed = slices.Delete(d.Failed, i, i+1)
 	}
-	if n := len(d.Failed) - state.MostFailed; n > 0 {
-		d.Failed = d.Failed[:state.MostFailed]
-		return
+	if n := len(failed) - len(kept) - given; n > 0 {
+		p.report.Problems = append(p.report.Problems, fmt.Sprintf("%d more alerts or threats failed than the %d that are remembered: the next run reads them again, and all that came since", n, state.MostFailed))
+	} else if given > 0 {
+		p.Log.Warn("alerts or threats that were given up are forgotten, and not listed any more", "alerts", given)
 	}
+	return func(d *state.Pull) { d.Failed, d.Doubted = kept, later(d.Doubted, doubted) }, given == len(failed)-len(kept)
+}
+
+func gaveUp(f state.Failed) int { return f.Tries / mostTries }
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// advance moves the cursors behind what was seen.
+func (p *pull) advance(d *state.Pull) {
 	if p.hold || d.Alerts.Before(p.began.Alerts) || d.Changes.Before(p.began.Changes) {
 		return // a reset came meanwhile, and means that reading starts over
 	}

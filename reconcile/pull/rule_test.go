@@ -98,8 +98,8 @@ func TestRulesAreLookedUpSparingly(t *testing.T) {
 	}
 }
 
-// A look-up that fails for one rule leaves its alert without a sighting; a side that is down ends the
-// pull before anything of the bundle is sent.
+// A look-up that only a whole read could answer leaves its alert without a sighting; a side that is down ends
+// the pull before anything of the bundle is sent.
 func TestALookUpThatFails(t *testing.T) {
 	r := newPlatforms()
 	r.saw(1, "h", "").Message = "domain_name=evil.example"

@@ -13,34 +13,48 @@ import (
 
 // importAll imports alerts: together, as far as they fit one bundle, and each alone if that fails.
 func (p *pull) importAll(ctx context.Context, entries []*entry) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	if err := p.attribute(ctx, entries); err != nil {
+	known := alert.Known{Technique: p.has}
+	look := func(ctx context.Context, entries []*entry) (err error) {
+		if err = p.attribute(ctx, entries); err != nil {
+			return err
+		}
+		if err = p.techniques(ctx, entries); err != nil {
+			return err
+		}
+		alerts := make([]*alert.Alert, len(entries))
+		for i, e := range entries {
+			alerts[i] = &e.a
+		}
+		known.File, err = p.based(ctx, alerts)
 		return err
 	}
-	if err := p.techniques(ctx, entries); err != nil {
-		return err
-	}
-	alerts := make([]*alert.Alert, len(entries))
-	for i, e := range entries {
-		alerts[i] = &e.a
-	}
-	based, err := p.based(ctx, alerts)
+	write := func(e *entry) ([]alert.Object, error) { return p.Importer.Alert(&e.a, e.item().Indicators, known) }
+	parts, err := p.parts(ctx, entries, look, write)
 	if err != nil {
 		return err
 	}
-	known := alert.Known{Technique: p.has, File: based}
-	var parts []part
-	for _, e := range entries {
-		objects, err := p.Importer.Alert(&e.a, e.item().Indicators, known)
-		if err != nil {
-			p.fail(e.item(), e.a.Time, err)
-			continue
-		}
-		parts = append(parts, part{e, objects})
-	}
 	return p.sendAll(ctx, parts, Imported, p.sightings)
+}
+
+// parts are what alerts add to bundles, once what they need is looked up.
+func (p *pull) parts(ctx context.Context, entries []*entry, look func(context.Context, []*entry) error, write func(*entry) ([]alert.Object, error)) (parts []part, err error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	err = apart(ctx, p, attributing, entries, func(ctx context.Context, entries []*entry) (func() error, error) {
+		return func() error {
+			for _, e := range entries {
+				objects, err := write(e)
+				if err != nil {
+					p.fail(e.item(), e.a.Time, err)
+					continue
+				}
+				parts = append(parts, part{e, objects})
+			}
+			return nil
+		}, look(ctx, entries)
+	})
+	return parts, err
 }
 
 // part is what one alert adds to a bundle.
@@ -82,41 +96,42 @@ func (p *pull) sendAll(ctx context.Context, parts []part, result Result, sighted
 
 // sendParts sends one bundle of alerts. If OpenCTI does not take all of it, each alert is tried alone.
 func (p *pull) sendParts(ctx context.Context, parts []part, result Result, sighted sighter) error {
-	entries := make([]*entry, len(parts))
-	var objects []alert.Object
-	for i := range parts {
-		entries[i] = parts[i].entry
-		objects = append(objects, parts[i].objects...)
-	}
-	sights, err := sighted(ctx, entries)
-	if err != nil {
-		return err
-	}
-	err = p.send(ctx, objects, sights, entries)
-	if err == nil {
-		p.accept(entries, result)
-		p.report.Sightings += len(sights)
-		return nil
-	}
-	refused, ok := errors.AsType[*importError](err)
-	if !ok {
-		return p.undecided(entries, err)
-	}
-	if len(parts) == 1 {
-		e := entries[0]
-		p.fail(e.item(), e.a.Time, refused)
-		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
-	}
-	if err := p.isolate(ctx, entries, refused); err != nil {
-		return err
-	}
-	for i := range parts {
-		parts[i].again = true
-		if err := p.sendParts(ctx, parts[i:i+1], result, sighted); err != nil {
-			return err
+	return apart(ctx, p, counting, parts, func(ctx context.Context, parts []part) (func() error, error) {
+		entries := make([]*entry, len(parts))
+		var objects []alert.Object
+		for i := range parts {
+			entries[i] = parts[i].entry
+			objects = append(objects, parts[i].objects...)
 		}
-	}
-	return nil
+		sights, err := sighted(ctx, entries)
+		return func() error {
+			err := p.send(ctx, objects, sights, entries)
+			if err == nil {
+				p.accept(entries, result)
+				p.report.Sightings += len(sights)
+				return nil
+			}
+			refused, ok := errors.AsType[*importError](err)
+			if !ok {
+				return p.undecided(entries, err)
+			}
+			if len(entries) == 1 {
+				e := entries[0]
+				p.fail(e.item(), e.a.Time, refused)
+				return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
+			}
+			if err := p.isolate(ctx, entries, refused); err != nil {
+				return err
+			}
+			for i := range parts {
+				parts[i].again = true
+				if err := p.sendParts(ctx, parts[i:i+1], result, sighted); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, err
+	})
 }
 
 // send delivers alerts with their sightings, and sees to it that these say what they are to say.

@@ -26,6 +26,8 @@ type entry struct {
 // owner is an indicator whose rule fired.
 type owner struct{ internal, standard string }
 
+func (e *entry) self() *entry { return e }
+
 func (e *entry) item() Item {
 	it := Item{Kind: "alert", ID: e.a.ID, Name: e.a.RuleName, Time: e.a.Time, Object: e.incident}
 	for _, o := range e.owners {
@@ -65,6 +67,7 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 		if e.stored == nil && changes && !p.wanted(a) {
 			continue
 		}
+		e.again = e.stored == nil && !a.Time.After(p.began.Doubted)
 		if e.stored == nil || a.Time.After(seen) {
 			p.touch(a)
 		}
@@ -165,9 +168,10 @@ func (p *pull) retry(ctx context.Context, failed []state.Failed) error {
 		}
 		a, err := p.Alerts.Alert(ctx, f.ID)
 		switch {
-		case err != nil && reconcile.FaultOf(err).Side:
+		case err != nil && reconcile.FaultOf(err).Side && !p.alone(ctx, fetching, err):
 			return err
 		case err != nil:
+			p.lone[fetching]++
 			p.fail(Item{Kind: "alert", ID: f.ID}, f.At, err)
 			continue
 		case a == nil:
@@ -175,6 +179,7 @@ func (p *pull) retry(ctx context.Context, failed []state.Failed) error {
 			delete(p.failed, f.ID)
 			continue
 		}
+		p.lone[fetching] = 0
 		e := &entry{a: *a, incident: p.Importer.IncidentID(a), endpoint: p.Importer.EndpointID(a), again: true, single: true}
 		p.judged(a)
 		p.touch(a)

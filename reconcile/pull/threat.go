@@ -29,7 +29,7 @@ type followed struct {
 func (p *pull) threats(ctx context.Context) error {
 	all, err := p.readThreats(ctx)
 	if err == nil {
-		err = p.annotate(ctx, all)
+		all, err = p.annotate(ctx, all)
 	}
 	var notes map[string]*Stored
 	if err == nil {
@@ -101,22 +101,51 @@ func (p *pull) told(f *followed) bool {
 	return err == nil && objects[0].Description() == f.stored.Description
 }
 
-// annotate reads the notes that the list did not tell.
-func (p *pull) annotate(ctx context.Context, all []*followed) error {
+// annotate reads the notes that the list did not tell, and files the threats whose note cannot be read.
+func (p *pull) annotate(ctx context.Context, all []*followed) (left []*followed, err error) {
 	for _, f := range all {
 		if f.t.Note != nil || f.t.NoteTold && !f.changed {
+			left = append(left, f)
 			continue
 		}
 		note, err := p.Alerts.Note(ctx, f.t.ID)
-		if err != nil {
-			if reconcile.FaultOf(err).Side || ctx.Err() != nil {
-				return err
+		switch {
+		case err != nil && (reconcile.FaultOf(err).Side || ctx.Err() != nil):
+			if err := p.failThreat(ctx, f, err); err != nil {
+				return nil, err
 			}
+			continue
+		case err != nil:
 			p.Log.Warn("the note of a threat cannot be read", "threat", f.t.ID, "error", err)
 		}
 		f.t.Note = note
+		left = append(left, f)
 	}
+	return left, nil
+}
+
+// failThreat files a threat of which something cannot be looked up, so that no other waits for it.
+func (p *pull) failThreat(ctx context.Context, f *followed, err error) error {
+	if !p.alone(ctx, following, err) {
+		return err
+	}
+	p.lone[following]++
+	p.failedThreat(f, err)
 	return nil
+}
+
+// failedThreat files a threat. Its change is read again until it is given up.
+func (p *pull) failedThreat(f *followed, err error) {
+	p.fail(f.item(), f.t.Created, err)
+	p.holdChanges = p.holdChanges || p.failed[threatKey(f.t.ID)].Tries < mostTries
+}
+
+func (f *followed) item() Item {
+	it := Item{Kind: "threat", ID: f.t.ID, Name: f.t.Slug, Time: f.t.Created, Object: f.id, Result: Imported}
+	if f.stored != nil {
+		it.Result = Updated
+	}
+	return it
 }
 
 // notes are those that OpenCTI has of threats, by each of their ids.
@@ -135,16 +164,14 @@ func (p *pull) notes(ctx context.Context, all []*followed) (map[string]*Stored, 
 
 // threat imports one threat, unless OpenCTI has it as it is.
 func (p *pull) threat(ctx context.Context, f *followed, notes map[string]*Stored) error {
-	it := Item{Kind: "threat", ID: f.t.ID, Name: f.t.Slug, Time: f.t.Created, Object: f.id, Result: Imported}
+	it := f.item()
 	var refs []string
-	if f.stored != nil {
-		it.Result = Updated
-	}
 	objects, err := p.Importer.Threat(&f.t, nil)
 	if err == nil && (f.changed || !f.same(objects, notes)) {
 		if refs, f.t.Imported, err = p.contents(ctx, &f.t); err != nil {
-			return err
+			return p.failThreat(ctx, f, err)
 		}
+		p.lone[following] = 0
 		objects, err = p.Importer.Threat(&f.t, refs)
 	}
 	switch {
@@ -164,8 +191,7 @@ func (p *pull) threat(ctx context.Context, f *followed, notes map[string]*Stored
 	case reconcile.FaultOf(err).Side || ctx.Err() != nil:
 		it.Result, it.Error = NotAttempted, err.Error()
 	default:
-		p.fail(it, f.t.Created, err)
-		p.holdChanges = p.holdChanges || p.failed[threatKey(f.t.ID)].Tries < mostTries
+		p.failedThreat(f, err)
 		return nil
 	}
 	p.report.Items = append(p.report.Items, it)

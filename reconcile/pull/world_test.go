@@ -1,6 +1,7 @@
 package pull_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -46,6 +47,7 @@ type platforms struct {
 	take    func(r *platforms, bundle, work string) error
 	refuse  func(o memObject) bool // objects that fail
 	failing map[string]error       // by the name of a method of Knowledge
+	down    bool                   // errA was given: nothing else is answered any more
 	waited  func(r *platforms)     // is called at each wait
 	reads   map[string]int         // calls by method
 	closed  []string               // works that were closed
@@ -69,6 +71,8 @@ type memObject struct {
 var (
 	t0   = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	errA = error(&memFault{reconcile.Fault{Side: true}, "a side is down"})
+	// errOne is what one request gives while all others are answered.
+	errOne = error(&memFault{reconcile.Fault{Side: true}, "500 of one request"})
 )
 
 func newPlatforms() *platforms {
@@ -201,7 +205,7 @@ func (r *platforms) Alerts(_ context.Context, q pull.AlertQuery, visit func([]al
 
 func (r *platforms) Alert(_ context.Context, id string) (*alert.Alert, error) {
 	if err := r.broken[id]; err != nil {
-		return nil, err
+		return nil, r.fails(err)
 	}
 	for _, a := range r.alerts {
 		if a.ID == id {
@@ -229,11 +233,17 @@ func (r *platforms) Threats(_ context.Context, q pull.ThreatQuery, visit func([]
 }
 
 func (r *platforms) Note(_ context.Context, threat string) (*alert.Note, error) {
-	return r.notes[threat], r.read("Note")
+	return r.notes[threat], cmp.Or(r.fails(r.broken[threat]), r.read("Note"))
+}
+
+// fails is an error, after which nothing is answered if it is errA.
+func (r *platforms) fails(err error) error {
+	r.down = r.down || err == errA
+	return err
 }
 
 func (r *platforms) FindList(_ context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
-	return &reconcile.List{ID: k.String(), Name: name}, nil
+	return &reconcile.List{ID: k.String(), Name: name}, r.read("FindList")
 }
 
 func (r *platforms) Lookup(_ context.Context, k reconcile.Kind, list string, q reconcile.Query) (out []reconcile.Located, err error) {
@@ -243,7 +253,7 @@ func (r *platforms) Lookup(_ context.Context, k reconcile.Kind, list string, q r
 			out = append(out, l)
 		}
 	}
-	return out, r.failing["Lookup"]
+	return out, cmp.Or(r.broken[q.Value], r.read("Lookup"))
 }
 
 func (r *platforms) Rule(_ context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) {

@@ -10,7 +10,10 @@ type Pull struct {
 	Alerts  time.Time `json:"alerts,omitzero"`  // every alert that the manager made until then is dealt with
 	Changes time.Time `json:"changes,omitzero"` // and so is every change of an alert until then
 	Pending *Pending  `json:"pending,omitempty"`
-	Failed  []Failed  `json:"failed,omitempty"` // oldest first
+	Failed  []Failed  `json:"failed,omitempty"` // oldest first, and those last that were given up
+	// Doubted is the time of the last alert that failed and was forgotten: a new one from before then may be counted
+	// in a sighting already.
+	Doubted time.Time `json:"doubted,omitzero"`
 }
 
 // Pending is a bundle that was pushed and is not known to be imported.

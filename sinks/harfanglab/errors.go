@@ -110,7 +110,7 @@ func (e *Error) Fault() reconcile.Fault {
 	verdict := e.Verdict() || e.Exists
 	return reconcile.Fault{
 		Verdict: verdict, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Missing: e.NotFound(),
-		Side: !verdict && !e.Linked && !e.NotFound(), Words: e.Words, Fields: e.Fields,
+		Side: !verdict && !e.Linked && !e.NotFound(), Account: e.Auth(), Words: e.Words, Fields: e.Fields,
 	}
 }
 

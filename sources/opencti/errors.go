@@ -189,7 +189,7 @@ func (e *Error) Temporary() bool {
 // Fault is what the failure means to a run. A deleted work takes its bundle with it, for good.
 func (e *Error) Fault() reconcile.Fault {
 	verdict := e.Verdict() || e.Code == codeWorkGone
-	return reconcile.Fault{Verdict: verdict, Side: !verdict, Unsure: e.unsure()}
+	return reconcile.Fault{Verdict: verdict, Side: !verdict, Account: e.Auth() || e.Code == "FORBIDDEN_ACCESS", Unsure: e.unsure()}
 }
 
 // unsure says of the failure of a change that it may have been carried out all the same: its answer was
@@ -236,7 +236,7 @@ func (e *Error) Again(most int) (attempts int, wait time.Duration) {
 type RightError struct{ Capability, For string }
 
 // Fault says that no item is to blame.
-func (e *RightError) Fault() reconcile.Fault { return reconcile.Fault{Side: true} }
+func (e *RightError) Fault() reconcile.Fault { return reconcile.Fault{Side: true, Account: true} }
 
 func (e *RightError) Error() string {
 	return fmt.Sprintf("OpenCTI: the account lacks the capability %s%s; give its role that right, or use the built-in role Connector", e.Capability, e.For)

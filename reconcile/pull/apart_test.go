@@ -1,0 +1,122 @@
+package pull_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/pull"
+	"harfangsync/reconcile/state"
+)
+
+// TestOneLookUpThatFailsStopsNoOther: whatever cannot be looked up for one alert or one threat fails alone, is tried in
+// five runs, and then given up. All imports stopped for it, for ever.
+func TestOneLookUpThatFailsStopsNoOther(t *testing.T) {
+	const runs = 5
+	for name, turn := range map[string]func(r *platforms){
+		"the rule of an alert": func(r *platforms) {
+			r.saw(7, "h", "").Message = "domain_name=evil.example"
+			r.broken["evil.example"] = errOne
+		},
+		"the sightings of an indicator": func(r *platforms) {
+			r.saw(7, "h", "b")
+			r.broken["b"] = errOne
+		},
+		"the note of a threat": func(r *platforms) {
+			r.silent = true
+			r.threat("one", 20*time.Second, &r.alerts[0])
+			r.threat("two", 30*time.Second, &r.alerts[1])
+			r.broken["one"] = errOne
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, store := newPlatforms(), &memStore{}
+			for i := range 5 {
+				r.saw(i, "h", "a")
+			}
+			turn(r)
+			for run := 1; run <= runs+1; run++ {
+				r.now = r.now.Add(time.Minute)
+				r.saw(10+run, "h", "a")
+				report, err := r.withThreats(t, store).Pull(t.Context())
+				if err != nil {
+					t.Fatalf("run %d: %v", run, err)
+				}
+				want := pull.Failed
+				if run > runs {
+					want = pull.GivenUp
+				}
+				if report.Count("", want) != 1 || report.Count("", pull.Failed)+report.Count("", pull.GivenUp) != 1 || report.Clean() != (run > runs) {
+					t.Errorf("run %d: %+v", run, report.Items)
+				}
+			}
+			if s := r.sights[0]; s.Count != 5+runs+1 {
+				t.Errorf("%d of %d alerts in the sighting", s.Count, 5+runs+1)
+			}
+			if len(r.threats) > 0 && r.things["case-incident--two"] == nil {
+				t.Error("the other threat is not there")
+			}
+			clear(r.broken)
+			p := r.withThreats(t, store)
+			p.Again = true
+			if report, err := p.Pull(t.Context()); err != nil || !report.Clean() || len(store.doc(t).Pull.Failed) != 0 {
+				t.Errorf("once it can be looked up: %v, %+v", err, report.Items)
+			}
+		})
+	}
+}
+
+// What every alert in a row fails at is the platform, whatever else it answers.
+func TestWhatFailsForAllInARowIsThePlatform(t *testing.T) {
+	r, store := newPlatforms(), &memStore{}
+	for i := range 30 {
+		r.saw(i, "h", "").Message = fmt.Sprintf("domain_name=%d.example", i)
+		r.broken[fmt.Sprintf("%d.example", i)] = errOne
+	}
+	if _, err := r.puller(t, store).Pull(t.Context()); !errors.Is(err, errOne) || !store.doc(t).Pull.Alerts.IsZero() {
+		t.Errorf("%v, %s", err, store.text)
+	}
+	if n := len(store.doc(t).Pull.Failed); n != 10 || len(r.looked) > 41 {
+		t.Errorf("%d alerts failed, after %d look-ups", n, len(r.looked))
+	}
+}
+
+// An account that may not look something up is no alert's fault.
+func TestARightThatLacksIsNoAlertsFault(t *testing.T) {
+	r, store := newPlatforms(), &memStore{}
+	r.saw(1, "h", "").Message = "domain_name=evil.example"
+	forbidden := &memFault{reconcile.Fault{Side: true, Account: true}, "403"}
+	r.broken["evil.example"] = forbidden
+	if _, err := r.puller(t, store).Pull(t.Context()); !errors.Is(err, forbidden) || len(store.doc(t).Pull.Failed) != 0 {
+		t.Errorf("%v, %s", err, store.text)
+	}
+}
+
+// TestMoreFailuresThanAreRemembered: 150 alerts whose incidents OpenCTI refuses, and whose sighting it takes, count 150
+// in the end. Those that are forgotten are read again, and were counted again; the report says that there are some.
+func TestMoreFailuresThanAreRemembered(t *testing.T) {
+	r, store := newPlatforms(), &memStore{}
+	const n = state.MostFailed + 50
+	for i := range n {
+		r.saw(i, "h", "a")
+	}
+	r.refuse = func(o memObject) bool { return o.Type == "incident" }
+	for range 3 {
+		r.now = r.now.Add(time.Minute)
+		report := r.pull(t, store)
+		if report.Clean() || !strings.Contains(strings.Join(report.Problems, "\n"), "50 more alerts or threats failed than the 100 that are remembered") {
+			t.Fatalf("%q, %d failed", report.Problems, report.Count("", pull.Failed))
+		}
+	}
+	r.refuse = nil
+	for range 3 {
+		r.now = r.now.Add(time.Minute)
+		r.pull(t, store)
+	}
+	if got := r.sights[0].Count; got != n || len(r.things) != n {
+		t.Errorf("%d alerts, %d in the sighting, want %d", len(r.things), got, n)
+	}
+}
