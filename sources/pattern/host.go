@@ -73,18 +73,18 @@ func canonicalURL(s string) string {
 }
 
 // Host gives the host that a URL names, without port and brackets, "" if it names none. Without a
-// scheme the URL begins with its host, or with two slashes or backslashes before it.
+// scheme the URL begins with its host, or with two slashes before it. A UNC path such as \\host@80\share has the
+// port behind an @ where a URL has the user before one.
 func Host(url string) string {
 	start, end := hostSpan(url)
 	if start < 0 {
 		if _, err := netip.ParseAddr(url); err == nil {
 			return url
 		}
-		from := 0
-		if strings.HasPrefix(url, "//") || strings.HasPrefix(url, `\\`) {
-			from = 2
+		if unc, ok := strings.CutPrefix(url, `\\`); ok {
+			return unc[:strings.IndexAny(unc+`\`, `\/@`)]
 		}
-		start, end = authoritySpan(url, from)
+		start, end = authoritySpan(url, len(url)-len(strings.TrimPrefix(url, "//")))
 	}
 	return strings.Trim(url[start:end], "[]")
 }
