@@ -83,6 +83,8 @@ var forms = []form{
 		only: map[string][]string{"EventID": words("4624 4625 1102 4673 4663"), "Provider_Name": words("Microsoft-Windows-Security-Auditing")}},
 	{product: "windows", service: "system", channel: "System", known: "system", same: words("EventID ServiceName ImagePath Channel"), named: map[string]string{"Provider_Name": "Provider"},
 		only: map[string][]string{"EventID": words("7045 7036 104"), "Provider_Name": {"Service Control Manager", "Microsoft-Windows-Eventlog", "NTFS"}}},
+	{product: "windows", service: "application", channel: "Application", known: "application", same: words("EventID Data"), named: map[string]string{"Provider_Name": "Provider"},
+		only: map[string][]string{"EventID": words("1000 1001"), "Provider_Name": {"Application Error", "MsiInstaller"}}},
 	{product: "windows", service: "windefend", channel: "Microsoft-Windows-Windows Defender/Operational", known: "defender", same: words("EventID Path ThreatName"),
 		only: map[string][]string{"EventID": words("1116 5001")}},
 	{product: "windows", service: "codeintegrity-operational", channel: "Microsoft-Windows-CodeIntegrity/Operational", same: words("EventID FileNameBuffer"),
@@ -126,14 +128,11 @@ func (f *form) harfanglab(e event) (held event, ok bool) {
 	if held.fields == nil {
 		held.fields = map[string]string{}
 	}
-	for _, name := range f.same {
-		if v, ok := e.fields[name]; ok {
-			held.fields[name] = v
-		}
-	}
-	for name, as := range f.named {
-		if v, ok := e.fields[name]; ok {
+	for name, v := range e.fields {
+		if as := f.named[name]; as != "" {
 			held.fields[as] = v
+		} else if f.to == "" || factsKnow(f.product, f.to, name) && f.values[name] == "" {
+			held.fields[name] = v
 		}
 	}
 	for _, part := range strings.Split(e.fields["Hashes"], ",") {

@@ -1,9 +1,6 @@
 package sigma_test
 
 import (
-	"bufio"
-	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
@@ -201,51 +198,6 @@ func TestWhatIsNoRuleStaysAsItIs(t *testing.T) {
 		if got, skip := sigma.Translate(src); skip != nil || got.Text != src {
 			t.Errorf("%q becomes %q, skip %+v", src, got.Text, skip)
 		}
-	}
-}
-
-// TestACollection counts what becomes of the rules of a file of indicators, one JSON object a line, such as
-// a public collection that is not ours to ship.
-func TestACollection(t *testing.T) {
-	path := os.Getenv("HARFANGSYNC_TEST_INDICATORS")
-	if path == "" {
-		t.Skip("HARFANGSYNC_TEST_INDICATORS names no file of indicators")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<26)
-	count, agents := map[reconcile.Reason]int{}, map[bool]int{}
-	for lines.Scan() {
-		var ind struct {
-			Type    string `json:"pattern_type"`
-			Pattern string
-		}
-		if err := json.Unmarshal(lines.Bytes(), &ind); err != nil {
-			t.Fatal(err)
-		}
-		if ind.Type != "sigma" {
-			continue
-		}
-		got, skip := sigma.Translate(ind.Pattern)
-		count[reasonOf(skip)]++
-		r := readRule(t, ind.Pattern)
-		if p := r.Logsource.Product; p == "windows" || p == "linux" || p == "macos" {
-			agents[skip == nil]++
-		}
-		if skip == nil {
-			onlyKnownNames(t, got.Text)
-		}
-		if again, skip2 := sigma.Translate(got.Text); skip == nil && (skip2 != nil || again.Text != got.Text) {
-			t.Errorf("translated twice: %+v, %s", skip2, cmp.Diff(got.Text, again.Text))
-		}
-	}
-	t.Logf("%v; of the rules for endpoints %d are deployed, %d are not", count, agents[true], agents[false])
-	if agents[true]*10 < 9*(agents[true]+agents[false]) {
-		t.Error("fewer than 90 % of the rules for endpoints")
 	}
 }
 

@@ -1,0 +1,167 @@
+package sigma_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"harfangsync/reconcile"
+	"harfangsync/sources/sigma"
+)
+
+// TestACollection says what becomes of the rules of a file of indicators, one JSON object a line, such as a
+// public collection that is not ours to ship, and fires each on events that are made of its own values.
+func TestACollection(t *testing.T) {
+	path := os.Getenv("HARFANGSYNC_TEST_INDICATORS")
+	if path == "" {
+		t.Skip("HARFANGSYNC_TEST_INDICATORS names no file of indicators")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<26)
+	count, agents := map[reconcile.Reason]int{}, map[bool]int{}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	events, fired, alike := 0, 0, 0
+	for lines.Scan() {
+		var ind struct {
+			Type    string `json:"pattern_type"`
+			Pattern string
+		}
+		if err := json.Unmarshal(lines.Bytes(), &ind); err != nil {
+			t.Fatal(err)
+		}
+		if ind.Type != "sigma" {
+			continue
+		}
+		got, skip := sigma.Translate(ind.Pattern)
+		count[reasonOf(skip)]++
+		author := readRule(t, ind.Pattern)
+		l := author.Logsource
+		if l.Product == "windows" || l.Product == "linux" || l.Product == "macos" {
+			agents[skip == nil]++
+		}
+		if skip != nil {
+			continue
+		}
+		onlyKnownNames(t, got.Text)
+		if again, skip := sigma.Translate(got.Text); skip != nil || again.Text != got.Text {
+			t.Errorf("translated twice: %+v, %s", skip, cmp.Diff(got.Text, again.Text))
+		}
+		at := slices.IndexFunc(forms, func(f form) bool { return f.product == l.Product && f.category == l.Category && f.service == l.Service })
+		if at < 0 {
+			t.Logf("no form of %+v", l)
+			continue
+		}
+		ours := readRule(t, got.Text)
+		narrower := slices.ContainsFunc(got.Notes, func(n string) bool { return strings.HasPrefix(n, "narrower: ") })
+		once := false
+		for range 400 {
+			e := eventLike(author, &forms[at], rnd)
+			held, has := forms[at].harfanglab(e)
+			was, is := author.fires(e), has && ours.fires(held)
+			events++
+			if was && is {
+				fired, once = fired+1, true
+			}
+			if is && !was || was && !is && has && !narrower {
+				t.Errorf("on %v, in HarfangLab %v: the author's fires %t, ours %t\n%s\nbecomes\n%s", e, held, was, is, ind.Pattern, got.Text)
+				break
+			}
+		}
+		if once {
+			alike++
+		}
+	}
+	t.Logf("%v; of the rules for endpoints %d are deployed, %d are not", count, agents[true], agents[false])
+	t.Logf("%d events, both fired on %d of them; %d rules fired at least once", events, fired, alike)
+	if agents[true]*10 < 9*(agents[true]+agents[false]) {
+		t.Error("fewer than 90 % of the rules for endpoints")
+	}
+}
+
+// eventLike is an event of a public form with the values that a rule speaks of, or others.
+func eventLike(r rule, f *form, rnd *rand.Rand) event {
+	e := event{product: f.product, category: f.category, service: f.service, fields: map[string]string{}}
+	for name, v := range f.values {
+		if name == "EventID" {
+			e.fields[name] = v
+		}
+	}
+	asked := map[string][][2]string{} // modifiers and a value, by field
+	var visit func(any)
+	visit = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, one := range v {
+				visit(one)
+			}
+		case map[string]any:
+			for key, want := range v {
+				field, mods, _ := strings.Cut(key, "|")
+				list, ok := want.([]any)
+				if !ok {
+					list = []any{want}
+				}
+				if strings.Contains(mods, "all") {
+					var all []string
+					for _, one := range list {
+						all = append(all, fmt.Sprint(one))
+					}
+					list = []any{strings.Join(all, "*")}
+				}
+				if len(list) > 0 {
+					asked[field] = append(asked[field], [2]string{mods, fmt.Sprint(list[rnd.IntN(len(list))])})
+				}
+			}
+		}
+	}
+	for _, s := range r.Detection {
+		visit(s)
+	}
+	for field, tests := range asked {
+		switch n := rnd.IntN(10); {
+		case n == 0:
+			e.fields[field] = "noise"
+		case n == 1:
+		default:
+			rnd.Shuffle(len(tests), func(i, j int) { tests[i], tests[j] = tests[j], tests[i] })
+			e.fields[field] = valueLike(tests[:1+rnd.IntN(len(tests))])
+		}
+	}
+	for field, only := range f.only {
+		if v := e.fields[field]; !slices.Contains(only, v) && (field == "EventType" || v == "") {
+			e.fields[field] = only[rnd.IntN(len(only))]
+		}
+	}
+	return e
+}
+
+// valueLike is a value that passes as many tests of one field as it can.
+func valueLike(tests [][2]string) string {
+	var start, middle, end string
+	for _, t := range tests {
+		text := strings.NewReplacer(`\*`, "*", `\?`, "?", `\\`, `\`, "*", "x", "?", "y").Replace(t[1])
+		switch {
+		case strings.Contains(t[0], "startswith"):
+			start = text
+		case strings.Contains(t[0], "endswith"):
+			end = text
+		case strings.Contains(t[0], "contains"):
+			middle += text
+		default:
+			return text
+		}
+	}
+	return start + middle + end
+}
