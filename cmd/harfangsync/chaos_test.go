@@ -100,7 +100,7 @@ var asks = []ask{
 	{name: "based-on page", side: "octi", body: `query BasedOn`},
 	{name: "look-up by id", side: "octi", body: `query Find`},
 	{name: "state, read only", side: "octi", body: `query ConnectorState`},
-	{name: "register", side: "octi", body: `mutation Register`},
+	{name: "register", side: "octi", body: `mutation Register`, fresh: true},
 	{name: "ping", side: "octi", body: `mutation Ping`},
 	{name: "a stream's filters", side: "octi", body: `query Stream`, fresh: true},
 	{name: "version", side: "hl", method: "GET", path: `/api/version/`},

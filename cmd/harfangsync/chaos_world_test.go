@@ -37,8 +37,8 @@ type template struct {
 	indicators []octisim.Indicator
 	rules      map[string][]hlsim.Rule // by kind
 	state      string
-	// fresh is the same life with a stream whose filters are adopted and without a YARA list, which is
-	// to be made.
+	// fresh is the same life with a stream whose filters are adopted, without a YARA list, which is to
+	// be made, and of a connector that OpenCTI does not know yet.
 	fresh bool
 }
 
@@ -198,8 +198,10 @@ func (tpl *template) copyOf(t testing.TB) *chaosWorld {
 			t.Fatal(err)
 		}
 	}
-	if err := w.store(tpl.state); err != nil {
-		t.Fatal(err)
+	if !tpl.fresh {
+		if err := w.store(tpl.state); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.octi.HTTP.Forget()
 	return w

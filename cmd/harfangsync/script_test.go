@@ -28,7 +28,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden parts of the scripts")
 
 // asProgram makes this test binary be the program, so that a test can kill it.
-const asProgram = "HARFANGSYNC_TEST_BE_THE_PROGRAM"
+const asProgram = "BE_HARFANGSYNC"
 
 // itself is the environment in which a test starts this binary: with the race detector it does not wait
 // a second at its end for races that other threads might still report, and what it covers counts.
