@@ -96,7 +96,8 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 			return nil, &opencti.RightError{Capability: right, For: ", needed to import alerts"}
 		}
 	}
-	if !t.ident.Sees(hl.Marking) {
+	marking := t.ident.Marking(hl.Marking)
+	if marking == "" {
 		return nil, exit.Usagef("harfanglab.default_markings: the account in OpenCTI may not see %s, so it could not tell what it has imported; allow the marking for its group, or choose another", hl.Marking)
 	}
 	doc := t.job.Keeper.Document()
@@ -105,7 +106,7 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 	if doc.RecoverUntil.After(start) {
 		start = doc.RecoverUntil
 	}
-	importer, err := stix.New(stix.Options{Author: t.cfg.Connector.Name, Marking: hl.Marking, Score: hl.Score, Console: hl.URL})
+	importer, err := stix.New(stix.Options{Author: t.cfg.Connector.Name, Marking: hl.Marking, MarkingID: marking, Score: hl.Score, Console: hl.URL})
 	if err != nil {
 		return nil, exit.Usagef("%v", err)
 	}
@@ -114,7 +115,7 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 		Knowledge: t.connector(im.dryRun),
 		Importer:  importer,
 		Own:       t.job.Policy.Own, Canon: canonical, List: hl.ListName,
-		Statuses: hl.StatusFilter, Start: start, Rolling: rolling, Threats: hl.ImportThreats, Again: im.retryFailed,
+		Statuses: hl.StatusFilter, Start: start, Rolling: rolling, Threats: hl.ImportThreats, Marking: marking, Again: im.retryFailed,
 		Parallel: t.cfg.Sync.Parallelism, Patience: p.patience, Keeper: t.job.Keeper, Log: p.log,
 	}
 	if !slices.Contains(hl.AlertTypes, "all") {

@@ -16,13 +16,13 @@ type bundle struct {
 	objects []alert.Object // without the author
 	pending *state.Pending // is remembered from before the bundle is handed over; nil is nothing
 	must    []due          // what has to be there then
+	again   bool           // it lost references before
 }
 
-// due is an incident or a case that has to be there, and the status that it has to show; "" is any.
+// due is an incident, a case or a note that has to be there, and the status that it has to show; "" is any.
 type due struct {
 	id     string
 	status alert.Status
-	isCase bool
 }
 
 // importError says that OpenCTI took a bundle only in part, or not at all.
@@ -75,7 +75,10 @@ func (p *pull) deliver(ctx context.Context, b *bundle) error {
 		return verdict(err)
 	}
 	p.report.Wrote = true
-	return p.await(ctx, p.Clock(), work, b.must)
+	if err := p.await(ctx, p.Clock(), work, b.must); err != nil {
+		return err
+	}
+	return p.whole(ctx, b)
 }
 
 // drop ends a work whose bundle was not handed over.

@@ -34,10 +34,18 @@ func (r *platforms) Indicators(_ context.Context, ids []string) (out []reconcile
 func (r *platforms) found(method string, ids []string) (out []pull.Stored, err error) {
 	for _, id := range ids {
 		if o := r.things[id]; o != nil {
-			out = append(out, pull.Stored{IDs: []string{"internal-" + id, id}, Description: o.text})
+			out = append(out, pull.Stored{IDs: []string{"internal-" + id, id}, Description: o.text, Whose: r.whose(id)})
 		}
 	}
 	return out, r.read(method)
+}
+
+// whose is what an object has that was imported whole.
+func (r *platforms) whose(id string) pull.Whose {
+	if r.bare[id] {
+		return pull.Whose{}
+	}
+	return pull.Whose{Authored: true, Markings: []string{"marking"}}
 }
 
 func (r *platforms) Incidents(_ context.Context, ids []string) ([]pull.Stored, error) {
@@ -56,6 +64,7 @@ func (r *platforms) Sightings(_ context.Context, indicator string) (out []pull.S
 	for _, s := range r.sights {
 		if slices.Contains(r.owned["of "+s.IDs[0]], indicator) {
 			told := *s
+			told.Whose = r.whose(s.IDs[1])
 			if r.blind {
 				told.Endpoint = []string{"internal-" + s.Endpoint[0]}
 			}
@@ -142,6 +151,12 @@ func (r *platforms) importBundle(bundle, work string) {
 }
 
 func (r *platforms) importObject(o memObject) {
+	if r.strips > 0 && o.Type != "identity" {
+		r.strips--
+		r.bare[o.ID] = true
+	} else {
+		delete(r.bare, o.ID)
+	}
 	switch o.Type {
 	case "incident", "case-incident", "note":
 		if r.things[o.ID] == nil {

@@ -91,6 +91,14 @@ type Stored struct {
 
 	Hashes map[string]string // of a file, by algorithm
 	Based  bool              // an indicator is based on it
+	Whose
+}
+
+// Whose is whether an object has an author, and by standard id the markings that the account may see. The
+// incidents of an indicator come without.
+type Whose struct {
+	Authored bool
+	Markings []string
 }
 
 // Sighted is a stored sighting of an indicator on an endpoint, both named by all their ids, the internal
@@ -102,6 +110,7 @@ type Sighted struct {
 	Count         int
 	First, Last   time.Time
 	Negative      bool
+	Whose
 }
 
 // Work is how far an import is.

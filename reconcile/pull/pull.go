@@ -37,6 +37,7 @@ type Puller struct {
 	Rolling  bool      // Start moves with the clock: after a pause, reading goes on where it stopped before it
 	Since    time.Time // read from here on whatever is remembered; zero is what is remembered
 	Threats  bool
+	Marking  string        // standard id of what marks everything that is sent; "" is not looked for
 	Again    bool          // alerts that were given up are tried again
 	Parallel int           // requests at once
 	Patience time.Duration // with a work on which nothing moves; 0 is 5 minutes
@@ -158,6 +159,7 @@ type pull struct {
 
 	patience             time.Duration
 	newest, newestChange time.Time
+	stripped             []string            // what was there without its marking or its author when it was looked for last
 	indicated            map[string][]Stored // incidents of an indicator, while one bundle is prepared
 
 	hold        bool // a read was not whole: the cursors stay

@@ -72,7 +72,7 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 			p.touch(a)
 		}
 		if e.stored != nil {
-			if facts, ours := p.Importer.Read(e.stored.Description); ours && facts.Status == a.Status {
+			if facts, ours := p.Importer.Read(e.stored.Description); ours && facts.Status == a.Status && !p.lost(&e.stored.Whose) {
 				p.report.Unchanged++
 				continue
 			}

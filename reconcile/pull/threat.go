@@ -18,6 +18,7 @@ type followed struct {
 	t       alert.Threat
 	id      string  // of its case
 	stored  *Stored // the case; nil for none
+	bare    bool    // it lost its marking or its author
 	changed bool    // what its case is to say, or which alerts it holds; or it has yet to come in
 }
 
@@ -76,7 +77,8 @@ func (p *pull) readThreats(ctx context.Context) (all []*followed, err error) {
 				if has[key] || old || before.Tries >= mostTries && !p.Again {
 					continue
 				}
-				f.changed = failed || p.touched[key] != "" || !p.told(f)
+				f.bare = f.stored != nil && p.lost(&f.stored.Whose)
+				f.changed = failed || p.touched[key] != "" || f.bare || !p.told(f)
 				all, has[key] = append(all, f), true
 			}
 			return nil
@@ -182,7 +184,13 @@ func (p *pull) threat(ctx context.Context, f *followed, notes map[string]*Stored
 		delete(p.failed, threatKey(f.t.ID))
 		return nil
 	}
-	err = p.deliver(ctx, &bundle{name: "HarfangLab, one threat", objects: objects, must: []due{{id: f.id, isCase: true}}})
+	b := &bundle{name: "HarfangLab, one threat", objects: objects, must: []due{{id: f.id}}}
+	for _, o := range objects {
+		if o.Type == "note" {
+			b.must = append(b.must, due{id: o.ID})
+		}
+	}
+	err = p.deliver(ctx, b)
 	switch {
 	case err == nil:
 		delete(p.failed, threatKey(f.t.ID))
@@ -201,7 +209,7 @@ func (p *pull) threat(ctx context.Context, f *followed, notes map[string]*Stored
 // same says whether OpenCTI has a case as it is to be: its description tells all that changes, but for
 // the note.
 func (f *followed) same(objects []alert.Object, notes map[string]*Stored) bool {
-	if f.stored == nil || f.stored.Description != objects[0].Description() {
+	if f.stored == nil || f.bare || f.stored.Description != objects[0].Description() {
 		return false
 	}
 	return !slices.ContainsFunc(objects, func(o alert.Object) bool {

@@ -8,7 +8,7 @@ import (
 )
 
 // verify reads the sightings back and sends those once more whose count or sign is not what it is to
-// be: the range does not grow any more then, so the count replaces what is stored (contract opencti-api
+// be, or that lost their marking or author: the range does not grow any more then, so the count replaces what is stored (contract opencti-api
 // 9). What still differs after that is a problem of the report, unless nobody knows whether it was sent:
 // then the bundle stays pending. Where bundles are tied to no work, what
 // was pushed is given time to come in first: it would overwrite a correction that overtakes it.
@@ -28,7 +28,7 @@ func (p *pull) verify(ctx context.Context, sights []*sighting, tied bool) error 
 		}
 		if round > rounds {
 			for _, s := range wrong {
-				p.report.Problems = append(p.report.Problems, fmt.Sprintf("the sighting of %s on %s should count %d and be %s, which OpenCTI does not take", s.ref, s.endpoint, s.count, signOf(s.negative)))
+				p.report.Problems = append(p.report.Problems, fmt.Sprintf("the sighting of %s on %s should count %d, be %s and have its marking and author, which OpenCTI does not take", s.ref, s.endpoint, s.count, signOf(s.negative)))
 			}
 			return nil
 		}
@@ -85,7 +85,7 @@ func (p *pull) differing(ctx context.Context, sights []*sighting) ([]*sighting, 
 	var wrong []*sighting
 	for _, s := range sights {
 		have := stored.of(p.Importer, s.pair, s.ref)
-		if have == nil || have.Count != s.count || have.Negative != s.negative {
+		if have == nil || have.Count != s.count || have.Negative != s.negative || p.bare(&have.Whose) {
 			wrong = append(wrong, s)
 		}
 	}

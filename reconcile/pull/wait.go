@@ -98,26 +98,26 @@ func wordsOf(errs []WorkError) string {
 // missing are those of some objects that OpenCTI does not have; exact takes those for missing too that
 // show another status, where no work tells whether a change came in.
 func (p *pull) missing(ctx context.Context, must []due, exact bool) ([]string, error) {
-	var incidents, cases []string
+	ids := map[string][]string{}
 	for _, d := range must {
-		if d.isCase {
-			cases = append(cases, d.id)
-		} else {
-			incidents = append(incidents, d.id)
+		kind, _, _ := strings.Cut(d.id, "--")
+		ids[kind] = append(ids[kind], d.id)
+	}
+	found := map[string]*Stored{}
+	for kind, ask := range map[string]func(context.Context, []string) ([]Stored, error){"incident": p.Knowledge.Incidents, "case-incident": p.Knowledge.Cases, "note": p.Knowledge.Notes} {
+		more, err := there(ctx, ask, ids[kind])
+		if err != nil {
+			return nil, err
 		}
+		maps.Copy(found, more)
 	}
-	found, err := there(ctx, p.Knowledge.Incidents, incidents)
-	if err != nil {
-		return nil, err
-	}
-	more, err := there(ctx, p.Knowledge.Cases, cases)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(found, more)
 	var missing []string
+	p.stripped = nil
 	for _, d := range must {
 		have := found[d.id]
+		if have != nil && p.bare(&have.Whose) {
+			p.stripped = append(p.stripped, d.id)
+		}
 		if have == nil {
 			missing = append(missing, d.id)
 		} else if facts, _ := p.Importer.Read(have.Description); exact && d.status != "" && facts.Status != d.status {

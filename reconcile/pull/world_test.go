@@ -38,8 +38,10 @@ type platforms struct {
 	owned      map[string][]string
 	sights     []*pull.Sighted
 
-	workless bool // bundles are tied to no work
-	blind    bool // the account may not see endpoints
+	workless bool            // bundles are tied to no work
+	blind    bool            // the account may not see endpoints
+	strips   int             // so many imported objects lose their author and their marking
+	bare     map[string]bool // those that have none
 	works    map[string]*pull.Work
 	pushes   []string
 	// take is told of every push; what it gives is the answer, and import does the import, at once or
@@ -78,7 +80,7 @@ var (
 func newPlatforms() *platforms {
 	return &platforms{
 		now: t0.Add(time.Hour), notes: map[string]*alert.Note{}, broken: map[string]error{}, indicators: map[string]string{"a": "indicator--a", "b": "indicator--b"},
-		things: map[string]*thing{}, owned: map[string][]string{}, works: map[string]*pull.Work{}, failing: map[string]error{}, reads: map[string]int{},
+		things: map[string]*thing{}, owned: map[string][]string{}, works: map[string]*pull.Work{}, failing: map[string]error{}, reads: map[string]int{}, bare: map[string]bool{},
 	}
 }
 
@@ -109,7 +111,7 @@ func (r *platforms) puller(t testing.TB, store state.Store) *pull.Puller {
 func (r *platforms) with(k *state.Keeper) *pull.Puller {
 	return &pull.Puller{
 		Alerts: r, Knowledge: r, Importer: memImporter{}, Own: reconcile.Identity{Instance: "me"},
-		Canon: func(_, v string) string { return v }, List: "list", Statuses: []string{"new", "investigating"}, Start: t0.Add(-time.Hour), Parallel: 1,
+		Canon: func(_, v string) string { return v }, List: "list", Statuses: []string{"new", "investigating"}, Start: t0.Add(-time.Hour), Parallel: 1, Marking: "marking",
 		Keeper: k, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: func() time.Time { return r.now },
 		Wait: func(ctx context.Context, d time.Duration) error {
 			r.now = r.now.Add(d)

@@ -182,11 +182,11 @@ func (im *importer) rename(b *base, o *object, before, after string) (changed bo
 func (im *importer) readFacts(o *object, k kind) (*facts, []*marking) {
 	f := &facts{confidence: im.confidence(o), labels: im.readLabels(o), references: im.readReferences(o), phases: im.readPhases(o)}
 	var markings []*marking
-	if a := im.see(cmp.Or(o.text("created_by_ref"), o.text("x_opencti_created_by_ref"))); a != nil && isA(a.core().entity, "Identity") {
+	if a := im.see(cmp.Or(o.text("created_by_ref"), o.text("x_opencti_created_by_ref"))); a != nil && isA(a.core().entity, "Identity") && !im.knobs.StripRefs {
 		f.author = a.core().id
 	}
 	for _, id := range o.texts("object_marking_refs") {
-		if m, ok := im.see(id).(*marking); ok {
+		if m, ok := im.see(id).(*marking); ok && !im.knobs.StripRefs {
 			markings = append(markings, m)
 		}
 	}

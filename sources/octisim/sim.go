@@ -56,6 +56,7 @@ type Knobs struct {
 
 	ImportDelay time.Duration `json:"import_delay"` // of bundles pushed from now on
 	FailImport  string        `json:"fail_import"`  // regular expression on an object's JSON as pushed: refused, with an error on the work
+	StripRefs   bool          `json:"strip_refs"`   // imported objects lose their author and their markings, without a word
 	Exclude     []string      `json:"exclude"`      // values on the platform's exclusion lists
 	DropBundles int           `json:"drop_bundles"` // so many pushes are accepted, and neither imported nor counted
 	DropWorks   int           `json:"drop_works"`   // so many pushes lose their work, and so are not imported either

@@ -92,11 +92,17 @@ func (i Ident) Can(capability string) bool {
 	return slices.ContainsFunc(i.Capabilities, func(c string) bool { return c == "BYPASS" || strings.Contains(c, capability) })
 }
 
-// Sees says whether the account may see objects with a marking, such as TLP:AMBER. CLEAR and WHITE are
-// one.
-func (i Ident) Sees(marking string) bool {
+// Marking is the standard id of a marking that the account may see, such as TLP:AMBER, or "". CLEAR and
+// WHITE are one.
+func (i Ident) Marking(definition string) string {
 	fold := func(s string) string { return strings.Replace(strings.ToUpper(s), "TLP:WHITE", "TLP:CLEAR", 1) }
-	return slices.ContainsFunc(i.Markings, func(m Marking) bool { return fold(m.Definition) == fold(marking) })
+	id := ""
+	for _, m := range i.Markings {
+		if fold(m.Definition) == fold(definition) && (id == "" || strings.EqualFold(m.Definition, definition)) {
+			id = m.StandardID
+		}
+	}
+	return id
 }
 
 type wireIdent struct {

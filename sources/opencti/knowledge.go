@@ -106,10 +106,29 @@ type wireStored struct {
 	Name        *string    `json:"name"`
 	Description *string    `json:"description"`
 	Hashes      wireHashes `json:"hashes"`
+	wireWhose
+}
+
+// wireWhose is who an object is of, and who may see it.
+type wireWhose struct {
+	Author   *struct{} `json:"createdBy"`
+	Markings []*struct {
+		ID string `json:"standard_id"`
+	} `json:"objectMarking"`
+}
+
+func (w *wireWhose) whose() pull.Whose {
+	o := pull.Whose{Authored: w.Author != nil}
+	for _, m := range w.Markings {
+		if m != nil {
+			o.Markings = append(o.Markings, m.ID)
+		}
+	}
+	return o
 }
 
 func (w *wireStored) object() pull.Stored {
-	return pull.Stored{IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Name: value(w.Name), Description: value(w.Description), Hashes: w.Hashes.byAlgorithm()}
+	return pull.Stored{IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Name: value(w.Name), Description: value(w.Description), Hashes: w.Hashes.byAlgorithm(), Whose: w.whose()}
 }
 
 // idsOf are all ids of an object, the internal one first.

@@ -35,6 +35,7 @@ type wireSighting struct {
 		StandardID string    `json:"standard_id"`
 		StixIDs    []*string `json:"x_opencti_stix_ids"`
 	} `json:"to"`
+	wireWhose
 }
 
 // Sightings reads the sightings of an indicator, named by its internal id, on systems: those that come
@@ -62,7 +63,7 @@ func (c *Client) Sightings(ctx context.Context, indicator string) (all []pull.Si
 func (w *wireSighting) sighting() pull.Sighted {
 	s := pull.Sighted{
 		IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Endpoint: []string{w.ToID},
-		Count: *w.Count, First: w.First.Time, Last: w.Last.Time, Negative: *w.Negative,
+		Count: *w.Count, First: w.First.Time, Last: w.Last.Time, Negative: *w.Negative, Whose: w.whose(),
 	}
 	if w.To != nil {
 		s.Endpoint = idsOf(w.ToID, w.To.ID, append([]*string{&w.To.StandardID}, w.To.StixIDs...))

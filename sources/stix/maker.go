@@ -25,8 +25,11 @@ const product = "HarfangLab"
 type Options struct {
 	Author  string // name of the organization; HarfangLab when empty
 	Marking string // TLP:CLEAR to TLP:RED; TLP:AMBER when empty, since alerts are internal
-	Score   int    // x_opencti_score of observables, 1 to 100; 50 when 0
-	Console string // HarfangLab's base URL; without it nothing links there
+	// MarkingID is the marking's standard id on the platform: a reference to another one is dropped there
+	// without a word. "" is the id that it has on most.
+	MarkingID string
+	Score     int    // x_opencti_score of observables, 1 to 100; 50 when 0
+	Console   string // HarfangLab's base URL; without it nothing links there
 }
 
 // Maker makes objects. It is a pull.Importer, safe for concurrent use.
@@ -45,7 +48,7 @@ func New(o Options) (*Maker, error) {
 	m := &Maker{
 		author:   oneLine(cmp.Or(o.Author, product), maxName),
 		console:  strings.TrimRight(o.Console, "/"),
-		markings: []string{tlpMarkings[rank]},
+		markings: []string{cmp.Or(o.MarkingID, tlpMarkings[rank])},
 		score:    cmp.Or(o.Score, 50),
 	}
 	if !named(m.author) {
