@@ -17,10 +17,6 @@ import (
 	"harfangsync/sources/opencti"
 )
 
-// tailRenew is how often a tail renews its lease. Each renewal is two requests, and an idle tail has
-// two a minute to spend.
-const tailRenew = time.Minute
-
 func (p *program) tailCommand() *cli.Command {
 	s := shaping{command: "tail", endless: true} // sync.deadline is for jobs that end
 	s.check = func(t *target) error {

@@ -38,6 +38,7 @@ type target struct {
 	away             error          // why OpenCTI is not asked, nil when it is
 	endless          bool           // the command follows the stream until it is interrupted
 	unfiltered       bool           // the stream has no filters
+	held             *state.Lock    // in OpenCTI; nil for none
 	leases           *state.Keeper  // keeps the lock; nil where it is not kept in OpenCTI
 }
 
@@ -162,7 +163,7 @@ func (t *target) connect(p *program, readOnly bool) {
 	}
 	octi, hl := common, common
 	octi.Platform, octi.TLS, octi.Headers = httpclient.GraphQL, cfg.OpenCTI.TLS.Client(), cfg.OpenCTI.Headers()
-	hl.Platform, hl.TLS = httpclient.REST, cfg.HarfangLab.TLS.Client()
+	hl.Platform, hl.TLS, hl.MayWrite = httpclient.REST, cfg.HarfangLab.TLS.Client(), t.mayWrite
 	t.octiHTTP, t.hlHTTP = httpclient.New(octi), httpclient.New(hl)
 	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, Hidden: cfg.OpenCTI.Hidden(), HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}})
 	p.reporter.reaches(t)

@@ -40,6 +40,21 @@ type guard struct {
 	platform Platform
 }
 
+// allowed lets a write of a REST platform through only while it may be made.
+type allowed struct {
+	next http.RoundTripper
+	may  func() error
+}
+
+func (a *allowed) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if err := a.may(); err != nil {
+			return nil, refuse(r, err)
+		}
+	}
+	return a.next.RoundTrip(r)
+}
+
 func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	sent, why := r, ""
 	switch {

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"harfangsync/cmd/httpclient"
 )
@@ -107,5 +109,35 @@ func TestWithoutReadOnlyWritesAreSent(t *testing.T) {
 	}
 	if len(methods) != 2 {
 		t.Errorf("arrived: %v, want two POSTs", methods)
+	}
+}
+
+// A write that waited for its turn is asked about when the turn comes, not before.
+func TestAWriteIsAskedAboutWhenItIsSent(t *testing.T) {
+	var sent atomic.Int32
+	s := serve(t, func(http.ResponseWriter, *http.Request) { sent.Add(1) })
+	lost := errors.New("not any more")
+	var began time.Time
+	c := newClient(t, httpclient.Options{RateLimit: 5, MayWrite: func() error {
+		if time.Since(began) > 50*time.Millisecond { // as it is while the request waits for the rate
+			return lost
+		}
+		return nil
+	}})
+	for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
+		req, err := http.NewRequest(method, s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := get(c, s.URL); err != nil { // which takes the turn that is free
+			t.Fatal(err)
+		}
+		began = time.Now()
+		if resp, err := c.Do(req); !errors.Is(err, lost) {
+			t.Errorf("%s: %v, %v", method, resp, err)
+		}
+	}
+	if _, _, err := get(c, s.URL); err != nil || sent.Load() != 4 {
+		t.Errorf("%d requests arrived, want the 4 that only read; %v", sent.Load(), err)
 	}
 }

@@ -40,8 +40,11 @@ type Options struct {
 	Timeout  time.Duration
 	MostGap  time.Duration // between two requests while the other side says that there are too many; default 2 s
 	ReadOnly bool          // refuse writes with a *ReadOnlyError
-	Version  string        // of this program, for User-Agent
-	Headers  http.Header   // of every request, beside its own; never logged
+	// MayWrite is asked when a REST write has waited for its turn and is about to be sent; its error is then what
+	// becomes of the write. May be nil.
+	MayWrite func() error
+	Version  string      // of this program, for User-Agent
+	Headers  http.Header // of every request, beside its own; never logged
 	Log      *slog.Logger
 }
 
@@ -74,6 +77,9 @@ func New(o Options) *Client {
 	limit := rate.Inf
 	if o.RateLimit > 0 {
 		limit = rate.Limit(o.RateLimit)
+	}
+	if o.MayWrite != nil && o.Platform == REST {
+		rt = &allowed{next: rt, may: o.MayWrite}
 	}
 	rt = &pace{next: rt, rate: rate.NewLimiter(limit, 1), limiter: newLimiter(o.Parallelism), spacing: spacing{most: o.MostGap}, log: o.Log, platform: o.Name}
 	if o.ReadOnly {

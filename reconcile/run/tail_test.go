@@ -223,13 +223,13 @@ func TestATailOutlivesARestartOfOpenCTI(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		leases.Patience, follower.Leases = 15*time.Minute, leases
+		leases.Tail, leases.Patience, follower.Leases = true, 15*time.Minute, leases
 		ctx, lost := context.WithCancelCause(t.Context())
-		release, err := leases.Lock(ctx, "target", time.Minute, lost)
+		lock, err := leases.Lock(ctx, []string{"target"}, time.Minute, lost)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer release()
+		defer lock.Release()
 		go func() {
 			time.Sleep(time.Minute)
 			store.away.Store(true)

@@ -1,12 +1,16 @@
 package state
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // ErrLapsed says that the lease could not be renewed in time. Nothing is written before it is held again.
-var ErrLapsed = errors.New("the lock lapsed while its store was away")
+var ErrLapsed error = lapsedError{}
+
+type lapsedError struct{}
+
+func (lapsedError) Error() string { return "the lock lapsed while its store was away" }
+
+// Permanent says that trying again now ends alike.
+func (lapsedError) Permanent() bool { return true }
 
 // lapsing is whether a lease that is to be kept is held. Its zero value is that of no lease.
 type lapsing struct {
@@ -48,16 +52,6 @@ func (k *Keeper) warn(text string, args ...any) {
 	if k.Log != nil {
 		k.Log.Warn(text, args...)
 	}
-}
-
-// lapsed is ErrLapsed while the lease has lapsed.
-func (k *Keeper) lapsed() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.lapsing.term == nil {
-		return nil
-	}
-	return context.Cause(k.lapsing.term)
 }
 
 // Held is ctx for as long as the lease that was taken is held; its cause is then ErrLapsed.

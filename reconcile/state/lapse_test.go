@@ -14,11 +14,12 @@ import (
 func patient(t *testing.T, s *shared, lost chan error) (k *state.Keeper, release func()) {
 	k = open(t, s)
 	k.Patience = 15 * time.Minute
-	release, err := k.Lock(t.Context(), "target", time.Minute, func(err error) { lost <- err })
+	k.Tail = true
+	l, err := k.Lock(t.Context(), []string{"target"}, time.Minute, func(err error) { lost <- err })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return k, release
+	return k, l.Release
 }
 
 // While the store is away the lease lapses, and nothing is written; when it is back, the lease is taken anew.

@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,14 +24,30 @@ func (e *LockedError) Error() string {
 	return "another run holds the lock (" + e.By + "); it is waited for with --lock-timeout"
 }
 
-// The lease: how long it is believed, how often it is renewed, and how long after writing it is read
-// back, so that of two runs that wrote at once only one goes on.
+// LostError says that a lock that was taken does not hold any more, so that nothing may be written.
+type LostError struct{ Err error }
+
+func (e *LostError) Error() string { return "the lock is lost: " + e.Err.Error() }
+
+// Unwrap says why: a *LockedError where another run has it.
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Permanent says that trying again ends alike.
+func (e *LostError) Permanent() bool { return true }
+
+// The lease: how long a run's is believed and how often it is renewed, the same for a tail, which has two requests a
+// minute to spend when idle, and how long after writing it is read back, so that of two runs that wrote at once
+// only one goes on.
 const (
-	leaseFor   = 90 * time.Second
-	renewEvery = 30 * time.Second
-	settle     = 250 * time.Millisecond
-	retryEvery = 2 * time.Second
-	leastLeft  = 15 * time.Second // of a lease that cannot be renewed, before its run stops
+	leaseFor     = 30 * time.Second
+	renewEvery   = 10 * time.Second
+	tailLeaseFor = 90 * time.Second
+	tailRenews   = time.Minute
+	settle       = 250 * time.Millisecond
+	retryEvery   = 2 * time.Second
+	leastLeft    = 5 * time.Second // of a lease that cannot be renewed, before its run stops
+	clocksDiffer = 5 * time.Minute // more than this no clock is ahead of another
+	renewWithin  = 10 * time.Second
 )
 
 // LockFile takes a lock on path and waits up to timeout for it. The lock is the kernel's: it ends
@@ -48,27 +66,106 @@ func LockFile(ctx context.Context, path string, timeout time.Duration) (release 
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
 
-// Lock takes the lease named key in the document and renews it until release. It waits up to timeout
-// for another's lease to end; a run that was killed leaves one for up to 90 s. lost is called when
-// the lease could not be kept.
-func (k *Keeper) Lock(ctx context.Context, key string, timeout time.Duration, lost func(error)) (release func(), err error) {
-	holder := rand.Text()
+// Lock is a lock that is held, until Release or until it is lost.
+type Lock struct {
+	k      *Keeper
+	holder string // this taking of the lock, like no other
+	keys   []string
+	tell   func(error) // of the loss, once
+	stop   chan struct{}
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	term    time.Duration
+	every   time.Duration
+	renewed time.Time // when the last renewal began
+	until   time.Time // by the wall clock, as it is stored
+	lapsed  bool      // its end has passed, and it may be taken anew
+	lost    *LostError
+}
+
+// Lock takes the leases named keys in the document, all of them or none, and renews them until Release. It waits up
+// to timeout for those of another run. lost is told when they could not be kept; it must not ask the Lock.
+func (k *Keeper) Lock(ctx context.Context, keys []string, timeout time.Duration, lost func(error)) (*Lock, error) {
+	l := &Lock{k: k, holder: rand.Text(), keys: keys, tell: lost, stop: make(chan struct{}), term: leaseFor, every: cmp.Or(k.Renew, renewEvery)}
+	if k.Tail {
+		l.term, l.every = tailLeaseFor, cmp.Or(k.Renew, tailRenews)
+	}
 	deadline := time.Now().Add(timeout)
+	others := others{holder: l.holder, since: map[string]sighting{}}
 	for {
-		err := k.take(ctx, holder, key)
-		taken, isTaken := errors.AsType[*takenError](err)
+		by, mine, err := l.take(ctx, &others)
 		switch {
-		case err == nil:
-			return k.keep(ctx, holder, key, lost), nil
-		case !isTaken:
+		case err != nil:
 			return nil, err
-		case !time.Now().Add(retryEvery).Before(deadline):
-			return nil, &LockedError{By: "lease until " + taken.Until.UTC().Format(time.RFC3339)}
+		case mine:
+			k.hold(l)
+			k.held()
+			l.done.Go(func() { l.keep(context.WithoutCancel(ctx), &others) }) // an interrupted run still finishes what is in flight
+			return l, nil
+		case by != nil && !time.Now().Add(retryEvery).Before(deadline):
+			return nil, by
 		}
 		if err := remote.Sleep(ctx, retryEvery); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// others watches the leases of other runs. A lease is believed until its end, but no longer than its term from when
+// it was first seen as it is: a clock that is ahead of ours keeps nobody out who outlives it. One that reaches
+// further than clocks differ is not believed at all, and neither is that of a process of this host that is gone.
+type others struct {
+	holder string // ours
+	since  map[string]sighting
+}
+
+type sighting struct {
+	Lease
+	at time.Time
+}
+
+// hold is a lease of another run that is to be believed.
+func (o *others) hold(leases map[string]Lease, keys []string, now time.Time) (Lease, bool) {
+	for _, key := range keys {
+		lease, held := leases[key]
+		if !held || lease.Holder == o.holder {
+			continue
+		}
+		seen := o.since[key]
+		if seen.Lease != lease {
+			seen = sighting{lease, now}
+			o.since[key] = seen
+		}
+		if now.Before(lease.Until) && now.Before(seen.at.Add(lease.term())) && !lease.junk(now) && !lease.gone() {
+			return lease, true
+		}
+	}
+	return Lease{}, false
+}
+
+// Lease says which run is at work, and until when it may be believed to live.
+type Lease struct {
+	Holder string    `json:"holder"`
+	Until  time.Time `json:"until"`
+	Term   int       `json:"term,omitempty"` // seconds, from the renewal to Until
+	Process
+}
+
+func (l *Lease) term() time.Duration {
+	if l.Term <= 0 {
+		return leaseFor
+	}
+	return min(time.Duration(l.Term)*time.Second, tailLeaseFor)
+}
+
+// junk says that a lease reaches further ahead than a run would write it, whatever its clock.
+func (l *Lease) junk(now time.Time) bool { return l.Until.Sub(now) > l.term()+clocksDiffer }
+
+// HeldBy is the lease of a run that may be at work, if there is one.
+func (d *Document) HeldBy(now time.Time) (Lease, bool) {
+	o := others{since: map[string]sighting{}}
+	return o.hold(d.Leases, slices.Sorted(maps.Keys(d.Leases)), now)
 }
 
 // damaged says that the state is there and cannot be read: then nobody holds a lease in it.
@@ -77,122 +174,189 @@ func damaged(err error) bool {
 	return ok
 }
 
-// take writes the lease unless it is another's, lets a moment pass and reads it back. Another's is a
-// takenError.
-func (k *Keeper) take(ctx context.Context, holder, key string) error {
-	if err := k.reload(ctx); err != nil && !damaged(err) {
-		return err
+// take writes the leases unless another run is at work, lets a moment pass and reads them back: mine says whether
+// they are there, and by who else has one.
+func (l *Lock) take(ctx context.Context, o *others) (by *LockedError, mine bool, err error) {
+	if err := l.k.reload(ctx); err != nil && !damaged(err) {
+		return nil, false, err
 	}
-	if l, held := k.Document().Leases[key]; held && l.Holder != holder && time.Now().Before(l.Until) {
-		return &takenError{l}
+	if lease, held := o.hold(l.k.Document().Leases, l.keys, time.Now()); held {
+		return &LockedError{By: fmt.Sprintf("%v, lease until %s", lease.Process, lease.Until.UTC().Format(time.RFC3339))}, false, nil
 	}
-	if err := k.alone(ctx, func() error { return k.save(ctx, lease(holder, key)) }); err != nil {
-		return err
+	if err := l.k.alone(ctx, func() error { return l.write(ctx) }); err != nil {
+		return nil, false, err
 	}
 	if err := remote.Sleep(ctx, settle); err != nil {
-		return err
+		return nil, false, err
 	}
-	if err := k.reload(ctx); err != nil {
-		return err
+	if err := l.k.reload(ctx); err != nil {
+		return nil, false, err
 	}
-	if l := k.Document().Leases[key]; l.Holder != holder {
-		return &takenError{l}
+	return nil, l.stored(), nil
+}
+
+// stored says whether the document that was read last has all leases of l.
+func (l *Lock) stored() bool {
+	leases := l.k.Document().Leases
+	return !slices.ContainsFunc(l.keys, func(key string) bool { return leases[key].Holder != l.holder })
+}
+
+// write stores leases that begin now. The caller is alone.
+func (l *Lock) write(ctx context.Context) error {
+	l.mu.Lock()
+	began, term := time.Now(), l.term
+	l.mu.Unlock()
+	until := began.UTC().Add(term).Truncate(time.Second)
+	err := l.k.save(ctx, func(d *Document) {
+		if d.Leases == nil {
+			d.Leases = map[string]Lease{}
+		}
+		for _, key := range l.keys {
+			d.Leases[key] = Lease{Holder: l.holder, Until: until, Term: int(term / time.Second), Process: self()}
+		}
+	})
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.renewed, l.until = began, until
+	}
+	return err
+}
+
+// Check is a *LostError once the lock does not hold any more: its leases are gone or another's, or their end has
+// passed, by the wall clock or by that of the process. It is asked before every write. Where a Keeper has Patience,
+// the error is ErrLapsed until the lock is held again.
+func (l *Lock) Check() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); !now.Before(l.until) || now.Sub(l.renewed) >= l.term {
+		l.over(errors.New("its lease ended at " + l.until.Format(time.RFC3339) + ", while this run was held up"))
+	}
+	switch {
+	case l.lost != nil:
+		return l.lost
+	case l.lapsed:
+		return ErrLapsed
 	}
 	return nil
 }
 
-// lease writes a lease that begins now.
-func lease(holder, key string) func(*Document) {
-	return func(d *Document) {
-		if d.Leases == nil {
-			d.Leases = map[string]Lease{}
-		}
-		d.Leases[key] = Lease{Holder: holder, Until: time.Now().UTC().Add(leaseFor).Truncate(time.Second)}
+// over notes that the lock does not hold any more. The caller holds mu.
+func (l *Lock) over(why error) {
+	switch {
+	case l.lost != nil || l.lapsed:
+	case l.k.Patience > 0:
+		l.lapsed = true
+		l.k.lapse(why)
+	default:
+		l.lose(why)
 	}
 }
 
-// takenError says that a lease is another's by now.
-type takenError struct{ Lease }
+// lose notes that the lock will not hold again, and tells of it. The caller holds mu.
+func (l *Lock) lose(why error) {
+	if l.lost == nil {
+		l.lost = &LostError{why}
+		l.tell(l.lost)
+	}
+}
 
-func (e *takenError) Error() string { return "the lease is another's" }
-
-// renewKept renews a lease unless it is another's by now, which a takenError says.
-func (k *Keeper) renewKept(ctx context.Context, holder, key string) error {
-	return k.alone(ctx, func() error {
-		err := k.load(ctx)
-		if l, held := k.Document().Leases[key]; err == nil && held && l.Holder != holder {
-			return &takenError{l}
-		}
+// renew writes the leases again, if they are still there.
+func (l *Lock) renew(ctx context.Context) error {
+	return l.k.alone(ctx, func() error {
+		err := l.k.load(ctx)
 		if err != nil && !damaged(err) {
 			return err
 		}
-		return k.save(ctx, lease(holder, key))
-	})
-}
-
-// giveBack ends a lease that is still the holder's, or may be.
-func (k *Keeper) giveBack(ctx context.Context, holder, key string) error {
-	return k.alone(ctx, func() error {
-		err := k.load(ctx)
-		if k.Document().Leases[key].Holder != holder && err == nil {
+		if !l.stored() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.over(errors.New("its lease is gone, or another run's by now"))
 			return nil
 		}
-		return k.save(ctx, func(d *Document) { delete(d.Leases, key) })
+		if l.Check() != nil {
+			return nil
+		}
+		return l.write(ctx)
 	})
 }
 
-func (k *Keeper) keep(ctx context.Context, holder, key string, lost func(error)) (release func()) {
-	ctx = context.WithoutCancel(ctx) // an interrupted run still finishes what is in flight
-	stop := make(chan struct{})
-	var done sync.WaitGroup
-	k.held()
-	done.Go(func() {
-		defer crash.Exit()
-		every := cmp.Or(k.Renew, renewEvery)
-		next := time.NewTimer(every)
-		defer next.Stop()
-		kept := time.Now()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-next.C:
-			}
-			short, cancel := context.WithTimeout(ctx, leastLeft)
-			renew := k.renewKept
-			if k.lapsed() != nil {
-				renew = k.take
-			}
-			err := renew(short, holder, key)
+// again takes a lock that has lapsed. Another run that has it by now has come for good.
+func (l *Lock) again(ctx context.Context, o *others) error {
+	by, mine, err := l.take(ctx, o)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case by != nil:
+		l.lose(by)
+	case mine:
+		l.lapsed = false
+		l.k.held()
+	}
+	return err
+}
+
+// keep renews the leases until the lock is released or lost.
+func (l *Lock) keep(ctx context.Context, o *others) {
+	defer crash.Exit()
+	var failed error
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-time.After(l.next(failed)):
+		}
+		short, cancel := context.WithTimeout(ctx, renewWithin)
+		switch held := l.Check(); {
+		case held == nil:
+			failed = l.renew(short)
+		case errors.Is(held, ErrLapsed):
+			failed = l.again(short, o)
+		default:
 			cancel()
-			taken, isTaken := errors.AsType[*takenError](err)
-			missed := time.Since(kept)
-			switch {
-			case isTaken:
-				lost(&LockedError{By: "lease until " + taken.Until.UTC().Format(time.RFC3339) + ", taken while this run was held up"})
-				return
-			case err == nil:
-				kept = time.Now()
-				k.held()
-				next.Reset(every)
-				continue
-			case missed > max(leaseFor-leastLeft, k.Patience):
-				lost(fmt.Errorf("the lock could not be kept: %w", err))
-				return
-			case missed > leaseFor-leastLeft:
-				k.lapse(err)
+			return
+		}
+		cancel()
+	}
+}
+
+// next is how long to wait before the next renewal. It is too late for one when what is in flight might not be
+// through before the lease ends.
+func (l *Lock) next(failed error) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case failed == nil && !l.lapsed:
+		return l.every
+	case failed != nil && time.Since(l.renewed) > max(l.term-leastLeft, l.k.Patience):
+		l.lose(fmt.Errorf("its lease could not be renewed: %w", failed))
+	case failed != nil && time.Since(l.renewed) > l.term-leastLeft:
+		l.over(failed)
+	}
+	return retryEvery
+}
+
+// Release ends the leases that are still ours.
+func (l *Lock) Release() {
+	close(l.stop)
+	l.done.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), renewWithin)
+	defer cancel()
+	err := l.k.alone(ctx, func() error {
+		defer l.k.hold(nil)
+		err := l.k.load(ctx)
+		leases := l.k.Document().Leases
+		mine := slices.DeleteFunc(slices.Clone(l.keys), func(key string) bool { return leases[key].Holder != l.holder })
+		if err != nil || len(mine) == 0 {
+			return err
+		}
+		return l.k.save(ctx, func(d *Document) {
+			for _, key := range mine {
+				delete(d.Leases, key)
 			}
-			next.Reset(retryEvery)
-		}
+		})
 	})
-	return sync.OnceFunc(func() {
-		close(stop)
-		done.Wait()
-		short, cancel := context.WithTimeout(ctx, renewEvery)
-		defer cancel()
-		err := k.giveBack(short, holder, key)
-		if err != nil && k.Log != nil {
-			k.Log.Warn("the lock stays until its lease ends", "error", err)
-		}
-	})
+	if err != nil && l.k.Log != nil {
+		l.k.Log.Warn("the lock stays until its lease ends", "error", err)
+	}
 }

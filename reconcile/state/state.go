@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,39 +35,66 @@ type Document struct {
 	Leases   map[string]Lease    `json:"leases,omitempty"`  // by what the lock is for: two platforms and their lists
 	Pull     Pull                `json:"pull,omitzero"`
 	Stream   Stream              `json:"stream,omitzero"`
-	// RecoverUntil is what an old connector left behind: alerts before it need not be read. It stays, since
-	// the lock alone writes the document before the first alert is read.
-	RecoverUntil time.Time `json:"recover_until,omitzero"`
+	// RecoverUntil is what an old connector left behind: alerts before it need not be read.
+	RecoverUntil time.Time `json:"-"`
+
+	foreign map[string]json.RawMessage // members that are not ours, recover_until among them; never changed
 }
 
-// Lease says which run is at work, and until when it may be believed to live.
-type Lease struct {
-	Holder string    `json:"holder"`
-	Until  time.Time `json:"until"`
-}
-
-// Parse reads a stored document. A document of another shape, such as an old connector's, is empty
-// but for its recover_until; so is no document at all. Only text that is not JSON is an error.
+// Parse reads a stored document. A document of another shape, such as an old connector's, is empty but for the
+// members that we do not know: Text gives these back as they are, since an old connector that is started again needs
+// its own. No document at all is empty; only text that is not JSON is an error.
 func Parse(text string) (Document, error) {
 	if text == "" || text == "null" {
 		return Document{}, nil
 	}
-	var d Document
-	if err := json.Unmarshal([]byte(text), &d); err == nil && d.Shape == shape {
-		return d, nil
-	}
-	var other struct {
-		RecoverUntil string `json:"recover_until"`
-	}
 	if !json.Valid([]byte(text)) {
 		return Document{}, errors.New("the state is not JSON")
 	}
-	_ = json.Unmarshal([]byte(text), &other) // another shape: nothing else in it is ours
-	t, err := time.Parse(time.RFC3339Nano, other.RecoverUntil)
-	if err != nil {
-		return Document{}, nil
+	var d Document
+	if err := json.Unmarshal([]byte(text), &d); err != nil || d.Shape != shape {
+		d = Document{}
 	}
-	return Document{RecoverUntil: t.UTC()}, nil
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal([]byte(text), &members) // what is no object has none
+	for name := range ownMembers {
+		delete(members, name)
+	}
+	if len(members) == 0 {
+		return d, nil
+	}
+	d.foreign = members
+	var until string
+	_ = json.Unmarshal(members["recover_until"], &until)
+	if t, err := time.Parse(time.RFC3339Nano, until); err == nil {
+		d.RecoverUntil = t.UTC()
+	}
+	return d, nil
+}
+
+// ownMembers are the names of our members.
+var ownMembers = func() map[string]bool {
+	names := map[string]bool{}
+	for f := range reflect.TypeFor[Document]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names[name] = true
+	}
+	return names
+}()
+
+// encode is the document as it stands, with the members that are not ours.
+func (d *Document) encode() []byte {
+	b, err := json.Marshal(d)
+	if err == nil && len(d.foreign) > 0 {
+		all := maps.Clone(d.foreign)
+		if err = json.Unmarshal(b, &all); err == nil {
+			b, err = json.Marshal(all)
+		}
+	}
+	if err != nil {
+		panic(err) // strings, numbers, times and what was read as JSON always encode
+	}
+	return b
 }
 
 // Text is the document's stored form. Where it would grow over MostBytes, the oldest refusals go.
@@ -77,10 +106,7 @@ func (d Document) Text() string {
 	})
 	words := 300
 	for {
-		b, err := json.Marshal(d)
-		if err != nil {
-			panic(err) // strings, numbers and times always encode
-		}
+		b := d.encode()
 		switch {
 		case len(b) <= MostBytes || len(d.Refused) == 0:
 			return string(b)
@@ -159,7 +185,8 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 // Keeper holds the document while a run lasts. It is safe for concurrent use.
 type Keeper struct {
 	Log   *slog.Logger  // set before use; nil says nothing
-	Renew time.Duration // how often a lease is renewed; default 30 s, and less than the 90 s it holds
+	Renew time.Duration // how often a lease is renewed; default 10 s of the 30 s it holds, and a minute of the 90 s of a tail
+	Tail  bool          // a lease is a tail's, which has two requests a minute to spend when idle
 	// Patience is how long a store may be away before its lease is given up. One that lapses meanwhile is
 	// taken anew when the store answers; until then Held's contexts are over and Update fails.
 	Patience time.Duration
@@ -167,8 +194,9 @@ type Keeper struct {
 	lapsing  lapsing // guarded by mu
 
 	turn chan struct{} // holds one token: whoever has it may read and replace what is stored
-	mu   sync.Mutex    // guards doc, and is never held while the store answers
+	mu   sync.Mutex    // guards doc and lock, and is never held while the store answers
 	doc  Document
+	lock *Lock // that is held in the document, nil for none
 }
 
 // Open reads the document from store; a nil store remembers nothing.
@@ -204,6 +232,9 @@ func (k *Keeper) load(ctx context.Context) error {
 		return fmt.Errorf("read state: %w", err)
 	}
 	doc, err := Parse(text)
+	if doc.LastGood.At.After(time.Now().Add(tailLeaseFor)) { // by a clock that was wrong: no run would be later
+		doc.LastGood.At = time.Unix(0, 0).UTC()
+	}
 	k.set(doc)
 	if err != nil {
 		return &DamagedError{err}
@@ -240,14 +271,26 @@ func (d Document) clone() Document {
 }
 
 // Update changes the document and stores it. After a reset the change is applied to an empty one. Updates
-// happen one after the other, each upon the one before it.
+// happen one after the other, each upon the one before it. Once a lock that was held in the document is lost,
+// another run may have replaced it, and an Update is a *LostError; while it has lapsed, ErrLapsed.
 func (k *Keeper) Update(ctx context.Context, change func(*Document)) error {
 	return k.alone(ctx, func() error {
-		if err := k.lapsed(); err != nil { // the document may be another run's by now
-			return fmt.Errorf("save state: %w", err)
+		k.mu.Lock()
+		l := k.lock
+		k.mu.Unlock()
+		if l != nil {
+			if err := l.Check(); err != nil {
+				return fmt.Errorf("save state: %w", err)
+			}
 		}
 		return k.save(ctx, change)
 	})
+}
+
+func (k *Keeper) hold(l *Lock) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.lock = l
 }
 
 // save changes the document and stores it. The caller is alone.

@@ -36,7 +36,7 @@ func TestSlowAnswersLoseNoUpdate(t *testing.T) {
 			t.Fatal(err)
 		}
 		k.Renew = 150 * time.Millisecond
-		release, err := k.Lock(t.Context(), "target", time.Minute, func(err error) { t.Errorf("the lease is lost: %v", err) })
+		lock, err := k.Lock(t.Context(), []string{"target"}, time.Minute, func(err error) { t.Errorf("the lease is lost: %v", err) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestSlowAnswersLoseNoUpdate(t *testing.T) {
 			})
 		}
 		all.Wait()
-		release()
+		lock.Release()
 		stored, err := state.Parse(s.text)
 		if err != nil {
 			t.Fatal(err)
@@ -104,12 +104,12 @@ func TestOneOfTwoRunsThatClaimAtOnceGetsTheLease(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					release, err := k.Lock(t.Context(), "target", 10*time.Second, func(err error) { t.Errorf("%v apart: the lease is lost: %v", apart, err) })
+					lock, err := k.Lock(t.Context(), []string{"target"}, 10*time.Second, func(err error) { t.Errorf("%v apart: the lease is lost: %v", apart, err) })
 					switch {
 					case err == nil:
 						got.Add(1)
 						time.Sleep(time.Minute)
-						release()
+						lock.Release()
 					case !isLocked(err):
 						t.Error(err)
 					}

@@ -17,7 +17,8 @@ type Connector struct {
 	*Client
 	ID, Name string
 	Scope    []string
-	ReadOnly bool // registers nothing and saves nothing
+	ReadOnly bool         // registers nothing and saves nothing
+	MayWrite func() error // is asked before anything is pushed; its error is what becomes of it. May be nil
 
 	registered bool
 }
@@ -75,6 +76,11 @@ func (c *Connector) AddWork(ctx context.Context, name string) (string, error) {
 
 // Push hands over a bundle.
 func (c *Connector) Push(ctx context.Context, bundle, work string) error {
+	if c.MayWrite != nil {
+		if err := c.MayWrite(); err != nil {
+			return err
+		}
+	}
 	return c.Client.Push(ctx, c.ID, bundle, work)
 }
 

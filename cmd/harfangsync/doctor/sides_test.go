@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/state"
@@ -282,13 +281,12 @@ func TestStateAndLock(t *testing.T) {
 	f.failures(exit.Usage, "state.memory")
 
 	// In OpenCTI, where another run has a lease.
-	cfg := f.doctor.Config
 	var doc state.Document
-	doc.Leases = map[string]state.Lease{config.LockKey(cfg): {Holder: "x", Until: time.Now().Add(time.Minute)}}
+	doc.Leases = map[string]state.Lease{"k": {Holder: "x", Until: time.Now().Add(20 * time.Second)}}
 	w.store(t, doc.Text())
 	f = examined(t, w, nil)
 	f.failures(exit.OK)
-	f.want("state.lock", isWarn, "another run holds the lock in OpenCTI, until ")
+	f.want("state.lock", isWarn, "another run holds the lock in OpenCTI: a run, until ")
 	f.want("state.memory", isOK, "no run has ended with code 0")
 	f = examined(t, w, func(d *Doctor) { d.now = func() time.Time { return time.Now().Add(2 * time.Minute) } })
 	f.want("state.lock", isOK, "is free")

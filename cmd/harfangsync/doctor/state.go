@@ -145,9 +145,8 @@ func (s *side) checkLock(ctx context.Context, there *state.Document) {
 	case there == nil:
 		s.skip("what OpenCTI keeps is not known", "lock")
 	default:
-		lease, held := there.Leases[config.LockKey(s.Config)]
-		if held && lease.Until.After(s.now()) {
-			s.held("in OpenCTI, until " + lease.Until.UTC().Format(time.RFC3339) + " unless it is renewed")
+		if lease, held := there.HeldBy(s.now()); held {
+			s.held(fmt.Sprintf("in OpenCTI: %v, until %s unless it is renewed", lease.Process, lease.Until.UTC().Format(time.RFC3339)))
 			return
 		}
 		s.ok("lock", "the lock in OpenCTI is free")

@@ -67,6 +67,8 @@ func Code(err error, signal int) int {
 		return Signal + signal
 	case is[*UsageError](err), is[*config.Problem](err), is[*run.DumpError](err):
 		return Usage
+	case is[*state.LostError](err):
+		return Partly
 	case is[*state.LockedError](err):
 		return Locked
 	case errors.Is(err, run.ErrDeadline):

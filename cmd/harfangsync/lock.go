@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile/state"
+	"harfangsync/sources/opencti"
+)
+
+// lock takes the lock of this target (gate G10). What another run learned while it was waited for is
+// read again.
+func (t *target) lock(ctx context.Context, p *program, lost func(error)) (release func(), err error) {
+	path, isFile := strings.CutPrefix(t.cfg.Sync.Lock, config.InFile)
+	switch {
+	case isFile:
+		release, err = state.LockFile(ctx, path+".lock", t.cfg.Sync.LockTimeout)
+	case t.cfg.Sync.Lock != config.InOpenCTI:
+		return func() {}, nil
+	case t.away != nil:
+		p.log.Warn("the lock is kept in OpenCTI, so nothing keeps another run away from this one; sync.lock: file:PATH does without OpenCTI")
+		return func() {}, nil
+	case t.cfg.Sync.State == config.InOpenCTI:
+		return t.lease(ctx, t.job.Keeper, lost)
+	case !t.ident.Can("CONNECTORAPI"):
+		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to take the lock in OpenCTI (sync.lock: file:PATH or none does without)"}
+	default:
+		leases, err2 := state.Open(ctx, t.connector(false))
+		if err2 != nil && exit.SideFailed(err2) {
+			return nil, err2
+		}
+		leases.Log = p.log
+		release, err = t.lease(ctx, leases, lost)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.job.Keeper.Reload(ctx); err != nil {
+		p.log.Warn("the state cannot be read and counts as empty", "error", err)
+	}
+	return release, nil
+}
+
+// lease takes the lock in a document of OpenCTI, which is our connector's own.
+func (t *target) lease(ctx context.Context, k *state.Keeper, lost func(error)) (release func(), err error) {
+	t.leases = k
+	if t.endless {
+		k.Tail, k.Patience = true, t.cfg.Sync.Tail.Patience
+	}
+	if t.held, err = k.Lock(ctx, t.lockKeys(ctx), t.cfg.Sync.LockTimeout, lost); err != nil {
+		return nil, err
+	}
+	return t.held.Release, nil
+}
+
+// lockKeys name what two runs of one connector must not work on at once, however its address is spelled: the lists
+// that are there, by id, and every address of the manager with the name of the lists, for those that are still to
+// be made. Two runs that share one key keep each other out.
+func (t *target) lockKeys(ctx context.Context) []string {
+	name := t.cfg.HarfangLab.ListName
+	var keys []string
+	for _, address := range addresses(ctx, t.cfg.HarfangLab.URL) {
+		keys = append(keys, "at "+address+"\n"+name)
+	}
+	for _, k := range t.job.Policy.Included() {
+		// A list that cannot be found now is one that the command itself will say so of.
+		if list, err := t.hl.FindList(ctx, k, name); err == nil && list != nil {
+			keys = append(keys, k.String()+" "+list.ID)
+		}
+	}
+	for i, key := range keys {
+		h := sha256.Sum256([]byte(key))
+		keys[i] = hex.EncodeToString(h[:8])
+	}
+	return keys
+}
+
+// addresses are the places that a URL stands for, with the addresses of its host where these can be found out.
+func addresses(ctx context.Context, address string) []string {
+	const patience, most = 2 * time.Second, 8
+	u, err := url.Parse(address)
+	if err != nil {
+		return []string{address}
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	hosts, err := net.DefaultResolver.LookupHost(ctx, u.Hostname())
+	if err != nil || len(hosts) == 0 {
+		hosts = []string{strings.ToLower(u.Hostname())}
+	}
+	slices.Sort(hosts)
+	port := u.Port()
+	if port == "" {
+		port = u.Scheme
+	}
+	if n, err := net.LookupPort("tcp", port); err == nil {
+		port = strconv.Itoa(n)
+	}
+	places := make([]string, 0, most)
+	for _, host := range hosts[:min(len(hosts), most)] {
+		places = append(places, net.JoinHostPort(host, port)+u.Path)
+	}
+	return places
+}
+
+// mayWrite is an error once the lock is lost.
+func (t *target) mayWrite() error {
+	if t.held == nil {
+		return nil
+	}
+	return t.held.Check()
+}
+
+// locked works with the lock held. The context ends when the lock is lost; the command then ends with code 5.
+func (p *program) locked(ctx context.Context, t *target, work func(context.Context, *target) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	release, err := t.lock(ctx, p, func(err error) {
+		p.log.Error("stopping: "+err.Error(), "remedy", "run again")
+		cancel(err)
+	})
+	if err != nil {
+		return err
+	}
+	defer release()
+	err = work(ctx, t)
+	if t.mayWrite() != nil && p.code(err) < exit.Signal {
+		if !errors.Is(err, context.Canceled) {
+			p.complain(err)
+		}
+		return exit.With(exit.Partly)
+	}
+	return err
+}
