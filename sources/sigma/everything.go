@@ -15,9 +15,9 @@ func (d *detection) matchesEverything() bool {
 }
 
 // holdsAnyhow says always of a test that every value passes, and never of any other.
-func holdsAnyhow(field, modifiers string, value *yaml.Node) truth {
+func holdsAnyhow(_, modifiers string, value *yaml.Node) truth {
 	mods := strings.Split(modifiers, "|")
-	anyhow := func(v *yaml.Node) bool { return field != "" && passes(mods, v) }
+	anyhow := func(v *yaml.Node) bool { return passes(mods, v) }
 	list := values(value)
 	holds := slices.ContainsFunc(list, anyhow)
 	if slices.Contains(mods, "all") {
@@ -52,7 +52,7 @@ func passes(mods []string, v *yaml.Node) bool {
 		return strings.HasSuffix(v.Value, "/0")
 	}
 	if has("contains") || has("startswith") || has("endswith") {
-		return strings.Trim(v.Value, "*") == ""
+		return strings.Trim(v.Value, "*?") == ""
 	}
-	return v.Value != "" && strings.Trim(v.Value, "*") == ""
+	return strings.Contains(v.Value, "*") && strings.Trim(v.Value, "*?") == ""
 }

@@ -166,6 +166,8 @@ func TestWhatCannotBeSaidIsNamed(t *testing.T) {
 		{"everything", "product: windows, category: process_creation", "s: {Image: '*'}, condition: s", reconcile.MatchesEverything, "its condition holds for an event that none of its tests knows anything of"},
 		{"everything but", "product: windows, category: process_creation", "f: {Image: x}, condition: not f", reconcile.MatchesEverything, "its condition holds for an event that none of its tests knows anything of"},
 		{"any name, in a way", "product: windows, category: process_creation", "s: {Image|re: '.*'}, f: {CommandLine|contains: ''}, condition: all of them", reconcile.MatchesEverything, "its condition holds for an event that none of its tests knows anything of"},
+		{"any word", "product: windows, category: process_creation", "keywords: ['evil', '*'], condition: keywords", reconcile.MatchesEverything, "its condition holds for an event that none of its tests knows anything of"},
+		{"any name that has a letter", "product: windows, category: process_creation", "s: {Image: '?*'}, condition: s", reconcile.MatchesEverything, "its condition holds for an event that none of its tests knows anything of"},
 		{"something after all", "product: windows, category: process_creation", "s: {Image: '*', CommandLine: '*x*'}, condition: s", "", ""},
 	} {
 		_, skip := sigma.Translate(head + "logsource: {" + tt.logsource + "}\ndetection: {" + tt.detection + "}\n")
