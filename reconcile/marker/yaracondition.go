@@ -94,8 +94,18 @@ func (t *yaraTruth) both() int {
 	return value
 }
 
-// everyFile are tests of the size that every file passes.
-var everyFile = regexp.MustCompile(`^(true|filesize>=0|filesize>-1|filesize!=-1|0<=filesize)$`)
+// everyFile are tests that every file with anything in it passes: of its size, and of how often a string is there.
+var everyFile = regexp.MustCompile(`^(true|filesize(>=[01]|>(0|-1)|!=(0|-1))|[01]<=filesize|(0|-1)<filesize|#\w*(>=0|>-1)|0<=#\w*)$`)
+
+// itself says whether a test compares something with itself.
+func itself(test string) bool {
+	for _, op := range []string{"==", ">=", "<="} {
+		if a, b, ok := strings.Cut(test, op); ok && a == b && a != "" {
+			return true
+		}
+	}
+	return false
+}
 
 func (t *yaraTruth) one() int {
 	if t.next("not") {
@@ -110,7 +120,7 @@ func (t *yaraTruth) one() int {
 		return perhaps
 	}
 	switch text := t.atom(); {
-	case everyFile.MatchString(text):
+	case everyFile.MatchString(text), itself(text):
 		return always
 	case text == "false":
 		return never

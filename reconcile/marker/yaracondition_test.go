@@ -10,7 +10,7 @@ import (
 func TestAConditionThatIsTrueOfEveryFile(t *testing.T) {
 	for condition, want := range map[string]bool{
 		"true": true, "not false": true, "$a or true": true, "(true)": true, "true and filesize >= 0": true, "not (false and $a)": true,
-		"$a": false, "not $a": false, "true and $a": false, "false": false, "filesize > 0": false, "any of them": false,
+		"$a": false, "not $a": false, "true and $a": false, "false": false, "filesize > 0": true, "filesize > 10KB": false, "1 == 1": true, "filesize <= filesize": true, "#a >= 0 or $a": true, "0 < filesize and $a": false, "#a > 0": false, "any of them": false,
 		"true and not (true and $a)": false, "for any i in (1..#a) : ( @a[i] > 0 )": false, "(1 + 2) * 3 == 9": false, "true == $a": false,
 		"math.entropy(0, filesize) > 7 or true": true, "pe.is_pe and (true or $a)": false, "filesize < 10KB or ($a and $condition)": false,
 	} {
