@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"cmp"
-	"fmt"
 
 	"harfangsync/reconcile/marker"
 )
@@ -23,20 +22,20 @@ func CheckRule(ind *Indicator, g *Given) (CheckedRule, error) {
 	if patternKind(ind.PatternType) == YARA {
 		names, err := marker.CheckYARA(r.text)
 		if err != nil {
-			return r, fmt.Errorf("YARA: %w", err)
+			return r, err
 		}
 		r.Name = ruleName(ind, names[0])
 		return r, nil
 	}
 	rule, err := marker.ParseSigma(r.text)
 	if err != nil {
-		return r, fmt.Errorf("Sigma: %w", err)
+		return r, err
 	}
 	if r.ID = rule.ID; r.derived() {
 		rule = rule.WithID(DerivedSigmaID(ind.ID))
 	}
 	if _, err := rule.Render(rule.ID, marker.SigmaRef{Base: "x", Owner: ind.ID, Instance: "x"}); err != nil {
-		return r, fmt.Errorf("Sigma: %w", err)
+		return r, err
 	}
 	r.key, r.Name, r.sigma = rule.ID, ruleName(ind, rule.Title), rule
 	return r, nil

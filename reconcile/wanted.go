@@ -170,7 +170,8 @@ func (w *Wanted) refuse(ind *Indicator, seq uint32, detail string) {
 func (w *Wanted) addRule(ind *Indicator, seq uint32, g *Given) {
 	r, err := CheckRule(ind, g)
 	if err != nil {
-		w.refuse(ind, seq, err.Error())
+		language := map[Kind]string{Sigma: "Sigma", YARA: "YARA"}[patternKind(ind.PatternType)]
+		w.refuse(ind, seq, language+": "+err.Error())
 		return
 	}
 	if r.sigma == nil {
