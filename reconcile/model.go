@@ -20,6 +20,8 @@ type Indicator struct {
 	UpdatedAt   time.Time    `json:"updated_at,omitzero"` // platform time, moves on every change
 	Platforms   []string     `json:"platforms,omitempty"`
 	Labels      []string     `json:"labels,omitempty"` // label texts
+	Author      string       `json:"author,omitempty"` // name of who made it
+	Phases      []string     `json:"phases,omitempty"` // of kill chains, such as mitre-attack:execution
 	Markings    []Marking    `json:"markings,omitempty"`
 	Observables []Observable `json:"observables,omitempty"` // based-on targets
 }

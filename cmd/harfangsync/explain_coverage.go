@@ -22,6 +22,14 @@ type coverage struct {
 	Reasons     map[reconcile.Reason]int `json:"reasons"`
 	Unknown     []counted                `json:"unknown"` // what most often keeps a rule from being said
 	Notes       []counted                `json:"notes"`   // of the deployed
+	Authors     []authored               `json:"authors"`
+}
+
+// authored is what becomes of the indicators of one author.
+type authored struct {
+	Author     string `json:"author"`
+	Indicators int    `json:"indicators"`
+	Deployed   int    `json:"deployed"`
 }
 
 type counted struct {
@@ -32,11 +40,11 @@ type counted struct {
 // explainCoverage reads all indicators and says what becomes of them.
 func (p *program) explainCoverage(ctx context.Context, e *explaining) error {
 	return p.on(ctx, &shaping{alone: true}, true, func(ctx context.Context, t *target) error {
-		last := map[string]indicatorStatus{} // one that changed during the read comes again
-		types := map[string]string{}
+		last := map[string]indicatorStatus{}     // one that changed during the read comes again
+		read := map[string]reconcile.Indicator{} // by id, without what is long
 		_, err := t.job.Source.Read(ctx, t.now(), func(page []reconcile.Indicator) error {
 			for i := range page {
-				types[page[i].ID] = strings.ToLower(page[i].PatternType)
+				read[page[i].ID] = reconcile.Indicator{PatternType: strings.ToLower(page[i].PatternType), Author: page[i].Author}
 				last[page[i].ID] = t.statusOf(&page[i], true)
 			}
 			return nil
@@ -45,28 +53,37 @@ func (p *program) explainCoverage(ctx context.Context, e *explaining) error {
 		if err != nil {
 			return err
 		}
-		return e.printCoverage(p.stdout, coverageOf(last, types))
+		return e.printCoverage(p.stdout, coverageOf(last, read))
 	})
 }
 
-func coverageOf(statuses map[string]indicatorStatus, types map[string]string) []coverage {
+func coverageOf(statuses map[string]indicatorStatus, read map[string]reconcile.Indicator) []coverage {
 	var out []coverage
 	for _, typ := range []string{"stix", "sigma", "yara"} {
 		c := coverage{PatternType: typ, Reasons: map[reconcile.Reason]int{}}
-		unknown, notes := map[string]int{}, map[string]int{}
+		unknown, notes, of, deployed := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
 		for id, st := range statuses {
-			if types[id] == typ {
-				c.add(&st, unknown, notes)
+			if read[id].PatternType != typ {
+				continue
+			}
+			of[read[id].Author]++
+			if c.add(&st, unknown, notes) {
+				deployed[read[id].Author]++
 			}
 		}
-		c.Unknown, c.Notes = mostOf(unknown), mostOf(notes)
+		c.Unknown, c.Notes, c.Authors = mostOf(unknown), mostOf(notes), []authored{}
+		for _, a := range mostOf(of) {
+			if a.What != "" {
+				c.Authors = append(c.Authors, authored{a.What, a.Count, deployed[a.What]})
+			}
+		}
 		out = append(out, c)
 	}
 	return out
 }
 
-// add counts one indicator: each of its reasons once.
-func (c *coverage) add(st *indicatorStatus, unknown, notes map[string]int) {
+// add counts one indicator, each of its reasons once, and says whether it is deployed.
+func (c *coverage) add(st *indicatorStatus, unknown, notes map[string]int) bool {
 	c.Indicators++
 	why := map[reconcile.Reason]bool{}
 	if !st.Wanted {
@@ -84,7 +101,8 @@ func (c *coverage) add(st *indicatorStatus, unknown, notes map[string]int) {
 			noted[n] = true
 		}
 	}
-	if st.Wanted && len(st.Rules) > 0 {
+	deployed := st.Wanted && len(st.Rules) > 0
+	if deployed {
 		c.Deployed++
 		if len(why)+len(noted) > 0 {
 			c.Partly++
@@ -96,6 +114,7 @@ func (c *coverage) add(st *indicatorStatus, unknown, notes map[string]int) {
 	for n := range noted {
 		notes[n]++
 	}
+	return deployed
 }
 
 // unknownNames are the logsource, the fields or the events that a skip names, each by itself.
@@ -144,6 +163,9 @@ func (e *explaining) printCoverage(w io.Writer, all []coverage) error {
 			for _, x := range part.list {
 				fmt.Fprintf(w, "  %6d  %s\n", x.Count, render.Escape(x.What))
 			}
+		}
+		for _, a := range c.Authors {
+			fmt.Fprintf(w, "  of %s: %d of %d deployed\n", render.Escape(a.Author), a.Deployed, a.Indicators)
 		}
 	}
 	return nil

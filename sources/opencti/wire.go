@@ -67,6 +67,13 @@ type wireIndicator struct {
 	Labels []*struct {
 		Value *string `json:"value"`
 	} `json:"objectLabel"`
+	Author *struct {
+		Name *string `json:"name"`
+	} `json:"createdBy"`
+	Phases []*struct {
+		Chain *string `json:"kill_chain_name"`
+		Phase *string `json:"phase_name"`
+	} `json:"killChainPhases"`
 }
 
 func (w *wireIndicator) ids() []string {
@@ -102,6 +109,14 @@ func (w *wireIndicator) indicator() (reconcile.Indicator, error) {
 	for _, l := range w.Labels {
 		if l != nil && l.Value != nil {
 			ind.Labels = append(ind.Labels, *l.Value)
+		}
+	}
+	if w.Author != nil {
+		ind.Author = value(w.Author.Name)
+	}
+	for _, p := range w.Phases {
+		if p != nil && p.Phase != nil {
+			ind.Phases = append(ind.Phases, value(p.Chain)+":"+*p.Phase)
 		}
 	}
 	for _, m := range w.Markings {

@@ -3,6 +3,7 @@ package sigma
 import (
 	"cmp"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -120,6 +121,12 @@ func compiled(ind *reconcile.Indicator, at source, clauses []*clause) reconcile.
 		line(0, "description", yamltext.Quote(text))
 	}
 	line(0, "author", marker.Compiled)
+	if tags := attackTags(ind.Phases); len(tags) > 0 {
+		line(0, "tags", "")
+		for _, tag := range tags {
+			b.WriteString("    - " + tag + "\n")
+		}
+	}
 	line(0, "logsource", "")
 	line(4, "product", at.product)
 	line(4, "category", at.category)
@@ -153,6 +160,20 @@ func compiled(ind *reconcile.Indicator, at source, clauses []*clause) reconcile.
 	line(0, "level", level(ind.Score))
 	r.Text = b.String()
 	return r
+}
+
+var phaseName = regexp.MustCompile(`^mitre-attack:([a-z-]+)$`)
+
+// attackTags are Sigma's tags for the phases of ATT&CK.
+func attackTags(phases []string) []string {
+	var tags []string
+	for _, p := range phases {
+		if m := phaseName.FindStringSubmatch(strings.ToLower(p)); m != nil {
+			tags = append(tags, "attack."+m[1])
+		}
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags)
 }
 
 func writeMapping(b *strings.Builder, m map[string][]string, indent int) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"harfangsync/reconcile"
@@ -309,5 +310,38 @@ func TestAnAddressBesideAConnectionIsEitherEnd(t *testing.T) {
 		if r.fires(e) != tt.want {
 			t.Errorf("%v: fires %t in\n%s", e, !tt.want, rules[0].Text)
 		}
+	}
+}
+
+func TestACompiledRuleSaysWhereItComesFrom(t *testing.T) {
+	score := 30
+	ind := reconcile.Indicator{ID: "2a1b2c3d-4e5f-4000-8000-000000000000", Name: "Loader: #1", Description: "two\nlines", Score: &score, Platforms: []string{"linux"},
+		Phases: []string{"mitre-attack:defense-evasion", "mitre-attack:execution", "lockheed:delivery"}, Pattern: "[process:command_line = 'x' AND process:cwd != '/']"}
+	const want = `title: 'Loader: #1 (linux process_creation)'
+id: d49c4f38-cfd7-5f78-a1d2-1d2b2b5d9c6f
+status: experimental
+description: "two\nlines"
+author: harfangsync
+tags:
+    - attack.defense-evasion
+    - attack.execution
+logsource:
+    product: linux
+    category: process_creation
+detection:
+    selection_1:
+        CommandLine: 'x'
+    filter_1:
+        -
+            CurrentDirectory: '/'
+    condition: (selection_1 and not filter_1)
+level: low
+`
+	rules := sigma.Compile(&ind, nil)
+	if len(rules) != 1 {
+		t.Fatalf("%d rules", len(rules))
+	}
+	if d := cmp.Diff(strings.Replace(want, "d49c4f38-cfd7-5f78-a1d2-1d2b2b5d9c6f", rules[0].ID, 1), rules[0].Text); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }
