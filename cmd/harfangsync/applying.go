@@ -47,14 +47,15 @@ func planNow(ctx context.Context, t *target) (*run.Planned, error) {
 	return t.job.Plan(ctx, asOf)
 }
 
-// withPlan reaches both sides, takes the lock, makes a plan in the way of the command, prints it, asks
-// where it should, and applies it.
+// withPlan reaches both sides, makes a plan in the way of the command, prints it, asks where it should, and applies
+// it. Nothing keeps others away while a person thinks: the lock is then taken once the answer is there.
 func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.Context, *target) (*run.Planned, error)) error {
 	if err := canWrite("--report", a.report); err != nil {
 		return err
 	}
 	ask := !a.autoApprove
 	writes := !ask || terminal(p.stdin)
+	a.asks = ask
 	return p.on(ctx, &a.shaping, !writes, func(ctx context.Context, t *target) error {
 		err := p.reconcile(ctx, a, t, plan, ask, writes)
 		if !a.pulls || err != nil && !planEnded(err) {
@@ -95,7 +96,15 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 			return cmp.Or(err, exit.Usagef("not approved: nothing was applied"))
 		}
 	}
-	return p.carryOut(ctx, a, t, planned, doc, ask)
+	if !ask || !writes {
+		return p.carryOut(ctx, a, t, planned, doc, false)
+	}
+	return p.locked(ctx, t, func(ctx context.Context, t *target) error {
+		if err := t.accept(doc, a); err != nil { // the answer may have taken its time, like a saved plan
+			return err
+		}
+		return p.carryOut(ctx, a, t, planned, doc, true)
+	})
 }
 
 // carryOut applies a plan and reports.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -72,7 +73,7 @@ func (t *target) accept(doc *planfile.Document, a *applying) error {
 	}
 	err := doc.Check(planfile.Expect{
 		SourceURL: source, TargetURL: t.cfg.HarfangLab.URL, ListName: t.cfg.HarfangLab.ListName,
-		SettingsDigest: t.settings, Now: t.started, MaxAge: t.cfg.Sync.Limits.PlanAge, Digest: a.digest,
+		SettingsDigest: t.settings, Now: time.Now().UTC(), MaxAge: t.cfg.Sync.Limits.PlanAge, Digest: a.digest,
 		Overrides: reconcile.Overrides{AllowEmpty: a.allowEmpty, AcceptShrink: a.acceptShrink, AcceptRemovals: a.acceptRemovals},
 	})
 	if err != nil {

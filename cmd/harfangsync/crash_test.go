@@ -52,15 +52,21 @@ func (w *chaosWorld) limited(t testing.TB, dir string, out *bytes.Buffer, args .
 
 func (w *chaosWorld) start(t testing.TB, dir string, out *bytes.Buffer, argv ...string) *exec.Cmd {
 	t.Helper()
+	cmd := w.prepare(dir, argv...)
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// prepare is a process that has not started.
+func (w *chaosWorld) prepare(dir string, argv ...string) *exec.Cmd {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	s := simulators{octiURL: w.octiURL, hlURL: w.hlURL}
 	cmd.Env = append(itself(s.env()...), asProgram+"=1", "HARFANGSYNC_STATE=file:"+filepath.Join(dir, "state.json"))
 	cmd.Env = append(cmd.Env, w.env...)
 	cmd.Dir = dir
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
 	return cmd
 }
 

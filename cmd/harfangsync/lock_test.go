@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,6 +11,9 @@ import (
 
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile/state"
+	"harfangsync/sources/octisim"
+
+	"github.com/creack/pty"
 )
 
 // writes are the requests that changed a list.
@@ -145,5 +149,53 @@ func TestALeaseOfNextYearKeepsNobodyOut(t *testing.T) {
 	text, _ = w.octi.Connector(simConnectorID)
 	if doc, err = state.Parse(text); err != nil || time.Until(doc.LastGood.At) > 0 {
 		t.Errorf("the last good run is still of %v (%v)", doc.LastGood.At, err)
+	}
+}
+
+// While a person thinks others may work, and what they did is not undone by the answer.
+func TestThePromptHoldsNoLock(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		meant func(*chaosWorld) // while the question stands
+		code  int
+		says  string
+	}{
+		{"nothing happens", func(*chaosWorld) {}, exit.OK, "Apply complete: 0 added, 2 changed"},
+		{"another run does it", func(w *chaosWorld) { w.ends(t, exit.OK, t.TempDir(), "run", "--lock-timeout", "0s") }, exit.Partly, "entry changed since the plan was made"},
+	} {
+		w := newLeasedWorld(t, 2)
+		w.hl.HTTP.SetLatency(0)
+		w.ends(t, exit.OK, t.TempDir(), "run")
+		for i := range 2 {
+			w.edit(i, func(ind *octisim.Indicator) { ind.Pattern = yaraRule("y"+chaosID(i)[:8], "another") })
+		}
+		terminal, theirs, err := pty.Open()
+		if err != nil {
+			t.Skip(err)
+		}
+		defer terminal.Close()
+		defer theirs.Close()
+		var out shared
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := w.prepare(t.TempDir(), self, "apply")
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the question", func() bool { return strings.Contains(out.String(), "Only 'yes'") })
+		if text, _ := w.octi.Connector(simConnectorID); strings.Contains(text, `"holder"`) {
+			t.Errorf("%s: the lock is held while nobody answers", tt.name)
+		}
+		tt.meant(w)
+		if _, err := terminal.WriteString("yes\n"); err != nil {
+			t.Fatal(err)
+		}
+		if code := exitOf(t, cmd.Wait()); code != tt.code || !strings.Contains(out.String(), tt.says) {
+			t.Errorf("%s: code %d\n%s", tt.name, code, lastOf(out.String()))
+		}
 	}
 }

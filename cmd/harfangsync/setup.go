@@ -67,8 +67,8 @@ func (p *program) load(needs ...config.Need) (*config.Config, error) {
 }
 
 // on reads the settings, reaches both platforms and works on them, all of it within sync.deadline.
-// readOnly makes the HTTP layer refuse every write (gate G12); a command that writes holds the lock, and tells what
-// became of it.
+// readOnly makes the HTTP layer refuse every write (gate G12); a command that writes holds the lock, unless it asks
+// first, and tells what became of it.
 func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(context.Context, *target) error) error {
 	cfg, err := p.load(s.required()...)
 	if err != nil {
@@ -90,7 +90,7 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 		switch {
 		case err != nil:
 			return err
-		case readOnly:
+		case readOnly || s.asks:
 			return work(ctx, t)
 		}
 		return p.locked(ctx, t, work)

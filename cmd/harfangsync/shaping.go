@@ -21,6 +21,7 @@ type shaping struct {
 	acceptShrink   int
 	acceptRemovals int
 	takeOver       string
+	asks           bool                // and takes the lock once the answer is there
 	endless        bool                // sync.deadline does not hold, and the lock is renewed seldom
 	alone          bool                // OpenCTI is read, and nothing else
 	needs          []config.Need       // beside what every such command needs

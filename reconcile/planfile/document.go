@@ -16,7 +16,7 @@ import (
 const FormatVersion = "1.0"
 
 // Document is one plan with everything needed to review and to apply it. Equal plans give equal
-// bytes but for the time.
+// bytes but for the time and the digest that covers it.
 type Document struct {
 	FormatVersion  string             `json:"format_version"`
 	ToolVersion    string             `json:"tool_version"`
@@ -102,13 +102,13 @@ func (s Selected) Counts() map[reconcile.Kind]int {
 }
 
 // Seal sets the digest: the SHA-256 of the document's JSON, on one line and without HTML escapes,
-// with an empty digest, timestamp and tool version. It finds damage and slips of an editor, not an
+// with an empty digest and tool version. It finds damage and slips of an editor, not an
 // attacker.
 func (d *Document) Seal() { d.Digest = d.digest() }
 
 func (d *Document) digest() string {
 	bare := *d
-	bare.Digest, bare.ToolVersion, bare.Timestamp = "", "", time.Time{}
+	bare.Digest, bare.ToolVersion = "", ""
 	h := sha256.New()
 	enc := json.NewEncoder(h)
 	enc.SetEscapeHTML(false)

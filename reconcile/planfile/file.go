@@ -141,6 +141,9 @@ type Expect struct {
 	Overrides                      reconcile.Overrides
 }
 
+// mostAhead is how far clocks may differ.
+const mostAhead = 5 * time.Minute
+
 // Check says why a document must not be applied here and now, or nil. Gates that refused are judged
 // again with the flags given now; what G1 or G3 refused can never be applied.
 func (d *Document) Check(want Expect) error {
@@ -164,6 +167,12 @@ func (d *Document) Check(want Expect) error {
 	what, at := "it", d.Timestamp
 	if s := d.Source.Snapshot; s != nil {
 		what, at = "its snapshot", s.Time // a plan knows nothing newer
+	}
+	for _, of := range []time.Time{d.Timestamp, at} {
+		if ahead := of.Sub(want.Now); ahead > mostAhead {
+			return &unusableError{fmt.Sprintf("the plan file is of %s, %s ahead of the clock here: it was made elsewhere, or a clock is wrong; plan again",
+				of.UTC().Format(time.RFC3339), ahead.Round(time.Second))}
+		}
 	}
 	if age := want.Now.Sub(at); want.MaxAge > 0 && age > want.MaxAge {
 		return stale(fmt.Sprintf("%s is %s old, at most %s is allowed", what, age.Round(time.Second), want.MaxAge))

@@ -116,10 +116,20 @@ func TestEqualPlansGiveEqualBytes(t *testing.T) {
 	if !bytes.Equal(encoded(t, a), encoded(t, b)) {
 		t.Error("two documents of one plan differ")
 	}
-	b.Timestamp, b.ToolVersion = noon.Add(time.Hour), "v2"
+	b.ToolVersion = "v2"
 	b.Seal()
 	if a.Digest != b.Digest {
-		t.Error("the digest covers the time or the tool")
+		t.Error("the digest covers the tool")
+	}
+	b.Timestamp = noon.Add(time.Second)
+	b.Seal()
+	if a.Digest == b.Digest {
+		t.Error("the digest does not cover the time, so an old plan passes for a new one")
+	}
+	b.Timestamp = noon
+	b.Seal()
+	if a.Digest != b.Digest {
+		t.Error("two documents of one plan have different digests")
 	}
 	b.Target.URL = "https://other.example"
 	b.Seal()
@@ -210,6 +220,11 @@ func TestCheck(t *testing.T) {
 		{name: "another list", want: func(w *planfile.Expect) { w.ListName = "other" }, error: "is for list from_OpenCTI, not for list other"},
 		{name: "other settings", want: func(w *planfile.Expect) { w.SettingsDigest = "other" }, error: "settings"},
 		{name: "an old plan", want: func(w *planfile.Expect) { w.Now = noon.Add(25 * time.Hour) }, error: "25h0m0s old"},
+		{name: "a plan of a clock that is ahead", want: func(w *planfile.Expect) { w.Now = noon.Add(-6 * time.Minute) }, error: "6m0s ahead of the clock here"},
+		{name: "a plan of a clock that is a little ahead", want: func(w *planfile.Expect) { w.Now = noon.Add(-5 * time.Minute) }},
+		{name: "a plan from a snapshot of next year", alter: func(d *planfile.Document) {
+			d.Source.Snapshot = &planfile.Snapshot{Time: noon.AddDate(1, 0, 0), Digest: "x"}
+		}, error: "ahead of the clock here"},
 		{name: "a plan of a day", want: func(w *planfile.Expect) { w.Now = noon.Add(24 * time.Hour) }},
 		{name: "a plan from an old snapshot", alter: func(d *planfile.Document) {
 			d.Source.Snapshot = &planfile.Snapshot{Time: noon.Add(-24 * time.Hour), Digest: "x"}
