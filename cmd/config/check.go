@@ -7,6 +7,9 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -147,21 +150,45 @@ func exclusions(l *loader, _ *setting) error {
 	var problems []error
 	h := sha256.New()
 	for _, name := range s.Exclusions {
-		content, err := l.in.ReadFile(name)
+		names, folder, err := within(name)
 		if err != nil {
-			problems = append(problems, bad("a file cannot be read: "+reason(err, name), ""))
-			continue
+			problems = append(problems, bad("a folder cannot be read: "+reason(err, name), ""))
+		} else if len(names) == 0 {
+			problems = append(problems, bad("a folder without any .txt or .json file: "+name, ""))
 		}
-		sum := sha256.Sum256(content)
-		h.Write(sum[:])
-		files = append(files, exclude.File{Name: name, Content: content})
+		for _, name := range names {
+			content, err := l.in.ReadFile(name)
+			if err != nil {
+				problems = append(problems, bad("a file cannot be read: "+reason(err, name), ""))
+				continue
+			}
+			sum := sha256.Sum256(content)
+			h.Write(sum[:])
+			files = append(files, exclude.File{Name: name, Content: content, OneOf: folder})
+		}
 	}
 	if len(s.Exclusions) > 0 {
 		s.ExclusionsDigest = hex.EncodeToString(h.Sum(nil))
 	}
 	list, err := exclude.New(s.BuiltinExclusions, files...)
-	s.Excluded = list
+	if s.Excluded = list; err == nil && len(list.Passed()) > 0 {
+		l.warn("sync.exclusions: warning lists that cannot be used are passed over: %s", strings.Join(list.Passed(), ", "))
+	}
 	return errors.Join(append(problems, err)...)
+}
+
+// within are the files of exclusions that a name stands for: itself, or all .txt and .json of a folder.
+func within(name string) (files []string, folder bool, err error) {
+	if info, err := os.Stat(name); err != nil || !info.IsDir() {
+		return []string{name}, false, nil
+	}
+	err = filepath.WalkDir(name, func(path string, e fs.DirEntry, err error) error {
+		if ext := filepath.Ext(path); err == nil && !e.IsDir() && (ext == ".txt" || ext == ".json") {
+			files = append(files, path)
+		}
+		return err
+	})
+	return files, true, err
 }
 
 // mappingFile reads the file that holds the mapping.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -354,5 +356,39 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 	_, err := load("sync: [\n", "OPENCTI_URL=x")
 	if _, ok := errors.AsType[*config.Problem](err); !ok || len(problems(err)) != 2 {
 		t.Errorf("got %v, want two problems", err)
+	}
+}
+
+func TestAFolderOfExclusionsStandsForItsFiles(t *testing.T) {
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"lists/office/list.json": `{"name": "Office", "type": "hostname", "list": ["office.example"]}`,
+		"lists/form/list.json":   `{"name": "Form", "type": "regex", "list": ["x"]}`,
+		"ours.txt":               "198.51.100.7\n",
+		"README.md":              "not a list of ours",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := config.Load(config.Sources{Env: []string{"HARFANGSYNC_EXCLUSIONS=" + dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for value, want := range map[reconcile.Value]bool{
+		{Type: "domain_name", Value: "www.office.example"}: true, {Type: "ip_both", Value: "198.51.100.7"}: true, {Type: "domain_name", Value: "other.example"}: false,
+	} {
+		if entry, hit := c.Sync.Excluded.Match(value); hit != want {
+			t.Errorf("%v: %q", value, entry)
+		}
+	}
+	if all := strings.Join(c.Warnings, "\n"); !strings.Contains(all, filepath.Join("form", "list.json")) || strings.Contains(all, "office") {
+		t.Errorf("warnings:\n%s", all)
+	}
+	if _, err := config.Load(config.Sources{Env: []string{"HARFANGSYNC_EXCLUSIONS=" + t.TempDir()}}); err == nil || !strings.Contains(err.Error(), "a folder without any") {
+		t.Errorf("an empty folder: %v", err)
 	}
 }

@@ -194,7 +194,7 @@ func settingsOf(c *Config) []setting {
 		{path: "sync.max_tlp", kind: marking(&c.Sync.selection.MaxTLP, true), def: none, shapes: true,
 			about: "Indicators with a higher TLP marking are left out."},
 		{path: "sync.exclusions", kind: texts(&c.Sync.Exclusions), check: exclusions, with: []string{"sync.builtin_exclusions"}, // their content shapes the plan, not their names
-			about: "Files with values that are never deployed, or warning lists of MISP; see below."},
+			about: "Files, or folders of files, with values that are never deployed, and warning lists of MISP; see below."},
 		{path: "sync.builtin_exclusions", kind: boolean(&c.Sync.BuiltinExclusions), def: "true", shapes: true,
 			about: "Whether the built-in list of values that are never deployed is used."},
 		{path: "sync.mapping", kind: mapping(&c.Sync), check: mappingFile, // what it does shapes the plan, not where it stands

@@ -23,7 +23,11 @@ type List struct {
 	paths    map[string]entry // as foldPath gives them
 	urls     map[string]entry
 	suffixes bool // every bare public suffix too
+	passed   []string
 }
+
+// Passed names the files of folders that were of no use.
+func (l *List) Passed() []string { return l.passed }
 
 // entry is a line of a list: as written, and where it comes from.
 type entry struct {

@@ -224,16 +224,21 @@ func TestWarningListsOfMISPAreReadAsTheyAre(t *testing.T) {
 
 func TestAWarningListThatCannotBeReadIsAnError(t *testing.T) {
 	for content, want := range map[string]string{
-		`{"name": "x", "type": "regex", "list": ["^a$"]}`:           `x.json: a warning list of type "regex" cannot be read`,
+		`{"name": "x", "type": "regex", "list": ["^a$"]}`:           `x.json: a warning list of type "regex" cannot be used`,
 		`{"name": "x", "type": "hostname", "list": ["a.example"]`:   "x.json: is no warning list of MISP",
 		`{"name": "x", "type": "hostname", "list": [7]}`:            "x.json: is no warning list of MISP",
-		`{"name": "x", "type": "cidr", "list": ["a.example", ""]}`:  "x.json: the warning list holds no entry",
-		`{"name": "x", "type": "hostname", "list": []}`:             "x.json: the warning list holds no entry",
+		`{"name": "x", "type": "cidr", "list": ["a.example", ""]}`:  "x.json: a warning list without an entry",
+		`{"name": "x", "type": "hostname", "list": []}`:             "x.json: a warning list without an entry",
 		`{"name": "x", "type": "hostname", "list": ["a.example"]}x`: "x.json: is no warning list of MISP",
 	} {
 		_, err := exclude.New(false, exclude.File{Name: "x.json", Content: []byte(content)})
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", content, err, want)
+		}
+		// Of a whole folder only what is broken is an error.
+		list, err := exclude.New(false, exclude.File{Name: "x.json", Content: []byte(content), OneOf: true})
+		if broken := strings.Contains(want, "is no warning list"); (err != nil) != broken || !broken && len(list.Passed()) != 1 {
+			t.Errorf("%s, one of a folder: %v", content, err)
 		}
 	}
 }

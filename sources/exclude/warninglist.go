@@ -2,6 +2,7 @@ package exclude
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,8 @@ type warningList struct {
 	Attributes []string `json:"matching_attributes"` // of MISP, that the list is about; none is any
 	List       []string
 }
+
+var errNoUse = errors.New("cannot be used")
 
 // isWarningList tells such a file from one with an entry a line, of which none begins so.
 func isWarningList(content string) bool { return strings.HasPrefix(strings.TrimSpace(content), "{") }
@@ -37,7 +40,7 @@ func (l *List) readWarningList(f File, content string) error {
 	case "string":
 		add = func(e entry) error { return l.addText(&w, e) }
 	default:
-		return fmt.Errorf("%s: a warning list of type %q cannot be read: hostname, cidr and string can", f.Name, w.Type)
+		return fmt.Errorf("%s: a warning list of type %q %w: hostname, cidr and string can", f.Name, w.Type, errNoUse)
 	}
 	source, read := fmt.Sprintf("%s, warning list %q", f.Name, w.Name), 0
 	for _, text := range w.List {
@@ -46,7 +49,7 @@ func (l *List) readWarningList(f File, content string) error {
 		}
 	}
 	if read == 0 {
-		return fmt.Errorf("%s: the warning list holds no entry that could be a value", f.Name)
+		return fmt.Errorf("%s: a warning list without an entry that could be a value %w", f.Name, errNoUse)
 	}
 	return nil
 }
