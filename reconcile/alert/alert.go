@@ -2,7 +2,11 @@
 // It only describes: it neither reads nor decides.
 package alert
 
-import "time"
+import (
+	"time"
+
+	"harfangsync/reconcile"
+)
 
 // Alert is one security event (contract harfanglab-api 7.3). Text that is absent or null is "", a time
 // that is absent or cannot be read is zero; times are UTC.
@@ -30,12 +34,18 @@ type Alert struct {
 	ThreatKey string // id of the threat, as text; "" for none
 
 	Detected File     // the object that matched: from detection
-	Written  File     // the file that an event wrote: from details_windows_filesystem_event
 	Process  *Process // nil when there is none
 	Agent    Agent
 
-	Matches []Match     // ioc_matches of process, driverload and eventlog
-	YARA    []YARAMatch // matched_rules of the process
+	// What the event was about, which may or may not be what matched.
+	Written  File              // the file that it wrote
+	Files    []File            // further ones: a library, a driver, one that was opened
+	Network  []reconcile.Value // the far side, as types of IOC rules: url, domain_name, ip_src, ip_dst
+	Registry []string          // keys
+
+	Matches    []Match     // ioc_matches, of whatever part
+	YARA       []YARAMatch // matched_rules, likewise
+	Correlated []Rule      // those of a correlation's events
 }
 
 // Status is where the triage of an alert or a threat stands; other words than these may come.
@@ -86,6 +96,9 @@ type Agent struct {
 
 // Match is one entry of ioc_matches: a rule of the list SourceID.
 type Match struct{ SourceID, Type, Value string }
+
+// Rule is a rule as an alert names it.
+type Rule struct{ ID, Name string }
 
 // YARAMatch is one rule of a YARA file that matched, with the name of the list that holds the file.
 type YARAMatch struct{ File, Rule, Source string }

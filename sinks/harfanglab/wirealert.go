@@ -36,30 +36,26 @@ type wireAlert struct {
 
 	ThreatKey loose `json:"threat_key"`
 
-	Detection maybe[struct {
-		Path   loose             `json:"file_path"`
-		Hashes maybe[wireHashes] `json:"file_hashes"`
-	}] `json:"detection"`
-	// Of the written file only the hashes are documented; its path is taken where it is found.
-	Written maybe[struct {
-		Path   loose             `json:"file_path"`
-		Path2  loose             `json:"path"`
-		Hashes maybe[wireHashes] `json:"written_file_hashes"`
-	}] `json:"details_windows_filesystem_event"`
-	Process    maybe[wireProcess] `json:"process"`
-	Agent      maybe[wireAgent]   `json:"agent"`
-	DriverLoad maybe[wireMatches] `json:"driverload"`
-	EventLog   maybe[wireMatches] `json:"eventlog"`
+	Detection maybe[wirePart]    `json:"detection"`
+	Process   maybe[wireProcess] `json:"process"`
+	Agent     maybe[wireAgent]   `json:"agent"`
+	Matches   many[wireMatch]    `json:"ioc_matches"`
+	Burst     maybe[struct {
+		Events many[json.RawMessage] `json:"events"`
+	}] `json:"correlation"`
+
+	// What stands at the top where there is no process.
+	Image       loose             `json:"image_name"`
+	CommandLine loose             `json:"commandline"`
+	PID         loose             `json:"pid"`
+	User        loose             `json:"username"`
+	Hashes      maybe[wireHashes] `json:"hashes"`
 }
 
 type wireHashes struct {
 	MD5    loose `json:"md5"`
 	SHA1   loose `json:"sha1"`
 	SHA256 loose `json:"sha256"`
-}
-
-type wireMatches struct {
-	Matches many[wireMatch] `json:"ioc_matches"`
 }
 
 type wireMatch struct {
@@ -80,11 +76,13 @@ type wireProcess struct {
 	ParentImage      loose             `json:"parent_image"`
 	ParentCommand    loose             `json:"parent_commandline"`
 	Matches          many[wireMatch]   `json:"ioc_matches"`
-	Rules            many[struct {
-		File   loose `json:"namespace"`
-		Rule   loose `json:"rulename"`
-		Source loose `json:"source"`
-	}] `json:"matched_rules"`
+	Rules            many[wireYARA]    `json:"matched_rules"`
+}
+
+type wireYARA struct {
+	File   loose `json:"namespace"`
+	Rule   loose `json:"rulename"`
+	Source loose `json:"source"`
 }
 
 type wireAgent struct {
@@ -106,6 +104,20 @@ func decodeAlert(raw json.RawMessage) (w wireAlert, a alert.Alert, err error) {
 		return w, a, err
 	}
 	a = w.alert()
+	gather(&a, raw)
+	for _, event := range w.Burst.v.Events {
+		var rule struct {
+			ID   loose `json:"rule_id"`
+			Name loose `json:"rule_name"`
+		}
+		if isObject(event) && remote.Decode(event, &rule) == nil {
+			a.Correlated = append(a.Correlated, alert.Rule{ID: string(rule.ID), Name: string(rule.Name)})
+			gather(&a, event)
+		}
+	}
+	if a.Process == nil {
+		a.Process = w.program(&a)
+	}
 	switch {
 	case a.ID == "" && a.UniqueID != "":
 		err = fmt.Errorf("an alert without an id; its alert_unique_id is %s", oneLine(a.UniqueID))
@@ -145,23 +157,23 @@ func (w *wireAlert) alert() alert.Alert {
 		Level: string(w.Level), Maturity: string(w.Maturity), RuleID: string(w.RuleID), RuleName: string(w.RuleName), Message: string(w.Message),
 		RuleContent: string(w.RuleContent), Tags: texts(w.Tags), MitreCells: texts(w.MitreCells), References: texts(w.References),
 		Time: w.Time.Time, EventTime: firstOf(w.EventTime, w.Detected, w.Detected2), LastUpdate: w.LastUpdate.Time, ThreatKey: string(w.ThreatKey),
-		Detected: file(w.Detection.v.Path, w.Detection.v.Hashes.v), Written: file(firstText(w.Written.v.Path, w.Written.v.Path2), w.Written.v.Hashes.v),
-		Process: w.Process.v.process(), Agent: w.Agent.v.agent(),
+		Detected: w.Detection.v.file(), Process: w.Process.v.process(), Agent: w.Agent.v.agent(),
 	}
-	for _, list := range []many[wireMatch]{w.Process.v.Matches, w.DriverLoad.v.Matches, w.EventLog.v.Matches} {
-		for _, m := range list {
-			found := alert.Match{SourceID: string(m.SourceID), Type: string(m.Type), Value: string(m.Value)}
-			if found.Value != "" && !slices.Contains(a.Matches, found) {
-				a.Matches = append(a.Matches, found)
-			}
-		}
-	}
-	for _, r := range w.Process.v.Rules {
-		if r.Rule != "" {
-			a.YARA = append(a.YARA, alert.YARAMatch{File: string(r.File), Rule: string(r.Rule), Source: string(r.Source)})
-		}
-	}
+	match(&a, w.Matches, nil)
+	match(&a, w.Process.v.Matches, w.Process.v.Rules)
 	return a
+}
+
+// program is what the top level says of the process. The image is none when it is a file that the alert
+// shows anyway: a driver, or the file that matched.
+func (w *wireAlert) program(a *alert.Alert) *alert.Process {
+	p := wireProcess{Image: w.Image, CommandLine: w.CommandLine, PID: w.PID, User: w.User, Hashes: w.Hashes}
+	if p.CommandLine+p.PID+p.User == "" && slices.ContainsFunc(append(slices.Clone(a.Files), a.Detected, a.Written), func(f alert.File) bool {
+		return strings.EqualFold(f.Path, string(w.Image))
+	}) {
+		return nil
+	}
+	return p.process()
 }
 
 // process is nil when nothing is known of it.
@@ -194,13 +206,4 @@ func hexOf(l loose, n int) string {
 		return ""
 	}
 	return s
-}
-
-func firstText(all ...loose) loose {
-	for _, l := range all {
-		if l != "" {
-			return l
-		}
-	}
-	return ""
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/pull"
 )
@@ -106,6 +107,28 @@ func TestAlertsInAwkwardForms(t *testing.T) {
 		{"hashes that are null", `"process": {"image_name": "C:\\x", "hashes": null}`, alert.Alert{Process: &alert.Process{Image: `C:\x`, File: alert.File{Path: `C:\x`}}}},
 		{"hashes of the wrong length", `"process": {"hashes": {"md5": "` + sha1 + `", "sha1": "` + md5 + `", "sha256": "` + sha256[:63] + `g"}}`, alert.Alert{}},
 		{"hashes that are no texts", `"detection": {"file_hashes": {"md5": 5, "sha1": {}, "sha256": []}}`, alert.Alert{}},
+		{"a URL that was requested", `"details_url_request": {"url": "http://c2.test/a", "host": "c2.test"}`,
+			alert.Alert{Network: []reconcile.Value{{Type: "url", Value: "http://c2.test/a"}, {Type: "domain_name", Value: "c2.test"}}}},
+		{"a name that was resolved", `"details_dns_resolution": {"requested_name": "C2.test", "ip_addresses": ["203.0.113.7", null, ["x"]], "status": "success"}`,
+			alert.Alert{Network: []reconcile.Value{{Type: "domain_name", Value: "C2.test"}, {Type: "ip_dst", Value: "203.0.113.7"}}}},
+		{"a connection to the outside", `"details_network": {"saddr": "10.0.0.1", "daddr": "203.0.113.7", "direction": "Out"}`, alert.Alert{Network: []reconcile.Value{{Type: "ip_dst", Value: "203.0.113.7"}}}},
+		{"a connection from the outside", `"details_network_event": {"saddr": "203.0.113.7", "daddr": "10.0.0.1", "direction": "in"}`, alert.Alert{Network: []reconcile.Value{{Type: "ip_src", Value: "203.0.113.7"}}}},
+		{"a connection of whatever direction", `"details_network": {"saddr": "192.0.2.1", "daddr": "203.0.113.7"}, "agent": {"ipaddress": "192.0.2.1"}`,
+			alert.Alert{Network: []reconcile.Value{{Type: "ip_dst", Value: "203.0.113.7"}}, Agent: alert.Agent{Address: "192.0.2.1"}}},
+		{"a file that was written, as captured", `"details_windows_filesystem_event": {"target_filename": "C:\\out.bin", "written_file_hashes": {"md5": "` + md5 + `"}}`,
+			alert.Alert{Written: alert.File{Path: `C:\out.bin`, MD5: md5}}},
+		{"a file that was written, under names in capitals", `"Details_Windows_Filesystem_Event": {"TARGET_FILENAME": "C:\\out.bin"}`, alert.Alert{Written: alert.File{Path: `C:\out.bin`}}},
+		{"a library", `"details_library": {"image_loaded": "C:\\x.dll", "hashes": {"md5": "` + md5 + `"}}`, alert.Alert{Files: []alert.File{{Path: `C:\x.dll`, MD5: md5}}}},
+		{"a file that was opened", `"details_file": {"target_filename": "C:\\x.lnk"}`, alert.Alert{Files: []alert.File{{Path: `C:\x.lnk`}}}},
+		{"a registry key", `"details_registry": {"target_object": "HKLM\\Run\\x", "event_type": "SetValue"}`, alert.Alert{Registry: []string{`HKLM\Run\x`}}},
+		{"a driver", `"driverload": {"imagepath": "C:\\x.sys", "hashes": {"sha256": "` + sha256 + `"}}, "image_name": "c:\\X.sys"`, alert.Alert{Files: []alert.File{{Path: `C:\x.sys`, SHA256: sha256}}}},
+		{"details that are none", `"details_url_request": "x", "details_dns_resolution": [1], "details_network": null, "details_file": {"target_filename": {}}, "details_registry": {"target_object": []}`, alert.Alert{}},
+		{"a part that nobody knows", `"details_pipe": {"url": "http://c2.test", "ioc_matches": [{"value": "v"}]}`, alert.Alert{Network: []reconcile.Value{{Type: "url", Value: "http://c2.test"}}, Matches: []alert.Match{{Value: "v"}}}},
+		{"a process at the top", `"image_name": "C:\\x.exe", "username": "E\\m", "pid": "41", "commandline": "x.exe /run"`,
+			alert.Alert{Process: &alert.Process{Image: `C:\x.exe`, User: `E\m`, PID: 41, CommandLine: "x.exe /run", File: alert.File{Path: `C:\x.exe`}}}},
+		{"a process beside the top", `"process": {"image_name": "C:\\x.exe"}, "username": "E\\m"`, alert.Alert{Process: &alert.Process{Image: `C:\x.exe`, File: alert.File{Path: `C:\x.exe`}}}},
+		{"a correlation", `"correlation": {"events": [{"rule_id": "r1", "rule_name": "one"}, "x", {"rule_id": "r2", "details_url_request": {"url": "http://c2.test"}}]}`,
+			alert.Alert{Correlated: []alert.Rule{{ID: "r1", Name: "one"}, {ID: "r2"}}, Network: []reconcile.Value{{Type: "url", Value: "http://c2.test"}}}},
 		{"a pid as text", `"process": {"pid": " 41 "}`, alert.Alert{Process: &alert.Process{PID: 41}}},
 		{"a pid that is none", `"process": {"pid": "many"}`, alert.Alert{}},
 		{"an event without a time", `"@event_create_date": null, "detection_date": "2022-03-15T07:24:54.482657123+00:00"`, alert.Alert{EventTime: at(7, 24, 54, 482657123)}},

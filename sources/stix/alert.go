@@ -49,9 +49,10 @@ func (m *Maker) Alert(a *alert.Alert, indicators []string, known alert.Known) ([
 		}
 		relations = append(relations, m.relate("uses", incident.ID, id, w))
 	}
-	for _, o := range m.observe(a, known.File) {
+	seen := m.observe(a, known.File)
+	for _, o := range seen.out {
 		out = append(out, o)
-		relations = append(relations, m.relate("related-to", o.ID, incident.ID, w))
+		relations = append(relations, m.related(o.ID, incident.ID, seen.hit[o.ID], w))
 	}
 	return unique(append(out, relations...)), nil
 }

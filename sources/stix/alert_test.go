@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/sources/stix"
 )
@@ -76,6 +77,41 @@ func TestWhatAnAlertBecomes(t *testing.T) {
 	}
 	if got := brief(made(t)(maker(t).Alert(fileAlert(), nil, none))); !slices.Contains(got, incident) {
 		t.Errorf("no %q in %q", incident, got)
+	}
+}
+
+// What an event was about is shown, and what matched is told from what was near.
+func TestEvidenceOfEveryPart(t *testing.T) {
+	a := eventLogAlert()
+	a.Files = []alert.File{{Path: `C:\x\lib.dll`, MD5: toolMD5}}
+	a.Written, a.Registry = alert.File{Path: `C:\y\out.bin`, SHA256: toolSHA256}, []string{`HKLM\Run\x`}
+	a.Network = []reconcile.Value{{Type: "url", Value: "http://c2.example/a"}, {Type: "domain_name", Value: "C2.example"}, {Type: "ip_dst", Value: "203.0.113.7"}, {Type: "ip_dst", Value: "127.0.0.1"}, {Type: "ip_src", Value: "x"}}
+	a.Matches = []alert.Match{{SourceID: ourList, Type: "domain_name", Value: "c2.example"}, {SourceID: ourList, Type: "filename", Value: "OUT.bin"}}
+	a.YARA, a.Correlated = []alert.YARAMatch{{Rule: "loader_strings"}}, []alert.Rule{{ID: "r1", Name: "Recon"}, {ID: "r2"}}
+	objects := made(t)(maker(t).Alert(a, nil, none))
+	about, got := map[string]string{}, []string{}
+	for _, o := range objects {
+		m := members(o)
+		if m["relationship_type"] != "related-to" {
+			about[o.ID] = brief([]alert.Object{o})[0]
+			continue
+		}
+		got = append(got, about[m["source_ref"].(string)])
+		if m["description"] != nil {
+			got[len(got)-1] += " " + m["description"].(string)
+		}
+	}
+	slices.Sort(got)
+	want := []string{`directory C:\x`, `directory C:\y`, "domain-name c2.example matched", "file lib.dll MD5", "file out.bin SHA-256 matched", "hostname wks-042", "ipv4-addr 203.0.113.7", "url http://c2.example/a"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	text := members(objects[0])["description"].(string)
+	for _, line := range []string{"Matched: `domain_name=c2.example`, `filename=OUT.bin`", "Matched rules: `loader_strings`, `Recon`, `r2`", "Written file: `C:\\y\\out.bin`", "Files: `C:\\x\\lib.dll`",
+		"Network: `http://c2.example/a`, `C2.example`, `203.0.113.7`", "Registry keys: `HKLM\\Run\\x`"} {
+		if !strings.Contains(text, "- "+line) {
+			t.Errorf("no %q in\n%s", line, text)
+		}
 	}
 }
 

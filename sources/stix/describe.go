@@ -27,8 +27,29 @@ func describeAlert(a *alert.Alert, unknownLevel bool) string {
 	d.line("Type", strings.Trim(a.Type+" "+a.Subtype, " "), maxName)
 	d.level(a.Level, unknownLevel)
 	d.line("Message", a.Message, maxMessage)
+	var matched, rules, files, far []string
+	for _, v := range firedValues(a) {
+		matched = append(matched, strings.TrimPrefix(v.Type+"="+v.Value, "="))
+	}
+	for _, r := range a.YARA {
+		rules = append(rules, r.Rule)
+	}
+	for _, r := range a.Correlated {
+		rules = append(rules, cmp.Or(oneLine(r.Name, maxName), r.ID))
+	}
+	for _, f := range a.Files {
+		files = append(files, f.Path)
+	}
+	for _, v := range a.Network {
+		far = append(far, v.Value)
+	}
+	d.list("Matched", matched)
+	d.list("Matched rules", rules)
 	d.line("Matched file", a.Detected.Path, maxMessage)
 	d.line("Written file", a.Written.Path, maxMessage)
+	d.list("Files", files)
+	d.list("Network", far)
+	d.list("Registry keys", a.Registry)
 	if p := a.Process; p != nil {
 		d.line("Process", cmp.Or(p.Image, p.File.Path, p.Name), maxMessage)
 		d.line("Command line", p.CommandLine, maxCommand)

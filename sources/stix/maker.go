@@ -149,6 +149,16 @@ func (m *Maker) relate(kind, source, target string, w whose) alert.Object {
 	return object(relationship{head: headOf("relationship", relationshipID(kind, source, target)), Kind: kind, Source: source, Target: target, whose: w})
 }
 
+// related ties what an alert shows to its incident, and says of what matched that it did.
+func (m *Maker) related(observable, incident string, matched bool, w whose) alert.Object {
+	words := ""
+	if matched {
+		words = "matched"
+	}
+	id := relationshipID("related-to", observable, incident)
+	return object(relationship{head: headOf("relationship", id), Kind: "related-to", Source: observable, Target: incident, Description: words, whose: w})
+}
+
 // link is the reference to one thing of HarfangLab by its id, with a page of the console when both are
 // known.
 func (m *Maker) link(id string, path ...string) []reference {

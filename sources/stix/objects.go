@@ -89,6 +89,8 @@ type (
 		Kind   string `json:"relationship_type"`
 		Source string `json:"source_ref"`
 		Target string `json:"target_ref"`
+
+		Description string `json:"description,omitempty"`
 		whose
 	}
 

@@ -2,11 +2,13 @@ package stix
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 )
 
@@ -15,6 +17,7 @@ type file struct {
 	path   path
 	names  []string // base names, the first one shown first
 	hashes hashes
+	hit    bool // it is what matched
 }
 
 func newFile(f alert.File) (file, bool) {
@@ -42,6 +45,7 @@ func (f *file) same(o *file) bool {
 
 // take adds what the same file is also known by.
 func (f *file) take(o *file) {
+	f.hit = f.hit || o.hit
 	f.hashes.MD5 = cmp.Or(f.hashes.MD5, o.hashes.MD5)
 	f.hashes.SHA1 = cmp.Or(f.hashes.SHA1, o.hashes.SHA1)
 	f.hashes.SHA256 = cmp.Or(f.hashes.SHA256, o.hashes.SHA256)
@@ -59,13 +63,15 @@ type observables struct {
 	files []file
 	dirs  []string
 	out   []alert.Object
+	hit   map[string]bool // ids of what matched; the rest was merely near
 }
 
-// observe gathers the observables of an alert: the file that matched, the one that was written, the
-// image of the process, the value that matched, the process, the host, the user and the folders. A file
-// alert's process may be another program than the file that matched, so it never lends it its hashes.
-func (m *Maker) observe(a *alert.Alert, based func(id string) map[string]string) []alert.Object {
-	o := &observables{m: m, based: based}
+// observe gathers the observables of an alert: the file that matched, those that its event was about, the
+// image of the process, the value that matched, the process, the host, the user, the folders, and what else
+// the event shows of the network. A file alert's process may be another program than the file that matched,
+// so it never lends it its hashes.
+func (m *Maker) observe(a *alert.Alert, based func(id string) map[string]string) *observables {
+	o := &observables{m: m, based: based, hit: map[string]bool{}}
 	matched := o.filesOf(a)
 	for _, f := range o.files {
 		o.addFile(&f)
@@ -82,18 +88,34 @@ func (m *Maker) observe(a *alert.Alert, based func(id string) map[string]string)
 	for _, dir := range o.dirs {
 		o.directory(dir)
 	}
-	return unique(o.out)
+	for _, v := range a.Network {
+		o.near(v)
+	}
+	o.out = unique(o.out)
+	return o
+}
+
+// near shows a value of the network that an event was about, unless it is of the endpoint itself.
+func (o *observables) near(v reconcile.Value) {
+	typ, s := networkValue(v.Type, v.Value)
+	if a, err := netip.ParseAddr(s); err == nil && (a.IsLoopback() || a.IsUnspecified()) {
+		return
+	}
+	o.value(typ, s)
 }
 
 // filesOf gathers the files, and gives what else IOC rules matched.
 func (o *observables) filesOf(a *alert.Alert) (matched []alert.Object) {
-	o.file(a.Detected)
-	o.file(a.Written)
-	o.dirs = append(o.dirs, splitPath(a.Detected.Path).dir, splitPath(a.Written.Path).dir)
+	o.file(a.Detected, true)
+	for _, f := range append([]alert.File{a.Written}, a.Files...) {
+		o.file(f, false)
+		o.dirs = append(o.dirs, splitPath(f.Path).dir)
+	}
+	o.dirs = append(o.dirs, splitPath(a.Detected.Path).dir)
 	if p := a.Process; p != nil {
 		image := p.File
 		image.Path = cmp.Or(image.Path, p.Image, p.Name)
-		o.file(image)
+		o.file(image, false)
 	}
 	return o.matched(a)
 }
@@ -101,7 +123,7 @@ func (o *observables) filesOf(a *alert.Alert) (matched []alert.Object) {
 // FileIDs are the ids by which the platform may know the files of an alert: it looks for a file by each of its
 // hashes (contract opencti-api 10.4).
 func (m *Maker) FileIDs(a *alert.Alert) (ids []string) {
-	o := &observables{m: m}
+	o := &observables{m: m, hit: map[string]bool{}}
 	o.filesOf(a)
 	for _, f := range o.files {
 		for _, one := range f.hashes.each() {
@@ -111,8 +133,9 @@ func (m *Maker) FileIDs(a *alert.Alert) (ids []string) {
 	return ids
 }
 
-func (o *observables) file(f alert.File) {
+func (o *observables) file(f alert.File, hit bool) {
 	if f, ok := newFile(f); ok {
+		f.hit = hit
 		o.merge(f)
 	}
 }
@@ -140,24 +163,32 @@ func (o *observables) matched(a *alert.Alert) []alert.Object {
 	for _, v := range firedValues(a) {
 		switch v.Type {
 		case "hash":
-			o.file(alert.File{MD5: v.Value, SHA1: v.Value, SHA256: v.Value}) // of which its length leaves one
+			o.file(alert.File{MD5: v.Value, SHA1: v.Value, SHA256: v.Value}, true) // of which its length leaves one
 		case "filename", "filepath":
 			f, ok := newFile(alert.File{Path: v.Value})
 			o.dirs = append(o.dirs, f.path.dir)
-			if ok && !slices.ContainsFunc(o.files, func(known file) bool { return known.called(f.names[0]) }) {
+			if f.hit = true; ok && !o.called(f.names[0]) {
 				o.merge(f)
 			}
 		case "ip_src", "ip_dst", "ip_both", "domain_name", "url":
 			if typ, s := networkValue(v.Type, v.Value); typ != "" {
 				out = append(out, o.m.simple(typ, s))
+				o.hit[out[len(out)-1].ID] = true
 			}
 		}
 	}
 	return out
 }
 
-func (f *file) called(name string) bool {
-	return slices.ContainsFunc(f.names, func(n string) bool { return strings.EqualFold(n, name) })
+// called finds the files of a name, which are what matched then.
+func (o *observables) called(name string) (found bool) {
+	for i := range o.files {
+		f := &o.files[i]
+		if slices.ContainsFunc(f.names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			f.hit, found = true, true
+		}
+	}
+	return found
 }
 
 // networkValue is the type and the folded form of what a rule of the network blocks, by the type of the
@@ -234,6 +265,7 @@ func (o *observables) addWhole(f *file) {
 		v.Name, v.MoreNames = f.names[0], f.names[1:]
 	}
 	v.head = headOf("file", fileID(f.hashes, v.Name))
+	o.hit[v.ID] = f.hit
 	o.add(o.m.observable(v), true)
 }
 
