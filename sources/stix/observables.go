@@ -243,7 +243,7 @@ func (o *observables) addFile(f *file) {
 			break
 		}
 		if has := o.based(fileID(one, "")); has != nil {
-			attached = append(attached, file{names: f.names, hashes: f.hashes.within(has)})
+			attached = append(attached, file{names: f.names, hashes: f.hashes.within(has), hit: f.hit})
 		}
 	}
 	if len(attached) == 0 {
