@@ -63,23 +63,10 @@ func TestACollection(t *testing.T) {
 			t.Logf("no form of %+v", l)
 			continue
 		}
-		ours := readRule(t, got.Text)
 		narrower := slices.ContainsFunc(got.Notes, func(n string) bool { return strings.HasPrefix(n, "narrower: ") })
-		once := false
-		for range 400 {
-			e := eventLike(author, &forms[at], rnd)
-			held, has := forms[at].harfanglab(e)
-			was, is := author.fires(e), has && ours.fires(held)
-			events++
-			if was && is {
-				fired, once = fired+1, true
-			}
-			if is && !was || was && !is && has && !narrower {
-				t.Errorf("on %v, in HarfangLab %v: the author's fires %t, ours %t\n%s\nbecomes\n%s", e, held, was, is, ind.Pattern, got.Text)
-				break
-			}
-		}
-		if once {
+		both := fireAlike(t, author, readRule(t, got.Text), &forms[at], narrower, rnd)
+		events, fired = events+eventsEach, fired+both
+		if both > 0 {
 			alike++
 		}
 	}
@@ -88,6 +75,27 @@ func TestACollection(t *testing.T) {
 	if agents[true]*10 < 9*(agents[true]+agents[false]) {
 		t.Error("fewer than 90 % of the rules for endpoints")
 	}
+}
+
+// eventsEach is on how many events each rule is fired.
+const eventsEach = 400
+
+// fireAlike fires the author's rule and ours on events of the author's own values, and counts those on which both do.
+func fireAlike(t *testing.T, author, ours rule, f *form, narrower bool, rnd *rand.Rand) (both int) {
+	t.Helper()
+	for range eventsEach {
+		e := eventLike(author, f, rnd)
+		held, has := f.harfanglab(e)
+		was, is := author.fires(e), has && ours.fires(held)
+		if was && is {
+			both++
+		}
+		if is && !was || was && !is && has && !narrower {
+			t.Errorf("on %v, in HarfangLab %v: the author's fires %t, ours %t, of %v", e, held, was, is, author.Detection)
+			break
+		}
+	}
+	return both
 }
 
 // eventLike is an event of a public form with the values that a rule speaks of, or others.

@@ -215,63 +215,78 @@ func typeSaid(c *pattern.Comparison, term []pattern.Comparison) bool {
 	})
 }
 
+// each is what a comparison's values become under a key, all or none.
+func each(c *pattern.Comparison, key string, as func(string) (string, bool)) (_ string, values []string, ok bool) {
+	for _, v := range c.Values {
+		text, good := as(v)
+		if !good {
+			return "", nil, false
+		}
+		values = append(values, text)
+	}
+	return key, values, true
+}
+
+var portOps = map[string]string{"=": "", "<": "|lt", "<=": "|lte", ">": "|gt", ">=": "|gte"}
+
 // test is a comparison as a key and its values.
 func (w *writer) test(s subject, c *pattern.Comparison) (key string, values []string, ok bool) {
-	equal := c.Op == "="
-	each := func(key string, ok bool, as func(string) (string, bool)) (string, []string, bool) {
-		var out []string
-		for _, v := range c.Values {
-			text, good := as(v)
-			if !good {
-				return "", nil, false
-			}
-			out = append(out, text)
-		}
-		return key, out, ok
-	}
-	literal := func(v string) (string, bool) { return escaped(v), v != "" }
-	switch s.about {
-	case digest:
-		return each(s.field, equal, func(v string) (string, bool) { return v, isHex(v) })
-	case port:
-		ops := map[string]string{"=": "", "<": "|lt", "<=": "|lte", ">": "|gt", ">=": "|gte"}
-		op, known := ops[c.Op]
-		return each(s.field+op, known, func(v string) (string, bool) { _, err := strconv.ParseUint(v, 10, 16); return v, err == nil })
-	case protocol:
-		return each(s.field, equal, func(v string) (string, bool) { v = strings.ToLower(v); return v, v == "tcp" || v == "udp" })
-	case address, host:
-		return addressTest(s, c, each)
-	}
+	op, ordered := portOps[c.Op]
 	switch {
-	case c.Op == "MATCHES" && s.about == whole:
-		return each(s.field+"|re", true, func(v string) (string, bool) { _, err := regexp.Compile(v); return v, err == nil })
-	case c.Op == "MATCHES" && s.about == name:
-		return each(s.field+"|re", true, nameMatches)
-	case c.Op != "LIKE" && !equal:
-		return "", nil, false
-	case s.about == directory:
-		return each(s.field+"|re", true, func(v string) (string, bool) {
+	case s.about == address || s.about == host:
+		return addressTest(s, c)
+	case s.about == port && ordered:
+		return each(c, s.field+op, func(v string) (string, bool) { _, err := strconv.ParseUint(v, 10, 16); return v, err == nil })
+	case s.about == digest && c.Op == "=":
+		return each(c, s.field, func(v string) (string, bool) { return v, isHex(v) })
+	case s.about == protocol && c.Op == "=":
+		return each(c, s.field, func(v string) (string, bool) { v = strings.ToLower(v); return v, v == "tcp" || v == "udp" })
+	case s.about == whole:
+		return wholeTest(s.field, c)
+	case s.about == name:
+		return w.nameTest(s.field, c)
+	case s.about == directory && (c.Op == "=" || c.Op == "LIKE"):
+		return each(c, s.field+"|re", func(v string) (string, bool) {
 			v = strings.TrimRight(v, `\/`)
 			return `(?i)^` + likeRegexp(v, c.Op == "LIKE", ".") + `[\\/][^\\/]*$`, v != ""
 		})
-	case s.about == name && c.Op == "LIKE":
-		return each(s.field+"|re", true, func(v string) (string, bool) {
-			return `(?i)[\\/]` + likeRegexp(v, true, `[^\\/]`) + `$`, !strings.ContainsAny(v, `\/`)
-		})
-	case s.about == name:
-		separator := "/"
-		if w.product == "windows" {
-			separator = `\`
-		}
-		return each(s.field+"|endswith", true, func(v string) (string, bool) { return escaped(separator + v), v != "" && !strings.ContainsAny(v, `\/`) })
-	case c.Op == "LIKE":
-		return each(s.field, true, func(v string) (string, bool) { return likeWildcards(v), strings.Trim(v, "%") != "" })
 	}
-	return each(s.field, true, literal)
+	return "", nil, false
+}
+
+// wholeTest compares the whole text of a field.
+func wholeTest(field string, c *pattern.Comparison) (string, []string, bool) {
+	switch c.Op {
+	case "=":
+		return each(c, field, func(v string) (string, bool) { return escaped(v), v != "" })
+	case "LIKE":
+		return each(c, field, func(v string) (string, bool) { return likeWildcards(v), strings.Trim(v, "%") != "" })
+	case "MATCHES":
+		return each(c, field+"|re", func(v string) (string, bool) { _, err := regexp.Compile(v); return v, err == nil })
+	}
+	return "", nil, false
+}
+
+// nameTest compares the last part of a path.
+func (w *writer) nameTest(field string, c *pattern.Comparison) (string, []string, bool) {
+	separator := "/"
+	if w.product == "windows" {
+		separator = `\`
+	}
+	plain := func(v string) bool { return v != "" && !strings.ContainsAny(v, `\/`) }
+	switch c.Op {
+	case "=":
+		return each(c, field+"|endswith", func(v string) (string, bool) { return escaped(separator + v), plain(v) })
+	case "LIKE":
+		return each(c, field+"|re", func(v string) (string, bool) { return `(?i)[\\/]` + likeRegexp(v, true, `[^\\/]`) + `$`, plain(v) })
+	case "MATCHES":
+		return each(c, field+"|re", nameMatches)
+	}
+	return "", nil, false
 }
 
 // addressTest compares an end of a connection.
-func addressTest(s subject, c *pattern.Comparison, each func(string, bool, func(string) (string, bool)) (string, []string, bool)) (string, []string, bool) {
+func addressTest(s subject, c *pattern.Comparison) (string, []string, bool) {
 	field := s.field
 	if s.about == host {
 		field = "DestinationIp"
@@ -280,22 +295,23 @@ func addressTest(s subject, c *pattern.Comparison, each func(string, bool, func(
 		a, err := netip.ParseAddr(v)
 		return a.Unmap().String(), err == nil
 	}
-	if key, values, ok := each(field, c.Op == "=", isAddress); ok {
-		return key, values, true
-	}
-	if c.Op == "ISSUBSET" {
-		return each(field+"|cidr", true, func(v string) (string, bool) { p, err := netip.ParsePrefix(v); return p.Masked().String(), err == nil })
-	}
-	if s.about != host || c.Op != "=" && c.Op != "LIKE" {
-		return "", nil, false
-	}
-	return each("DestinationHostname", true, func(v string) (string, bool) {
-		_, isAddr := pattern.ParseAddress(v)
-		if c.Op == "LIKE" {
-			return likeWildcards(v), strings.ContainsAny(strings.ToLower(v), "ghijklmnopqrstuvwxyz") // no address
+	switch c.Op {
+	case "ISSUBSET":
+		return each(c, field+"|cidr", func(v string) (string, bool) { p, err := netip.ParsePrefix(v); return p.Masked().String(), err == nil })
+	case "=":
+		if key, values, ok := each(c, field, isAddress); ok || s.about != host {
+			return key, values, ok
 		}
-		return escaped(v), !isAddr && v != ""
-	})
+		return each(c, "DestinationHostname", func(v string) (string, bool) {
+			_, isAddr := pattern.ParseAddress(v)
+			return escaped(v), !isAddr && v != ""
+		})
+	case "LIKE":
+		return each(c, "DestinationHostname", func(v string) (string, bool) {
+			return likeWildcards(v), s.about == host && strings.ContainsAny(strings.ToLower(v), "ghijklmnopqrstuvwxyz") // no address
+		})
+	}
+	return "", nil, false
 }
 
 func isHex(s string) bool {

@@ -120,30 +120,7 @@ func drawTest(t *rapid.T, f *form, name string) string {
 			return rapid.SampledFrom([]string{"Service Control Manager", "Microsoft-Windows-Security-Auditing", "NTFS"}).Draw(t, "provider")
 		}
 	case name == "Hashes":
-		whole := rapid.IntRange(0, 4).Draw(t, "whole") == 0
-		if mods = []string{"|contains", "|contains", "|contains|all"}; whole {
-			mods = []string{""}
-		}
-		value = func() string {
-			if whole { // what the event would have to hold letter by letter
-				var all []string
-				for _, a := range algorithms {
-					all = append(all, a+"="+rapid.SampledFrom(hashPool[a]).Draw(t, "hash"))
-				}
-				return "'" + strings.Join(all, ",") + "'"
-			}
-			a := rapid.SampledFrom(algorithms).Draw(t, "algorithm")
-			v := a + "=" + rapid.SampledFrom(hashPool[a]).Draw(t, "hash")
-			switch rapid.IntRange(0, 9).Draw(t, "how") {
-			case 0:
-				v = v[:len(v)-5]
-			case 1:
-				_, v, _ = strings.Cut(v, "=")
-			case 2:
-				v = "*" + v + "*"
-			}
-			return "'" + v + "'"
-		}
+		mods, value = drawHashes(t)
 	}
 	mod := rapid.SampledFrom(mods).Draw(t, "modifier")
 	switch mod {
@@ -166,6 +143,35 @@ func drawTest(t *rapid.T, f *form, name string) string {
 		return name + ": null"
 	}
 	return name + mod + ": " + value()
+}
+
+// drawHashes are the modifiers and the values of a test of Hashes.
+func drawHashes(t *rapid.T) (mods []string, value func() string) {
+	whole := rapid.IntRange(0, 4).Draw(t, "whole") == 0
+	if mods = []string{"|contains", "|contains", "|contains|all"}; whole {
+		mods = []string{""}
+	}
+	value = func() string {
+		if whole { // what the event would have to hold letter by letter
+			var all []string
+			for _, a := range algorithms {
+				all = append(all, a+"="+rapid.SampledFrom(hashPool[a]).Draw(t, "hash"))
+			}
+			return "'" + strings.Join(all, ",") + "'"
+		}
+		a := rapid.SampledFrom(algorithms).Draw(t, "algorithm")
+		v := a + "=" + rapid.SampledFrom(hashPool[a]).Draw(t, "hash")
+		switch rapid.IntRange(0, 9).Draw(t, "how") {
+		case 0:
+			v = v[:len(v)-5]
+		case 1:
+			_, v, _ = strings.Cut(v, "=")
+		case 2:
+			v = "*" + v + "*"
+		}
+		return "'" + v + "'"
+	}
+	return mods, value
 }
 
 func drawCondition(t *rapid.T, names []string) string {
