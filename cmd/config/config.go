@@ -72,7 +72,9 @@ func (t *TLS) Client() *tls.Config {
 type Connector struct {
 	ID           string // UUID in lower case: the instance in our markers
 	Name         string // author of what is imported
-	Scope        string // accepted and unused
+	Scope        string // what OpenCTI shows of it, cut at commas
+	Type         string // EXTERNAL_IMPORT or STREAM, for OpenCTI's list of connectors
+	Auto         bool   // told to OpenCTI
 	LiveStreamID string // UUID in lower case, or "" for the built-in filter
 	// ListenDelete is always true and NoDependencies makes no difference; both are accepted because
 	// the old connectors had them.

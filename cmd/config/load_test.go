@@ -99,6 +99,8 @@ var everySetting = []struct {
 		{"X-Api-Key: abc;; Cf-Access: x:y ;", `"***"`}, {"X-Api-Key", "!no header"}, {"X Key: abc", "!no header"}, {"authorization: Basic x", "!holds the header Authorization"}}},
 	{"connector.id", "CONNECTOR_ID", `""`, tries{{strings.ToUpper(id), `"` + id + `"`}, {"harfanglab", "!no UUID"}, {"urn:uuid:" + id, "!no UUID"}, {strings.ReplaceAll(id, "-", ""), "!no UUID"}}},
 	{"connector.name", "CONNECTOR_NAME", `"HarfangLab"`, tries{{"HarfangLab Paris", `"HarfangLab Paris"`}}},
+	{"connector.type", "CONNECTOR_TYPE", `"EXTERNAL_IMPORT"`, tries{{"STREAM", `"STREAM"`}, {"ENRICHMENT", "!EXTERNAL_IMPORT"}}},
+	{"connector.auto", "CONNECTOR_AUTO", `false`, tries{{"true", `true`}}},
 	{"connector.scope", "CONNECTOR_SCOPE", `"harfanglab"`, tries{{"anything", `"anything"`}, {"ChangeMe", `"harfanglab"`}}},
 	{"connector.live_stream_id", "CONNECTOR_LIVE_STREAM_ID", `"live"`, tries{{"live", `"live"`}, {"LIVE", `"live"`}, {id, `"` + id + `"`}, {"raw", "!no UUID"}}},
 	{"connector.live_stream_listen_delete", "CONNECTOR_LIVE_STREAM_LISTEN_DELETE", `true`, tries{{"true", `true`}, {"false", "!would leave rules"}}},

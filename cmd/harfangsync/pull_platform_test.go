@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -11,7 +12,7 @@ import (
 )
 
 // cmdPlatform changes OpenCTI as its administrators and time do: knobs JSON; reset (of our connector's
-// state); upgrade VERSION; deleteworks; account TOKEN MARKING... (an account with the Connector role that
+// state); upgrade VERSION; works FILE (writes them, one a line); deleteworks; account TOKEN MARKING... (an account with the Connector role that
 // sees these markings alone).
 func cmdPlatform(ts *testscript.TestScript, _ bool, args []string) {
 	octi := of(ts).octi
@@ -24,6 +25,12 @@ func cmdPlatform(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	case "upgrade":
 		octi.SetVersion(args[1])
+	case "works":
+		var b strings.Builder
+		for _, w := range octi.Works() {
+			fmt.Fprintf(&b, "%s, complete %t, %d errors: %s\n", w.Name, w.Complete, len(w.Errors), strings.Join(w.Messages, " / "))
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(b.String()), 0o600))
 	case "deleteworks":
 		for _, w := range octi.Works() {
 			octi.DeleteWork(w.ID)

@@ -75,6 +75,21 @@ func (r *reporter) tell(ctx context.Context, err error) {
 	r.close(code)
 	r.writeMetrics(ctx)
 	r.notify(ctx, code, err)
+	r.work(ctx, code, err)
+}
+
+// work shows in OpenCTI what a run changed, refused or failed at; of one that had nothing to do there is
+// nothing to show.
+func (r *reporter) work(ctx context.Context, code int, err error) {
+	if r.command != "run" || len(r.was(code)) == 0 || r.t == nil || r.t.away != nil || !r.t.ident.Can("CONNECTORAPI") {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, run.SaveTimeout)
+	defer cancel()
+	text := render.Escape(strings.Join(r.lines(code, err), " "))
+	if err := r.t.connector(false).Tell(ctx, "harfangsync run", text, code != exit.OK); err != nil {
+		r.p.log.Warn("the run is not shown in OpenCTI", "error", err)
+	}
 }
 
 // beat writes the metrics of a command that goes on, not too often.
@@ -135,8 +150,8 @@ func (r *reporter) close(code int) {
 	}
 }
 
-// event is what a notice is about, "" for none: the first of those asked for that the run was.
-func (r *reporter) event(code int) string {
+// was is what a run was: it changed something, a gate refused its plan, or it failed.
+func (r *reporter) was(code int) (was []string) {
 	applied := r.done != nil && r.done.Count(run.Applied, "") > 0
 	interrupted := code > exit.Signal
 	asked := 0
@@ -144,7 +159,6 @@ func (r *reporter) event(code int) string {
 		asked += int(n)
 	}
 	mistake := code == exit.Usage && (r.doc != nil || asked == 0) // of the command line, or the word no at the terminal
-	var was []string
 	switch {
 	case code == exit.Refused:
 		was = append(was, config.OnRefusal)
@@ -155,7 +169,12 @@ func (r *reporter) event(code int) string {
 	if applied {
 		was = append(was, config.OnApply)
 	}
-	for _, e := range was {
+	return was
+}
+
+// event is what a notice is about, "" for none: the first of those asked for that the run was.
+func (r *reporter) event(code int) string {
+	for _, e := range r.was(code) {
 		if slices.Contains(r.cfg.Sync.Notify.On, e) {
 			return e
 		}

@@ -38,5 +38,6 @@ func (t *target) keeper(ctx context.Context, p *program, readOnly bool) (*state.
 
 func (t *target) connector(readOnly bool) *opencti.Connector {
 	c := &t.cfg.Connector
-	return &opencti.Connector{Client: t.octi, ID: c.ID, Name: c.Name, Scope: []string{c.Scope}, ReadOnly: readOnly, MayWrite: t.mayWrite}
+	scope := strings.FieldsFunc(c.Scope, func(r rune) bool { return r == ',' || r == ' ' })
+	return &opencti.Connector{Client: t.octi, ReadOnly: readOnly, MayWrite: t.mayWrite, Registration: opencti.Registration{ID: c.ID, Name: c.Name, Type: c.Type, Scope: scope, Auto: c.Auto}}
 }

@@ -37,7 +37,7 @@ func TestWhatIsPushedIsReadBack(t *testing.T) {
 		if _, err := p.Ident(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Register(ctx, connectorID, "HarfangLab", nil); err != nil {
+		if _, err := p.Register(ctx, opencti.Registration{ID: connectorID, Name: "HarfangLab"}); err != nil {
 			t.Fatal(err)
 		}
 		work, err := p.AddWork(ctx, connectorID, "alerts")
@@ -97,7 +97,7 @@ func TestReadingBackDistrustsTheFilter(t *testing.T) {
 		s, p := simulated(t, octisim.Options{}, opencti.Options{})
 		fill(s, 1)
 		indicator, _ := s.Indicator("i00")
-		if _, err := p.Register(ctx, connectorID, "HarfangLab", nil); err != nil {
+		if _, err := p.Register(ctx, opencti.Registration{ID: connectorID, Name: "HarfangLab"}); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.Push(ctx, connectorID, strings.ReplaceAll(pushed, "INDICATOR", indicator.StandardID), ""); err != nil {

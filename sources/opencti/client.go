@@ -29,6 +29,8 @@ type Options struct {
 	MaxAnswer int64 // bytes of one answer; default 128 MiB
 	Log       *slog.Logger
 	Retry     remote.Retry
+	Began     time.Time // when the command began, for the connector's page; zero is at each ping
+	Endless   bool      // it goes on until it is interrupted
 }
 
 // Client talks to one platform. It is safe for concurrent use.

@@ -1,6 +1,7 @@
 package opencti
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,12 +16,19 @@ import (
 // and a pull.Knowledge.
 type Connector struct {
 	*Client
-	ID, Name string
-	Scope    []string
+	Registration
 	ReadOnly bool         // registers nothing and saves nothing
 	MayWrite func() error // is asked before anything is pushed; its error is what becomes of it. May be nil
 
 	registered bool
+}
+
+// Registration is what the platform shows of a connector.
+type Registration struct {
+	ID, Name string
+	Type     string // EXTERNAL_IMPORT unless it says otherwise
+	Scope    []string
+	Auto     bool
 }
 
 // Load reads the stored text. It registers nothing, since that needs the platform's message broker, unless
@@ -28,7 +36,7 @@ type Connector struct {
 func (c *Connector) Load(ctx context.Context) (string, error) {
 	text, _, err := c.ConnectorState(ctx, c.ID)
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == "FORBIDDEN_ACCESS" && !c.ReadOnly {
-		return c.Register(ctx, c.ID, c.Name, c.Scope)
+		return c.Register(ctx, c.Registration)
 	}
 	return text, err
 }
@@ -41,7 +49,7 @@ func (c *Connector) Save(ctx context.Context, text string) error {
 	}
 	stored, err := c.Ping(ctx, c.ID, text)
 	if errors.Is(err, ErrUnknownConnector) {
-		if _, err = c.Register(ctx, c.ID, c.Name, c.Scope); err == nil {
+		if _, err = c.Register(ctx, c.Registration); err == nil {
 			stored, err = c.Ping(ctx, c.ID, text)
 		}
 	}
@@ -63,7 +71,7 @@ func (c *Connector) Indicators(ctx context.Context, ids []string) ([]reconcile.F
 // push, and with a state kept elsewhere it is not registered yet.
 func (c *Connector) AddWork(ctx context.Context, name string) (string, error) {
 	if !c.registered {
-		if _, err := c.Register(ctx, c.ID, c.Name, c.Scope); err != nil {
+		if _, err := c.Register(ctx, c.Registration); err != nil {
 			return "", err
 		}
 		c.registered = true
@@ -72,6 +80,23 @@ func (c *Connector) AddWork(ctx context.Context, name string) (string, error) {
 		return "", nil
 	}
 	return c.Client.AddWork(ctx, c.ID, name)
+}
+
+// Tell leaves a work that says what a run did, or why it did not. The connector is registered if it is not
+// there.
+func (c *Connector) Tell(ctx context.Context, name, message string, failed bool) error {
+	_, found, err := c.ConnectorState(ctx, c.ID)
+	if err == nil && !found {
+		_, err = c.Register(ctx, c.Registration)
+	}
+	if err != nil {
+		return err
+	}
+	work, err := c.Client.AddWork(ctx, c.ID, name)
+	if err != nil {
+		return err
+	}
+	return c.endWork(ctx, work, message, failed)
 }
 
 // Push hands over a bundle.
@@ -103,13 +128,13 @@ func (c *Client) ConnectorState(ctx context.Context, id string) (state string, f
 }
 
 // Register makes or updates our connector and returns the stored state (contract opencti-api 6.1).
-func (c *Client) Register(ctx context.Context, id, name string, scope []string) (state string, err error) {
+func (c *Client) Register(ctx context.Context, r Registration) (state string, err error) {
 	const shortest = 2
-	name = strings.TrimSpace(name)
+	name := strings.TrimSpace(r.Name)
 	for len([]rune(name)) < shortest {
 		name += "_"
 	}
-	input := map[string]any{"id": id, "name": name, "type": "EXTERNAL_IMPORT", "scope": scope, "auto": false, "only_contextual": false}
+	input := map[string]any{"id": r.ID, "name": name, "type": cmp.Or(r.Type, "EXTERNAL_IMPORT"), "scope": append([]string{}, r.Scope...), "auto": r.Auto, "only_contextual": false}
 	var w struct{ RegisterConnector *wireConnector }
 	// It inserts or updates by id and leaves the state alone, so twice is once: sent like a query.
 	if err := c.query(ctx, request{op: "Register", document: "register", variables: map[string]any{"input": input}, right: "CONNECTORAPI", broker: true}, &w); err != nil {
@@ -152,8 +177,12 @@ func (c *Client) ping(ctx context.Context, id, state string) (stored string, err
 	r := request{op: "Ping", document: "ping", variables: map[string]any{"id": id, "state": state}, right: "CONNECTORAPI"}
 	if len(c.known().parts) > 0 && c.since(pingWithInfo) {
 		r.document = "ping_info"
-		r.variables["info"] = map[string]any{"run_and_terminate": true, "buffering": false, "queue_threshold": 500, "queue_messages_size": 0,
-			"last_run_datetime": time.Now().UTC().Format("2006-01-02T15:04:05.000Z")}
+		last := c.o.Began
+		if c.o.Endless || last.IsZero() {
+			last = time.Now()
+		}
+		r.variables["info"] = map[string]any{"run_and_terminate": !c.o.Endless, "buffering": false, "queue_threshold": 500, "queue_messages_size": 0,
+			"last_run_datetime": last.UTC().Format("2006-01-02T15:04:05.000Z")}
 	}
 	err = c.mutate(ctx, r, &w)
 	if e, failed := errors.AsType[*Error](err); failed && (e.Code == "FUNCTIONAL_ERROR" || e.Absent()) {

@@ -26,7 +26,7 @@ func TestStateIsKept(t *testing.T) {
 	if n := strings.Count(operations(s), "Register"); n != 0 {
 		t.Error("reading the state registered the connector")
 	}
-	if state, err := p.Register(ctx, connectorID, "HarfangLab", []string{"harfanglab"}); state != "" || err != nil {
+	if state, err := p.Register(ctx, opencti.Registration{ID: connectorID, Name: "HarfangLab", Scope: []string{"harfanglab"}}); state != "" || err != nil {
 		t.Errorf("registering: %q, %v", state, err)
 	}
 	const text = `{"a":"<é>","n":1}`
@@ -36,7 +36,7 @@ func TestStateIsKept(t *testing.T) {
 	if state, found, err := p.ConnectorState(ctx, connectorID); state != text || !found || err != nil {
 		t.Errorf("read back: %q, %v, %v", state, found, err)
 	}
-	if state, err := p.Register(ctx, connectorID, "HarfangLab", nil); state != text || err != nil {
+	if state, err := p.Register(ctx, opencti.Registration{ID: connectorID, Name: "HarfangLab"}); state != text || err != nil {
 		t.Errorf("registering again: %q, %v", state, err)
 	}
 }
@@ -45,7 +45,7 @@ func TestStateIsKept(t *testing.T) {
 func TestResetIsTold(t *testing.T) {
 	ctx := context.Background()
 	s, p := simulated(t, octisim.Options{}, opencti.Options{})
-	if _, err := p.Register(ctx, connectorID, "HarfangLab", nil); err != nil {
+	if _, err := p.Register(ctx, opencti.Registration{ID: connectorID, Name: "HarfangLab"}); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -63,7 +63,7 @@ func TestResetIsTold(t *testing.T) {
 		t.Errorf("answers %q, want the second one empty", got)
 	}
 	s.ResetConnector(connectorID)
-	if state, err := p.Register(ctx, connectorID, "HarfangLab", nil); state != "" || err != nil {
+	if state, err := p.Register(ctx, opencti.Registration{ID: connectorID, Name: "HarfangLab"}); state != "" || err != nil {
 		t.Errorf("registering after a reset between runs: %q, %v", state, err)
 	}
 }
@@ -110,6 +110,25 @@ func TestPingTellsWhatItMay(t *testing.T) {
 	}
 }
 
+// A command that goes on until it is interrupted is none that ends; one that ends ran last when it began.
+func TestPingTellsWhatRuns(t *testing.T) {
+	began := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	for _, endless := range []bool{false, true} {
+		c := &canned{answers: map[string]string{"Ident": identAnswer, "Ping": `{"data":{"pingConnector":{"id":"c","connector_state":"{}"}}}`}}
+		p := connect(t, c, opencti.Options{Began: began, Endless: endless})
+		if _, err := p.Ident(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Ping(t.Context(), connectorID, "{}"); err != nil {
+			t.Fatal(err)
+		}
+		info := c.questions("Ping")[0].vars["info"].(map[string]any)
+		if info["run_and_terminate"] == endless || (info["last_run_datetime"] == "2026-03-02T08:00:00.000Z") == endless {
+			t.Errorf("endless %t: %v", endless, info)
+		}
+	}
+}
+
 // And takes it: the documents are valid there, and not before.
 func TestPingOnEveryVersion(t *testing.T) {
 	for _, v := range []string{"5.12.24", "6.2.11", "6.2.12", "6.9.22", "7.260817.0"} {
@@ -118,7 +137,7 @@ func TestPingOnEveryVersion(t *testing.T) {
 		if _, err := p.Ident(ctx); err != nil {
 			t.Fatalf("%s: %v", v, err)
 		}
-		if _, err := p.Register(ctx, connectorID, " H ", []string{"x"}); err != nil {
+		if _, err := p.Register(ctx, opencti.Registration{ID: connectorID, Name: " H ", Scope: []string{"x"}}); err != nil {
 			t.Errorf("%s: %v", v, err)
 		}
 		if stored, err := p.Ping(ctx, connectorID, "{}"); stored != "{}" || err != nil {
@@ -129,7 +148,7 @@ func TestPingOnEveryVersion(t *testing.T) {
 
 func TestAnswersWithoutAConnector(t *testing.T) {
 	p := connect(t, &canned{answers: map[string]string{"Register": `{"data":{"registerConnector":null}}`, "Ping": `{"data":{"pingConnector":null}}`}}, opencti.Options{})
-	_, err := p.Register(context.Background(), connectorID, "HarfangLab", nil)
+	_, err := p.Register(context.Background(), opencti.Registration{ID: connectorID, Name: "HarfangLab"})
 	says(t, err, "OpenCTI: Register: 200 with no connector")
 	if _, err := p.Ping(context.Background(), connectorID, "{}"); !errors.Is(err, opencti.ErrUnknownConnector) {
 		t.Errorf("error %v, want ErrUnknownConnector", err)
@@ -138,7 +157,7 @@ func TestAnswersWithoutAConnector(t *testing.T) {
 	if state, err := p.Ping(context.Background(), connectorID, "{}"); state != "" || err != nil {
 		t.Errorf("a null state: %q, %v", state, err)
 	}
-	if state, err := p.Register(context.Background(), connectorID, "HarfangLab", nil); state != "" || err != nil {
+	if state, err := p.Register(context.Background(), opencti.Registration{ID: connectorID, Name: "HarfangLab"}); state != "" || err != nil {
 		t.Errorf("a null state: %q, %v", state, err)
 	}
 }
@@ -169,7 +188,7 @@ func TestALostPingIsRepeatedOverAnEarlierStateAlone(t *testing.T) {
 			t.Run(tt.name+" over "+before, func(t *testing.T) {
 				ctx := context.Background()
 				s, p := simulated(t, octisim.Options{}, opencti.Options{})
-				if _, err := p.Register(ctx, "c1", "harfang", nil); err != nil {
+				if _, err := p.Register(ctx, opencti.Registration{ID: "c1", Name: "harfang"}); err != nil {
 					t.Fatal(err)
 				}
 				want, pings := tt.overNone, 1
@@ -201,7 +220,7 @@ func TestALostPingIsRepeatedOverAnEarlierStateAlone(t *testing.T) {
 func TestALostPingDoesNotBuryAReset(t *testing.T) {
 	ctx := context.Background()
 	s, p := simulated(t, octisim.Options{}, opencti.Options{})
-	if _, err := p.Register(ctx, "c1", "harfang", nil); err != nil {
+	if _, err := p.Register(ctx, opencti.Registration{ID: "c1", Name: "harfang"}); err != nil {
 		t.Fatal(err)
 	}
 	s.ResetConnector("c1")
@@ -222,7 +241,7 @@ func TestRegisterIsRepeated(t *testing.T) {
 	if err := s.HTTP.Fail(simhttp.Fault{Body: "registerConnector", Times: 2, Do: simhttp.ResetAfter}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Register(context.Background(), "c1", "harfang", nil); err != nil {
+	if _, err := p.Register(context.Background(), opencti.Registration{ID: "c1", Name: "harfang"}); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff("Register 3", operations(s)); diff != "" {

@@ -114,8 +114,12 @@ func (c *Client) Work(ctx context.Context, id string) (*pull.Work, error) {
 // close a work whose objects still wait (contract opencti-api 7). Nothing hangs on it; a work that is gone
 // is fine.
 func (c *Client) CloseWork(ctx context.Context, id, message string) error {
+	return c.endWork(ctx, id, message, false)
+}
+
+func (c *Client) endWork(ctx context.Context, id, message string, failed bool) error {
 	var w struct{}
-	err := c.mutate(ctx, request{op: "WorkDone", document: "work_done", variables: map[string]any{"id": id, "message": message}, right: "CONNECTORAPI"}, &w)
+	err := c.mutate(ctx, request{op: "WorkDone", document: "work_done", variables: map[string]any{"id": id, "message": message, "failed": failed}, right: "CONNECTORAPI"}, &w)
 	if e, failed := errors.AsType[*Error](err); failed && (e.Absent() || e.Code == codeWorkGone) {
 		return nil
 	}

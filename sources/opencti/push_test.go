@@ -49,7 +49,7 @@ func TestAWorkFromItsBeginningToItsEnd(t *testing.T) {
 	ctx := context.Background()
 	for _, version := range []string{"5.12.24", "6.2.6", "6.9.22", "7.260817.0"} {
 		s, p := simulated(t, octisim.Options{Version: version}, opencti.Options{})
-		if _, err := p.Register(ctx, connectorID, "HarfangLab", nil); err != nil {
+		if _, err := p.Register(ctx, opencti.Registration{ID: connectorID, Name: "HarfangLab"}); err != nil {
 			t.Fatal(err)
 		}
 		id, err := p.AddWork(ctx, connectorID, "alerts of HarfangLab")

@@ -17,7 +17,10 @@ func TestMissingRightsAreNamed(t *testing.T) {
 	}{
 		{"reading", "", func(p *probe) error { _, _, err := read(p, nil, false); return err }, "KNOWLEDGE"},
 		{"looking up", "", func(p *probe) error { _, err := p.ByIDs(ctx, []string{"x"}, nil, false); return err }, "KNOWLEDGE"},
-		{"registering", "", func(p *probe) error { _, err := p.Register(ctx, "c", "name", nil); return err }, "CONNECTORAPI"},
+		{"registering", "", func(p *probe) error {
+			_, err := p.Register(ctx, opencti.Registration{ID: "c", Name: "name"})
+			return err
+		}, "CONNECTORAPI"},
 		{"pinging", "", func(p *probe) error { _, err := p.Ping(ctx, "c", "{}"); return err }, "CONNECTORAPI"},
 		{"reading the state", "", func(p *probe) error { _, _, err := p.ConnectorState(ctx, "c"); return err }, "MODULES"},
 		{"the stream", "7.260817.0", func(p *probe) error { _, err := p.Stream(ctx, "s"); return err }, "TAXIIAPI,"},

@@ -79,7 +79,7 @@ func (w *world) store(t *testing.T, text string) {
 	defer o.Close()
 	c := opencti.New(opencti.Options{URL: o.URL, Token: openCTIToken, HTTP: o.Client()})
 	ctx := context.Background()
-	if _, err := c.Register(ctx, connectorID, "HarfangLab", []string{"harfanglab"}); err != nil {
+	if _, err := c.Register(ctx, opencti.Registration{ID: connectorID, Name: "HarfangLab", Scope: []string{"harfanglab"}}); err != nil {
 		t.Fatal(err)
 	}
 	if stored, err := c.Ping(ctx, connectorID, text); err != nil || stored != text {
