@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 )
 
 // counted is what a read to the end saw.
@@ -108,7 +109,7 @@ func (c *Client) Rows(ctx context.Context, k reconcile.Kind, list string, visit 
 // pass reads a list once; visit is nil where the ids alone matter.
 func (c *Client) pass(ctx context.Context, k reconcile.Kind, query url.Values, visit func([]reconcile.Row) error) (pass, error) {
 	p := pass{sorted: true}
-	seen := map[uint64]struct{}{}
+	var seen remote.IDs
 	var stop error
 	n, err := each(ctx, c, rulePath(k), query, func(w *wireRule) text { return w.ID }, func(rules []wireRule) error {
 		rows := make([]reconcile.Row, 0, len(rules))
@@ -117,12 +118,10 @@ func (c *Client) pass(ctx context.Context, k reconcile.Kind, query url.Values, v
 			if w.ID == "" {
 				return errors.New("a row without an id")
 			}
-			h := maphash.String(eventSeed, string(w.ID))
-			if _, twice := seen[h]; twice {
+			if !seen.Add(string(w.ID)) {
 				return fmt.Errorf("row %s came twice", w.ID)
 			}
-			seen[h] = struct{}{}
-			p.meet(h, timeOf(w.Created))
+			p.meet(maphash.String(eventSeed, string(w.ID)), timeOf(w.Created))
 			if visit == nil || w.foreign(query.Get("source_id")) {
 				continue
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"harfangsync/reconcile/pull"
+	"harfangsync/reconcile/remote"
 )
 
 // kind is how objects of one type are asked for.
@@ -54,17 +55,17 @@ func (c *Client) Files(ctx context.Context, ids []string) ([]pull.Stored, error)
 }
 
 func (c *Client) stored(ctx context.Context, k kind, ids []string) ([]pull.Stored, error) {
-	once := make(idSet)
-	asked := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" || !once.add(id) })
+	var once remote.IDs
+	asked := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" || !once.Add(id) })
 	var all []pull.Stored
-	have := make(idSet) // one object may be asked for in two batches
+	var have remote.IDs // one object may be asked for in two batches
 	for batch := range slices.Chunk(asked, lookupBatch) {
 		found, err := c.believed(ctx, k, batch)
 		if err != nil {
 			return nil, err
 		}
 		for _, o := range found {
-			if have.add(o.IDs[0]) {
+			if have.Add(o.IDs[0]) {
 				all = append(all, o)
 			}
 		}

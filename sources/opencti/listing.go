@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"harfangsync/reconcile/remote"
 )
 
 // wireList is one page of a listing that its document calls list.
@@ -28,7 +29,8 @@ type listing struct {
 // counts. visit returns the id of its entry. Empty entries are allowed by the schema; the count then finds
 // what they stand for.
 func list[T any](ctx context.Context, c *Client, l listing, visit func(*T) (id string, err error)) error {
-	w, seen := c.start(l.what, l.first), make(idSet)
+	w := c.start(l.what, l.first)
+	var seen remote.IDs
 	for {
 		var answer wireList[T]
 		r := l.request
@@ -43,7 +45,7 @@ func list[T any](ctx context.Context, c *Client, l listing, visit func(*T) (id s
 		if err != nil {
 			return err
 		}
-		before := len(seen)
+		before := seen.Len()
 		for _, e := range answer.List.Edges {
 			if e == nil || e.Node == nil {
 				continue
@@ -57,14 +59,14 @@ func list[T any](ctx context.Context, c *Client, l listing, visit func(*T) (id s
 				return misshapen(l.op, err.Error())
 			case id == "":
 				return misshapen(l.op, "an entry without an id")
-			case !seen.add(id):
+			case !seen.Add(id):
 				return w.incomplete(oneLine(id) + " came twice")
 			}
 		}
 		if l.most > 0 && at.total > l.most {
 			return misshapen(l.op, fmt.Sprintf("a count of %d for %d ids: the filter by id is ignored", at.total, l.most))
 		}
-		more, err := w.step(at, len(answer.List.Edges), len(seen)-before)
+		more, err := w.step(at, len(answer.List.Edges), seen.Len()-before)
 		if err != nil {
 			return err
 		}

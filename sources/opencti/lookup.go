@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 )
 
 // lookupBatch is how many ids one request asks for.
@@ -39,8 +40,8 @@ func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, obser
 	for _, id := range ids {
 		wanted[id] = true
 	}
-	once := make(idSet)
-	asked := slices.DeleteFunc(slices.Concat(ids, known.ids), func(id string) bool { return !once.add(id) })
+	var once remote.IDs
+	asked := slices.DeleteFunc(slices.Concat(ids, known.ids), func(id string) bool { return !once.Add(id) })
 	page, names, err := c.find(ctx, wanted, And(f, Group(Eq("ids", asked...))), len(asked))
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/crash"
+	"harfangsync/reconcile/remote"
 )
 
 // slack is how far the platform's clock may be off ours, and how long a write may take to be listed.
@@ -21,21 +22,22 @@ const slack = time.Minute
 // that cannot be proven is an *IncompleteError. count is how many indicators were visited, each once.
 func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, observables bool, visit func([]reconcile.Indicator) error) (count int, err error) {
 	known := witnesses{filter: f.Digest(), since: start.UTC().Add(-slack)}
-	all, seen := c.start("indicators", c.pageSize), make(idSet)
+	all := c.start("indicators", c.pageSize)
+	var seen, again remote.IDs
 	var end time.Time // created_at of the last row: what is later was not counted
-	err = c.pages(ctx, f, observables, all, seen, func(page []reconcile.Indicator) error {
+	err = c.pages(ctx, f, observables, all, &seen, func(page []reconcile.Indicator) error {
 		known.note(page)
 		end = page[len(page)-1].CreatedAt
 		return visit(page)
 	})
 	if err != nil {
-		return len(seen), err
+		return seen.Len(), err
 	}
 
-	changed, again := c.start("indicators that changed meanwhile", c.pageSize), make(idSet)
-	err = c.pages(ctx, And(f, changedSince(known.since)), observables, changed, again, func(page []reconcile.Indicator) error {
+	changed := c.start("indicators that changed meanwhile", c.pageSize)
+	err = c.pages(ctx, And(f, changedSince(known.since)), observables, changed, &again, func(page []reconcile.Indicator) error {
 		for i := range page {
-			if seen.add(page[i].ID) && !page[i].CreatedAt.After(end) {
+			if seen.Add(page[i].ID) && !page[i].CreatedAt.After(end) {
 				all.got++
 			}
 		}
@@ -51,7 +53,7 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 	if err == nil {
 		c.remember(known)
 	}
-	return len(seen), err
+	return seen.Len(), err
 }
 
 func changedSince(t time.Time) *FilterGroup {
@@ -60,7 +62,7 @@ func changedSince(t time.Time) *FilterGroup {
 
 // pages walks one query and visits every page that holds something. While the observables of a page
 // are fetched, the next page is on its way.
-func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, w *walk, seen idSet, visit func([]reconcile.Indicator) error) error {
+func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, w *walk, seen *remote.IDs, visit func([]reconcile.Indicator) error) error {
 	next, err := c.page(ctx, f, w)
 	if err != nil {
 		return err
@@ -68,7 +70,7 @@ func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, w 
 	for {
 		page := next
 		for i := range page.indicators {
-			if id := page.indicators[i].ID; !seen.add(id) {
+			if id := page.indicators[i].ID; !seen.Add(id) {
 				return w.incomplete("indicator " + oneLine(id) + " came twice")
 			}
 		}
@@ -142,9 +144,6 @@ func (c *Client) page(ctx context.Context, f *FilterGroup, w *walk) (onePage, er
 	}
 	return p, nil
 }
-
-// idSet remembers ids in few bytes.
-type idSet map[uint64]struct{}
 
 // attach adds the observables of a page's indicators: one request with all their ids, more only if its
 // answer has further pages.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"harfangsync/reconcile/pull"
+	"harfangsync/reconcile/remote"
 )
 
 // relationPage is how many relations one request asks for.
@@ -89,7 +90,7 @@ type wireIndicates struct {
 // one that the account may not see only the internal id comes. All come, or an error does.
 func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []pull.Stored, err error) {
 	l := c.relations("Indicates", "indicates", "incidents that an indicator indicates", "fromId", []string{indicator})
-	have := make(idSet)
+	var have remote.IDs
 	err = list(ctx, c, l, func(w *wireIndicates) (string, error) {
 		if w.FromID != indicator {
 			return "", notFrom("relationship", w.ID, w.FromID)
@@ -97,7 +98,7 @@ func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []pull.
 		if w.ToID == "" {
 			return "", fmt.Errorf("relationship %s without an end", oneLine(w.ID))
 		}
-		if w.ToType != "Incident" || w.Type != "indicates" || !have.add(w.ToID) {
+		if w.ToType != "Incident" || w.Type != "indicates" || !have.Add(w.ToID) {
 			return w.ID, nil
 		}
 		o := pull.Stored{IDs: []string{w.ToID}}

@@ -3,22 +3,12 @@ package opencti
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"strings"
 	"time"
 
 	"harfangsync/reconcile"
 )
-
-var seed = maphash.MakeSeed()
-
-func (s idSet) add(id string) bool {
-	h := maphash.String(seed, id)
-	_, twice := s[h]
-	s[h] = struct{}{}
-	return !twice
-}
 
 // moment is a DateTime; null and the dates that mean "unknown", the start of 1970 and the year 5138,
 // are zero, as they are missing for the platform's filters (contract opencti-api 3.3).
