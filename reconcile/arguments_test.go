@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -9,7 +10,7 @@ import (
 
 // twoSides wants three rules, one with owners that tie, and holds one of each kind besides.
 func twoSides(t *testing.T) (*Wanted, *Rows) {
-	w, rows := NewWanted(0), NewRows(Identity{Instance: "us"}, func(_, v string) string { return v }, 0)
+	w, rows := NewWanted(), NewRows(Identity{Instance: "us"}, func(_, v string) string { return v })
 	for n := range 20 { // of so many, ids and their digests do not sort alike
 		i := Indicator{ID: fmt.Sprint(n), PatternType: "stix", CreatedAt: time.Unix(1, 0)}
 		w.Add(&i, Given{Values: []Value{{Type: "domain_name", Value: "tied.example"}}})
@@ -71,5 +72,21 @@ func TestAFailureOfTheSpoolIsAnErrorOfThePlan(t *testing.T) {
 	rows.Close()
 	if plan, err := Restore(rows, nil, Policy{}, true); err == nil {
 		t.Errorf("restore: a plan of %d changes", len(plan.Changes))
+	}
+}
+
+// TestAWildCountIsNoPanic: a platform may count what it likes.
+func TestAWildCountIsNoPanic(t *testing.T) {
+	for _, n := range []int{-1, 0, 1, math.MaxInt} {
+		w, rows := NewWanted(), NewRows(Identity{}, func(_, v string) string { return v })
+		for range 2 {
+			w.Expect(n)
+			rows.Expect(n)
+			w.Pass(&Indicator{ID: "a"}, OutOfFilter, "")
+			rows.Add(&Row{Kind: IOC})
+		}
+		if w.Read() != 2 || rows.Len() != 2 {
+			t.Errorf("expecting %d: %d indicators and %d rows, want 2 and 2", n, w.Read(), rows.Len())
+		}
 	}
 }

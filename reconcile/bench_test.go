@@ -24,9 +24,11 @@ func sides(b *testing.B, n, inLists int) (*reconcile.Wanted, *reconcile.Rows) {
 	b.Helper()
 	const chunk = 20_000
 	p := policy()
-	w, rows := reconcile.NewWanted(n), reconcile.NewRows(p.Own, func(_, v string) string { return v }, inLists)
+	w, rows := reconcile.NewWanted(), reconcile.NewRows(p.Own, func(_, v string) string { return v })
+	w.Expect(n)
+	rows.Expect(inLists)
 	for from := 0; from < n; from += chunk {
-		part := reconcile.NewWanted(chunk)
+		part := reconcile.NewWanted()
 		for k := from; k < min(n, from+chunk); k++ {
 			i, v := million(k)
 			w.Add(&i, reconcile.Given{Values: []reconcile.Value{v}})

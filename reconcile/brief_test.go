@@ -92,7 +92,7 @@ func wantedOf(t tb, inds ...reconcile.Indicator) *reconcile.Wanted {
 
 func wantedBy(t tb, m reconcile.Mapping, inds ...reconcile.Indicator) *reconcile.Wanted {
 	t.Helper()
-	w := reconcile.NewWanted(len(inds))
+	w := reconcile.NewWanted()
 	w.Map(m)
 	for i := range inds {
 		if inds[i].Revoked {
@@ -110,7 +110,7 @@ func wantedBy(t tb, m reconcile.Mapping, inds ...reconcile.Indicator) *reconcile
 
 func rowsOf(t tb, p reconcile.Policy, w *reconcile.Wanted, rows ...reconcile.Row) *reconcile.Rows {
 	t.Helper()
-	r := reconcile.NewRows(p.Own, canon, len(rows))
+	r := reconcile.NewRows(p.Own, canon)
 	for i := range rows {
 		r.Add(&rows[i])
 	}

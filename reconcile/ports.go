@@ -12,8 +12,9 @@ import (
 type Source interface {
 	// Read visits every indicator that the run's filter lets through, observables included, page by page
 	// and in no order. start is when the run began; what changed since is visited again, and the later
-	// version counts. What was visited before an error is to be dropped.
-	Read(ctx context.Context, start time.Time, visit func([]Indicator) error) (count int, err error)
+	// version counts. What was visited before an error is to be dropped. total is how many are likely to
+	// come in all.
+	Read(ctx context.Context, start time.Time, visit func(page []Indicator, total int) error) (count int, err error)
 	// ByIDs asks for indicators by id of any kind, alone or together with the run's filter. Those that
 	// are absent or not visible are not among the answers.
 	ByIDs(ctx context.Context, ids []string, filtered bool) ([]Found, error)
@@ -35,8 +36,9 @@ type Sink interface {
 	// CreateList makes a list, or finds the one that is there.
 	CreateList(ctx context.Context, k Kind, name string) (*List, error)
 	// Rows visits every row of a list once, page by page and in no order, and proves that these are all:
-	// otherwise Fault.Incomplete holds, and what was visited is to be dropped.
-	Rows(ctx context.Context, k Kind, list string, visit func([]Row) error) (count int, err error)
+	// otherwise Fault.Incomplete holds, and what was visited is to be dropped. total is how many are
+	// likely to come in all.
+	Rows(ctx context.Context, k Kind, list string, visit func(page []Row, total int) error) (count int, err error)
 	// Lookup finds the rows of a list, or of every list when list is empty, that are the rule of q.
 	// Fault.FilterIgnored means that only Rows can tell.
 	Lookup(ctx context.Context, k Kind, list string, q Query) ([]Located, error)

@@ -66,11 +66,13 @@ type entry struct {
 	kept      marker.Fields
 }
 
-// NewRows makes an empty set. canon folds the spellings of an IOC value; expect is how many rows
-// are likely to come.
-func NewRows(own Identity, canon func(typ, value string) string, expect int) *Rows {
-	return &Rows{own: own, canon: canon, store: spool.New(), entries: make([]entry, 0, expect)}
+// NewRows makes an empty set. canon folds the spellings of an IOC value.
+func NewRows(own Identity, canon func(typ, value string) string) *Rows {
+	return &Rows{own: own, canon: canon, store: spool.New()}
 }
+
+// Expect makes room for n rows in all.
+func (r *Rows) Expect(n int) { r.entries = room(r.entries, n) }
 
 // Close gives back the spool. Plans made from r stay valid.
 func (r *Rows) Close() error { return r.store.Close() }

@@ -105,12 +105,22 @@ type numberedSkip struct {
 // skipCodes numbers the reasons for which a whole indicator is not selected.
 var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowThreshold, LabelFiltered, MarkingDenied, OutOfFilter}
 
-// NewWanted makes an empty set. expect is how many indicators are likely to come; 0 is fine.
-func NewWanted(expect int) *Wanted {
-	return &Wanted{
-		store: spool.New(), wants: make([]want, 0, expect), seen: make([]seen, 0, expect),
-		derived: map[int64]bool{}, ours: map[int64]bool{}, sources: map[int64]uint64{},
+// NewWanted makes an empty set.
+func NewWanted() *Wanted {
+	return &Wanted{store: spool.New(), derived: map[int64]bool{}, ours: map[int64]bool{}, sources: map[int64]uint64{}}
+}
+
+// Expect makes room for n indicators in all: a set that grows bit by bit is in memory twice while it moves.
+func (w *Wanted) Expect(n int) { w.wants, w.seen = room(w.wants, n), room(w.seen, n) }
+
+// room is s with room for n elements in all and some more, of which memory holds what is used. What a
+// platform counts may be wrong, so there is an end to it.
+func room[T any](s []T, n int) []T {
+	const most = 4 << 20
+	if n = min(n, most); n <= cap(s) {
+		return s
 	}
+	return append(make([]T, 0, n+n/16), s...)
 }
 
 // Close gives back the spool. Plans made from w stay valid.

@@ -67,14 +67,14 @@ const chunk = 50_000
 func eachRow(n int, visit func(reconcile.Indicator, reconcile.Row) error) error {
 	for from := 0; from < n; from += chunk {
 		to := min(n, from+chunk)
-		w := reconcile.NewWanted(chunk)
+		w := reconcile.NewWanted()
 		byID := map[string]reconcile.Indicator{}
 		for i := from; i < to; i++ {
 			ind := indicator(i)
 			byID[ind.ID] = ind
 			w.Add(&ind, reconcile.Given{Values: []reconcile.Value{value(i)}})
 		}
-		empty := newRows(0)
+		empty := newRows()
 		if err := errors.Join(w.Seal(), empty.Seal(w)); err != nil {
 			return err
 		}
@@ -97,13 +97,13 @@ func eachRow(n int, visit func(reconcile.Indicator, reconcile.Row) error) error 
 	return nil
 }
 
-func newRows(expect int) *reconcile.Rows {
-	return reconcile.NewRows(reconcile.Identity{Instance: instance}, func(_, v string) string { return v }, expect)
+func newRows() *reconcile.Rows {
+	return reconcile.NewRows(reconcile.Identity{Instance: instance}, func(_, v string) string { return v })
 }
 
 // sets are both sides in memory, in sync.
 func sets(n int) (*reconcile.Wanted, *reconcile.Rows, error) {
-	w, rows := reconcile.NewWanted(n), newRows(n)
+	w, rows := reconcile.NewWanted(), newRows()
 	err := eachRow(n, func(ind reconcile.Indicator, row reconcile.Row) error {
 		w.Add(&ind, reconcile.Given{Values: []reconcile.Value{{Type: row.Type, Value: row.Value}}})
 		rows.Add(&row)

@@ -23,7 +23,7 @@ func discard(ctx context.Context) error {
 	to := hl.New(hl.Options{URL: os.Getenv(harfanglab), Token: secret.Text(os.Getenv("HARFANGLAB_TOKEN")), HTTP: rest.Client})
 	var both errgroup.Group
 	both.Go(func() error {
-		_, err := from.Read(ctx, nil, time.Now(), true, func([]reconcile.Indicator) error { return nil })
+		_, err := from.Read(ctx, nil, time.Now(), true, func([]reconcile.Indicator, int) error { return nil })
 		return err
 	})
 	both.Go(func() error {
@@ -34,7 +34,7 @@ func discard(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = to.Rows(ctx, reconcile.IOC, list.ID, func([]reconcile.Row) error { return nil })
+		_, err = to.Rows(ctx, reconcile.IOC, list.ID, func([]reconcile.Row, int) error { return nil })
 		return err
 	})
 	return both.Wait()

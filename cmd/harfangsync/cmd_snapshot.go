@@ -55,10 +55,10 @@ func (t *target) writeSnapshot(ctx context.Context, p *program, out string) (sna
 	defer w.Close()
 	for attempt := 1; ; attempt++ {
 		h := t.snapshotHeader()
-		h.Count, err = t.job.Source.Read(ctx, h.Time, func(page []reconcile.Indicator) error {
+		h.Count, err = t.job.Source.Read(ctx, h.Time, func(page []reconcile.Indicator, _ int) error {
 			h.Records += len(page)
 			if t.job.Progress != nil {
-				t.job.Progress.Reading("indicators", h.Records, 0)
+				t.job.Progress.Reading("indicators", h.Records)
 			}
 			return w.Add(page)
 		})

@@ -42,7 +42,7 @@ func (p *program) explainCoverage(ctx context.Context, e *explaining) error {
 	return p.on(ctx, &shaping{alone: true}, true, func(ctx context.Context, t *target) error {
 		last := map[string]indicatorStatus{}     // one that changed during the read comes again
 		read := map[string]reconcile.Indicator{} // by id, without what is long
-		_, err := t.job.Source.Read(ctx, t.now(), func(page []reconcile.Indicator) error {
+		_, err := t.job.Source.Read(ctx, t.now(), func(page []reconcile.Indicator, _ int) error {
 			for i := range page {
 				read[page[i].ID] = reconcile.Indicator{PatternType: strings.ToLower(page[i].PatternType), Author: page[i].Author}
 				last[page[i].ID] = t.statusOf(&page[i], true)

@@ -89,7 +89,7 @@ func (t *target) statusOfValue(ctx context.Context, s *status) error {
 	var ids []string
 	byID := map[string]*reconcile.Indicator{}
 	every := opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: t.cfg.Sync.Observables()}
-	_, err := every.Read(ctx, t.now(), func(page []reconcile.Indicator) error {
+	_, err := every.Read(ctx, t.now(), func(page []reconcile.Indicator, _ int) error {
 		for i := range page {
 			if t.gives(&page[i], value, candidates) {
 				if byID[page[i].ID] == nil {

@@ -29,7 +29,7 @@ func (p *program) progress() run.Progress {
 	return &bars{p: p, read: map[string]int{}}
 }
 
-func (b *bars) Reading(what string, done, _ int) {
+func (b *bars) Reading(what string, done int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.reading == nil {

@@ -21,7 +21,7 @@ type snapshotSource struct {
 
 // Read visits every indicator of the file that OpenCTI would let through now, and later versions of these
 // whether or not it would: the run judges them, and they count.
-func (s *snapshotSource) Read(ctx context.Context, _ time.Time, visit func([]reconcile.Indicator) error) (int, error) {
+func (s *snapshotSource) Read(ctx context.Context, _ time.Time, visit func(page []reconcile.Indicator, total int) error) (int, error) {
 	n, seen := 0, map[uint64]bool{}
 	versions := s.file.Header.Records > s.file.Header.Count
 	err := s.file.Visit(ctx, func(page []reconcile.Indicator) error {
@@ -36,7 +36,7 @@ func (s *snapshotSource) Read(ctx context.Context, _ time.Time, visit func([]rec
 			return false
 		})
 		n += len(page)
-		return visit(page)
+		return visit(page, s.file.Header.Count)
 	})
 	return n, err
 }

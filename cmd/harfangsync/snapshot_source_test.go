@@ -69,7 +69,7 @@ func TestASnapshotStandsInForOpenCTI(t *testing.T) {
 		MinScore: new(50), ExcludeLabels: []string{"test"}, MaxTLP: "TLP:AMBER"}}
 
 	var read []string
-	n, err := source.Read(t.Context(), now, func(page []reconcile.Indicator) error {
+	n, err := source.Read(t.Context(), now, func(page []reconcile.Indicator, _ int) error {
 		for i := range page {
 			read = append(read, page[i].ID+" "+page[i].Name)
 		}

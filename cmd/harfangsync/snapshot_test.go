@@ -26,9 +26,9 @@ type reads struct {
 	n     int
 }
 
-func (r *reads) Read(_ context.Context, _ time.Time, visit func([]reconcile.Indicator) error) (int, error) {
+func (r *reads) Read(_ context.Context, _ time.Time, visit func(page []reconcile.Indicator, total int) error) (int, error) {
 	defer func() { r.n++ }()
-	return len(r.pages[r.n]), errors.Join(visit(r.pages[r.n]), r.ends[r.n])
+	return len(r.pages[r.n]), errors.Join(visit(r.pages[r.n], 0), r.ends[r.n])
 }
 
 // TestOnlyAWholeReadBecomesASnapshot holds gate G1 for the file: one more read, then none.

@@ -35,7 +35,7 @@ func ind(id, typ, pattern string) reconcile.Indicator {
 
 func compute(t testing.TB, p reconcile.Policy, rows []reconcile.Row, inds ...reconcile.Indicator) *reconcile.Plan {
 	t.Helper()
-	w, r := reconcile.NewWanted(0), reconcile.NewRows(p.Own, func(_, v string) string { return v }, 0)
+	w, r := reconcile.NewWanted(), reconcile.NewRows(p.Own, func(_, v string) string { return v })
 	for i := range inds {
 		var values []reconcile.Value
 		var skips []reconcile.Skip

@@ -72,7 +72,7 @@ func TestPlansFitTheSchema(t *testing.T) {
 func mapped(t testing.TB) *planfile.Document {
 	t.Helper()
 	inds := []reconcile.Indicator{ind("a", "stix", "domain_name a.example"), ind("s", "sigma", sigmaRule), ind("y", "yara", yaraRule)}
-	w, empty, rows := reconcile.NewWanted(0), reconcile.NewRows(pol().Own, same, 0), reconcile.NewRows(pol().Own, same, 0)
+	w, empty, rows := reconcile.NewWanted(), reconcile.NewRows(pol().Own, same), reconcile.NewRows(pol().Own, same)
 	w.Map(reconcile.Mapping{{Mapped: reconcile.Mapped{Level: "high", Confidence: "strong", State: "block"}}})
 	for i := range inds {
 		values := []reconcile.Value{{Type: "domain_name", Value: "a.example"}}

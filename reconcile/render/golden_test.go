@@ -37,7 +37,7 @@ func ind(id, typ, pattern string) reconcile.Indicator {
 // made is a plan from OpenCTI's side and the rows of the lists.
 func made(t testing.TB, p reconcile.Policy, evidence map[string]reconcile.Finding, rows []reconcile.Row, inds ...reconcile.Indicator) *reconcile.Plan {
 	t.Helper()
-	w, r := reconcile.NewWanted(0), reconcile.NewRows(p.Own, func(_, v string) string { return v }, 0)
+	w, r := reconcile.NewWanted(), reconcile.NewRows(p.Own, func(_, v string) string { return v })
 	for i := range inds {
 		var values []reconcile.Value
 		var skips []reconcile.Skip

@@ -154,7 +154,7 @@ func (a *applying) lists() {
 // mustBeEmpty turns the changes of a kind into conflicts when the list that was to be created holds
 // rules: somebody else was quicker, and what they made was not planned with (gate G6).
 func (a *applying) mustBeEmpty(k reconcile.Kind, l *reconcile.List) error {
-	n, err := a.job.Sink.Rows(a.requests, k, l.ID, func([]reconcile.Row) error { return nil })
+	n, err := a.job.Sink.Rows(a.requests, k, l.ID, func([]reconcile.Row, int) error { return nil })
 	if err != nil {
 		return err
 	}

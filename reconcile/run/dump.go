@@ -68,7 +68,7 @@ func (j *Job) dumpList(ctx context.Context, k reconcile.Kind, list string, w *ro
 		if err := w.back(from); err != nil {
 			return err
 		}
-		_, err := j.Sink.Rows(ctx, k, list, w.add)
+		_, err := j.Sink.Rows(ctx, k, list, func(page []reconcile.Row, _ int) error { return w.add(page) })
 		return err
 	})
 }
@@ -217,7 +217,7 @@ func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, e
 		return nil, err
 	}
 	defer rows.Close()
-	empty := reconcile.NewWanted(0)
+	empty := reconcile.NewWanted()
 	defer empty.Close()
 	if err := empty.Seal(); err != nil {
 		return nil, err

@@ -127,7 +127,7 @@ type paged struct {
 	fail []error                     // of the next reads of a list, after their first page
 }
 
-func (p *paged) Rows(_ context.Context, k reconcile.Kind, _ string, visit func([]reconcile.Row) error) (n int, err error) {
+func (p *paged) Rows(_ context.Context, k reconcile.Kind, _ string, visit func(page []reconcile.Row, total int) error) (n int, err error) {
 	if k != reconcile.IOC {
 		return 0, nil
 	}
@@ -137,7 +137,7 @@ func (p *paged) Rows(_ context.Context, k reconcile.Kind, _ string, visit func([
 			return n, nil
 		}
 		n += len(page)
-		if err := visit(page); err != nil {
+		if err := visit(page, 0); err != nil {
 			return n, err
 		}
 		if err := pop(&p.fail); err != nil {

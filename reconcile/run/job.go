@@ -10,9 +10,9 @@ import (
 	"harfangsync/reconcile/state"
 )
 
-// Progress is told how far the long parts of a run are. total is 0 while unknown.
+// Progress is told how far the long parts of a run are.
 type Progress interface {
-	Reading(what string, done, total int)
+	Reading(what string, done int)
 	Writing(done, total int)
 	Done()
 }
@@ -34,7 +34,6 @@ type Job struct {
 	OwnFilter bool     // no stream's filter was adopted: our selection is all there is
 	Markings  []string // visible to the account
 	Parallel  int      // writes at once
-	Expect    int      // likely size of a side, 0 when unknown
 	// ReadAt is when a Source that was read before began to be read; zero is when the plan begins. Unasked
 	// says why such a Source cannot ask OpenCTI for single indicators, "" when it can.
 	ReadAt  time.Time
@@ -68,9 +67,9 @@ func (j *Job) twice(warning string, read func() error) error {
 	return err
 }
 
-func (j *Job) reading(what string, done, total int) {
+func (j *Job) reading(what string, done int) {
 	if j.Progress != nil {
-		j.Progress.Reading(what, done, total)
+		j.Progress.Reading(what, done)
 	}
 }
 

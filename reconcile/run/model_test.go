@@ -47,14 +47,14 @@ func pop(errs *[]error) error {
 	return err
 }
 
-func (s *source) Read(_ context.Context, _ time.Time, visit func([]reconcile.Indicator) error) (int, error) {
+func (s *source) Read(_ context.Context, _ time.Time, visit func(page []reconcile.Indicator, total int) error) (int, error) {
 	if s.onRead != nil {
 		s.onRead()
 	}
 	if err := pop(&s.fail); err != nil {
-		return 0, errors.Join(visit(s.read[:len(s.read)/2]), err)
+		return 0, errors.Join(visit(s.read[:len(s.read)/2], len(s.read)), err)
 	}
-	return len(s.read), visit(s.read)
+	return len(s.read), visit(s.read, len(s.read))
 }
 
 func (s *source) ByIDs(_ context.Context, ids []string, filtered bool) ([]reconcile.Found, error) {
@@ -115,7 +115,7 @@ func (s *sink) CreateList(_ context.Context, k reconcile.Kind, name string) (*re
 	return l, s.note("create list", k.String())
 }
 
-func (s *sink) Rows(_ context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (int, error) {
+func (s *sink) Rows(_ context.Context, k reconcile.Kind, list string, visit func(page []reconcile.Row, total int) error) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.note("read", k.String()); err != nil {
@@ -127,7 +127,7 @@ func (s *sink) Rows(_ context.Context, k reconcile.Kind, list string, visit func
 			page = append(page, r)
 		}
 	}
-	return len(page), visit(page)
+	return len(page), visit(page, len(page))
 }
 
 func (s *sink) Lookup(_ context.Context, k reconcile.Kind, list string, q reconcile.Query) ([]reconcile.Located, error) {

@@ -173,15 +173,16 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time) (w *reconc
 		if w != nil {
 			_ = w.Close()
 		}
-		w = reconcile.NewWanted(j.Expect)
+		w = reconcile.NewWanted()
 		w.Map(j.Policy.Mapping)
 		n := 0
-		_, err := j.Source.Read(ctx, started, func(page []reconcile.Indicator) error {
+		_, err := j.Source.Read(ctx, started, func(page []reconcile.Indicator, total int) error {
+			w.Expect(total)
 			for i := range page {
 				j.Want(w, &page[i], now)
 			}
 			n += len(page)
-			j.reading("indicators", n, j.Expect)
+			j.reading("indicators", n)
 			return w.Err()
 		})
 		return proven(err)
@@ -225,7 +226,7 @@ func (j *Job) given(ind *reconcile.Indicator) reconcile.Given {
 
 // readSink reads the lists, each once more if its first read was incomplete.
 func (j *Job) readSink(ctx context.Context) (*reconcile.Rows, map[reconcile.Kind]*reconcile.List, error) {
-	rows := reconcile.NewRows(j.Policy.Own, j.Canon, j.Expect)
+	rows := reconcile.NewRows(j.Policy.Own, j.Canon)
 	lists := map[reconcile.Kind]*reconcile.List{}
 	for _, k := range j.Policy.Included() {
 		list, err := j.Sink.FindList(ctx, k, j.Policy.List)
@@ -250,11 +251,12 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *reconcile.Li
 	from := rows.Len()
 	return j.twice(fmt.Sprintf("the %s list was read incompletely, reading once more", k), func() error {
 		rows.Truncate(from)
-		_, err := j.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row) error {
+		_, err := j.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row, total int) error {
+			rows.Expect(from + total)
 			for i := range page {
 				rows.Add(&page[i])
 			}
-			j.reading(k.String()+" rules", rows.Len()-from, j.Expect)
+			j.reading(k.String()+" rules", rows.Len()-from)
 			return rows.Err()
 		})
 		return proven(err)

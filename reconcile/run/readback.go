@@ -177,7 +177,7 @@ func (a *applying) rowID(i int) string {
 func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[reconcile.Key]int, found map[int]*reconcile.Row) (int, error) {
 	n := 0
 	err := a.job.twice(fmt.Sprintf("the %s list was read incompletely, reading once more", k), func() (err error) {
-		n, err = a.job.Sink.Rows(a.requests, k, a.plan.Lists[k].ID, func(page []reconcile.Row) error {
+		n, err = a.job.Sink.Rows(a.requests, k, a.plan.Lists[k].ID, func(page []reconcile.Row, _ int) error {
 			for i := range page {
 				if at, ok := a.match(&page[i], byID, byKey); ok {
 					row := page[i]

@@ -89,7 +89,7 @@ func TestEveryPathEndsInASlashAndNoRedirectIsFollowed(t *testing.T) {
 	for _, k := range reconcile.Kinds {
 		_, err1 := c.FindList(ctx, k, "l")
 		_, err2 := c.CreateList(ctx, k, "l")
-		_, err3 := c.Rows(ctx, k, "l", func([]reconcile.Row) error { return nil })
+		_, err3 := c.Rows(ctx, k, "l", func([]reconcile.Row, int) error { return nil })
 		_, err4 := c.Create(ctx, "l", reconcile.Row{Kind: k, Type: "url", Value: "v", Name: "n", Content: "c"})
 		on := true
 		err5 := c.Update(ctx, k, "a/../b", reconcile.Patch{Enabled: &on})
@@ -178,7 +178,7 @@ func TestBrokenAnswersAreErrors(t *testing.T) {
 			m := serve(t, func(w http.ResponseWriter, _ request) { tt.answer(w) })
 			m.Config.ErrorLog = nil
 			visited := false
-			n, err := client(t, m.URL).Rows(t.Context(), reconcile.IOC, "l", func([]reconcile.Row) error { visited = true; return nil })
+			n, err := client(t, m.URL).Rows(t.Context(), reconcile.IOC, "l", func([]reconcile.Row, int) error { visited = true; return nil })
 			if err == nil || visited {
 				t.Fatalf("%d rows, visited %t, error %v; want an error and no visit", n, visited, err)
 			}
@@ -304,7 +304,7 @@ func TestRowsAreProvenComplete(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := serve(t, pages(tt.rows, tt.size, tt.change))
 			got := 0
-			n, err := client(t, m.URL, func(o *harfanglab.Options) { o.PageSize = 5 }).Rows(t.Context(), reconcile.IOC, "l", func(p []reconcile.Row) error { got += len(p); return nil })
+			n, err := client(t, m.URL, func(o *harfanglab.Options) { o.PageSize = 5 }).Rows(t.Context(), reconcile.IOC, "l", func(p []reconcile.Row, _ int) error { got += len(p); return nil })
 			if tt.why == "" {
 				if err != nil || n != tt.want || got != tt.want {
 					t.Errorf("%d rows, %d visited, error %v; want %d", n, got, err, tt.want)
@@ -324,7 +324,7 @@ func TestRowsKeepWhatIsCompared(t *testing.T) {
 		`{"id": "b", "source_id": "l", "name": null, "rule_id": null, "content": null, "global_state": "block", "rule_level_override": "high", "rule_confidence_override": "strong"}`,
 	}, 10, nil))
 	var got []reconcile.Row
-	if _, err := client(t, m.URL).Rows(t.Context(), reconcile.Sigma, "l", func(p []reconcile.Row) error { got = append(got, p...); return nil }); err != nil {
+	if _, err := client(t, m.URL).Rows(t.Context(), reconcile.Sigma, "l", func(p []reconcile.Row, _ int) error { got = append(got, p...); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	want := []reconcile.Row{
@@ -349,7 +349,7 @@ func TestAnAnswerOverALimitIsFinal(t *testing.T) {
 		c := client(t, m.URL, func(o *harfanglab.Options) { o.MaxAnswer = 8 << 20 })
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := c.Rows(t.Context(), reconcile.IOC, "l", func([]reconcile.Row) error { return nil })
+		_, err := c.Rows(t.Context(), reconcile.IOC, "l", func(_ []reconcile.Row, _ int) error { return nil })
 		runtime.ReadMemStats(&after)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)

@@ -42,7 +42,7 @@ func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*
 	var found *reconcile.List
 	var stop error
 	path := sourcePath(k)
-	n, err := each(ctx, c, path, url.Values{"name__exact": {name}}, nil, func(sources []wireSource) error {
+	n, err := each(ctx, c, path, url.Values{"name__exact": {name}}, nil, func(sources []wireSource, _ int) error {
 		for _, s := range sources {
 			if s.ID == "" {
 				return errors.New("a list without an id")

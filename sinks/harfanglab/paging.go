@@ -23,7 +23,7 @@ func (n counted) why() string {
 // each visits every page of a collection. Offsets advance by the rows received, because a manager may
 // serve fewer than were asked for; the end is a page without a successor or without rows. With id, each page
 // is asked for from the last row of the one before, which must still stand there and is visited once.
-func each[T any](ctx context.Context, c *Client, path string, query url.Values, id func(*T) text, visit func([]T) error) (counted, error) {
+func each[T any](ctx context.Context, c *Client, path string, query url.Values, id func(*T) text, visit func(page []T, total int) error) (counted, error) {
 	n := counted{first: -1}
 	for seam := text(""); ; {
 		overlap := 0
@@ -45,7 +45,7 @@ func each[T any](ctx context.Context, c *Client, path string, query url.Values, 
 		}
 		n.rows += len(rows)
 		if len(rows) > 0 {
-			if err := visit(rows); errors.Is(err, errWide) {
+			if err := visit(rows, *p.Count); errors.Is(err, errWide) {
 				return n, ErrFilterIgnored
 			} else if err != nil {
 				return n, &IncompleteError{Path: path, Why: err.Error()}
@@ -79,7 +79,7 @@ type pass struct {
 // of the one before. A manager that does not sort so, which its newest row tells, is read twice and must
 // hold the same rows both times. Rows of other lists, which come from a manager that ignores the filter, are
 // counted and passed over. count is the number of rows of this list.
-func (c *Client) Rows(ctx context.Context, k reconcile.Kind, list string, visit func([]reconcile.Row) error) (count int, err error) {
+func (c *Client) Rows(ctx context.Context, k reconcile.Kind, list string, visit func(page []reconcile.Row, total int) error) (count int, err error) {
 	path, query := rulePath(k), url.Values{"source_id": {list}, "ordering": {byAge}}
 	p, err := c.pass(ctx, k, query, visit)
 	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusBadRequest && p.rows == 0 {
@@ -107,11 +107,11 @@ func (c *Client) Rows(ctx context.Context, k reconcile.Kind, list string, visit 
 }
 
 // pass reads a list once; visit is nil where the ids alone matter.
-func (c *Client) pass(ctx context.Context, k reconcile.Kind, query url.Values, visit func([]reconcile.Row) error) (pass, error) {
+func (c *Client) pass(ctx context.Context, k reconcile.Kind, query url.Values, visit func(page []reconcile.Row, total int) error) (pass, error) {
 	p := pass{sorted: true}
 	var seen remote.IDs
 	var stop error
-	n, err := each(ctx, c, rulePath(k), query, func(w *wireRule) text { return w.ID }, func(rules []wireRule) error {
+	n, err := each(ctx, c, rulePath(k), query, func(w *wireRule) text { return w.ID }, func(rules []wireRule, total int) error {
 		rows := make([]reconcile.Row, 0, len(rules))
 		for i := range rules {
 			w := &rules[i]
@@ -132,7 +132,7 @@ func (c *Client) pass(ctx context.Context, k reconcile.Kind, query url.Values, v
 			rows = append(rows, row)
 		}
 		if p.count += len(rows); visit != nil {
-			stop = visit(rows)
+			stop = visit(rows, total)
 		}
 		return stop
 	})

@@ -72,7 +72,7 @@ func TestNoRowGoesBehindTheCursor(t *testing.T) {
 			s.SetKnobs(func(to *hlsim.Knobs) { *to = k })
 
 			var got []string
-			n, err := c.Rows(t.Context(), reconcile.IOC, list, func(rows []reconcile.Row) error {
+			n, err := c.Rows(t.Context(), reconcile.IOC, list, func(rows []reconcile.Row, _ int) error {
 				for _, r := range rows {
 					got = append(got, r.Value)
 				}

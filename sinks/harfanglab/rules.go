@@ -63,7 +63,7 @@ func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values
 	pages := 0
 	var unread error
 	list := filter.Get("source_id")
-	_, err = each(ctx, c, rulePath(k), filter, nil, func(rules []wireRule) error {
+	_, err = each(ctx, c, rulePath(k), filter, nil, func(rules []wireRule, _ int) error {
 		for i := range rules {
 			w := &rules[i]
 			if list != "" && w.foreign(list) || !meant(w) {

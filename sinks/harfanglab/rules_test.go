@@ -242,7 +242,7 @@ func FuzzAnswers(f *testing.F) {
 		m := serve(t, func(w http.ResponseWriter, _ request) { fmt.Fprint(w, body) })
 		c := client(t, m.URL, func(o *harfanglab.Options) { o.Retry.Attempts = 1 })
 		seen := 0
-		n, err := c.Rows(t.Context(), reconcile.IOC, "l", func(p []reconcile.Row) error { seen += len(p); return nil })
+		n, err := c.Rows(t.Context(), reconcile.IOC, "l", func(p []reconcile.Row, _ int) error { seen += len(p); return nil })
 		if err == nil && n != seen {
 			t.Errorf("%d rows counted, %d visited", n, seen)
 		}

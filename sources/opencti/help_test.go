@@ -97,7 +97,7 @@ func put(s *octisim.Sim, i int) string {
 // read reads with f and gives the ids in the order of their visits, in one line.
 func read(p *probe, f *opencti.FilterGroup, observables bool) (string, int, error) {
 	var ids []string
-	r, err := p.Read(context.Background(), f, began, observables, func(page []reconcile.Indicator) error {
+	r, err := p.Read(context.Background(), f, began, observables, func(page []reconcile.Indicator, _ int) error {
 		for _, i := range page {
 			ids = append(ids, i.ID)
 		}

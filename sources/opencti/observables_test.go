@@ -20,7 +20,7 @@ import (
 // attached reads everything and gives each indicator's observables in a line: id: type value name.
 func attached(p *probe) ([]string, error) {
 	var out []string
-	_, err := p.Read(context.Background(), nil, began, true, func(page []reconcile.Indicator) error {
+	_, err := p.Read(context.Background(), nil, began, true, func(page []reconcile.Indicator, _ int) error {
 		for _, i := range page {
 			var all []string
 			for _, o := range i.Observables {

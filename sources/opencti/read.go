@@ -20,7 +20,7 @@ const slack = time.Minute
 // version of an indicator count. An indicator that began to pass f behind the cursor comes only then,
 // and counts with the others, which must be at least as many as the last page's globalCount. A read
 // that cannot be proven is an *IncompleteError. count is how many indicators were visited, each once.
-func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, observables bool, visit func([]reconcile.Indicator) error) (count int, err error) {
+func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, observables bool, visit func(page []reconcile.Indicator, total int) error) (count int, err error) {
 	known := witnesses{filter: f.Digest(), since: start.UTC().Add(-slack)}
 	all := c.start("indicators", c.pageSize)
 	var seen, again remote.IDs
@@ -28,7 +28,7 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 	err = c.pages(ctx, f, observables, all, &seen, func(page []reconcile.Indicator) error {
 		known.note(page)
 		end = page[len(page)-1].CreatedAt
-		return visit(page)
+		return visit(page, all.total)
 	})
 	if err != nil {
 		return seen.Len(), err
@@ -41,7 +41,7 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 				all.got++
 			}
 		}
-		return visit(page)
+		return visit(page, all.total)
 	})
 	if err == nil {
 		err = all.missing(all.total)

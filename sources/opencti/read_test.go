@@ -268,7 +268,7 @@ func TestAVisitorMayEndTheRead(t *testing.T) {
 	fill(s, 9)
 	stop := errors.New("enough")
 	pages := 0
-	_, err := p.Read(context.Background(), nil, began, false, func([]reconcile.Indicator) error {
+	_, err := p.Read(context.Background(), nil, began, false, func([]reconcile.Indicator, int) error {
 		if pages++; pages == 2 {
 			return stop
 		}

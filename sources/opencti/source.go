@@ -20,7 +20,7 @@ type Source struct {
 }
 
 // Read visits every indicator of the filter.
-func (s *Source) Read(ctx context.Context, start time.Time, visit func([]reconcile.Indicator) error) (int, error) {
+func (s *Source) Read(ctx context.Context, start time.Time, visit func(page []reconcile.Indicator, total int) error) (int, error) {
 	s.now = start
 	return s.Client.Read(ctx, s.at(start), start, s.Observables, visit)
 }

@@ -45,7 +45,7 @@ func readNode(t testing.TB, n map[string]any) (reconcile.Indicator, error) {
 	}
 	p := connect(t, &canned{answers: map[string]string{"": string(data)}}, opencti.Options{})
 	var got reconcile.Indicator
-	_, err = p.Read(context.Background(), nil, began, false, func(page []reconcile.Indicator) error {
+	_, err = p.Read(context.Background(), nil, began, false, func(page []reconcile.Indicator, _ int) error {
 		got = page[0]
 		return nil
 	})
