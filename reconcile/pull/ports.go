@@ -43,6 +43,11 @@ type Alerts interface {
 	// FindList and Lookup are those of reconcile.Sink.
 	FindList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error)
 	Lookup(ctx context.Context, k reconcile.Kind, list string, q reconcile.Query) ([]reconcile.Located, error)
+	// Values finds the rules of an IOC list that block one of some values, of whatever type and in whatever
+	// case; an error is about all of them.
+	Values(ctx context.Context, list string, values []reconcile.Value) ([]reconcile.Located, error)
+	// Networks finds the rules of an IOC list that block addresses by network.
+	Networks(ctx context.Context, list string) ([]reconcile.Located, error)
 	// Rule reads one rule by its row's id or, of a Sigma rule, the id of its YAML; nil is none.
 	Rule(ctx context.Context, k reconcile.Kind, id string) (*reconcile.Located, error)
 	// YARAByRule finds the files that hold a rule, in one list or, with an empty list, in all.

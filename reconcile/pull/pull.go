@@ -147,6 +147,7 @@ type pull struct {
 	report  *Report
 	lists   map[reconcile.Kind]*reconcile.List
 	rules   map[question]firing     // by hint
+	held    held                    // rules, by value
 	known   map[string]bool         // techniques: whether the platform has them
 	queue   []*entry                // to be imported
 	failed  map[string]state.Failed // alerts that OpenCTI did not take, in this run or before, by id

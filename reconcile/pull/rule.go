@@ -36,6 +36,9 @@ const mostBlind = 20
 // gone gets no sighting.
 func (p *pull) attribute(ctx context.Context, entries []*entry) error {
 	named := make([][]string, len(entries))
+	if err := p.prefetch(ctx, entries); err != nil {
+		return err
+	}
 	var mu sync.Mutex
 	err := p.each(ctx, len(entries), func(ctx context.Context, i int) (err error) {
 		named[i], err = p.fired(ctx, &mu, &entries[i].a)
@@ -137,7 +140,7 @@ func (p *pull) follow(ctx context.Context, mu *sync.Mutex, h alert.Hint) (firing
 	case list == nil || p.otherList(h):
 		return firing{}, nil
 	}
-	rows, err := p.rows(ctx, k, list, h)
+	rows, err := p.rows(ctx, mu, k, list, h)
 	if err != nil {
 		return firing{}, err
 	}
@@ -157,18 +160,19 @@ func (p *pull) follow(ctx context.Context, mu *sync.Mutex, h alert.Hint) (firing
 }
 
 // rows are the rules that a hint leads to.
-func (p *pull) rows(ctx context.Context, k reconcile.Kind, list *reconcile.List, h alert.Hint) ([]reconcile.Located, error) {
+func (p *pull) rows(ctx context.Context, mu *sync.Mutex, k reconcile.Kind, list *reconcile.List, h alert.Hint) ([]reconcile.Located, error) {
 	switch {
 	case k == reconcile.IOC && h.RuleID != "":
+		if rows := p.held.named(mu, h.RuleID); rows != nil {
+			return rows, nil
+		}
 		row, err := p.Alerts.Rule(ctx, k, h.RuleID)
 		if err != nil || row == nil {
 			return nil, err
 		}
 		return []reconcile.Located{*row}, nil
-	case k == reconcile.IOC && h.Type == "":
-		return nil, nil
 	case k == reconcile.IOC:
-		return p.Alerts.Lookup(ctx, k, list.ID, reconcile.Query{Type: h.Type, Value: h.Value})
+		return p.blocking(ctx, mu, list.ID, reconcile.Value{Type: h.Type, Value: h.Value})
 	case k == reconcile.Sigma && h.RuleID != "":
 		return p.Alerts.Lookup(ctx, k, "", reconcile.Query{RuleID: h.RuleID})
 	case k == reconcile.YARA && h.YARARule != "":
@@ -179,8 +183,8 @@ func (p *pull) rows(ctx context.Context, k reconcile.Kind, list *reconcile.List,
 	return nil, nil
 }
 
-// judge reads the owners of the rules that a hint led to. Namesakes that are not one and the same rule
-// prove nothing.
+// judge reads the owners of the rules that a hint led to: of all that block a value, since the alert may be of
+// any of them. Namesakes that are not one and the same rule prove nothing.
 func (p *pull) judge(rows []reconcile.Located, list *reconcile.List, h alert.Hint) firing {
 	var f firing
 	byName := h.RuleID == "" && h.Value == ""
@@ -199,7 +203,7 @@ func (p *pull) judge(rows []reconcile.Located, list *reconcile.List, h alert.Hin
 			f.found = true
 			continue
 		}
-		f = firing{found: true}
+		f.found = true
 		for _, o := range owners {
 			if o.ID != "" {
 				f.owners = append(f.owners, o.ID)
@@ -207,7 +211,9 @@ func (p *pull) judge(rows []reconcile.Located, list *reconcile.List, h alert.Hin
 				f.owners = append(f.owners, o.StandardID)
 			}
 		}
-		return f
+		if h.Value == "" {
+			return f
+		}
 	}
 	return f
 }

@@ -20,6 +20,13 @@ func iocRow(id, list, value, instance string, owners ...string) reconcile.Locate
 	return reconcile.Located{Row: reconcile.Row{Kind: reconcile.IOC, ID: id, Type: "domain_name", Value: value, Comment: m.Comment(), Enabled: true}, List: list}
 }
 
+// iocRowOf is a rule of ours of some type.
+func iocRowOf(typ, id, value string, owners ...string) reconcile.Located {
+	r := iocRow(id, "ioc", value, "me", owners...)
+	r.Type = typ
+	return r
+}
+
 // Whom an alert's rule belongs to.
 func TestWhoseRuleFired(t *testing.T) {
 	mine := iocRow("r1", "ioc", "evil.example", "me", "a", "b")
@@ -41,6 +48,17 @@ func TestWhoseRuleFired(t *testing.T) {
 		{"and ends the search", []reconcile.Located{theirs, mine}, func(a *alert.Alert) { a.RuleID, a.Message = "r2", "domain_name=evil.example" }, ""},
 		{"a row of another list ends it too", []reconcile.Located{elsewhere, mine}, func(a *alert.Alert) { a.RuleID, a.Message = "r3", "domain_name=evil.example" }, ""},
 		{"a row made in the console has no owners", []reconcile.Located{byHand}, func(a *alert.Alert) { a.Message = "domain_name=evil.example" }, ""},
+		{"every row that means what matched", []reconcile.Located{iocRowOf("domain_name", "r6", "evil.example", "a"), iocRowOf("url", "r7", "EVIL.example", "b")}, func(a *alert.Alert) { a.Message = "domain_name=Evil.Example" }, "a b"},
+		{"of an address either way, those of one way too", []reconcile.Located{
+			iocRowOf("ip_src", "r7", "198.51.100.7", "a"), iocRowOf("ip_dst", "r8", "198.51.100.7", "b"),
+		}, func(a *alert.Alert) { a.Message = "ip_both=198.51.100.7" }, "a b"},
+		{"an address of one way means either way, and not the other", []reconcile.Located{
+			iocRowOf("ip_src", "r7", "198.51.100.7", "a"), iocRowOf("ip_both", "r8", "198.51.100.7", "b"),
+		}, func(a *alert.Alert) { a.Message = "ip_dst=198.51.100.7" }, "b"},
+		{"an address in a network of ours", []reconcile.Located{
+			iocRowOf("ip_both", "r7", "198.51.100.0/24", "a"), iocRowOf("ip_src", "r8", "198.51.0.0/16", "b"), iocRowOf("ip_dst", "r9", "203.0.113.0/24", "b"),
+		}, func(a *alert.Alert) { a.Message = "ip_dst=198.51.100.7" }, "a"},
+		{"a value without a type", []reconcile.Located{iocRowOf("filename", "r7", "X y (1).exe", "a")}, func(a *alert.Alert) { a.Message = "=x y (1).exe" }, "a"},
 		{"an old connector's row names its indicator", []reconcile.Located{old}, func(a *alert.Alert) { a.Message = "domain_name=evil.example" }, "old"},
 		{"what matched in our list", []reconcile.Located{mine}, func(a *alert.Alert) {
 			a.Matches = []alert.Match{{SourceID: "another-list", Type: "domain_name", Value: "evil.example"}, {SourceID: "ioc", Type: "domain_name", Value: "evil.example"}}

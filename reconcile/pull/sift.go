@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"time"
 
 	"harfangsync/reconcile"
@@ -113,7 +114,10 @@ func (p *pull) wanted(a *alert.Alert) bool {
 	if !p.Since.IsZero() && p.Since.Before(start) {
 		start = p.Since
 	}
-	return slices.Contains(p.Statuses, string(a.Status)) && (p.Types == nil || slices.Contains(p.Types, a.Type)) && !a.Time.Before(start)
+	among := func(words []string, word string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, word) })
+	}
+	return among(p.Statuses, string(a.Status)) && (p.Types == nil || among(p.Types, a.Type)) && !a.Time.Before(start)
 }
 
 // there is what OpenCTI has of some ids, by each of its own.

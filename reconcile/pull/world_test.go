@@ -258,6 +258,29 @@ func (r *platforms) Lookup(_ context.Context, k reconcile.Kind, list string, q r
 	return out, cmp.Or(r.broken[q.Value], r.read("Lookup"))
 }
 
+func (r *platforms) Values(_ context.Context, list string, values []reconcile.Value) (out []reconcile.Located, err error) {
+	r.looked = append(r.looked, fmt.Sprint("values ", values))
+	for _, v := range values {
+		for _, l := range r.rows {
+			if l.Kind == reconcile.IOC && l.List == list && strings.EqualFold(l.Value, v.Value) {
+				out = append(out, l)
+			}
+		}
+		err = cmp.Or(err, r.broken[v.Value])
+	}
+	return out, cmp.Or(err, r.read("Lookup"))
+}
+
+func (r *platforms) Networks(_ context.Context, list string) (out []reconcile.Located, err error) {
+	r.looked = append(r.looked, "networks")
+	for _, l := range r.rows {
+		if l.List == list && strings.Contains(l.Value, "/") {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
 func (r *platforms) Rule(_ context.Context, k reconcile.Kind, id string) (*reconcile.Located, error) {
 	r.looked = append(r.looked, "rule "+id)
 	for _, l := range r.rows {

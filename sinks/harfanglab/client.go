@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-resty/resty/v2"
@@ -46,6 +47,7 @@ type Client struct {
 	pageSize int
 	secrets  remote.Secrets // of ours, which a proxy may echo
 	index    int            // rows that a listing of alerts or threats pages to
+	commas   atomic.Int32   // whether values cut at commas mean any of them
 }
 
 // mostRefusal bounds what is read of a refusal, of which only the beginning is shown.

@@ -59,7 +59,12 @@ func (c *Client) Lookup(ctx context.Context, k reconcile.Kind, list string, q re
 
 // narrow finds the rules that are meant, in the list of the filter if it names one. One of them that cannot
 // be read is an error, beside the others.
-func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values, meant func(*wireRule) bool) (found []reconcile.Located, err error) {
+func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values, meant func(*wireRule) bool) ([]reconcile.Located, error) {
+	return c.within(ctx, k, mostLookupPages, filter, meant)
+}
+
+// within is narrow with another number of pages.
+func (c *Client) within(ctx context.Context, k reconcile.Kind, most int, filter url.Values, meant func(*wireRule) bool) (found []reconcile.Located, err error) {
 	pages := 0
 	var unread error
 	list := filter.Get("source_id")
@@ -76,7 +81,7 @@ func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values
 			}
 			found = append(found, reconcile.Located{Row: row, List: string(w.SourceID)})
 		}
-		if pages++; pages == mostLookupPages && len(rules) >= c.pageSize {
+		if pages++; pages == most && len(rules) >= c.pageSize {
 			return errWide
 		}
 		return nil

@@ -75,10 +75,16 @@ func (h *hints) add(n alert.Hint) {
 	}
 }
 
-// ruleID hints at the rule's own id. Early YARA alerts repeat the name in its place.
+// ruleID hints at the rule's own id, and at those of the rules that a correlation is of. Early YARA alerts
+// repeat the name in its place.
 func (h *hints) ruleID(a *alert.Alert) {
 	if id := trim(a.RuleID); h.engine.rules && id != "" && !strings.ContainsAny(id, " \t\n") {
 		h.add(alert.Hint{From: alert.ByRuleID, Kind: h.engine.kind, RuleID: id})
+	}
+	for _, r := range a.Correlated {
+		if id := trim(r.ID); id != "" {
+			h.add(alert.Hint{From: alert.ByRuleID, Kind: reconcile.Sigma, RuleID: id})
+		}
 	}
 }
 
@@ -144,6 +150,11 @@ func spelled(v reconcile.Value) string {
 		if d := domain(v.Value); d != "" {
 			return d
 		}
+	case v.Type == "":
+		if _, a := address(v.Value); a != "" {
+			return a
+		}
+		return strings.TrimRight(v.Value, ".")
 	}
 	return v.Value
 }
@@ -190,15 +201,29 @@ var (
 // for the equals sign, or a colon alone (contract harfanglab-api 7.4); the latter is believed only of IOC
 // alerts.
 func messageValues(msg string, ioc bool) []reconcile.Value {
-	if out := pairs(typeEquals, msg); len(out) > 0 {
-		return out
+	equals, within := pairs(typeEquals, msg)
+	colon, deep := pairs(typeColon, msg)
+	inside := append(within, deep...)
+	switch {
+	case len(equals) > 0:
+		inside = within
+	case len(colon) == 0 && ioc:
+		equals = bare(msg)
 	}
-	if out := pairs(typeColon, msg); len(out) > 0 {
-		return out
+	const most = 8
+	out := slices.Concat(equals, inside)
+	if len(equals) == 0 {
+		out = slices.Concat(colon, inside)
 	}
-	_, rest, ok := strings.Cut(msg, ":")
+	return out[:min(len(out), most)]
+}
+
+// bare reads a value that has no type before it.
+func bare(msg string) []reconcile.Value {
+	_, rest, _ := strings.Cut(msg, ":")
 	rest = value(line(rest))
-	if !ok || !ioc || rest == "" || typeEquals.MatchString(msg) || typeColon.MatchString(msg) {
+	begins := func(form *regexp.Regexp) bool { at := form.FindStringIndex(rest); return at != nil && at[0] == 0 }
+	if rest == "" || begins(typeEquals) || begins(typeColon) {
 		return nil
 	}
 	if s := typed("hash", rest); len(s) > 0 {
@@ -207,12 +232,10 @@ func messageValues(msg string, ioc bool) []reconcile.Value {
 	return []reconcile.Value{{Value: rest}}
 }
 
-// pairs are at most eight of the types and values that a form finds.
-func pairs(form *regexp.Regexp, msg string) []reconcile.Value {
-	const most = 8
-	var apart, inside []reconcile.Value
-	found := form.FindAllStringSubmatchIndex(msg, -1)
-	for _, at := range slices.Backward(found) {
+// pairs are the types and values that a form finds: those that stand apart, the last one first, and those
+// inside another value.
+func pairs(form *regexp.Regexp, msg string) (apart, inside []reconcile.Value) {
+	for _, at := range slices.Backward(form.FindAllStringSubmatchIndex(msg, -1)) {
 		vs := typed(msg[at[2]:at[3]], line(msg[at[1]:]))
 		if at[0] == 0 || strings.ContainsAny(msg[at[0]-1:at[0]], " \t\r\n:([\"'") {
 			apart = append(apart, vs...)
@@ -220,8 +243,7 @@ func pairs(form *regexp.Regexp, msg string) []reconcile.Value {
 			inside = append(inside, vs...)
 		}
 	}
-	out := append(apart, inside...)
-	return out[:min(len(out), most)]
+	return apart, inside
 }
 
 // line is a text up to the end of its line.
@@ -241,7 +263,7 @@ func firedValues(a *alert.Alert) []reconcile.Value {
 	}
 	if e := engineOf(a.Type); e.lists {
 		if vs := messageValues(a.Message, e.kind == reconcile.IOC); len(vs) > 0 {
-			out = append(out, vs[0])
+			out = append(out, guessed(vs[0]))
 		}
 	}
 	if len(out) == 0 {
@@ -250,4 +272,19 @@ func firedValues(a *alert.Alert) []reconcile.Value {
 		}
 	}
 	return out
+}
+
+// guessed gives a value that has no type the one that it can only be: of an address, a URL or a path.
+func guessed(v reconcile.Value) reconcile.Value {
+	typ, _ := address(v.Value)
+	switch {
+	case v.Type != "":
+	case typ != "":
+		v.Type = "ip_both"
+	case strings.Contains(v.Value, "://"):
+		v.Type = "url"
+	case strings.ContainsAny(v.Value, `/\`):
+		v.Type = "filepath"
+	}
+	return v
 }

@@ -72,6 +72,14 @@ func TestCluesInTheirOrder(t *testing.T) {
 	}
 }
 
+// A correlation over a rule of ours is a sighting of its indicator.
+func TestACorrelationNamesTheRulesItIsOf(t *testing.T) {
+	a := &alert.Alert{Type: "correlation", RuleID: "own", RuleName: "Burst", Correlated: []alert.Rule{{ID: " r1 "}, {Name: "without an id"}, {ID: "r2"}}}
+	if diff := cmp.Diff([]string{"rule_id sigma rule=r1", "rule_id sigma rule=r2"}, fired(a)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestMessages(t *testing.T) {
 	const text = "File was found malicious by an IOC: "
 	hash := func(s string) []string { return []string{"hash " + s} }
@@ -94,6 +102,11 @@ func TestMessages(t *testing.T) {
 		{"a domain in capitals", "ioc", text + "domain_name=C2.Example.", []string{"domain_name C2.Example.", "domain_name c2.example"}},
 		{"a colon for the equals sign", "ioc", "malicious: filename: x y.exe", []string{"filename x y.exe"}},
 		{"a colon alone", "ioc", `File was found malicious by an IOC:C:\x y.exe`, []string{` C:\x y.exe`}},
+		{"a colon alone and a blank", "ioc", `File was found malicious by an IOC: C:\a b (1)\[x]: y=z.exe`, []string{` C:\a b (1)\[x]: y=z.exe`}},
+		{"a colon alone and a URL", "ioc", "URL was found malicious by an IOC: https://e.example:8443/?x=1&url=y", []string{" https://e.example:8443/?x=1&url=y", "url y"}},
+		{"a colon alone and an address in another form", "ioc", "IOC:2001:0DB8::0:1", []string{" 2001:0DB8::0:1", " 2001:db8::1"}},
+		{"a colon and a type inside with an equals sign", "ioc", "IOC: filepath: /tmp/a=url=b (2)", []string{"filepath /tmp/a=url=b (2)", "url b (2)"}},
+		{"brackets around", "ioc", text + "filename=[x] (1): y.exe", []string{"filename [x] (1): y.exe"}},
 		{"a colon alone and a hash", "ioc", "File was found malicious by an IOC:" + toolMD5, hash(toolMD5)},
 		{"a colon alone in what nobody knows", "quantum", "Something: happened", nil},
 		{"a type in what nobody knows", "quantum", "Something: url=http://e.example", []string{"url http://e.example"}},
