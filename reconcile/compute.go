@@ -19,6 +19,7 @@ func Compute(rows *Rows, w *Wanted, p Policy, m Memory) (*Plan, error) {
 		Indicators: w.Read(), WantedDigest: w.Digest(), Skipped: w.skipped(),
 	}}
 	c.countOwned()
+	c.weigh()
 	for i, j := 0, 0; i < len(w.wants) || j < len(rows.entries); {
 		var key Key
 		if j == len(rows.entries) || i < len(w.wants) && w.wants[i].key.Compare(rows.entries[j].key) < 0 {
@@ -52,7 +53,8 @@ type computation struct {
 	missing [][]want // groups that no row holds
 	err     error    // the first rule whose text could not be made
 
-	remapped bool // the mapping is another one than at the last good run
+	remapped bool           // the mapping is another one than at the last good run
+	heavy    map[uint64]int // owners that give more rules than one may, and how many
 }
 
 func (c *computation) fail(indicator string, err error) {
@@ -63,8 +65,12 @@ func (c *computation) fail(indicator string, err error) {
 
 func (c *computation) countOwned() {
 	for i := range c.rows.entries {
-		if e := &c.rows.entries[i]; e.whose.owned() {
+		e := &c.rows.entries[i]
+		if e.whose.owned() {
 			c.take(e)
+		}
+		if e.whose == ours {
+			c.plan.Marked++
 		}
 	}
 }

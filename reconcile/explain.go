@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"harfangsync/reconcile/failpoint"
@@ -13,9 +14,9 @@ type Evidence struct {
 	Started  time.Time          // when the read began
 	Found    map[string]Finding // by the id asked for; an owner that is not there is absent
 	Excluded func(typ, value string) bool
-	// FewerMarkings says that the account may see less than at the last good run. Objects that it
-	// cannot see look deleted, so nothing then counts as gone.
-	FewerMarkings bool
+	// LostMarkings are those that the account may not see any more since the last good run. Objects that
+	// it cannot see look deleted, so nothing then counts as gone.
+	LostMarkings []string
 	// OwnFilter says that the run's filter is our own selection alone, which judges every finding as
 	// well: a platform that then leaves out what passes contradicts itself.
 	OwnFilter bool
@@ -70,6 +71,9 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 	if p.unasked = e.Unasked != ""; p.unasked {
 		gate.Message = "no owner could be asked for by id, so every removal counts as absence: " + e.Unasked
 	}
+	if p.lostMarkings = e.LostMarkings; len(p.lostMarkings) > 0 {
+		gate.Message = p.invisible() + "no rule goes because its indicator looks deleted"
+	}
 	var contradicted []string
 	kept := p.Changes[:0]
 	for _, ch := range p.Changes {
@@ -85,7 +89,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		switch {
 		case len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged:
 			p.hold(&ch, Ambiguous, "its marker names no indicator that could be asked for")
-		case verdict == gone && why == IndicatorGone && e.FewerMarkings:
+		case verdict == gone && why == IndicatorGone && len(e.LostMarkings) > 0:
 			p.hold(&ch, Ambiguous, fewerMarkings)
 		case verdict == gone:
 			p.noteLost(e, &ch)
@@ -126,24 +130,39 @@ func (p *Plan) Hidden() bool {
 	return slices.ContainsFunc(p.Held, func(h Held) bool { return h.Reason == Ambiguous && h.Detail == fewerMarkings })
 }
 
-// noteLost remembers which owners of a removed rule are no longer selected.
+// invisible says that markings are lost, as the beginning of a message; "" when none is.
+func (p *Plan) invisible() string {
+	if len(p.lostMarkings) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the account does not see the markings %s any more, which it saw at the last good run, and what it does not see looks deleted: give them back to its group in OpenCTI; ",
+		strings.Join(p.lostMarkings, ", "))
+}
+
+// noteLost remembers which owners of a removed rule are no longer selected, or proven to be gone.
 func (p *Plan) noteLost(e Evidence, ch *Change) {
 	for _, o := range ch.Owners {
 		f, ok := e.Found[o.ask()]
-		if !ok {
-			continue
-		}
-		if why := f.left(); why != "" {
-			if p.lost == nil {
-				p.lost = map[Kind]map[string]Reason{}
+		switch {
+		case ok:
+			if why := f.left(); why != "" {
+				p.lose(f.Indicator.ID, why, ch.Kind, patternKind(f.Indicator.PatternType)) // a STIX pattern may give Sigma rules
 			}
-			for _, k := range []Kind{ch.Kind, patternKind(f.Indicator.PatternType)} { // a STIX pattern may give Sigma rules
-				if p.lost[k] == nil {
-					p.lost[k] = map[string]Reason{}
-				}
-				p.lost[k][f.Indicator.ID] = why
-			}
+		case e.Unasked == "":
+			p.lose(o.ask(), IndicatorGone, ch.Kind)
 		}
+	}
+}
+
+func (p *Plan) lose(id string, why Reason, kinds ...Kind) {
+	if p.lost == nil {
+		p.lost = map[Kind]map[string]Reason{}
+	}
+	for _, k := range kinds {
+		if p.lost[k] == nil {
+			p.lost[k] = map[string]Reason{}
+		}
+		p.lost[k][id] = why
 	}
 }
 
@@ -258,4 +277,67 @@ func (b basis) evidences(why Reason) bool {
 		return !b.otherMeaning
 	}
 	return true
+}
+
+// settings says whether a removal's reason is our own settings, or another filter than the last good run's.
+func (b basis) settings(why Reason) bool {
+	switch why {
+	case OutOfFilter, BelowThreshold, LabelFiltered, MarkingDenied, DetectionOff:
+		return b.otherFilter
+	case Excluded, ValueRemoved, PatternSkipped:
+		return b.otherMeaning
+	}
+	return false
+}
+
+// Class says how a removal is known to be right: its limits are apart.
+type Class string
+
+// The classes: OpenCTI says so itself, the indicator has expired, nothing is known of it or our settings
+// have changed.
+const (
+	ByEvidence Class = "evidence"
+	ByExpiry   Class = "expired"
+	Absence    Class = "absence"
+)
+
+// Classes lists the classes in the order of their gates.
+var Classes = []Class{ByEvidence, ByExpiry, Absence}
+
+func (b basis) class(why Reason) Class {
+	switch {
+	case !b.evidences(why):
+		return Absence
+	case why == Expired:
+		return ByExpiry
+	}
+	return ByEvidence
+}
+
+// causeWords say what changed settings leave out.
+func causeWords(n map[Reason]int) string {
+	var words []string
+	for _, c := range []struct {
+		why  Reason
+		says string
+	}{
+		{BelowThreshold, "fall below min_score"}, {LabelFiltered, "are left out by labels or exclude_labels"}, {MarkingDenied, "are above max_tlp"},
+		{DetectionOff, "are not flagged for detection"}, {Excluded, "are excluded"}, {ValueRemoved, "are values that patterns do not give any more"},
+		{PatternSkipped, "are of patterns that give no rule any more"},
+	} {
+		if n[c.why] > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n[c.why], c.says))
+		}
+	}
+	said := ""
+	if len(words) > 0 {
+		said = "your settings changed: " + strings.Join(words, ", ")
+	}
+	if n[OutOfFilter] > 0 {
+		if said != "" {
+			said += "; "
+		}
+		said += fmt.Sprintf("the stream's filter or your settings changed: %d are out of it", n[OutOfFilter])
+	}
+	return said
 }

@@ -33,7 +33,7 @@ func TestExplain(t *testing.T) {
 	}
 	empty := with(a, func(i *reconcile.Indicator) { i.Pattern = "" })
 	moved := with(a, func(i *reconcile.Indicator) { i.UpdatedAt = noon.Add(time.Second) })
-	fewer := func(e *reconcile.Evidence) { e.FewerMarkings = true }
+	fewer := func(e *reconcile.Evidence) { e.LostMarkings = []string{"TLP:RED"} }
 	type evidence map[string]reconcile.Finding
 	const gone, stays = "! domain_name x.example ", "held "
 	for _, tt := range []struct {

@@ -2,10 +2,12 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"harfangsync/reconcile/failpoint"
+	"harfangsync/reconcile/marker"
 )
 
 // LastGood is what is remembered of the last run that ended with everything in place. A zero At
@@ -22,21 +24,48 @@ type LastGood struct {
 // Known says whether there was a last good run at all.
 func (l LastGood) Known() bool { return !l.At.IsZero() }
 
-// Overrides are what a person accepted by flag. A number accepts exactly what the message named.
+// Overrides are what a person accepted by flag. A number accepts exactly what the message named. They
+// count for one plan.
 type Overrides struct {
-	AllowEmpty     bool
-	AcceptShrink   int
-	AcceptRemovals int
+	AllowEmpty      bool
+	AcceptShrink    int
+	AcceptRemovals  int
+	AcceptAdditions int
+	AcceptChanges   int
 }
+
+// Accept says whether a gate's override is among the flags that were given.
+func (o *Overrides) Accept(override string) bool {
+	switch override {
+	case "":
+		return false
+	case allowEmpty:
+		return o.AllowEmpty
+	}
+	return slices.Contains([]string{acceptShrink(o.AcceptShrink), acceptRemovals(o.AcceptRemovals), acceptAdditions(o.AcceptAdditions), acceptChanges(o.AcceptChanges)}, override)
+}
+
+const allowEmpty = "--allow-empty"
+
+func acceptShrink(n int) string    { return fmt.Sprintf("--accept-shrink %d", n) }
+func acceptRemovals(n int) string  { return fmt.Sprintf("--accept-removals %d", n) }
+func acceptAdditions(n int) string { return fmt.Sprintf("--accept-additions %d", n) }
+func acceptChanges(n int) string   { return fmt.Sprintf("--accept-changes %d", n) }
 
 // Limits are the settings behind the gates.
 type Limits struct {
 	SourceShrink int // percent
+	Additions    int // rules of a kind that may come in a window, if that is more than a fifth of ours
+	Changes      int // likewise rules whose content changes
 	Failures     int
+	Window       time.Duration // back to where the limits look
+	// Hold says that a gate which finds too much of something holds that alone, and lets the rest pass.
+	Hold bool
 }
 
-// Judge fills in the plan's gates: complete is G1, of the two reads, and absence G3, of Explain; G2 and G4
-// are counted here. A plan that a gate refuses must not be applied.
+// Judge fills in the plan's gates: complete is G1, of the two reads, and absence G3, of Explain; the others
+// are counted here, together with what earlier runs did within the window. A plan that Stopped must not be
+// applied. Under Limits.Hold a gate that finds too much of something holds it, and the rest may go on.
 //
 // The other safety rules refuse no plan. They hold while it is made and carried out:
 //
@@ -48,102 +77,378 @@ type Limits struct {
 //	G10 lock       one run at a time for each pair of platforms and list (state)
 //	G11 backup     rows are written to a directory before they change, when asked (run)
 //	G12 dry_run    reading commands cannot send a write (httpclient)
-func (p *Plan) Judge(complete, absence Gate, last LastGood, filter string, pol Policy, lim Limits, over Overrides) {
-	p.Gates = []Gate{complete}
-	p.Gates = append(p.Gates, p.sourceGates(last, filter, pol, lim, over)...)
+func (p *Plan) Judge(complete, absence Gate, m Memory, filter string, pol Policy, lim Limits, over Overrides) {
+	j := judging{plan: p, memory: &m, policy: &pol, limits: &lim, over: &over, window: m.Window.within(m.Now, lim.Window), basis: p.basis(m.LastGood, filter, pol)}
+	j.count()
+	p.Gates = append([]Gate{complete}, j.source()...)
 	p.Gates = append(p.Gates, absence)
-	p.Gates = append(p.Gates, p.removalGates(p.basis(last, filter, pol), over)...)
+	p.Gates = append(p.Gates, j.removals()...)
+	p.Gates = append(p.Gates, j.additions()...)
+	p.Gates = append(p.Gates, j.changes()...)
+	if lim.Hold && complete.OK && absence.OK {
+		j.hold()
+	}
 }
 
-// sourceGates is G2: an empty or shrunken source is not believed.
-func (p *Plan) sourceGates(last LastGood, filter string, pol Policy, lim Limits, over Overrides) []Gate {
+// judging is one call of Judge.
+type judging struct {
+	plan    *Plan
+	memory  *Memory
+	policy  *Policy
+	limits  *Limits
+	over    *Overrides
+	window  Window
+	basis   basis
+	planned Tally                   // changes of the plan, by the gate that limits them
+	cause   map[Kind]map[Reason]int // removals that our own settings or another filter cause
+	ours    map[Kind]int            // content that our settings change, an upgrade or an adoption
+	shrunk  map[Kind]bool           // kinds of which G2 misses indicators
+}
+
+// count sorts the plan's changes by the limits that they count in.
+func (j *judging) count() {
+	j.planned, j.cause, j.ours, j.shrunk = Tally{}, map[Kind]map[Reason]int{}, map[Kind]int{}, map[Kind]bool{}
+	for i := range j.plan.Changes {
+		ch := &j.plan.Changes[i]
+		if ch.Action.Removal() {
+			ch.Class = j.basis.class(ch.Reason)
+			if j.basis.settings(ch.Reason) {
+				if j.cause[ch.Kind] == nil {
+					j.cause[ch.Kind] = map[Reason]int{}
+				}
+				j.cause[ch.Kind][ch.Reason]++
+			}
+		}
+		if gate := j.limit(ch); gate != "" {
+			j.planned[gate]++
+		} else if (ch.Action == Adopt || ch.Action == Update) && ch.newContent() {
+			j.ours[ch.Kind]++
+		}
+	}
+}
+
+// limit is the name of the gate that limits a change, "" for none.
+func (j *judging) limit(ch *Change) string {
+	if ch.begins() && j.plan.heavyAlone(ch) {
+		return gateValues
+	}
+	return ch.Limit()
+}
+
+const gateValues = "additions_values"
+
+// Limit is the name of the gate whose limit a change counts in, "" for none.
+func (ch *Change) Limit() string {
+	switch {
+	case ch.Action.Removal() && ch.Before != nil && ch.Before.Enabled:
+		return removalsGate(ch.Kind, ch.Class)
+	case ch.begins():
+		return "additions_" + ch.Kind.String()
+	case ch.Action == Update && ch.Cause != MappingChanged && ch.newContent():
+		return "changes_" + ch.Kind.String()
+	}
+	return ""
+}
+
+func removalsGate(k Kind, c Class) string { return "removals_" + k.String() + "_" + string(c) }
+
+// begins says whether a rule begins to detect.
+func (ch *Change) begins() bool {
+	return (ch.Action == Create || ch.Action == Enable) && ch.After != nil && ch.After.Enabled
+}
+
+// newContent says whether a row that stays in force gets another content: texts, or what a mapping asks
+// for, but not owners and markers alone.
+func (ch *Change) newContent() bool {
+	if ch.Before == nil || ch.After == nil {
+		return false
+	}
+	for _, f := range ch.Fields {
+		switch {
+		case f == "enabled" || f == "comment":
+		case f != "content":
+			return true
+		case ch.Kind == YARA:
+			if marker.YARAText("", deref(ch.Before.Content)) != marker.YARAText("", deref(ch.After.Content)) {
+				return true
+			}
+		default:
+			a, err := marker.ReadSigma(deref(ch.Before.Content))
+			z, err2 := marker.ReadSigma(deref(ch.After.Content))
+			if err != nil || err2 != nil || marker.SigmaText("", a) != marker.SigmaText("", z) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// source is G2: an empty or shrunken source is not believed.
+func (j *judging) source() []Gate {
 	var gates []Gate
+	p, last := j.plan, j.memory.LastGood
 	lost, base, lostLine := 0, 0, []string{}
-	for _, k := range pol.Included() {
+	for _, k := range j.policy.Included() {
 		base += last.Sources[k]
 		if p.Enabled[k] > 0 && (p.Sources[k] == 0 || p.Wanted[k] == 0) {
 			what := "indicators"
 			if p.Sources[k] > 0 {
 				what = "rules"
 			}
-			gates = append(gates, Gate{ID: "G2", Name: "source_empty_" + k.String(), OK: over.AllowEmpty, Base: p.Enabled[k],
-				Message:  fmt.Sprintf("0 wanted %s %s while %d enabled rules are ours; if the source is meant to be empty, say so with --allow-empty", k, what, p.Enabled[k]),
-				Override: "--allow-empty"})
+			gates = append(gates, Gate{ID: "G2", Name: gateEmpty + k.String(), OK: j.over.AllowEmpty, Base: p.Enabled[k],
+				Message:  p.invisible() + fmt.Sprintf("0 wanted %s %s while %d enabled rules are ours; if the source is meant to be empty, say so with %s", k, what, p.Enabled[k], allowEmpty),
+				Override: allowEmpty})
 		}
 		if !last.Known() || p.Enabled[k] > 0 && p.Sources[k] == 0 { // an empty source has a gate of its own
 			continue
 		}
-		gap := last.Sources[k] - p.Sources[k] - p.explained(k, p.basis(last, filter, pol))
-		if limit := last.Sources[k] * lim.SourceShrink / 100; gap > limit {
+		gap := last.Sources[k] - p.Sources[k] - p.explained(k, j.basis)
+		if limit := max(last.Sources[k]*j.limits.SourceShrink/100, fewLost); gap > limit {
 			lost += gap
 			lostLine = append(lostLine, fmt.Sprintf("%s %d of %d (limit %d)", k, gap, last.Sources[k], limit))
+			j.shrunk[k] = true
 		}
 	}
-	g := Gate{ID: "G2", Name: "source_shrink", OK: true, Value: lost, Base: base, Limit: lim.SourceShrink, Override: fmt.Sprintf("--accept-shrink %d", lost),
-		Message: "as many indicators as at the last good run, within the limit"}
+	g := Gate{ID: "G2", Name: gateShrink, OK: true, Value: lost, Base: base, Limit: j.limits.SourceShrink, Message: "as many indicators as at the last good run, within the limit"}
 	if !last.Known() {
 		g.Message = "no earlier run to compare with"
 	}
 	if lost == 0 {
-		g.Override = ""
 		return append(gates, g)
 	}
-	g.OK = over.AcceptShrink == lost
-	g.Message = fmt.Sprintf("%d indicators fewer than at the last good run are not explained: %s; if that is right, pass --accept-shrink %d", lost, strings.Join(lostLine, ", "), lost)
+	g.Override = acceptShrink(lost)
+	g.OK = j.over.Accept(g.Override)
+	g.Message = p.invisible() + fmt.Sprintf("%d indicators fewer than at the last good run are not explained: %s; if that is right, pass %s", lost, strings.Join(lostLine, ", "), g.Override)
 	return append(gates, g)
 }
 
-// explained counts the indicators of a kind whose loss the evidence explains.
+const (
+	gateEmpty  = "source_empty_"
+	gateShrink = "source_shrink"
+	fewLost    = 10 // indicators of a kind may always be lost
+)
+
+// explained counts the indicators of a kind whose loss is explained: by what OpenCTI, asked by id, says of
+// them, or by our own settings.
 func (p *Plan) explained(k Kind, b basis) int {
 	n := 0
 	for _, why := range p.lost[k] {
-		if b.evidences(why) {
+		if why == IndicatorGone || b.evidences(why) || b.settings(why) && why != OutOfFilter {
 			n++
 		}
 	}
 	return n
 }
 
-// removalGates is G4: how many rules one run may take out of force, for each kind, evidence and
-// absence apart.
-func (p *Plan) removalGates(b basis, over Overrides) []Gate {
-	type class struct {
-		kind     Kind
-		evidence bool
-	}
-	n := map[class]int{}
-	for i := range p.Changes {
-		if ch := &p.Changes[i]; ch.Action.Removal() && ch.Before != nil && ch.Before.Enabled {
-			n[class{ch.Kind, b.evidences(ch.Reason)}]++
+// removals is G4: how many rules may go within the window, for each kind, and apart with evidence, as they
+// expire, and without.
+func (j *judging) removals() []Gate {
+	var gates []Gate
+	for _, k := range Kinds {
+		now := j.plan.Enabled[k]
+		base := max(j.window.base(k, now), now)
+		for _, c := range Classes {
+			limit := EvidenceLimit(base)
+			if c == Absence {
+				limit = AbsenceLimit(base)
+			}
+			g := j.counted("G4", removalsGate(k, c), base, limit)
+			g.OK = g.OK || base < smallList || failpoint.Active(failpoint.G4)
+			g.Message = fmt.Sprintf("%d of %d enabled rules go%s, limit %d", g.Planned, base, j.before(g.Name, "went"), limit)
+			if base < smallList {
+				g.Message = fmt.Sprintf("%d of %d enabled rules go; no limit below %d rules", g.Planned, base, smallList)
+			}
+			if words := causeWords(j.cause[k]); c == Absence && words != "" {
+				g.Message = words + ": " + g.Message
+			}
+			gates = append(gates, g)
 		}
 	}
+	return j.settle(gates, acceptRemovals)
+}
+
+// additions is G13: how many rules may begin to detect within the window, for each kind, and how many one
+// indicator may give.
+func (j *judging) additions() []Gate {
 	var gates []Gate
-	sum := 0
-	add := func(k Kind, word string, value, limit int) {
-		g := Gate{ID: "G4", Name: "removals_" + k.String() + "_" + word, OK: true, Value: value, Base: p.Enabled[k], Limit: limit}
-		if g.Base >= smallList && value > limit && !failpoint.Active(failpoint.G4) {
-			g.OK = false
-			sum += value
+	unlimited := ""
+	switch {
+	case j.plan.restored:
+		unlimited = "a restore may bring back any number"
+	case !j.memory.LastGood.Known():
+		unlimited = "no limit before a run has ended with everything in place"
+	}
+	for _, k := range Kinds {
+		base := j.window.base(k, j.plan.Enabled[k])
+		g := j.counted("G13", "additions_"+k.String(), base, max(j.limits.Additions, base/5))
+		g.Message = fmt.Sprintf("%d rules begin to detect%s, beside %d, limit %d", g.Planned, j.before(g.Name, "began"), base, g.Limit)
+		if unlimited != "" {
+			g.OK, g.Limit = true, 0
+			g.Message = fmt.Sprintf("%d rules begin to detect; %s", g.Planned, unlimited)
 		}
 		gates = append(gates, g)
 	}
+	g := Gate{ID: "G13", Name: gateValues, OK: true, Limit: j.policy.Values, Value: j.planned[gateValues], Planned: j.planned[gateValues]}
+	g.Message = "no indicator gives too many rules"
+	if len(j.plan.heavy) > 0 {
+		g.OK = g.Planned == 0
+		g.Message = fmt.Sprintf("%s, more than %d: %d begin to detect", j.plan.heavyWords(), j.policy.Values, g.Planned)
+	}
+	return j.settle(append(gates, g), acceptAdditions)
+}
+
+// changes is G14: of how many rules the content may change within the window, for each kind.
+func (j *judging) changes() []Gate {
+	var gates []Gate
 	for _, k := range Kinds {
-		add(k, "evidence", n[class{k, true}], EvidenceLimit(p.Enabled[k]))
-		add(k, "absence", n[class{k, false}], AbsenceLimit(p.Enabled[k]))
+		base := j.window.base(k, j.plan.Enabled[k])
+		g := j.counted("G14", "changes_"+k.String(), base, max(j.limits.Changes, base/5))
+		g.Message = fmt.Sprintf("the content of %d of %d rules changes%s, limit %d", g.Planned, base, j.before(g.Name, "changed"), g.Limit)
+		if n := j.ours[k]; n > 0 {
+			g.Message += fmt.Sprintf("; not counted are %d that our settings, an upgrade or an adoption change", n)
+		}
+		gates = append(gates, g)
+	}
+	return j.settle(gates, acceptChanges)
+}
+
+// counted is a gate that limits what is done within the window. A plan that adds nothing passes.
+func (j *judging) counted(id, name string, base, limit int) Gate {
+	g := Gate{ID: id, Name: name, Base: base, Limit: limit, Planned: j.planned[name]}
+	g.Value = g.Planned + j.window.done(name)
+	g.OK = g.Planned == 0 || g.Value <= limit
+	return g
+}
+
+// before says what earlier runs did within the window.
+func (j *judging) before(name, verb string) string {
+	if n := j.window.done(name); n > 0 {
+		return fmt.Sprintf(", and %d %s within the last %s", n, verb, hours(j.limits.Window))
+	}
+	return ""
+}
+
+// hours is a duration without the parts that are zero.
+func hours(d time.Duration) string {
+	s := d.String()
+	if d >= time.Minute {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if d >= time.Hour {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// settle names the one flag that lets all gates of a sort pass: its number is what this plan does of all
+// that they refuse.
+func (j *judging) settle(gates []Gate, flag func(int) string) []Gate {
+	sum := 0
+	for i := range gates {
+		if !gates[i].OK {
+			sum += gates[i].Planned
+		}
 	}
 	for i := range gates {
-		g := &gates[i]
-		g.Message = fmt.Sprintf("%d of %d enabled rules go, limit %d", g.Value, g.Base, g.Limit)
-		if g.Base < smallList {
-			g.Message = fmt.Sprintf("%d of %d enabled rules go; no limit below %d rules", g.Value, g.Base, smallList)
-		}
-		if !g.OK {
-			g.OK = over.AcceptRemovals == sum
-			g.Override = fmt.Sprintf("--accept-removals %d", sum)
-			g.Message += fmt.Sprintf("; if that is right, pass %s", g.Override)
+		if g := &gates[i]; !g.OK {
+			g.Override = flag(sum)
+			g.OK = j.over.Accept(g.Override)
+			g.Message += "; if that is right, pass " + g.Override
 		}
 	}
 	return gates
+}
+
+// hold takes what refused gates guard out of the plan.
+func (j *judging) hold() {
+	refused := map[string]*Gate{}
+	for i := range j.plan.Gates {
+		if g := &j.plan.Gates[i]; !g.OK {
+			g.Hold = true
+			refused[g.Name] = g
+		}
+	}
+	if len(refused) == 0 {
+		return
+	}
+	held := map[int]*Gate{}
+	waits := map[string]*Gate{} // owners of rules, and rules, that are to come into force and do not yet
+	for i := range j.plan.Changes {
+		ch := &j.plan.Changes[i]
+		if g := j.guard(ch, refused); g != nil {
+			held[i] = g
+			if ch.begins() {
+				waits[ch.Key.String()] = g
+				for _, o := range ch.Owners {
+					waits[o.ID] = g
+				}
+			}
+		}
+	}
+	kept := j.plan.Changes[:0]
+	for i := range j.plan.Changes {
+		ch := j.plan.Changes[i]
+		g := held[i]
+		if g == nil {
+			g = awaited(&ch, waits)
+		}
+		if g == nil {
+			kept = append(kept, ch)
+			continue
+		}
+		j.plan.hold(&ch, GateHeld, g.ID+" "+g.Name)
+		last := &j.plan.Held[len(j.plan.Held)-1]
+		last.Gate, last.Change = g.Name, &ch
+	}
+	j.plan.Changes = kept
+	j.plan.sortAll()
+}
+
+// guard is the refused gate that a change waits for, nil for none.
+func (j *judging) guard(ch *Change, refused map[string]*Gate) *Gate {
+	if ch.Action.Removal() {
+		if g := refused[gateEmpty+ch.Kind.String()]; g != nil {
+			return g
+		}
+		if g := refused[gateShrink]; g != nil && j.shrunk[ch.Kind] && ch.Class == Absence {
+			return g
+		}
+	}
+	return refused[j.limit(ch)]
+}
+
+// awaited is the gate that holds what a removal makes room for: another value of its indicator, or the
+// rule of which it is a duplicate.
+func awaited(ch *Change, waits map[string]*Gate) *Gate {
+	switch {
+	case !ch.Action.Removal():
+	case ch.Reason == Duplicate:
+		return waits[ch.Key.String()]
+	case ch.Reason == ValueRemoved:
+		for _, o := range ch.Owners {
+			if g := waits[o.ID]; g != nil {
+				return g
+			}
+		}
+	}
+	return nil
+}
+
+// Release puts back what gates hold, once these are accepted.
+func (p *Plan) Release() {
+	kept := p.Held[:0]
+	for _, h := range p.Held {
+		if h.Change == nil {
+			kept = append(kept, h)
+			continue
+		}
+		p.Changes = append(p.Changes, *h.Change)
+		if h.Action != Create {
+			p.Unchanged--
+		}
+	}
+	p.Held = kept
+	p.sortAll()
 }
 
 // smallList is the number of rules below which only G2 guards removals.

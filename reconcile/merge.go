@@ -228,6 +228,7 @@ func (c *computation) add(ch *Change) bool {
 		return false
 	}
 	c.plan.Changes = append(c.plan.Changes, *ch)
+	c.noteHeavy(ch)
 	return true
 }
 

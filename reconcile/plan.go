@@ -82,6 +82,7 @@ type Change struct {
 	After  *Body    `json:"after"`
 	Fields []string `json:"fields"`
 	Owners []Owner  `json:"owners"`
+	Class  Class    `json:"class,omitempty"` // of a removal: in which limit it counts
 	Notes  []string `json:"notes,omitempty"` // which events the rule misses, and which it sees as well
 	// Key is the identity of the rule, and Sent the digest of the wanted text with the fields that a mapping asks
 	// for: together they are what is remembered of a refused rule.
@@ -111,13 +112,18 @@ type Held struct {
 	Reason Reason  `json:"reason"`
 	Detail string  `json:"detail,omitempty"`
 	Owners []Owner `json:"owners,omitempty"`
+	// What a gate holds, the name of the gate and the change, which is made once it is accepted.
+	Gate   string  `json:"gate,omitempty"`
+	Change *Change `json:"change,omitempty"`
 }
 
 // Label names the held rule for people.
 func (h *Held) Label() string { return label(h.Kind, h.Type, h.Value, h.Name) }
 
-// Gate is one safety rule and how the plan stands to it. Value, Base and Limit are counts; Override
-// is the flag that would let the plan pass, empty where there is none.
+// Gate is one safety rule and how the plan stands to it. Value, Base and Limit are counts; Planned is what
+// this plan adds to Value, where earlier runs count as well. Override is the flag that would let the plan
+// pass, empty where there is none. Hold says of a gate that is not OK that it holds what it guards, and lets
+// the rest pass.
 type Gate struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
@@ -127,6 +133,8 @@ type Gate struct {
 	Limit    int    `json:"limit"`
 	Message  string `json:"message"`
 	Override string `json:"override"`
+	Planned  int    `json:"planned,omitempty"`
+	Hold     bool   `json:"hold,omitempty"`
 }
 
 // Plan is what would change, what is left alone, and why. Its changes, held items and skips are
@@ -140,6 +148,7 @@ type Plan struct {
 	Unchanged    int          // owned rows that stay as they are
 	Owned        map[Kind]int // owned rows
 	Enabled      map[Kind]int // enabled owned rows: the base of the removal limits
+	Marked       int          // owned rows with our own marker, which an earlier run wrote
 	Wanted       map[Kind]int // wanted rules
 	Sources      map[Kind]int // wanted indicators
 	Indicators   int          // indicators read
@@ -147,8 +156,11 @@ type Plan struct {
 
 	// lost is the indicators that Explain found out of the selection, with the reason. Gate G2 does not
 	// count them when the reason is evidence.
-	lost    map[Kind]map[string]Reason
-	unasked bool // Explain had no evidence but the read itself
+	lost         map[Kind]map[string]Reason
+	lostMarkings []string
+	unasked      bool           // Explain had no evidence but the read itself
+	restored     bool           // it is of a dump, not of OpenCTI
+	heavy        map[string]int // indicators that give more rules than one may, and how many
 }
 
 // hold leaves a change undone. A row of ours that it would have changed stays as it is.
@@ -191,7 +203,12 @@ func (p *Plan) Count(a Action) int {
 	return n
 }
 
-// Refused says whether a gate stands against the plan.
+// Stopped says whether a gate stands against the whole plan, and not only against what it holds.
+func (p *Plan) Stopped() bool {
+	return slices.ContainsFunc(p.Gates, func(g Gate) bool { return !g.OK && !g.Hold })
+}
+
+// Refused says whether a gate stands against the plan, or against a part of it.
 func (p *Plan) Refused() bool {
 	return slices.ContainsFunc(p.Gates, func(g Gate) bool { return !g.OK })
 }

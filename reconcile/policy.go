@@ -13,6 +13,7 @@ type Policy struct {
 	Unmanaged UnmanagedRows
 	Mode      Mode
 	Meaning   string // digest of the settings that decide which values an indicator gives
+	Values    int    // rules that one indicator may give; 0 is no limit
 	Kinds     []Kind // kinds that take part; empty means all
 	Mapping   Mapping
 }
@@ -29,6 +30,7 @@ func (p *Policy) Included() []Kind {
 type Memory struct {
 	Now      time.Time // when the plan is made
 	LastGood LastGood
+	Window   Window
 	Refusals map[Key]Refusal // rules that the server refused
 	Stopped  map[Key]bool    // rules that we disabled and could not mark
 }

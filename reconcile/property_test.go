@@ -151,7 +151,7 @@ func TestEachOwnedRowCountsOnce(t *testing.T) {
 		p, rows, inds := genPolicy(t), genRows(t), genIndicators(t, "wanted")
 		plan := decide(t, p, rows, inds...)
 		if rapid.Bool().Draw(t, "explained") {
-			e := reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{}, FewerMarkings: rapid.Bool().Draw(t, "fewer")}
+			e := reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{}, LostMarkings: rapid.SampledFrom([][]string{nil, {"TLP:RED"}}).Draw(t, "lost")}
 			for _, id := range plan.Absent() {
 				if rapid.Bool().Draw(t, "found") {
 					f := found(genIndicator(strings.TrimPrefix(id, "indicator--")).Draw(t, "now"), nil)
@@ -216,7 +216,7 @@ func TestLimitsHoldWithoutAnOverride(t *testing.T) {
 		p.Remove = rapid.Bool().Draw(t, "remove")
 		plan := decide(t, p, appliedIn(t, p, before...), now...)
 		g3 := plan.Explain(reconcile.Evidence{Started: noon}, p)
-		plan.Judge(reconcile.Gate{OK: true}, g3, reconcile.LastGood{}, "", p, reconcile.Limits{SourceShrink: 20}, reconcile.Overrides{})
+		plan.Judge(reconcile.Gate{OK: true}, g3, reconcile.Memory{}, "", p, limits(20), reconcile.Overrides{})
 		gone := plan.Count(reconcile.Delete) + plan.Count(reconcile.Disable)
 		if allowed := left > 0 && (n < 10 || gone <= reconcile.AbsenceLimit(n)); plan.Refused() == allowed {
 			t.Fatalf("%d of %d go, refused %t", gone, n, plan.Refused())

@@ -59,6 +59,7 @@ const (
 	Ambiguous        Reason = "ambiguous"
 	ChangedMeanwhile Reason = "changed_meanwhile"
 	PolicyHeld       Reason = "policy"
+	GateHeld         Reason = "gate"
 )
 
 // Skip is one fact that could not become a rule. Detail is for people; it never carries secrets.

@@ -47,7 +47,7 @@ func TestRestore(t *testing.T) {
 			if d := cmp.Diff(tt.want, brief(plan)); d != "" {
 				t.Errorf("plan (-want +got):\n%s", d)
 			}
-			plan.Judge(reconcile.Gate{OK: true}, reconcile.Gate{OK: true}, reconcile.LastGood{}, "", p, reconcile.Limits{SourceShrink: 20}, reconcile.Overrides{})
+			plan.Judge(reconcile.Gate{OK: true}, reconcile.Gate{OK: true}, reconcile.Memory{}, "", p, limits(20), reconcile.Overrides{})
 			if got := refusals(plan); len(tt.dump) > 0 && len(got) > 0 {
 				t.Errorf("refused: %q", got)
 			}

@@ -38,7 +38,7 @@ func TestUnasked(t *testing.T) {
 		}
 		g3 := plan.Explain(e, p)
 		last := reconcile.LastGood{At: noon, Filter: "f", Sources: map[reconcile.Kind]int{reconcile.IOC: 200}}
-		plan.Judge(reconcile.Gate{ID: "G1", OK: true}, g3, last, "f", p, reconcile.Limits{SourceShrink: 50}, reconcile.Overrides{})
+		plan.Judge(reconcile.Gate{ID: "G1", OK: true}, g3, reconcile.Memory{LastGood: last}, "f", p, limits(50), reconcile.Overrides{})
 		var refused []string
 		for _, g := range plan.Gates {
 			if !g.OK {
@@ -61,30 +61,30 @@ func TestUnasked(t *testing.T) {
 func TestUnaskedExplainsNoLossAndKeepsNoDuplicate(t *testing.T) {
 	p := policy()
 	var before []reconcile.Indicator
-	for i := range 20 {
+	for i := range 60 {
 		before = append(before, ind(fmt.Sprintf("i%02d", i), fmt.Sprintf("domain_name h%02d.example", i)))
 	}
 	rows := applied(t, p, before...)
 	for i := range 6 { // more duplicates than absence has room for
-		duplicate := rows[10+i]
+		duplicate := rows[20+i]
 		duplicate.ID, duplicate.Created = "duplicate-"+duplicate.ID, "2026-02-01T00:00:00Z"
 		rows = append(rows, duplicate)
 	}
-	plan := decide(t, p, rows, before[5:]...)
+	plan := decide(t, p, rows, before[15:]...)
 	e := reconcile.Evidence{Started: noon, Unasked: "no route", Found: map[string]reconcile.Finding{}}
-	for i := range 5 {
+	for i := range 15 {
 		f := found(before[i], nil)
 		f.Judged = reconcile.Revoked
 		e.Found[before[i].ID] = f
 	}
 	g3 := plan.Explain(e, p)
-	last := reconcile.LastGood{At: noon, Filter: "f", Sources: map[reconcile.Kind]int{reconcile.IOC: 20}}
-	plan.Judge(reconcile.Gate{ID: "G1", OK: true}, g3, last, "f", p, reconcile.Limits{SourceShrink: 20}, reconcile.Overrides{})
+	last := reconcile.LastGood{At: noon, Filter: "f", Sources: map[reconcile.Kind]int{reconcile.IOC: 60}}
+	plan.Judge(reconcile.Gate{ID: "G1", OK: true}, g3, reconcile.Memory{LastGood: last}, "f", p, limits(20), reconcile.Overrides{})
 	values := map[string]int{}
 	for _, g := range plan.Gates {
 		values[g.Name] = g.Value
 	}
-	if values["source_shrink"] != 5 || values["removals_ioc_absence"] != 5 || values["removals_ioc_evidence"] != 6 {
-		t.Errorf("gates %v, want 5 lost, 5 of absence, 6 duplicates", values)
+	if values["source_shrink"] != 15 || values["removals_ioc_absence"] != 15 || values["removals_ioc_evidence"] != 6 {
+		t.Errorf("gates %v, want 15 lost, 15 of absence, 6 duplicates", values)
 	}
 }

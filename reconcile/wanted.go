@@ -95,6 +95,7 @@ type seen struct {
 	sigma  bool  // a STIX pattern that gives Sigma rules
 	why    uint8 // index into skipCodes when it was not
 	gone   bool  // not there any more
+	gives  uint32
 }
 
 type numberedSkip struct {
@@ -153,7 +154,7 @@ func (w *Wanted) number() uint32 {
 func (w *Wanted) Add(ind *Indicator, g Given) {
 	seq := w.number()
 	kind := patternKind(ind.PatternType)
-	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true, sigma: len(g.Compiled) > 0})
+	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true, sigma: len(g.Compiled) > 0, gives: uint32(len(g.Values) + len(g.Compiled))})
 	for _, s := range g.Skips {
 		s.Indicator = ind.ID
 		w.skips = append(w.skips, numberedSkip{s, seq})

@@ -128,6 +128,7 @@ type Sync struct {
 	Unmanaged         reconcile.UnmanagedRows
 	Policy            reconcile.Mode
 	Limits            Limits
+	OnRefusal         string // HoldRefused or StopRefused
 	State             string // Nowhere, InOpenCTI, or InFile and a path
 	Lock              string // like State, which it follows unless told otherwise
 	LockTimeout       time.Duration
@@ -156,7 +157,15 @@ func (s *Sync) Selection(ownFilter bool, kinds ...reconcile.Kind) reconcile.Sele
 // Limits are the limits of the safety gates.
 type Limits struct {
 	reconcile.Limits
+	Values  int           // rules of one indicator
 	PlanAge time.Duration // of a saved plan
+}
+
+// GateLimits are the limits as gates take them.
+func (s *Sync) GateLimits() reconcile.Limits {
+	l := s.Limits.Limits
+	l.Hold = s.OnRefusal == HoldRefused
+	return l
 }
 
 // Tail is the timing of the live mode.
@@ -171,6 +180,9 @@ type Tail struct {
 const (
 	FromBoth    = "pattern+observables"
 	FromPattern = "pattern"
+
+	HoldRefused = "hold"
+	StopRefused = "stop"
 
 	AllHashes     = "all"
 	StrongestHash = "strongest"

@@ -81,7 +81,7 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 	if err := a.showPlan(p, doc); err != nil {
 		return err
 	}
-	if planned.Plan.Refused() {
+	if planned.Plan.Stopped() {
 		items := make([]run.Item, len(doc.Changes))
 		for i := range doc.Changes {
 			items[i] = run.ItemOf(&doc.Changes[i], run.NotAttempted, "a gate refused the plan")
@@ -100,7 +100,8 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 		return p.carryOut(ctx, a, t, planned, doc, false)
 	}
 	return p.locked(ctx, t, func(ctx context.Context, t *target) error {
-		if err := t.accept(doc, a); err != nil { // the answer may have taken its time, like a saved plan
+		err := t.fits(doc, a, true) // the answer may have taken its time, like a saved plan
+		if err = cmp.Or(err, t.within(doc)); err != nil {
 			return err
 		}
 		return p.carryOut(ctx, a, t, planned, doc, true)
@@ -128,6 +129,9 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 	r, err := a.tell(p, doc, done)
 	if err != nil {
 		return err
+	}
+	if planned.Plan.Refused() {
+		r.ExitCode = exit.Graver(r.ExitCode, exit.Refused)
 	}
 	return a.finish(r)
 }
@@ -165,6 +169,9 @@ func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*
 	}
 	for _, problem := range done.Problems {
 		fmt.Fprintln(p.stderr, render.Escape(problem))
+	}
+	if waits := render.Waits(doc); waits != "" {
+		fmt.Fprintf(p.stderr, "%d of %d changes were done; held: %s\n", done.Count(run.Applied, ""), len(done.Items), waits)
 	}
 	r := planfile.NewReport(doc, p.applyCode(done), done.Items)
 	switch {

@@ -51,8 +51,17 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 		return exit.Usagef("--from is for making a plan; a saved one knows its snapshot")
 	}
 	a.saved = doc
-	a.check = func(t *target) error { return t.accept(doc, a) }
+	a.check = func(t *target) error {
+		if err := t.fits(doc, a, false); err != nil {
+			return err
+		}
+		doc.Accept()
+		return nil
+	}
 	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
+		if err := t.within(doc); err != nil {
+			return err
+		}
 		planned := t.restore(doc)
 		p.reporter.plans(planned, doc)
 		if a.json || len(doc.Changes) == 0 {
@@ -64,34 +73,30 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 	})
 }
 
-// accept says whether a document is whole, recent, meant for this target, and let through by every gate
-// or by the flags given now (gate G6).
-func (t *target) accept(doc *planfile.Document, a *applying) error {
+// within says whether the limits of the window, as it is now, let a document pass.
+func (t *target) within(doc *planfile.Document) error {
+	return doc.Within(t.job.Keeper.Document().Window.Done(t.job.Now(), t.job.Limits.Window))
+}
+
+// fits says whether a document is whole, recent, meant for this target, and let through by every gate
+// or by the flags given now (gate G6). What gates hold may stay held.
+func (t *target) fits(doc *planfile.Document, a *applying, held bool) error {
 	source := t.cfg.OpenCTI.URL
 	if source == "" && doc.Source.Snapshot != nil {
 		source = doc.Source.URL // settings that name no OpenCTI take a snapshot of any
 	}
-	err := doc.Check(planfile.Expect{
+	return doc.Check(planfile.Expect{
 		SourceURL: source, TargetURL: t.cfg.HarfangLab.URL, ListName: t.cfg.HarfangLab.ListName,
 		SettingsDigest: t.settings, Now: time.Now().UTC(), MaxAge: t.cfg.Sync.Limits.PlanAge, Digest: a.digest,
-		Overrides: reconcile.Overrides{AllowEmpty: a.allowEmpty, AcceptShrink: a.acceptShrink, AcceptRemovals: a.acceptRemovals},
+		Overrides: a.accepted, Held: held,
 	})
-	if err != nil {
-		return err
-	}
-	for i := range doc.Gates {
-		if g := &doc.Gates[i]; !g.OK {
-			g.OK, g.Message = true, "accepted by "+g.Override+": "+g.Message
-		}
-	}
-	return nil
 }
 
 // restore is the plan of an accepted document.
 func (t *target) restore(doc *planfile.Document) *run.Planned {
 	planned := &run.Planned{
 		Plan: &reconcile.Plan{Changes: doc.Changes, Held: doc.Held, Skipped: doc.Skipped, Gates: doc.Gates, Unchanged: doc.Summary.ByAction["unchanged"],
-			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest, Sources: doc.Source.Selected.Counts()},
+			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest, Sources: doc.Source.Selected.Counts(), Enabled: doc.Enabled()},
 		Filter: doc.Source.FilterDigest,
 		Lists:  map[reconcile.Kind]*reconcile.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true,
 	}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
@@ -39,6 +41,10 @@ func (p *program) tailCommand() *cli.Command {
 // lines.
 func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSON bool) error {
 	t.source.Moving = true
+	t.job.AskMarkings = t.markings
+	if span > 0 {
+		t.job.Overrides = reconcile.Overrides{} // they were the run's
+	}
 	follower := &tail.Tail{
 		Job: t.job, Leases: t.leases, Stream: t.cfg.Connector.LiveStreamID, For: span, Log: p.log,
 		Quiet: t.cfg.Sync.Tail.Quiet, FullEvery: t.cfg.Sync.Tail.FullEvery, PullEvery: t.cfg.Sync.Tail.PullEvery,
@@ -127,4 +133,14 @@ func (p *program) tailToo(ctx context.Context, t *target, span time.Duration, as
 		return before
 	}
 	return err
+}
+
+// markings are those that the account may see now.
+func (t *target) markings(ctx context.Context) ([]string, error) {
+	ident, err := t.octi.Ident(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.ident = ident
+	return slices.Sorted(slices.Values(ident.MarkingNames())), nil
 }

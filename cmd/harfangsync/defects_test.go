@@ -161,7 +161,7 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 			w.stix(2, "[domain-name:value = 'A.EXAMPLE']")
 			w.must(t, 0, "run")
 			w.edit(1, func(i *octisim.Indicator) { i.Revoked = true })
-			w.must(t, 0, "run", "--accept-shrink", "1")
+			w.must(t, 0, "run")
 			w.wantValues(t, "domain_name a.example")
 			w.edit(2, func(i *octisim.Indicator) { i.Revoked = true })
 			w.must(t, 0, "run", "--allow-empty")

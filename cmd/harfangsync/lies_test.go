@@ -41,7 +41,7 @@ var lies = []lie{
 		for i := 4; i < 24; i++ {
 			w.edit(i, func(i *octisim.Indicator) { i.Revoked = true })
 		}
-	}, code: exit.Refused, says: "gate G4"},
+	}, code: exit.Refused, says: "gate G4", writes: true}, // what nobody doubts
 	{name: "the account sees fewer markings than before", before: func(w *chaosWorld) {
 		for i := 4; i < 7; i++ {
 			w.edit(i, func(i *octisim.Indicator) {

@@ -107,9 +107,9 @@ func TestRunsAreReported(t *testing.T) {
 			for _, i := range saved {
 				w.octi.Delete(i.ID)
 			}
-		}, args: []string{"run"}, code: 4, event: "refusal", words: []string{"Plan: 0 to add, 0 to change, 0 to enable, 0 to disable, 13 to delete, 0 to adopt; 0 unchanged, 0 skipped.", "Refused by gate G2: 0 wanted ioc indicators"},
+		}, args: []string{"run"}, code: 4, event: "refusal", words: []string{"Plan: 0 to add, 0 to change, 0 to enable, 0 to disable, 0 to delete, 0 to adopt; 13 unchanged, 0 skipped.", "Refused by gate G2: 0 wanted ioc indicators"},
 			metrics: []string{"harfangsync_in_sync 0", "harfangsync_last_exit_code 4", `harfangsync_gate_refused{gate="G2"} 1`, `harfangsync_gate_refused{gate="G4"} 1`, `harfangsync_gate_refused{gate="G1"} 0`,
-				`harfangsync_planned{action="delete",kind="ioc"} 13`, `harfangsync_applied{action="delete"} 0`}},
+				`harfangsync_planned{action="delete",kind="ioc"} 0`, `harfangsync_held{reason="gate"} 13`, `harfangsync_applied{action="delete"} 0`}},
 		{name: "a side that is down", before: func() {
 			for _, i := range saved {
 				w.octi.Put(i)

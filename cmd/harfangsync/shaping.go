@@ -14,28 +14,28 @@ import (
 
 // shaping are the flags of every command that makes a plan.
 type shaping struct {
-	command        string // its name, where it reports; only commands that write do
-	only           string
-	asOf           string
-	allowEmpty     bool
-	acceptShrink   int
-	acceptRemovals int
-	takeOver       string
-	asks           bool                // and takes the lock once the answer is there
-	endless        bool                // sync.deadline does not hold, and the lock is renewed seldom
-	alone          bool                // OpenCTI is read, and nothing else
-	needs          []config.Need       // beside what every such command needs
-	from           string              // a snapshot to read in place of OpenCTI
-	saved          *planfile.Document  // a plan that is applied as it is; OpenCTI need not be there if it was made from a snapshot
-	check          func(*target) error // of what the command line says, before anything is asked of a platform
+	command  string // its name, where it reports; only commands that write do
+	only     string
+	asOf     string
+	accepted reconcile.Overrides
+	takeOver string
+	asks     bool                // and takes the lock once the answer is there
+	endless  bool                // sync.deadline does not hold, and the lock is renewed seldom
+	alone    bool                // OpenCTI is read, and nothing else
+	needs    []config.Need       // beside what every such command needs
+	from     string              // a snapshot to read in place of OpenCTI
+	saved    *planfile.Document  // a plan that is applied as it is; OpenCTI need not be there if it was made from a snapshot
+	check    func(*target) error // of what the command line says, before anything is asked of a platform
 }
 
 func (s *shaping) flags() []cli.Flag {
 	return []cli.Flag{
 		onlyFlag(s),
-		&cli.BoolFlag{Name: "allow-empty", Usage: "believe a source without a single wanted rule (gate G2)", Destination: &s.allowEmpty},
-		&cli.IntFlag{Name: "accept-shrink", Usage: "believe that `N` indicators went, N being the message's number (gate G2)", Destination: &s.acceptShrink},
-		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, N being the message's number (gate G4)", Destination: &s.acceptRemovals},
+		&cli.BoolFlag{Name: "allow-empty", Usage: "believe a source without a single wanted rule (gate G2)", Destination: &s.accepted.AllowEmpty},
+		&cli.IntFlag{Name: "accept-shrink", Usage: "believe that `N` indicators went, N being the message's number (gate G2)", Destination: &s.accepted.AcceptShrink},
+		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, N being the message's number (gate G4)", Destination: &s.accepted.AcceptRemovals},
+		&cli.IntFlag{Name: "accept-additions", Usage: "accept that `N` rules begin to detect, N being the message's number (gate G13)", Destination: &s.accepted.AcceptAdditions},
+		&cli.IntFlag{Name: "accept-changes", Usage: "accept that the content of `N` rules changes, N being the message's number (gate G14)", Destination: &s.accepted.AcceptChanges},
 		&cli.StringFlag{Name: "take-over", Usage: "take the rules of another `INSTANCE` (its connector.id) for ours, once", Destination: &s.takeOver},
 	}
 }

@@ -22,13 +22,14 @@ var (
 	}
 	heldReasons = []reconcile.Reason{
 		reconcile.Pinned, reconcile.Refused, reconcile.Unmanaged, reconcile.ForeignOwner, reconcile.Ambiguous, reconcile.ChangedMeanwhile, reconcile.PolicyHeld,
+		reconcile.GateHeld,
 	}
 )
 
 const otherReason reconcile.Reason = "other"
 
-// gateCount is the number of safety gates, G1 to G12.
-const gateCount = 12
+// gateCount is the number of safety gates, G1 to G14.
+const gateCount = 14
 
 // registry holds the metrics of a report.
 func (r *Report) registry() *prometheus.Registry {

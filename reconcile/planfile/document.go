@@ -85,6 +85,11 @@ func New(p *reconcile.Plan, d Document) *Document {
 		d.Changes[i].Fields = notNil(d.Changes[i].Fields)
 		d.Changes[i].Owners = notNil(d.Changes[i].Owners)
 	}
+	for i := range d.Held {
+		if ch := d.Held[i].Change; ch != nil {
+			ch.Fields, ch.Owners = notNil(ch.Fields), notNil(ch.Owners)
+		}
+	}
 	d.Seal()
 	return &d
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"harfangsync/reconcile"
@@ -99,6 +100,13 @@ func Decode(r io.Reader) (*Document, error) {
 			return nil, err
 		}
 	}
+	for i := range d.Held {
+		if ch := d.Held[i].Change; ch != nil {
+			if err := check(ch); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return &d, nil
 }
 
@@ -139,6 +147,7 @@ type Expect struct {
 	MaxAge                         time.Duration
 	Digest                         string // that was approved; empty accepts any
 	Overrides                      reconcile.Overrides
+	Held                           bool // what gates hold stays held, and the rest is applied
 }
 
 // mostAhead is how far clocks may differ.
@@ -183,37 +192,58 @@ func (d *Document) Check(want Expect) error {
 	if !d.Complete {
 		return refused("a side was not read to the end; plan again")
 	}
-	return d.gates(want.Overrides)
+	return d.gates(want)
 }
 
-func (d *Document) gates(over reconcile.Overrides) error {
-	removals := 0
-	for _, g := range d.Gates {
-		if g.ID == "G4" && !g.OK {
-			removals += g.Value
-		}
-	}
+func (d *Document) gates(want Expect) error {
 	against := false
 	for _, g := range d.Gates {
 		if g.OK {
 			continue
 		}
 		against = true
-		accepted := false
-		switch {
-		case g.ID == "G2" && g.Name == "source_shrink":
-			accepted = over.AcceptShrink == g.Value
-		case g.ID == "G2":
-			accepted = over.AllowEmpty
-		case g.ID == "G4":
-			accepted = over.AcceptRemovals == removals
-		}
-		if !accepted {
+		if !(g.Hold && want.Held) && !want.Overrides.Accept(g.Override) {
 			return refused(fmt.Sprintf("gate %s refused it: %s", g.ID, g.Message))
 		}
 	}
 	if !d.Applyable && !against {
 		return refused("it says so itself")
+	}
+	return nil
+}
+
+// Accept turns the gates that refused a plan, once Check has found that the flags accept them, and puts back
+// what they held.
+func (d *Document) Accept() {
+	for i := range d.Gates {
+		if g := &d.Gates[i]; !g.OK {
+			g.OK, g.Hold, g.Message = true, false, "accepted by "+g.Override+": "+g.Message
+		}
+	}
+	p := reconcile.Plan{Changes: d.Changes, Held: d.Held, Skipped: d.Skipped, Unchanged: d.Summary.ByAction["unchanged"]}
+	p.Release()
+	d.Changes, d.Held, d.Summary = p.Changes, p.Held, p.Summary()
+}
+
+// Enabled is the number of enabled rules of ours, by kind, as the gates saw it.
+func (d *Document) Enabled() map[reconcile.Kind]int {
+	n := map[reconcile.Kind]int{}
+	for _, k := range reconcile.Kinds {
+		for _, g := range d.Gates {
+			if strings.HasPrefix(g.Name, "removals_"+k.String()) {
+				n[k] = g.Base
+			}
+		}
+	}
+	return n
+}
+
+// Within says whether the limits still let a plan pass, given what was done since it was made, or why not.
+func (d *Document) Within(done func(gate string) int) error {
+	for _, g := range d.Gates {
+		if g.OK && g.Override == "" && g.Planned > 0 && g.Limit > 0 && g.Value <= g.Limit && g.Planned+done(g.Name) > g.Limit {
+			return refused(fmt.Sprintf("gate %s refuses it now: %d of %s, and %d since or before, limit %d; plan again", g.ID, g.Planned, g.Name, done(g.Name), g.Limit))
+		}
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func compute(t testing.TB, p reconcile.Policy, rows []reconcile.Row, inds ...rec
 		t.Fatal(err)
 	}
 	g3 := plan.Explain(reconcile.Evidence{Started: noon}, p)
-	plan.Judge(reconcile.Gate{ID: "G1", Name: "complete", OK: true}, g3, reconcile.LastGood{}, "f", p, reconcile.Limits{SourceShrink: 20, Failures: 10}, reconcile.Overrides{})
+	plan.Judge(reconcile.Gate{ID: "G1", Name: "complete", OK: true}, g3, reconcile.Memory{}, "f", p, reconcile.Limits{SourceShrink: 20, Additions: 1000, Changes: 200, Failures: 10}, reconcile.Overrides{})
 	return plan
 }
 
@@ -202,8 +202,8 @@ func TestDamage(t *testing.T) {
 
 // TestCheck holds gate G6 for what the file itself says: every refusal has a sentence of its own.
 func TestCheck(t *testing.T) {
-	gate := func(id, name string, value int) reconcile.Gate {
-		return reconcile.Gate{ID: id, Name: name, Value: value, Message: "because"}
+	gate := func(id, name, override string) reconcile.Gate {
+		return reconcile.Gate{ID: id, Name: name, Message: "because", Override: override}
 	}
 	seen := map[string]string{}
 	for _, tt := range []struct {
@@ -235,19 +235,29 @@ func TestCheck(t *testing.T) {
 		{name: "a plan for another day", alter: func(d *planfile.Document) { d.AsOf = &noon }, error: "--as-of"},
 		{name: "half a read", alter: func(d *planfile.Document) { d.Complete = false }, error: "not read to the end"},
 		{name: "a plan that says no", alter: func(d *planfile.Document) { d.Applyable = false }, error: "says so itself"},
-		{name: "G1", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G1", "complete", 0)} }, want: all, error: "gate G1"},
-		{name: "G3", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G3", "absence", 1)} }, want: all, error: "gate G3"},
-		{name: "G2, empty", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_empty_ioc", 0)} }, error: "gate G2"},
+		{name: "G1", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G1", "complete", "")} }, want: all, error: "gate G1"},
+		{name: "G3", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G3", "absence", "")} }, want: all, error: "gate G3"},
+		{name: "G2, empty", alter: func(d *planfile.Document) {
+			d.Gates = []reconcile.Gate{gate("G2", "source_empty_ioc", "--allow-empty")}
+		}, error: "gate G2"},
 		{name: "G2, empty, accepted", alter: func(d *planfile.Document) {
-			d.Applyable, d.Gates = false, []reconcile.Gate{gate("G2", "source_empty_ioc", 0)}
+			d.Applyable, d.Gates = false, []reconcile.Gate{gate("G2", "source_empty_ioc", "--allow-empty")}
 		}, want: all},
-		{name: "G2, another number", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_shrink", 8)} }, want: all, error: "gate G2 refused it: because"},
-		{name: "G2, a greater number than refused", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_shrink", 6)} }, want: all, error: "gate G2 refused it: because"},
-		{name: "G2, accepted", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G2", "source_shrink", 7)} }, want: all},
+		{name: "G2, another number", alter: func(d *planfile.Document) {
+			d.Gates = []reconcile.Gate{gate("G2", "source_shrink", "--accept-shrink 8")}
+		}, want: all, error: "gate G2 refused it: because"},
+		{name: "G2, a greater number than refused", alter: func(d *planfile.Document) {
+			d.Gates = []reconcile.Gate{gate("G2", "source_shrink", "--accept-shrink 6")}
+		}, want: all, error: "gate G2 refused it: because"},
+		{name: "G2, accepted", alter: func(d *planfile.Document) {
+			d.Gates = []reconcile.Gate{gate("G2", "source_shrink", "--accept-shrink 7")}
+		}, want: all},
 		{name: "G4, the sum accepted", alter: func(d *planfile.Document) {
-			d.Gates = []reconcile.Gate{gate("G4", "removals_ioc_absence", 30), gate("G4", "removals_yara_evidence", 12)}
+			d.Gates = []reconcile.Gate{gate("G4", "removals_ioc_absence", "--accept-removals 42"), gate("G4", "removals_yara_evidence", "--accept-removals 42")}
 		}, want: all},
-		{name: "G4, a part accepted", alter: func(d *planfile.Document) { d.Gates = []reconcile.Gate{gate("G4", "removals_ioc_absence", 41)} }, want: all, error: "gate G4"},
+		{name: "G4, a part accepted", alter: func(d *planfile.Document) {
+			d.Gates = []reconcile.Gate{gate("G4", "removals_ioc_absence", "--accept-removals 41")}
+		}, want: all, error: "gate G4"},
 	} {
 		d := doc(t)
 		if tt.alter != nil {

@@ -35,7 +35,7 @@ func schema(t testing.TB) *jsonschema.Schema {
 
 func TestPlansFitTheSchema(t *testing.T) {
 	s := schema(t)
-	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "with a mapping": mapped(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Document{Policy: "create-only", AsOf: &noon})} {
+	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "with a mapping": mapped(t), "with what a gate holds": heldPlan(t, reconcile.Overrides{}), "nothing": planfile.New(&reconcile.Plan{}, planfile.Document{Policy: "create-only", AsOf: &noon})} {
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded(t, d)))
 		if err != nil {
 			t.Fatal(err)
@@ -151,6 +151,9 @@ func TestMembers(t *testing.T) {
 		}
 		if _, sent := c["sent"]; sent {
 			want = append(want, "sent")
+		}
+		if c["action"] == "disable" || c["action"] == "delete" {
+			want = append(want, "class")
 		}
 		slices.Sort(want)
 		if got := names(c); got != strings.Join(want, " ") {

@@ -64,7 +64,7 @@ func made(t testing.TB, p reconcile.Policy, evidence map[string]reconcile.Findin
 		t.Fatal(err)
 	}
 	g3 := plan.Explain(reconcile.Evidence{Started: noon, Found: evidence}, p)
-	plan.Judge(reconcile.Gate{ID: "G1", Name: "complete", OK: true, Message: "read to the end"}, g3, reconcile.LastGood{}, "f", p, reconcile.Limits{SourceShrink: 20, Failures: 10}, reconcile.Overrides{})
+	plan.Judge(reconcile.Gate{ID: "G1", Name: "complete", OK: true, Message: "read to the end"}, g3, reconcile.Memory{}, "f", p, reconcile.Limits{SourceShrink: 20, Additions: 1000, Changes: 200, Failures: 10}, reconcile.Overrides{})
 	return plan
 }
 

@@ -96,7 +96,7 @@ func countsTable(d *planfile.Document) string {
 	if len(d.Changes) == 0 {
 		return ""
 	}
-	n := headCounts(d)
+	n := headCounts(d.Changes)
 	var b strings.Builder
 	b.WriteString("| |")
 	for _, k := range reconcile.Kinds {

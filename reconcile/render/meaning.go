@@ -54,6 +54,7 @@ var meanings = map[reconcile.Reason]string{
 	reconcile.Ambiguous:        "fewer markings are visible than before, so absence proves nothing",
 	reconcile.ChangedMeanwhile: "it changed while OpenCTI was read; the next run settles it",
 	reconcile.PolicyHeld:       "the policy forbids it",
+	reconcile.GateHeld:         "a gate refused it until its number is accepted",
 }
 
 // causes says who made a rule differ.

@@ -115,9 +115,58 @@ type group struct {
 }
 
 func (p *printer) changes() {
-	size, noted, heads := map[group]int{}, map[group]int{}, headCounts(p.d)
-	for i := range p.d.Changes {
-		if c := &p.d.Changes[i]; c.Action == reconcile.Create {
+	p.list(p.d.Changes)
+	if waits := waiting(p.d); len(waits) > 0 {
+		p.line("")
+		p.line("Held by a gate, and not done:")
+		p.list(waits)
+	}
+	if p.o.Full && p.d.Summary.ByAction["unchanged"] > 0 {
+		p.line("= %d rules unchanged", p.d.Summary.ByAction["unchanged"])
+	}
+}
+
+// waiting are the changes that gates hold.
+func waiting(d *planfile.Document) []reconcile.Change {
+	var list []reconcile.Change
+	for i := range d.Held {
+		if ch := d.Held[i].Change; ch != nil {
+			list = append(list, *ch)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b reconcile.Change) int {
+		return cmp.Or(cmp.Compare(slices.Index(reconcile.Actions, a.Action), slices.Index(reconcile.Actions, b.Action)), cmp.Compare(a.Kind, b.Kind))
+	})
+	return list
+}
+
+// Waits says in one line what gates hold of a plan and what lets it pass; "" when they hold nothing.
+func Waits(d *planfile.Document) string {
+	n, flags := map[string]int{}, []string{}
+	for i := range d.Held {
+		n[d.Held[i].Gate]++
+	}
+	var parts []string
+	for _, g := range refused(d) {
+		if !g.Hold {
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%d for gate %s (%s)", n[g.Name], g.ID, g.Name))
+		if !slices.Contains(flags, g.Override) {
+			flags = append(flags, g.Override)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return Escape(strings.Join(parts, ", ") + "; if that is right: " + strings.Join(flags, " "))
+}
+
+// list prints changes that stand in printed order.
+func (p *printer) list(changes []reconcile.Change) {
+	size, noted, heads := map[group]int{}, map[group]int{}, headCounts(changes)
+	for i := range changes {
+		if c := &changes[i]; c.Action == reconcile.Create {
 			size[groupOf(c)]++
 			if len(c.Notes) > 0 {
 				noted[groupOf(c)]++
@@ -126,8 +175,8 @@ func (p *printer) changes() {
 	}
 	folded := map[group]bool{}
 	var under head
-	for i := range p.d.Changes {
-		c := &p.d.Changes[i]
+	for i := range changes {
+		c := &changes[i]
 		g := groupOf(c)
 		if h := headOf(c); h != under {
 			p.head(h, heads[h], i > 0)
@@ -145,9 +194,6 @@ func (p *printer) changes() {
 			}
 		}
 	}
-	if p.o.Full && p.d.Summary.ByAction["unchanged"] > 0 {
-		p.line("= %d rules unchanged", p.d.Summary.ByAction["unchanged"])
-	}
 }
 
 // head is what the changes of one part of a plan have in common.
@@ -158,10 +204,10 @@ type head struct {
 
 func headOf(c *reconcile.Change) head { return head{c.Action, c.Kind} }
 
-func headCounts(d *planfile.Document) map[head]int {
+func headCounts(changes []reconcile.Change) map[head]int {
 	n := map[head]int{}
-	for i := range d.Changes {
-		n[headOf(&d.Changes[i])]++
+	for i := range changes {
+		n[headOf(&changes[i])]++
 	}
 	return n
 }

@@ -20,7 +20,7 @@ func (p *printer) counts() {
 		p.line("")
 	}
 	if p.o.SummaryOnly || len(p.d.Changes) > foldOver {
-		n := headCounts(p.d)
+		n := headCounts(p.d.Changes)
 		p.line("  %-7s%8s%8s%8s", "", reconcile.IOC, reconcile.Sigma, reconcile.YARA)
 		for _, a := range reconcile.Actions {
 			ioc, sigma, yara := n[head{a, reconcile.IOC}], n[head{a, reconcile.Sigma}], n[head{a, reconcile.YARA}]
@@ -67,12 +67,16 @@ func (p *printer) aside() {
 		}
 		held[string(h.Reason)] = append(held[string(h.Reason)], text)
 	}
-	p.tally("held", len(p.d.Held), held)
+	named := maps.Clone(held)
+	if !p.o.SummaryOnly {
+		delete(named, string(reconcile.GateHeld)) // they are listed above
+	}
+	p.tally("held", len(p.d.Held), held, named)
 	skipped := map[string][]string{}
 	for _, s := range p.d.Skipped {
 		skipped[string(s.Reason)] = append(skipped[string(s.Reason)], s.Indicator+": "+s.Detail)
 	}
-	p.tally("skipped", len(p.d.Skipped), skipped)
+	p.tally("skipped", len(p.d.Skipped), skipped, skipped)
 	could := map[string]bool{}
 	for _, s := range p.d.Skipped {
 		if s.Compilable {
@@ -84,7 +88,8 @@ func (p *printer) aside() {
 	}
 }
 
-func (p *printer) tally(what string, n int, byReason map[string][]string) {
+// tally counts a number by reason, and names some of them.
+func (p *printer) tally(what string, n int, byReason, named map[string][]string) {
 	if n == 0 {
 		return
 	}
@@ -96,10 +101,10 @@ func (p *printer) tally(what string, n int, byReason map[string][]string) {
 	if p.o.SummaryOnly {
 		return
 	}
-	for _, r := range slices.Sorted(maps.Keys(byReason)) {
-		for i, text := range byReason[r] {
+	for _, r := range slices.Sorted(maps.Keys(named)) {
+		for i, text := range named[r] {
 			if i == fewNamed && !p.o.Full {
-				p.line("  ? %s: and %d more (--full lists them)", Escape(r), len(byReason[r])-i)
+				p.line("  ? %s: and %d more (--full lists them)", Escape(r), len(named[r])-i)
 				break
 			}
 			p.line("  ? %s: %s", Escape(r), Escape(cutLong(text)))
@@ -114,6 +119,9 @@ func (p *printer) refusals() {
 		way := "there is no override"
 		if g.Override != "" {
 			way = "override: " + Escape(g.Override)
+		}
+		if g.Hold {
+			way += "; it holds what it is about, and the rest goes on (sync.on_refusal)"
 		}
 		p.line("  value %d, base %d, limit %d; %s", g.Value, g.Base, g.Limit, way)
 	}

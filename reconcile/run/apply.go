@@ -92,6 +92,7 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 		}
 	}
 	if ctx.Err() == nil {
+		a.reserve(p)
 		a.lists()
 	}
 	for n, phase := range [][]reconcile.Action{{reconcile.Create, reconcile.Enable}, {reconcile.Adopt, reconcile.Update}, {reconcile.Disable}, {reconcile.Delete}} {
@@ -124,6 +125,7 @@ type applying struct {
 	cleared []reconcile.Key // rules whose earlier refusal is over
 	stopped []reconcile.Key // rules that we disabled and could not mark
 	unkept  map[reconcile.Unkept]int
+	counted reconcile.Tally // that the state was told of before the first write
 }
 
 // lists creates the lists that creates need. A kind whose list cannot be made fails alone.

@@ -231,6 +231,9 @@ func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, e
 	}
 	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: len(d.Rows), Base: rows.Len(), Message: fmt.Sprintf("%d rows in the dump and %d in the lists, read to the end", len(d.Rows), rows.Len())}
 	absence := reconcile.Gate{ID: "G3", Name: "absence", OK: true, Message: "a restore asks the dump, not OpenCTI"}
-	plan.Judge(complete, absence, reconcile.LastGood{}, "", j.Policy, j.Limits, j.Overrides)
+	limits := j.Limits
+	limits.Hold = false // what is restored is one whole
+	memory := reconcile.Memory{Now: started, Window: j.Keeper.Document().Window}
+	plan.Judge(complete, absence, memory, "", j.Policy, limits, j.Overrides)
 	return &Planned{Plan: plan, Lists: lists, Complete: true, Started: started, Restore: true}, nil
 }

@@ -2,6 +2,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -33,7 +34,10 @@ type Job struct {
 	Filter    string   // digest of the stream's filter and our selection
 	OwnFilter bool     // no stream's filter was adopted: our selection is all there is
 	Markings  []string // visible to the account
-	Parallel  int      // writes at once
+	// AskMarkings asks for Markings again, before removals are believed; nil in a run, which has just asked.
+	AskMarkings func(context.Context) ([]string, error)
+
+	Parallel int // writes at once
 	// ReadAt is when a Source that was read before began to be read; zero is when the plan begins. Unasked
 	// says why such a Source cannot ask OpenCTI for single indicators, "" when it can.
 	ReadAt  time.Time

@@ -284,7 +284,7 @@ func job(t *testing.T, src *source, snk *sink) *run.Job {
 		Canon: func(_, v string) string { return v },
 		Policy: reconcile.Policy{Own: reconcile.Identity{Instance: us}, List: "from_OpenCTI", Base: "https://cti.example", Maturity: "stable",
 			Unmanaged: reconcile.ReportUnmanaged, Mode: reconcile.SyncMode},
-		Limits: reconcile.Limits{SourceShrink: 20, Failures: 3}, Filter: "f", Markings: []string{"TLP:AMBER"}, Parallel: 2,
+		Limits: reconcile.Limits{SourceShrink: 20, Additions: 1000, Changes: 200, Failures: 3, Window: 24 * time.Hour}, Filter: "f", Markings: []string{"TLP:AMBER"}, Parallel: 2,
 		Keeper: keeper, Log: slog.New(slog.DiscardHandler), Clock: func() time.Time { return noon },
 	}
 }

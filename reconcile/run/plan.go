@@ -136,6 +136,9 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 	if err != nil {
 		return nil, err
 	}
+	if !last.Known() && len(memory.Window.Parts) == 0 && plan.Marked > 0 {
+		j.Log.Warn("nothing is remembered of earlier runs, so the limits begin anew: what was removed, added and changed before does not count")
+	}
 	var evidence reconcile.Evidence
 	if err := j.twice("OpenCTI answered incompletely, asking once more", func() (err error) {
 		evidence, err = j.evidence(ctx, plan, s.Wanted, started, asOf, last)
@@ -146,7 +149,7 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 	absence := plan.Explain(evidence, j.Policy)
 	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.Wanted.Read(), Base: s.Rows.Len(),
 		Message: fmt.Sprintf("%d indicators%s and %d rows, read to the end", s.Wanted.Read(), j.snapshotWords(), s.Rows.Len())}
-	plan.Judge(complete, absence, last, j.Filter, j.Policy, j.Limits, j.Overrides)
+	plan.Judge(complete, absence, memory, j.Filter, j.Policy, j.Limits, j.Overrides)
 	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt}, nil
 }
 
@@ -163,7 +166,7 @@ func (j *Job) incomplete(err error, started time.Time) *Planned {
 	plan.Judge(
 		reconcile.Gate{ID: "G1", Name: "complete", Message: "read twice and still incomplete: " + err.Error()},
 		reconcile.Gate{ID: "G3", Name: "absence", OK: true, Message: "not asked: nothing was decided"},
-		reconcile.LastGood{}, "", j.Policy, j.Limits, j.Overrides)
+		reconcile.Memory{}, "", j.Policy, j.Limits, j.Overrides)
 	return &Planned{Plan: plan, Lists: map[reconcile.Kind]*reconcile.List{}, Started: started}
 }
 
@@ -270,10 +273,13 @@ func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.W
 	if !j.ReadAt.IsZero() {
 		e.Started = j.ReadAt.Add(-slack)
 	}
-	for _, m := range last.Markings {
-		e.FewerMarkings = e.FewerMarkings || !slices.Contains(j.Markings, m)
-	}
 	ids := plan.Absent()
+	if len(ids) > 0 {
+		if err := j.SeeMarkings(ctx); err != nil {
+			return e, err
+		}
+	}
+	e.LostMarkings = slices.DeleteFunc(slices.Clone(last.Markings), func(m string) bool { return slices.Contains(j.Markings, m) })
 	if len(ids) == 0 {
 		return e, nil
 	}
@@ -299,6 +305,19 @@ func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.W
 		e.Found[f.Asked] = j.finding(&f.Indicator, w, matching[f.Asked], now)
 	}
 	return e, nil
+}
+
+// SeeMarkings asks again which markings the account may see.
+func (j *Job) SeeMarkings(ctx context.Context) error {
+	if j.AskMarkings == nil {
+		return nil
+	}
+	now, err := j.AskMarkings(ctx)
+	if err != nil {
+		return fmt.Errorf("ask which markings the account may see: %w", err)
+	}
+	j.Markings = now
+	return nil
 }
 
 func (j *Job) finding(ind *reconcile.Indicator, w *reconcile.Wanted, matches bool, now time.Time) reconcile.Finding {

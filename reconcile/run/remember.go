@@ -9,6 +9,38 @@ import (
 	"harfangsync/reconcile/state"
 )
 
+// reserve notes what the plan is about to do before it is done, so that a run which is killed counts, too.
+func (a *applying) reserve(p *Planned) {
+	if a.counted, _ = p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == NotAttempted }); len(a.counted) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(a.requests, SaveTimeout)
+	defer cancel()
+	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
+		d.Window = d.Window.With(a.job.Now(), a.job.Limits.Window, p.Plan.Enabled, a.counted)
+	})
+	if err != nil {
+		a.job.Log.Warn("what this run is about to do could not be saved; the limits of later runs may not count it", "error", err)
+	}
+}
+
+// settle turns what was reserved into what was done.
+func (a *applying) settle(p *Planned) func(*state.Document) {
+	done, moved := p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == Applied })
+	back := reconcile.Tally{}
+	for gate, n := range a.counted {
+		if n -= done[gate]; n != 0 {
+			back[gate] = -n
+		}
+	}
+	if len(back) == 0 && len(moved) == 0 {
+		return nil
+	}
+	return func(d *state.Document) {
+		d.Window = d.Window.With(a.job.Now(), a.job.Limits.Window, p.Plan.Enabled, back).Shifted(moved)
+	}
+}
+
 // remember saves what later runs must know: refused texts, and after a clean run that it was good.
 func (a *applying) remember(p *Planned) {
 	before := a.job.Keeper.Document()
@@ -17,14 +49,18 @@ func (a *applying) remember(p *Planned) {
 		_, refused := memory.Refusals[key]
 		return !refused && !memory.Stopped[key]
 	})
-	clean := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.seen().Before(before.LastGood.At)
-	if len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && !clean {
+	clean := a.report.Clean() && !p.Restore && !p.Plan.Refused() && p.Plan.Sources != nil && !p.seen().Before(before.LastGood.At)
+	settle := a.settle(p)
+	if len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && settle == nil && !clean {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
 	defer cancel()
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
 		d.Remember(a.cleared, a.refused, a.stopped)
+		if settle != nil {
+			settle(d)
+		}
 		if clean {
 			d.LastGood = a.job.lastGood(d.LastGood, p)
 		}

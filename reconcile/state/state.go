@@ -30,6 +30,7 @@ const shape = "harfangsync/1"
 type Document struct {
 	Shape    string              `json:"shape"`
 	LastGood reconcile.LastGood  `json:"last_good"`
+	Window   reconcile.Window    `json:"window,omitzero"` // what the gates count
 	Refused  []reconcile.Refusal `json:"refused,omitempty"`
 	Stopped  []reconcile.Key     `json:"stopped,omitempty"` // rules that we disabled and could not mark, oldest first
 	Leases   map[string]Lease    `json:"leases,omitempty"`  // by what the lock is for: two platforms and their lists
@@ -130,7 +131,7 @@ func firstRunes(s string, n int) string {
 
 // Memory is the document in the form that Compute takes.
 func (d Document) Memory() reconcile.Memory {
-	m := reconcile.Memory{LastGood: d.LastGood, Refusals: make(map[reconcile.Key]reconcile.Refusal, len(d.Refused)), Stopped: make(map[reconcile.Key]bool, len(d.Stopped))}
+	m := reconcile.Memory{LastGood: d.LastGood, Window: d.Window, Refusals: make(map[reconcile.Key]reconcile.Refusal, len(d.Refused)), Stopped: make(map[reconcile.Key]bool, len(d.Stopped))}
 	for _, r := range d.Refused {
 		m.Refusals[r.Key] = r
 	}

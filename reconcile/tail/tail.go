@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/crash"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
@@ -206,6 +207,10 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 		t.again(ctx, err)
 		return
 	}
+	if err := t.Job.SeeMarkings(ctx); err != nil {
+		t.again(ctx, err)
+		return
+	}
 	_, _, safe := t.pending.take()
 	t.sides.Close() // before the new ones, so that both are never held at once
 	t.sides = nil
@@ -238,7 +243,7 @@ func (t *Tail) again(ctx context.Context, err error) {
 		if !t.now().Before(t.full) { // a batch that is refused puts no full run off
 			t.full = t.now().Add(t.FullEvery)
 		}
-		t.Log.Error("the lists stay as they are", "error", err)
+		t.Log.Error("what the gate refused stays as it is", "error", err)
 		return
 	} else if refused { // the read itself is in doubt
 		t.sides.Close()
@@ -280,19 +285,24 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool)
 		return context.Cause(held)
 	}
 	t.last = planned
+	if planned.Complete {
+		t.Job.Overrides = reconcile.Overrides{} // they count for one plan
+	}
+	var refused error
 	for _, g := range planned.Plan.Gates {
 		if !g.OK {
-			if err := t.Told(planned, nil); err != nil {
-				return err
-			}
-			return &RefusedError{g.ID}
+			refused = &RefusedError{g.ID}
+			break
 		}
 	}
-	if len(planned.Plan.Changes) == 0 {
+	if len(planned.Plan.Changes) == 0 && refused == nil {
 		return t.Job.RememberGood(ctx, planned)
 	}
 	if err := t.Told(planned, nil); err != nil {
 		return err
+	}
+	if planned.Plan.Stopped() || len(planned.Plan.Changes) == 0 {
+		return refused
 	}
 	moved := moves{}
 	t.Job.Touched = moved.note
@@ -319,7 +329,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool)
 		}
 		return fmt.Errorf("%d of %d changes were not done", len(report.Items)-report.Count(run.Applied, ""), len(report.Items))
 	}
-	return nil
+	return refused
 }
 
 // savePosition notes how far the stream is dealt with: not after every batch, since a lost position

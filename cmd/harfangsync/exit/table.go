@@ -16,7 +16,7 @@ var Table = []struct {
 	{"1", Unexpected, "unexpected error, nothing is claimed"},
 	{"2", Changes, "plan --detailed-exitcode: changes pending"},
 	{"3", Usage, "configuration or usage error"},
-	{"4", Refused, "a gate refused: the data contradict each other, or a limit; nothing written"},
+	{"4", Refused, "a gate refused: the data contradict each other (nothing is written), or a limit (what it guards is not written)"},
 	{"5", Partly, "partly done: something was written and some items failed, conflicted or were not attempted"},
 	{"6", Stale, "the saved plan or snapshot is stale, damaged, not applyable, or not for this target"},
 	{"7", Locked, "another run holds the lock"},

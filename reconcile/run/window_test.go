@@ -1,0 +1,417 @@
+package run_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/tail"
+)
+
+// domains are indicators with one domain each.
+func domains(from, to int) []reconcile.Indicator {
+	var out []reconcile.Indicator
+	for i := from; i < to; i++ {
+		out = append(out, ind(fmt.Sprintf("i%05d", i), fmt.Sprintf("domain_name h%05d.example", i)))
+	}
+	return out
+}
+
+// enabled counts the rules of a kind that are in force.
+func (s *sink) enabled(k reconcile.Kind) int {
+	n := 0
+	for _, r := range s.rows {
+		if r.Kind == k && r.Enabled {
+			n++
+		}
+	}
+	return n
+}
+
+// holding is a job that holds what its gates refuse, after a first run with everything in place.
+func holding(t *testing.T, src *source, snk *sink) *run.Job {
+	j := job(t, src, snk)
+	j.Limits.Hold = true
+	j.Policy.Values = 5000
+	syncAll(t, j)
+	return j
+}
+
+// step is a run that does what its gates let pass.
+func step(t testing.TB, j *run.Job) *run.Planned {
+	t.Helper()
+	p, err := j.Plan(t.Context(), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Plan.Stopped() {
+		return p
+	}
+	if r, err := j.Apply(t.Context(), p, false); err != nil || !r.Clean() {
+		t.Fatal(err, brief(r))
+	}
+	return p
+}
+
+// refusal is the message of the first gate that refuses, "" for none.
+func refusal(p *run.Planned) string {
+	for _, g := range p.Plan.Gates {
+		if !g.OK {
+			return g.ID + " " + g.Name + ": " + g.Message
+		}
+	}
+	return ""
+}
+
+func TestSmallStepsOf24RunsRemoveNoMoreThanOneMay(t *testing.T) {
+	src, snk := &source{read: domains(0, 1000)}, newSink()
+	j := holding(t, src, snk)
+	now := noon
+	j.Clock = func() time.Time { return now }
+	said := ""
+	for range 24 {
+		now = now.Add(59 * time.Minute)
+		n := snk.enabled(reconcile.IOC)
+		src.read = src.read[min(reconcile.AbsenceLimit(n), len(src.read)-1):]
+		said = refusal(step(t, j))
+	}
+	if n := snk.enabled(reconcile.IOC); n != 900 {
+		t.Errorf("%d of 1000 rules are left after a day, want 900", n)
+	}
+	if !strings.Contains(said, "G4 removals_ioc_absence") || !strings.Contains(said, "and 100 went within the last 24h") {
+		t.Errorf("the last run said %q", said)
+	}
+	now = now.Add(25 * time.Hour)
+	src.read = domains(150, 1000)
+	if step(t, j); snk.enabled(reconcile.IOC) != 850 {
+		t.Errorf("%d rules are left a day later, want 850", snk.enabled(reconcile.IOC))
+	}
+}
+
+func TestDeletionsInATailCountTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk := &source{read: domains(0, 3000)}, newSink()
+		s := make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		follower.Job.Limits.Hold = true
+		go func() {
+			time.Sleep(time.Minute)
+			for range 28 {
+				var ids []string
+				for _, i := range src.read[:80] {
+					ids = append(ids, i.ID)
+				}
+				src.read = src.read[80:]
+				s <- tail.Dirty{IDs: ids}
+				time.Sleep(2 * time.Second)
+			}
+		}()
+		if err := follower.Run(t.Context()); err == nil {
+			t.Error("the tail ends clean, although it was refused")
+		}
+		if n := snk.enabled(reconcile.IOC); n < 2900 || n == 3000 {
+			t.Errorf("%d of 3000 rules are left, want at least 2900", n)
+		}
+	})
+}
+
+func TestAnOverrideAcceptsTheFirstPlanOfATailAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk := &source{read: domains(0, 300)}, newSink()
+		s := make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		syncAll(t, follower.Job)
+		follower.Job.Overrides.AcceptRemovals = 85
+		lose := func() (ids []string) {
+			for _, i := range src.read[:85] {
+				ids = append(ids, i.ID)
+			}
+			src.read = src.read[85:]
+			return ids
+		}
+		lose()
+		go func() {
+			time.Sleep(time.Minute)
+			s <- tail.Dirty{IDs: lose()}
+		}()
+		if err := follower.Run(t.Context()); err == nil {
+			t.Error("the tail ends clean, although its last plan was refused")
+		}
+		if n := snk.enabled(reconcile.IOC); n != 215 {
+			t.Errorf("%d of 300 rules are left, want 215: one loss of 85 was accepted", n)
+		}
+	})
+}
+
+func TestJunkIndicatorsAreHeldAndTheRestGoesOn(t *testing.T) {
+	src, snk := &source{read: domains(0, 2)}, newSink()
+	j := holding(t, src, snk)
+	src.read = append(domains(0, 10002), sigma("s", "aaaaaaaa-0000-4000-8000-000000000001"))
+	p := step(t, j)
+	if n, s := snk.enabled(reconcile.IOC), snk.enabled(reconcile.Sigma); n != 2 || s != 1 {
+		t.Errorf("%d IOC and %d Sigma rules, want 2 and 1", n, s)
+	}
+	if len(p.Plan.Held) != 10000 || p.Plan.Held[0].Reason != reconcile.GateHeld || p.Plan.Held[0].Gate != "additions_ioc" {
+		t.Errorf("%d held, the first %+v", len(p.Plan.Held), p.Plan.Held[0])
+	}
+	if said := refusal(p); !strings.Contains(said, "if that is right, pass --accept-additions 10000") {
+		t.Errorf("said %q", said)
+	}
+	j.Overrides.AcceptAdditions = 10000
+	if p = step(t, j); p.Plan.Refused() || snk.enabled(reconcile.IOC) != 10002 {
+		t.Errorf("accepted: %q, %d rules", refusal(p), snk.enabled(reconcile.IOC))
+	}
+	j.Overrides = reconcile.Overrides{}
+	src.read = append(src.read, domains(20000, 22000)...)
+	if p = step(t, j); p.Plan.Refused() {
+		t.Errorf("what was accepted counts again: %q", refusal(p))
+	}
+}
+
+func TestOneIndicatorThatGivesTooMuchIsHeldAlone(t *testing.T) {
+	src, snk := &source{read: domains(0, 20)}, newSink()
+	j := holding(t, src, snk)
+	j.Limits.Additions, j.Policy.Values = 10000, 500
+	var values []string
+	for i := range 501 {
+		values = append(values, fmt.Sprintf("domain_name junk%d.example", i))
+	}
+	src.read = append(domains(0, 21), ind("heavy", strings.Join(append(values, "domain_name h00003.example"), ";")))
+	p := step(t, j)
+	if n := snk.enabled(reconcile.IOC); n != 21 {
+		t.Errorf("%d rules, want 21", n)
+	}
+	if said := refusal(p); !strings.Contains(said, "G13 additions_values: indicator heavy gives 502 rules, more than 500: 501 begin to detect; if that is right, pass --accept-additions 501") {
+		t.Errorf("said %q", said)
+	}
+}
+
+func TestPoisonedBodiesAreHeld(t *testing.T) {
+	src, snk := &source{read: domains(0, 3)}, newSink()
+	for i := range 300 {
+		src.read = append(src.read, yara(fmt.Sprintf("y%03d", i)))
+	}
+	j := holding(t, src, snk)
+	for i := range src.read {
+		src.read[i].Pattern = strings.Replace(src.read[i].Pattern, "condition: true", "condition: false", 1)
+	}
+	src.read = append(src.read, domains(3, 4)...)
+	p := step(t, j)
+	for _, r := range snk.rows {
+		if strings.Contains(r.Content, "false") {
+			t.Fatalf("%s: %s", r.Name, r.Content)
+		}
+	}
+	if said := refusal(p); !strings.Contains(said, "G14 changes_yara: the content of 300 of 300 rules changes, limit 200; if that is right, pass --accept-changes 300") {
+		t.Errorf("said %q", said)
+	}
+	if snk.enabled(reconcile.IOC) != 4 {
+		t.Error("a new IOC waits for YARA bodies")
+	}
+}
+
+func TestADeletedYARAOfFourStopsNoNewIOC(t *testing.T) {
+	src, snk := &source{read: append(domains(0, 3), yara("y1"), yara("y2"), yara("y3"), yara("y4"))}, newSink()
+	j := holding(t, src, snk)
+	src.read = append(domains(0, 4), yara("y1"), yara("y2"), yara("y3"))
+	if p := step(t, j); p.Plan.Refused() || snk.enabled(reconcile.IOC) != 4 || snk.enabled(reconcile.YARA) != 3 {
+		t.Errorf("%q, %d IOC and %d YARA rules, want 4 and 3", refusal(p), snk.enabled(reconcile.IOC), snk.enabled(reconcile.YARA))
+	}
+}
+
+func TestTheLastIndicatorOfAKindThatIsRevokedStopsNoOtherKind(t *testing.T) {
+	src, snk := &source{read: append(domains(0, 3), yara("y1"))}, newSink()
+	j := holding(t, src, snk)
+	src.read = domains(1, 4)
+	y := yara("y1")
+	y.Revoked = true
+	src.known = map[string]reconcile.Indicator{"y1": y}
+	p := step(t, j)
+	if snk.enabled(reconcile.IOC) != 3 || snk.enabled(reconcile.YARA) != 1 {
+		t.Errorf("%d IOC and %d YARA rules, want 3 and 1", snk.enabled(reconcile.IOC), snk.enabled(reconcile.YARA))
+	}
+	if !slices.Contains(changes(p), "held gate yara name of y1") || !strings.HasPrefix(refusal(p), "G2 source_empty_yara: ") {
+		t.Errorf("%q, %q", changes(p), refusal(p))
+	}
+	if last := j.Keeper.Document().LastGood; last.Sources[reconcile.YARA] != 1 {
+		t.Errorf("a run that was refused counts as good: %+v", last)
+	}
+}
+
+func TestAMassRevokeDoesNotHoldWhatExpires(t *testing.T) {
+	src, snk := &source{read: domains(0, 100)}, newSink()
+	j := holding(t, src, snk)
+	src.known = map[string]reconcile.Indicator{}
+	for i, x := range domains(0, 70) {
+		if x.Revoked = i < 40; i >= 40 {
+			x.ValidUntil = noon.Add(-time.Hour)
+		}
+		src.known[x.ID] = x
+	}
+	src.read = domains(70, 100)
+	p := step(t, j)
+	if n := snk.enabled(reconcile.IOC); n != 70 {
+		t.Errorf("%d rules are left, want 70: 30 expired", n)
+	}
+	if said := refusal(p); !strings.Contains(said, "removals_ioc_evidence: 40 of 100") {
+		t.Errorf("said %q", said)
+	}
+}
+
+// A removal that makes room for what a gate holds waits with it.
+func TestAnOldValueStaysWhileTheNewOneIsHeld(t *testing.T) {
+	src, snk := &source{read: domains(0, 20)}, newSink()
+	j := holding(t, src, snk)
+	j.Limits.Additions = 1
+	for i := range 5 {
+		src.read[i].Pattern = fmt.Sprintf("domain_name moved%d.example", i)
+	}
+	if step(t, j); snk.enabled(reconcile.IOC) != 20 {
+		t.Errorf("%d rules, want the 20 of before", snk.enabled(reconcile.IOC))
+	}
+}
+
+// What a run does counts from before its first write on, so that one which is killed counts, too.
+func TestWhatIsAboutToBeDoneCounts(t *testing.T) {
+	src, snk := &source{read: domains(0, 100)}, newSink()
+	j := holding(t, src, snk)
+	src.read = domains(20, 100)
+	most := 0
+	snk.fail = func(what, _ string) error {
+		if what == "update" {
+			most = max(most, j.Keeper.Document().Window.Done(noon, time.Hour)("removals_ioc_absence"))
+			return &fault{reconcile.Fault{Verdict: true, Words: "no"}}
+		}
+		return nil
+	}
+	if r := apply(t, j, plan(t, j), false); r.Count(run.Failed, "") != 20 {
+		t.Fatalf("%q", brief(r))
+	}
+	if most != 20 {
+		t.Errorf("%d removals were noted when the first was sent, want 20", most)
+	}
+	if n := j.Keeper.Document().Window.Done(noon, time.Hour)("removals_ioc_absence"); n != 0 {
+		t.Errorf("%d removals count, and none was made", n)
+	}
+}
+
+func TestLostMarkingsAreSeenInATail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk := &source{read: domains(0, 20)}, newSink()
+		s := make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		sees := []string{"TLP:AMBER", "TLP:RED"}
+		follower.Job.Markings = sees
+		follower.Job.AskMarkings = func(context.Context) ([]string, error) { return sees, nil }
+		go func() {
+			time.Sleep(time.Minute)
+			sees, src.read = []string{"TLP:AMBER"}, src.read[3:]
+			s <- tail.Dirty{IDs: []string{"i00000", "i00001", "i00002"}}
+		}()
+		_ = follower.Run(t.Context())
+		if n := snk.enabled(reconcile.IOC); n != 20 {
+			t.Errorf("%d of 20 rules are left: what the account does not see counted as deleted", n)
+		}
+	})
+}
+
+func TestLostMarkingsAreTheMessage(t *testing.T) {
+	src, snk := &source{read: domains(0, 100)}, newSink()
+	j := job(t, src, snk)
+	j.Markings = []string{"TLP:AMBER", "TLP:RED"}
+	syncAll(t, j)
+	j.Markings, src.read = j.Markings[:1], src.read[30:]
+	p := plan(t, j)
+	if said := refusal(p); !strings.HasPrefix(said, "G2 source_shrink: the account does not see the markings TLP:RED any more") {
+		t.Errorf("said %q", said)
+	}
+}
+
+func TestAChangedSettingReadsAsSuch(t *testing.T) {
+	src, snk := &source{read: domains(0, 100)}, newSink()
+	score := 40
+	for i := range 40 {
+		src.read[i].Score = &score
+	}
+	j := job(t, src, snk)
+	syncAll(t, j)
+	least := 0
+	j.Selection.MinScore, j.Filter = &least, "g"
+	for i := range src.read[40:] {
+		src.read[40+i].Score = &score
+	}
+	low := -1
+	for i := range 40 {
+		src.read[i].Score = &low
+	}
+	p := plan(t, j)
+	if said := refusal(p); !strings.HasPrefix(said, "G4 removals_ioc_absence: your settings changed: 40 fall below min_score: 40 of 100 enabled rules go, limit 30") {
+		t.Errorf("said %q", said)
+	}
+}
+
+// In any window no more than the limits go or come without an override, whatever the steps.
+func TestNoWindowHasMoreThanTheLimits(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			src, snk := &source{read: domains(0, 10+random.IntN(110))}, newSink()
+			j := job(t, src, snk)
+			j.Limits.Hold, j.Limits.Additions, j.Limits.Changes, j.Policy.Remove = true, 10, 5, seed%2 == 0
+			syncAll(t, j)
+			type done struct {
+				at    time.Time
+				n     map[string]int
+				rules int // before
+			}
+			var all []done
+			now, next := noon, 1000
+			j.Clock = func() time.Time { return now }
+			for range 25 {
+				now = now.Add(time.Duration(1+random.IntN(500)) * time.Minute)
+				if gone := random.IntN(20); gone < len(src.read) {
+					src.read = src.read[gone:]
+				}
+				come := random.IntN(20)
+				src.read = append(slices.Clone(src.read), domains(next, next+come)...)
+				next += come
+				for i := range random.IntN(1 + min(12, len(src.read))) {
+					src.read[i].Description += "."
+				}
+				d := done{now, map[string]int{}, snk.enabled(reconcile.IOC)}
+				p := step(t, j)
+				for i := range p.Plan.Changes {
+					d.n[p.Plan.Changes[i].Limit()]++
+				}
+				all = append(all, d)
+				sum, most := map[string]int{}, snk.enabled(reconcile.IOC)
+				for _, d := range all {
+					if ago := now.Sub(d.at); ago < j.Limits.Window*7/6 { // a part counts as long as its last run does
+						most = max(most, d.rules)
+					}
+					for name, n := range d.n {
+						if now.Sub(d.at) < j.Limits.Window {
+							sum[name] += n
+						}
+					}
+				}
+				if n := sum["removals_ioc_absence"]; most >= 10 && n > reconcile.AbsenceLimit(most) {
+					t.Fatalf("%d of %d rules went within a day", n, most)
+				}
+				if n := sum["additions_ioc"]; n > max(10, most/5) {
+					t.Fatalf("%d rules came within a day, beside %d", n, most)
+				}
+				if n := sum["changes_ioc"]; n > max(5, most/5) {
+					t.Fatalf("%d of %d rules changed within a day", n, most)
+				}
+			}
+		})
+	}
+}
