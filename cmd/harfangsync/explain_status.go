@@ -39,6 +39,8 @@ type rowStatus struct {
 	Name    string `json:"name,omitempty"`
 	Enabled bool   `json:"enabled"`
 	Whose   string `json:"whose"` // ours, foreign or unmanaged
+	// Next is what the next plan does with it; only of an indicator that is gone.
+	Next string `json:"next,omitempty"`
 }
 
 // explainStatus answers for a value or an indicator.
@@ -59,7 +61,10 @@ func (p *program) explainStatus(ctx context.Context, e *explaining) error {
 // statusOfIndicator says whether an indicator is wanted, what it gives, and what of that is held.
 func (t *target) statusOfIndicator(ctx context.Context, s *status) error {
 	found, err := t.job.Source.ByIDs(ctx, []string{s.Input}, false)
-	if err != nil || len(found) == 0 {
+	if err == nil && len(found) == 0 {
+		return t.leftBy(ctx, s)
+	}
+	if err != nil {
 		return err
 	}
 	matching, err := t.job.Source.ByIDs(ctx, []string{s.Input}, true)
@@ -71,6 +76,34 @@ func (t *target) statusOfIndicator(ctx context.Context, s *status) error {
 	for _, r := range st.Rules {
 		if err := t.addRows(ctx, s, r); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// leftBy names the rules that an indicator left behind which is gone, and what the next plan does with them.
+func (t *target) leftBy(ctx context.Context, s *status) error {
+	planned, err := t.job.Plan(ctx, t.now())
+	if err != nil {
+		return err
+	}
+	its := func(o reconcile.Owner) bool { return o.ID == s.Input || o.StandardID == s.Input }
+	refused := ""
+	for _, g := range planned.Plan.Gates {
+		if !g.OK {
+			refused += ", and gate " + g.ID + " refuses that plan"
+		}
+	}
+	for i := range planned.Plan.Changes {
+		if ch := &planned.Plan.Changes[i]; ch.Before != nil && slices.ContainsFunc(ch.Owners, its) {
+			s.Rows = append(s.Rows, rowStatus{ID: ch.ID, Kind: ch.Kind.String(), Type: ch.Type, Value: ch.Value, Name: ch.Name, Enabled: ch.Before.Enabled, Whose: "ours",
+				Next: fmt.Sprintf("the next plan would %s it (%s)%s", ch.Action, ch.Reason, refused)})
+		}
+	}
+	for i := range planned.Plan.Held {
+		if h := &planned.Plan.Held[i]; h.ID != "" && slices.ContainsFunc(h.Owners, its) {
+			s.Rows = append(s.Rows, rowStatus{ID: h.ID, Kind: h.Kind.String(), Type: h.Type, Value: h.Value, Name: h.Name, Enabled: h.Action.Removal(), Whose: "ours",
+				Next: fmt.Sprintf("the next plan would leave it alone (%s: %s)%s", h.Reason, h.Detail, refused)})
 		}
 	}
 	return nil
@@ -216,7 +249,11 @@ func (e *explaining) printStatus(w io.Writer, s status) error {
 		if !r.Enabled {
 			state = "disabled"
 		}
-		fmt.Fprintln(w, "  "+render.Escape(fmt.Sprintf("held: %s, %s, %s, row %s", joined(r.Kind, r.Type, r.Value, r.Name), state, r.Whose, r.ID)))
+		line := fmt.Sprintf("held: %s, %s, %s, row %s", joined(r.Kind, r.Type, r.Value, r.Name), state, r.Whose, r.ID)
+		if r.Next != "" {
+			line += "; " + r.Next
+		}
+		fmt.Fprintln(w, "  "+render.Escape(line))
 	}
 	return nil
 }
