@@ -10,16 +10,28 @@ import (
 
 func (p *program) doctorCommand() *cli.Command {
 	var asJSON bool
+	purpose := doctor.ForRun
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "try everything that a run needs, and name the remedy of each failure; writes nothing",
-		Flags: append([]cli.Flag{&cli.BoolFlag{Name: "json", Usage: "print one JSON object", Destination: &asJSON}}, p.settingFlags()...),
+		Usage: "try everything that a command needs, and name the remedy of each failure; writes nothing",
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "for", Value: purpose, Usage: "the `COMMAND` to come: plan, run, tail or pull", Destination: &purpose},
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON object", Destination: &asJSON},
+		}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {
-			cfg, problems := config.Inspect(p.sources(config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance))
+			needs := []config.Need{config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance}
+			switch purpose {
+			case doctor.ForPlan, doctor.ForRun, doctor.ForTail:
+			case doctor.ForPull:
+				needs = append(needs, config.NeedImports)
+			default:
+				return exit.Usagef("--for %q: want plan, run, tail or pull", purpose)
+			}
+			cfg, problems := config.Inspect(p.sources(needs...))
 			if err := p.setLog(cfg.Connector.LogLevel); err != nil {
 				return err
 			}
-			d := doctor.New(doctor.Options{Config: cfg, Problems: problems, Log: p.log, Version: version(), RetryWait: p.retryWait})
+			d := doctor.New(doctor.Options{Config: cfg, Problems: problems, Log: p.log, For: purpose, Version: version(), RetryWait: p.retryWait})
 			if err := d.Examine(c.Context); err != nil {
 				return err
 			}

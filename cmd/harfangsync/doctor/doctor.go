@@ -52,9 +52,24 @@ type Options struct {
 	Config    *config.Config
 	Problems  []*config.Problem // of the settings
 	Log       *slog.Logger
+	For       string                          // the command to come: ForPlan, ForRun, ForTail or ForPull
 	Version   string                          // of this program
 	RetryWait func(attempt int) time.Duration // between attempts; nil is the adapters' own
 }
+
+// The commands to come.
+const (
+	ForPlan = "plan"
+	ForRun  = "run"
+	ForTail = "tail"
+	ForPull = "pull"
+)
+
+// writes says whether the command to come changes anything.
+func (d *Doctor) writes() bool { return d.For != ForPlan }
+
+// imports says whether it brings alerts back.
+func (d *Doctor) imports() bool { return d.writes() && d.Config.HarfangLab.ImportEvents }
 
 // Doctor tries what a run needs, all of it, and changes nothing anywhere (gate G12).
 type Doctor struct {

@@ -205,6 +205,35 @@ func TestWhatAnAccountMayNot(t *testing.T) {
 	examined(t, w, nil).want("state.markings", isWarn, "TLP:RED", "gate G3")
 }
 
+// A doctor asks for what the command to come needs, and for nothing else.
+func TestADoctorForACommand(t *testing.T) {
+	w := healthyWorld(t)
+	w.octi.PutUser(octisim.User{Name: "Planner", Token: "planner-token", Capabilities: []string{"APIACCESS_USETOKEN", "KNOWLEDGE"}, Markings: []string{"TLP:CLEAR"}})
+	w.octi.PutStream(octisim.Stream{ID: id(10), Name: "stopped", Filters: new(`{"mode":"and","filters":[],"filterGroups":[]}`)})
+	w.octi.PutStream(octisim.Stream{ID: id(11), Name: "bare", Live: true})
+	aim := func(command string, env ...string) *diagnosis {
+		return examined(t, w, func(d *Doctor) { d.For = command }, env...)
+	}
+	imports := "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true"
+	f := aim(ForPlan, "OPENCTI_TOKEN=planner-token", imports)
+	f.failures(exit.OK)
+	f.want("opencti.right.CONNECTORAPI", skipped)
+	f.want("opencti.right.KNOWLEDGE_KNUPDATE", skipped)
+	f.want("opencti.right.MODULES", isWarn, "lets a plan read the state")
+	f.want("opencti.confidence", skipped)
+	f.want("harfanglab.edit", skipped, "a plan edits nothing")
+	f.want("harfanglab.alerts", skipped)
+	f.want("state.lock", skipped, "takes no lock")
+	for _, command := range []string{ForRun, ForPull} {
+		aim(command, "OPENCTI_TOKEN=planner-token", imports).failures(exit.Side, "opencti.confidence", "opencti.right.CONNECTORAPI", "opencti.right.KNOWLEDGE_KNUPDATE", "opencti.right.MODULES")
+	}
+	aim(ForTail).failures(exit.Usage, "opencti.stream")
+	aim(ForTail, "CONNECTOR_LIVE_STREAM_ID="+id(10)).failures(exit.Side, "opencti.stream")
+	f = aim(ForTail, "CONNECTOR_LIVE_STREAM_ID="+id(11))
+	f.failures(exit.OK)
+	f.want("opencti.stream", isWarn, "has no filters", "give it one")
+}
+
 func TestVersionsAreJudged(t *testing.T) {
 	const importing = "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true"
 	for _, tt := range []struct {

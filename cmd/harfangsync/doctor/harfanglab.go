@@ -37,7 +37,11 @@ func (s *side) examineHarfangLab(ctx context.Context) (why string) {
 	if !s.checkLists(ctx, client) {
 		return "there is no account"
 	}
-	s.pass("edit", "whether the account may edit rules shows only when it does; it needs the permission to edit rules, IOC and rulesets")
+	if s.writes() {
+		s.pass("edit", "whether the account may edit rules shows only when it does; it needs the permission to edit rules, IOC and rulesets")
+	} else {
+		s.pass("edit", "a plan edits nothing")
+	}
 	s.checkAlerts(ctx, client)
 	return ""
 }
@@ -101,7 +105,7 @@ func (s *side) checkList(ctx context.Context, client *harfanglab.Client, k recon
 }
 
 func (s *side) checkAlerts(ctx context.Context, client *harfanglab.Client) {
-	if !imports(s.Config) {
+	if !s.imports() {
 		s.pass("alerts", "no alert is imported (harfanglab.import_security_events_as_incidents)")
 		return
 	}

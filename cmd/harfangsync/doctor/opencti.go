@@ -18,34 +18,32 @@ import (
 // conditions, nil being none.
 type right struct {
 	name, use  string
-	fail, warn func(*config.Config) bool
+	fail, warn func(*Doctor) bool
 }
 
-func (r *right) lacking(c *config.Config) status {
+func (r *right) lacking(d *Doctor) status {
 	switch {
-	case r.fail != nil && r.fail(c):
+	case r.fail != nil && r.fail(d):
 		return isFail
-	case r.warn != nil && r.warn(c):
+	case r.warn != nil && r.warn(d):
 		return isWarn
 	}
 	return skipped
 }
 
-func imports(c *config.Config) bool { return c.HarfangLab.ImportEvents }
-
-func remembersThere(c *config.Config) bool {
-	return c.Sync.State == config.InOpenCTI || c.Sync.Lock == config.InOpenCTI
+func remembersThere(d *Doctor) bool {
+	return d.Config.Sync.State == config.InOpenCTI || d.writes() && d.Config.Sync.Lock == config.InOpenCTI
 }
 
 var rights = []right{
-	{"KNOWLEDGE", "reads indicators and their observables", func(*config.Config) bool { return true }, nil},
-	{"TAXIIAPI", "reads the filters of the stream, and follows it in tail", func(c *config.Config) bool { return c.Connector.LiveStreamID != "" }, nil},
-	{"CONNECTORAPI", "keeps the state and the lock in OpenCTI, and pushes alerts", func(c *config.Config) bool { return remembersThere(c) || imports(c) }, nil},
-	{"MODULES", "lets a plan read the state, and waits for imported alerts", imports, remembersThere}, // a plan goes on without
-	{"KNOWLEDGE_KNUPDATE", "creates and updates what is made of alerts", imports, nil},
-	{"SETTINGS_SETLABELS", "creates labels of imported alerts", nil, imports},
-	{"SETTINGS_SETVOCABULARIES", "creates vocabulary values of imported alerts", nil, imports},
-	{"SETTINGS_SETMARKINGS", "creates markings of imported alerts", nil, imports},
+	{"KNOWLEDGE", "reads indicators and their observables", func(*Doctor) bool { return true }, nil},
+	{"TAXIIAPI", "reads the filters of the stream, and follows it in tail", func(d *Doctor) bool { return d.Config.Connector.LiveStreamID != "" }, nil},
+	{"CONNECTORAPI", "keeps the state and the lock in OpenCTI, and pushes alerts", func(d *Doctor) bool { return d.writes() && remembersThere(d) || d.imports() }, nil},
+	{"MODULES", "lets a plan read the state, and waits for imported alerts", (*Doctor).imports, remembersThere}, // a plan goes on without
+	{"KNOWLEDGE_KNUPDATE", "creates and updates what is made of alerts", (*Doctor).imports, nil},
+	{"SETTINGS_SETLABELS", "creates labels of imported alerts", nil, (*Doctor).imports},
+	{"SETTINGS_SETVOCABULARIES", "creates vocabulary values of imported alerts", nil, (*Doctor).imports},
+	{"SETTINGS_SETMARKINGS", "creates markings of imported alerts", nil, (*Doctor).imports},
 }
 
 func openCTIChecks() []string {
@@ -101,7 +99,7 @@ func (s *side) checkVersion() {
 	switch {
 	case !v.AtLeast("6.2.6"):
 		st, remedy := isOK, ""
-		if imports(s.Config) {
+		if s.imports() {
 			st, remedy = isFail, "update OpenCTI to 6.2.6 or later, or switch harfanglab.import_security_events_as_incidents off"
 		}
 		s.note("version", st, "OpenCTI "+v.String()+": plan, apply and tail work with it; bringing alerts back needs 6.2.6", remedy)
@@ -121,7 +119,7 @@ func (s *side) checkRights() {
 			name = "TAXIIAPI_SETCOLLECTIONS"
 		}
 		lack := fmt.Sprintf("the account lacks %s, which %s", name, r.use)
-		switch st := r.lacking(s.Config); {
+		switch st := r.lacking(s.Doctor); {
 		case s.ident.Can(name):
 			s.ok(id, fmt.Sprintf("the account has %s, which %s", name, r.use))
 		case st == skipped:
@@ -137,9 +135,11 @@ func (s *side) checkConfidence() {
 	switch {
 	case !s.ident.Version.AtLeast("6.0.0"):
 		s.pass("confidence", "OpenCTI "+s.ident.Version.String()+" knows no maximum confidence level")
+	case !s.writes():
+		s.pass("confidence", "a plan imports nothing")
 	case s.ident.MaxConfidence != nil:
 		s.ok("confidence", fmt.Sprintf("the account's maximum confidence level is %d", *s.ident.MaxConfidence))
-	case imports(s.Config):
+	case s.imports():
 		s.fail("confidence", "the account has no maximum confidence level, so importing alerts would fail", remedy)
 	default:
 		s.warn("confidence", "the account has no maximum confidence level; importing alerts would fail, if it were switched on", remedy)
@@ -158,6 +158,10 @@ func (s *side) checkMarkings() {
 // checkStream looks at the stream. known is whether its filters, nil being none, can be told.
 func (s *side) checkStream(ctx context.Context, client *opencti.Client) (filters *opencti.FilterGroup, known bool) {
 	id := s.Config.Connector.LiveStreamID
+	if id == "" && s.For == ForTail {
+		s.fail("stream", "tail follows a live stream, and none is set", "create one in OpenCTI under Data sharing and set connector.live_stream_id").code = exit.Usage
+		return nil, true
+	}
 	if id == "" {
 		s.pass("stream", "no live stream is set (connector.live_stream_id)")
 		return nil, true
@@ -170,6 +174,10 @@ func (s *side) checkStream(ctx context.Context, client *opencti.Client) (filters
 	case err != nil:
 		s.failed("stream", err)
 		return nil, false
+	case !stream.Live && s.For == ForTail:
+		s.fail("stream", fmt.Sprintf("the stream %q is stopped, so tail cannot follow it", stream.Name), "start it under Data sharing")
+	case stream.Unfiltered && s.For == ForTail:
+		s.warn("stream", fmt.Sprintf("the stream %q has no filters: not every OpenCTI can follow such a one", stream.Name), "give it one under Data sharing, such as entity type is Indicator")
 	case !stream.Live:
 		s.warn("stream", fmt.Sprintf("the stream %q is stopped: tail cannot follow it; its filters are used all the same", stream.Name), "start it under Data sharing")
 	default:

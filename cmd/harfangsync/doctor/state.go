@@ -22,7 +22,7 @@ const old = 7 * 24 * time.Hour
 func (s *side) examineState(ctx context.Context) {
 	cfg := &s.Config.Sync
 	var there *state.Document // what OpenCTI keeps; nil when it was not asked or did not say
-	if !s.broken("sync") && !s.broken("connector") && remembersThere(s.Config) && s.ident != nil && s.ident.Can("MODULES") {
+	if !s.broken("sync") && !s.broken("connector") && remembersThere(s.Doctor) && s.ident != nil && s.ident.Can("MODULES") {
 		there = s.storedInOpenCTI(ctx)
 	}
 	file, inFile := strings.CutPrefix(cfg.State, config.InFile)
@@ -138,6 +138,8 @@ func (s *side) checkLock(ctx context.Context, there *state.Document) {
 	switch {
 	case s.broken("sync"):
 		s.skip("its settings are wrong", "lock")
+	case !s.writes():
+		s.pass("lock", "a plan takes no lock")
 	case s.Config.Sync.Lock == config.Nowhere:
 		s.warn("lock", "there is no lock: two runs at once may undo each other's work", "set sync.lock to opencti or file:PATH")
 	case inFile:
