@@ -24,6 +24,7 @@ type Indicator struct {
 	Phases      []string     `json:"phases,omitempty"` // of kill chains, such as mitre-attack:execution
 	Markings    []Marking    `json:"markings,omitempty"`
 	Observables []Observable `json:"observables,omitempty"` // based-on targets
+	Outside     bool         `json:"outside,omitempty"`     // the platform gave it, and it does not pass the filter that it was asked for with
 }
 
 // Marking is one marking definition of an indicator, such as {"TLP", "TLP:AMBER"}.

@@ -39,7 +39,10 @@ func (s *Selection) Judge(ind *Indicator, now time.Time) (why Reason, detail str
 		}
 		return BelowThreshold, fmt.Sprintf("score %d, %d asked for", *ind.Score, *s.MinScore)
 	}
-	return s.judgeLabels(ind)
+	if why, detail = s.judgeLabels(ind); why == "" && ind.Outside {
+		return OutOfFilter, "the stream's filter does not let it through, which the platform did not heed"
+	}
+	return why, detail
 }
 
 func (s *Selection) judgeLabels(ind *Indicator) (why Reason, detail string) {

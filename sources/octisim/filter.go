@@ -49,6 +49,17 @@ func readGroup(v any) (g filterGroup, ok bool) {
 	return g, ok
 }
 
+// idsAlone is a group without any other condition than those on ids.
+func (g filterGroup) idsAlone() filterGroup {
+	g.filters = slices.DeleteFunc(slices.Clone(g.filters), func(f filter) bool { return !slices.Equal(f.keys, []string{"ids"}) })
+	groups := g.groups
+	g.groups = nil
+	for _, sub := range groups {
+		g.groups = append(g.groups, sub.idsAlone())
+	}
+	return g
+}
+
 func list(v any) []any {
 	l, _ := v.([]any)
 	return l

@@ -54,6 +54,8 @@ type Knobs struct {
 	HideMarking []string `json:"hide_marking"` // definitions that no user may see, whatever the account says
 	IDsFilter   string   `json:"ids_filter"`   // what the filter key ids does: "" works, "ignored" passes everything, "empty" nothing
 
+	IgnoreFilters bool `json:"ignore_filters"` // listings let everything through but for the ids asked for
+
 	ImportDelay time.Duration `json:"import_delay"` // of bundles pushed from now on
 	FailImport  string        `json:"fail_import"`  // regular expression on an object's JSON as pushed: refused, with an error on the work
 	StripRefs   bool          `json:"strip_refs"`   // imported objects lose their author and their markings, without a word

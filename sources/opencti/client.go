@@ -80,6 +80,7 @@ func (c *Client) known() Version {
 type request struct {
 	op        string
 	document  string // name of its file
+	fields    string // of an indicator, beside what its document asks for
 	variables map[string]any
 	right     string // the capability it needs (contract opencti-api 1.3)
 	broker    bool   // the platform's message broker takes part in it
@@ -101,7 +102,7 @@ func (c *Client) mutate(ctx context.Context, r request, out any) error {
 
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
 	return c.o.Retry.Do(ctx, c.o.Log, func() error {
-		req := graphql.NewRequest(document(r.document))
+		req := graphql.NewRequest(document(r.document, r.fields))
 		for k, v := range r.variables {
 			req.Var(k, v)
 		}

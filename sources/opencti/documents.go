@@ -1,6 +1,9 @@
 package opencti
 
-import "embed"
+import (
+	"embed"
+	"strings"
+)
 
 // The documents of the operations, one file each (contract opencti-api 2.1, 2.4, 4 to 9, 11 to 14). All of
 // them run on every version from 5.12.24 but those of which the code asks for a later one.
@@ -9,10 +12,11 @@ import "embed"
 var documents embed.FS
 
 // document is the text of a file; its name is a constant of this package.
-func document(name string) string {
+// Its line for facts gives way to further fields.
+func document(name, fields string) string {
 	text, err := documents.ReadFile("queries/" + name + ".graphql")
 	if err != nil {
 		panic(err)
 	}
-	return string(text)
+	return strings.Replace(string(text), "# facts", fields, 1)
 }

@@ -1,6 +1,7 @@
 package opencti
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,11 +56,12 @@ func (c *Client) since(version string) bool {
 
 // The versions that decide (contract opencti-api 12.1).
 const (
-	oldest       = "5.12.24" // lists in place of connections
-	tellStreams  = "6.1.12"  // TAXIIAPI suffices to read a stream
-	firstPush    = "6.2.6"   // stixBundlePush
-	pingWithInfo = "6.2.12"  // pingConnector(connectorInfo:)
-	pushWithWork = "6.5.7"   // stixBundlePush(work_id:)
+	oldest       = "5.12.24"    // lists in place of connections
+	tellStreams  = "6.1.12"     // TAXIIAPI suffices to read a stream
+	tellOrigins  = "7.260507.0" // streamCollection has origin_filters
+	firstPush    = "6.2.6"      // stixBundlePush
+	pingWithInfo = "6.2.12"     // pingConnector(connectorInfo:)
+	pushWithWork = "6.5.7"      // stixBundlePush(work_id:)
 	newestMajor  = 7
 )
 
@@ -190,12 +192,25 @@ func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
 			ID      string
 			Name    *string
 			Filters *string
-			Live    *bool `json:"stream_live"`
-			Public  *bool `json:"stream_public"`
+			Origin  *string `json:"origin_filters"`
+			Live    *bool   `json:"stream_live"`
+			Public  *bool   `json:"stream_public"`
 		}
 	}
-	err := c.query(ctx, request{op: "Stream", document: "stream", variables: map[string]any{"id": id}}, &w)
-	e, failed := errors.AsType[*Error](err)
+	ask := func(document string) (*Error, error) {
+		err := c.query(ctx, request{op: "Stream", document: document, variables: map[string]any{"id": id}}, &w)
+		e, _ := errors.AsType[*Error](err)
+		return e, err
+	}
+	var e *Error
+	err := error(nil)
+	if c.since(tellOrigins) {
+		e, err = ask("stream_origin")
+	}
+	if !c.since(tellOrigins) || e != nil && e.Code == "GRAPHQL_VALIDATION_FAILED" { // of an older platform than was thought
+		e, err = ask("stream")
+	}
+	failed := e != nil
 	switch {
 	case failed && e.Absent():
 		return nil, ErrUnknownStream
@@ -215,8 +230,15 @@ func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
 	out := &Collection{ID: s.ID, Name: oneLine(value(s.Name)), Live: value(s.Live), Public: value(s.Public), Unfiltered: strings.TrimSpace(value(s.Filters)) == ""}
 	if s.Filters != nil {
 		if out.Filters, err = ParseFilters(*s.Filters); err != nil {
-			return nil, &FilterError{Stream: out.Name, Err: err}
+			return nil, &FilterError{Stream: out.Name, Err: fmt.Errorf("cannot be understood: %w; save the stream once more in OpenCTI", err)}
 		}
+	}
+	if err = out.Filters.Check(); err != nil {
+		return nil, &FilterError{Stream: out.Name, Err: fmt.Errorf("cannot be held here: %w; take that out of the stream", err)}
+	}
+	origin, err := ParseFilters(value(s.Origin))
+	if err != nil || origin != nil {
+		return nil, &FilterError{Stream: out.Name, Err: fmt.Errorf("cannot be held here: it also filters by who caused a change, which no indicator says: %s; take that out of the stream", cmp.Or(origin.Words(), oneLine(value(s.Origin))))}
 	}
 	return out, nil
 }
@@ -228,7 +250,7 @@ type FilterError struct {
 }
 
 func (e *FilterError) Error() string {
-	return fmt.Sprintf("OpenCTI: the filters of stream %q cannot be understood: %v; save the stream once more in OpenCTI, or leave connector.live_stream_id empty for the built-in filter", e.Stream, e.Err)
+	return fmt.Sprintf("OpenCTI: the filters of stream %q %v, or leave connector.live_stream_id empty for the built-in filter", e.Stream, e.Err)
 }
 
 // Unwrap is what is wrong with them.

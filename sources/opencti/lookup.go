@@ -42,7 +42,7 @@ func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, obser
 	}
 	var once remote.IDs
 	asked := slices.DeleteFunc(slices.Concat(ids, known.ids), func(id string) bool { return !once.Add(id) })
-	page, names, err := c.find(ctx, wanted, And(f, Group(Eq("ids", asked...))), len(asked))
+	page, names, err := c.find(ctx, wanted, f, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, obser
 	var at []int // where each of found stands in page
 	for i := range page {
 		for _, id := range names[i] {
-			if wanted[id] {
+			if wanted[id] && !page[i].Outside {
 				found = append(found, reconcile.Found{Asked: id})
 				at = append(at, i)
 			}
@@ -78,13 +78,14 @@ func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, obser
 }
 
 // find reads one look-up, and refuses an answer wider than the question.
-func (c *Client) find(ctx context.Context, wanted map[string]bool, f *FilterGroup, most int) (page []reconcile.Indicator, names [][]string, err error) {
+func (c *Client) find(ctx context.Context, wanted map[string]bool, f *FilterGroup, asked []string) (page []reconcile.Indicator, names [][]string, err error) {
 	l := listing{
-		request: request{op: "Find", document: "find", variables: map[string]any{"filters": f}, right: "KNOWLEDGE"},
-		what:    "indicators asked for by id", first: c.pageSize, most: most,
+		request: request{op: "Find", document: "find", fields: f.fields(), variables: map[string]any{"filters": And(f, Group(Eq("ids", asked...)))}, right: "KNOWLEDGE"},
+		what:    "indicators asked for by id", first: c.pageSize, most: len(asked),
 	}
 	err = list(ctx, c, l, func(w *wireIndicator) (string, error) {
 		ind, err := w.indicator()
+		ind.Outside = f.passes(w) == no
 		ids := w.ids()
 		if err == nil && !slices.ContainsFunc(ids, func(id string) bool { _, ok := wanted[id]; return ok }) {
 			err = fmt.Errorf("indicator %s, which was not asked for: the filter by id is ignored", oneLine(ind.ID))
@@ -109,7 +110,7 @@ type witnesses struct {
 func (k *witnesses) note(page []reconcile.Indicator) {
 	last := -1
 	for i := range page {
-		if !page[i].UpdatedAt.Before(k.since) {
+		if !page[i].UpdatedAt.Before(k.since) || page[i].Outside {
 			continue
 		}
 		if last = i; k.first == nil {

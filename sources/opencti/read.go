@@ -23,26 +23,37 @@ const slack = time.Minute
 func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, observables bool, visit func(page []reconcile.Indicator, total int) error) (count int, err error) {
 	known := witnesses{filter: f.Digest(), since: start.UTC().Add(-slack)}
 	all := c.start("indicators", c.pageSize)
-	var seen, again remote.IDs
+	var seen, again, outside remote.IDs
+	given := func(page []reconcile.Indicator) error {
+		for i := range page {
+			if page[i].Outside {
+				outside.Add(page[i].ID)
+			}
+		}
+		return visit(page, all.total)
+	}
 	var end time.Time // created_at of the last row: what is later was not counted
-	err = c.pages(ctx, f, observables, all, &seen, func(page []reconcile.Indicator) error {
+	err = c.pages(ctx, f, nil, observables, all, &seen, func(page []reconcile.Indicator) error {
 		known.note(page)
 		end = page[len(page)-1].CreatedAt
-		return visit(page, all.total)
+		return given(page)
 	})
 	if err != nil {
 		return seen.Len(), err
 	}
 
 	changed := c.start("indicators that changed meanwhile", c.pageSize)
-	err = c.pages(ctx, And(f, changedSince(known.since)), observables, changed, &again, func(page []reconcile.Indicator) error {
+	err = c.pages(ctx, f, changedSince(known.since), observables, changed, &again, func(page []reconcile.Indicator) error {
 		for i := range page {
 			if seen.Add(page[i].ID) && !page[i].CreatedAt.After(end) {
 				all.got++
 			}
 		}
-		return visit(page, all.total)
+		return given(page)
 	})
+	if n := outside.Len(); n > 0 {
+		c.o.Log.Warn("OpenCTI, or something in front of it, gives indicators that do not pass the filter; they are left out", "indicators", n)
+	}
 	if err == nil {
 		err = all.missing(all.total)
 	}
@@ -61,9 +72,9 @@ func changedSince(t time.Time) *FilterGroup {
 }
 
 // pages walks one query and visits every page that holds something. While the observables of a page
-// are fetched, the next page is on its way.
-func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, w *walk, seen *remote.IDs, visit func([]reconcile.Indicator) error) error {
-	next, err := c.page(ctx, f, w)
+// are fetched, the next page is on its way. What comes is to pass f; also is only asked for.
+func (c *Client) pages(ctx context.Context, f, also *FilterGroup, observables bool, w *walk, seen *remote.IDs, visit func([]reconcile.Indicator) error) error {
+	next, err := c.page(ctx, f, also, w)
 	if err != nil {
 		return err
 	}
@@ -89,7 +100,7 @@ func (c *Client) pages(ctx context.Context, f *FilterGroup, observables bool, w 
 		if more {
 			g.Go(func() (err error) {
 				defer crash.Exit()
-				next, err = c.page(ctx, f, w)
+				next, err = c.page(ctx, f, also, w)
 				return err
 			})
 		}
@@ -114,13 +125,13 @@ type onePage struct {
 	rows       int
 }
 
-func (c *Client) page(ctx context.Context, f *FilterGroup, w *walk) (onePage, error) {
+func (c *Client) page(ctx context.Context, f, also *FilterGroup, w *walk) (onePage, error) {
 	vars := w.page(map[string]any{"orderBy": "created_at", "orderMode": "asc"})
-	if f != nil {
-		vars["filters"] = f
+	if all := And(f, also); all != nil {
+		vars["filters"] = all
 	}
 	var answer wireList[wireIndicator]
-	if err := c.query(ctx, request{op: "Page", document: "page", variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
+	if err := c.query(ctx, request{op: "Page", document: "page", fields: f.fields(), variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
 		return onePage{}, err
 	}
 	if answer.List == nil {
@@ -140,6 +151,7 @@ func (c *Client) page(ctx context.Context, f *FilterGroup, w *walk) (onePage, er
 		if err != nil {
 			return onePage{}, misshapen("Page", err.Error())
 		}
+		ind.Outside = f.passes(e.Node) == no
 		p.indicators = append(p.indicators, ind)
 	}
 	return p, nil

@@ -64,6 +64,18 @@ type wireIndicator struct {
 		Chain *string `json:"kill_chain_name"`
 		Phase *string `json:"phase_name"`
 	} `json:"killChainPhases"`
+
+	// What only a filter asks for.
+	MainType   *string   `json:"x_opencti_main_observable_type"`
+	Types      []*string `json:"indicator_types"`
+	Confidence *int      `json:"confidence"`
+	Created    moment    `json:"created"`
+	Modified   moment    `json:"modified"`
+	LabelIDs   []*hasID  `json:"labels"`
+	MarkingIDs []*hasID  `json:"markings"`
+	AuthorID   *hasID    `json:"author"`
+	Creators   []*hasID  `json:"creators"`
+	PhaseIDs   []*hasID  `json:"phases"`
 }
 
 func (w *wireIndicator) ids() []string {
