@@ -167,6 +167,21 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 				t.Error(out)
 			}
 		},
+		"a case names the file that its indicator knows by another hash": func(t *testing.T, w *chaosWorld) {
+			w.stix(1, "[file:hashes.'SHA-256' = '"+defectSHA256+"']")
+			w.octi.Attach(chaosID(1), octisim.Observable{EntityType: "StixFile", Hashes: octisim.Hashes{{Algorithm: "SHA-256", Hash: defectSHA256}}})
+			w.pulls(t, "HARFANGLAB_IMPORT_THREATS_AS_CASE_INCIDENTS=true")
+			w.sees(t, hlsim.Sighting{Value: defectSHA256, Hashes: hlsim.Hashes{MD5: defectMD5, SHA256: defectSHA256}})
+			w.must(t, 0, "pull")
+			if out := w.must(t, 0, "plan"); !strings.Contains(out, "No changes.") {
+				t.Error(out)
+			}
+			for _, o := range w.octi.Observables() {
+				if len(o.Hashes) > 0 && o.Hashes[0].Hash == defectSHA256 && !slices.Contains(w.octi.Cases()[0].Objects, o.ID) && !slices.Contains(w.octi.Cases()[0].Objects, o.StandardID) {
+					t.Errorf("case of %v, without %+v", w.octi.Cases()[0].Objects, o)
+				}
+			}
+		},
 		"first word of a Sigma title as a name": func(t *testing.T, w *chaosWorld) {
 			w.put(1, "Suspicious logon from abroad", "sigma", fmt.Sprintf(chaosSigma, "Suspicious logon from abroad", chaosID(901), "one"), "")
 			w.put(2, "Suspicious download by a shell", "sigma", fmt.Sprintf(chaosSigma, "Suspicious download by a shell", chaosID(902), "two"), "")
