@@ -96,10 +96,10 @@ func (t *translator) mapping(n *yaml.Node) ([]*yaml.Node, bool) {
 		}
 		now, ok := t.field(name)
 		if name == "" {
-			now, ok = "words without a field", false
+			name, ok = "words without a field", false
 		}
 		if !ok {
-			t.miss(max(name, now))
+			t.miss(name)
 			good = false
 			continue
 		}

@@ -115,6 +115,8 @@ detection:
 			"logsource: {product: windows, category: file_remove}\ndetection:\n    s: {ProcessImage: x}\n    f: {ProcessImage: x}\n    condition: s and not f\n"},
 		{"what says its event already", "logsource: {product: windows, category: registry_set}\ndetection:\n  s: {EventType: SetValue, TargetObject: x}\n  condition: s\n",
 			"logsource: {product: windows, category: registry_event}\ndetection:\n  s: {EventType: SetValue, TargetObject: x}\n  condition: s\n"},
+		{"what names its event in a filter alone", "logsource: {product: windows, category: registry_set}\ndetection:\n  s: {Details: x}\n  f: {EventType: SetValue}\n  condition: s and not f\n",
+			"logsource: {product: windows, category: registry_event}\ndetection:\n  s: {Details: x}\n  f: {EventType: SetValue}\n  harfanglab:\n      EventType: SetValue\n  condition: (s and not f) and harfanglab\n"},
 		{"a rule of HarfangLab's own", "logsource: {product: windows, category: registry_event}\ndetection: {s: {EventType: ReadValue}, condition: s}\n", "="},
 	} {
 		for _, ends := range []struct{ name, eol string }{{"", "\n"}, {", CRLF", "\r\n"}, {", after a byte order mark", "\n"}} {
@@ -157,6 +159,10 @@ func TestWhatCannotBeSaidIsNamed(t *testing.T) {
 		{"a field in what is left out of a rule", "product: windows, category: process_creation", "s: {Image: d}, f: [{Foo: b}, {Image: c}], condition: s and not f", reconcile.UnsupportedField, "windows process_creation has no Foo"},
 		{"the target of a thread", "product: windows, category: create_remote_thread", "s: {TargetImage: b}, condition: s", reconcile.UnsupportedField, "windows remote_thread has no TargetImage"},
 		{"hashes of a service", "product: windows, service: system", "s: {Hashes: b}, condition: s", reconcile.UnsupportedField, "an event log has no Hashes"},
+		{"a part of a hash that has to be all", "product: windows, category: process_creation", "s: {Hashes: 'MD5=0123'}, condition: s", reconcile.UnsupportedField, "windows process_creation has no Hashes of MD5=0123"},
+		{"the process of an event that is about two", "product: windows, category: process_access", "s: {CommandLine: x}, condition: s", reconcile.UnsupportedField, "windows process_access has no CommandLine"},
+		{"a public name in HarfangLab's own category", "product: windows, category: file_create", "s: {Image: x}, condition: s", reconcile.UnsupportedField, "windows file_create has no Image"},
+		{"a hash of what is left out of a rule", "product: windows, category: driver_load", "s: {ImageLoaded: x}, f: {Hashes|contains: ['IMPHASH=01', 'MD5=02']}, condition: s and not f", reconcile.UnsupportedField, "windows driver_load has no Hashes with IMPHASH"},
 		{"an event id", "product: windows, service: security", "s: {EventID: 4673}, condition: s", reconcile.UnsupportedEvent, "HarfangLab has no EventID 4673 in Security"},
 		{"a provider", "product: windows, service: application", "s: {Provider_Name: ScreenConnect, EventID: 200}, condition: s", reconcile.UnsupportedEvent, "HarfangLab has no events of ScreenConnect in Application"},
 		{"an id of a provider", "product: windows, service: application", "s: {Provider_Name: MSSQLSERVER, EventID: 33205}, condition: s", reconcile.UnsupportedEvent, "HarfangLab has no EventID 33205 in Application"},

@@ -1,0 +1,80 @@
+package reconcile_test
+
+import (
+	"strings"
+	"testing"
+
+	"harfangsync/reconcile"
+)
+
+// TestARuleThatIsSaidOtherwise follows one Sigma rule: whoever changes its text, its author or our way of
+// saying it, is the cause of the update.
+func TestARuleThatIsSaidOtherwise(t *testing.T) {
+	written := sigma("a", "0a1b2c3d-4e5f-4000-8000-000000000000")
+	said := func(i reconcile.Indicator, field string, notes ...string) reconcile.Given {
+		return reconcile.Given{Text: strings.ReplaceAll(i.Pattern, "Image", field), Notes: notes}
+	}
+	rewritten := with(written, func(i *reconcile.Indicator) { i.Pattern = strings.ReplaceAll(i.Pattern, "evil", "worse") })
+	var rows []reconcile.Row
+	for _, step := range []struct {
+		name  string
+		ind   reconcile.Indicator
+		given reconcile.Given
+		want  string // action, reason and cause of the one change, "" for none
+	}{
+		{"as it is written", written, reconcile.Given{}, "create new_indicator "},
+		{"said in other words", written, said(written, "ProcessImage", "narrower: x"), "update fields_changed mapping_changed"},
+		{"once more", written, said(written, "ProcessImage", "narrower: y"), ""},
+		{"said in others again", written, said(written, "ProcessPath"), "update fields_changed mapping_changed"},
+		{"by its author", rewritten, said(rewritten, "ProcessPath"), "update fields_changed source_changed"},
+		{"as it is written again", rewritten, reconcile.Given{}, "update fields_changed mapping_changed"},
+		{"not sayable", rewritten, reconcile.Given{Text: rewritten.Pattern, Skips: []reconcile.Skip{{Reason: reconcile.UnsupportedField}}}, "disable value_removed "},
+	} {
+		w := reconcile.NewWanted()
+		w.Add(&step.ind, step.given)
+		if err := w.Seal(); err != nil {
+			t.Fatal(err)
+		}
+		plan, err := reconcile.Compute(rowsOf(t, policy(), w, rows...), w, policy(), reconcile.Memory{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, c := range plan.Changes {
+			got = strings.Join([]string{string(c.Action), string(c.Reason), string(c.Cause)}, " ")
+			if c.Action != reconcile.Disable && strings.Join(c.Notes, ";") != strings.Join(step.given.Notes, ";") {
+				t.Errorf("%s: notes %q", step.name, c.Notes)
+			}
+		}
+		if got != step.want {
+			t.Errorf("%s: %q, want %q", step.name, got, step.want)
+		}
+		rows = obedient().apply(t, plan, policy(), rows)
+	}
+}
+
+// TestCompiledRules come of STIX indicators, in testing, and count as wanted Sigma.
+func TestCompiledRules(t *testing.T) {
+	i := ind("a", "no value")
+	w := reconcile.NewWanted()
+	w.Add(&i, reconcile.Given{Compiled: []reconcile.Compiled{{ID: "0a1b2c3d-4e5f-4000-8000-000000000000", Name: "n (windows)",
+		Text: "id: 0a1b2c3d-4e5f-4000-8000-000000000000\nauthor: harfangsync\n" + sigmaBody + "level: high\n"}}})
+	if err := w.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := reconcile.Compute(rowsOf(t, policy(), w), w, policy(), reconcile.Memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Changes) != 1 || plan.Changes[0].Kind != reconcile.Sigma || plan.Changes[0].After.HLStatus != "testing" || plan.Changes[0].Owners[0].ID != "a" {
+		t.Errorf("%+v", plan.Changes)
+	}
+	if plan.Sources[reconcile.Sigma] != 1 || plan.Sources[reconcile.IOC] != 1 {
+		t.Errorf("sources %v", plan.Sources)
+	}
+	rows := obedient().apply(t, plan, policy(), nil)
+	rows[0].Content = strings.ReplaceAll(rows[0].Content, "level: high", "level: low")
+	if plan, err = reconcile.Compute(rowsOf(t, policy(), w, rows...), w, policy(), reconcile.Memory{}); err != nil || len(plan.Changes) != 0 {
+		t.Errorf("another level: %v, %+v", err, plan.Changes)
+	}
+}
