@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Flag is a command-line flag that stands for a setting.
@@ -15,8 +16,9 @@ type Flag struct {
 	Values  []string // the words that may be given, for completion; nil if any text may
 }
 
-// Flags are all flags that stand for settings, in the order of the settings. No secret has one.
-func Flags() []Flag {
+// Flags are all flags that stand for settings, in the order of the settings. No secret has one. They are
+// made once, for every command, and are not to be changed.
+var Flags = sync.OnceValue(func() []Flag {
 	var flags []Flag
 	for _, s := range settingsOf(new(Config)) {
 		if s.flagName() == "" || s.secret {
@@ -32,7 +34,7 @@ func Flags() []Flag {
 		flags = append(flags, Flag{Name: s.flagName(), Setting: s.path, Usage: strings.ReplaceAll(usage, "`", ""), Bool: s.isBool, Values: s.choices()})
 	}
 	return flags
-}
+})
 
 var inCode = regexp.MustCompile("`([^`]+)`")
 
