@@ -13,7 +13,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build one static binary, bin/harfangsync
-	CGO_ENABLED=0 go build -trimpath -o bin/harfangsync ./cmd/harfangsync
+	CGO_ENABLED=0 go build -trimpath -ldflags=-s -o bin/harfangsync ./cmd/harfangsync
 
 release: ## build what a release of the checked-out commit consists of into dist/
 	.ci/release dist

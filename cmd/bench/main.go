@@ -30,7 +30,7 @@ type bench struct {
 
 func main() {
 	small := flag.Bool("small", false, "a hundredth of the sizes, to try the bench itself")
-	only := flag.String("only", "", "measure this alone: load, ceiling, plan, million, stream, pull, decision or patterns")
+	only := flag.String("only", "", "measure this alone: startup, load, ceiling, plan, million, stream, pull, decision or patterns")
 	folder := flag.String("generate", "", "write sample data to this folder and do nothing else: what the bench asks itself to do, so that its own memory stays small")
 	n, held := flag.Int("n", 0, "with -generate: so many indicators"), flag.Bool("held", false, "with -generate: and rows that equal them")
 	drop := flag.Bool("discard", false, "read both sides of the environment, drop what comes and do nothing else: what a plan is held against")
@@ -64,18 +64,18 @@ func run(ctx context.Context, small bool, only string) error {
 		return err
 	}
 	b := &bench{dir: dir, binary: filepath.Join(dir, "harfangsync"), self: self, small: small}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", b.binary, "./cmd/harfangsync")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s", "-o", b.binary, "./cmd/harfangsync")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
 	for _, m := range []struct {
 		name    string
-		n       int // indicators on the platform; 0 needs none
+		n       int // indicators on the platform
 		held    bool
 		measure func(ctx context.Context, p *platform, n int) error
 	}{
-		{"load", 5000, false, b.firstLoad}, {"ceiling", 300, false, b.ceiling}, {"plan", 100_000, true, b.plan100k}, {"million", 1_000_000, true, b.plan1M},
+		{"startup", 0, true, b.startup}, {"load", 5000, false, b.firstLoad}, {"ceiling", 300, false, b.ceiling}, {"plan", 100_000, true, b.plan100k}, {"million", 1_000_000, true, b.plan1M},
 		{"stream", 5000, true, b.stream}, {"pull", 5000, true, b.pull}, {"decision", 0, false, b.decision}, {"patterns", 0, false, b.patterns},
 	} {
 		if only != "" && m.name != only {
@@ -93,14 +93,11 @@ func run(ctx context.Context, small bool, only string) error {
 
 // on measures on a platform of its own.
 func (b *bench) on(ctx context.Context, n int, held bool, measure func(context.Context, *platform, int) error) error {
-	var p *platform
-	if n > 0 {
-		var err error
-		if p, err = b.serve(ctx, n, held); err != nil {
-			return err
-		}
-		defer p.stop()
+	p, err := b.serve(ctx, n, held)
+	if err != nil {
+		return err
 	}
+	defer p.stop()
 	return measure(ctx, p, n)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"harfangsync/reconcile"
@@ -19,6 +20,35 @@ const (
 	pageSize = 500
 	overhead = 20 // requests beside the pages
 )
+
+// startup measures what a command takes of itself: the binary, and the least CPU of several runs.
+func (b *bench) startup(ctx context.Context, p *platform, _ int) error {
+	const mostMB = 25
+	info, err := os.Stat(b.binary)
+	if err != nil {
+		return err
+	}
+	b.add("size of the binary", fmt.Sprintf("under %d MB", mostMB), fmt.Sprintf("%.1f MB", float64(info.Size())/1e6), info.Size() < mostMB*1e6)
+	for _, c := range []struct {
+		work string
+		most time.Duration
+		args []string
+	}{
+		{"plan of 0 indicators", 30 * time.Millisecond, []string{"plan"}},
+		{"explain --pattern", 20 * time.Millisecond, []string{"explain", "--pattern", "[domain-name:value = 'host.campaign.example']"}},
+	} {
+		least := time.Hour
+		for range 10 {
+			u, err := b.exec(ctx, p, c.args...)
+			if err != nil {
+				return err
+			}
+			least = min(least, u.cpu)
+		}
+		b.add(c.work+", CPU of its own", fmt.Sprintf("under %d ms", c.most.Milliseconds()), fmt.Sprintf("%d ms", least.Milliseconds()), least < c.most)
+	}
+	return nil
+}
 
 // firstLoad measures the writes of a first load and the requests of a run with nothing to do.
 func (b *bench) firstLoad(ctx context.Context, p *platform, n int) error {
