@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/marker"
+
+	"github.com/google/uuid"
 )
 
 const (
@@ -42,10 +45,26 @@ func policy() reconcile.Policy {
 	}
 }
 
+// std is the standard id of an indicator, and plain that id as tests write it.
+func std(id string) string {
+	s := "indicator--" + uuid.NewSHA1(uuid.NameSpaceOID, []byte(id)).String()
+	standards.Store(s, "indicator--"+id)
+	return s
+}
+
+func plain(standardID string) string {
+	if s, known := standards.Load(standardID); known {
+		return s.(string)
+	}
+	return standardID
+}
+
+var standards sync.Map
+
 // ind is an indicator whose pattern is, for the tests, its values: "domain_name a.example; url x".
 func ind(id, pattern string) reconcile.Indicator {
 	score, yes := 50, true
-	return reconcile.Indicator{ID: id, StandardID: "indicator--" + id, Name: "name of " + id, Description: "about " + id,
+	return reconcile.Indicator{ID: id, StandardID: std(id), Name: "name of " + id, Description: "about " + id,
 		Pattern: pattern, PatternType: "stix", Score: &score, Detection: &yes, CreatedAt: noon.AddDate(0, -1, 0), UpdatedAt: noon.AddDate(0, 0, -7)}
 }
 
@@ -182,7 +201,7 @@ func brief(p *reconcile.Plan) []string {
 func ownerWords(owners []reconcile.Owner) string {
 	words := []string{}
 	for _, o := range owners {
-		words = append(words, cmp.Or(o.ID, o.StandardID))
+		words = append(words, cmp.Or(o.ID, plain(o.StandardID)))
 	}
 	if len(words) == 0 {
 		return ""
@@ -191,9 +210,9 @@ func ownerWords(owners []reconcile.Owner) string {
 }
 
 // oldRow is an IOC row as an old connector left it.
-func oldRow(id, typ, value, standardID string) reconcile.Row {
+func oldRow(id, typ, value, owner string) reconcile.Row {
 	return reconcile.Row{Kind: reconcile.IOC, ID: id, Created: "2024-01-01T00:00:00Z", Type: typ, Value: value, Description: "old words", Enabled: true, HLStatus: "experimental",
-		Comment: fmt.Sprintf(`{"indicator_id": %q, "indicator_score": 40, "indicator_platforms": []}`, standardID)}
+		Comment: fmt.Sprintf(`{"indicator_id": %q, "indicator_score": 40, "indicator_platforms": []}`, std(owner))}
 }
 
 // server is a model of what a manager does to what it is sent.

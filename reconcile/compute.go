@@ -72,6 +72,9 @@ func (c *computation) countOwned() {
 		if e.whose == ours {
 			c.plan.Marked++
 		}
+		if e.whose == taken {
+			c.plan.Taken++
+		}
 	}
 }
 

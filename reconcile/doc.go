@@ -8,7 +8,7 @@
 //
 //	wanted by   rows of ours           other rows   what the plan does
 //	nobody      none                   any          held: foreign_owner, unmanaged (*)
-//	nobody      some                   any          disable or delete ours
+//	nobody      some                   any          disable or delete ours; held: pinned (disabled by a person)
 //	a group     none                   none         create
 //	a group     none                   foreign      held: foreign_owner
 //	a group     none                   unmanaged    held: unmanaged, or adopt the best one (*)
@@ -30,7 +30,8 @@
 //	owner       an indicator that wants a rule
 //	winner      the owner whose texts a rule carries: the one that its row names, or else the best
 //	marker      what we write into a row: its owners, our instance, what was applied (package marker)
-//	ours        with a marker of this instance, of the one taken over, or of an old connector
+//	ours        with a marker of this instance, of the one taken over, or of an old connector; or unmarked, and
+//	            provably the wanted rule
 //	foreign     with the marker of another instance
 //	unmanaged   without a marker: made by a person
 //	duplicate   a further row of ours with the key of another

@@ -96,21 +96,21 @@ func TestExplain(t *testing.T) {
 
 func TestEveryOwnerOfWhatGoesIsAskedFor(t *testing.T) {
 	p := policy()
-	rows := append(applied(t, p, ind("b", "domain_name x.example"), ind("a", "domain_name x.example"), sigma("s", ruleA), yara("y")), oldRow("o", "domain_name", "o.example", "indicator--o"))
+	rows := append(applied(t, p, ind("b", "domain_name x.example"), ind("a", "domain_name x.example"), sigma("s", ruleA), yara("y")), oldRow("o", "domain_name", "o.example", "o"))
 	got := decide(t, p, rows).Absent()
-	if want := []string{"a", "b", "indicator--o", "s", "y"}; !cmp.Equal(got, want) {
+	if want := []string{"a", "b", std("o"), "s", "y"}; !cmp.Equal(got, want) {
 		t.Errorf("asked for (-want +got):\n%s", cmp.Diff(want, got))
 	}
-	if got := decide(t, p, rows, ind("a", "domain_name x.example")).Absent(); !cmp.Equal(got, []string{"indicator--o", "s", "y"}) {
+	if got := decide(t, p, rows, ind("a", "domain_name x.example")).Absent(); !cmp.Equal(got, []string{std("o"), "s", "y"}) {
 		t.Errorf("asked for %q", got)
 	}
 }
 
 func TestAnOldRowIsDescribedByWhatWasFound(t *testing.T) {
 	p := policy()
-	plan := decide(t, p, []reconcile.Row{oldRow("o", "domain_name", "x.example", "indicator--a")})
+	plan := decide(t, p, []reconcile.Row{oldRow("o", "domain_name", "x.example", "a")})
 	a := ind("a", "domain_name x.example")
-	plan.Explain(reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{"indicator--a": found(a, func(f *reconcile.Finding) { f.Judged = reconcile.Revoked })}}, p)
+	plan.Explain(reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{std("a"): found(a, func(f *reconcile.Finding) { f.Judged = reconcile.Revoked })}}, p)
 	ch := plan.Changes[0]
 	if ch.Reason != reconcile.Revoked || ch.Owners[0].ID != "a" || !strings.Contains(*ch.After.Comment, `"indicators":["a"]`) {
 		t.Errorf("%+v\n%s", ch, *ch.After.Comment)
@@ -132,13 +132,13 @@ func TestARowWithoutANameToAskForStays(t *testing.T) {
 
 func TestADuplicateThatLostItsReasonIsAskedForToo(t *testing.T) {
 	p := policy()
-	rows := []reconcile.Row{edit([]reconcile.Row{oldRow("1", "domain_name", "x.example", "indicator--a")}, off)[0], oldRow("2", "domain_name", "X.example", "indicator--b")}
+	rows := []reconcile.Row{edit([]reconcile.Row{oldRow("1", "domain_name", "x.example", "a")}, off)[0], oldRow("2", "domain_name", "X.example", "b")}
 	plan := decide(t, p, rows)
-	if got := plan.Absent(); !cmp.Equal(got, []string{"indicator--b"}) {
+	if got := plan.Absent(); !cmp.Equal(got, []string{std("b")}) {
 		t.Errorf("asked for %q", got)
 	}
 	b := ind("b", "domain_name x.example")
-	if gate := plan.Explain(reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{"indicator--b": found(b, nil)}}, p); gate.OK {
+	if gate := plan.Explain(reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{std("b"): found(b, nil)}}, p); gate.OK {
 		t.Error("the read lost an indicator, and its rule goes as a duplicate of one out of force")
 	}
 }

@@ -14,7 +14,7 @@ func (c *computation) unwanted(owned, others []entry) {
 		c.removeUnwanted(e)
 	}
 	for _, e := range others {
-		if e.whose == nobodys && c.p.Unmanaged == RemoveUnmanaged && (e.enabled || c.p.Remove) {
+		if e.whose == nobodys && c.p.Unmanaged == RemoveUnmanaged && (e.enabled || c.p.Remove && c.p.Revert) {
 			c.take(&e)
 			c.removeUnwanted(e)
 			continue
@@ -101,8 +101,7 @@ func (c *computation) heldRow(row *Row) Held {
 
 // compare decides on a row of ours whose rule is wanted, and says whether it will be in force.
 func (c *computation) compare(e entry, group []want) (inForce bool) {
-	e.ourStop = e.ourStop || !e.enabled && c.m.Stopped[e.key]
-	if !e.enabled && !e.ourStop && !c.p.Revert {
+	if c.pinned(&e) {
 		detail := "disabled in the console"
 		if e.whose == old {
 			detail = "disabled_before_adoption"
@@ -116,7 +115,7 @@ func (c *computation) compare(e entry, group []want) (inForce bool) {
 		action, why, cause = Adopt, OldConnector, ""
 	case e.whose == taken:
 		action, why, cause = Adopt, Unmanaged, ""
-	case !e.enabled && e.ourStop:
+	case !e.enabled && (e.ourStop || c.m.Stopped[e.key]):
 		action, why = Enable, IndicatorBack
 	case !e.enabled:
 		action, why, cause = Enable, DriftFound, Drifted
@@ -239,20 +238,31 @@ func (c *computation) removeUnwanted(e entry) {
 	}
 }
 
-// removal is the change that ends a row. A row that is out of force already is deleted where removals
-// delete, and left alone otherwise: then there is none.
+// pinned says whether a person disabled a row, and not we, so that it stays as it is.
+func (c *computation) pinned(e *entry) bool {
+	return !e.enabled && !e.ourStop && !c.m.Stopped[e.key] && !c.p.Revert
+}
+
+// removal is the change that ends a row. There is none for a row that is out of force already, unless removals
+// delete; and one that a person disabled stays even then, since it remembers that decision for the day on which its
+// indicator is back.
 func (c *computation) removal(e entry) *Change {
 	if !e.enabled && !c.p.Remove {
 		c.plan.Unchanged++
 		return nil
 	}
 	row := c.rows.read(e.at)
+	if c.pinned(&e) {
+		item := c.heldRow(&row)
+		item.Action, item.Reason, item.Owners = Delete, Pinned, ownersOf(&row)
+		item.Detail = "disabled in the console, and not wanted any more; it stays for the day it is"
+		c.plan.Held = append(c.plan.Held, item)
+		c.plan.Unchanged++
+		return nil
+	}
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: c.ending(), ID: row.ID, Before: bodyOf(&row),
 		Fields: []string{}, Owners: ownersOf(&row), Key: e.key}
 	ch.nameFrom(&row, c.rows.canon)
-	if e.whose == old && e.kind != IOC {
-		ch.Owners = c.ownerByDigest(e.winner)
-	}
 	if ch.Action == Delete && !e.enabled {
 		ch.Sent = DeleteSent
 	}

@@ -37,15 +37,6 @@ func (c *computation) describe(group []want, win want) (first wantRecord, out []
 	return first, out
 }
 
-func (c *computation) ownerByDigest(owner uint64) []Owner {
-	for _, w := range c.w.wants {
-		if w.owner == owner && w.kind != IOC {
-			return []Owner{c.w.read(w.at).Owner}
-		}
-	}
-	return []Owner{}
-}
-
 // ownersOf reads the owners from a row's marker.
 func ownersOf(row *Row) []Owner {
 	out := []Owner{}

@@ -149,6 +149,7 @@ type Plan struct {
 	Owned        map[Kind]int // owned rows
 	Enabled      map[Kind]int // enabled owned rows: the base of the removal limits
 	Marked       int          // owned rows with our own marker, which an earlier run wrote
+	Taken        int          // rows that carry the marker of the instance to be taken over
 	Wanted       map[Kind]int // wanted rules
 	Sources      map[Kind]int // wanted indicators
 	Indicators   int          // indicators read

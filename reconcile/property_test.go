@@ -154,7 +154,7 @@ func TestEachOwnedRowCountsOnce(t *testing.T) {
 			e := reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{}, LostMarkings: rapid.SampledFrom([][]string{nil, {"TLP:RED"}}).Draw(t, "lost")}
 			for _, id := range plan.Absent() {
 				if rapid.Bool().Draw(t, "found") {
-					f := found(genIndicator(strings.TrimPrefix(id, "indicator--")).Draw(t, "now"), nil)
+					f := found(genIndicator(strings.TrimPrefix(plain(id), "indicator--")).Draw(t, "now"), nil)
 					f.Judged = rapid.SampledFrom([]reconcile.Reason{"", reconcile.Revoked, reconcile.NotYetValid}).Draw(t, "judged")
 					f.Indicator.UpdatedAt = noon.AddDate(0, 0, rapid.IntRange(-1, 1).Draw(t, "updated"))
 					e.Found[id] = f

@@ -33,7 +33,7 @@ func TestRemovals(t *testing.T) {
 		{name: "our disabled leftovers are unchanged", rows: disabledByUs(t, all...), want: []string{"= 4"}},
 		{name: "our disabled leftovers are deleted where removals delete", policy: deletes, rows: disabledByUs(t, sigma("s", ruleA)), want: []string{"- sigma name of s indicator_gone by s", "= 0"}},
 		{name: "a pinned row whose indicator is gone stays", rows: edit(applied(t, p, yara("y")), off), want: []string{"= 1"}},
-		{name: "a pinned row whose indicator is gone is deleted where removals delete", policy: deletes, rows: edit(applied(t, p, yara("y")), off), want: []string{"- yara name of y indicator_gone by y", "= 0"}},
+		{name: "even where removals delete", policy: deletes, rows: edit(applied(t, p, yara("y")), off), want: []string{"held pinned yara name of y by y", "= 1"}},
 		{name: "upsert-only holds removals", policy: func(p *reconcile.Policy) { p.Mode = reconcile.UpsertOnlyMode }, rows: applied(t, p, yara("y")), wanted: []reconcile.Indicator{sigma("s", ruleA)},
 			want: []string{"+ sigma name of s new_indicator by s", "held policy yara name of y by y", "= 1"}},
 		{name: "create-only holds all but creates", policy: func(p *reconcile.Policy) { p.Mode = reconcile.CreateOnlyMode }, rows: append(disabledByUs(t, sigma("s", ruleA)), edit(applied(t, p, yara("y")), func(r *reconcile.Row) { r.ID, r.Name = "yy", "other" })...),

@@ -7,6 +7,7 @@ import "maps"
 // rows of ours which the dump lacks go as well. Rows that are not ours are set back only where the
 // dump holds these very rows.
 func Restore(rows *Rows, dump []Row, p Policy, exact bool) (*Plan, error) {
+	p.Revert = true // the dump says what is disabled
 	r := restoring{computation: computation{rows: rows, w: &Wanted{}, p: p, plan: &Plan{Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}, restored: true}}}
 	r.countOwned()
 	r.match(dump)

@@ -26,6 +26,9 @@ type Rows struct {
 type Identity struct {
 	Instance string // connector.id
 	TakeOver string // an instance whose rows are taken for ours, once; may be empty
+	// AdoptNames says that the name of a wanted rule makes an unmarked Sigma or YARA row that rule, for the move away
+	// from an old connector.
+	AdoptNames bool
 }
 
 // whose says to whom a row belongs.
@@ -34,7 +37,7 @@ type whose uint8
 const (
 	nobodys whose = iota // no marker: a rule made by a person
 	foreign              // another instance's marker
-	old                  // an old connector's, by comment or by name
+	old                  // an old connector's by comment, or unmarked and known as the wanted rule itself
 	ours
 	taken // another instance's, taken over in this run
 )
@@ -249,8 +252,8 @@ func (r *Rows) Replace(moved []Moved) {
 	}
 }
 
-// Seal ends the adding and sorts the rows by rule. names are the wanted Sigma and YARA rules, by
-// which rows of the old connectors are known: those had no marker.
+// Seal ends the adding and sorts the rows by rule. By the wanted rules those rows of the old connectors are known that
+// had no marker: a Sigma rule by its id, a YARA file by name and text.
 func (r *Rows) Seal(w *Wanted) error {
 	for i := range r.entries { // of an earlier Seal, with what was wanted then
 		if e := &r.entries[i]; e.lent {
@@ -259,8 +262,12 @@ func (r *Rows) Seal(w *Wanted) error {
 			e.at = at
 		}
 	}
-	r.adoptNames(w)
 	r.adoptDerived(w)
+	marked := r.markedKeys()
+	r.adoptSame(w, marked)
+	if r.own.AdoptNames {
+		r.adoptNames(w, marked)
+	}
 	byKey := func(a, b entry) int { return cmp.Or(a.key.Compare(b.key), cmp.Compare(a.at, b.at)) }
 	if !slices.IsSortedFunc(r.entries[:r.sealed], byKey) { // a name or an id gave a row another key
 		r.sealed = 0
@@ -291,9 +298,63 @@ func (r *Rows) adoptDerived(w *Wanted) {
 	}
 }
 
+// markedKeys are the Sigma and YARA rules that marked rows are. No row without a marker becomes a second one, which
+// would have to go.
+func (r *Rows) markedKeys() map[Key]bool {
+	marked := map[Key]bool{}
+	for i := range r.entries {
+		if e := &r.entries[i]; e.kind != IOC && e.whose != nobodys {
+			marked[e.key] = true
+		}
+	}
+	return marked
+}
+
+// adoptSame takes the unmarked rows that provably are a wanted rule, which no marked row is, for an old connector's:
+// the Sigma rule with its id, the YARA file with its name and text. Of several the oldest is it.
+func (r *Rows) adoptSame(w *Wanted, marked map[Key]bool) {
+	unmarked := map[uint64][]int{} // YARA rows by name and text
+	byKey := map[Key][]int{}
+	for i := range r.entries {
+		switch e := &r.entries[i]; {
+		case e.kind == IOC || e.whose != nobodys:
+		case e.kind == Sigma:
+			byKey[e.key] = append(byKey[e.key], i)
+		default:
+			unmarked[e.text] = append(unmarked[e.text], i)
+		}
+	}
+	if len(byKey)+len(unmarked) == 0 {
+		return
+	}
+	for i := range w.wants {
+		wanted := &w.wants[i]
+		rows := byKey[wanted.key]
+		if wanted.kind == YARA {
+			rows = unmarked[wanted.text]
+		}
+		if wanted.kind == IOC || marked[wanted.key] || len(rows) == 0 {
+			continue
+		}
+		first := r.oldest(rows)
+		e := &r.entries[first]
+		e.whose, e.winner, e.key, e.lent = old, wanted.owner, wanted.key, true
+		marked[wanted.key] = true
+		if wanted.kind == YARA {
+			unmarked[wanted.text] = slices.DeleteFunc(rows, func(i int) bool { return i == first })
+		}
+	}
+}
+
+// oldest is the row that was made first.
+func (r *Rows) oldest(rows []int) int {
+	age := func(i int) string { row := r.read(r.entries[i].at); return row.Created + "\x00" + row.ID }
+	return slices.MinFunc(rows, func(a, b int) int { return cmp.Compare(age(a), age(b)) })
+}
+
 // adoptNames finds the unmarked Sigma and YARA rows whose exact name is that of one wanted rule and
 // of no other row, and takes them for an old connector's.
-func (r *Rows) adoptNames(w *Wanted) {
+func (r *Rows) adoptNames(w *Wanted, marked map[Key]bool) {
 	if !slices.ContainsFunc(r.entries, func(e entry) bool { return e.kind != IOC && e.whose == nobodys }) {
 		return
 	}
@@ -308,13 +369,10 @@ func (r *Rows) adoptNames(w *Wanted) {
 	}
 	for i, rows := range found {
 		e, wanted := &r.entries[rows[0]], w.wants[i]
-		if len(rows) != 1 || e.whose != nobodys {
+		if len(rows) != 1 || e.whose != nobodys || marked[wanted.key] || e.kind == Sigma && !w.derived[wanted.at] { // an id says more than a name
 			continue
 		}
-		e.whose, e.winner, e.lent = old, wanted.owner, true
-		if e.kind == YARA || w.derived[wanted.at] {
-			e.key = wanted.key
-		}
+		e.whose, e.winner, e.key, e.lent = old, wanted.owner, wanted.key, true
 	}
 }
 

@@ -126,6 +126,7 @@ type Sync struct {
 	MappingFile       string // that Mapping was read from; "" for one that stands in the settings
 	AnalystDisable    string // Respect or Revert
 	Unmanaged         reconcile.UnmanagedRows
+	AdoptNames        bool
 	Policy            reconcile.Mode
 	Limits            Limits
 	OnRefusal         string // HoldRefused or StopRefused

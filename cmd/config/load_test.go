@@ -156,6 +156,7 @@ var everySetting = []struct {
 	}},
 	{"sync.analyst_disable", "HARFANGSYNC_ANALYST_DISABLE", `"respect"`, tries{{"revert", `"revert"`}, {"ignore", "!none of its values"}}},
 	{"sync.unmanaged", "HARFANGSYNC_UNMANAGED", `"report"`, tries{{"adopt", `"adopt"`}, {"remove", `"remove"`}, {"delete", "!none of its values"}}},
+	{"sync.adopt_names", "HARFANGSYNC_ADOPT_NAMES", `false`, tries{{"yes", `true`}, {"maybe", "!is neither true nor false"}}},
 	{"sync.policy", "HARFANGSYNC_POLICY", `"sync"`, tries{{"upsert-only", `"upsert-only"`}, {"create-only", `"create-only"`}, {"delete-only", "!none of its values"}}},
 	{"sync.on_refusal", "HARFANGSYNC_ON_REFUSAL", `"hold"`, tries{{"Stop", `"stop"`}, {"go", "!none of its values"}}},
 	{"sync.limits.source_shrink", "HARFANGSYNC_LIMITS_SOURCE_SHRINK", `20`, tries{{"0", `0`}, {"35%", `35`}, {"101", "!from 0 to 100"}}},

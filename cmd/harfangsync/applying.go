@@ -44,7 +44,11 @@ func planNow(ctx context.Context, t *target) (*run.Planned, error) {
 	if t.asOf != nil {
 		asOf = *t.asOf
 	}
-	return t.job.Plan(ctx, asOf)
+	planned, err := t.job.Plan(ctx, asOf)
+	if other := t.job.Policy.Own.TakeOver; err == nil && other != "" && planned.Complete && planned.Plan.Taken == 0 {
+		return nil, exit.Usagef("--take-over: no rule in the lists carries the marker of another instance %s; look for foreign_owner in a plan without it", other)
+	}
+	return planned, err
 }
 
 // withPlan reaches both sides, makes a plan in the way of the command, prints it, asks where it should, and applies

@@ -151,7 +151,7 @@ func newTemplate(t testing.TB) *template {
 		}
 	}
 	for _, r := range []hlsim.Rule{
-		{Type: "domain_name", Value: "adopted.example", Comment: `{"indicator_id": "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11"}`},
+		{Type: "domain_name", Value: "adopted.example", Comment: `{"indicator_id": "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11", "indicator_score": 70, "indicator_platforms": []}`},
 		{Type: "domain_name", Value: "by-hand.example", Comment: "made in the console"},
 		{Type: "domain_name", Value: "steady-2.example.org", Comment: ""},
 		{Type: "domain_name", Value: "theirs.example", Comment: `{"indicator_id": "x", "managed_by": "harfangsync", "instance": "9f4d2a10-7c11-4f0a-8a3e-2b1c0d9e8f70"}`},

@@ -18,6 +18,8 @@ import (
 	"harfangsync/reconcile/state"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/opencti"
+
+	"github.com/google/uuid"
 )
 
 // target is both platforms as one command works with them.
@@ -123,6 +125,9 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	}
 	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC(), endless: s.endless}
 	// Mistakes of the user come first: nothing is asked of the platforms before these are known.
+	if s.takeOver != "" && uuid.Validate(s.takeOver) != nil {
+		return nil, exit.Usagef("--take-over: %q is no UUID; it names the connector.id of another instance", s.takeOver)
+	}
 	if s.asOf != "" {
 		at, err := config.ParseTime(s.asOf, t.started)
 		if err != nil {
@@ -190,7 +195,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		},
 		Selection: selection,
 		Policy: reconcile.Policy{
-			Own:  reconcile.Identity{Instance: cfg.Connector.ID, TakeOver: s.takeOver},
+			Own:  reconcile.Identity{Instance: cfg.Connector.ID, TakeOver: s.takeOver, AdoptNames: cfg.Sync.AdoptNames},
 			List: cfg.HarfangLab.ListName, Base: cfg.OpenCTI.URL, Remove: cfg.HarfangLab.RemoveIndicator,
 			Maturity: cfg.HarfangLab.Maturity, Revert: cfg.Sync.AnalystDisable == config.Revert,
 			Unmanaged: cfg.Sync.Unmanaged, Mode: cfg.Sync.Policy, Kinds: kinds,

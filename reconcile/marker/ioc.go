@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 
 	fast "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 )
 
 // MaxOwners is how many owners an IOC comment lists by id; the digest covers all of them.
@@ -147,8 +147,8 @@ func IOCText(description, standardID string, platforms []string) uint64 {
 var tolerant = fast.JoinOptions(fast.MatchCaseInsensitiveNames(true), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // ParseIOC reads a comment. A comment that the server cut short is still read as far as it goes, so
-// that a row of ours stays ours. A comment of an old connector may be wrapped in itself, once for
-// each time that connector disabled the rule.
+// that a row of ours stays ours. Another tool may write an indicator_id too, so a comment is an old connector's only
+// if it has exactly the members that these wrote.
 func ParseIOC(s string) (IOC, Class) {
 	t := strings.TrimSpace(s)
 	if len(t) == 0 || t[0] != '{' && t[0] != '"' {
@@ -166,16 +166,13 @@ func ParseIOC(s string) (IOC, Class) {
 		m.Partial = c.OwnersCount == 0 && c.OwnersDigest == ""
 		return m, Ours
 	}
-	if err == nil && c.IndicatorID != "" && c.ManagedBy == "" {
-		return IOC{StandardID: c.IndicatorID}, Old
+	if id := oldID(t); id != "" {
+		return IOC{StandardID: id}, Old
 	}
 	if c, ok := salvage(t); ok {
 		m := fromComment(c)
 		m.Partial = m.Digest == 0 || m.Count == 0
 		return m, Ours
-	}
-	if id := oldID([]byte(t), 0); id != "" {
-		return IOC{StandardID: id}, Old
 	}
 	return IOC{}, None
 }
@@ -228,33 +225,24 @@ func salvage(s string) (comment, bool) {
 	return c, c.Instance != ""
 }
 
-// oldID looks for indicator_id in a JSON text and in the JSON texts that its members hold.
-func oldID(b []byte, depth int) string {
-	const deepest = 16
-	if depth > deepest {
+// oldID is the standard id in the exact comment of an old connector, "" in any other text.
+func oldID(s string) string {
+	var members map[string]json.RawMessage
+	if json.Unmarshal([]byte(s), &members) != nil || len(members) != 3 {
 		return ""
 	}
-	var text string
-	if json.Unmarshal(b, &text) == nil {
-		return oldID([]byte(strings.TrimSpace(text)), depth+1)
+	var old struct {
+		ID        *string   `json:"indicator_id"`
+		Score     *float64  `json:"indicator_score"`
+		Platforms *[]string `json:"indicator_platforms"`
 	}
-	var o map[string]json.RawMessage
-	if json.Unmarshal(b, &o) != nil {
+	_, scored := members["indicator_score"]
+	_, placed := members["indicator_platforms"]
+	if json.Unmarshal([]byte(s), &old) != nil || old.ID == nil || !scored || !placed {
 		return ""
 	}
-	if _, other := o["managed_by"]; other {
+	if id, ok := strings.CutPrefix(*old.ID, "indicator--"); !ok || len(id) != 36 || uuid.Validate(id) != nil {
 		return ""
 	}
-	var id string
-	if json.Unmarshal(o["indicator_id"], &id) == nil && id != "" {
-		return id
-	}
-	for _, name := range slices.Sorted(maps.Keys(o)) {
-		if v := o[name]; len(v) > 0 && (v[0] == '{' || v[0] == '"') {
-			if id := oldID(v, depth+1); id != "" {
-				return id
-			}
-		}
-	}
-	return ""
+	return *old.ID
 }

@@ -114,7 +114,8 @@ func TestACutCommentIsStillOurs(t *testing.T) {
 }
 
 func TestCommentsOfOthers(t *testing.T) {
-	old := `{"indicator_id": "indicator--a", "indicator_score": 40, "indicator_platforms": ["windows"]}`
+	const id = "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11"
+	old := `{"indicator_id": "` + id + `", "indicator_score": 40, "indicator_platforms": ["windows"]}`
 	quoted := func(s string) string { b, _ := json.Marshal(s); return string(b) }
 	for _, tt := range []struct {
 		name, comment string
@@ -124,13 +125,18 @@ func TestCommentsOfOthers(t *testing.T) {
 		{"nothing", "", marker.None, ""},
 		{"words", "blocked by hand", marker.None, ""},
 		{"another JSON", `{"ticket": 17}`, marker.None, ""},
-		{"an old comment", old, marker.Old, "indicator--a"},
-		{"an old comment with a score of another type", strings.Replace(old, "40", `"40"`, 1), marker.Old, "indicator--a"},
-		{"an old comment inside a comment", `{"comment": ` + quoted(old) + `}`, marker.Old, "indicator--a"},
-		{"twice", `{"comment": ` + quoted(`{"comment": `+quoted(old)+`}`) + `}`, marker.Old, "indicator--a"},
-		{"an old comment as a JSON text", quoted(old), marker.Old, "indicator--a"},
-		{"an old comment as an object inside", `{"old": ` + old + `}`, marker.Old, "indicator--a"},
-		{"deeper than anyone nests", strings.Repeat(`{"a":`, 40) + old + strings.Repeat("}", 40), marker.None, ""},
+		{"an old comment", old, marker.Old, id},
+		{"an old comment of an indicator without a score and platforms", `{"indicator_platforms":null,"indicator_score":null,"indicator_id":"` + id + `"}`, marker.Old, id},
+		{"an old comment with a score of another type", strings.Replace(old, "40", `"40"`, 1), marker.None, ""},
+		{"an old comment with a member more", strings.Replace(old, "{", `{"tool": "x", `, 1), marker.None, ""},
+		{"an old comment with a member less", strings.Replace(old, `, "indicator_score": 40`, "", 1), marker.None, ""},
+		{"an old comment with a member twice", strings.Replace(old, "{", `{"indicator_score": 1, "x": 2, `, 1), marker.None, ""},
+		{"an old comment of no indicator", strings.Replace(old, "indicator--", "", 1), marker.None, ""},
+		{"an old comment of what is no id", strings.Replace(old, id, "indicator--a", 1), marker.None, ""},
+		{"an old comment inside a comment", `{"comment": ` + quoted(old) + `}`, marker.None, ""},
+		{"an old comment as a JSON text", quoted(old), marker.None, ""},
+		{"an old comment as an object inside", `{"old": ` + old + `}`, marker.None, ""},
+		{"an old comment that is cut", old[:len(old)-1], marker.None, ""},
 		{"another product's", `{"managed_by": "other", "indicator_id": "indicator--a", "instance": "x"}`, marker.None, ""},
 		{"ours without an instance", `{"managed_by": "harfangsync", "indicator_id": "indicator--a"}`, marker.None, ""},
 		{"ours with a member of another type", strings.Replace(iocMark(1).Comment(), `"indicator_score":80`, `"indicator_score":"80"`, 1), marker.Ours, iocMark(1).StandardID},

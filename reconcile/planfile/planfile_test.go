@@ -87,7 +87,7 @@ func everything(t testing.TB) *reconcile.Plan {
 		}
 		rows = append(rows, row)
 	}
-	rows = append(rows, reconcile.Row{Kind: reconcile.IOC, ID: "old-row", Type: "hash", Value: "0a", Comment: `{"indicator_id": "indicator--old"}`, Enabled: true, HLStatus: "stable"},
+	rows = append(rows, reconcile.Row{Kind: reconcile.IOC, ID: "old-row", Type: "hash", Value: "0a", Comment: `{"indicator_id": "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11", "indicator_score": null, "indicator_platforms": []}`, Enabled: true, HLStatus: "stable"},
 		reconcile.Row{Kind: reconcile.IOC, ID: "stray", Type: "hash", Value: "0b", Enabled: true, HLStatus: "stable"})
 	return compute(t, p, rows, ind("keep", "stix", "domain_name keep.example"), ind("s", "sigma", sigmaRule), ind("pin", "stix", "domain_name pin.example"),
 		ind("back", "stix", "url http://back.example/"), ind("old", "stix", "hash 0a"), ind("new", "stix", "ip_both 192.0.2.1"), ind("z", "yara", "rule z { condition: true }"))

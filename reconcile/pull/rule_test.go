@@ -35,7 +35,7 @@ func TestWhoseRuleFired(t *testing.T) {
 	byHand := iocRow("r4", "ioc", "evil.example", "me", "a")
 	byHand.Comment = "made in the console"
 	old := byHand
-	old.ID, old.Comment = "r5", `{"indicator_id": "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11"}`
+	old.ID, old.Comment = "r5", `{"indicator_id": "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11", "indicator_score": 70, "indicator_platforms": null}`
 	for _, tt := range []struct {
 		name string
 		rows []reconcile.Located

@@ -114,7 +114,7 @@ func cases(t *testing.T) map[string]*planfile.Document {
 	sig := ind("sig", "sigma", fmt.Sprintf(sigmaRule, "-enc"))
 	newSig := ind("sig", "sigma", fmt.Sprintf(sigmaRule, "['-enc ', '-e ']"))
 	current := append(rowsOf(t, c2, sig, ind("gone", "stix", "hash 0cc175b9c0f1b6a831c399e269772661"), ind("old", "stix", "ip_both 192.0.2.9"), ind("pin", "stix", "domain_name pinned.example")),
-		reconcile.Row{Kind: reconcile.IOC, ID: "row-old", Type: "url", Value: "http://old.example/x", Description: "old words", Comment: `{"indicator_id": "indicator--adopted", "indicator_score": 40, "indicator_platforms": []}`, Enabled: true, HLStatus: "experimental"},
+		reconcile.Row{Kind: reconcile.IOC, ID: "row-old", Type: "url", Value: "http://old.example/x", Description: "old words", Comment: `{"indicator_id": "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11", "indicator_score": 40, "indicator_platforms": []}`, Enabled: true, HLStatus: "experimental"},
 		reconcile.Row{Kind: reconcile.IOC, ID: "row-stray", Type: "hash", Value: "900150983cd24fb0d6963f7d28e17f72", Enabled: true, HLStatus: "stable"})
 	for i := range current {
 		if current[i].Value == "pinned.example" {
@@ -122,7 +122,9 @@ func cases(t *testing.T) map[string]*planfile.Document {
 		}
 	}
 	revoked := ind("old", "stix", "ip_both 192.0.2.9")
-	changed := []reconcile.Indicator{c2, other, newSig, ind("pin", "stix", "domain_name pinned.example"), ind("adopted", "stix", "url http://old.example/x")}
+	adopted := ind("adopted", "stix", "url http://old.example/x")
+	adopted.StandardID = "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11"
+	changed := []reconcile.Indicator{c2, other, newSig, ind("pin", "stix", "domain_name pinned.example"), adopted}
 	for i := range changed {
 		if changed[i].ID == "c2" {
 			changed[i].Description = "about c2, seen again"

@@ -101,7 +101,10 @@ func (k *Keeper) Lock(ctx context.Context, keys []string, timeout time.Duration,
 		case mine:
 			k.hold(l)
 			k.held()
-			l.done.Go(func() { l.keep(context.WithoutCancel(ctx), &others) }) // an interrupted run still finishes what is in flight
+			l.done.Go(func() {
+				defer crash.Exit()
+				l.keep(context.WithoutCancel(ctx), &others) // an interrupted run still finishes what is in flight
+			})
 			return l, nil
 		case by != nil && !time.Now().Add(retryEvery).Before(deadline):
 			return nil, by
@@ -298,7 +301,6 @@ func (l *Lock) again(ctx context.Context, o *others) error {
 
 // keep renews the leases until the lock is released or lost.
 func (l *Lock) keep(ctx context.Context, o *others) {
-	defer crash.Exit()
 	var failed error
 	for {
 		select {

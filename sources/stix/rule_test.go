@@ -159,7 +159,7 @@ func TestAMarkerIsFoundHoweverItIsQuoted(t *testing.T) {
 		t.Errorf("cut short: %q", got)
 	}
 	old := "rule_content ioc standard=" + indicator
-	for _, s := range []string{`{"indicator_id": "` + indicator + `", "indicator_score": 80, "indicator_platforms": []}`, csv(`{"indicator_id":"` + indicator + `"}`)} {
+	for _, s := range []string{`{"indicator_id": "` + indicator + `", "indicator_score": 80, "indicator_platforms": []}`, csv(`{"indicator_id":"` + indicator + `","indicator_score":null,"indicator_platforms":["windows"]}`)} {
 		if got := fired(&alert.Alert{Type: "ioc", RuleContent: "hash," + toolMD5 + "," + s}); !slices.Contains(got, old) {
 			t.Errorf("an old connector's %s: %q", s, got)
 		}
