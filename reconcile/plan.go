@@ -160,6 +160,7 @@ type Plan struct {
 	lost         map[Kind]map[string]Reason
 	lostMarkings []string
 	unasked      bool           // Explain had no evidence but the read itself
+	Since        int            // rules of ours that a dump lacks and that stay
 	restored     bool           // it is of a dump, not of OpenCTI
 	heavy        map[string]int // indicators that give more rules than one may, and how many
 }

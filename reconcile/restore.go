@@ -20,6 +20,7 @@ func Restore(rows *Rows, dump []Row, p Policy, exact bool) (*Plan, error) {
 		case r.claimed[i] || !e.whose.owned():
 		case !exact:
 			r.plan.Unchanged++
+			r.plan.Since++
 			r.plan.Wanted[e.kind]++ // it stays
 		default:
 			if ch := r.removal(e); ch != nil {

@@ -2,7 +2,9 @@ package config
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,9 +23,9 @@ func address(at *string) kind {
 const addressForm = "write it as https://host, https://host:port or https://host/path"
 
 func parseAddress(s string) (string, error) {
-	// Whatever is wrong with the rest: what may hold a password or a key is not repeated.
+	// What is wrong may be that it is a token, a password or a key, or that one was pasted into it.
 	wrong := func(message, remedy string) (string, error) {
-		return "", &Problem{Message: message, Remedy: remedy, hide: strings.ContainsAny(s, "@?#")}
+		return "", &Problem{Message: message, Remedy: remedy, hide: !hostForm.MatchString(s)}
 	}
 	u, err := url.Parse(s)
 	if err != nil {
@@ -42,12 +44,36 @@ func parseAddress(s string) (string, error) {
 	case strings.HasSuffix(u.Host, ":"):
 		return wrong("has a colon and no port", addressForm)
 	}
+	if tokenForm.MatchString(u.Hostname()) || slices.ContainsFunc(strings.Split(u.Path, "/"), tokenForm.MatchString) {
+		return wrong("has what looks like a token in it", "write the address alone and the token in its own setting")
+	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 			return wrong("has a port that is not one", "a port is a number from 1 to 65535")
 		}
 	}
 	return strings.ToLower(u.Scheme+"://"+u.Host) + strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+// hostForm is what of an address that is none may be repeated: a name of a host, perhaps with another scheme or a port.
+// tokenForm is a part of an address that names no host and no path: OpenCTI's tokens are UUIDs or long and random.
+var (
+	hostForm  = regexp.MustCompile(`^([a-z]{1,8}://)?[A-Za-z0-9-]{1,24}(\.[A-Za-z0-9-]{1,24})*(:[0-9]{0,6})?/?$`)
+	tokenForm = regexp.MustCompile(`(?i)^(flgrn_[a-z]+_.*|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32,})$`)
+)
+
+// encrypted warns of an address at which what is sent can be read on its way.
+func encrypted(l *loader, s *setting) error {
+	u, err := url.Parse(s.value().(string))
+	if err != nil || u.Scheme != "http" {
+		return nil
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if name := u.Hostname(); name == "localhost" || strings.HasSuffix(name, ".localhost") || err == nil && ip.Unmap().IsLoopback() {
+		return nil
+	}
+	l.warn("%s is an http address: tokens, and all that is read and written, can be read and changed on their way; use https", s.path)
+	return nil
 }
 
 // webhook is an http or https URL that is as secret as a password. It may have credentials and a query.

@@ -82,12 +82,15 @@ const (
 
 var everything = []config.Need{config.NeedOpenCTI, config.NeedHarfangLab, config.NeedInstance}
 
+// noTLS is what is said of the address that OpenCTI has in their compose files.
+const noTLS = "opencti.url is an http address: tokens, and all that is read and written, can be read and changed on their way; use https"
+
 func TestEnvironmentsOfTheOldConnectors(t *testing.T) {
 	for _, tt := range []struct {
 		name, env, warning string
 		want               map[string]string
 	}{
-		{"harfanglab", firstConnector, "", map[string]string{
+		{"harfanglab", firstConnector, noTLS, map[string]string{
 			"opencti.url": `"http://opencti:8080"`, "connector.log_level": `"error"`, "connector.live_stream_id": `"live"`,
 			"harfanglab.url": `"https://manager.example:8443"`, "harfanglab.ssl_verify": `false`, "harfanglab.login": `""`,
 			"harfanglab.remove_indicator": `true`, "harfanglab.rule_maturity": `"testing"`,
@@ -96,12 +99,12 @@ func TestEnvironmentsOfTheOldConnectors(t *testing.T) {
 			"harfanglab.import_filters_by_alert_type":             `["ioc","sigma"]`,
 			"harfanglab.default_markings":                         `"TLP:GREEN"`, "harfanglab.default_score": `60`,
 		}},
-		{"harfanglab-intel", intelConnector, "", map[string]string{
+		{"harfanglab-intel", intelConnector, noTLS, map[string]string{
 			"connector.name": `"HarfangLab"`, "connector.live_stream_id": `"0b0f0d1e-3f57-4b0c-8f0b-3f6f0c9f4a11"`,
 			"harfanglab.url": `"https://manager.example:8443"`, "harfanglab.remove_indicator": `true`, "harfanglab.rule_maturity": `"stable"`,
 			"harfanglab.source_list_name": `"from_OpenCTI"`, "harfanglab.import_security_events_as_incidents": `false`,
 		}},
-		{"harfanglab-incidents", incidentsConnector, noPeriod, map[string]string{
+		{"harfanglab-incidents", incidentsConnector, noPeriod + "\n" + noTLS, map[string]string{
 			"connector.name": `"HarfangLab Paris"`, "harfanglab.url": `"https://manager.example:8443"`,
 			"harfanglab.import_security_events_as_incidents": `true`, "harfanglab.import_threats_as_case_incidents": `true`,
 			"harfanglab.import_security_events_filters_by_status": `["new","investigating","false_positive"]`,
@@ -170,7 +173,7 @@ harfanglab_incidents:
 	}
 	hl := c.HarfangLab
 	if hl.URL != "https://manager.example" || !hl.RemoveIndicator || hl.Marking != "TLP:RED" || hl.ImportStart.String() != "2024-02-29T00:00:00Z" ||
-		!hl.ImportEvents || hl.ImportThreats || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], "connector.duration_period (config.yml line 11) is known") {
+		!hl.ImportEvents || hl.ImportThreats || len(c.Warnings) != 2 || c.Warnings[1] != noTLS || !strings.HasPrefix(c.Warnings[0], "connector.duration_period (config.yml line 11) is known") {
 		t.Errorf("got %+v, warnings %q", hl, c.Warnings)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"harfangsync/reconcile/remote"
 )
 
 // source is one of the places that values come from.
@@ -63,7 +65,7 @@ func (p *Problem) Error() string {
 	if p.Remedy != "" {
 		b.WriteString("; " + p.Remedy)
 	}
-	return b.String()
+	return remote.OneLine(b.String(), 4000) // names and values come from files
 }
 
 // bad is what is wrong with one value, before it is known whose value it is.

@@ -93,7 +93,7 @@ func settingsOf(c *Config) []setting {
 	hasToken := func() bool { return c.HarfangLab.Token.Set() }
 	always := func() bool { return true }
 	return []setting{
-		{path: "opencti.url", kind: address(&c.OpenCTI.URL), need: NeedOpenCTI, must: true, shapes: true,
+		{path: "opencti.url", kind: address(&c.OpenCTI.URL), need: NeedOpenCTI, must: true, shapes: true, check: encrypted,
 			about: "Address of OpenCTI."},
 		{path: "opencti.token", kind: token(&c.OpenCTI.Token, "Bearer", ""), need: NeedOpenCTI, must: true, secret: true, file: true,
 			about: "API token of the account in OpenCTI."},
@@ -127,7 +127,7 @@ func settingsOf(c *Config) []setting {
 		{path: "connector.log_level", kind: level(&c.Connector.LogLevel), def: "info",
 			about: "How much is logged."},
 
-		{path: "harfanglab.url", kind: address(&c.HarfangLab.URL), former: []string{"harfanglab_incidents.api_base_url"}, need: NeedHarfangLab, must: true,
+		{path: "harfanglab.url", kind: address(&c.HarfangLab.URL), check: encrypted, former: []string{"harfanglab_incidents.api_base_url"}, need: NeedHarfangLab, must: true,
 			about: "Address of the HarfangLab manager."},
 		{path: "harfanglab.ssl_verify", kind: boolean(&c.HarfangLab.SSLVerify), def: "true", need: NeedHarfangLab,
 			about: "Whether the manager's certificate is checked, on every request."},

@@ -180,18 +180,18 @@ func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*
 	r := planfile.NewReport(doc, p.applyCode(done), done.Items)
 	switch {
 	case a.json:
-		return r, render.ReportEvents(p.stdout, r, closingLine(done))
+		return r, render.ReportEvents(p.stdout, r, closingLine(doc, done))
 	case len(done.Items) == 0:
 		return r, nil // the plan has said that there is nothing to do
 	}
-	_, err := fmt.Fprintln(p.stdout, closingLine(done))
+	_, err := fmt.Fprintln(p.stdout, closingLine(doc, done))
 	return r, err
 }
 
 // closingLine is the stable last line of an apply.
-func closingLine(r *run.Report) string {
+func closingLine(d *planfile.Document, r *run.Report) string {
 	if len(r.Items) == 0 {
-		return render.NoChanges
+		return render.LastLine(d)
 	}
 	return render.ApplyLine(func(a reconcile.Action) int { return r.Count(run.Applied, a) }, len(r.Items)-r.Count(run.Applied, ""))
 }

@@ -19,6 +19,9 @@ func (t *target) document(pl *run.Planned) *planfile.Document {
 		Policy:         string(t.job.Policy.Mode),
 		SettingsDigest: t.settings,
 	}
+	if pl.Restore {
+		h.Backup = &planfile.Backup{Since: pl.Plan.Since}
+	}
 	for _, k := range t.job.Policy.Included() {
 		l := planfile.List{Kind: k, Name: t.cfg.HarfangLab.ListName}
 		if found := pl.Lists[k]; found != nil {

@@ -214,7 +214,7 @@ func (r *reporter) lines(code int, err error) []string {
 	var lines []string
 	switch {
 	case r.done != nil:
-		lines = append(lines, closingLine(r.done))
+		lines = append(lines, closingLine(r.doc, r.done))
 		lines = append(lines, r.done.Problems...)
 		if r.done.Stopped != nil {
 			lines = append(lines, "Ended early: "+r.done.Stopped.Error()+".")

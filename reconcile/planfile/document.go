@@ -34,7 +34,12 @@ type Document struct {
 	Held           []reconcile.Held   `json:"held"`
 	Skipped        []reconcile.Skip   `json:"skipped"`
 	Digest         string             `json:"digest"`
+
+	Backup *Backup `json:"-"` // what the lists go back to; nil is what OpenCTI wants
 }
+
+// Backup is what a restore goes back to. Since is how many rules were made since and stay.
+type Backup struct{ Since int }
 
 // Source is what was read of OpenCTI. Digest covers the wanted rules, free of times and order.
 type Source struct {

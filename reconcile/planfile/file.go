@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/state"
 )
 
@@ -21,7 +22,7 @@ const MostBytes = 4 << 30
 // unusableError says why a saved plan, or a dump, cannot be applied here and now.
 type unusableError struct{ text string }
 
-func (e *unusableError) Error() string { return e.text }
+func (e *unusableError) Error() string { return remote.OneLine(e.text, 2000) }
 
 // Unusable says whether an error is about a saved plan that cannot be applied here and now.
 func Unusable(err error) bool {

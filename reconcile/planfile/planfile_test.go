@@ -216,6 +216,7 @@ func TestCheck(t *testing.T) {
 		{name: "the approved digest", want: func(w *planfile.Expect) { w.Digest = "same" }},
 		{name: "another digest", want: func(w *planfile.Expect) { w.Digest = "0000" }, error: "approved digest"},
 		{name: "another target", want: func(w *planfile.Expect) { w.TargetURL = "https://other" }, error: "is for https://edr.example:8443, not for https://other"},
+		{name: "a target that is text for a terminal", alter: func(d *planfile.Document) { d.Target.URL = "https://x\nharfangsync: all is well\u202e\x1b[2J" }, error: "is for https://x harfangsync: all is well [2J, not for https://edr.example:8443"},
 		{name: "another source", want: func(w *planfile.Expect) { w.SourceURL = "https://other" }, error: "is for https://cti.example, not for https://other"},
 		{name: "another list", want: func(w *planfile.Expect) { w.ListName = "other" }, error: "is for list from_OpenCTI, not for list other"},
 		{name: "other settings", want: func(w *planfile.Expect) { w.SettingsDigest = "other" }, error: "settings"},

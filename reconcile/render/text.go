@@ -49,11 +49,24 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 // the two sides match.
 func LastLine(d *planfile.Document) string {
 	if len(d.Changes) == 0 && d.Complete && len(refused(d)) == 0 {
-		return NoChanges
+		return nothing(d.Backup)
 	}
 	n := d.Summary.ByAction
 	return fmt.Sprintf("Plan: %d to add, %d to change, %d to enable, %d to disable, %d to delete, %d to adopt; %d unchanged, %d skipped.",
 		n["create"], n["update"], n["enable"], n["disable"], n["delete"], n["adopt"], n["unchanged"], n["skipped"])
+}
+
+// nothing says that there is nothing to do.
+func nothing(b *planfile.Backup) string {
+	switch {
+	case b == nil:
+		return NoChanges
+	case b.Since == 0:
+		return "No changes. HarfangLab matches the backup."
+	case b.Since == 1:
+		return "No changes. HarfangLab matches the backup; 1 rule made since stays: --exact removes it."
+	}
+	return fmt.Sprintf("No changes. HarfangLab matches the backup; %d rules made since stay: --exact removes them.", b.Since)
 }
 
 // ApplyLine is the stable last line of an apply. applied is how many changes of a kind were applied.

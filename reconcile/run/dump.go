@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/state"
 )
 
@@ -170,39 +171,50 @@ func (w *rowWriter) back(to place) error {
 // DumpError says why a directory is not a dump that can be restored, or cannot become one.
 type DumpError struct{ Dir, Why string }
 
-func (e *DumpError) Error() string { return fmt.Sprintf("dump %s: %s", e.Dir, e.Why) }
+func (e *DumpError) Error() string {
+	return remote.OneLine(fmt.Sprintf("dump %s: %s", e.Dir, e.Why), 2000)
+}
+
+// DamagedError says of a directory that is a dump why it cannot be restored as it is.
+type DamagedError struct{ DumpError }
 
 // ReadDump reads a directory that Dump or Backup made.
 func ReadDump(dir string) (*Dump, error) {
 	b, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if err != nil {
-		return nil, &DumpError{dir, "no manifest: " + err.Error()}
+		why := "no manifest: " + err.Error()
+		if _, torn := os.Stat(filepath.Join(dir, rowsName)); torn == nil {
+			return nil, damaged(dir, why)
+		}
+		return nil, &DumpError{dir, why}
 	}
 	d := Dump{Dir: dir}
 	if err := json.Unmarshal(b, &d); err != nil {
-		return nil, &DumpError{dir, "the manifest is damaged: " + err.Error()}
+		return nil, damaged(dir, "the manifest is damaged: "+err.Error())
 	}
 	if d.FormatVersion != dumpFormat {
-		return nil, &DumpError{dir, fmt.Sprintf("format %q, this program reads %q", d.FormatVersion, dumpFormat)}
+		return nil, damaged(dir, fmt.Sprintf("format %q, this program reads %q", d.FormatVersion, dumpFormat))
 	}
 	f, err := os.Open(filepath.Join(dir, rowsName))
 	if err != nil {
-		return nil, &DumpError{dir, err.Error()}
+		return nil, damaged(dir, "no rows: "+err.Error())
 	}
 	defer f.Close()
 	dec := json.NewDecoder(bufio.NewReader(f))
 	for dec.More() {
 		var row reconcile.Row
 		if err := dec.Decode(&row); err != nil {
-			return nil, &DumpError{dir, "the rows are damaged: " + err.Error()}
+			return nil, damaged(dir, "the rows are damaged: "+err.Error())
 		}
 		d.Rows = append(d.Rows, row)
 	}
 	if len(d.Rows) != d.Count {
-		return nil, &DumpError{dir, fmt.Sprintf("the manifest names %d rows, the file holds %d", d.Count, len(d.Rows))}
+		return nil, damaged(dir, fmt.Sprintf("the manifest names %d rows, the file holds %d", d.Count, len(d.Rows)))
 	}
 	return &d, nil
 }
+
+func damaged(dir, why string) error { return &DamagedError{DumpError{dir, why}} }
 
 // PlanRestore decides how the lists come back to what a dump holds.
 func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, error) {
@@ -235,5 +247,8 @@ func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, e
 	limits.Hold = false // what is restored is one whole
 	memory := reconcile.Memory{Now: started, Window: j.Keeper.Document().Window}
 	plan.Judge(complete, absence, memory, "", j.Policy, limits, j.Overrides)
+	if d.Scope == ScopeRows {
+		plan.Since = 0 // it never held the others
+	}
 	return &Planned{Plan: plan, Lists: lists, Complete: true, Started: started, Restore: true}, nil
 }

@@ -114,9 +114,13 @@ func TestDirectoriesThatAreNoDump(t *testing.T) {
 			}
 		}
 		_, err := run.ReadDump(dir)
-		if _, ok := errors.AsType[*run.DumpError](err); !ok {
+		if _, ok := errors.AsType[*run.DamagedError](err); !ok {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	_, err := run.ReadDump(t.TempDir())
+	if _, ok := errors.AsType[*run.DumpError](err); !ok {
+		t.Errorf("an empty directory: %v", err)
 	}
 }
 

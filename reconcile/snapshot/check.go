@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"harfangsync/reconcile/remote"
 )
 
 // UnusableError says in one line why a file cannot stand in for OpenCTI here and now.
 type UnusableError struct{ Path, Why string }
 
-func (e *UnusableError) Error() string { return "snapshot " + e.Path + ": " + e.Why }
+func (e *UnusableError) Error() string {
+	return remote.OneLine("snapshot "+e.Path+": "+e.Why, 2000)
+}
 
 // Unusable says whether an error is about a snapshot that cannot be used.
 func Unusable(err error) bool {

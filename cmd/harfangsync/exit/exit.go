@@ -73,7 +73,7 @@ func Code(err error, signal int) int {
 		return Locked
 	case errors.Is(err, run.ErrDeadline):
 		return Side
-	case planfile.Unusable(err), snapshot.Unusable(err), errors.Is(err, run.ErrStale):
+	case is[*run.DamagedError](err), planfile.Unusable(err), snapshot.Unusable(err), errors.Is(err, run.ErrStale):
 		return Stale
 	case is[*opencti.FilterError](err), errors.Is(err, opencti.ErrUnknownStream):
 		return Usage
