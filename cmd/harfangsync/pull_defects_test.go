@@ -88,7 +88,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			}
 			w.must(t, 0, "pull")
 			for n := 1; n <= 5; n++ {
-				w.wantGraph(t, fmt.Sprintf("sighting indicator indicator %d on system wks-001: 1, positive", n))
+				w.wantGraph(t, fmt.Sprintf("sighting indicator indicator %d on system WKS-001: 1, positive", n))
 			}
 		},
 		"aborts on missing hashes": func(t *testing.T, w *chaosWorld) {
@@ -97,7 +97,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.alertDoc(t, `{"id": "nohashesnohashesnoh1", "msg": "File was found malicious by an IOC: hash=`+defectMD5+`", "detection": {"file_path": "C:\\x\\tool.exe", "file_hashes": {"md5": null, "sha1": null}}, "process": {"image_name": "C:\\x\\run.exe", "hashes": null}}`)
 			w.alertDoc(t, `{"id": "nohashesnohashesnoh2", "msg": "File was found malicious by an IOC: hash=`+defectMD5+`", "detection": null, "process": null, "agent": {"hostname": "WKS-043"}}`)
 			w.must(t, 0, "pull")
-			w.wantGraph(t, "sighting indicator indicator 1 on system wks-042: 1, positive", "sighting indicator indicator 1 on system wks-043: 1, positive")
+			w.wantGraph(t, "sighting indicator indicator 1 on system WKS-042: 1, positive", "sighting indicator indicator 1 on system WKS-043: 1, positive")
 		},
 		"watermark ahead of the push": func(t *testing.T, w *chaosWorld) {
 			w.resolved(t)
@@ -112,7 +112,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.sees(t, hlsim.Sighting{Value: "c2.example", Host: "WKS-002"})
 			w.must(t, 0, "pull", "--retry-failed")
 			w.must(t, 0, "pull")
-			w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive", "sighting indicator indicator 1 on system wks-002: 1, positive")
+			w.wantGraph(t, "sighting indicator indicator 1 on system WKS-001: 1, positive", "sighting indicator indicator 1 on system WKS-002: 1, positive")
 		},
 		"state read once": func(t *testing.T, w *chaosWorld) {
 			w.resolved(t)
@@ -151,7 +151,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.pulls(t)
 			w.alertDoc(t, `{"id": "writtenwrittenwritt1", "msg": "File was found malicious by an IOC: hash=`+defectMD5+`", "detection": {"file_path": "C:\\x\\tool.exe", "file_hashes": {"md5": "`+defectMD5+`"}}, "process": {"image_name": "C:\\Windows\\svchost.exe", "hashes": {"sha256": "`+defectSHA256+`"}}}`)
 			w.must(t, 0, "pull")
-			w.wantGraph(t, "sighting indicator indicator 1 on system wks-042: 1, positive", "!sighting indicator indicator 2", "!relation indicates indicator indicator 2")
+			w.wantGraph(t, "sighting indicator indicator 1 on system WKS-042: 1, positive", "!sighting indicator indicator 2", "!relation indicates indicator indicator 2")
 		},
 		"what was seen came back as rules": func(t *testing.T, w *chaosWorld) {
 			w.stix(1, "[file:hashes.MD5 = '"+defectMD5+"']")
@@ -162,7 +162,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.alertDoc(t, `{"id": "knowsallhashesknows1", "msg": "File was found malicious by an IOC: hash=`+defectMD5+`", "detection": {"file_path": "C:\\x\\tool.exe",
 				"file_hashes": {"md5": "`+defectMD5+`", "sha1": "2fd4e1c67a2d28fced849ee1bb76e7391b93eb12", "sha256": "`+defectSHA256+`"}}}`)
 			w.must(t, 0, "pull")
-			w.wantGraph(t, "sighting indicator indicator 1 on system wks-042: 1, positive")
+			w.wantGraph(t, "sighting indicator indicator 1 on system WKS-042: 1, positive")
 			if out := w.must(t, 0, "plan"); !strings.Contains(out, "No changes.") {
 				t.Error(out)
 			}
@@ -188,7 +188,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.pulls(t)
 			w.alertDoc(t, `{"id": "sigmasigmasigmasigm1", "alert_type": "sigma", "rule_name": "Suspicious download by a shell", "msg": "words", "tags": ["attack.t1059.001"]}`)
 			w.must(t, 0, "pull")
-			w.wantGraph(t, "sighting indicator Suspicious download by a shell on system wks-042: 1, positive", "!sighting indicator Suspicious logon", "incident Suspicious download by a shell on wks-042", "technique T1059.001")
+			w.wantGraph(t, "sighting indicator Suspicious download by a shell on system WKS-042: 1, positive", "!sighting indicator Suspicious logon", "incident Suspicious download by a shell on WKS-042", "technique T1059.001")
 		},
 		"relation reversed": func(t *testing.T, w *chaosWorld) {
 			w.resolved(t)
@@ -207,7 +207,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 				w.sees(t, hlsim.Sighting{Value: u})
 			}
 			w.must(t, 0, "pull")
-			w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 4, positive", "url "+u)
+			w.wantGraph(t, "sighting indicator indicator 1 on system WKS-001: 4, positive", "url "+u)
 		},
 		"HTTP errors as no data": func(t *testing.T, w *chaosWorld) {
 			w.resolved(t)
@@ -231,7 +231,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.must(t, exit.Side, "pull")
 			w.octi.HTTP.Heal()
 			w.must(t, 0, "pull")
-			w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")
+			w.wantGraph(t, "sighting indicator indicator 1 on system WKS-001: 1, positive")
 		},
 		"only stable rules": func(t *testing.T, w *chaosWorld) {
 			w.env = []string{"HARFANGLAB_RULE_MATURITY=testing"}
@@ -240,7 +240,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			w.pulls(t, "HARFANGLAB_RULE_MATURITY=testing")
 			w.alertDoc(t, `{"id": "testingtestingtesti1", "maturity": "testing", "msg": "DNS resolution was found malicious by an IOC: domain_name=c2.example"}`)
 			w.must(t, 0, "pull")
-			w.wantGraph(t, "sighting indicator indicator 1 on system wks-042: 1, positive")
+			w.wantGraph(t, "sighting indicator indicator 1 on system WKS-042: 1, positive")
 			for _, r := range w.hl.HTTP.Requests() {
 				if q, err := url.ParseQuery(r.Query); err != nil || q.Has("maturity") {
 					t.Errorf("%s?%s, %v", r.Path, r.Query, err)
@@ -253,7 +253,7 @@ func TestDefectsOfTheOldImporters(t *testing.T) {
 			for status, sign := range map[string]string{"false_positive": "negative", "investigating": "positive", "probable_false_positive": "negative", "closed": "positive"} {
 				w.hl.Triage(id, status)
 				w.must(t, 0, "pull")
-				w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, "+sign)
+				w.wantGraph(t, "sighting indicator indicator 1 on system WKS-001: 1, "+sign)
 				if first, _, _ := strings.Cut(w.octi.Incidents()[0].Description, "\n"); first != "Status: `"+status+"`" {
 					t.Errorf("%s: the incident says %s", status, first)
 				}

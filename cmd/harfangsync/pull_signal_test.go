@@ -34,7 +34,7 @@ func TestAnInterruptedImportEndsWithTheSignal(t *testing.T) {
 				t.Errorf("it is not said what is pending\n%s", lastOf(out.String()))
 			}
 			w.ends(t, exit.OK, dir, "pull")
-			w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")
+			w.wantGraph(t, "sighting indicator indicator 1 on system WKS-001: 1, positive")
 		})
 	}
 }
@@ -50,5 +50,5 @@ func TestAnImportThatFindsOpenCTIDownIsNotPartlyDone(t *testing.T) {
 	w.must(t, exit.Side, "pull")
 	w.octi.HTTP.Heal()
 	w.must(t, 0, "pull")
-	w.wantGraph(t, "sighting indicator indicator 1 on system wks-001: 1, positive")
+	w.wantGraph(t, "sighting indicator indicator 1 on system WKS-001: 1, positive")
 }

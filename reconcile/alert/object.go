@@ -21,6 +21,10 @@ func (o Object) Description() string {
 
 // Known is what the platform has, and an import must leave as it is.
 type Known struct {
+	Name string // of the incident; "" for a new one
+	// Hostname tells whether the platform has a host name as an alert spells it, or one of ours in lower case, by
+	// its standard id; nil is none.
+	Hostname func(id string) bool
 	// Technique tells whether the platform has a technique, by its standard id; nil is all of them.
 	Technique func(id string) bool
 	// File gives the hashes, by algorithm, of a file that an indicator is based on, by the id of one of its
@@ -38,6 +42,7 @@ type Sighting struct {
 	Count       int
 	Negative    bool // every alert of the pair was taken for a mistake
 	Created     time.Time
+	Alerts      []string // ids of some of them
 }
 
 // Facts are what an incident's or a case's description says in its fixed lines. The platform is the

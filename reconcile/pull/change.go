@@ -15,7 +15,7 @@ import (
 // sighting is negative while all alerts of its indicator on its endpoint were taken for mistakes.
 func (p *pull) updateAll(ctx context.Context, entries []*entry) error {
 	parts, err := p.parts(ctx, entries, p.ownedBy, func(e *entry) ([]alert.Object, error) {
-		objects, err := p.Importer.Alert(&e.a, nil, alert.Known{Technique: p.has})
+		objects, err := p.Importer.Alert(&e.a, nil, alert.Known{Name: e.stored.Name})
 		return objects[:min(1, len(objects))], err // the incident alone; the rest does not change
 	})
 	if err != nil {

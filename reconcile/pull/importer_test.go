@@ -42,6 +42,7 @@ func (memImporter) EndpointID(a *alert.Alert) string {
 func (memImporter) SightingID(indicator, endpoint string) string {
 	return "sighting--" + indicator + "-" + endpoint
 }
+func (memImporter) HostnameIDs(*alert.Alert) []string  { return nil }
 func (memImporter) TechniqueIDs(*alert.Alert) []string { return nil }
 func (memImporter) FileIDs(*alert.Alert) []string      { return nil }
 

@@ -58,6 +58,7 @@ func (r *platforms) Notes(_ context.Context, ids []string) ([]pull.Stored, error
 	return r.found("Notes", ids)
 }
 func (r *platforms) Techniques(context.Context, []string) ([]pull.Stored, error) { return nil, nil }
+func (r *platforms) Hostnames(context.Context, []string) ([]pull.Stored, error)  { return nil, nil }
 func (r *platforms) Files(context.Context, []string) ([]pull.Stored, error)      { return nil, nil }
 
 func (r *platforms) Sightings(_ context.Context, indicator string) (out []pull.Sighted, err error) {

@@ -66,6 +66,7 @@ type Knowledge interface {
 	Notes(ctx context.Context, ids []string) ([]Stored, error)
 	Techniques(ctx context.Context, ids []string) ([]Stored, error)
 	// Files are those that a pushed file with one of the ids would be merged into.
+	Hostnames(ctx context.Context, ids []string) ([]Stored, error)
 	Files(ctx context.Context, ids []string) ([]Stored, error)
 	// Sightings are those of one indicator, by its internal id, on whatever endpoint.
 	Sightings(ctx context.Context, indicator string) ([]Sighted, error)
@@ -96,6 +97,8 @@ type Stored struct {
 
 	Hashes map[string]string // of a file, by algorithm
 	Based  bool              // an indicator is based on it
+	Seen   time.Time         // of an incident: when last; zero is unknown
+	Author string            // of a host name: its author's standard id
 	Whose
 }
 
@@ -140,6 +143,8 @@ type Importer interface {
 	SightingID(indicator, endpoint string) string
 	// TechniqueIDs are those under which the platform may hold the techniques of an alert.
 	TechniqueIDs(a *alert.Alert) []string
+	// HostnameIDs are those under which it may hold the host name: as the alert spells it, and in lower case.
+	HostnameIDs(a *alert.Alert) []string
 	// FileIDs are those under which the platform may hold the files of an alert: one for each hash.
 	FileIDs(a *alert.Alert) []string
 	// Alert gives the incident first, then all that belongs to it, for indicators by standard id.

@@ -59,6 +59,7 @@ const (
 	mostObjects = 900             // likewise
 	mostBytes   = 4 << 20         // likewise
 	mostSights  = 100             // likewise: what they are to be is remembered until they are
+	mostLinks   = 10              // to alerts that one sighting gets from one bundle
 	mostWaiting = 5 * time.Minute // with a work on which nothing moves
 	mostTries   = 5               // runs in which one alert is tried
 )
@@ -148,7 +149,7 @@ type pull struct {
 	lists   map[reconcile.Kind]*reconcile.List
 	rules   map[question]firing     // by hint
 	held    held                    // rules, by value
-	known   map[string]bool         // techniques: whether the platform has them
+	known   map[string]bool         // techniques and host names: whether the platform has them
 	queue   []*entry                // to be imported
 	failed  map[string]state.Failed // alerts that OpenCTI did not take, in this run or before, by id
 	filed   map[string]bool         // those that failed in this run

@@ -13,22 +13,25 @@ import (
 
 // importAll imports alerts: together, as far as they fit one bundle, and each alone if that fails.
 func (p *pull) importAll(ctx context.Context, entries []*entry) error {
-	known := alert.Known{Technique: p.has}
+	var known alert.Known
 	look := func(ctx context.Context, entries []*entry) (err error) {
 		if err = p.attribute(ctx, entries); err != nil {
 			return err
 		}
-		if err = p.techniques(ctx, entries); err != nil {
+		if err = p.named(ctx, entries); err != nil {
 			return err
 		}
 		alerts := make([]*alert.Alert, len(entries))
 		for i, e := range entries {
 			alerts[i] = &e.a
 		}
-		known.File, err = p.based(ctx, alerts)
+		known, err = p.knows(ctx, alerts)
 		return err
 	}
-	write := func(e *entry) ([]alert.Object, error) { return p.Importer.Alert(&e.a, e.item().Indicators, known) }
+	write := func(e *entry) ([]alert.Object, error) {
+		known.Name = e.name
+		return p.Importer.Alert(&e.a, e.item().Indicators, known)
+	}
 	parts, err := p.parts(ctx, entries, look, write)
 	if err != nil {
 		return err
@@ -206,23 +209,57 @@ func (p *pull) undecided(entries []*entry, err error) error {
 	return err
 }
 
-// techniques finds out which attack patterns the platform has: those are not sent, because an import
-// would rename them.
-func (p *pull) techniques(ctx context.Context, entries []*entry) error {
+// named finds out what the incidents are called of alerts that an earlier run may have imported, perhaps in another
+// version: a name stays.
+func (p *pull) named(ctx context.Context, entries []*entry) error {
 	var ids []string
 	for _, e := range entries {
-		for _, id := range p.Importer.TechniqueIDs(&e.a) {
-			if _, asked := p.known[id]; !asked {
-				ids = append(ids, id)
-			}
+		if e.again {
+			ids = append(ids, e.incident)
 		}
 	}
-	found, err := there(ctx, p.Knowledge.Techniques, distinct(ids))
+	stored, err := there(ctx, p.Knowledge.Incidents, ids)
+	for _, e := range entries {
+		if s := stored[e.incident]; s != nil {
+			e.name = s.Name
+		}
+	}
+	return err
+}
+
+// knows finds out what the platform has of what some alerts show: techniques, which are not sent, because an import
+// would rename them; host names in the spelling that was once ours; files.
+func (p *pull) knows(ctx context.Context, alerts []*alert.Alert) (known alert.Known, err error) {
+	var techniques, hosts, folded []string
+	for _, a := range alerts {
+		techniques = append(techniques, p.Importer.TechniqueIDs(a)...)
+		if ids := p.Importer.HostnameIDs(a); ids != nil {
+			hosts, folded = append(hosts, ids...), append(folded, ids[1])
+		}
+	}
+	has := func(id string) bool { return p.known[id] }
+	if err = p.learn(ctx, p.Knowledge.Techniques, techniques, func(string, *Stored) bool { return true }); err != nil {
+		return known, err
+	}
+	ours := func(id string, s *Stored) bool {
+		return s.Author == p.Importer.Author().ID || !slices.Contains(folded, id)
+	}
+	if err = p.learn(ctx, p.Knowledge.Hostnames, hosts, ours); err != nil {
+		return known, err
+	}
+	files, err := p.based(ctx, alerts)
+	return alert.Known{Technique: has, Hostname: has, File: files}, err
+}
+
+// learn notes which of some ids the platform has, once a pull.
+func (p *pull) learn(ctx context.Context, ask func(context.Context, []string) ([]Stored, error), ids []string, counts func(id string, s *Stored) bool) error {
+	ids = slices.DeleteFunc(distinct(ids), func(id string) bool { _, asked := p.known[id]; return asked })
+	found, err := there(ctx, ask, ids)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		p.known[id] = found[id] != nil
+		p.known[id] = found[id] != nil && counts(id, found[id])
 	}
 	return nil
 }
@@ -242,5 +279,3 @@ func (p *pull) based(ctx context.Context, alerts []*alert.Alert) (func(id string
 		return nil
 	}, err
 }
-
-func (p *pull) has(technique string) bool { return p.known[technique] }

@@ -21,6 +21,7 @@ type entry struct {
 	again    bool    // an earlier attempt may have left a part of it
 	single   bool    // goes in a bundle of its own
 	endpoint string
+	name     string // of the incident, "" for a new one
 	owners   []owner
 }
 
@@ -72,11 +73,9 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 		if e.stored == nil || a.Time.After(seen) {
 			p.touch(a)
 		}
-		if e.stored != nil {
-			if facts, ours := p.Importer.Read(e.stored.Description); ours && facts.Status == a.Status && !p.lost(&e.stored.Whose) {
-				p.report.Unchanged++
-				continue
-			}
+		if p.tells(e.stored, a) {
+			p.report.Unchanged++
+			continue
 		}
 		p.queue = append(p.queue, e)
 		if len(p.queue) == mostAlerts {
@@ -86,6 +85,16 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 		}
 	}
 	return nil
+}
+
+// tells says whether an incident, which may be nil, tells of an alert what there is: its status, and when it
+// last changed.
+func (p *pull) tells(stored *Stored, a *alert.Alert) bool {
+	if stored == nil || p.lost(&stored.Whose) || !stored.Seen.IsZero() && a.LastUpdate.Truncate(time.Millisecond).After(stored.Seen) {
+		return false
+	}
+	facts, ours := p.Importer.Read(stored.Description)
+	return ours && facts.Status == a.Status
 }
 
 // touch notes the threat of an alert which its case may lack.

@@ -26,13 +26,14 @@ type sighting struct {
 	increment   int // what to send while the platform adds counts up; the same as count otherwise
 	first, last time.Time
 	negative    bool
+	alerts      []string // ids of some that are new in it
 }
 
 // object is the sighting as it is sent. Once a sighting's range is as wide as it is to be, the platform
 // replaces the count (contract opencti-api 9).
 func (s *sighting) object(im Importer, count int) alert.Object {
 	return im.Sighting(alert.Sighting{
-		ID: s.id, Indicator: s.ref, Endpoint: s.endpoint, First: s.first, Last: s.last, Count: count, Negative: s.negative, Created: s.first,
+		ID: s.id, Indicator: s.ref, Endpoint: s.endpoint, First: s.first, Last: s.last, Count: count, Negative: s.negative, Created: s.first, Alerts: s.alerts,
 	})
 }
 
@@ -144,6 +145,9 @@ func (p *pull) sightings(ctx context.Context, entries []*entry) ([]*sighting, er
 func (p *pull) sighting(ctx context.Context, at pair, ref string, news []*entry, have *Sighted) (*sighting, error) {
 	s := &sighting{pair: at, ref: ref, id: p.Importer.SightingID(ref, at.endpoint), negative: allNegative(news), count: len(news)}
 	s.first, s.last = spanOf(news)
+	for _, e := range news[:min(len(news), mostLinks)] {
+		s.alerts = append(s.alerts, e.a.ID)
+	}
 	again := slices.ContainsFunc(news, func(e *entry) bool { return e.again })
 	if have != nil {
 		s.id = sightingID(have, s.id)

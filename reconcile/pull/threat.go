@@ -234,7 +234,7 @@ func (p *pull) contents(ctx context.Context, t *alert.Threat) (refs []string, n 
 		if err != nil {
 			return err
 		}
-		based, err := p.based(ctx, alerts)
+		known, err := p.knows(ctx, alerts)
 		if err != nil {
 			return err
 		}
@@ -243,7 +243,7 @@ func (p *pull) contents(ctx context.Context, t *alert.Threat) (refs []string, n 
 				continue
 			}
 			n++
-			objects, err := p.Importer.Alert(&page[i], nil, alert.Known{File: based})
+			objects, err := p.Importer.Alert(&page[i], nil, known)
 			if err != nil {
 				continue // it was imported by an earlier version
 			}

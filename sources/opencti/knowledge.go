@@ -36,6 +36,11 @@ func (c *Client) Techniques(ctx context.Context, ids []string) ([]pull.Stored, e
 	return c.stored(ctx, kind{"attack patterns", "AttackPatterns", "attack_patterns", "AttackPattern"}, ids)
 }
 
+// Hostnames asks for host names like Incidents, with their authors.
+func (c *Client) Hostnames(ctx context.Context, ids []string) ([]pull.Stored, error) {
+	return c.stored(ctx, kind{"host names", "Hostnames", "hostnames", "Hostname"}, ids)
+}
+
 // Files asks for files like Incidents: those with one of the ids that a pushed file's hashes have, and which the
 // platform would merge it into. It tells their hashes, and whether an indicator is based on them.
 func (c *Client) Files(ctx context.Context, ids []string) ([]pull.Stored, error) {
@@ -107,12 +112,15 @@ type wireStored struct {
 	Name        *string    `json:"name"`
 	Description *string    `json:"description"`
 	Hashes      wireHashes `json:"hashes"`
+	Seen        moment     `json:"last_seen"`
 	wireWhose
 }
 
 // wireWhose is who an object is of, and who may see it.
 type wireWhose struct {
-	Author   *struct{} `json:"createdBy"`
+	Author *struct {
+		ID string `json:"standard_id"`
+	} `json:"createdBy"`
 	Markings []*struct {
 		ID string `json:"standard_id"`
 	} `json:"objectMarking"`
@@ -129,7 +137,11 @@ func (w *wireWhose) whose() pull.Whose {
 }
 
 func (w *wireStored) object() pull.Stored {
-	return pull.Stored{IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Name: value(w.Name), Description: value(w.Description), Hashes: w.Hashes.byAlgorithm(), Whose: w.whose()}
+	o := pull.Stored{IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Name: value(w.Name), Description: value(w.Description), Hashes: w.Hashes.byAlgorithm(), Seen: w.Seen.Time, Whose: w.whose()}
+	if w.Author != nil {
+		o.Author = w.Author.ID
+	}
+	return o
 }
 
 // idsOf are all ids of an object, the internal one first.

@@ -1,6 +1,7 @@
 package stix
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -30,15 +31,15 @@ func (m *Maker) Alert(a *alert.Alert, indicators []string, known alert.Known) ([
 			return nil, fmt.Errorf("alert %s: %q is not the standard id of an indicator", alertID(a), id)
 		}
 	}
-	incident := m.incident(a)
+	incident := m.incident(a, known.Name)
 	out := []alert.Object{incident}
 	w := m.by(createdAt(a), createdAt(a))
 	var relations []alert.Object
 	for _, id := range indicators {
 		relations = append(relations, m.relate("indicates", id, incident.ID, w))
 	}
-	if name := endpointName(&a.Agent); name != "" {
-		system := m.system(name)
+	system := m.system(endpointName(&a.Agent))
+	if system.ID != "" {
 		out = append(out, system)
 		relations = append(relations, m.relate("targets", incident.ID, system.ID, w))
 	}
@@ -49,33 +50,46 @@ func (m *Maker) Alert(a *alert.Alert, indicators []string, known alert.Known) ([
 		}
 		relations = append(relations, m.relate("uses", incident.ID, id, w))
 	}
-	seen := m.observe(a, known.File)
+	seen := m.observe(a, known)
 	for _, o := range seen.out {
 		out = append(out, o)
 		relations = append(relations, m.related(o.ID, incident.ID, seen.hit[o.ID], w))
+		if o.Type == "hostname" && system.ID != "" {
+			relations = append(relations, m.relate("related-to", o.ID, system.ID, w))
+		}
 	}
 	return unique(append(out, relations...)), nil
 }
 
-func (m *Maker) incident(a *alert.Alert) alert.Object {
+// incident is the one of an alert, called name unless that is "". It was last seen when the alert last changed.
+func (m *Maker) incident(a *alert.Alert, name string) alert.Object {
 	severity, _, known := gravity(a.Level)
-	seen := stamp(createdAt(a))
+	first := createdAt(a)
 	if dated(a.EventTime) {
-		seen = stamp(a.EventTime)
+		first = a.EventTime
 	}
-	var page []string
-	if a.ID != "" {
-		page = []string{"security-event", a.ID, "summary"}
+	last := first
+	if dated(a.LastUpdate) && a.LastUpdate.After(first) {
+		last = a.LastUpdate
+	}
+	links := m.securityEvent(a.ID)
+	if a.ID == "" {
+		links = m.link(alertID(a))
 	}
 	v := incident{
-		head: headOf("incident", m.IncidentID(a)), Name: incidentName(a), Description: describeAlert(a, !known),
-		Kind: "alert", Severity: severity, Source: product, FirstSeen: seen, LastSeen: seen,
-		References: m.link(alertID(a), page...), whose: m.by(createdAt(a), a.LastUpdate),
+		head: headOf("incident", m.IncidentID(a)), Name: cmp.Or(name, incidentName(a)), Description: describeAlert(a, !known),
+		Kind: "alert", Severity: severity, Source: product, FirstSeen: stamp(first), LastSeen: stamp(last),
+		References: links, whose: m.by(createdAt(a), a.LastUpdate),
 	}
 	if t := folded(a.Type); slices.Contains(labelled, t) {
 		v.Labels = []string{t}
 	}
 	return object(v)
+}
+
+// securityEvent is the reference to an alert by its id.
+func (m *Maker) securityEvent(id string) []reference {
+	return m.link(oneLine(id, maxName), "security-event", id, "summary")
 }
 
 // labelled are the types of alert that become a label: those of the rules we deploy. Labels are only ever

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,8 +47,8 @@ func TestEveryFormOfAlertIsImported(t *testing.T) {
 
 func TestWhatAnAlertBecomes(t *testing.T) {
 	tool := "file tool.exe MD5 SHA-1 SHA-256"
-	const incident = "incident IOC file check on wks-042 (kJx3fZcBv0mQ7tYwPa1c)"
-	shell := []string{"file explorer.exe SHA-256", `process C:\Windows\explorer.exe`, "hostname wks-042", `user-account EXAMPLE\mallory`, `directory C:\Windows\system32`}
+	incident := "incident " + toolSHA256 + " on WKS-042 (IOC file check) #e455a8"
+	shell := []string{"file explorer.exe SHA-256", `process C:\Windows\explorer.exe`, "hostname WKS-042", `user-account EXAMPLE\mallory`, `directory C:\Windows\system32`}
 	for _, tt := range []struct {
 		name  string
 		a     *alert.Alert
@@ -65,7 +66,7 @@ func TestWhatAnAlertBecomes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			objects := made(t)(maker(t).Alert(tt.a, []string{indicator}, none))
 			head := "incident " + members(objects[0])["name"].(string)
-			want := []string{head, "identity wks-042", head + " > targets > identity wks-042", indicator + " > indicates > " + head}
+			want := []string{head, "identity WKS-042", head + " > targets > identity WKS-042", "hostname WKS-042 > related-to > identity WKS-042", indicator + " > indicates > " + head}
 			for _, s := range append(slices.Clone(shell), tt.shown...) {
 				want = append(want, s, s+" > related-to > "+head)
 			}
@@ -102,7 +103,7 @@ func TestEvidenceOfEveryPart(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	want := []string{`directory C:\x`, `directory C:\y`, "domain-name c2.example matched", "file lib.dll MD5", "file out.bin SHA-256 matched", "hostname wks-042", "ipv4-addr 203.0.113.7", "url http://c2.example/a"}
+	want := []string{`directory C:\x`, `directory C:\y`, "domain-name c2.example matched", "file lib.dll MD5", "file out.bin SHA-256 matched", "hostname WKS-042", "hostname WKS-042", "ipv4-addr 203.0.113.7", "url http://c2.example/a"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -193,16 +194,80 @@ func TestTheIncidentStaysItselfThroughEveryStatus(t *testing.T) {
 	before := members(made(t)(m.Alert(a, nil, none))[0])
 	a.Status, a.LastUpdate = alert.FalsePositive, at("2026-03-03T00:00:00Z")
 	after := members(made(t)(m.Alert(a, nil, none))[0])
-	for _, name := range []string{"id", "name", "created", "labels", "first_seen", "last_seen", "external_references"} {
+	for _, name := range []string{"id", "name", "created", "labels", "first_seen", "external_references"} {
 		if !cmp.Equal(before[name], after[name]) {
 			t.Errorf("%s: %v, then %v", name, before[name], after[name])
 		}
 	}
-	if before["description"] == after["description"] || after["modified"] != "2026-03-03T00:00:00.000Z" {
+	if before["description"] == after["description"] || after["modified"] != "2026-03-03T00:00:00.000Z" || after["last_seen"] != after["modified"] {
 		t.Errorf("description %v, modified %v", after["description"], after["modified"])
 	}
 	if b := members(made(t)(m.Alert(eventLogAlert(), nil, none))[0]); b["id"] == before["id"] || b["name"] == before["name"] {
 		t.Error("two alerts are one incident")
+	}
+}
+
+// A name says what matched and where, fits a line, and is the alert's own. One that was given stays.
+func TestNamesOfIncidents(t *testing.T) {
+	dns := networkAlert("domain_name", "c2.evil.example")
+	dns.RuleName = "IOC DNS check"
+	twin := *dns
+	twin.ID = "another"
+	long := networkAlert("url", "https://evil.example/"+strings.Repeat("a", 300))
+	long.Agent.Hostname, long.RuleName = strings.Repeat("h", 100), strings.Repeat("r", 300)
+	bare := &alert.Alert{ID: "x", Time: at("2026-03-02T08:15:29Z"), RuleName: strings.Repeat("r", 300)}
+	unread := fileAlert()
+	unread.Message, unread.Matches = "", nil
+	for _, tt := range []struct {
+		a    *alert.Alert
+		want string
+	}{
+		{dns, "c2.evil.example on WKS-042 (IOC DNS check) #e455a8"},
+		{&twin, "c2.evil.example on WKS-042 (IOC DNS check) #ae448a"},
+		{eventLogAlert(), "Local admin group changed on WKS-042 #2fb3e3"},
+		{unread, "tool.exe on WKS-042 (IOC file check) #e455a8"},
+		{long, "https://evil.example… on " + strings.Repeat("h", 31) + "… (" + strings.Repeat("r", 31) + "…) #e455a8"},
+		{bare, strings.Repeat("r", 91) + "… #2d7116"},
+	} {
+		m := maker(t)
+		got := members(made(t)(m.Alert(tt.a, nil, none))[0])["name"].(string)
+		if got != tt.want || utf8.RuneCountInString(got) > 100 {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+		kept := members(made(t)(m.Alert(tt.a, nil, alert.Known{Name: "as it was"}))[0])
+		if kept["name"] != "as it was" || kept["id"] != m.IncidentID(tt.a) {
+			t.Errorf("%v, once named", kept["name"])
+		}
+	}
+}
+
+// The id of an alert's incident was computed before incidents were named after what matched, and stays.
+func TestIDsOutliveNames(t *testing.T) {
+	if got := maker(t).IncidentID(fileAlert()); got != "incident--1bc70ed9-8003-5462-b541-749bb3fe6821" {
+		t.Error(got)
+	}
+	upper, lower := fileAlert(), fileAlert()
+	lower.Agent.Hostname = "wks-042"
+	if m := maker(t); m.IncidentID(upper) != m.IncidentID(lower) || m.EndpointID(upper) != m.EndpointID(lower) {
+		t.Error("the case of a host name makes another incident or endpoint")
+	}
+}
+
+// A host name is written as the manager spells it, unless only the one in lower case that we once wrote is there.
+func TestHostNamesKeepTheirCase(t *testing.T) {
+	m := maker(t)
+	ids := m.HostnameIDs(fileAlert())
+	if len(ids) != 2 || m.HostnameIDs(&alert.Alert{Agent: alert.Agent{Hostname: "wks-042"}}) != nil {
+		t.Fatalf("to look up: %q", ids)
+	}
+	for _, tt := range []struct {
+		there []string
+		want  string
+	}{{nil, "WKS-042"}, {ids, "WKS-042"}, {ids[:1], "WKS-042"}, {ids[1:], "wks-042"}} {
+		known := alert.Known{Hostname: func(id string) bool { return slices.Contains(tt.there, id) }}
+		if got := ofType(made(t)(m.Alert(fileAlert(), nil, known)), "hostname"); len(got) != 1 || got[0]["value"] != tt.want {
+			t.Errorf("with %q there: %v", tt.there, got)
+		}
 	}
 }
 

@@ -39,6 +39,9 @@ func (m *Maker) Sighting(s alert.Sighting) alert.Object {
 	if dated(first) {
 		v.FirstSeen, v.LastSeen = stamp(first), stamp(last)
 	}
+	for _, id := range s.Alerts {
+		v.References = append(v.References, m.securityEvent(id)...)
+	}
 	created := s.Created
 	if !dated(created) {
 		created = first

@@ -49,6 +49,7 @@ func TestDefectRelationReversed(t *testing.T) {
 		case kind == "uses" && from == "incident" && to == "attack-pattern":
 		case kind == "targets" && from == "incident" && to == "identity":
 		case kind == "related-to" && from != "incident" && to == "incident":
+		case kind == "related-to" && from == "hostname" && to == "identity":
 		default:
 			t.Errorf("%s from %s to %s", kind, from, to)
 		}

@@ -8,6 +8,7 @@ package stix
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"net/url"
 	"strings"
@@ -66,16 +67,23 @@ func named(s string) bool { return utf8.RuneCountInString(s) >= 2 }
 
 // Author is the organization that all other objects name as their author.
 func (m *Maker) Author() alert.Object {
-	return object(identity{head: headOf("identity", m.authorID), Name: m.author, Class: "organization", whose: whose{Markings: m.markings}})
+	words := "The security events and threats of this HarfangLab EDR, imported by harfangsync."
+	return object(identity{head: headOf("identity", m.authorID), Name: m.author, Class: "organization", Description: words, whose: whose{Markings: m.markings}})
 }
 
-// IncidentID is the id of the incident made of an alert: of its rule, its host, its own id and the time
-// it was created, none of which ever change. It is "" for an alert without an id or without any time.
+// IncidentID is the id of the incident made of an alert: of its rule, its host in lower case, its own id and
+// the time it was created, none of which ever change. That was its name once; the platform finds an incident by
+// this id whatever it is called (contract opencti-api 10.4). It is "" for an alert without an id or without any
+// time.
 func (m *Maker) IncidentID(a *alert.Alert) string {
 	if err := checkAlert(a); err != nil {
 		return ""
 	}
-	return namedID("incident", incidentName(a), createdAt(a))
+	name := cmp.Or(oneLine(a.RuleName, maxName), "Alert")
+	if host := endpointName(&alert.Agent{Hostname: lower(a.Agent.Hostname), ID: lower(a.Agent.ID)}); host != "" {
+		name += " on " + host
+	}
+	return namedID("incident", name+" ("+alertID(a)+")", createdAt(a))
 }
 
 func checkAlert(a *alert.Alert) error {
@@ -99,14 +107,33 @@ func createdAt(a *alert.Alert) time.Time {
 	return a.EventTime
 }
 
-// incidentName is unique to the alert: two incidents with one name and one time would be one incident
-// (contract opencti-api 11.1).
+// incidentName says what matched, where, and by which rule, in at most 100 characters. It ends in a word of the
+// alert's id: two incidents with one name and one time would be one incident (contract opencti-api 11.1).
 func incidentName(a *alert.Alert) string {
-	name := cmp.Or(oneLine(a.RuleName, maxName), "Alert")
-	if host := endpointName(&a.Agent); host != "" {
-		name += " on " + host
+	const most, part, digits = 100, 32, 3
+	rule := cmp.Or(oneLine(a.RuleName, maxName), "Alert")
+	name, rest := matchedName(a), ""
+	if host := oneLine(endpointName(&a.Agent), part); host != "" {
+		rest = " on " + host
 	}
-	return name + " (" + alertID(a) + ")"
+	if name == "" {
+		name = rule
+	} else {
+		rest += " (" + oneLine(rule, part) + ")"
+	}
+	sum := sha256.Sum256([]byte(alertID(a)))
+	rest += fmt.Sprintf(" #%x", sum[:digits])
+	return oneLine(name, most-utf8.RuneCountInString(rest)) + rest
+}
+
+// matchedName is what an incident is named after: the value that matched, or the name of the file that did.
+func matchedName(a *alert.Alert) string {
+	for _, v := range firedValues(a) {
+		if s := oneLine(v.Value, maxName); s != "" {
+			return s
+		}
+	}
+	return oneLine(splitPath(a.Detected.Path).base, maxName)
 }
 
 // EndpointID is the id of the system that an alert was raised on, by its host name or else by the id of
@@ -120,10 +147,10 @@ func endpointID(name string) string {
 	return identityID("system", name)
 }
 
-// endpointName is the host name in lower case and nothing else: threats know no domain of their agents.
+// endpointName is the host name and nothing else: threats know no domain of their agents.
 func endpointName(a *alert.Agent) string {
 	for _, s := range []string{a.Hostname, a.ID} {
-		if s = oneLine(lower(s), maxName); named(s) {
+		if s = oneLine(s, maxName); named(s) {
 			return s
 		}
 	}

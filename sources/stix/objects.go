@@ -36,8 +36,9 @@ type (
 	// identity has no dates: they would change with each alert of an endpoint.
 	identity struct {
 		head
-		Name  string `json:"name"`
-		Class string `json:"identity_class"`
+		Name        string `json:"name"`
+		Class       string `json:"identity_class"`
+		Description string `json:"description,omitempty"`
 		whose
 	}
 
@@ -79,6 +80,8 @@ type (
 		Content  string   `json:"content"`
 		Types    []string `json:"note_types"`
 		Objects  []string `json:"object_refs"`
+
+		References []reference `json:"external_references"`
 		whose
 	}
 
@@ -102,6 +105,8 @@ type (
 		LastSeen  string   `json:"last_seen,omitempty"`
 		Count     int      `json:"count,omitempty"`
 		Negative  bool     `json:"x_opencti_negative"` // sent when false too, to take back a true
+
+		References []reference `json:"external_references,omitempty"`
 		whose
 	}
 

@@ -59,7 +59,7 @@ func (f *file) take(o *file) {
 // observables are what an alert shows, the most telling first, each once.
 type observables struct {
 	m     *Maker
-	based func(id string) map[string]string // as alert.Known has it; nil is none
+	known alert.Known
 	files []file
 	dirs  []string
 	out   []alert.Object
@@ -70,8 +70,8 @@ type observables struct {
 // image of the process, the value that matched, the process, the host, the user, the folders, and what else
 // the event shows of the network. A file alert's process may be another program than the file that matched,
 // so it never lends it its hashes.
-func (m *Maker) observe(a *alert.Alert, based func(id string) map[string]string) *observables {
-	o := &observables{m: m, based: based, hit: map[string]bool{}}
+func (m *Maker) observe(a *alert.Alert, known alert.Known) *observables {
+	o := &observables{m: m, known: known, hit: map[string]bool{}}
 	matched := o.filesOf(a)
 	for _, f := range o.files {
 		o.addFile(&f)
@@ -80,7 +80,7 @@ func (m *Maker) observe(a *alert.Alert, based func(id string) map[string]string)
 	if p := a.Process; p != nil {
 		o.process(p.CommandLine)
 	}
-	o.value("hostname", hostName(a.Agent.Hostname))
+	o.value("hostname", m.spelledHost(a, known))
 	if p := a.Process; p != nil {
 		o.add(m.account(p.User, p.UserSID))
 		o.dirs = append(o.dirs, splitPath(p.WorkingDirectory).whole)
@@ -93,6 +93,26 @@ func (m *Maker) observe(a *alert.Alert, based func(id string) map[string]string)
 	}
 	o.out = unique(o.out)
 	return o
+}
+
+// spelledHost is a host name as the manager spells it, since case makes another object on the platform; or in
+// lower case, as it was once written here, where that alone is there.
+func (m *Maker) spelledHost(a *alert.Alert, known alert.Known) string {
+	ids := m.HostnameIDs(a)
+	if name := hostName(a.Agent.Hostname); ids == nil || known.Hostname == nil || known.Hostname(ids[0]) || !known.Hostname(ids[1]) {
+		return name
+	}
+	return lower(hostName(a.Agent.Hostname))
+}
+
+// HostnameIDs are those under which the platform may hold the host name of an alert: as it is spelled, and in
+// lower case. They are none for a name that has no other spelling.
+func (m *Maker) HostnameIDs(a *alert.Alert) []string {
+	name := hostName(a.Agent.Hostname)
+	if folded := lower(name); folded != name {
+		return []string{valueID("hostname", "value", name), valueID("hostname", "value", folded)}
+	}
+	return nil
 }
 
 // near shows a value of the network that an event was about, unless it is of the endpoint itself.
@@ -239,10 +259,10 @@ func (o *observables) process(commandLine string) {
 func (o *observables) addFile(f *file) {
 	var attached []file
 	for _, one := range f.hashes.each() {
-		if o.based == nil {
+		if o.known.File == nil {
 			break
 		}
-		if has := o.based(fileID(one, "")); has != nil {
+		if has := o.known.File(fileID(one, "")); has != nil {
 			attached = append(attached, file{names: f.names, hashes: f.hashes.within(has), hit: f.hit})
 		}
 	}

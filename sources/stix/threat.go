@@ -101,7 +101,8 @@ func (m *Maker) note(t *alert.Threat) (alert.Object, bool) {
 	v := note{
 		head:     headOf("note", noteID("note of threat "+threatID(t), "", t.Created)),
 		Abstract: cmp.Or(oneLine(t.Note.Title, maxName), threatName(t)), Content: text,
-		Types: []string{"analysis"}, Objects: []string{m.CaseID(t)}, whose: m.by(created, created),
+		Types: []string{"analysis"}, Objects: []string{m.CaseID(t)},
+		References: m.link(threatID(t), "threat", t.ID, "summary"), whose: m.by(created, created),
 	}
 	return object(v), true
 }

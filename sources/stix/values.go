@@ -58,11 +58,10 @@ const longestHost = 253
 
 var lookup = idna.New(idna.MapForLookup(), idna.Transitional(false))
 
-// hostName folds a host name, which the platform does not (contract opencti-api 10.4). It is "" for what
-// is none, and for an address.
+// hostName is a host name in its own case. It is "" for what is none, and for an address.
 func hostName(s string) string {
-	s = foldedHost(s)
-	if _, err := netip.ParseAddr(s); err == nil || len(s) > longestHost || !hostForm.MatchString(s) {
+	s = strings.TrimRight(trim(s), ".")
+	if _, err := netip.ParseAddr(s); err == nil || len(s) > longestHost || !hostForm.MatchString(lower(s)) {
 		return ""
 	}
 	return s

@@ -37,7 +37,7 @@ var (
 	severity    = is(isOneOf("low", "medium", "high", "critical"))
 	text        = is(isText)
 	name        = must(is(isName))
-	hostForm    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+	hostForm    = regexp.MustCompile(`(?i)^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 	domainForm  = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$`)
 	mitreForm   = regexp.MustCompile(`^T\d{4}(\.\d{3})?$`)
 	patternForm = regexp.MustCompile(`^\S(.*\S)?$`)
