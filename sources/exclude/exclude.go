@@ -4,7 +4,6 @@
 package exclude
 
 import (
-	"net/netip"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
@@ -79,11 +78,13 @@ func (l *List) matchAddress(s string) (entry, bool) {
 	if !ok {
 		return entry{}, false
 	}
-	if e, hit := l.networks.overlap(p); hit || !p.IsSingleIP() {
-		return e, hit
+	if e, hit := l.networks.overlap(p); hit {
+		return e, true
 	}
-	inner := embedded(p.Addr())
-	return l.networks.overlap(netip.PrefixFrom(inner, inner.BitLen()))
+	if inner, ok := embedded(p); ok {
+		return l.networks.overlap(inner)
+	}
+	return entry{}, false
 }
 
 func (l *List) matchURL(url string) (entry, bool) {

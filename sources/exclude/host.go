@@ -70,14 +70,15 @@ var (
 	sixToFour  = netip.MustParsePrefix("2002::/16")
 )
 
-// embedded gives the IPv4 address that an IPv6 address stands for, or the address itself.
-func embedded(addr netip.Addr) netip.Addr {
-	b := addr.As16()
+// embedded gives the IPv4 network that an IPv6 network stands for.
+func embedded(p netip.Prefix) (netip.Prefix, bool) {
+	b, from := p.Addr().As16(), 12
 	switch {
-	case nat64.Contains(addr), compatible.Contains(addr) && b[12] != 0:
-		return netip.AddrFrom4([4]byte(b[12:]))
-	case sixToFour.Contains(addr):
-		return netip.AddrFrom4([4]byte(b[2:6]))
+	case nat64.Overlaps(p), compatible.Overlaps(p) && b[12] != 0:
+	case sixToFour.Overlaps(p):
+		from = 2
+	default:
+		return netip.Prefix{}, false
 	}
-	return addr
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte(b[from:from+4])), min(max(p.Bits()-8*from, 0), 32)).Masked(), true
 }
