@@ -185,14 +185,20 @@ func (d *deployer) comparison(c *node) {
 	}
 	ids := make(map[string]int)
 	f := newFormula(c, false, ids)
-	if f.terms > maxTerms || f.terms > 1 && d.terms+f.terms > maxTermsOfAll {
+	cause := ""
+	switch {
+	case f.terms > maxTerms:
+		cause = causes[reconcile.TooLong]
+	case f.terms > 1:
+		if d.terms += f.terms; d.terms > maxTermsOfAll {
+			cause = "with what comes before, more than 100000 alternatives"
+		}
+	}
+	if cause != "" {
 		bare := *c
 		bare.bracket = false
-		d.skip(reconcile.TooLong, subject(bare.print), causes[reconcile.TooLong])
+		d.skip(reconcile.TooLong, subject(bare.print), cause)
 		return
-	}
-	if f.terms > 1 {
-		d.terms += f.terms
 	}
 	var atoms []*atom
 	last := make([]int, len(ids)) // by id: the last term that held the atom, from 1
