@@ -143,6 +143,11 @@ type Sync struct {
 // Observables says whether the observables attached to an indicator count.
 func (s *Sync) Observables() bool { return s.ValuesFrom != FromPattern }
 
+// UsesLabels says whether the labels of an indicator decide anything.
+func (s *Sync) UsesLabels() bool {
+	return len(s.selection.Labels)+len(s.selection.ExcludeLabels) > 0 || slices.ContainsFunc(s.Mapping, func(e reconcile.MapEntry) bool { return len(e.Labels) > 0 })
+}
+
 // Selection is our own word on which indicators are wanted, of some kinds or of all. ownFilter says that
 // no stream's filters are adopted beside it.
 func (s *Sync) Selection(ownFilter bool, kinds ...reconcile.Kind) reconcile.Selection {

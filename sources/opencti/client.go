@@ -29,6 +29,7 @@ type Options struct {
 	MaxAnswer int64 // bytes of one answer; default 128 MiB
 	Log       *slog.Logger
 	Retry     remote.Retry
+	NoLabels  bool      // labels of indicators are not asked for
 	Began     time.Time // when the command began, for the connector's page; zero is at each ping
 	Endless   bool      // it goes on until it is interrupted
 }
@@ -102,7 +103,11 @@ func (c *Client) mutate(ctx context.Context, r request, out any) error {
 
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
 	return c.o.Retry.Do(ctx, c.o.Log, func() error {
-		req := graphql.NewRequest(document(r.document, r.fields))
+		text := document(r.document, r.fields)
+		if c.o.NoLabels {
+			text = strings.Replace(text, labels, "", 1)
+		}
+		req := graphql.NewRequest(text)
 		for k, v := range r.variables {
 			req.Var(k, v)
 		}
