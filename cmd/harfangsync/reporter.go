@@ -213,6 +213,8 @@ func (r *reporter) notify(ctx context.Context, code int, err error) {
 func (r *reporter) lines(code int, err error) []string {
 	var lines []string
 	switch {
+	case r.done != nil && len(r.done.Items) == 0 && code == exit.Refused: // all that was planned is held
+		lines = append(lines, render.LastLine(r.doc))
 	case r.done != nil:
 		lines = append(lines, closingLine(r.doc, r.done))
 		lines = append(lines, r.done.Problems...)
