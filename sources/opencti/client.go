@@ -104,7 +104,7 @@ func (c *Client) mutate(ctx context.Context, r request, out any) error {
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
 	return c.o.Retry.Do(ctx, c.o.Log, func() error {
 		text := document(r.document, r.fields)
-		if c.o.NoLabels {
+		if c.o.NoLabels && !strings.Contains(r.fields, "objectLabel") { // a filter on them is held against them
 			text = strings.Replace(text, labels, "", 1)
 		}
 		req := graphql.NewRequest(text)
