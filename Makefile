@@ -3,6 +3,7 @@
 STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 UNPARAM := go run mvdan.cc/unparam@v0.0.0-20260823230713-2fa3d841b0c8
 DEADCODE := go run golang.org/x/tools/cmd/deadcode@v0.52.0
+GOCYCLO := go run github.com/fzipp/gocyclo/cmd/gocyclo@v0.6.0
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10 -shellcheck= -pyflakes=
 FUZZTIME ?= 30s
 
@@ -38,6 +39,7 @@ vet:
 lint:
 	$(STATICCHECK) ./...
 	$(UNPARAM) ./...
+	$(GOCYCLO) -over 19 -ignore _test.go .
 	@dead=$$($(DEADCODE) ./cmd/... && $(DEADCODE) -test ./...) && [ -z "$$dead" ] || { echo "unreachable, or only from tests: $$dead"; exit 1; }
 	$(ACTIONLINT) $(wildcard .github/workflows/*.yml) $(filter-out %/gitlab-ci.yml,$(wildcard .github/examples/*.yml))
 

@@ -39,7 +39,7 @@ func parseAddress(s string) (string, error) {
 		return wrong("has a user name in the address", "write the address alone and the credentials in their own settings")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(s, "#"):
 		return wrong("has a query or a fragment", "write the address alone, up to the path")
-	case u.Hostname() == "" || strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }):
+	case u.Hostname() == "" || strings.ContainsFunc(u.Host, noHost):
 		return wrong("names no host", addressForm)
 	case strings.HasSuffix(u.Host, ":"):
 		return wrong("has a colon and no port", addressForm)
@@ -47,12 +47,17 @@ func parseAddress(s string) (string, error) {
 	if tokenForm.MatchString(u.Hostname()) || slices.ContainsFunc(strings.Split(u.Path, "/"), tokenForm.MatchString) {
 		return wrong("has what looks like a token in it", "write the address alone and the token in its own setting")
 	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-			return wrong("has a port that is not one", "a port is a number from 1 to 65535")
-		}
+	if port := u.Port(); port != "" && !isPort(port) {
+		return wrong("has a port that is not one", "a port is a number from 1 to 65535")
 	}
 	return strings.ToLower(u.Scheme+"://"+u.Host) + strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+func noHost(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }
+
+func isPort(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= 1 && n <= 65535
 }
 
 // hostForm is what of an address that is none may be repeated: a name of a host, perhaps with another scheme or a port.
