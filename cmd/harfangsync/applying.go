@@ -130,6 +130,7 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 	if err != nil {
 		return err
 	}
+	stillOff(doc, planned)
 	r, err := a.tell(p, doc, done)
 	if err != nil {
 		return err
@@ -138,6 +139,16 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 		r.ExitCode = exit.Graver(r.ExitCode, exit.Refused)
 	}
 	return a.finish(r)
+}
+
+// stillOff forgets of a saved plan that a list was switched off which is on by now.
+func stillOff(doc *planfile.Document, planned *run.Planned) {
+	for i := range doc.Target.Lists {
+		l := &doc.Target.Lists[i]
+		if now := planned.Lists[l.Kind]; now != nil && now.Enabled != nil && *now.Enabled {
+			l.SwitchedOff = false
+		}
+	}
 }
 
 // applyCode is the exit code of an apply that ran.
@@ -177,7 +188,12 @@ func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*
 	if waits := render.Waits(doc); waits != "" {
 		fmt.Fprintf(p.stderr, "%d of %d changes were done; held: %s\n", done.Count(run.Applied, ""), len(done.Items), waits)
 	}
-	r := planfile.NewReport(doc, p.applyCode(done), done.Items)
+	code := p.applyCode(done)
+	if off := render.OffLine(doc); off != "" && code == exit.OK {
+		fmt.Fprintln(p.stderr, off+" Enable them in the console")
+		code = exit.Partly
+	}
+	r := planfile.NewReport(doc, code, done.Items)
 	switch {
 	case a.json:
 		return r, render.ReportEvents(p.stdout, r, closingLine(doc, done))

@@ -26,6 +26,7 @@ func (t *target) document(pl *run.Planned) *planfile.Document {
 		l := planfile.List{Kind: k, Name: t.cfg.HarfangLab.ListName}
 		if found := pl.Lists[k]; found != nil {
 			l.ID = &found.ID
+			l.SwitchedOff = found.Enabled != nil && !*found.Enabled && pl.Plan.Wanted[k] > 0
 		}
 		h.Target.Lists = append(h.Target.Lists, l)
 	}

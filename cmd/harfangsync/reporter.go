@@ -124,7 +124,7 @@ func (r *reporter) close(code int) {
 	m := &r.metrics
 	m.Ended, m.ExitCode = time.Now().UTC(), code
 	restores := r.planned != nil && r.planned.Restore // says nothing about OpenCTI
-	m.InSync = code == exit.OK && r.doc != nil && r.doc.Complete && !restores
+	m.InSync = code == exit.OK && r.doc != nil && r.doc.Complete && !restores && len(r.doc.SwitchedOff()) == 0
 	if m.InSync {
 		m.LastSuccess = m.Ended
 	}

@@ -77,6 +77,19 @@ type List struct {
 	Kind reconcile.Kind `json:"kind"`
 	ID   *string        `json:"id"`
 	Name string         `json:"name"`
+	// SwitchedOff says that the list's rules detect nothing, whatever they say of themselves, although some are wanted.
+	SwitchedOff bool `json:"switched_off,omitempty"`
+}
+
+// SwitchedOff are the kinds whose list is switched off.
+func (d *Document) SwitchedOff() []reconcile.Kind {
+	var kinds []reconcile.Kind
+	for _, l := range d.Target.Lists {
+		if l.SwitchedOff {
+			kinds = append(kinds, l.Kind)
+		}
+	}
+	return kinds
 }
 
 // New completes the document of a plan: d says what the plan itself does not know.

@@ -98,6 +98,8 @@ func verdictOf(d *planfile.Document) verdict {
 		return verdict{"unfit", "◷", "A look at another day", "Validity dates were judged as of " + d.AsOf.UTC().Format(time.RFC3339) + "; such a plan cannot be applied."}
 	case !d.Complete:
 		return verdict{"unfit", "?", "Not proven complete", "A side was not read to its end; such a plan cannot be applied."}
+	case len(d.Changes) == 0 && len(d.SwitchedOff()) > 0:
+		return verdict{"unfit", "!", "A list is switched off", "Enable it in the console: until then its rules detect nothing."}
 	case len(d.Changes) == 0:
 		return verdict{"idle", "=", "Nothing to do", ""}
 	case !d.Applyable:

@@ -38,6 +38,9 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 	p.counts()
 	p.aside()
 	p.refusals()
+	if off := OffLine(d); off != "" && len(d.Changes) > 0 {
+		p.line("%s", strings.ToUpper(off[:1])+off[1:])
+	}
 	p.line("%s", LastLine(d))
 	if p.err != nil {
 		return p.err
@@ -49,6 +52,9 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 // the two sides match.
 func LastLine(d *planfile.Document) string {
 	if len(d.Changes) == 0 && d.Complete && len(refused(d)) == 0 {
+		if off := OffLine(d); off != "" {
+			return "No changes, but " + off
+		}
 		return nothing(d.Backup)
 	}
 	n := d.Summary.ByAction
@@ -67,6 +73,23 @@ func nothing(b *planfile.Backup) string {
 		return "No changes. HarfangLab matches the backup; 1 rule made since stays: --exact removes it."
 	}
 	return fmt.Sprintf("No changes. HarfangLab matches the backup; %d rules made since stay: --exact removes them.", b.Since)
+}
+
+// OffLine says which lists are switched off, so that their rules detect nothing; "" where none is.
+func OffLine(d *planfile.Document) string {
+	off := d.SwitchedOff()
+	if len(off) == 0 {
+		return ""
+	}
+	names := make([]string, len(off))
+	for i, k := range off {
+		names[i] = k.String()
+	}
+	lists, are, their := "list", "is", "its"
+	if len(off) > 1 {
+		lists, are, their = "lists", "are", "their"
+	}
+	return fmt.Sprintf("the %s %s %s switched off in HarfangLab: %s rules detect nothing.", strings.Join(names, ", "), lists, are, their)
 }
 
 // ApplyLine is the stable last line of an apply. applied is how many changes of a kind were applied.
