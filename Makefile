@@ -8,13 +8,16 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10 -shellch
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos browser update demo release reproducible
+.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos browser update demo licences release reproducible
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build one static binary, bin/harfangsync
 	CGO_ENABLED=0 go build -trimpath -ldflags=-s -o bin/harfangsync ./cmd/harfangsync
+
+licences: ## rewrite THIRD_PARTY_LICENCES, which travels with every binary
+	.ci/licences >THIRD_PARTY_LICENCES.new && mv THIRD_PARTY_LICENCES.new THIRD_PARTY_LICENCES
 
 release: ## build what a release of the checked-out commit consists of into dist/
 	.ci/release dist

@@ -1,12 +1,15 @@
 package deploy_test
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
@@ -34,7 +37,8 @@ func uid(t *testing.T) int64 {
 	return id
 }
 
-// The image is built with the Go of go.mod, and holds the binary and the authorities alone.
+// The image is built with the Go of go.mod, of a base that cannot change, and holds the binary, the authorities and the
+// licences alone.
 func TestTheImageHoldsTheBinaryAlone(t *testing.T) {
 	mod, err := os.ReadFile("../../../go.mod")
 	if err != nil {
@@ -42,16 +46,80 @@ func TestTheImageHoldsTheBinaryAlone(t *testing.T) {
 	}
 	version := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(string(mod))[1]
 	build, final, ok := strings.Cut(dockerfile(t), "FROM scratch\n")
-	if !ok || !strings.Contains(build, " golang:"+version+" AS build\n") || !strings.Contains(build, "CGO_ENABLED=0 ") {
+	if !ok || !regexp.MustCompile(` golang:`+regexp.QuoteMeta(version)+`@sha256:[0-9a-f]{64} AS build\n`).MatchString(build) || !strings.Contains(build, "CGO_ENABLED=0 ") {
 		t.Errorf("the build stage is not of Go %s, or the binary not static:\n%s", version, build)
 	}
 	want := `COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /harfangsync /harfangsync
+COPY --from=build /src/LICENSE /src/THIRD_PARTY_LICENCES /licences/
 USER 65532:65532
 ENTRYPOINT ["/harfangsync"]
 `
 	if final != want {
 		t.Errorf("the last stage is\n%s", final)
+	}
+}
+
+// TestTheLicencesTravel: they are those of what the binaries hold now, in the image and in every release.
+func TestTheLicencesTravel(t *testing.T) {
+	have, err := os.ReadFile("../../../THIRD_PARTY_LICENCES")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := exec.Command("../../../.ci/licences").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(have, now) {
+		t.Error("THIRD_PARTY_LICENCES is not what the binaries hold: make licences")
+	}
+	for _, part := range []string{"\nGo ", "\ngithub.com/urfave/cli/v2 ", "Copyright (c) ", "Apache License"} {
+		if !strings.Contains(string(now), part) {
+			t.Errorf("the licences lack %q", part)
+		}
+	}
+	release, err := os.ReadFile("../../../.ci/release")
+	if err != nil || !strings.Contains(string(release), "cp THIRD_PARTY_LICENCES ") || !strings.Contains(string(release), "sha256sum harfangsync-* *LICENCE*") {
+		t.Errorf("a release lacks the licences, %v", err)
+	}
+}
+
+// TestWhatTestsIsNotWhatSigns: the job that may sign and publish runs nothing of this repository.
+func TestWhatTestsIsNotWhatSigns(t *testing.T) {
+	b, err := os.ReadFile("../../../.github/workflows/release.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w struct {
+		Jobs map[string]struct {
+			Needs       string
+			Permissions map[string]string
+			Steps       []struct{ Uses, Run string }
+		}
+	}
+	if err := yaml.Unmarshal(b, &w); err != nil {
+		t.Fatal(err)
+	}
+	signs := 0
+	for name, job := range w.Jobs {
+		writes := false
+		for _, may := range job.Permissions {
+			writes = writes || may == "write"
+		}
+		for _, s := range job.Steps {
+			if ours := strings.HasPrefix(s.Uses, "actions/checkout@") || strings.Contains(s.Run, "make "); writes && ours {
+				t.Errorf("job %s may write, and runs what was checked out: %s%s", name, s.Uses, s.Run)
+			}
+			if strings.HasPrefix(s.Uses, "actions/attest-build-provenance@") {
+				signs++
+				if !writes || job.Needs == "" {
+					t.Errorf("job %s signs what no other job has tested", name)
+				}
+			}
+		}
+	}
+	if signs != 1 {
+		t.Errorf("%d jobs sign", signs)
 	}
 }
 
