@@ -14,7 +14,7 @@ import (
 // the two sealed sets, whose failures are its errors. Removals carry a provisional reason until Explain
 // has seen the evidence.
 func Compute(rows *Rows, w *Wanted, p Policy, m Memory) (*Plan, error) {
-	c := computation{rows: rows, w: w, p: p, m: m, remapped: m.LastGood.Mapping != p.Mapping.Digest(), plan: &Plan{
+	c := computation{rows: rows, w: w, p: p, m: m, remapped: m.LastGood.Mapping != p.Mapping.Digest(), authors: map[string]int{}, labels: map[string]int{}, plan: &Plan{
 		Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}, Sources: w.Selected(),
 		Indicators: w.Read(), WantedDigest: w.Digest(), Skipped: w.skipped(),
 	}}
@@ -37,6 +37,7 @@ func Compute(rows *Rows, w *Wanted, p Policy, m Memory) (*Plan, error) {
 		c.merge(w.wants[from:i], rows.entries[first:j])
 	}
 	c.creates()
+	c.plan.Origins = c.originsOf()
 	if err := errors.Join(rows.Err(), w.Err(), c.err); err != nil {
 		return nil, err
 	}
@@ -55,6 +56,8 @@ type computation struct {
 
 	remapped bool           // the mapping is another one than at the last good run
 	heavy    map[uint64]int // owners that give more rules than one may, and how many
+
+	authors, labels map[string]int // of what begins to detect
 }
 
 func (c *computation) fail(indicator string, err error) {

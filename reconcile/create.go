@@ -46,5 +46,7 @@ func (c *computation) create(group []want, known map[uint64]bool) {
 		c.plan.Skipped = append(c.plan.Skipped, Skip{Indicator: rec.Owner.ID, Reason: ExistsElsewhere, Detail: "the Sigma id exists in another list: " + r.Words})
 		return
 	}
-	c.add(&ch)
+	if c.add(&ch) {
+		c.begun(&ch, &rec)
+	}
 }

@@ -396,7 +396,7 @@ func (j *judging) hold() {
 			kept = append(kept, ch)
 			continue
 		}
-		j.plan.hold(&ch, GateHeld, g.ID+" "+g.Name)
+		j.plan.hold(&ch, GateHeld, fmt.Sprintf("%s, %s, waits for %s %s", ch.Action, ch.Reason, g.ID, g.Name))
 		last := &j.plan.Held[len(j.plan.Held)-1]
 		last.Gate, last.Change = g.Name, &ch
 	}

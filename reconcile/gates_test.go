@@ -200,3 +200,17 @@ func TestGatesAreThoseThatCanRefuse(t *testing.T) {
 		t.Errorf("gates (-want +got):\n%s", d)
 	}
 }
+
+// What begins to detect is counted by who made its indicators, and by their labels.
+func TestOrigins(t *testing.T) {
+	p := policy()
+	inds := []reconcile.Indicator{ind("a", "domain_name a.example; domain_name b.example"), ind("b", "domain_name c.example"), ind("c", "domain_name d.example")}
+	inds[0].Author, inds[0].Labels = "Feed", []string{"junk", "apt"}
+	inds[1].Author, inds[1].Labels = "Feed", []string{"apt"}
+	rows := applied(t, p, inds[1])
+	plan := decide(t, p, rows, inds...)
+	want := &reconcile.Origins{Authors: []reconcile.Counted{{Word: "Feed", Count: 2}, {Count: 1}}, Labels: []reconcile.Counted{{Word: "apt", Count: 2}, {Word: "junk", Count: 2}}}
+	if d := cmp.Diff(want, plan.Origins); d != "" {
+		t.Errorf("origins (-want +got):\n%s", d)
+	}
+}

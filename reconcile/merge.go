@@ -189,7 +189,11 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	if row.Kind != IOC {
 		ch.Name = rec.Name
 	}
-	return c.add(&ch)
+	planned := c.add(&ch)
+	if planned {
+		c.begun(&ch, &rec)
+	}
+	return planned
 }
 
 // sentOf names what a rule with this winner says, for the memory of refusals and for Verify.

@@ -154,6 +154,7 @@ type Plan struct {
 	Sources      map[Kind]int // wanted indicators
 	Indicators   int          // indicators read
 	WantedDigest string       // of the wanted rules, free of times and order
+	Origins      *Origins     // of what begins to detect; nil for nothing
 
 	// lost is the indicators that Explain found out of the selection, with the reason. Gate G2 does not
 	// count them when the reason is evidence.

@@ -59,18 +59,20 @@ func (g *Given) Identities(ind *Indicator) []Value {
 // Seal. Only digests stay in memory; the texts wait in a spool, whose first failure stays and is an
 // error of Seal and of what is made of the set. It is not safe for concurrent use.
 type Wanted struct {
-	store   *spool.Spool
-	wants   []want
-	seen    []seen
-	skips   []numberedSkip
-	derived map[int64]bool   // Sigma rules whose YAML carries no id
-	ours    map[int64]bool   // Sigma rules that are compiled from STIX patterns
-	sources map[int64]uint64 // of rules that are deployed otherwise than they are written: the text's digest as it is written
-	enc     spool.Encoder
-	digest  string
-	mapping Mapping
-	next    uint32                    // number of the next call of Add, Pass or Drop
-	sealed  struct{ wants, seen int } // how many of each are sorted
+	store    *spool.Spool
+	wants    []want
+	seen     []seen
+	skips    []numberedSkip
+	derived  map[int64]bool   // Sigma rules whose YAML carries no id
+	ours     map[int64]bool   // Sigma rules that are compiled from STIX patterns
+	sources  map[int64]uint64 // of rules that are deployed otherwise than they are written: the text's digest as it is written
+	origins  []origin         // where indicators come from
+	originAt map[string]int
+	enc      spool.Encoder
+	digest   string
+	mapping  Mapping
+	next     uint32                    // number of the next call of Add, Pass or Drop
+	sealed   struct{ wants, seen int } // how many of each are sorted
 }
 
 // want is one (rule, owner) pair.
@@ -108,7 +110,10 @@ var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowT
 
 // NewWanted makes an empty set.
 func NewWanted() *Wanted {
-	return &Wanted{store: spool.New(), derived: map[int64]bool{}, ours: map[int64]bool{}, sources: map[int64]uint64{}}
+	return &Wanted{
+		store: spool.New(), derived: map[int64]bool{}, ours: map[int64]bool{}, sources: map[int64]uint64{},
+		origins: []origin{{}}, originAt: map[string]int{"\x00": 0},
+	}
 }
 
 // Expect makes room for n indicators in all: a set that grows bit by bit is in memory twice while it moves.
@@ -255,6 +260,7 @@ func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, b
 	}
 	e.Int(int64(score))
 	e.Strings(notes)
+	e.Int(int64(w.originOf(ind)))
 	at = w.store.Put(e.Bytes())
 	_, entry := w.mapping.Match(ind, k, v.Type)
 	w.wants = append(w.wants, want{
@@ -271,6 +277,7 @@ type wantRecord struct {
 	Platforms         []string
 	Owner             Owner
 	Notes             []string
+	Origin            int // in Wanted.origins
 }
 
 // read is the text of a want, or nothing at all once the spool has failed.
@@ -284,6 +291,7 @@ func (w *Wanted) read(at int64) wantRecord {
 	if notes := d.Strings(); len(notes) > 0 {
 		r.Notes = notes
 	}
+	r.Origin = int(d.Int())
 	return r
 }
 

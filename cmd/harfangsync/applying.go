@@ -204,10 +204,11 @@ func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*
 	return r, err
 }
 
-// closingLine is the stable last line of an apply.
-func closingLine(d *planfile.Document, r *run.Report) string {
+// closingLine is the stable last line of an apply. Where nothing was to be done it is the plan's, of which a
+// gate may hold all.
+func closingLine(doc *planfile.Document, r *run.Report) string {
 	if len(r.Items) == 0 {
-		return render.LastLine(d)
+		return render.LastLine(doc)
 	}
 	return render.ApplyLine(func(a reconcile.Action) int { return r.Count(run.Applied, a) }, len(r.Items)-r.Count(run.Applied, ""))
 }

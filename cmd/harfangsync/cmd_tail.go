@@ -110,6 +110,14 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 		if doc.Applyable { // what is left alone was said by a plan, and would be said again with every event
 			doc.Held, doc.Skipped = nil, nil
 		}
+		if waits := render.Waits(doc); waits != "" && waits == t.waits { // likewise
+			doc.Held, doc.Skipped = nil, nil
+			if len(doc.Changes) == 0 {
+				return nil
+			}
+		} else {
+			t.waits = waits
+		}
 		if asJSON {
 			return render.PlanEvents(p.stdout, doc)
 		}

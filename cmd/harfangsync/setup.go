@@ -38,6 +38,7 @@ type target struct {
 	snap             *snapshot.File // read in place of OpenCTI; nil for none
 	optional         bool           // a command can do without OpenCTI
 	away             error          // why OpenCTI is not asked, nil when it is
+	waits            string         // what gates held of the last plan of a tail that was told
 	endless          bool           // the command follows the stream until it is interrupted
 	keeps            bool           // what is read is kept, for other settings to come
 	unfiltered       bool           // the stream has no filters

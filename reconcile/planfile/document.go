@@ -30,6 +30,7 @@ type Document struct {
 	SettingsDigest string             `json:"settings_digest"`
 	Gates          []reconcile.Gate   `json:"gates"`
 	Summary        reconcile.Summary  `json:"summary"`
+	Origins        *reconcile.Origins `json:"origins,omitempty"` // of what begins to detect
 	Changes        []reconcile.Change `json:"changes"`
 	Held           []reconcile.Held   `json:"held"`
 	Skipped        []reconcile.Skip   `json:"skipped"`
@@ -96,7 +97,7 @@ func (d *Document) SwitchedOff() []reconcile.Kind {
 func New(p *reconcile.Plan, d Document) *Document {
 	d.FormatVersion, d.Timestamp = FormatVersion, d.Timestamp.UTC().Truncate(time.Second)
 	d.Gates, d.Changes, d.Held, d.Skipped = notNil(p.Gates), notNil(p.Changes), notNil(p.Held), notNil(p.Skipped)
-	d.Summary = p.Summary()
+	d.Summary, d.Origins = p.Summary(), p.Origins
 	d.Target.Lists = notNil(d.Target.Lists)
 	d.Source.Selected = Selected{p.Sources[reconcile.IOC], p.Sources[reconcile.Sigma], p.Sources[reconcile.YARA]}
 	for i := range d.Changes {

@@ -9,6 +9,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -322,6 +323,12 @@ func TestThePageSaysWhatThePlanComesTo(t *testing.T) {
 		{"refused", reconcile.Plan{Changes: change, Gates: g(false)}, planfile.Document{Complete: true}, []string{"Refused by 1 gate", "20 of 40", "Value20", "Base40", "Limit12", "--accept-removals 20"}},
 		{"another day", reconcile.Plan{Changes: change}, planfile.Document{Complete: true, AsOf: &noon}, []string{"as of 2026-03-01T12:00:00Z; such a plan cannot be applied"}},
 		{"not complete", reconcile.Plan{Changes: change}, planfile.Document{}, []string{"Not proven complete"}},
+		{"much is new", reconcile.Plan{Changes: append(slices.Clone(change), manyNew(300)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 300, Base: 2000}},
+			Origins: &reconcile.Origins{Authors: []reconcile.Counted{{Word: "Feed <x>", Count: 290}, {Count: 10}}, Labels: []reconcile.Counted{{Word: "apt", Count: 7}}}},
+			planfile.Document{Complete: true, Applyable: true}, []string{"Review what begins to detect", "300 rules begin to detect (300 ioc domain_name); by author: 290 Feed <x>, 10 none; by label: 7 apt."}},
+		{"not so much", reconcile.Plan{Changes: append(slices.Clone(change), manyNew(100)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 100}}},
+			planfile.Document{Complete: true, Applyable: true}, []string{"Ready for review"}},
+		{"a part is held", heldBy(reconcile.Delete), planfile.Document{Complete: true}, []string{"Refused by 1 gate", "the rest may go on. Held: 20 for gate G4 (removals_ioc_absence); if that is right: --accept-removals 20."}},
 		{"not applyable", reconcile.Plan{Changes: change}, planfile.Document{Complete: true}, []string{"Cannot be applied"}},
 	} {
 		d := planfile.New(&tt.plan, tt.head)
@@ -334,6 +341,46 @@ func TestThePageSaysWhatThePlanComesTo(t *testing.T) {
 			}
 			if o.SummaryOnly != (len(seen.removals) == 0) && len(d.Changes) > 0 {
 				t.Errorf("%s: %d removals with %+v", tt.name, len(seen.removals), o)
+			}
+		}
+	}
+}
+
+// manyNew are rules that begin to detect.
+func manyNew(n int) []reconcile.Change {
+	text := ""
+	var out []reconcile.Change
+	for i := range n {
+		out = append(out, reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: fmt.Sprintf("h%d.example", i), Action: reconcile.Create, After: &reconcile.Body{Enabled: true, Description: &text, Comment: &text}})
+	}
+	return out
+}
+
+// heldBy is a plan with one removal, and 20 changes that a gate holds.
+func heldBy(a reconcile.Action) reconcile.Plan {
+	text := ""
+	p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Before: &reconcile.Body{}}},
+		Gates: []reconcile.Gate{{ID: "G4", Name: "removals_ioc_absence", Hold: true, Value: 20, Planned: 20, Base: 40, Limit: 12, Message: "20 of 40", Override: "--accept-removals 20"}}}
+	for i := range 20 {
+		ch := reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: fmt.Sprintf("held%02d.example", i), Action: a, Reason: reconcile.IndicatorGone, Before: &reconcile.Body{Enabled: true, Description: &text, Comment: &text}}
+		p.Held = append(p.Held, reconcile.Held{Kind: ch.Kind, Type: ch.Type, Value: ch.Value, Action: a, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: &ch})
+	}
+	return p
+}
+
+// What a gate holds is listed like what is done: a removal that waits is not to be missed either.
+func TestRemovalsThatWaitAreListed(t *testing.T) {
+	p := heldBy(reconcile.Delete)
+	d := planfile.New(&p, planfile.Document{Complete: true})
+	for name, show := range map[string]func(io.Writer, *planfile.Document, render.Options) error{"text": render.Text, "markdown": render.Markdown} {
+		var b strings.Builder
+		if err := show(&b, d, render.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer(`\[.\]`, ".").Replace(b.String())
+		for i := range 20 {
+			if !strings.Contains(text, fmt.Sprintf("held%02d.example", i)) {
+				t.Fatalf("%s does not list removal %d:\n%s", name, i, text)
 			}
 		}
 	}

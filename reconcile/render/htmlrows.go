@@ -18,6 +18,7 @@ type pageSection struct {
 	ID, Title, Lead string
 	Count           string
 	Types, Reasons  []tally
+	Authors, Labels []tally // of what begins to detect
 	Blocks          [][]rowView
 }
 
@@ -48,7 +49,7 @@ var parts = []struct {
 	{"create", "Creates", "Rules that are made.", []reconcile.Action{reconcile.Create}},
 }
 
-func (v *pageView) sections() {
+func (v *pageView) sections(d *planfile.Document) {
 	for _, part := range parts {
 		s := pageSection{ID: part.id, Title: part.title, Lead: part.lead}
 		var rows []*pageChange
@@ -67,10 +68,22 @@ func (v *pageView) sections() {
 				s.Blocks = append(s.Blocks, block)
 			}
 		}
+		if o := d.Origins; o != nil && part.id == "create" {
+			s.Authors, s.Labels = originTallies(o.Authors), originTallies(o.Labels)
+		}
 		v.add(s, rows)
 	}
 	v.add(pageSection{ID: "held", Title: "Held", Lead: "Considered, and left as they are."}, pointers(v.Data.Held))
 	v.add(pageSection{ID: "skipped", Title: "Skipped", Lead: "What no rule can say, or the settings leave out."}, pointers(v.Data.Skipped))
+}
+
+// originTallies are authors or labels with how many rules come of them.
+func originTallies(n []reconcile.Counted) []tally {
+	var out []tally
+	for _, c := range n {
+		out = append(out, tally{Word: Escape(cutLong(cmp.Or(c.Word, "none"))), Count: thousands(c.Count)})
+	}
+	return out
 }
 
 func pointers(list []pageChange) []*pageChange {

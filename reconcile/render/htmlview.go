@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"slices"
@@ -32,7 +33,7 @@ type pageView struct {
 	Blank    rowView // the row that the script copies
 }
 
-// verdict is what a plan comes to. Class is refused, idle, ready or unfit.
+// verdict is what a plan comes to. Class is refused, idle, ready, wary or unfit.
 type verdict struct{ Class, Symbol, Text, Detail string }
 
 // fact is one thing that is known of a plan.
@@ -84,7 +85,7 @@ func pageOf(d, whole *planfile.Document) *pageView {
 	for _, l := range newLists(whole) {
 		v.NewLists = append(v.NewLists, fmt.Sprintf("the %s list “%s”", l.Kind, Escape(l.Name)))
 	}
-	v.sections()
+	v.sections(d)
 	v.tiles(whole)
 	return v
 }
@@ -93,7 +94,7 @@ func verdictOf(d *planfile.Document) verdict {
 	refused := len(refused(d))
 	switch {
 	case refused > 0:
-		return verdict{"refused", "✕", fmt.Sprintf("Refused by %d %s", refused, plural(refused, "gate")), "Nothing is written until every gate below passes or is overridden."}
+		return verdict{"refused", "✕", fmt.Sprintf("Refused by %d %s", refused, plural(refused, "gate")), refusedWords(d)}
 	case d.AsOf != nil:
 		return verdict{"unfit", "◷", "A look at another day", "Validity dates were judged as of " + d.AsOf.UTC().Format(time.RFC3339) + "; such a plan cannot be applied."}
 	case !d.Complete:
@@ -105,7 +106,66 @@ func verdictOf(d *planfile.Document) verdict {
 	case !d.Applyable:
 		return verdict{"unfit", "?", "Cannot be applied", "The plan is marked as not to be applied."}
 	}
+	if words := beginWords(d); words != "" {
+		return verdict{"wary", "!", "Review what begins to detect", words}
+	}
 	return verdict{"ready", "✓", "Ready for review", "Every gate passes. Applying this plan makes exactly these changes."}
+}
+
+// refusedWords say what refused gates keep from being done.
+func refusedWords(d *planfile.Document) string {
+	if waits := Waits(d); waits != "" {
+		return "What the gates below are about is held; the rest may go on. Held: " + waits + "."
+	}
+	return "Nothing is written until every gate below passes or is overridden."
+}
+
+// beginWords say how much begins to detect, of which types, and where it comes from, if that is much: over a
+// hundred rules of a kind, and a tenth of those that there are.
+func beginWords(d *planfile.Document) string {
+	much := false
+	for _, g := range d.Gates {
+		much = much || g.ID == "G13" && g.Planned > 100 && g.Planned > g.Base/10
+	}
+	if !much {
+		return ""
+	}
+	n, types := 0, map[string]int{}
+	for i := range d.Changes {
+		if c := &d.Changes[i]; c.Action == reconcile.Create || c.Action == reconcile.Enable {
+			n++
+			types[strings.TrimSpace(c.Kind.String()+" "+c.Type)]++
+		}
+	}
+	words := fmt.Sprintf("Every gate passes, and much is new: %s rules begin to detect (%s)", thousands(n), fewWords(types))
+	if o := d.Origins; o != nil {
+		for _, of := range []struct {
+			what  string
+			words []reconcile.Counted
+		}{{"by author", o.Authors}, {"by label", o.Labels}} {
+			named := map[string]int{}
+			for _, c := range of.words {
+				named[cmp.Or(c.Word, "none")] += c.Count
+			}
+			if len(named) > 0 {
+				words += "; " + of.what + ": " + fewWords(named)
+			}
+		}
+	}
+	return words + "."
+}
+
+// fewWords are the most frequent words with their numbers.
+func fewWords(n map[string]int) string {
+	var out []string
+	for i, w := range mostFirst(n) {
+		if i == fewNamed {
+			out = append(out, "...")
+			break
+		}
+		out = append(out, thousands(n[w])+" "+Escape(cutRunes(w, 60)))
+	}
+	return strings.Join(out, ", ")
 }
 
 func factsOf(d *planfile.Document) []fact {

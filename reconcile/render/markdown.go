@@ -44,15 +44,25 @@ func Markdown(w io.Writer, d *planfile.Document, o Options) error {
 			}
 			return left
 		}
-		list := func(title string, actions ...reconcile.Action) {
-			text, all := markdownList(d, title, actions, room())
+		list := func(of []reconcile.Change, title string, actions ...reconcile.Action) {
+			text, all := markdownList(of, title, actions, room())
 			body.WriteString(text)
 			whole = whole && all
 		}
-		list("Removals", removalActions...)
-		list("Changes", changeActions...)
+		held := waiting(d)
+		if len(held) > 0 {
+			notes += 2
+		}
+		list(d.Changes, "Removals", removalActions...)
+		if len(held) > 0 {
+			list(held, "Removals that a gate holds", removalActions...)
+		}
+		list(d.Changes, "Changes", changeActions...)
 		body.WriteString(markdownDiffs(d, room()))
-		list("Additions", reconcile.Create)
+		list(d.Changes, "Additions", reconcile.Create)
+		if len(held) > 0 {
+			list(held, "Changes and additions that a gate holds", append(slices.Clone(changeActions), reconcile.Create)...)
+		}
 	}
 	_, err := io.WriteString(w, head+body.String()+tail)
 	return err
@@ -127,11 +137,11 @@ func markdownTail(d *planfile.Document) string {
 
 // markdownList lists the changes with some actions in at most budget characters and a note, and says
 // whether it lists all.
-func markdownList(d *planfile.Document, title string, actions []reconcile.Action, budget int) (string, bool) {
+func markdownList(of []reconcile.Change, title string, actions []reconcile.Action, budget int) (string, bool) {
 	var rows []*reconcile.Change
-	for i := range d.Changes {
-		if slices.Contains(actions, d.Changes[i].Action) {
-			rows = append(rows, &d.Changes[i])
+	for i := range of {
+		if slices.Contains(actions, of[i].Action) {
+			rows = append(rows, &of[i])
 		}
 	}
 	if len(rows) == 0 {
