@@ -52,7 +52,7 @@ func (c *Client) Files(ctx context.Context, ids []string) ([]pull.Stored, error)
 	for i := range all {
 		internal[i] = all[i].IDs[0]
 	}
-	of, err := c.indicatorsBy(ctx, indication{"based-on", "BasedBy", "based_by", "indicators based on files"}, internal)
+	of, err := c.indicatorsBy(ctx, "based-on", "indicators based on files", internal)
 	for i := range all {
 		all[i].Based = len(of[all[i].IDs[0]]) > 0
 	}

@@ -117,23 +117,23 @@ func (c *Client) IncidentsOf(ctx context.Context, indicator string) (all []pull.
 // IndicatorsOf reads which indicators indicate each of some incidents, all by internal ids, at most 200
 // incidents at a time. All come, or an error does.
 func (c *Client) IndicatorsOf(ctx context.Context, incidents []string) (map[string][]string, error) {
-	return c.indicatorsBy(ctx, indication{"indicates", "IndicatedBy", "indicated_by", "indicators of incidents"}, incidents)
+	return c.indicatorsBy(ctx, "indicates", "indicators of incidents", incidents)
 }
 
-// indication is how a relation of indicators is asked for.
-type indication struct{ relation, op, document, what string }
-
-func (c *Client) indicatorsBy(ctx context.Context, by indication, targets []string) (map[string][]string, error) {
+// indicatorsBy reads which indicators have a relation to each of some objects.
+func (c *Client) indicatorsBy(ctx context.Context, relation, what string, targets []string) (map[string][]string, error) {
 	of := map[string][]string{}
 	for batch := range slices.Chunk(targets, lookupBatch) {
-		err := list(ctx, c, c.relations(by.op, by.document, by.what, "toId", batch), func(w *wireIndicates) (string, error) {
+		l := c.relations("IndicatedBy", "indicated_by", what, "toId", batch)
+		l.variables["relation"] = []string{relation}
+		err := list(ctx, c, l, func(w *wireIndicates) (string, error) {
 			if !slices.Contains(batch, w.ToID) {
 				return "", notFrom("relationship", w.ID, w.ToID)
 			}
 			if w.FromID == "" {
 				return "", fmt.Errorf("relationship %s without an end", oneLine(w.ID))
 			}
-			if w.FromType == "Indicator" && w.Type == by.relation && !slices.Contains(of[w.ToID], w.FromID) {
+			if w.FromType == "Indicator" && w.Type == relation && !slices.Contains(of[w.ToID], w.FromID) {
 				of[w.ToID] = append(of[w.ToID], w.FromID)
 			}
 			return w.ID, nil
