@@ -9,6 +9,10 @@ import (
 	"encoding/json"
 	"time"
 
+	stream "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	v1 "github.com/go-json-experiment/json/v1"
+
 	"harfangsync/reconcile"
 )
 
@@ -134,11 +138,10 @@ func (d *Document) digest() string {
 	bare := *d
 	bare.Digest, bare.ToolVersion = "", ""
 	h := sha256.New()
-	enc := json.NewEncoder(h)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(&bare); err != nil {
+	if err := stream.MarshalWrite(h, &bare, v1.DefaultOptionsV1(), jsontext.EscapeForHTML(false)); err != nil {
 		panic(err) // texts, numbers and times always encode
 	}
+	h.Write([]byte{'\n'})
 	return hex.EncodeToString(h.Sum(nil))
 }
 

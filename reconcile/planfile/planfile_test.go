@@ -2,11 +2,14 @@ package planfile_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -135,6 +138,40 @@ func TestEqualPlansGiveEqualBytes(t *testing.T) {
 	b.Seal()
 	if a.Digest == b.Digest {
 		t.Error("the digest does not cover the target")
+	}
+}
+
+// TestTheDigestIsThatOfOneLine: files that other versions wrote keep their digest, whatever stands in them.
+func TestTheDigestIsThatOfOneLine(t *testing.T) {
+	plan := everything(t)
+	plan.Skipped = append(plan.Skipped, reconcile.Skip{Indicator: "x", Reason: reconcile.Expired, Detail: "a<b>&c \u2028 \x00 \U0001f980 é \"\\ \t"})
+	d := planfile.New(plan, planfile.Document{Timestamp: noon, Summary: reconcile.Summary{}})
+	bare := *d
+	bare.Digest, bare.ToolVersion = "", ""
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(&bare); err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(line.Bytes()); d.Digest != hex.EncodeToString(sum[:]) {
+		t.Errorf("digest %s, and that of the line is %x", d.Digest, sum)
+	}
+}
+
+// TestTheDigestTakesNoMemory: a first load has a document of 100 MB, which need not be in memory for it.
+func TestTheDigestTakesNoMemory(t *testing.T) {
+	plan := everything(t)
+	for len(plan.Changes) < 20_000 {
+		plan.Changes = append(plan.Changes, plan.Changes...)
+	}
+	d := planfile.New(plan, planfile.Document{Timestamp: noon})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	d.Seal()
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 8<<20 {
+		t.Errorf("the digest of %d changes allocates %d bytes", len(d.Changes), got)
 	}
 }
 
