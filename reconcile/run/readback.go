@@ -181,6 +181,7 @@ func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[rec
 			for i := range page {
 				if at, ok := a.match(&page[i], byID, byKey); ok {
 					row := page[i]
+					a.share(at, &row)
 					found[at] = &row
 				}
 			}
@@ -189,6 +190,21 @@ func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[rec
 		return err
 	})
 	return n, err
+}
+
+// share lets a row have the texts that its change wrote in common with it: of a first load all rows are
+// read back at once.
+func (a *applying) share(i int, row *reconcile.Row) {
+	ch, id := a.report.Items[i].Change, a.rowID(i)
+	texts := map[*string]*string{&row.ID: &id, &row.Type: &ch.Type, &row.Value: &ch.Value}
+	if b := ch.After; b != nil {
+		texts[&row.Description], texts[&row.Comment], texts[&row.Name], texts[&row.Content], texts[&row.HLStatus] = b.Description, b.Comment, b.Name, b.Content, &b.HLStatus
+	}
+	for held, sent := range texts {
+		if sent != nil && *held == *sent {
+			*held = *sent
+		}
+	}
 }
 
 func (a *applying) match(row *reconcile.Row, byID map[string]int, byKey map[reconcile.Key]int) (int, bool) {
