@@ -49,7 +49,7 @@ func (m *manifest) check(t *testing.T, pod *corev1.PodSpec, job *batchv1.JobSpec
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Warnings) != 1 || !strings.HasPrefix(cfg.Warnings[0], "opencti.url is an http address") { // within the compose network, as it was
+	if len(cfg.Warnings) > 0 {
 		t.Errorf("warnings: %q", cfg.Warnings)
 	}
 	if grace := pod.TerminationGracePeriodSeconds; grace == nil || time.Duration(*grace)*time.Second <= cfg.Sync.RequestTimeout {
