@@ -62,36 +62,6 @@ func LastLine(d *planfile.Document) string {
 		n["create"], n["update"], n["enable"], n["disable"], n["delete"], n["adopt"], n["unchanged"], n["skipped"])
 }
 
-// nothing says that there is nothing to do.
-func nothing(b *planfile.Backup) string {
-	switch {
-	case b == nil:
-		return NoChanges
-	case b.Since == 0:
-		return "No changes. HarfangLab matches the backup."
-	case b.Since == 1:
-		return "No changes. HarfangLab matches the backup; 1 rule made since stays: --exact removes it."
-	}
-	return fmt.Sprintf("No changes. HarfangLab matches the backup; %d rules made since stay: --exact removes them.", b.Since)
-}
-
-// OffLine says which lists are switched off, so that their rules detect nothing; "" where none is.
-func OffLine(d *planfile.Document) string {
-	off := d.SwitchedOff()
-	if len(off) == 0 {
-		return ""
-	}
-	names := make([]string, len(off))
-	for i, k := range off {
-		names[i] = k.String()
-	}
-	lists, are, their := "list", "is", "its"
-	if len(off) > 1 {
-		lists, are, their = "lists", "are", "their"
-	}
-	return fmt.Sprintf("the %s %s %s switched off in HarfangLab: %s rules detect nothing.", strings.Join(names, ", "), lists, are, their)
-}
-
 // ApplyLine is the stable last line of an apply. applied is how many changes of a kind were applied.
 func ApplyLine(applied func(reconcile.Action) int, failed int) string {
 	return fmt.Sprintf("Apply complete: %d added, %d changed, %d enabled, %d disabled, %d deleted, %d adopted; %d failed.",
@@ -174,28 +144,6 @@ func waiting(d *planfile.Document) []reconcile.Change {
 		return cmp.Or(cmp.Compare(slices.Index(reconcile.Actions, a.Action), slices.Index(reconcile.Actions, b.Action)), cmp.Compare(a.Kind, b.Kind))
 	})
 	return list
-}
-
-// Waits says in one line what gates hold of a plan and what lets it pass; "" when they hold nothing.
-func Waits(d *planfile.Document) string {
-	n, flags := map[string]int{}, []string{}
-	for i := range d.Held {
-		n[d.Held[i].Gate]++
-	}
-	var parts []string
-	for _, g := range refused(d) {
-		if !g.Hold {
-			continue
-		}
-		parts = append(parts, fmt.Sprintf("%d for gate %s (%s)", n[g.Name], g.ID, g.Name))
-		if !slices.Contains(flags, g.Override) {
-			flags = append(flags, g.Override)
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return Escape(strings.Join(parts, ", ") + "; if that is right: " + strings.Join(flags, " "))
 }
 
 // list prints changes that stand in printed order.
