@@ -67,6 +67,9 @@ var mutationFields = map[string]resolver{
 	"workAdd":           workAdd,
 	"workEdit":          workEdit,
 	"stixBundlePush":    push,
+
+	"streamCollectionAdd":  addStream,
+	"streamCollectionEdit": func(c *call) (any, error) { return c.args["id"].(string), nil },
 }
 
 func register(c *call) (any, error) {

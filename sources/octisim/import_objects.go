@@ -246,6 +246,9 @@ func (im *importer) takeIndicator(k kind, o *object, in *facts, markings []*mark
 	if fail := im.checkPattern(form, pattern); fail != nil {
 		return fail
 	}
+	if im.unreadable() {
+		return internal("Unexpected end of JSON input")
+	}
 	if form == "stix" {
 		pattern = normalisePattern(im.version, pattern)
 	}
