@@ -44,9 +44,15 @@ func (w Window) within(now time.Time, span time.Duration) Window {
 	return out
 }
 
-// Done says how many changes of a sort were made within a time.
-func (w Window) Done(now time.Time, span time.Duration) func(gate string) int {
-	return w.within(now, span).done
+// Counted is what was done within a time.
+func (w Window) Counted(now time.Time, span time.Duration) Tally {
+	all := Tally{}
+	for _, p := range w.within(now, span).Parts {
+		for gate, n := range p.Done {
+			all[gate] += n
+		}
+	}
+	return all
 }
 
 // done is how many changes of a sort were made.
@@ -58,13 +64,15 @@ func (w Window) done(gate string) int {
 	return n
 }
 
-// base is the number of enabled rules of a kind at the window's start, which is now when nothing happened
-// in it.
+// base is the number of enabled rules of a kind at the window's start: as the first run in it saw that worked
+// on this kind, or as it is now.
 func (w Window) base(k Kind, now int) int {
-	if len(w.Parts) == 0 {
-		return now
+	for _, p := range w.Parts {
+		if n, seen := p.Base[k]; seen {
+			return n
+		}
 	}
-	return w.Parts[0].Base[k]
+	return now
 }
 
 // With is w and what a plan does now, upon so many enabled rules; what a plan does not do after all is
@@ -77,13 +85,15 @@ func (w Window) With(now time.Time, span time.Duration, enabled map[Kind]int, do
 	}
 	n := len(w.Parts)
 	if n == 0 || now.Sub(w.Parts[n-1].From) >= span/mostParts {
-		w.Parts = append(w.Parts, Part{From: now, Base: maps.Clone(enabled)})
+		w.Parts = append(w.Parts, Part{From: now})
 		n++
 	}
 	last := &w.Parts[n-1]
-	last.Until, last.Done = now, maps.Clone(last.Done)
-	if last.Done == nil {
-		last.Done = Tally{}
+	last.Until, last.Done, last.Base = now, cloned(last.Done), cloned(last.Base)
+	for k, n := range enabled {
+		if _, seen := last.Base[k]; !seen { // no run in it has worked on this kind
+			last.Base[k] = n
+		}
 	}
 	for gate, add := range done {
 		if last.Done[gate] = max(last.Done[gate]+add, 0); last.Done[gate] == 0 {
@@ -98,14 +108,22 @@ func (w Window) Shifted(by map[Kind]int) Window {
 	w.Parts = slices.Clone(w.Parts)
 	for i := range w.Parts {
 		p := &w.Parts[i]
-		if p.Base = maps.Clone(p.Base); p.Base == nil {
-			p.Base = map[Kind]int{}
-		}
+		p.Base = cloned(p.Base)
 		for k, n := range by {
-			p.Base[k] = max(p.Base[k]+n, 0)
+			if was, seen := p.Base[k]; seen {
+				p.Base[k] = max(was+n, 0)
+			}
 		}
 	}
 	return w
+}
+
+// cloned is a copy of a map that can be written to.
+func cloned[M ~map[K]V, K comparable, V any](m M) M {
+	if m == nil {
+		return M{}
+	}
+	return maps.Clone(m)
 }
 
 // Counts tells, of the changes that become done, how many count in which limit, and by how many rules the

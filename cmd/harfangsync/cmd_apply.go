@@ -75,7 +75,7 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 
 // within says whether the limits of the window, as it is now, let a document pass.
 func (t *target) within(doc *planfile.Document) error {
-	return doc.Within(t.job.Keeper.Document().Window.Done(t.job.Now(), t.job.Limits.Window))
+	return doc.Within(t.job.Keeper.Document().Window.Counted(t.job.Now(), t.job.Limits.Window))
 }
 
 // fits says whether a document is whole, recent, meant for this target, and let through by every gate

@@ -240,10 +240,10 @@ func (d *Document) Enabled() map[reconcile.Kind]int {
 }
 
 // Within says whether the limits still let a plan pass, given what was done since it was made, or why not.
-func (d *Document) Within(done func(gate string) int) error {
+func (d *Document) Within(done reconcile.Tally) error {
 	for _, g := range d.Gates {
-		if g.OK && g.Override == "" && g.Planned > 0 && g.Limit > 0 && g.Value <= g.Limit && g.Planned+done(g.Name) > g.Limit {
-			return refused(fmt.Sprintf("gate %s refuses it now: %d of %s, and %d since or before, limit %d; plan again", g.ID, g.Planned, g.Name, done(g.Name), g.Limit))
+		if g.OK && g.Override == "" && g.Planned > 0 && g.Limit > 0 && g.Value <= g.Limit && g.Planned+done[g.Name] > g.Limit {
+			return refused(fmt.Sprintf("gate %s refuses it now: %d of %s, and %d since or before, limit %d; plan again", g.ID, g.Planned, g.Name, done[g.Name], g.Limit))
 		}
 	}
 	return nil

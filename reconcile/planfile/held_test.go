@@ -68,8 +68,8 @@ func TestASavedPlanKnowsWhatGatesHold(t *testing.T) {
 // Two plans that were made side by side do not add up to more than one may do.
 func TestWhatWasDoneSinceCounts(t *testing.T) {
 	d := heldPlan(t, reconcile.Overrides{AcceptRemovals: 13})
-	done := map[string]int{}
-	within := func() error { return d.Within(func(gate string) int { return done[gate] }) }
+	done := reconcile.Tally{}
+	within := func() error { return d.Within(done) }
 	if err := within(); err != nil {
 		t.Errorf("nothing was done: %v", err)
 	}

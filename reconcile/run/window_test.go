@@ -286,7 +286,7 @@ func TestWhatIsAboutToBeDoneCounts(t *testing.T) {
 	most := 0
 	snk.fail = func(what, _ string) error {
 		if what == "update" {
-			most = max(most, j.Keeper.Document().Window.Done(noon, time.Hour)("removals_ioc_absence"))
+			most = max(most, j.Keeper.Document().Window.Counted(noon, time.Hour)["removals_ioc_absence"])
 			return &fault{reconcile.Fault{Verdict: true, Words: "no"}}
 		}
 		return nil
@@ -297,7 +297,7 @@ func TestWhatIsAboutToBeDoneCounts(t *testing.T) {
 	if most != 20 {
 		t.Errorf("%d removals were noted when the first was sent, want 20", most)
 	}
-	if n := j.Keeper.Document().Window.Done(noon, time.Hour)("removals_ioc_absence"); n != 0 {
+	if n := j.Keeper.Document().Window.Counted(noon, time.Hour)["removals_ioc_absence"]; n != 0 {
 		t.Errorf("%d removals count, and none was made", n)
 	}
 }

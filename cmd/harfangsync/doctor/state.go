@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +31,7 @@ func (s *side) examineState(ctx context.Context) {
 	case s.broken("sync") || s.broken("connector"):
 		s.skip("its settings are wrong", "memory")
 	case cfg.State == config.Nowhere:
-		s.warn("memory", "nothing is remembered between runs, so no run is compared with the one before (gates G2 and G3)", "set sync.state to opencti or file:PATH")
+		s.warn("memory", "nothing is remembered between runs, so no run is compared with the one before (gates G2, G3, G4, G13, G14)", "set sync.state to opencti or file:PATH")
 	case inFile:
 		s.checkFile(ctx, file)
 	case s.ident == nil:
@@ -102,6 +103,14 @@ func (s *side) remembered(where string, doc *state.Document) {
 	}
 	age := s.now().Sub(good.At)
 	detail := fmt.Sprintf("the last good run was %s ago (%s), with %d indicators; kept in %s", roughly(age), good.At.UTC().Format(time.RFC3339), n, where)
+	span := s.Config.Sync.Limits.Window
+	counted := doc.Window.Counted(s.now(), span)
+	for i, gate := range slices.Sorted(maps.Keys(counted)) {
+		if i == 0 {
+			detail += fmt.Sprintf("; the gates count, of the last %s:", span)
+		}
+		detail += fmt.Sprintf(" %s %d", gate, counted[gate])
+	}
 	if age > old {
 		s.warn("memory", detail, "see whether the job runs, and what its last runs ended with")
 	} else {

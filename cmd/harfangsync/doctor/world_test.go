@@ -57,7 +57,7 @@ func healthyWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.hl.Add(hlsim.IOC, hlsim.Rule{SourceID: list, Type: "domain_name", Value: domain(1), Enabled: true})
-	w.store(t, state.Document{LastGood: reconcile.LastGood{At: time.Now(), Sources: map[reconcile.Kind]int{reconcile.IOC: 1},
+	w.store(t, state.Document{Window: reconcile.Window{}.With(time.Now(), time.Hour, nil, reconcile.Tally{"additions_ioc": 7}), LastGood: reconcile.LastGood{At: time.Now(), Sources: map[reconcile.Kind]int{reconcile.IOC: 1},
 		Markings: []string{"TLP:AMBER", "TLP:AMBER+STRICT", "TLP:CLEAR", "TLP:GREEN", "TLP:RED"}}}.Text())
 	return w
 }
