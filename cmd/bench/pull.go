@@ -6,12 +6,15 @@ import (
 	"time"
 )
 
+// locking is how many requests the start and the lock of any command take.
+const locking = 11
+
 // pull measures an import of alerts of every form, half of them of rules that are in force, and one with
 // nothing to do.
 func (b *bench) pull(ctx context.Context, p *platform, _ int) error {
 	p.env = append(p.env, "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true", "HARFANGLAB_IMPORT_FILTERS_BY_ALERT_TYPE=all",
 		"HARFANGLAB_IMPORT_SECURITY_EVENTS_FILTERS_BY_STATUS=new,investigating,probable_false_positive,false_positive,closed")
-	few, many := b.size(2000), b.size(10_000)
+	few, many := b.size(500), b.size(5000)
 	var peaks []int64
 	for _, n := range []int{few, many - few} {
 		now := time.Now().UTC()
@@ -19,7 +22,11 @@ func (b *bench) pull(ctx context.Context, p *platform, _ int) error {
 		if err := p.call("POST", harfanglab, "/_sim/alerts", spec, nil); err != nil {
 			return err
 		}
-		u, octi, hl, err := b.counted(ctx, p, "pull", "--since", now.Add(-48*time.Hour).Format(time.RFC3339))
+		args := []string{"pull"}
+		if len(peaks) > 0 { // behind what the first import remembers
+			args = append(args, "--since", now.Add(-48*time.Hour).Format(time.RFC3339))
+		}
+		u, octi, hl, err := b.counted(ctx, p, args...)
 		if err != nil {
 			return err
 		}
@@ -28,8 +35,8 @@ func (b *bench) pull(ctx context.Context, p *platform, _ int) error {
 		if len(peaks) > 1 {
 			what += fmt.Sprintf(", %d there already", few)
 		}
-		b.add(what, "under 10 requests an alert, under 200 MiB", fmt.Sprintf("%s, %d requests to OpenCTI, %d to HarfangLab, %d MiB", seconds(u.wall), octi, hl, u.peakMiB),
-			octi+hl < 10*n+3*overhead && u.peakMiB < 200)
+		b.add(what, "at most 0.5 requests an alert to OpenCTI and 1 to HarfangLab, under 200 MiB", fmt.Sprintf("%s, %d requests to OpenCTI, %d to HarfangLab, %d MiB", seconds(u.wall), octi, hl, u.peakMiB),
+			2*octi <= n+2*overhead && hl <= n+overhead && u.peakMiB < 200)
 	}
 	u, octi, hl, err := b.counted(ctx, p, "pull")
 	if err != nil {
@@ -39,7 +46,7 @@ func (b *bench) pull(ctx context.Context, p *platform, _ int) error {
 	if err := p.get(opencti, "/_sim/held", &held); err != nil {
 		return err
 	}
-	b.add("pull, nothing new", fmt.Sprintf("every one of %d alerts is one incident; no more memory than before", many),
-		fmt.Sprintf("%s, %d requests, %d MiB, %d incidents", seconds(u.wall), octi+hl, u.peakMiB, held.Incidents), held.Incidents == many && u.peakMiB <= peaks[1]+20)
+	b.add("pull, nothing new", fmt.Sprintf("at most 10 requests beside the %d of start and lock; every one of %d alerts is one incident; no more memory than before", locking, many),
+		fmt.Sprintf("%s, %d requests, %d MiB, %d incidents", seconds(u.wall), octi+hl, u.peakMiB, held.Incidents), octi+hl <= 10+locking && held.Incidents == many && u.peakMiB <= peaks[1]+20)
 	return nil
 }

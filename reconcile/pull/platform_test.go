@@ -61,10 +61,14 @@ func (r *platforms) Techniques(context.Context, []string) ([]pull.Stored, error)
 func (r *platforms) Hostnames(context.Context, []string) ([]pull.Stored, error)  { return nil, nil }
 func (r *platforms) Files(context.Context, []string) ([]pull.Stored, error)      { return nil, nil }
 
-func (r *platforms) Sightings(_ context.Context, indicator string) (out []pull.Sighted, err error) {
+func (r *platforms) Sightings(_ context.Context, indicators []string) (out []pull.Sighted, err error) {
 	for _, s := range r.sights {
-		if slices.Contains(r.owned["of "+s.IDs[0]], indicator) {
+		for _, indicator := range indicators {
+			if !slices.Contains(r.owned["of "+s.IDs[0]], indicator) {
+				continue
+			}
 			told := *s
+			told.Indicator = indicator
 			told.Whose = r.whose(s.IDs[1])
 			if r.blind {
 				told.Endpoint = []string{"internal-" + s.Endpoint[0]}
@@ -72,7 +76,10 @@ func (r *platforms) Sightings(_ context.Context, indicator string) (out []pull.S
 			out = append(out, told)
 		}
 	}
-	return out, cmp.Or(r.fails(r.broken[indicator]), r.read("Sightings"))
+	for _, indicator := range indicators {
+		err = cmp.Or(err, r.broken[indicator])
+	}
+	return out, cmp.Or(r.fails(err), r.read("Sightings"))
 }
 
 func (r *platforms) IncidentsOf(_ context.Context, indicator string) ([]pull.Stored, error) {

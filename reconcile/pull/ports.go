@@ -68,8 +68,8 @@ type Knowledge interface {
 	// Files are those that a pushed file with one of the ids would be merged into.
 	Hostnames(ctx context.Context, ids []string) ([]Stored, error)
 	Files(ctx context.Context, ids []string) ([]Stored, error)
-	// Sightings are those of one indicator, by its internal id, on whatever endpoint.
-	Sightings(ctx context.Context, indicator string) ([]Sighted, error)
+	// Sightings are those of some indicators, by their internal ids, on whatever endpoint.
+	Sightings(ctx context.Context, indicators []string) ([]Sighted, error)
 	// IncidentsOf are those that an indicator, by its internal id, indicates.
 	IncidentsOf(ctx context.Context, indicator string) ([]Stored, error)
 	// IndicatorsOf are those that indicate each of some incidents, all by internal ids.
@@ -114,6 +114,7 @@ type Whose struct {
 // the dates. Of an endpoint that the account may not see only the internal id is known. Dates that mean
 // "unknown" are zero.
 type Sighted struct {
+	Indicator     string // its internal id
 	IDs, Endpoint []string
 	Count         int
 	First, Last   time.Time

@@ -55,6 +55,7 @@ type Puller struct {
 const (
 	lateness    = 2 * time.Minute
 	overlap     = 15 * time.Minute
+	mostQueued  = 200             // alerts for which things are looked up together
 	mostAlerts  = 50              // of one bundle
 	mostObjects = 900             // likewise
 	mostBytes   = 4 << 20         // likewise
@@ -146,18 +147,18 @@ func (r *Report) Clean() bool {
 type pull struct {
 	*Puller
 	report  *Report
-	lists   map[reconcile.Kind]*reconcile.List
-	rules   map[question]firing     // by hint
-	held    held                    // rules, by value
-	known   map[string]bool         // techniques and host names: whether the platform has them
-	queue   []*entry                // to be imported
-	failed  map[string]state.Failed // alerts that OpenCTI did not take, in this run or before, by id
-	filed   map[string]bool         // those that failed in this run
-	blind   int                     // look-ups by rule id in a row that found nothing
-	lone    [steps]int              // alerts or threats in a row that failed by themselves
-	seen    map[uint64]bool         // alerts judged in this run, by id and status
-	touched map[string]string       // ids of threats whose alerts were read in this run, by key
-	began   state.Pull              // what was remembered when reading began
+	lists   map[reconcile.Kind]*reconcile.List // nil until an alert has to be attributed
+	rules   map[question]firing                // by hint
+	held    held                               // rules, by value
+	known   map[string]bool                    // techniques and host names: whether the platform has them
+	queue   []*entry                           // to be imported
+	failed  map[string]state.Failed            // alerts that OpenCTI did not take, in this run or before, by id
+	filed   map[string]bool                    // those that failed in this run
+	blind   int                                // look-ups by rule id in a row that found nothing
+	lone    [steps]int                         // alerts or threats in a row that failed by themselves
+	seen    map[uint64]bool                    // alerts judged in this run, by id and status
+	touched map[string]string                  // ids of threats whose alerts were read in this run, by key
+	began   state.Pull                         // what was remembered when reading began
 
 	patience             time.Duration
 	newest, newestChange time.Time
@@ -172,7 +173,7 @@ type pull struct {
 // side's failure or the end of ctx: what was not reached is left to the next run.
 func (r *Puller) Pull(ctx context.Context) (*Report, error) {
 	p := &pull{
-		Puller: r, report: &Report{}, lists: map[reconcile.Kind]*reconcile.List{},
+		Puller: r, report: &Report{},
 		rules: map[question]firing{}, known: map[string]bool{}, seen: map[uint64]bool{},
 		failed: map[string]state.Failed{}, filed: map[string]bool{}, touched: map[string]string{},
 	}
@@ -189,13 +190,6 @@ func (r *Puller) Pull(ctx context.Context) (*Report, error) {
 }
 
 func (p *pull) pull(ctx context.Context) error {
-	for _, k := range reconcile.Kinds {
-		l, err := p.Alerts.FindList(ctx, k, p.List)
-		if err != nil {
-			return err
-		}
-		p.lists[k] = l
-	}
 	if err := p.settlePending(ctx); err != nil {
 		return err
 	}

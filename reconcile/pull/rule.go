@@ -36,6 +36,9 @@ const mostBlind = 20
 // gone gets no sighting.
 func (p *pull) attribute(ctx context.Context, entries []*entry) error {
 	named := make([][]string, len(entries))
+	if err := p.findLists(ctx); err != nil {
+		return err
+	}
 	if err := p.prefetch(ctx, entries); err != nil {
 		return err
 	}
@@ -48,6 +51,23 @@ func (p *pull) attribute(ctx context.Context, entries []*entry) error {
 		return err
 	}
 	return p.name(ctx, entries, named)
+}
+
+// findLists finds our lists, once a pull.
+func (p *pull) findLists(ctx context.Context) error {
+	if p.lists != nil {
+		return nil
+	}
+	found := map[reconcile.Kind]*reconcile.List{}
+	for _, k := range reconcile.Kinds {
+		l, err := p.Alerts.FindList(ctx, k, p.List)
+		if err != nil {
+			return err
+		}
+		found[k] = l
+	}
+	p.lists = found
+	return nil
 }
 
 // name gives entries their owners, by ids of any kind, as OpenCTI calls them now.
@@ -134,6 +154,9 @@ func (p *pull) follow(ctx context.Context, mu *sync.Mutex, h alert.Hint) (firing
 	f, known := p.rules[askedBy(h)]
 	blind := byItem && p.blind >= mostBlind
 	mu.Unlock()
+	if rows := p.held.named(mu, h.RuleID); byItem && rows != nil {
+		return p.judge(rows, list, h), nil
+	}
 	switch {
 	case known || blind:
 		return f, nil
@@ -163,9 +186,6 @@ func (p *pull) follow(ctx context.Context, mu *sync.Mutex, h alert.Hint) (firing
 func (p *pull) rows(ctx context.Context, mu *sync.Mutex, k reconcile.Kind, list *reconcile.List, h alert.Hint) ([]reconcile.Located, error) {
 	switch {
 	case k == reconcile.IOC && h.RuleID != "":
-		if rows := p.held.named(mu, h.RuleID); rows != nil {
-			return rows, nil
-		}
 		row, err := p.Alerts.Rule(ctx, k, h.RuleID)
 		if err != nil || row == nil {
 			return nil, err

@@ -75,7 +75,7 @@ func fit(parts []part) int {
 		for _, o := range parts[i].objects {
 			bytes += len(o.JSON)
 		}
-		if i > 0 && (objects > mostObjects || bytes > mostBytes || sights > mostSights || parts[i].single || parts[0].single) {
+		if i > 0 && (i == mostAlerts || objects > mostObjects || bytes > mostBytes || sights > mostSights || parts[i].single || parts[0].single) {
 			return i
 		}
 	}

@@ -78,7 +78,7 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 			continue
 		}
 		p.queue = append(p.queue, e)
-		if len(p.queue) == mostAlerts {
+		if len(p.queue) == mostQueued {
 			if err := p.flush(ctx); err != nil {
 				return err
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -57,24 +56,20 @@ func (m storedSightings) of(im Importer, at pair, ref string) *Sighted {
 // stored are the sightings of some indicators as OpenCTI has them.
 func (p *pull) stored(ctx context.Context, indicators []string) (storedSightings, error) {
 	m := storedSightings{}
-	var mu sync.Mutex
 	ids := distinct(indicators)
-	err := p.each(ctx, len(ids), func(ctx context.Context, n int) error {
-		id := ids[n]
-		found, err := p.Knowledge.Sightings(ctx, id)
-		mu.Lock()
-		defer mu.Unlock()
-		for i := range found {
-			for _, e := range slices.Concat(found[i].Endpoint, found[i].IDs) {
-				at := pair{id, e}
-				// Of several between the same ends the widest is the one that grows.
-				if old := m[at]; old == nil || found[i].Count > old.Count {
-					m[at] = &found[i]
-				}
+	if len(ids) == 0 {
+		return m, nil
+	}
+	found, err := p.Knowledge.Sightings(ctx, ids)
+	for i := range found {
+		for _, e := range slices.Concat(found[i].Endpoint, found[i].IDs) {
+			at := pair{found[i].Indicator, e}
+			// Of several between the same ends the widest is the one that grows.
+			if old := m[at]; old == nil || found[i].Count > old.Count {
+				m[at] = &found[i]
 			}
 		}
-		return err
-	})
+	}
 	return m, err
 }
 

@@ -3,10 +3,12 @@ package pull
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/alert"
 )
 
 // held are rules of our IOC list, as far as they were asked for.
@@ -41,28 +43,60 @@ func (h *held) named(mu *sync.Mutex, id string) []reconcile.Located {
 	return nil
 }
 
-// prefetch asks at once for the rules that block what some alerts name. What fails for all of them is asked
-// for again alert by alert.
+// prefetch asks at once for the rules that block what some alerts name, and then, of those alerts for which
+// that finds nothing, for the hashes of their files.
 func (p *pull) prefetch(ctx context.Context, entries []*entry) error {
-	list := p.lists[reconcile.IOC]
-	if list == nil {
-		return nil
-	}
-	var values []reconcile.Value
-	asked := map[string]bool{}
+	var named, hashes []reconcile.Value
 	for _, e := range entries {
 		for _, h := range p.Importer.Fired(&e.a) {
-			v := strings.ToLower(h.Value)
-			if _, known := p.held.byValue[v]; h.Kind != reconcile.IOC || v == "" || known || asked[v] || p.otherList(h) {
-				continue
+			if h.From != alert.ByHash {
+				named = append(named, p.blockedBy(h)...)
 			}
-			values, asked[v] = append(values, reconcile.Value{Type: h.Type, Value: h.Value}), true
 		}
 	}
-	if len(values) == 0 {
+	if err := p.take(ctx, named); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		found := false
+		for _, h := range p.Importer.Fired(&e.a) {
+			if found = found || len(p.held.byValue[strings.ToLower(h.Value)]) > 0; !found && h.From == alert.ByHash {
+				hashes = append(hashes, p.blockedBy(h)...)
+			}
+		}
+	}
+	return p.take(ctx, hashes)
+}
+
+// blockedBy is the value that a hint says a rule of our list blocks, if it says so.
+func (p *pull) blockedBy(h alert.Hint) []reconcile.Value {
+	if h.Kind != reconcile.IOC || h.Value == "" || p.otherList(h) {
 		return nil
 	}
-	rows, err := p.Alerts.Values(ctx, list.ID, values)
+	return []reconcile.Value{{Type: h.Type, Value: h.Value}}
+}
+
+// take asks for the rules that block some values, as far as that was not done. What fails for all of them is
+// asked for again alert by alert.
+func (p *pull) take(ctx context.Context, values []reconcile.Value) error {
+	list, asked := p.lists[reconcile.IOC], map[string]bool{}
+	values = slices.DeleteFunc(values, func(v reconcile.Value) bool {
+		folded := strings.ToLower(v.Value)
+		_, known := p.held.byValue[folded]
+		again := known || asked[folded]
+		asked[folded] = true
+		return again
+	})
+	if list == nil || len(values) == 0 {
+		return nil
+	}
+	const atOnce = 25
+	chunks := slices.Collect(slices.Chunk(values, atOnce))
+	found := make([][]reconcile.Located, len(chunks))
+	err := p.each(ctx, len(chunks), func(ctx context.Context, i int) (err error) {
+		found[i], err = p.Alerts.Values(ctx, list.ID, chunks[i])
+		return err
+	})
 	if err != nil {
 		if reconcile.FaultOf(err).Side || ctx.Err() != nil {
 			return err
@@ -70,7 +104,7 @@ func (p *pull) prefetch(ctx context.Context, entries []*entry) error {
 		p.Log.Debug("rules cannot be looked up together", "error", err)
 		return nil
 	}
-	p.held.take(values, rows)
+	p.held.take(values, slices.Concat(found...))
 	return nil
 }
 

@@ -72,7 +72,7 @@ func TestWhatIsPushedIsReadBack(t *testing.T) {
 				t.Errorf("%s, %s: %+v, %v", version, tt.id, got, err)
 			}
 		}
-		sightings, err := p.Sightings(ctx, "i00")
+		sightings, err := p.Sightings(ctx, []string{"i00"})
 		brief := ""
 		for _, x := range sightings {
 			brief += fmt.Sprintf("%d %s to %s negative=%t own=%t", x.Count, x.First.Format(time.RFC3339), x.Last.Format(time.RFC3339), x.Negative, slices.Contains(x.IDs, "sighting--d95c25fe-4908-518f-b549-603dc6b97c46"))

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/machinebox/graphql"
@@ -42,7 +43,8 @@ type Client struct {
 	secrets  remote.Secrets
 	pageSize int
 
-	mu        sync.Mutex // guards what was learned of the platform
+	apart     atomic.Bool // sightings cannot be asked for by several indicators at once
+	mu        sync.Mutex  // guards what was learned of the platform
 	version   Version
 	cap       int // its largest page, 0 while unknown
 	witnesses witnesses

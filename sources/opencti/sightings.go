@@ -2,6 +2,7 @@ package opencti
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -39,12 +40,60 @@ type wireSighting struct {
 	wireWhose
 }
 
-// Sightings reads the sightings of an indicator, named by its internal id, on systems: those that come
-// of alerts, and those of other sources. All come, or an error does.
-func (c *Client) Sightings(ctx context.Context, indicator string) (all []pull.Sighted, err error) {
-	l := c.relations("Sightings", "sightings", "sightings of an indicator", "fromId", indicator)
+// Sightings reads the sightings of indicators, named by their internal ids, on systems: those that come of
+// alerts, and those of other sources. All come, or an error does. They are asked for together; a platform
+// that refuses the filter for that, ignores it, or finds nothing where there is something, is asked for one
+// indicator after the other.
+func (c *Client) Sightings(ctx context.Context, indicators []string) (all []pull.Sighted, err error) {
+	for batch := range slices.Chunk(indicators, lookupBatch) {
+		some, known, err := c.sightingsTogether(ctx, batch)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+		for _, id := range batch {
+			if known {
+				break
+			}
+			some, err := c.sightings(ctx, c.relations("Sightings", "sightings", "sightings of an indicator", "fromId", id), []string{id})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, some...)
+		}
+	}
+	return all, nil
+}
+
+// sightingsTogether reads the sightings of several indicators; known says whether it can.
+func (c *Client) sightingsTogether(ctx context.Context, ids []string) (all []pull.Sighted, known bool, err error) {
+	if len(ids) < 2 || c.apart.Load() {
+		return nil, false, nil
+	}
+	all, err = c.sightings(ctx, c.relations("SightingsOf", "sightings_of", "sightings of indicators", "filters", Group(Eq("fromId", ids...))), ids)
+	if e, failed := errors.AsType[*Error](err); failed && !e.Verdict() && !e.Shape {
+		return nil, false, err
+	}
+	if err == nil && len(all) == 0 {
+		var one []pull.Sighted
+		if one, err = c.sightings(ctx, c.relations("Sightings", "sightings", "sightings of an indicator", "fromId", ids[0]), ids[:1]); len(one) > 0 {
+			c.apart.Store(true)
+			return nil, false, nil
+		}
+		return nil, true, err
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, false, err
+		}
+		c.apart.Store(true)
+	}
+	return all, err == nil, nil
+}
+
+func (c *Client) sightings(ctx context.Context, l listing, ids []string) (all []pull.Sighted, err error) {
 	err = list(ctx, c, l, func(w *wireSighting) (string, error) {
-		if w.FromID != indicator {
+		if !slices.Contains(ids, w.FromID) {
 			return "", notFrom("sighting", w.ID, w.FromID)
 		}
 		if w.ToID == "" || w.Count == nil || w.Negative == nil {
@@ -63,7 +112,7 @@ func (c *Client) Sightings(ctx context.Context, indicator string) (all []pull.Si
 
 func (w *wireSighting) sighting() pull.Sighted {
 	s := pull.Sighted{
-		IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Endpoint: []string{w.ToID},
+		IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Indicator: w.FromID, Endpoint: []string{w.ToID},
 		Count: *w.Count, First: w.First.Time, Last: w.Last.Time, Negative: *w.Negative, Whose: w.whose(),
 	}
 	if w.To != nil {

@@ -55,17 +55,17 @@ func TestSightingsOfAnIndicator(t *testing.T) {
 		`{"id":"s3","standard_id":"sighting--std3","fromId":"i1","toId":"org","toType":"Organization","attribute_count":1,"first_seen":null,"last_seen":null,"x_opencti_negative":false,"to":{}}`,
 		`{"id":"s4","standard_id":"sighting--std4","fromId":"i1","toId":"sys4","toType":"System","attribute_count":1,"first_seen":null,"last_seen":null,"x_opencti_negative":false,"to":{}}`,
 	), opencti.Options{PageSize: 3})
-	got, err := p.Sightings(context.Background(), "i1")
+	got, err := p.Sightings(context.Background(), []string{"i1"})
 	want := []pull.Sighted{
-		{IDs: []string{"s1", "sighting--std1", "sighting--own1"}, Endpoint: []string{"sys1", "identity--sys1", "identity--own1"}, Count: 3,
+		{Indicator: "i1", IDs: []string{"s1", "sighting--std1", "sighting--own1"}, Endpoint: []string{"sys1", "identity--sys1", "identity--own1"}, Count: 3,
 			First: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), Last: time.Date(2026, 3, 1, 10, 5, 0, 0, time.UTC)},
-		{IDs: []string{"s2", "sighting--std2"}, Endpoint: []string{"sys2"}, Negative: true},
-		{IDs: []string{"s4", "sighting--std4"}, Endpoint: []string{"sys4"}, Count: 1},
+		{Indicator: "i1", IDs: []string{"s2", "sighting--std2"}, Endpoint: []string{"sys2"}, Negative: true},
+		{Indicator: "i1", IDs: []string{"s4", "sighting--std4"}, Endpoint: []string{"sys4"}, Count: 1},
 	}
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, d)
 	}
-	if all, err := connect(t, relations(nil), opencti.Options{}).Sightings(context.Background(), "i1"); len(all) != 0 || err != nil {
+	if all, err := connect(t, relations(nil), opencti.Options{}).Sightings(context.Background(), []string{"i1"}); len(all) != 0 || err != nil {
 		t.Errorf("of none: %v, %v", all, err)
 	}
 }
@@ -95,7 +95,7 @@ func TestRelationsAreAskedForByTheirIndicator(t *testing.T) {
 	}{{0, 500}, {2000, 500}, {50, 50}} {
 		c := &canned{answers: map[string]string{"": `{"data":{"list":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`}}
 		p := connect(t, c, opencti.Options{PageSize: tt.size})
-		_, err1 := p.Sightings(context.Background(), "i1")
+		_, err1 := p.Sightings(context.Background(), []string{"i1"})
 		_, err2 := p.IncidentsOf(context.Background(), "i1")
 		if err := errors.Join(err1, err2); err != nil {
 			t.Fatal(err)
@@ -130,7 +130,7 @@ func TestRelationsThatAreNotWhole(t *testing.T) {
 				tt.edit(l)
 			}
 		}, `{`+sighted+`}`, `{`+second+`}`), opencti.Options{})
-		got, err := p.Sightings(context.Background(), "i1")
+		got, err := p.Sightings(context.Background(), []string{"i1"})
 		if err == nil || got != nil {
 			t.Errorf("%s: got %v, %v", tt.name, got, err)
 			continue
@@ -153,8 +153,46 @@ func TestManySightings(t *testing.T) {
 	for i := range 1203 {
 		nodes = append(nodes, fmt.Sprintf(`{"id":"s%d","standard_id":"sighting--%d","fromId":"i1","toId":"sys%d","toType":"System","attribute_count":%d,"x_opencti_negative":false}`, i, i, i, i))
 	}
-	got, err := connect(t, relations(nil, nodes...), opencti.Options{}).Sightings(context.Background(), "i1")
+	got, err := connect(t, relations(nil, nodes...), opencti.Options{}).Sightings(context.Background(), []string{"i1"})
 	if err != nil || len(got) != len(nodes) || got[1202].Count != 1202 {
 		t.Errorf("%d sightings, %v", len(got), err)
+	}
+}
+
+// The sightings of several indicators come in one answer, and from a platform that cannot do that all the same.
+func TestSightingsOfSeveralIndicators(t *testing.T) {
+	const empty = `{"data":{"list":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":0},"edges":[]}}}`
+	of := func(ids ...string) string {
+		var edges []string
+		for _, id := range ids {
+			edges = append(edges, `{"node":{`+strings.NewReplacer(`"id":"s1"`, `"id":"s-`+id+`"`, `"fromId":"i1"`, `"fromId":"`+id+`"`).Replace(sighted)+`}}`)
+		}
+		return fmt.Sprintf(`{"data":{"list":{"pageInfo":{"endCursor":"","hasNextPage":false,"globalCount":%d},"edges":[%s]}}}`, len(ids), strings.Join(edges, ","))
+	}
+	for _, tt := range []struct {
+		name, together string
+		requests       int // for two calls of two indicators each
+	}{
+		{"one answer", of("i1", "i2"), 2},
+		{"the filter is refused", `{"errors":[{"message":"Incorrect filter keys","extensions":{"code":"UNSUPPORTED_ERROR"}}],"data":null}`, 5},
+		{"the filter is ignored", of("i1", "i2", "i3"), 5},
+		{"the filter finds nothing", empty, 6},
+	} {
+		n := 0
+		p := connect(t, &shelf{raw: func(q question) (string, bool) {
+			if n++; q.op == "SightingsOf" {
+				return tt.together, true
+			}
+			return of(q.vars["fromId"].(string)), true
+		}}, opencti.Options{})
+		for range 2 {
+			got, err := p.Sightings(t.Context(), []string{"i1", "i2"})
+			if err != nil || len(got) != 2 || got[0].Indicator != "i1" || got[1].Indicator != "i2" {
+				t.Errorf("%s: %v, %+v", tt.name, err, got)
+			}
+		}
+		if n != tt.requests {
+			t.Errorf("%s: %d requests, want %d", tt.name, n, tt.requests)
+		}
 	}
 }
