@@ -164,6 +164,9 @@ func (s *Sim) hooks(q graphqlRequest) (there, back time.Duration) {
 		if d := s.knobs.StateDelay; d > 0 && f.Definition.Type.Name() == "Connector" {
 			there, back = rand.N(d), rand.N(d)
 		}
+		if s.knobs.Measured {
+			there += timeOf(f, q)
+		}
 		switch {
 		case f.Name == "registerConnector" || f.Name == "stixBundlePush":
 			there += s.knobs.BrokerDelay

@@ -70,6 +70,7 @@ type Knobs struct {
 	StateDelay    time.Duration `json:"state_delay"`     // up to so long, at random, a question about a connector's state travels, and its answer
 	LockPings     int           `json:"lock_pings"`      // so many pings find the connector locked
 	OverrunPages  int           `json:"overrun_pages"`   // so many lists of an indicator's observables overrun the search engine
+	Measured      bool          `json:"measured"`        // lists of indicators and of relations take as long as a real platform's
 	DownStatus    int           `json:"down_status"`     // what a proxy answers while the platform is down; 0 cuts connections
 
 	// BeforePage is called before each request that asks for a page, with the GraphQL field and the

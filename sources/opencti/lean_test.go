@@ -43,49 +43,37 @@ func TestLabelsAreAskedForWhereTheyCount(t *testing.T) {
 	}
 }
 
-// slowly is a platform in this process whose requests take their time.
-type slowly struct {
-	http.Handler
-	page, basedOn time.Duration
-}
+// handled is a platform in this process.
+type handled struct{ http.Handler }
 
-func (s slowly) RoundTrip(r *http.Request) (*http.Response, error) {
+func (p handled) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := httptest.NewRecorder()
-	body, err := r.GetBody()
-	if err != nil {
-		return nil, err
-	}
-	text := make([]byte, 100)
-	_, _ = body.Read(text)
-	switch {
-	case strings.Contains(string(text), "query Page"):
-		time.Sleep(s.page)
-	case strings.Contains(string(text), "query BasedOn"):
-		time.Sleep(s.basedOn)
-	}
-	s.ServeHTTP(w, r)
+	p.ServeHTTP(w, r)
 	return w.Result(), nil
 }
 
-// The based-on request of a page is made beside the next page.
-func TestObservablesTakeNoTimeOfTheirOwn(t *testing.T) {
-	const pages, size = 20, 5
+// The based-on request of a page is made beside the next page, of which a platform takes longer.
+func TestObservablesTakeHardlyAnyTime(t *testing.T) {
+	const n = 10 * 500
 	s := platform(octisim.Options{})
-	fill(s, pages*size)
+	fill(s, n)
+	s.SetKnobs(func(k *octisim.Knobs) { k.Measured = true })
 	synctest.Test(t, func(t *testing.T) {
-		c := opencti.New(opencti.Options{URL: "http://octi.example", Token: token, PageSize: size, HTTP: &http.Client{Transport: slowly{s, 140 * time.Millisecond, 95 * time.Millisecond}}})
-		start, got := time.Now(), 0
-		if _, err := c.Read(t.Context(), nil, began, true, func(page []reconcile.Indicator, _ int) error {
-			for i := range page {
-				got += len(page[i].Observables)
+		c := opencti.New(opencti.Options{URL: "http://octi.example", Token: token, HTTP: &http.Client{Transport: handled{s}}})
+		read := func(observables bool) (took time.Duration) {
+			start, got := time.Now(), 0
+			if _, err := c.Read(t.Context(), nil, began, observables, func(page []reconcile.Indicator, _ int) error {
+				for i := range page {
+					got += len(page[i].Observables)
+				}
+				return nil
+			}); err != nil || got != map[bool]int{true: n}[observables] {
+				t.Fatalf("%d observables, %v", got, err)
 			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
+			return time.Since(start)
 		}
-		alone := (pages + 1) * 140 * time.Millisecond // what changed meanwhile is a page of its own
-		if took := time.Since(start); got != pages*size || took > alone*11/10 {
-			t.Errorf("%d observables in %s, and the pages alone take %s", got, took, alone)
+		if pages, all := read(false), read(true); all > pages*11/10 {
+			t.Errorf("%s with observables, and the pages alone take %s", all, pages)
 		}
 	})
 }
