@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -89,6 +90,46 @@ func TestAGapThatCannotBeClosedIsTriedAgainInAWhile(t *testing.T) {
 		}
 		if asked > most {
 			t.Errorf("asked more than %d times in ten minutes", most)
+		}
+	})
+}
+
+// TestEventsFasterThanTheyAreReadMakeNoFullRunsInARow: of more indicators than can be read one by one, 10,000 a second,
+// a tail reads everything now and then.
+func TestEventsFasterThanTheyAreReadMakeNoFullRunsInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const took = 20 * time.Second
+		src, s := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, make(stream)
+		follower := tailed(t, src, newSink(), s, func(context.Context) (bool, error) { return false, nil })
+		follower.For = 6 * time.Minute
+		runs := 0
+		src.onRead = func() {
+			runs++
+			time.Sleep(took)
+		}
+		ids := make([]string, 120_000)
+		for i := range ids {
+			ids[i] = fmt.Sprint(i)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		go func() {
+			for some := range slices.Chunk(slices.Repeat(ids, 30), 5000) {
+				select {
+				case s <- tail.Dirty{IDs: some}:
+					time.Sleep(time.Second / 2)
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+		if err := follower.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if busy := time.Duration(runs) * took; busy > 3*time.Minute || runs < 3 {
+			t.Errorf("%d full runs of %s in six minutes", runs, took)
 		}
 	})
 }

@@ -53,7 +53,9 @@ func (m *pending) hear(s Signal, log *slog.Logger) {
 			m.first = now
 		}
 		for _, id := range s.IDs {
-			m.ids[id] = true
+			if len(m.ids) <= mostMarks { // beyond it everything is read
+				m.ids[id] = true
+			}
 			if strings.Contains(id, "--") { // what is gone is known by internal ids
 				m.missing = cmp.Or(m.missing, "an event names its indicator by standard id only")
 			}

@@ -58,6 +58,7 @@ type Tail struct {
 	sides   *run.Sides
 	full    time.Time // when the next full run is due
 	hold    time.Time // no batch before it
+	rest    time.Time // no full run before it because events are missing
 	failed  int       // full runs and batches in a row that failed
 	last    *run.Planned
 	worst   error     // what the last full run or batch ended with
@@ -181,12 +182,19 @@ func (t *Tail) due() time.Time {
 	if t.sides == nil {
 		return time.Time{}
 	}
-	due := t.pending.due(t.Quiet)
-	if !due.IsZero() && due.Before(t.hold) {
-		return t.hold
+	due, after := t.pending.due(t.Quiet), t.hold
+	if t.pending.gapped() != "" && after.Before(t.rest) {
+		after = t.rest
+	}
+	if !due.IsZero() && due.Before(after) {
+		return after
 	}
 	return due
 }
+
+// resting is how many times as long as a full run took the next one waits that missing events ask for: where events come
+// faster than they can be read, full runs would follow each other without a pause.
+const resting = 2
 
 // earliest is the first of some moments; zero ones do not count.
 func earliest(times ...time.Time) time.Time {
@@ -211,6 +219,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 		t.again(ctx, err)
 		return
 	}
+	began := t.now()
 	_, _, safe := t.pending.take()
 	t.sides.Close() // before the new ones, so that both are never held at once
 	t.sides = nil
@@ -226,6 +235,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 	}
 	t.failed, t.worst = 0, nil
 	t.full = t.now().Add(t.FullEvery)
+	t.rest = t.now().Add(resting * t.now().Sub(began))
 	t.pending.settled(safe)
 	t.savePosition(ctx, false)
 }
