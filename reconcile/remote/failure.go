@@ -1,8 +1,10 @@
 package remote
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"unicode"
@@ -27,6 +29,14 @@ func Bare(err error) error {
 		return u.Err
 	}
 	return err
+}
+
+// Cut names the request that the end of ctx cut off; other errors stay as they are.
+func Cut(ctx context.Context, request string, err error) error {
+	if err == nil || err != ctx.Err() {
+		return err
+	}
+	return fmt.Errorf("%s was cut off: %w", request, err)
 }
 
 // OneLine is what a server says on one line, at most so many characters of it, without what cannot be seen.

@@ -119,7 +119,7 @@ func (c *Client) do(ctx context.Context, r call) ([]byte, error) {
 		body, err = c.once(ctx, r, payload)
 		return err
 	})
-	return body, err
+	return body, remote.Cut(ctx, "HarfangLab: "+r.method+" "+r.path, err)
 }
 
 // marshal leaves HTML characters alone, so that rules reach the console as they were written.

@@ -104,7 +104,7 @@ func (c *Client) mutate(ctx context.Context, r request, out any) error {
 }
 
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
-	return c.o.Retry.Do(ctx, c.o.Log, func() error {
+	err := c.o.Retry.Do(ctx, c.o.Log, func() error {
 		text := document(r.document, r.fields)
 		if c.o.NoLabels && !strings.Contains(r.fields, "objectLabel") { // a filter on them is held against them
 			text = strings.Replace(text, labels, "", 1)
@@ -133,6 +133,7 @@ func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) 
 		e.again = may(e) && !e.hung
 		return e
 	})
+	return remote.Cut(ctx, "OpenCTI: "+r.op, err)
 }
 
 // errorOf is the failure in the form that callers branch on.
