@@ -23,7 +23,7 @@ func (p *program) dumpCommand() *cli.Command {
 			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
 				d, err := t.job.Dump(ctx, c.Args().First(), t.cfg.HarfangLab.URL)
 				if err != nil {
-					return err
+					return exit.Unproven(err)
 				}
 				_, err = fmt.Fprintf(p.stdout, "Dumped %d rules to %s.\n", d.Count, c.Args().First())
 				return err

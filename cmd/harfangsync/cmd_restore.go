@@ -36,7 +36,8 @@ func (p *program) restoreCommand() *cli.Command {
 				if d.Target != t.cfg.HarfangLab.URL || d.List != t.cfg.HarfangLab.ListName {
 					return nil, planfile.Foreign("the dump", d.Target+" "+d.List, t.cfg.HarfangLab.URL+" "+t.cfg.HarfangLab.ListName)
 				}
-				return t.job.PlanRestore(ctx, d, exact)
+				planned, err := t.job.PlanRestore(ctx, d, exact)
+				return planned, exit.Unproven(err)
 			})
 		},
 	}

@@ -67,7 +67,7 @@ func (t *target) writeSnapshot(ctx context.Context, p *program, out string) (sna
 			return h, w.Commit(h)
 		}
 		if attempt > 1 || !reconcile.FaultOf(err).Incomplete {
-			return h, err
+			return h, exit.Unproven(err)
 		}
 		p.log.Warn("OpenCTI was read incompletely, reading once more", "error", err)
 		if err := w.Reset(); err != nil {

@@ -40,27 +40,22 @@ func (c *Client) FindList(ctx context.Context, k reconcile.Kind, name string) (*
 
 func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
 	var found *reconcile.List
-	var stop error
 	path := sourcePath(k)
 	n, err := each(ctx, c, path, url.Values{"name__exact": {name}}, nil, func(sources []wireSource, _ int) error {
 		for _, s := range sources {
 			if s.ID == "" {
-				return errors.New("a list without an id")
+				return shapeError(path, "a list without an id")
 			}
 			if string(s.Name) != name {
 				continue
 			}
 			if found != nil && found.ID != string(s.ID) {
-				stop = &Error{Method: http.MethodGet, Path: path, Status: http.StatusOK, Words: fmt.Sprintf("two lists are named %q; rename one of them in the console", name)}
-				return stop
+				return &Error{Method: http.MethodGet, Path: path, Status: http.StatusOK, Words: fmt.Sprintf("two lists are named %q; rename one of them in the console", name)}
 			}
 			found = &reconcile.List{ID: string(s.ID), Name: name, Enabled: s.Enabled}
 		}
 		return nil
 	})
-	if stop != nil {
-		return nil, stop
-	}
 	if err == nil && (n.first != n.last || n.rows != n.last) {
 		err = &IncompleteError{Path: path, Why: n.why()}
 	}

@@ -47,6 +47,8 @@ func each[T any](ctx context.Context, c *Client, path string, query url.Values, 
 		if len(rows) > 0 {
 			if err := visit(rows, *p.Count); errors.Is(err, errWide) {
 				return n, ErrFilterIgnored
+			} else if e, ok := errors.AsType[*Error](err); ok {
+				return n, e
 			} else if err != nil {
 				return n, &IncompleteError{Path: path, Why: err.Error()}
 			}
@@ -116,7 +118,7 @@ func (c *Client) pass(ctx context.Context, k reconcile.Kind, query url.Values, v
 		for i := range rules {
 			w := &rules[i]
 			if w.ID == "" {
-				return errors.New("a row without an id")
+				return shapeError(rulePath(k), "a row without an id")
 			}
 			if !seen.Add(string(w.ID)) {
 				return fmt.Errorf("row %s came twice", w.ID)
@@ -127,7 +129,7 @@ func (c *Client) pass(ctx context.Context, k reconcile.Kind, query url.Values, v
 			}
 			row, err := w.row(k)
 			if err != nil {
-				return err
+				return shapeError(rulePath(k), err.Error())
 			}
 			rows = append(rows, row)
 		}

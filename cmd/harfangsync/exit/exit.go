@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"harfangsync/cmd/config"
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
@@ -47,6 +48,19 @@ func With(code int) error {
 // Unsaid says whether an error is yet to be printed.
 func Unsaid(err error) bool { return err != nil && !is[*Status](err) }
 
+// refusal is a read that gate G1 refuses.
+type refusal struct{ error }
+
+func (r *refusal) Unwrap() error { return r.error }
+
+// Unproven is the end of a command that needs a whole read: what is incomplete is refused, as a plan is.
+func Unproven(err error) error {
+	if !reconcile.FaultOf(err).Incomplete {
+		return err
+	}
+	return &refusal{fmt.Errorf("refused by gate G1, read twice and still incomplete: %w", err)}
+}
+
 // UsageError is a mistake in the command line.
 type UsageError struct{ text string }
 
@@ -77,6 +91,8 @@ func Code(err error, signal int) int {
 		return Stale
 	case is[*opencti.FilterError](err), errors.Is(err, opencti.ErrUnknownStream):
 		return Usage
+	case is[*refusal](err):
+		return Refused
 	case SideFailed(err):
 		return Side
 	}
