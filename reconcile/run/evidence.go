@@ -3,9 +3,10 @@ package run
 import (
 	"context"
 	"fmt"
-	"harfangsync/reconcile"
 	"slices"
 	"time"
+
+	"harfangsync/reconcile"
 )
 
 // evidence asks for the owners of everything that is to be removed.
