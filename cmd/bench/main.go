@@ -26,11 +26,12 @@ type bench struct {
 	dir, binary, self string
 	small             bool
 	rows              []row
+	costs             map[string]cost // of a smaller size, by work
 }
 
 func main() {
 	small := flag.Bool("small", false, "a hundredth of the sizes, to try the bench itself")
-	only := flag.String("only", "", "measure this alone: startup, load, ceiling, plan, million, stream, pull, decision or patterns")
+	only := flag.String("only", "", "measure this alone: startup, load, curve, ceiling, plan, million, stream, pull, decision or patterns")
 	folder := flag.String("generate", "", "write sample data to this folder and do nothing else: what the bench asks itself to do, so that its own memory stays small")
 	n, held := flag.Int("n", 0, "with -generate: so many indicators"), flag.Bool("held", false, "with -generate: and rows that equal them")
 	drop := flag.Bool("discard", false, "read both sides of the environment, drop what comes and do nothing else: what a plan is held against")
@@ -63,7 +64,7 @@ func run(ctx context.Context, small bool, only string) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{dir: dir, binary: filepath.Join(dir, "harfangsync"), self: self, small: small}
+	b := &bench{dir: dir, binary: filepath.Join(dir, "harfangsync"), self: self, small: small, costs: map[string]cost{}}
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s", "-o", b.binary, "./cmd/harfangsync")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -75,7 +76,7 @@ func run(ctx context.Context, small bool, only string) error {
 		held    bool
 		measure func(ctx context.Context, p *platform, n int) error
 	}{
-		{"startup", 0, true, b.startup}, {"load", 5000, false, b.firstLoad}, {"ceiling", 300, false, b.ceiling}, {"plan", 100_000, true, b.plan100k}, {"million", 1_000_000, true, b.plan1M},
+		{"startup", 0, true, b.startup}, {"load", 5000, false, b.firstLoad}, {"curve", 10_000, false, b.curve}, {"curve", 100_000, false, b.curve}, {"ceiling", 300, false, b.ceiling}, {"plan", 100_000, true, b.plan100k}, {"million", 1_000_000, true, b.plan1M},
 		{"stream", 5000, true, b.stream}, {"pull", 5000, true, b.pull}, {"decision", 0, false, b.decision}, {"patterns", 0, false, b.patterns},
 	} {
 		if only != "" && m.name != only {
