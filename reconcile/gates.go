@@ -320,6 +320,12 @@ func (j *judging) counted(id, name string, base, limit int) Gate {
 	return g
 }
 
+// About says whether a gate is about the rules of a kind, or of all of them.
+func (g *Gate) About(k Kind) bool {
+	ofAnother := func(other Kind) bool { return other != k && strings.Contains(g.Name+"_", "_"+other.String()+"_") }
+	return !slices.ContainsFunc(Kinds, ofAnother)
+}
+
 // before says what earlier runs did within the window.
 func (j *judging) before(name, verb string) string {
 	if n := j.window.done(name); n > 0 {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -49,9 +50,14 @@ func (a *applying) remember(p *Planned) {
 		_, refused := memory.Refusals[key]
 		return !refused && !memory.Stopped[key]
 	})
-	clean := a.report.Clean() && !p.Restore && !p.Plan.Refused() && p.Plan.Sources != nil && !p.seen().Before(before.LastGood.At)
+	done := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.seen().Before(before.LastGood.At)
+	clean := done && !p.Plan.Refused()
+	var sources map[reconcile.Kind]int
+	if done && !clean && before.LastGood.Known() {
+		sources = a.job.undoubted(p.Plan, before.LastGood.Sources)
+	}
 	settle := a.settle(p)
-	if len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && settle == nil && !clean {
+	if len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && settle == nil && !clean && len(sources) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
@@ -64,10 +70,34 @@ func (a *applying) remember(p *Planned) {
 		if clean {
 			d.LastGood = a.job.lastGood(d.LastGood, p)
 		}
+		d.LastGood.Sources = merged(d.LastGood.Sources, sources)
 	})
 	if err != nil {
 		a.job.Log.Warn("what this run learned could not be saved; the next run works without it", "error", err)
 	}
+}
+
+// undoubted are the indicators of the kinds that no refused gate is about, where they are others than before:
+// what one kind waits for must not make the others look shrunken later.
+func (j *Job) undoubted(p *reconcile.Plan, before map[reconcile.Kind]int) map[reconcile.Kind]int {
+	n := map[reconcile.Kind]int{}
+	for _, k := range j.Policy.Included() {
+		if p.Sources[k] != before[k] && !slices.ContainsFunc(p.Gates, func(g reconcile.Gate) bool { return !g.OK && g.About(k) }) {
+			n[k] = p.Sources[k]
+		}
+	}
+	return n
+}
+
+// merged is a map with what another has in place of its own.
+func merged(a, b map[reconcile.Kind]int) map[reconcile.Kind]int {
+	if len(b) == 0 {
+		return a
+	}
+	out := map[reconcile.Kind]int{}
+	maps.Copy(out, a)
+	maps.Copy(out, b)
+	return out
 }
 
 // Times of a run.

@@ -240,8 +240,37 @@ func TestTheLastIndicatorOfAKindThatIsRevokedStopsNoOtherKind(t *testing.T) {
 	if !slices.Contains(changes(p), "held gate yara name of y1") || !strings.HasPrefix(refusal(p), "G2 source_empty_yara: ") {
 		t.Errorf("%q, %q", changes(p), refusal(p))
 	}
-	if last := j.Keeper.Document().LastGood; last.Sources[reconcile.YARA] != 1 {
+	if last := j.Keeper.Document().LastGood; last.Sources[reconcile.YARA] != 1 || !last.At.Equal(noon) {
 		t.Errorf("a run that was refused counts as good: %+v", last)
+	}
+}
+
+// While one kind waits, the others are compared with what they were in the last run that did all of theirs.
+func TestAKindThatWaitsMakesNoOtherLookShrunken(t *testing.T) {
+	src, snk := &source{read: append(domains(0, 100), yara("y1"))}, newSink()
+	j := holding(t, src, snk)
+	now := noon
+	j.Clock = func() time.Time { return now }
+	src.known = map[string]reconcile.Indicator{}
+	for i, x := range domains(0, 40) {
+		now = now.Add(5 * time.Hour)
+		x.Revoked = true
+		src.known[x.ID] = x
+		src.read = domains(i+1, 100)
+		p := step(t, j)
+		if said := refusal(p); !strings.HasPrefix(said, "G2 source_empty_yara") {
+			t.Fatalf("after %d: %q", i+1, said)
+		}
+		delete(src.known, x.ID)
+	}
+	if last := j.Keeper.Document().LastGood.Sources; last[reconcile.IOC] != 60 || last[reconcile.YARA] != 1 {
+		t.Errorf("the last good run has %v", last)
+	}
+	j.Unasked, src.read = "no route", domains(45, 100)
+	for _, g := range step(t, j).Plan.Gates {
+		if g.Name == "source_shrink" && !g.OK {
+			t.Errorf("five of 60 are lost: %s", g.Message)
+		}
 	}
 }
 
