@@ -82,6 +82,8 @@ func (c *computation) leave(rows []entry, group []want) {
 		item := c.heldRow(&row)
 		if item.Reason = Unmanaged; e.whose == foreign {
 			item.Reason = ForeignOwner
+		} else if e.namesake {
+			item.Detail = "it has the name of a wanted rule, and is not ours"
 		}
 		if len(group) > 0 {
 			item.Action, item.Detail = Create, "the wanted rule exists and is not ours"

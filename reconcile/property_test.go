@@ -49,6 +49,7 @@ func genIndicators(t *rapid.T, label string) []reconcile.Indicator {
 func genPolicy(t *rapid.T) reconcile.Policy {
 	p := policy()
 	p.Remove, p.Revert = rapid.Bool().Draw(t, "remove"), rapid.Bool().Draw(t, "revert")
+	p.Own.AdoptNames = rapid.Bool().Draw(t, "adopt names")
 	p.Unmanaged = rapid.SampledFrom([]reconcile.UnmanagedRows{reconcile.ReportUnmanaged, reconcile.AdoptUnmanaged, reconcile.RemoveUnmanaged}).Draw(t, "unmanaged")
 	p.Mode = rapid.SampledFrom([]reconcile.Mode{reconcile.SyncMode, reconcile.SyncMode, reconcile.UpsertOnlyMode, reconcile.CreateOnlyMode}).Draw(t, "mode")
 	p.Maturity = rapid.SampledFrom([]string{"stable", "testing"}).Draw(t, "maturity")
@@ -64,14 +65,19 @@ func genRows(t *rapid.T) []reconcile.Row {
 	rows = append(rows, edit(appliedIn(t, other, genIndicators(t, "foreign")...), func(r *reconcile.Row) { r.ID = "f-" + r.ID })...)
 	for n, v := range rapid.SliceOfNDistinct(genValue, 0, 3, rapid.ID[string]).Draw(t, "old") {
 		typ, value, _ := strings.Cut(v, " ")
-		rows = append(rows, oldRow(fmt.Sprintf("o-%d", n), typ, strings.ToUpper(value), "indicator--"+genID.Draw(t, "old owner")))
+		rows = append(rows, oldRow(fmt.Sprintf("o-%d", n), typ, strings.ToUpper(value), genID.Draw(t, "old owner")))
 	}
 	for n, v := range rapid.SliceOfNDistinct(genValue, 0, 2, rapid.ID[string]).Draw(t, "by hand") {
 		typ, value, _ := strings.Cut(v, " ")
 		rows = append(rows, reconcile.Row{Kind: reconcile.IOC, ID: fmt.Sprintf("h-%d", n), Type: typ, Value: value, Enabled: true, HLStatus: "stable"})
 	}
-	if rapid.Bool().Draw(t, "a YARA file by name") {
-		rows = append(rows, reconcile.Row{Kind: reconcile.YARA, ID: "n", Name: "name of " + genID.Draw(t, "named"), Content: "rule z { condition: true }", Enabled: true, HLStatus: "stable"})
+	for n := range rapid.IntRange(0, 2).Draw(t, "unmarked files") {
+		of := yara(genID.Draw(t, "whose text"))
+		rows = append(rows, reconcile.Row{Kind: reconcile.YARA, ID: fmt.Sprintf("n-%d", n), Name: "name of " + genID.Draw(t, "whose name"), Content: of.Pattern, Enabled: true, HLStatus: "stable"})
+	}
+	if rapid.Bool().Draw(t, "an unmarked Sigma rule") {
+		of := sigma(genID.Draw(t, "whose text"), rapid.SampledFrom([]string{ruleA, ruleB}).Draw(t, "id"))
+		rows = append(rows, reconcile.Row{Kind: reconcile.Sigma, ID: "n-s", Name: "name of " + genID.Draw(t, "whose name"), Content: of.Pattern, Enabled: true, HLStatus: "stable"})
 	}
 	for i := range rows {
 		if rapid.IntRange(0, 4).Draw(t, "edited") == 0 {
@@ -141,6 +147,28 @@ func TestRowsThatAreNotOursStay(t *testing.T) {
 			}
 			if strings.HasPrefix(id, "h-") && p.Unmanaged == reconcile.ReportUnmanaged {
 				t.Fatalf("a row made by hand: %+v", plan.Changes[i])
+			}
+			if strings.HasPrefix(id, "n-") && plan.Changes[i].Action.Removal() && p.Unmanaged != reconcile.RemoveUnmanaged {
+				t.Fatalf("an unmarked row goes: %+v", plan.Changes[i])
+			}
+		}
+	})
+}
+
+func TestWhatAPersonDisabledStaysAsItIs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, rows, inds := genPolicy(t), genRows(t), genIndicators(t, "wanted")
+		p.Revert = false
+		off := map[string]bool{}
+		for _, r := range rows {
+			if !r.Enabled { // we disabled none
+				off[r.Kind.String()+r.ID] = true
+			}
+		}
+		plan := decide(t, p, rows, inds...)
+		for i := range plan.Changes {
+			if ch := &plan.Changes[i]; off[ch.Kind.String()+ch.ID] {
+				t.Fatalf("%+v", ch)
 			}
 		}
 	})

@@ -62,6 +62,7 @@ type entry struct {
 	testing   bool // maturity set at our last write was testing
 	stopped   bool // the marker says that we disabled it, whether or not it still is
 	blind     bool // the server cut our marker before its owners
+	namesake  bool // a wanted rule has its name, which says nothing of whose it is
 	lent      bool // key or owner are what the wanted set says of it, and not the row itself
 	maturity  uint8
 	has       marker.Fields // that the row holds
@@ -265,9 +266,7 @@ func (r *Rows) Seal(w *Wanted) error {
 	r.adoptDerived(w)
 	marked := r.markedKeys()
 	r.adoptSame(w, marked)
-	if r.own.AdoptNames {
-		r.adoptNames(w, marked)
-	}
+	r.adoptNames(w, marked)
 	byKey := func(a, b entry) int { return cmp.Or(a.key.Compare(b.key), cmp.Compare(a.at, b.at)) }
 	if !slices.IsSortedFunc(r.entries[:r.sealed], byKey) { // a name or an id gave a row another key
 		r.sealed = 0
@@ -352,8 +351,8 @@ func (r *Rows) oldest(rows []int) int {
 	return slices.MinFunc(rows, func(a, b int) int { return cmp.Compare(age(a), age(b)) })
 }
 
-// adoptNames finds the unmarked Sigma and YARA rows whose exact name is that of one wanted rule and
-// of no other row, and takes them for an old connector's.
+// adoptNames notes the unmarked Sigma and YARA rows that have the name of a wanted rule. Where names are adopted it takes
+// those for an old connector's whose exact name is that of one wanted rule and of no other row.
 func (r *Rows) adoptNames(w *Wanted, marked map[Key]bool) {
 	if !slices.ContainsFunc(r.entries, func(e entry) bool { return e.kind != IOC && e.whose == nobodys }) {
 		return
@@ -362,10 +361,14 @@ func (r *Rows) adoptNames(w *Wanted, marked map[Key]bool) {
 	found := map[int][]int{} // rows by wanted rule
 	for i := range r.entries {
 		if e := &r.entries[i]; e.kind != IOC {
-			if want, known := names[named{e.kind, strings.TrimSpace(r.read(e.at).Name)}]; known && want >= 0 {
+			want, known := names[named{e.kind, strings.TrimSpace(r.read(e.at).Name)}]
+			if e.namesake = known; known && want >= 0 {
 				found[want] = append(found[want], i)
 			}
 		}
+	}
+	if !r.own.AdoptNames {
+		return
 	}
 	for i, rows := range found {
 		e, wanted := &r.entries[rows[0]], w.wants[i]

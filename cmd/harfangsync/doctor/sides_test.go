@@ -264,6 +264,8 @@ func TestStateAndLock(t *testing.T) {
 	}
 	write("{torn")
 	examined(t, w, nil, inFile).want("state.memory", isWarn, "damaged")
+	write(state.Document{LastGood: reconcile.LastGood{At: time.Now().AddDate(1, 0, 0)}}.Text())
+	examined(t, w, nil, inFile).want("state.memory", isWarn, "yet to come, and not believed")
 	write(state.Document{LastGood: reconcile.LastGood{At: time.Now().Add(-30 * 24 * time.Hour), Sources: map[reconcile.Kind]int{reconcile.IOC: 3}}}.Text())
 	examined(t, w, nil, inFile).want("state.memory", isWarn, "30 days ago", "with 3 indicators")
 

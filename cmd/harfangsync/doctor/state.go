@@ -102,6 +102,10 @@ func (s *side) remembered(where string, doc *state.Document) {
 		n += k
 	}
 	age := s.now().Sub(good.At)
+	if age < -2*time.Minute {
+		s.warn("memory", "the last good run is of "+good.At.UTC().Format(time.RFC3339)+", which is yet to come, and not believed; kept in "+where, "set the clock of the host that it ran on; the next good run replaces it")
+		return
+	}
 	detail := fmt.Sprintf("the last good run was %s ago (%s), with %d indicators; kept in %s", roughly(age), good.At.UTC().Format(time.RFC3339), n, where)
 	span := s.Config.Sync.Limits.Window
 	counted := doc.Window.Counted(s.now(), span)
