@@ -58,8 +58,22 @@ func (r *platforms) Notes(_ context.Context, ids []string) ([]pull.Stored, error
 	return r.found("Notes", ids)
 }
 func (r *platforms) Techniques(context.Context, []string) ([]pull.Stored, error) { return nil, nil }
-func (r *platforms) Hostnames(context.Context, []string) ([]pull.Stored, error)  { return nil, nil }
-func (r *platforms) Files(context.Context, []string) ([]pull.Stored, error)      { return nil, nil }
+func (r *platforms) Observables(_ context.Context, ids []string) ([]pull.Stored, error) {
+	return r.given("Observables", ids)
+}
+func (r *platforms) Relations(_ context.Context, ids []string) ([]pull.Stored, error) {
+	return r.given("Relations", ids)
+}
+
+// given are objects of which the platform lacks none.
+func (r *platforms) given(method string, ids []string) (out []pull.Stored, err error) {
+	for _, id := range ids {
+		out = append(out, pull.Stored{IDs: []string{id}})
+	}
+	return out, r.read(method)
+}
+func (r *platforms) Hostnames(context.Context, []string) ([]pull.Stored, error) { return nil, nil }
+func (r *platforms) Files(context.Context, []string) ([]pull.Stored, error)     { return nil, nil }
 
 func (r *platforms) Sightings(_ context.Context, indicators []string) (out []pull.Sighted, err error) {
 	for _, s := range r.sights {

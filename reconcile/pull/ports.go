@@ -67,6 +67,8 @@ type Knowledge interface {
 	Techniques(ctx context.Context, ids []string) ([]Stored, error)
 	// Files are those that a pushed file with one of the ids would be merged into.
 	Hostnames(ctx context.Context, ids []string) ([]Stored, error)
+	Observables(ctx context.Context, ids []string) ([]Stored, error)
+	Relations(ctx context.Context, ids []string) ([]Stored, error)
 	Files(ctx context.Context, ids []string) ([]Stored, error)
 	// Sightings are those of some indicators, by their internal ids, on whatever endpoint.
 	Sightings(ctx context.Context, indicators []string) ([]Sighted, error)

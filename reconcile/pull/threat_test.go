@@ -48,7 +48,7 @@ func TestOldThreatsAreFollowed(t *testing.T) {
 	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := cases(r), "case-incident--old new, 1 of 1 alerts, 1 objects"; got != want {
+	if got, want := cases(r), "case-incident--old new, 1 of 1 alerts, 4 objects"; got != want {
 		t.Fatalf("%s, want %s", got, want)
 	}
 	r.threat("older, and never imported", -48*time.Hour)
@@ -63,7 +63,7 @@ func TestOldThreatsAreFollowed(t *testing.T) {
 		}
 	}
 	later()
-	if got, want := cases(r), "case-incident--old new, 1 of 1 alerts, 1 objects; note--old isolated the host"; got != want {
+	if got, want := cases(r), "case-incident--old new, 1 of 1 alerts, 4 objects; note--old isolated the host"; got != want {
 		t.Errorf("after a month: %s, want %s", got, want)
 	}
 	pushed := len(r.pushes)
@@ -73,7 +73,7 @@ func TestOldThreatsAreFollowed(t *testing.T) {
 	}
 	r.threats[0].Status, r.threats[0].LastUpdate = alert.Closed, r.now.Add(-time.Hour)
 	later()
-	if got, want := cases(r), "case-incident--old closed, 1 of 1 alerts, 1 objects; note--old isolated the host"; got != want {
+	if got, want := cases(r), "case-incident--old closed, 1 of 1 alerts, 4 objects; note--old isolated the host"; got != want {
 		t.Errorf("closed: %s, want %s", got, want)
 	}
 }
@@ -93,7 +93,7 @@ func TestACaseCountsTheSameWhereverReadingBegins(t *testing.T) {
 	if _, err := puller.Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := cases(r), "case-incident--one new, 2 of 2 alerts, 2 objects"; got != want {
+	if got, want := cases(r), "case-incident--one new, 2 of 2 alerts, 6 objects"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -219,14 +219,14 @@ func TestOpenThreatsAtRestAreNotAskedAbout(t *testing.T) {
 		alerts, notes int
 		want          string // what has become of the first, besides what it was
 	}{
-		{"at rest", func(*platforms) {}, 0, 0, "new, 1 of 1 alerts, 1 objects"},
-		{"a list that says nothing of notes", func(r *platforms) { r.silent = true }, 0, n, "new, 1 of 1 alerts, 1 objects"},
-		{"a note in the list", func(r *platforms) { r.notes["threat-00"] = &alert.Note{Content: "real"} }, 1, 0, "new, 1 of 1 alerts, 1 objects; note--threat-00 real"},
-		{"another count, of which no change is told", func(r *platforms) { r.threats[0].Count = 2 }, 1, 1, "new, 1 of 2 alerts, 1 objects"},
+		{"at rest", func(*platforms) {}, 0, 0, "new, 1 of 1 alerts, 4 objects"},
+		{"a list that says nothing of notes", func(r *platforms) { r.silent = true }, 0, n, "new, 1 of 1 alerts, 4 objects"},
+		{"a note in the list", func(r *platforms) { r.notes["threat-00"] = &alert.Note{Content: "real"} }, 1, 0, "new, 1 of 1 alerts, 4 objects; note--threat-00 real"},
+		{"another count, of which no change is told", func(r *platforms) { r.threats[0].Count = 2 }, 1, 1, "new, 1 of 2 alerts, 4 objects"},
 		{"another status", func(r *platforms) {
 			r.threats[0].Status, r.threats[0].LastUpdate = alert.Investigating, r.now.Add(-time.Minute)
-		}, 1, 1, "investigating, 1 of 1 alerts, 1 objects"},
-		{"another alert, of which the threat says nothing", func(r *platforms) { r.saw(2*3600, "h", "a").ThreatKey = "threat-00" }, 1, 1, "new, 2 of 1 alerts, 2 objects"},
+		}, 1, 1, "investigating, 1 of 1 alerts, 4 objects"},
+		{"another alert, of which the threat says nothing", func(r *platforms) { r.saw(2*3600, "h", "a").ThreatKey = "threat-00" }, 1, 1, "new, 2 of 1 alerts, 6 objects"},
 	} {
 		r := newPlatforms()
 		for i := range n {
@@ -292,7 +292,7 @@ func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
 	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := cases(r), "case-incident--one new, 2 of 1 alerts, 2 objects; case-incident--two new, 2 of 1 alerts, 2 objects"; got != want {
+	if got, want := cases(r), "case-incident--one new, 2 of 1 alerts, 6 objects; case-incident--two new, 2 of 1 alerts, 6 objects"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if p := store.doc(t).Pull; len(p.Failed) != 0 {

@@ -10,7 +10,7 @@ import (
 	"harfangsync/reconcile/remote"
 )
 
-// kind is how objects of one type are asked for.
+// kind is how objects of one type are asked for. The typename is empty where it is of several.
 type kind struct{ what, op, document, typename string }
 
 // Incidents asks for incidents by ids of any kind, at most 200 at a time. The order is that of their
@@ -39,6 +39,16 @@ func (c *Client) Techniques(ctx context.Context, ids []string) ([]pull.Stored, e
 // Hostnames asks for host names like Incidents, with their authors.
 func (c *Client) Hostnames(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return c.stored(ctx, kind{"host names", "Hostnames", "hostnames", "Hostname"}, ids)
+}
+
+// Observables asks for observables of any type like Incidents.
+func (c *Client) Observables(ctx context.Context, ids []string) ([]pull.Stored, error) {
+	return c.stored(ctx, kind{"observables", "ObservablesByID", "observables_by_id", ""}, ids)
+}
+
+// Relations asks for relationships like Incidents.
+func (c *Client) Relations(ctx context.Context, ids []string) ([]pull.Stored, error) {
+	return c.stored(ctx, kind{"relationships", "RelationsByID", "relations_by_id", ""}, ids)
 }
 
 // Files asks for files like Incidents: those with one of the ids that a pushed file's hashes have, and which the
@@ -182,5 +192,5 @@ func (c *Client) there(ctx context.Context, k kind, id string) (bool, error) {
 	if e, failed := errors.AsType[*Error](err); failed && e.Absent() {
 		return false, nil
 	}
-	return err == nil && w.Object != nil && w.Object.Type == k.typename, err
+	return err == nil && w.Object != nil && (k.typename == "" || w.Object.Type == k.typename), err
 }
