@@ -17,7 +17,7 @@ type LastGood struct {
 	Filter   string       `json:"filter"`            // digest of the stream's filter and our selection
 	Meaning  string       `json:"meaning,omitempty"` // Policy.Meaning of that run
 	Mapping  string       `json:"mapping,omitempty"` // digest of its mapping
-	Markings []string     `json:"markings"`          // visible to the account then
+	Markings []string     `json:"markings"`          // visible to the account then, or to a run since, good or not
 	Sources  map[Kind]int `json:"sources"`           // wanted indicators of each kind
 }
 

@@ -10,15 +10,20 @@ import (
 	"harfangsync/reconcile/state"
 )
 
-// reserve notes what the plan is about to do before it is done, so that a run which is killed counts, too.
+// reserve notes what the plan is about to do before it is done, so that a run which is killed counts, too; and the
+// markings that it saw, whose rules may come into force although the run is not a good one.
 func (a *applying) reserve(p *Planned) {
-	if a.counted, _ = p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == NotAttempted }); len(a.counted) == 0 {
+	a.counted, _ = p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == NotAttempted })
+	seen := a.job.Keeper.Document().LastGood.Markings
+	all := union(seen, a.job.Markings)
+	if len(a.counted) == 0 && len(all) == len(seen) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(a.requests, SaveTimeout)
 	defer cancel()
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
 		d.Window = d.Window.With(a.job.Now(), a.job.Limits.Window, p.Plan.Enabled, a.counted)
+		d.LastGood.Markings = all
 	})
 	if err != nil {
 		a.job.Log.Warn("what this run is about to do could not be saved; the limits of later runs may not count it", "error", err)
@@ -122,8 +127,8 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 	}
 	markings := j.Markings
 	whole := len(j.Policy.Included()) == len(reconcile.Kinds) && (j.Policy.Mode == reconcile.SyncMode || j.Policy.Mode == "")
-	if before.Known() && (p.Plan.Hidden() || p.Saved || !whole) { // this run proves nothing about what is not visible
-		markings = before.Markings
+	if p.Plan.Hidden() || p.Saved || !whole { // this run proves nothing about what is not visible
+		markings = union(before.Markings, markings)
 	}
 	g := reconcile.LastGood{At: p.seen().Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Mapping: j.Policy.Mapping.Digest(), Markings: markings, Sources: map[reconcile.Kind]int{}}
 	for k, n := range before.Sources {
@@ -133,6 +138,11 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 		g.Sources[k] = p.Plan.Sources[k]
 	}
 	return g
+}
+
+// union is a with what b has beside it.
+func union(a, b []string) []string {
+	return slices.Concat(a, slices.DeleteFunc(slices.Clone(b), func(s string) bool { return slices.Contains(a, s) }))
 }
 
 // RememberGood saves that a plan without changes was good, as an apply does.

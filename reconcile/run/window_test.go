@@ -351,6 +351,27 @@ func TestLostMarkingsAreSeenInATail(t *testing.T) {
 	})
 }
 
+// What a run saw that was not a good one counts, too: its rules are in force, and look deleted once they are hidden.
+func TestMarkingsThatARefusedRunSawAreNotForgotten(t *testing.T) {
+	src, snk := &source{read: domains(0, 20)}, newSink()
+	j := holding(t, src, snk)
+	j.Limits.Additions = 10
+	src.read = append(domains(0, 24), yara("y1")) // four of these and the file are marked
+	j.Markings = []string{"TLP:AMBER", "TLP:RED"}
+	for i := range 11 {
+		src.read = append(src.read, sigma(fmt.Sprintf("s%d", i), fmt.Sprintf("aaaaaaaa-0000-4000-8000-0000000000%02d", i)))
+	}
+	if p := step(t, j); !p.Plan.Refused() || snk.enabled(reconcile.IOC) != 24 {
+		t.Fatalf("%q, %d rules", refusal(p), snk.enabled(reconcile.IOC))
+	}
+	j.Markings, src.read = j.Markings[:1], domains(0, 20)
+	for range 2 {
+		if step(t, j); snk.enabled(reconcile.IOC) != 24 || snk.enabled(reconcile.YARA) != 1 {
+			t.Fatalf("%d IOC and %d YARA rules, want 24 and 1: what the account does not see counted as deleted", snk.enabled(reconcile.IOC), snk.enabled(reconcile.YARA))
+		}
+	}
+}
+
 func TestLostMarkingsAreTheMessage(t *testing.T) {
 	src, snk := &source{read: domains(0, 100)}, newSink()
 	j := job(t, src, snk)
