@@ -34,7 +34,7 @@ type Finding struct {
 	Values    map[Value]bool // what it gives now: IOC values, {"", Sigma id}, {"", internal id} for YARA
 }
 
-// Absent is the owners to ask for by id before any removal may be believed, sorted. They are
+// Absent is the owners to ask for by id before any removal, or loss of an owner, may be believed, sorted. They are
 // internal ids, and standard ids where a row of an old connector names no other.
 func (p *Plan) Absent() []string {
 	ids := map[string]bool{}
@@ -44,6 +44,11 @@ func (p *Plan) Absent() []string {
 			continue
 		}
 		for _, o := range ch.Owners {
+			ids[o.ask()] = true
+		}
+	}
+	for _, owners := range p.forsaken {
+		for _, o := range owners {
 			ids[o.ask()] = true
 		}
 	}
@@ -77,6 +82,10 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 	var contradicted []string
 	kept := p.Changes[:0]
 	for _, ch := range p.Changes {
+		if why := e.keeps(p.forsaken[ch.Key], &ch); why != "" && ch.Action == Update {
+			p.hold(&ch, Ambiguous, why)
+			continue
+		}
 		if !ch.Action.Removal() || ch.Reason == Duplicate {
 			kept = append(kept, ch)
 			continue
@@ -164,6 +173,20 @@ func (p *Plan) lose(id string, why Reason, kinds ...Kind) {
 		}
 		p.lost[k][id] = why
 	}
+}
+
+// keeps says why owners that were not read may still want a changed rule, "" when they do not. Once its marker does
+// not name them, nobody would ask for them before it goes.
+func (e *Evidence) keeps(owners []Owner, ch *Change) string {
+	for _, o := range owners {
+		switch f, found := e.Found[o.ask()]; {
+		case !found && len(e.LostMarkings) > 0:
+			return fewerMarkings
+		case found && f.left() == "" && f.gives(ch):
+			return "an indicator that the rule names is there and wants it, and was not read: " + o.ID
+		}
+	}
+	return ""
 }
 
 // left is why an indicator is not selected now, "" when it is.

@@ -101,8 +101,37 @@ func TestEveryOwnerOfWhatGoesIsAskedFor(t *testing.T) {
 	if want := []string{"a", "b", std("o"), "s", "y"}; !cmp.Equal(got, want) {
 		t.Errorf("asked for (-want +got):\n%s", cmp.Diff(want, got))
 	}
-	if got := decide(t, p, rows, ind("a", "domain_name x.example")).Absent(); !cmp.Equal(got, []string{std("o"), "s", "y"}) {
-		t.Errorf("asked for %q", got)
+	if got := decide(t, p, rows, ind("a", "domain_name x.example")).Absent(); !cmp.Equal(got, []string{"b", std("o"), "s", "y"}) {
+		t.Errorf("asked for %q, want also b, which a rule that stays no longer names", got)
+	}
+}
+
+// A rule of two loses the one that was not read only if that one is gone, or does not want it: once its marker does
+// not name an owner, nobody asks for it before the rule goes.
+func TestAnOwnerThatWasNotReadKeepsItsRule(t *testing.T) {
+	p := policy()
+	a, b := ind("a", "domain_name x.example"), ind("b", "domain_name x.example")
+	value := map[reconcile.Value]bool{{Type: "domain_name", Value: "x.example"}: true}
+	for _, tt := range []struct {
+		name     string
+		found    map[string]reconcile.Finding
+		markings []string
+		want     string
+	}{
+		{name: "it is gone", want: "~ domain_name x.example owners_changed/source_changed (comment) by a"},
+		{name: "it is revoked", found: map[string]reconcile.Finding{"b": {Indicator: b, Judged: reconcile.Revoked}}, want: "~ domain_name x.example owners_changed/source_changed (comment) by a"},
+		{name: "it wants another value", found: map[string]reconcile.Finding{"b": {Indicator: b, Matches: true}}, want: "~ domain_name x.example owners_changed/source_changed (comment) by a"},
+		{name: "it is there and wants it", found: map[string]reconcile.Finding{"b": {Indicator: b, Matches: true, Values: value}}, want: "held ambiguous domain_name x.example by a"},
+		{name: "it may be hidden", markings: []string{"TLP:RED"}, want: "held ambiguous domain_name x.example by a"},
+	} {
+		plan := decide(t, p, applied(t, p, a, b), a)
+		plan.Explain(reconcile.Evidence{Started: noon, Found: tt.found, LostMarkings: tt.markings}, p)
+		if got := brief(plan)[0]; got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+		if plan.Hidden() != (tt.markings != nil) {
+			t.Errorf("%s: hidden %t", tt.name, plan.Hidden())
+		}
 	}
 }
 

@@ -194,8 +194,26 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	planned := c.add(&ch)
 	if planned {
 		c.begun(&ch, &rec)
+		c.forsake(&ch, &row)
 	}
 	return planned
+}
+
+// forsake notes the owners that were not read and that an update takes away.
+func (c *computation) forsake(ch *Change, row *Row) {
+	if ch.Action != Update {
+		return
+	}
+	gone := slices.DeleteFunc(ownersOf(row), func(o Owner) bool {
+		return o.ID == "" || c.w.WasRead(o.ID) || slices.ContainsFunc(ch.Owners, func(n Owner) bool { return n.ID == o.ID })
+	})
+	if len(gone) == 0 {
+		return
+	}
+	if c.plan.forsaken == nil {
+		c.plan.forsaken = map[Key][]Owner{}
+	}
+	c.plan.forsaken[ch.Key] = gone
 }
 
 // sentOf names what a rule with this winner says, for the memory of refusals and for Verify.

@@ -160,10 +160,11 @@ type Plan struct {
 	// count them when the reason is evidence.
 	lost         map[Kind]map[string]Reason
 	lostMarkings []string
-	unasked      bool           // Explain had no evidence but the read itself
-	Since        int            // rules of ours that a dump lacks and that stay
-	restored     bool           // it is of a dump, not of OpenCTI
-	heavy        map[string]int // indicators that give more rules than one may, and how many
+	forsaken     map[Key][]Owner // owners that were not read and that an update takes away from a rule
+	unasked      bool            // Explain had no evidence but the read itself
+	Since        int             // rules of ours that a dump lacks and that stay
+	restored     bool            // it is of a dump, not of OpenCTI
+	heavy        map[string]int  // indicators that give more rules than one may, and how many
 }
 
 // hold leaves a change undone. A row of ours that it would have changed stays as it is.
