@@ -21,6 +21,7 @@ import (
 // that an indicator means, changes nothing that is not ours and makes nothing twice. Once the attacks are over and
 // what was refused is accepted, the rules are those that the indicators mean.
 func TestNoAttackerGetsPast(t *testing.T) {
+	t.Parallel()
 	const attackers = 200
 	did := map[string]int{}
 	for seed := range uint64(attackers) {
