@@ -109,6 +109,7 @@ type Sync struct {
 	PageSize       int           // rows a page
 	RequestTimeout time.Duration // one request with its whole answer
 	Deadline       time.Duration // the whole command; 0 is none
+	RunEvery       time.Duration // between runs, as whatever starts them does; 0 is unknown
 	ValuesFrom     string        // FromBoth or FromPattern
 	Hashes         string        // AllHashes or StrongestHash
 	Sigma          string        // TranslateSigma or VerbatimSigma

@@ -137,6 +137,7 @@ var everySetting = []struct {
 	{"sync.rate_limit", "HARFANGSYNC_RATE_LIMIT", `0`, tries{{"2.5", `2.5`}, {"none", `0`}, {"-1", "!no number"}, {"NaN", "!no number"}, {"Inf", "!no number"}}},
 	{"sync.page_size", "HARFANGSYNC_PAGE_SIZE", `500`, tries{{"5000", `5000`}, {"5001", "!from 1 to 5000"}}},
 	{"sync.request_timeout", "HARFANGSYNC_REQUEST_TIMEOUT", `"2m"`, tries{{"10s", `"10s"`}, {"1m30s", `"1m30s"`}, {"90", `"1m30s"`}, {"0", "!too short"}, {"none", "!no duration"}, {"-1s", "!no duration"}, {"1e300", "!no duration"}}},
+	{"sync.run_every", "HARFANGSYNC_RUN_EVERY", `"none"`, tries{{"15m", `"15m"`}, {"0", `"none"`}, {"hourly", "!no duration"}}},
 	{"sync.deadline", "HARFANGSYNC_DEADLINE", `"none"`, tries{{"1h", `"1h"`}, {"0", `"none"`}, {"None", `"none"`}, {"1h30m", `"1h30m"`}, {"soon", "!no duration"}}},
 	{"sync.values_from", "HARFANGSYNC_VALUES_FROM", `"pattern+observables"`, tries{{"Pattern", `"pattern"`}, {"observables", "!none of its values"}}},
 	{"sync.hashes", "HARFANGSYNC_HASHES", `"all"`, tries{{"strongest", `"strongest"`}, {"best", "!none of its values"}}},

@@ -172,7 +172,7 @@ func (t *target) connect(p *program, readOnly bool) {
 	octi.Platform, octi.TLS, octi.Headers = httpclient.GraphQL, cfg.OpenCTI.TLS.Client(), cfg.OpenCTI.Headers()
 	hl.Platform, hl.TLS, hl.MayWrite = httpclient.REST, cfg.HarfangLab.TLS.Client(), t.mayWrite
 	t.octiHTTP, t.hlHTTP = httpclient.New(octi), httpclient.New(hl)
-	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, Hidden: cfg.OpenCTI.Hidden(), HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}, NoLabels: !t.keeps && !cfg.Sync.UsesLabels(), Began: t.started, Endless: t.endless})
+	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, Hidden: cfg.OpenCTI.Hidden(), HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}, NoLabels: !t.keeps && !cfg.Sync.UsesLabels(), Began: t.started, Every: cfg.Sync.RunEvery, Endless: t.endless})
 	p.reporter.reaches(t)
 	t.hl = harfanglab.New(harfanglab.Options{URL: cfg.HarfangLab.URL, Token: cfg.HarfangLab.Token, Login: cfg.HarfangLab.Login, Password: cfg.HarfangLab.Password, HTTP: t.hlHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}})
 }

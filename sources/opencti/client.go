@@ -30,9 +30,10 @@ type Options struct {
 	MaxAnswer int64 // bytes of one answer; default 128 MiB
 	Log       *slog.Logger
 	Retry     remote.Retry
-	NoLabels  bool      // labels of indicators are not asked for
-	Began     time.Time // when the command began, for the connector's page; zero is at each ping
-	Endless   bool      // it goes on until it is interrupted
+	NoLabels  bool          // labels of indicators are not asked for
+	Began     time.Time     // when the command began, for the connector's page; zero is at each ping
+	Every     time.Duration // after which the next one begins; 0 is unknown
+	Endless   bool          // it goes on until it is interrupted
 }
 
 // Client talks to one platform. It is safe for concurrent use.

@@ -181,8 +181,12 @@ func (c *Client) ping(ctx context.Context, id, state string) (stored string, err
 		if c.o.Endless || last.IsZero() {
 			last = time.Now()
 		}
-		r.variables["info"] = map[string]any{"run_and_terminate": !c.o.Endless, "buffering": false, "queue_threshold": 500, "queue_messages_size": 0,
-			"last_run_datetime": last.UTC().Format("2006-01-02T15:04:05.000Z")}
+		info := map[string]any{"run_and_terminate": !c.o.Endless, "buffering": false, "queue_threshold": 500, "queue_messages_size": 0,
+			"last_run_datetime": dateTime(last)}
+		if c.o.Every > 0 && !c.o.Endless {
+			info["next_run_datetime"] = dateTime(last.Add(c.o.Every))
+		}
+		r.variables["info"] = info
 	}
 	err = c.mutate(ctx, r, &w)
 	if e, failed := errors.AsType[*Error](err); failed && (e.Code == "FUNCTIONAL_ERROR" || e.Absent()) {
@@ -196,3 +200,5 @@ func (c *Client) ping(ctx context.Context, id, state string) (stored string, err
 	}
 	return value(w.PingConnector.State), nil
 }
+
+func dateTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -115,7 +115,7 @@ func TestPingTellsWhatRuns(t *testing.T) {
 	began := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 	for _, endless := range []bool{false, true} {
 		c := &canned{answers: map[string]string{"Ident": identAnswer, "Ping": `{"data":{"pingConnector":{"id":"c","connector_state":"{}"}}}`}}
-		p := connect(t, c, opencti.Options{Began: began, Endless: endless})
+		p := connect(t, c, opencti.Options{Began: began, Every: 15 * time.Minute, Endless: endless})
 		if _, err := p.Ident(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -123,7 +123,7 @@ func TestPingTellsWhatRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		info := c.questions("Ping")[0].vars["info"].(map[string]any)
-		if info["run_and_terminate"] == endless || (info["last_run_datetime"] == "2026-03-02T08:00:00.000Z") == endless {
+		if info["run_and_terminate"] == endless || (info["last_run_datetime"] == "2026-03-02T08:00:00.000Z") == endless || (info["next_run_datetime"] == "2026-03-02T08:15:00.000Z") == endless {
 			t.Errorf("endless %t: %v", endless, info)
 		}
 	}

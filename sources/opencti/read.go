@@ -68,7 +68,7 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 }
 
 func changedSince(t time.Time) *FilterGroup {
-	return Group(Filter{Key: []string{"updated_at"}, Values: []string{t.Format("2006-01-02T15:04:05.000Z")}, Operator: "gte", Mode: "or"})
+	return Group(Filter{Key: []string{"updated_at"}, Values: []string{dateTime(t)}, Operator: "gte", Mode: "or"})
 }
 
 // pages walks one query and visits every page that holds something. While the observables of a page

@@ -17,7 +17,7 @@ func Selecting(s *reconcile.Selection, now time.Time) *FilterGroup {
 	for _, k := range kinds {
 		types = append(types, map[reconcile.Kind]string{reconcile.IOC: "stix", reconcile.Sigma: "sigma", reconcile.YARA: "yara"}[k])
 	}
-	at := now.Format("2006-01-02T15:04:05.000Z")
+	at := dateTime(now)
 	parts := []*FilterGroup{
 		Group(Eq("pattern_type", types...), Eq("revoked", "false")),
 		OrNil("valid_from", "lte", at),
