@@ -104,7 +104,7 @@ func TestOneBadAlertBlocksNoOther(t *testing.T) {
 	const n = 60
 	w := alertWorld(t, n, at)
 	// The incident of one alert is refused, whatever bundle it comes in.
-	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = `"type":"incident".*\(` + w.alertID(t, 30) + `\)` })
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.FailImport = `"type":"incident".*` + w.alertID(t, 30) })
 	dir := t.TempDir()
 	for run := 1; run <= 6; run++ {
 		want := exit.Partly

@@ -87,6 +87,11 @@ func (p *pull) settlePending(ctx context.Context) error {
 	if pending == nil || p.Show != nil {
 		return nil
 	}
+	was := p.patience
+	defer func() { p.patience = was }()
+	if pending.Doubted && p.untaken(ctx, pending.Work) {
+		p.patience = min(p.patience, mostDoubted)
+	}
 	p.Log.Info("an earlier run handed over a bundle, which is waited for first", "alerts", len(pending.Alerts))
 	err := p.settle(ctx, pending)
 	if err == nil {
@@ -104,6 +109,15 @@ func (p *pull) settlePending(ctx context.Context) error {
 	}
 	p.Log.Warn("a bundle of an earlier run did not get through whole, so its alerts go again, one by one", "alerts", len(pending.Alerts), "error", err)
 	return p.oneByOne(ctx, pending.Alerts)
+}
+
+// untaken says that nothing is known of a work but that it was opened, as if its bundle had never come.
+func (p *pull) untaken(ctx context.Context, work string) bool {
+	if work == "" {
+		return false
+	}
+	w, err := p.Knowledge.Work(ctx, work)
+	return err == nil && w != nil && w.Expected+w.Processed == 0
 }
 
 func (p *pull) settle(ctx context.Context, pending *state.Pending) error {

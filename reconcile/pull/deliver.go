@@ -66,6 +66,13 @@ func (p *pull) deliver(ctx context.Context, b *bundle) error {
 	if err := p.Knowledge.Push(ctx, text, work); err != nil {
 		if reconcile.FaultOf(err).Unsure {
 			p.report.Wrote = true
+			if b.pending != nil {
+				pending := *b.pending
+				pending.Doubted = true
+				if err := p.save(ctx, func(d *state.Pull) { d.Pending = &pending }); err != nil {
+					return err
+				}
+			}
 			return &doubtError{err}
 		}
 		if b.pending != nil {

@@ -127,6 +127,27 @@ func TestAPendingBundleIsSettledFirst(t *testing.T) {
 	}
 }
 
+// TestAPushThatFailedIsNotWaitedForForLong: the platform answered DATABASE_ERROR, and nothing more is heard of the bundle.
+// The next run waited five minutes for it.
+func TestAPushThatFailedIsNotWaitedForForLong(t *testing.T) {
+	r, store := newPlatforms(), &memStore{}
+	r.saw(1, "h", "a")
+	r.take = func(*platforms, string, string) error {
+		return &memFault{reconcile.Fault{Side: true, Unsure: true}, "DATABASE_ERROR"}
+	}
+	if _, err := r.puller(t, store).Pull(t.Context()); !errors.Is(err, pull.ErrPending) {
+		t.Fatal(err)
+	}
+	r.take = nil
+	began := r.now
+	if report := r.pull(t, store); report.Count("alert", pull.Imported) != 1 || r.now.Sub(began) > 45*time.Second {
+		t.Errorf("%+v after %s", report.Items, r.now.Sub(began))
+	}
+	if got := strings.Join(r.graph(), "; "); got != oneAlert {
+		t.Errorf("OpenCTI holds %s, want %s", got, oneAlert)
+	}
+}
+
 // A bundle that is still young is not sent again: it waits in the queue.
 func TestAYoungBundleIsNotSentTwice(t *testing.T) {
 	r, store, _ := handed(t, false)

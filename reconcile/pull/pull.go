@@ -55,14 +55,15 @@ type Puller struct {
 const (
 	lateness    = 2 * time.Minute
 	overlap     = 15 * time.Minute
-	mostQueued  = 200             // alerts for which things are looked up together
-	mostAlerts  = 50              // of one bundle
-	mostObjects = 900             // likewise
-	mostBytes   = 4 << 20         // likewise
-	mostSights  = 100             // likewise: what they are to be is remembered until they are
-	mostLinks   = 10              // to alerts that one sighting gets from one bundle
-	mostWaiting = 5 * time.Minute // with a work on which nothing moves
-	mostTries   = 5               // runs in which one alert is tried
+	mostQueued  = 200              // alerts for which things are looked up together
+	mostAlerts  = 50               // of one bundle
+	mostObjects = 900              // likewise
+	mostBytes   = 4 << 20          // likewise
+	mostSights  = 100              // likewise: what they are to be is remembered until they are
+	mostLinks   = 10               // to alerts that one sighting gets from one bundle
+	mostWaiting = 5 * time.Minute  // with a work on which nothing moves
+	mostDoubted = 30 * time.Second // with one whose push failed, and of which nothing else is known
+	mostTries   = 5                // runs in which one alert is tried
 )
 
 // Result is what became of one alert or threat.

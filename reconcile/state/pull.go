@@ -22,6 +22,8 @@ type Pending struct {
 	At     time.Time `json:"at"`
 	Alerts []Failed  `json:"alerts"`
 	Totals []Total   `json:"totals,omitempty"`
+	// Doubted says that the push failed, and OpenCTI may have taken the bundle all the same.
+	Doubted bool `json:"doubted,omitempty"`
 }
 
 // Total is what a sighting is to say once its bundle is imported.
