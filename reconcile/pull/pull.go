@@ -204,6 +204,9 @@ func (p *pull) pull(ctx context.Context) error {
 		err = p.threats(ctx)
 		p.holdChanges = p.holdChanges || err != nil
 	}
+	if err != nil && p.Puller.Threats {
+		p.leave()
+	}
 	note, all := p.remember()
 	if saved := p.save(ctx, func(d *state.Pull) {
 		if note(d); whole && all {

@@ -45,12 +45,16 @@ func (p *pull) threats(ctx context.Context) error {
 		maps.DeleteFunc(p.failed, func(_ string, f state.Failed) bool { return f.Threat && f.Tries == 0 }) // closed meanwhile
 		return nil
 	}
-	for key, id := range p.touched { // left for the next run, which may not read their alerts again
+	return err
+}
+
+// leave leaves the threats whose alerts were read to the next run, which may not read these again.
+func (p *pull) leave() {
+	for key, id := range p.touched {
 		if _, failed := p.failed[key]; !failed {
 			p.failed[key] = state.Failed{ID: id, At: p.Clock(), Threat: true}
 		}
 	}
-	return err
 }
 
 // readThreats reads the threats to look after, oldest first.

@@ -262,6 +262,29 @@ func TestOpenThreatsAtRestAreNotAskedAbout(t *testing.T) {
 }
 
 // A threat whose alert came in, and which was not reached, is read in the next run, whatever the list says.
+// A threat is not forgotten either whose alert, which failed before, was imported by a pull that went no further.
+func TestAThreatOfAnAlertThatCameBackIsReadAgain(t *testing.T) {
+	r, store := newPlatforms(), &memStore{}
+	r.saw(10, "h", "a").ThreatKey = "one"
+	r.threat("one", 20*time.Second, &r.alerts[0])
+	r.saw(1800, "h", "a")
+	r.refuse = func(o memObject) bool { return o.ID == "incident--alert-010" }
+	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.refuse, r.unread = nil, errA
+	if _, err := r.withThreats(t, store).Pull(t.Context()); !errors.Is(err, errA) || r.things["incident--alert-010"] == nil {
+		t.Fatal(err, r.graph())
+	}
+	r.unread, r.down, r.now = nil, false, r.now.Add(3*time.Hour)
+	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := cases(r), "case-incident--one new, 1 of 1 alerts, 1 objects"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
 	r := newPlatforms()
 	r.saw(10, "h", "a")
