@@ -41,7 +41,7 @@
 //	evidence    what OpenCTI says, asked by id, of the owners of a rule to be removed
 //	held        considered and left alone, with a reason (Held)
 //	skip        what could not become a rule, with a reason (Skip)
-//	gate        a limit that can refuse the whole plan (Gate)
+//	gate        a limit that can refuse a plan, or hold the part that it is about (Gate)
 //	drift       a row was changed, and not by us
 //	refusal     the server's verdict on a text, which is not sent again (Refusal)
 package reconcile
