@@ -34,7 +34,7 @@ type importing struct {
 
 func (p *program) pullCommand() *cli.Command {
 	var im importing
-	s := shaping{command: "pull", needs: []config.Need{config.NeedImports}}
+	s := shaping{command: "pull", importsOnly: true, needs: []config.Need{config.NeedImports}}
 	return &cli.Command{
 		Name:  "pull",
 		Usage: "import new and changed alerts and threats into OpenCTI",

@@ -65,14 +65,18 @@ func (t *target) lease(ctx context.Context, k *state.Keeper, lost func(error)) (
 
 // lockKeys name what two runs of one connector must not work on at once, however its address is spelled: the lists
 // that are there, by id, and every address of the manager with the name of the lists, for those that are still to
-// be made. Two runs that share one key keep each other out.
+// be made. Two runs that share one key keep each other out. A command that writes no list asks for none.
 func (t *target) lockKeys(ctx context.Context) []string {
 	name := t.cfg.HarfangLab.ListName
 	var keys []string
 	for _, address := range addresses(ctx, t.cfg.HarfangLab.URL) {
 		keys = append(keys, "at "+address+"\n"+name)
 	}
-	for _, k := range t.job.Policy.Included() {
+	kinds := t.job.Policy.Included()
+	if t.importsOnly {
+		kinds = nil
+	}
+	for _, k := range kinds {
 		// A list that cannot be found now is one that the command itself will say so of.
 		if list, err := t.hl.FindList(ctx, k, name); err == nil && list != nil {
 			keys = append(keys, k.String()+" "+list.ID)

@@ -120,6 +120,20 @@ func TestSpellingsOfOneManagerAreOneLock(t *testing.T) {
 	}
 }
 
+// An import that finds nothing new is cheap, its lock included.
+func TestAPullWithNothingNewIsCheap(t *testing.T) {
+	t.Parallel()
+	w := newLeasedWorld(t, 0)
+	w.env = append(w.env, "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true")
+	w.ends(t, exit.OK, t.TempDir(), "pull")
+	w.octi.HTTP.Forget()
+	w.hl.HTTP.Forget()
+	w.ends(t, exit.OK, t.TempDir(), "pull")
+	if n := w.octi.HTTP.Count() + w.hl.HTTP.Count(); n > 10 {
+		t.Errorf("%d requests, at most 10 are due", n)
+	}
+}
+
 // What was planted in the state, or left there by a clock that was wrong, keeps no run away for long.
 func TestALeaseOfNextYearKeepsNobodyOut(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,7 @@ type target struct {
 	optional         bool           // a command can do without OpenCTI
 	away             error          // why OpenCTI is not asked, nil when it is
 	waits            string         // what gates held of the last plan of a tail that was told
+	importsOnly      bool           // the command writes to no list
 	endless          bool           // the command follows the stream until it is interrupted
 	keeps            bool           // what is read is kept, for other settings to come
 	unfiltered       bool           // the stream has no filters
@@ -125,7 +126,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	if err != nil {
 		return nil, err
 	}
-	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC(), endless: s.endless, keeps: s.alone}
+	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC(), importsOnly: s.importsOnly, endless: s.endless, keeps: s.alone}
 	// Mistakes of the user come first: nothing is asked of the platforms before these are known.
 	if s.takeOver != "" && uuid.Validate(s.takeOver) != nil {
 		return nil, exit.Usagef("--take-over: %q is no UUID; it names the connector.id of another instance", s.takeOver)

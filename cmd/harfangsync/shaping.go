@@ -14,18 +14,19 @@ import (
 
 // shaping are the flags of every command that makes a plan.
 type shaping struct {
-	command  string // its name, where it reports; only commands that write do
-	only     string
-	asOf     string
-	accepted reconcile.Overrides
-	takeOver string
-	asks     bool                // and takes the lock once the answer is there
-	endless  bool                // sync.deadline does not hold, and the lock is renewed seldom
-	alone    bool                // OpenCTI is read, and nothing else
-	needs    []config.Need       // beside what every such command needs
-	from     string              // a snapshot to read in place of OpenCTI
-	saved    *planfile.Document  // a plan that is applied as it is; OpenCTI need not be there if it was made from a snapshot
-	check    func(*target) error // of what the command line says, before anything is asked of a platform
+	command     string // its name, where it reports; only commands that write do
+	only        string
+	asOf        string
+	accepted    reconcile.Overrides
+	takeOver    string
+	asks        bool                // and takes the lock once the answer is there
+	endless     bool                // sync.deadline does not hold, and the lock is renewed seldom
+	importsOnly bool                // no list is written
+	alone       bool                // OpenCTI is read, and nothing else
+	needs       []config.Need       // beside what every such command needs
+	from        string              // a snapshot to read in place of OpenCTI
+	saved       *planfile.Document  // a plan that is applied as it is; OpenCTI need not be there if it was made from a snapshot
+	check       func(*target) error // of what the command line says, before anything is asked of a platform
 }
 
 func (s *shaping) flags() []cli.Flag {
