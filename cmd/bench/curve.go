@@ -16,7 +16,7 @@ type cost struct {
 // curve measures the same work at one of several sizes, the smallest first: it may grow as fast as its
 // size, and no faster.
 func (b *bench) curve(ctx context.Context, p *platform, n int) error {
-	const atOnce, perSecond, mostMiB = 32, 1400, 300
+	const atOnce, perSecond, mostMiB = 32, 800, 300
 	writing := p.writing(ctx, n)
 	load, err := b.cost(ctx, p, n, "run", "--parallelism", strconv.Itoa(atOnce))
 	if err != nil {

@@ -60,7 +60,7 @@ func (b *bench) startup(ctx context.Context, p *platform, _ int) error {
 
 // firstLoad measures the writes of a first load and the requests of a run with nothing to do.
 func (b *bench) firstLoad(ctx context.Context, p *platform, n int) error {
-	const perSecond = 380
+	const perSecond = 300
 	writing := p.writing(ctx, n)
 	u, _, hl, err := b.counted(ctx, p, "run")
 	if err != nil {

@@ -188,9 +188,9 @@ func TestATailRenewsItsLeaseOnceAMinute(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := s.text
+		before, _ := s.Load(t.Context())
 		time.Sleep(59 * time.Second)
-		if s.text != before {
+		if now, _ := s.Load(t.Context()); now != before {
 			t.Error("renewed more often than every minute")
 		}
 		time.Sleep(10 * time.Minute)
