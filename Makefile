@@ -73,7 +73,7 @@ bench: ## measure the budgets; exits non-zero over budget
 	go run ./cmd/bench
 
 chaos: ## every fault on every request, kills at 50 moments, and the proof that a missing safety rule is noticed
-	go test ./cmd/harfangsync -run 'TestFaultMatrix|TestLies|TestAny|TestKilledAtAnyMoment|TestAlertsImportedTwice' -chaos -v -timeout 60m
+	go test ./cmd/harfangsync -run 'TestFaultMatrix|TestLies|TestAny|TestKilledAtAnyMoment|TestAlertsImportedTwice|TestAPausedRun|TestSpellings' -chaos -v -timeout 60m
 	go test ./cmd/harfangsync -tags harfangsync_failpoints -run TestEveryFailpointIsMissed
 
 real: ## the whole program against the throw-away OpenCTI of OPENCTI_URL and OPENCTI_TOKEN; see .github/CONTRIBUTING.md

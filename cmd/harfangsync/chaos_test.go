@@ -214,10 +214,10 @@ func referenceOf(t testing.TB, tpl *template) *reference {
 }
 
 // verdict is what a cell found wrong, by what the table counts.
-type verdict struct{ removed, lost, doubled, other []string }
+type verdict struct{ removed, added, lost, doubled, other []string }
 
 func (v *verdict) bad() []string {
-	return slices.Concat(v.removed, v.lost, v.doubled, v.other)
+	return slices.Concat(v.removed, v.added, v.lost, v.doubled, v.other)
 }
 
 // try runs one cell.
@@ -277,6 +277,14 @@ func (ref *reference) judge(w *chaosWorld, exact map[string]string, readOnly boo
 			v.removed = append(v.removed, "removed: "+key)
 		}
 	}
+	for _, k := range chaosKinds {
+		for _, r := range w.hl.Rules(k) {
+			key := ruleKey(k, r)
+			if _, was := ref.before[key]; !was && ref.final[key] == "" && isOurs(r) {
+				v.added = append(v.added, "added: "+key)
+			}
+		}
+	}
 	now := w.exact()
 	for _, r := range w.hl.Rules("ioc") {
 		if isOurs(r) {
@@ -296,7 +304,7 @@ func (ref *reference) judge(w *chaosWorld, exact map[string]string, readOnly boo
 	}
 }
 
-func isOurs(r hlsim.Rule) bool { return strings.Contains(r.Comment, simConnectorID) }
+func isOurs(r hlsim.Rule) bool { return strings.Contains(r.Comment+r.Content, simConnectorID) }
 
 // converge runs without the fault until nothing is left, and compares with the reference.
 func (ref *reference) converge(ctx context.Context, w *chaosWorld, v *verdict) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
@@ -50,6 +51,31 @@ var lies = []lie{
 		}
 		w.octi.SetKnobs(func(k *octisim.Knobs) { k.HideMarking = []string{"TLP:RED"} })
 	}, code: exit.OK, says: "fewer markings are visible", writes: true},
+	{name: "markings change to one that the account never saw", before: func(w *chaosWorld) {
+		for i := 4; i < 24; i++ {
+			w.edit(i, func(i *octisim.Indicator) { i.Markings = []octisim.Marking{{Definition: "PAP:SECRET"}} })
+		}
+		w.octi.SetKnobs(func(k *octisim.Knobs) { k.HideMarking = []string{"PAP:SECRET"} })
+	}, code: exit.Refused, says: "gate G4", writes: true},
+	{name: "OpenCTI is restored from a backup of before half of it", before: func(w *chaosWorld) {
+		for i := 4; i < 24; i++ {
+			w.octi.Delete(chaosID(i))
+		}
+	}, code: exit.Refused, says: "gate G4", writes: true},
+	{name: "OpenCTI ignores filters", before: func(w *chaosWorld) {
+		off := false
+		w.put(300, "off", "stix", domainPattern("off.example"), "")
+		w.edit(300, func(i *octisim.Indicator) { i.Detection = &off })
+		w.put(301, "revoked", "stix", domainPattern("revoked.example"), "")
+		w.edit(301, func(i *octisim.Indicator) { i.Revoked = true })
+		w.octi.SetKnobs(func(k *octisim.Knobs) { k.IgnoreFilters = true })
+	}, code: exit.OK, writes: true},
+	{name: "OpenCTI is slow to keep the state", before: octiKnobs(func(k *octisim.Knobs) { k.StateDelay = 150 * time.Millisecond }), code: exit.OK, writes: true},
+	{name: "a list is switched off", before: func(w *chaosWorld) {
+		for _, l := range w.hl.Sources("yara") {
+			w.hl.DisableSource("yara", l.ID)
+		}
+	}, code: exit.Partly, says: "switched off in HarfangLab", writes: true},
 	{name: "HarfangLab loses a row of a page", before: hlKnobs(hlsim.Knobs{LoseRow: 2, DriftKind: "ioc"}), code: exit.Refused, says: "gate G1"},
 	{name: "HarfangLab shows a row twice", before: hlKnobs(hlsim.Knobs{RepeatRow: 1, DriftKind: "ioc"}), code: exit.Refused, says: "gate G1"},
 	{name: "HarfangLab counts too few", before: hlKnobs(hlsim.Knobs{CountOff: -1}), code: exit.Refused, says: "gate G1"},
