@@ -135,6 +135,9 @@ func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
 			}
 		}
 	}
+	if err := p.withdraw(ctx, pending); err != nil {
+		return err
+	}
 	if err := p.await(ctx, pending.At, pending.Work, must); err != nil {
 		return err
 	}

@@ -82,7 +82,12 @@ func (p *pull) deliver(ctx context.Context, b *bundle) error {
 		return verdict(err)
 	}
 	p.report.Wrote = true
-	if err := p.await(ctx, p.Clock(), work, b.must); err != nil {
+	err = p.await(ctx, p.Clock(), work, b.must)
+	if errors.Is(err, ErrPending) && b.pending != nil {
+		b.pending.Handed = true
+		_ = p.save(ctx, func(d *state.Pull) { d.Pending = b.pending }) // or the next run finds out
+	}
+	if err != nil {
 		return err
 	}
 	return p.whole(ctx, b)

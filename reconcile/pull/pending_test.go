@@ -162,6 +162,42 @@ func TestAYoungBundleIsNotSentTwice(t *testing.T) {
 	}
 }
 
+// A run that was killed before it handed its bundle over holds up the next one for seconds, and nothing counts twice,
+// whether or not it had handed it over after all.
+func TestAKilledRunIsMadeUpForSoon(t *testing.T) {
+	for _, handed := range []bool{false, true} {
+		r, store := newPlatforms(), &memStore{}
+		r.withdraws = true
+		r.saw(1, "h", "a")
+		var late func() // the worker's turn
+		r.take = func(r *platforms, bundle, work string) error {
+			late = func() {
+				if handed && r.works[work] != nil { // it drops what belongs to no work
+					r.importBundle(bundle, work)
+				}
+			}
+			r.take = nil
+			panic("killed")
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = r.puller(t, store).Pull(t.Context())
+		}()
+		if store.doc(t).Pull.Pending == nil {
+			t.Fatal("nothing is remembered of the bundle")
+		}
+		began := r.now
+		report := r.pull(t, store)
+		late()
+		if took := r.now.Sub(began); took > 35*time.Second || report.Count("alert", pull.Imported) != 1 || store.doc(t).Pull.Pending != nil {
+			t.Errorf("handed over %t: %s, %+v", handed, took, report.Items)
+		}
+		if got := strings.Join(r.graph(), "; "); got != oneAlert {
+			t.Errorf("handed over %t: OpenCTI holds %s, want %s", handed, got, oneAlert)
+		}
+	}
+}
+
 // A bundle that was lost does not hold up runs that have less time than a work may stand still.
 func TestRunsWithADeadlineGetPastALostBundle(t *testing.T) {
 	for _, workless := range []bool{false, true} {

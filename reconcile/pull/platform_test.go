@@ -139,6 +139,13 @@ func (r *platforms) Work(_ context.Context, id string) (*pull.Work, error) {
 	return r.works[id], nil
 }
 
+func (r *platforms) Withdraw(_ context.Context, id string) (bool, error) {
+	if r.withdraws {
+		delete(r.works, id)
+	}
+	return r.withdraws, nil
+}
+
 func (r *platforms) CloseWork(_ context.Context, id, _ string) error {
 	r.closed = append(r.closed, id)
 	return nil

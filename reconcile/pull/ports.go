@@ -86,6 +86,9 @@ type Knowledge interface {
 	Push(ctx context.Context, bundle, work string) error
 	// Work says how far an import is; nil is a work that was deleted, with what still waited under it.
 	Work(ctx context.Context, id string) (*Work, error)
+	// Withdraw sees to it that a bundle which waits under a work is never imported; false is a platform, or an
+	// account, that cannot.
+	Withdraw(ctx context.Context, work string) (bool, error)
 	// CloseWork ends a work with a last word. One whose bundle still waits must not be closed; one that is
 	// gone is fine.
 	CloseWork(ctx context.Context, id, message string) error

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/state"
 )
 
 // await waits until a work that was handed over at some time is complete and what must be there is there.
@@ -38,6 +39,31 @@ func (p *pull) await(ctx context.Context, since time.Time, work string, must []d
 			return fmt.Errorf("%w (%w)", ErrPending, err)
 		}
 	}
+}
+
+// withdraw takes back a bundle of which nothing was counted for a while, of a run that ended before it was seen to be
+// handed over: a work does not tell one that never was from one that waits in a long queue. Once it can no longer
+// come in, it is sent again; the *importError says so.
+func (p *pull) withdraw(ctx context.Context, pending *state.Pending) error {
+	const grace, every = 10 * time.Second, time.Second
+	for pending.Work != "" && !pending.Handed {
+		w, err := p.Knowledge.Work(ctx, pending.Work)
+		if err != nil || w == nil || w.Complete || w.Expected+w.Processed+len(w.Errors) > 0 {
+			return p.interrupted(ctx, err)
+		}
+		left := pending.At.Add(min(grace, p.patience)).Sub(p.Clock())
+		if left <= 0 {
+			gone, err := p.Knowledge.Withdraw(ctx, pending.Work)
+			if err == nil && gone {
+				err = &importError{"OpenCTI had taken up nothing of it, and does not any more"}
+			}
+			return p.interrupted(ctx, err)
+		}
+		if err := p.Wait(ctx, min(left, every)); err != nil {
+			return fmt.Errorf("%w (%w)", ErrPending, err)
+		}
+	}
+	return nil
 }
 
 // look says whether a work is through, or at least moved.

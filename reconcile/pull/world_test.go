@@ -38,12 +38,13 @@ type platforms struct {
 	owned      map[string][]string
 	sights     []*pull.Sighted
 
-	workless bool            // bundles are tied to no work
-	blind    bool            // the account may not see endpoints
-	strips   int             // so many imported objects lose their author and their marking
-	bare     map[string]bool // those that have none
-	works    map[string]*pull.Work
-	pushes   []string
+	withdraws bool            // a bundle that waits can be taken back
+	workless  bool            // bundles are tied to no work
+	blind     bool            // the account may not see endpoints
+	strips    int             // so many imported objects lose their author and their marking
+	bare      map[string]bool // those that have none
+	works     map[string]*pull.Work
+	pushes    []string
 	// take is told of every push; what it gives is the answer, and import does the import, at once or
 	// later. nil imports at once.
 	take    func(r *platforms, bundle, work string) error

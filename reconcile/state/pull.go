@@ -20,6 +20,7 @@ type Pull struct {
 type Pending struct {
 	Work   string    `json:"work,omitempty"` // "" for a platform that does not tie bundles to works
 	At     time.Time `json:"at"`
+	Handed bool      `json:"handed,omitempty"` // it is in OpenCTI's queue; otherwise a run that ended may not have come to that
 	Alerts []Failed  `json:"alerts"`
 	Totals []Total   `json:"totals,omitempty"`
 	// Doubted says that the push failed, and OpenCTI may have taken the bundle all the same.

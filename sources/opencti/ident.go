@@ -62,6 +62,7 @@ const (
 	firstPush    = "6.2.6"      // stixBundlePush
 	pingWithInfo = "6.2.12"     // pingConnector(connectorInfo:)
 	pushWithWork = "6.5.7"      // stixBundlePush(work_id:)
+	dropsDead    = "6.8.17"     // workers import nothing of a deleted work
 	newestMajor  = 7
 )
 

@@ -125,3 +125,21 @@ func (c *Client) endWork(ctx context.Context, id, message string, failed bool) e
 	}
 	return err
 }
+
+// Withdraw deletes a work, so that a bundle which waits under it is never imported. It is false where that is
+// not so, or where the account may not: before 6.8.17 the platform may import the bundle all the same.
+func (c *Client) Withdraw(ctx context.Context, id string) (bool, error) {
+	if !c.since(dropsDead) {
+		return false, nil
+	}
+	var w struct{}
+	err := c.mutate(ctx, request{op: "WorkDelete", document: "work_delete", variables: map[string]any{"id": id}, right: "CONNECTORAPI"}, &w)
+	e, failed := errors.AsType[*Error](err)
+	switch {
+	case failed && (e.Absent() || e.Code == codeWorkGone):
+		return true, nil
+	case failed && e.Code == "FORBIDDEN_ACCESS":
+		return false, nil
+	}
+	return err == nil, err
+}
