@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -285,4 +286,38 @@ func TestWorksThatCannotBeOpened(t *testing.T) {
 	}
 	p := connect(t, &canned{answers: map[string]string{"WorkDone": coded("FORBIDDEN_ACCESS")}}, opencti.Options{})
 	says(t, p.CloseWork(context.Background(), workID, "m"), "OpenCTI: WorkDone: FORBIDDEN_ACCESS")
+}
+
+// A bundle that was withdrawn while it waited never comes in, where workers look at its work at all.
+func TestAWithdrawnBundleNeverComesIn(t *testing.T) {
+	const bundle = `{"type": "bundle", "id": "bundle--7f0c9a52-6a3e-4a41-9c0e-2f4f5b6f1c11", "objects": [` +
+		`{"type": "identity", "spec_version": "2.1", "id": "identity--5291661f-02f8-509d-9f7b-34bf85259b21", "name": "Example EDR Bridge", "identity_class": "organization"},` +
+		`{"type": "identity", "spec_version": "2.1", "id": "identity--81f298e7-4bb5-5459-8451-8bca41e52c14", "name": "srv-db-01.corp.example", "identity_class": "system"}]}`
+	for version, can := range map[string]bool{"6.8.16": false, "6.8.17": true, "7.260817.0": true} {
+		at := now
+		s, p := simulated(t, octisim.Options{Version: version, Now: func() time.Time { return at }, ImportDelay: time.Minute}, opencti.Options{})
+		_, err := p.Ident(t.Context())
+		if err == nil {
+			_, err = p.Register(t.Context(), opencti.Registration{ID: connectorID, Name: "HarfangLab"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		work, err := p.AddWork(t.Context(), connectorID, "alerts")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Push(t.Context(), connectorID, bundle, work); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time it is gone
+			if gone, err := p.Withdraw(t.Context(), work); gone != can || err != nil {
+				t.Errorf("%s: withdrawn %v, %v", version, gone, err)
+			}
+		}
+		at = at.Add(time.Hour)
+		if n := len(s.Identities()); (n == 0) != can {
+			t.Errorf("%s: %d identities came in", version, n)
+		}
+	}
 }
