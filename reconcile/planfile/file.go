@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,7 +71,27 @@ func Read(path string) (*Document, error) {
 		return nil, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if most := mostBytes(); info.Size() > most {
+		return nil, refused(fmt.Sprintf("its file holds %d MiB, and the memory here is enough for one of %d MiB; give it more, or apply without a file", info.Size()>>20, most>>20))
+	}
 	return Decode(f)
+}
+
+// mostBytes is how large a plan may be in the memory that this process may use, by GOMEMLIMIT and by its container: to read
+// one, and to prove its digest, takes several times its size.
+func mostBytes() int64 {
+	const times = 4
+	limit := debug.SetMemoryLimit(-1)
+	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil { // and not the word max
+			limit = min(limit, n)
+		}
+	}
+	return min(MostBytes, limit/times)
 }
 
 // Decode reads a document and proves that it is whole.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -197,6 +198,20 @@ func TestAFileIsReadAsItWasWritten(t *testing.T) {
 }
 
 // TestDamage holds what is not taken for a plan.
+// TestAPlanThatMemoryCannotHoldIsRefused: it is not read until the process is killed.
+func TestAPlanThatMemoryCannotHoldIsRefused(t *testing.T) {
+	was := debug.SetMemoryLimit(512 << 20)
+	defer debug.SetMemoryLimit(was)
+	path := filepath.Join(t.TempDir(), "plan.json")
+	if err := errors.Join(os.WriteFile(path, []byte("{"), 0o600), os.Truncate(path, 129<<20)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := planfile.Read(path)
+	if !planfile.Unusable(err) || !strings.Contains(err.Error(), "its file holds 129 MiB") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestDamage(t *testing.T) {
 	whole := string(encoded(t, doc(t)))
 	resealed := func(alter func(*planfile.Document)) string {

@@ -50,15 +50,15 @@ func Read(r io.Reader, most int64, use func(body []byte)) error {
 		return err
 	case int64(b.Len()) > most:
 		return &TooLargeError{most, "bytes"}
-	case crowded(b.Bytes()):
+	case Crowded(b.Bytes()):
 		return &TooLargeError{mostElements, "elements"}
 	}
 	use(b.Bytes())
 	return nil
 }
 
-// crowded says that a JSON text has too many elements.
-func crowded(text []byte) bool {
+// Crowded says that a JSON text has too many elements.
+func Crowded(text []byte) bool {
 	n := 0
 	for _, c := range []string{",", "[", "{"} {
 		n += bytes.Count(text, []byte(c))

@@ -16,6 +16,7 @@ import (
 	"os"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/remote"
 )
 
 // File is a snapshot that is open for reading. It is not safe for concurrent use.
@@ -28,8 +29,9 @@ type File struct {
 }
 
 const (
-	pageSize = 500
-	mostLine = 256 << 20 // bytes: above the largest answer that a source takes
+	pageSize  = 500
+	pageBytes = 8 << 20  // of lines, after which a page is given early
+	mostLine  = 32 << 20 // bytes of one indicator
 )
 
 var errBehind = errors.New("a line holds more than one value")
@@ -74,11 +76,14 @@ func (f *File) Visit(ctx context.Context, visit func([]reconcile.Indicator) erro
 	if err != nil {
 		return err
 	}
-	page := make([]reconcile.Indicator, 0, pageSize)
+	page, size := make([]reconcile.Indicator, 0, pageSize), 0
 	for n := range head.Records {
 		line, err := l.next()
 		if err != nil {
 			return err
+		}
+		if remote.Crowded(line) {
+			return l.damaged("line %d: more elements than an indicator has", n+2)
 		}
 		var i reconcile.Indicator
 		if err := strictly(line, &i); err != nil {
@@ -88,7 +93,8 @@ func (f *File) Visit(ctx context.Context, visit func([]reconcile.Indicator) erro
 			return l.damaged("line %d: an indicator without an id", n+2)
 		}
 		l.sum.Write(line)
-		if page = append(page, i); len(page) < pageSize && n+1 < head.Records {
+		page, size = append(page, i), size+len(line)
+		if len(page) < pageSize && size < pageBytes && n+1 < head.Records {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -97,7 +103,7 @@ func (f *File) Visit(ctx context.Context, visit func([]reconcile.Indicator) erro
 		if err := visit(page); err != nil {
 			return err
 		}
-		page = make([]reconcile.Indicator, 0, pageSize)
+		page, size = make([]reconcile.Indicator, 0, pageSize), 0
 	}
 	digest, err := l.end()
 	if err != nil {

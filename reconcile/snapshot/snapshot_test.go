@@ -322,6 +322,43 @@ func TestDamage(t *testing.T) {
 }
 
 // A copy that broke off is never taken for a whole file, wherever it broke off.
+// TestHostileSnapshotsTakeLittleMemory: an indicator of more elements than one has is refused before it is decoded, and pages
+// of long indicators are given early.
+func TestHostileSnapshotsTakeLittleMemory(t *testing.T) {
+	many := everything("1")
+	many.Observables = make([]reconcile.Observable, 1<<20)
+	h := header()
+	h.Count = 1
+	f, err := snapshot.Open(write(t, h, many))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	err = f.Visit(t.Context(), func([]reconcile.Indicator) error { return nil })
+	if !snapshot.Unusable(err) || !strings.Contains(err.Error(), "more elements than an indicator has") {
+		t.Errorf("%v", err)
+	}
+	var long []reconcile.Indicator
+	for i := range 20 {
+		one := everything(fmt.Sprint(i))
+		one.Description = strings.Repeat("x", 1<<20)
+		long = append(long, one)
+	}
+	g, err := snapshot.Open(write(t, header(), long...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	most, n := 0, 0
+	err = g.Visit(t.Context(), func(page []reconcile.Indicator) error {
+		most, n = max(most, len(page)), n+len(page)
+		return nil
+	})
+	if err != nil || n != 20 || most > 9 {
+		t.Errorf("%d indicators, %d at once, %v", n, most, err)
+	}
+}
+
 func TestEveryCutIsNoticed(t *testing.T) {
 	packed := writeBytes(t, header(), everything("a"), everything("b"))
 	for n := range packed {
