@@ -261,8 +261,7 @@ func TestOpenThreatsAtRestAreNotAskedAbout(t *testing.T) {
 	}
 }
 
-// A threat whose alert came in, and which was not reached, is read in the next run, whatever the list says.
-// A threat is not forgotten either whose alert, which failed before, was imported by a pull that went no further.
+// A threat is not forgotten whose alert, which failed before, was imported by a pull that went no further.
 func TestAThreatOfAnAlertThatCameBackIsReadAgain(t *testing.T) {
 	r, store := newPlatforms(), &memStore{}
 	r.saw(10, "h", "a").ThreatKey = "one"
@@ -285,6 +284,7 @@ func TestAThreatOfAnAlertThatCameBackIsReadAgain(t *testing.T) {
 	}
 }
 
+// A threat whose alert came in, and which was not reached, is read in the next run, whatever the list says.
 func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
 	r := newPlatforms()
 	r.saw(10, "h", "a")
