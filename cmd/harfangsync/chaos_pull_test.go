@@ -188,7 +188,7 @@ func (ref *pullReference) try(t testing.TB, c chaosCell) verdict {
 		v.other = append(v.other, "code 8, and something was written: "+lastLine(errs))
 	case code != exit.OK && code != exit.Partly && code != exit.Side:
 		v.other = append(v.other, fmt.Sprintf("code %d; said %q", code, lastLine(errs)))
-	case c.once && !c.ask.write && (c.trouble.alike == "down" || c.trouble.alike == "stored") && code != exit.OK:
+	case c.once && !c.ask.write && !c.hangs() && (c.trouble.alike == "down" || c.trouble.alike == "stored") && code != exit.OK:
 		v.other = append(v.other, fmt.Sprintf("code %d although asking again helps; said %q", code, lastLine(errs)))
 	case !c.once && c.trouble.alike == "final" && code == exit.OK:
 		v.other = append(v.other, "code 0 although a side refused for good: "+lastLine(errs))

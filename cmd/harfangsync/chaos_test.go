@@ -159,6 +159,8 @@ func (c chaosCell) codes() []int {
 		return []int{0} // no state is an empty one, with a warning
 	case c.ask.name == "a stream's filters" && c.trouble.name == "nulls for answers":
 		return []int{exit.Usage} // null is the platform's word for an unknown id
+	case c.hangs():
+		return []int{exit.Side}
 	case c.ask.name == "ping" && c.trouble.alike == "stored":
 		return []int{0} // what is stored tells that it arrived
 	case c.command == "plan" || !c.ask.write && c.ask.name != "read back":
@@ -186,6 +188,9 @@ func (c chaosCell) codes() []int {
 	}
 	return []int{5}
 }
+
+// hangs says that the platform's message broker seems to hang, which is waited for once.
+func (c chaosCell) hangs() bool { return c.ask.name == "register" && c.trouble.name == slowAnswer }
 
 // reference is how the lists end without any fault, and how they began.
 type reference struct {
