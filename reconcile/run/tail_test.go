@@ -275,14 +275,17 @@ func TestATailOutlivesARestartOfOpenCTI(t *testing.T) {
 			time.Sleep(time.Minute)
 			store.away.Store(true)
 			time.Sleep(10 * time.Minute)
+			synctest.Wait()
 			src.read = append(src.read, ind("b", "domain_name y.example"))
 			s <- tail.Dirty{IDs: []string{"b"}} // of a platform that answers, and whose state does not
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			if len(snk.rows) != 1 {
 				t.Errorf("%d rules were written without the lock", len(snk.rows)-1)
 			}
 			store.away.Store(false)
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			if len(snk.rows) != 2 {
 				t.Errorf("%d rules 10 s after OpenCTI was back, want 2", len(snk.rows))
 			}

@@ -104,6 +104,7 @@ func TestDeletionsInATailCountTogether(t *testing.T) {
 		go func() {
 			time.Sleep(time.Minute)
 			for range 28 {
+				synctest.Wait()
 				var ids []string
 				for _, i := range src.read[:80] {
 					ids = append(ids, i.ID)
@@ -341,6 +342,7 @@ func TestLostMarkingsAreSeenInATail(t *testing.T) {
 		follower.Job.AskMarkings = func(context.Context) ([]string, error) { return sees, nil }
 		go func() {
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			sees, src.read = []string{"TLP:AMBER"}, src.read[3:]
 			s <- tail.Dirty{IDs: []string{"i00000", "i00001", "i00002"}}
 		}()

@@ -61,6 +61,7 @@ func TestALeaseThatLapsedIsTakenAnew(t *testing.T) {
 		if again.Err() != nil {
 			t.Error("taken anew, and not held")
 		}
+		synctest.Wait()
 		if d, _ := state.Parse(s.text); !d.Leases["target"].Until.After(time.Now()) {
 			t.Errorf("stored: %v", d.Leases)
 		}
@@ -82,6 +83,7 @@ func TestALeaseThatLapsedAndIsAnothersIsLost(t *testing.T) {
 			t.Errorf("lost: %v", err)
 		}
 		release()
+		synctest.Wait()
 		if s.text != theirs {
 			t.Errorf("the other run's state was changed: %s", s.text)
 		}
