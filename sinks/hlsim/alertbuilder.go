@@ -230,11 +230,18 @@ func (s AlertSpelling) found(r Rule) string {
 	switch s.Message {
 	case MessageColon:
 		return ": " + r.Type + ":" + r.Value
+	case MessageBlank:
+		return ": " + r.Type + ": " + r.Value
+	case MessageClose:
+		return ":" + r.Value
 	case MessageBare:
 		return ": " + r.Value
 	}
 	return ": " + r.Type + "=" + r.Value
 }
+
+// written is what the path of a written file is called.
+func (s AlertSpelling) written() string { return cmp.Or(s.Written, "target_filename") }
 
 // line is the rule_content of an IOC alert.
 func (s AlertSpelling) line(r Rule) string {
@@ -284,7 +291,7 @@ func (x *alertBuilder) sawFile(d document, r Rule) {
 	image := cmp.Or(x.Process, file)
 	if x.Written {
 		image = cmp.Or(x.Process, `C:\Windows\System32\svchost.exe`)
-		d["details_windows_filesystem_event"] = document{"operation": "write", "path": file, "written_file_hashes": hashes.document()}
+		d["details_windows_filesystem_event"] = document{"operation": "write", x.spelling.written(): file, "written_file_hashes": hashes.document()}
 		d["image_name"] = image
 	} else {
 		d["detection"] = document{"file_path": file, "file_hashes": hashes.document()}

@@ -152,8 +152,8 @@ func (g *generator) spelling() AlertSpelling {
 	}
 	return AlertSpelling{
 		RuleIDs: g.one(RuleIDSame, RuleIDRandom), Matches: g.one(MatchesGiven, MatchesGiven, MatchesAbsent),
-		Message:     g.one(MessageEquals, MessageEquals, MessageEquals, MessageColon, MessageBare),
-		RuleContent: g.one(ContentCSV, ContentBare, ContentSingle, ContentAbsent), YARA: g.one(YARA2023, YARA2021), Times: TimesMixed,
+		Message:     g.one(MessageEquals, MessageEquals, MessageEquals, MessageColon, MessageBlank, MessageBare, MessageClose),
+		RuleContent: g.one(ContentCSV, ContentBare, ContentSingle, ContentAbsent), YARA: g.one(YARA2023, YARA2021), Times: TimesMixed, Written: g.one(WrittenTarget, WrittenTarget, WrittenPath),
 	}
 }
 
@@ -267,6 +267,26 @@ var shapes = []shape{
 	{"yara 2023", func(x *generated, id string) document {
 		x.spelling.YARA = YARA2023
 		return x.yara(id, x.yaraRule(), "loader_strings", "from_OpenCTI")
+	}},
+	{"ioc domain_name with its resolution", func(x *generated, id string) document {
+		r := x.rule("domain_name", "c2-"+x.hex(6)+".example.org")
+		return x.ioc(id, r).add(document{"details_dns_resolution": document{"requested_name": r.Value, "query_type": "A", "ip_addresses": []string{x.address()}, "status": "success"}})
+	}},
+	{"ioc ip_dst with its connection", func(x *generated, id string) document {
+		r := x.rule("ip_dst", x.address())
+		return x.ioc(id, r).add(document{"details_network": document{"saddr": "192.0.2.1", "sport": 50123, "daddr": r.Value, "dport": 443, "direction": "out"}})
+	}},
+	{"sigma library", func(x *generated, id string) document {
+		const image = `C:\Users\alice\AppData\Local\Temp\version.dll`
+		return x.sigma(id, x.sigmaRule("category: image_load")).add(document{"details_library": document{"image_loaded": image, "hashes": hashesOf(image).document()}})
+	}},
+	{"sigma registry", func(x *generated, id string) document {
+		return x.sigma(id, x.sigmaRule("category: registry_set")).add(document{"details_registry": document{"event_type": "SetValue", "target_object": `HKLM\Software\Microsoft\Windows\CurrentVersion\Run\x`}})
+	}},
+	{"sigma file, process at the top", func(x *generated, id string) document {
+		x.NoProcess = true
+		return x.sigma(id, x.sigmaRule("category: file_event")).add(document{
+			"details_file": document{"target_filename": `C:\Users\alice\a b.lnk`}, "image_name": `C:\Windows\explorer.exe`, "username": x.User, "pid": strconv.Itoa(x.IntN(60_000)), "commandline": "explorer.exe"})
 	}},
 	{"driver", (*generated).driver},
 	{"hlai", func(x *generated, id string) document {

@@ -130,10 +130,11 @@ type AlertKnobs struct {
 type AlertSpelling struct {
 	RuleIDs     string `json:"rule_ids"`     // of IOC alerts: RuleIDSame or RuleIDRandom
 	Matches     string `json:"matches"`      // ioc_matches of IOC alerts: MatchesGiven or MatchesAbsent
-	Message     string `json:"message"`      // of IOC alerts: MessageEquals, MessageColon or MessageBare
+	Message     string `json:"message"`      // of IOC alerts: MessageEquals, MessageColon, MessageBlank, MessageBare or MessageClose
 	RuleContent string `json:"rule_content"` // ContentCSV, ContentBare, ContentSingle or ContentAbsent
 	YARA        string `json:"yara"`         // YARA2023 or YARA2021
 	Times       string `json:"times"`        // TimesMicro or TimesMixed
+	Written     string `json:"written"`      // WrittenTarget or WrittenPath
 }
 
 // What a page answers that reaches past the index's window. Nobody has seen it.
@@ -173,7 +174,15 @@ const (
 const (
 	MessageEquals = ""      // type=value
 	MessageColon  = "colon" // type:value
+	MessageBlank  = "blank" // type: value
 	MessageBare   = "bare"  // the value alone
+	MessageClose  = "close" // the value alone, without a blank after the colon
+)
+
+// What the path of a file that an event wrote is called.
+const (
+	WrittenTarget = ""     // target_filename
+	WrittenPath   = "path" // as no capture has it
 )
 
 // The rule_content of an IOC alert is a line type,value,comment; how it quotes a comment that holds
