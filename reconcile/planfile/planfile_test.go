@@ -197,7 +197,6 @@ func TestAFileIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-// TestDamage holds what is not taken for a plan.
 // TestAPlanThatMemoryCannotHoldIsRefused: it is not read until the process is killed.
 func TestAPlanThatMemoryCannotHoldIsRefused(t *testing.T) {
 	was := debug.SetMemoryLimit(512 << 20)
@@ -212,6 +211,7 @@ func TestAPlanThatMemoryCannotHoldIsRefused(t *testing.T) {
 	}
 }
 
+// TestDamage holds what is not taken for a plan.
 func TestDamage(t *testing.T) {
 	whole := string(encoded(t, doc(t)))
 	resealed := func(alter func(*planfile.Document)) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -256,6 +257,27 @@ func TestAnAnswerThatWasLostIsNoFailure(t *testing.T) {
 	p = &run.Planned{Plan: p.Plan, Lists: p.Lists, Started: noon}
 	if got := brief(apply(t, j, p, false)); !cmp.Equal(got, []string{"+ domain_name x.example conflict"}) {
 		t.Errorf("a stranger's row: %q", got)
+	}
+}
+
+// TestVerdictsThatAreForgottenAreSaid: of 700 refused values the state holds some; that the others are sent again is said.
+func TestVerdictsThatAreForgottenAreSaid(t *testing.T) {
+	src, snk := &source{}, newSink()
+	for i := range 700 {
+		src.read = append(src.read, ind(fmt.Sprint(i), fmt.Sprintf("domain_name x%d.example", i)))
+	}
+	snk.fail = func(what, _ string) error {
+		if what == "create" {
+			return &fault{reconcile.Fault{Verdict: true, Words: "no"}}
+		}
+		return nil
+	}
+	j := job(t, src, snk)
+	var log strings.Builder
+	j.Log = slog.New(slog.NewTextHandler(&log, nil))
+	apply(t, j, plan(t, j), false)
+	if !strings.Contains(log.String(), "verdicts on some rules are forgotten") {
+		t.Errorf("log: %.500s", log.String())
 	}
 }
 

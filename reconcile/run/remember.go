@@ -77,6 +77,9 @@ func (a *applying) remember(p *Planned) {
 		}
 		d.LastGood.Sources = merged(d.LastGood.Sources, sources)
 	})
+	if n := a.job.Keeper.Document().Forgets(); err == nil && n > 0 {
+		a.job.Log.Warn("HarfangLab's verdicts on some rules are forgotten, the oldest first, since there are more than are remembered; these rules are sent again", "rules", n)
+	}
 	if err != nil {
 		a.job.Log.Warn("what this run learned could not be saved; the next run works without it", "error", err)
 	}

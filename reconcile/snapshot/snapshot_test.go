@@ -321,7 +321,6 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A copy that broke off is never taken for a whole file, wherever it broke off.
 // TestHostileSnapshotsTakeLittleMemory: an indicator of more elements than one has is refused before it is decoded, and pages
 // of long indicators are given early.
 func TestHostileSnapshotsTakeLittleMemory(t *testing.T) {
@@ -359,6 +358,7 @@ func TestHostileSnapshotsTakeLittleMemory(t *testing.T) {
 	}
 }
 
+// A copy that broke off is never taken for a whole file, wherever it broke off.
 func TestEveryCutIsNoticed(t *testing.T) {
 	packed := writeBytes(t, header(), everything("a"), everything("b"))
 	for n := range packed {

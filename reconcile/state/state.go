@@ -122,6 +122,15 @@ func (d Document) Text() string {
 	}
 }
 
+// Forgets is how many refusals the stored form has no room for.
+func (d Document) Forgets() int {
+	stored, err := Parse(d.Text())
+	if err != nil {
+		return 0
+	}
+	return len(d.Refused) - len(stored.Refused)
+}
+
 func firstRunes(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n])
