@@ -279,7 +279,7 @@ func TestAThreatOfAnAlertThatCameBackIsReadAgain(t *testing.T) {
 	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := cases(r), "case-incident--one new, 1 of 1 alerts, 1 objects"; got != want {
+	if got, want := cases(r), "case-incident--one new, 1 of 1 alerts, 4 objects"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
