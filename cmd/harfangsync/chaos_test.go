@@ -159,6 +159,8 @@ func (c chaosCell) codes() []int {
 		return []int{0} // no state is an empty one, with a warning
 	case c.ask.name == "a stream's filters" && c.trouble.name == "nulls for answers":
 		return []int{exit.Usage} // null is the platform's word for an unknown id
+	case c.ask.name == "find a list" && c.once && c.command != "plan":
+		return []int{0} // the lock asks first, and does without
 	case c.hangs():
 		return []int{exit.Side}
 	case c.ask.name == "ping" && c.trouble.alike == "stored":
