@@ -50,11 +50,7 @@ func (a *applying) settle(p *Planned) func(*state.Document) {
 // remember saves what later runs must know: refused texts, and after a clean run that it was good.
 func (a *applying) remember(p *Planned) {
 	before := a.job.Keeper.Document()
-	memory := before.Memory()
-	a.cleared = slices.DeleteFunc(a.cleared, func(key reconcile.Key) bool {
-		_, refused := memory.Refusals[key]
-		return !refused && !memory.Stopped[key]
-	})
+	a.cleared = remembered(a.cleared, before.Memory())
 	done := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.seen().Before(before.LastGood.At)
 	clean := done && !p.Plan.Refused()
 	var sources map[reconcile.Kind]int
@@ -83,6 +79,14 @@ func (a *applying) remember(p *Planned) {
 	if err != nil {
 		a.job.Log.Warn("what this run learned could not be saved; the next run works without it", "error", err)
 	}
+}
+
+// remembered are the keys of which a memory holds something that can be cleared.
+func remembered(keys []reconcile.Key, memory reconcile.Memory) []reconcile.Key {
+	return slices.DeleteFunc(keys, func(key reconcile.Key) bool {
+		_, refused := memory.Refusals[key]
+		return !refused && !memory.Stopped[key]
+	})
 }
 
 // undoubted are the indicators of the kinds that no refused gate is about, where they are others than before:
