@@ -38,7 +38,8 @@ func TestReadBoundsAnAnswer(t *testing.T) {
 	}
 }
 
-// Buffers are used again, however many answers come.
+// Buffers are used again, however many answers come. New ones would be some 760 MiB; under the race detector
+// a pool forgets a quarter of what it gets.
 func TestReadKeepsItsBuffers(t *testing.T) {
 	var before, after runtime.MemStats
 	body := strings.Repeat("x", 1<<20)
@@ -49,7 +50,7 @@ func TestReadKeepsItsBuffers(t *testing.T) {
 		}
 	}
 	runtime.ReadMemStats(&after)
-	if got := after.TotalAlloc - before.TotalAlloc; got > 50<<20 {
+	if got := after.TotalAlloc - before.TotalAlloc; got > 400<<20 {
 		t.Errorf("%d MiB for 100 answers of 1 MiB", got>>20)
 	}
 }
