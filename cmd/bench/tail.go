@@ -29,7 +29,7 @@ func (b *bench) tail(ctx context.Context, p *platform) (*tailing, error) {
 	}
 	t := &tailing{cmd: exec.CommandContext(ctx, b.binary, "tail"), done: make(chan error, 1)}
 	t.cmd.Dir = b.dir
-	t.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + b.dir, "CONNECTOR_LIVE_STREAM_ID=" + benchStream}, p.env...)
+	t.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + b.dir, "CONNECTOR_LIVE_STREAM_ID=" + benchStream, "HARFANGSYNC_LIMITS_ADDITIONS=1000000"}, p.env...)
 	t.cmd.Stdout, t.cmd.Stderr = &t.log, &t.log
 	if err := t.cmd.Start(); err != nil {
 		return nil, err
