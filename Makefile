@@ -16,8 +16,8 @@ help: ## list the targets
 build: ## build one static binary, bin/harfangsync
 	CGO_ENABLED=0 go build -trimpath -ldflags=-s -o bin/harfangsync ./cmd/harfangsync
 
-licences: ## rewrite THIRD_PARTY_LICENCES, which travels with every binary
-	.ci/licences >THIRD_PARTY_LICENCES.new && mv THIRD_PARTY_LICENCES.new THIRD_PARTY_LICENCES
+licences: ## rewrite deploy/THIRD_PARTY_LICENCES, which travels with every binary
+	.ci/licences >cmd/harfangsync/deploy/THIRD_PARTY_LICENCES.new && mv cmd/harfangsync/deploy/THIRD_PARTY_LICENCES.new cmd/harfangsync/deploy/THIRD_PARTY_LICENCES
 
 release: ## build what a release of the checked-out commit consists of into dist/
 	.ci/release dist

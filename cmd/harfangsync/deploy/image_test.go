@@ -51,7 +51,7 @@ func TestTheImageHoldsTheBinaryAlone(t *testing.T) {
 	}
 	want := `COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /harfangsync /harfangsync
-COPY --from=build /src/LICENSE /src/THIRD_PARTY_LICENCES /licences/
+COPY --from=build /src/LICENSE /src/cmd/harfangsync/deploy/THIRD_PARTY_LICENCES /licences/
 USER 65532:65532
 ENTRYPOINT ["/harfangsync"]
 `
@@ -62,7 +62,7 @@ ENTRYPOINT ["/harfangsync"]
 
 // TestTheLicencesTravel: they are those of what the binaries hold now, in the image and in every release.
 func TestTheLicencesTravel(t *testing.T) {
-	have, err := os.ReadFile("../../../THIRD_PARTY_LICENCES")
+	have, err := os.ReadFile("THIRD_PARTY_LICENCES")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestTheLicencesTravel(t *testing.T) {
 		}
 	}
 	release, err := os.ReadFile("../../../.ci/release")
-	if err != nil || !strings.Contains(string(release), "cp THIRD_PARTY_LICENCES ") || !strings.Contains(string(release), "sha256sum harfangsync-* *LICENCE*") {
+	if err != nil || !strings.Contains(string(release), "cp cmd/harfangsync/deploy/THIRD_PARTY_LICENCES ") || !strings.Contains(string(release), "sha256sum harfangsync-* *LICENCE*") {
 		t.Errorf("a release lacks the licences, %v", err)
 	}
 }
