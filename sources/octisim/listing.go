@@ -66,6 +66,9 @@ func page[T item](r *request, l listing[T]) (*connection, error) {
 	if n, ok := l.args["first"].(int); ok {
 		first = n
 	}
+	if first < 0 {
+		return nil, internal("[size] parameter cannot be negative, found [%d]", first)
+	}
 	after, _ := l.args["after"].(string)
 	drift := r.sim.turn(l.field, after)
 	at := 0

@@ -123,6 +123,7 @@ func TestFailuresOfGraphQLAreStatus200(t *testing.T) {
 		{"a null variable", "", indicatorPage, map[string]any{"first": nil}, "BAD_USER_INPUT", "must not be null"},
 		{"a text for an Int", "", indicatorPage, map[string]any{"first": "1"}, "BAD_USER_INPUT", "Int cannot represent"},
 		{"a fraction for an Int", "", indicatorPage, map[string]any{"first": 1.5}, "BAD_USER_INPUT", "Int cannot represent"},
+		{"a page of less than nothing", "", indicatorPage, map[string]any{"first": -1}, "INTERNAL_SERVER_ERROR", "cannot be negative"},
 		{"another case of an enum", "", indicatorPage, map[string]any{"first": 1, "orderBy": "NAME"}, "BAD_USER_INPUT", "enum"},
 		{"a member that filters do not have", "", indicatorPage, map[string]any{"first": 1, "filters": map[string]any{
 			"mode": "and", "filterGroups": []any{}, "filters": []any{map[string]any{"id": "1", "key": []string{"name"}, "values": []string{"a"}}}}},
