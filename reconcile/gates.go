@@ -264,7 +264,7 @@ func (j *judging) removals() []Gate {
 			gates = append(gates, g)
 		}
 	}
-	return j.settle(gates, acceptRemovals)
+	return j.overridable(gates, acceptRemovals)
 }
 
 // additions is G13: how many rules may begin to detect within the window, for each kind, and how many one
@@ -294,7 +294,7 @@ func (j *judging) additions() []Gate {
 		g.OK = g.Planned == 0
 		g.Message = fmt.Sprintf("%s, more than %d: %d begin to detect", j.plan.heavyWords(), j.policy.Values, g.Planned)
 	}
-	return j.settle(append(gates, g), acceptAdditions)
+	return j.overridable(append(gates, g), acceptAdditions)
 }
 
 // changes is G14: of how many rules the content may change within the window, for each kind.
@@ -309,7 +309,7 @@ func (j *judging) changes() []Gate {
 		}
 		gates = append(gates, g)
 	}
-	return j.settle(gates, acceptChanges)
+	return j.overridable(gates, acceptChanges)
 }
 
 // counted is a gate that limits what is done within the window. A plan that adds nothing passes.
@@ -346,9 +346,9 @@ func hours(d time.Duration) string {
 	return s
 }
 
-// settle names the one flag that lets all gates of a sort pass: its number is what this plan does of all
+// overridable names the one flag that lets all gates of a sort pass: its number is what this plan does of all
 // that they refuse.
-func (j *judging) settle(gates []Gate, flag func(int) string) []Gate {
+func (j *judging) overridable(gates []Gate, flag func(int) string) []Gate {
 	sum := 0
 	for i := range gates {
 		if !gates[i].OK {

@@ -30,8 +30,8 @@ func (a *applying) reserve(p *Planned) {
 	}
 }
 
-// settle turns what was reserved into what was done.
-func (a *applying) settle(p *Planned) func(*state.Document) {
+// count turns what was reserved into what was done.
+func (a *applying) count(p *Planned) func(*state.Document) {
 	done, moved := p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == Applied })
 	back := reconcile.Tally{}
 	for gate, n := range a.counted {
@@ -57,16 +57,16 @@ func (a *applying) remember(p *Planned) {
 	if done && !clean && before.LastGood.Known() {
 		sources = a.job.undoubted(p.Plan, before.LastGood.Sources)
 	}
-	settle := a.settle(p)
-	if len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && settle == nil && !clean && len(sources) == 0 {
+	count := a.count(p)
+	if len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && count == nil && !clean && len(sources) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
 	defer cancel()
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
 		d.Remember(a.cleared, a.refused, a.stopped)
-		if settle != nil {
-			settle(d)
+		if count != nil {
+			count(d)
 		}
 		if clean {
 			d.LastGood = a.job.lastGood(d.LastGood, p)
