@@ -187,6 +187,46 @@ func (ch *Change) stop(p *Policy) {
 	ch.Fields = differing(ch.Kind, ch.Before, ch.After)
 }
 
+// ownersAlone is an update without what is new of its content: the rule says the same as before, and its marker
+// names who wants it now. ok is false where the marker needs no other names.
+func (ch *Change) ownersAlone() (alone Change, ok bool) {
+	if ch.Action != Update {
+		return alone, false
+	}
+	alone = *ch
+	before := *ch.Before
+	before.Level, before.Confidence, before.State = nil, nil, nil
+	after := before
+	switch ch.Kind {
+	case IOC:
+		m, class := marker.ParseIOC(deref(before.Comment))
+		next, _ := marker.ParseIOC(deref(ch.After.Comment))
+		if class != marker.Ours || m.Partial {
+			return alone, false
+		}
+		m.Owners, m.Count, m.Digest, m.Disabled = next.Owners, next.Count, next.Digest, ""
+		after.Comment, alone.Sent = ptr(m.Comment()), sent(marker.IOCText(deref(before.Description), m.StandardID, m.Platforms), m.Applied.Asked)
+	case Sigma:
+		rule, err := marker.ReadSigma(deref(before.Content))
+		next, err2 := marker.ReadSigma(deref(ch.After.Content))
+		if err != nil || err2 != nil || rule.Class != marker.Ours || rule.Ref.Owner == next.Ref.Owner {
+			return alone, false
+		}
+		ref := rule.Ref
+		ref.Owner, ref.Disabled = next.Ref.Owner, false
+		text, err := rule.Render("", ref)
+		if err != nil {
+			return alone, false
+		}
+		after.Content, alone.Sent = &text, sent(marker.SigmaText(deref(before.Name), rule), ref.Applied.Asked)
+	case YARA: // has the one owner that its key names
+		return alone, false
+	}
+	alone.Reason, alone.Cause, alone.Before, alone.After = OwnersChanged, SourceChanged, &before, &after
+	alone.Fields = differing(ch.Kind, &before, &after)
+	return alone, len(alone.Fields) > 0
+}
+
 // differing names the compared fields in which two bodies differ.
 func differing(k Kind, a, b *Body) []string {
 	fields := []string{}

@@ -365,7 +365,8 @@ func (j *judging) overridable(gates []Gate, flag func(int) string) []Gate {
 	return gates
 }
 
-// hold takes what refused gates guard out of the plan.
+// hold takes what refused gates guard out of the plan. Of an update whose content waits the owners are written all
+// the same: they are asked for before the rule goes.
 func (j *judging) hold() {
 	refused := map[string]*Gate{}
 	for i := range j.plan.Gates {
@@ -391,22 +392,25 @@ func (j *judging) hold() {
 			}
 		}
 	}
-	kept := j.plan.Changes[:0]
-	for i := range j.plan.Changes {
-		ch := j.plan.Changes[i]
+	all := j.plan.Changes
+	j.plan.Changes = make([]Change, 0, len(all))
+	for i := range all {
+		ch := all[i]
 		g := held[i]
 		if g == nil {
 			g = awaited(&ch, waits)
 		}
 		if g == nil {
-			kept = append(kept, ch)
+			j.plan.Changes = append(j.plan.Changes, ch)
 			continue
 		}
 		j.plan.hold(&ch, GateHeld, fmt.Sprintf("%s, %s, waits for %s %s", ch.Action, ch.Reason, g.ID, g.Name))
 		last := &j.plan.Held[len(j.plan.Held)-1]
 		last.Gate, last.Change = g.Name, &ch
+		if alone, ok := ch.ownersAlone(); ok {
+			j.plan.replace(&alone, j.memory)
+		}
 	}
-	j.plan.Changes = kept
 	j.plan.sortAll()
 }
 
@@ -442,6 +446,19 @@ func awaited(ch *Change, waits map[string]*Gate) *Gate {
 
 // Release puts back what gates hold, once these are accepted.
 func (p *Plan) Release() {
+	whole := map[string]bool{} // rows that are updated with their content, and not in owners alone
+	for i := range p.Held {
+		if ch := p.Held[i].Change; ch != nil && ch.Action == Update {
+			whole[ch.ID] = true
+		}
+	}
+	p.Changes = slices.DeleteFunc(p.Changes, func(ch Change) bool {
+		alone := ch.Action == Update && whole[ch.ID]
+		if alone {
+			p.Unchanged++
+		}
+		return alone
+	})
 	kept := p.Held[:0]
 	for _, h := range p.Held {
 		if h.Change == nil {

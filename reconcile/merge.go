@@ -191,10 +191,10 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	if row.Kind != IOC {
 		ch.Name = rec.Name
 	}
+	c.forsake(&ch, &row)
 	planned := c.add(&ch)
 	if planned {
 		c.begun(&ch, &rec)
-		c.forsake(&ch, &row)
 	}
 	return planned
 }
@@ -218,8 +218,12 @@ func (c *computation) forsake(ch *Change, row *Row) {
 
 // sentOf names what a rule with this winner says, for the memory of refusals and for Verify.
 func (c *computation) sentOf(win want) string {
-	s := fmt.Sprintf("%016x", win.text)
-	if asked := c.w.mapped(win).fields(); !asked.None() {
+	return sent(win.text, c.w.mapped(win).fields())
+}
+
+func sent(text uint64, asked marker.Fields) string {
+	s := fmt.Sprintf("%016x", text)
+	if !asked.None() {
 		s += "-" + asked.String()
 	}
 	return s
@@ -240,10 +244,14 @@ func (c *computation) best(e *entry, row *Row, group []want) want {
 	return win
 }
 
-// add plans a change unless the server refused it before or the mode forbids it, and says whether it did.
+// add plans a change unless the server refused it before or the mode forbids it, and says whether it did. Of an
+// update that was refused the owners are written all the same: they are asked for before the rule goes.
 func (c *computation) add(ch *Change) bool {
 	if r, refused := c.m.refused(ch); refused {
 		c.plan.hold(ch, Refused, r.Words)
+		if alone, ok := ch.ownersAlone(); ok && c.p.Mode.allows(Update) {
+			c.plan.replace(&alone, &c.m)
+		}
 		return false
 	}
 	if !c.p.Mode.allows(ch.Action) {

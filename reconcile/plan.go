@@ -175,6 +175,14 @@ func (p *Plan) hold(ch *Change, why Reason, detail string) {
 	}
 }
 
+// replace plans a change in place of one of the same row that is held, unless the server refused it before.
+func (p *Plan) replace(ch *Change, m *Memory) {
+	if _, refused := m.refused(ch); !refused {
+		p.Changes = append(p.Changes, *ch)
+		p.Unchanged--
+	}
+}
+
 func heldChange(ch *Change, why Reason, detail string) Held {
 	return Held{Kind: ch.Kind, List: ch.List, Type: ch.Type, Value: ch.Value, Name: ch.Name, ID: ch.ID,
 		Action: ch.Action, Reason: why, Detail: detail, Owners: ch.Owners}

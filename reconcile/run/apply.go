@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -213,7 +214,9 @@ func (a *applying) attempt(i int) {
 	if err == nil {
 		it.Outcome = Applied
 		a.breaker.success()
-		a.cleared = append(a.cleared, it.Change.Key)
+		if !a.refusedStill(it.Change) {
+			a.cleared = append(a.cleared, it.Change.Key)
+		}
 		if did.disabled { // the delete is not tried again, now that its row is out of force
 			a.refused = append(a.refused, reconcile.Refusal{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: did.note, At: a.job.Now().Truncate(time.Second)})
 		}
@@ -235,6 +238,13 @@ func (a *applying) attempt(i int) {
 	if (f.Verdict || f.Linked) && it.Outcome == Failed && !errors.Is(err, errUnconfirmed) {
 		a.refuse(it.Change, f)
 	}
+}
+
+// refusedStill says whether a change writes the owners alone, because the server has refused the content.
+func (a *applying) refusedStill(ch *reconcile.Change) bool {
+	return ch.Reason == reconcile.OwnersChanged && slices.ContainsFunc(a.plan.Plan.Held, func(h reconcile.Held) bool {
+		return h.Reason == reconcile.Refused && h.ID == ch.ID
+	})
 }
 
 // refuse notes the server's verdict on a change for the runs to come.

@@ -395,12 +395,12 @@ func (s *siege) means() meant {
 }
 
 // note remembers what a run has seen and has in place.
-func (s *siege) note(said map[string]bool) {
+func (s *siege) note(unwritten map[string]bool) {
 	_, force := s.force()
 	for id, i := range s.feed {
 		for _, l := range s.rules(&i) {
 			if s.visible(&i) {
-				s.shown[id+l] = force[l] && !said[l]
+				s.shown[id+l] = force[l] && !unwritten[l]
 			}
 		}
 	}
@@ -506,7 +506,7 @@ func (s *siege) run(flags string) (overrides []string, left int) {
 	means := s.means()
 	p, err := j.Plan(s.t.Context(), time.Time{})
 	var report *run.Report
-	said := map[string]bool{}
+	said, unwritten := map[string]bool{}, map[string]bool{}
 	whole := true // the run said of everything what became of it
 	switch {
 	case err != nil || p.Plan.Stopped():
@@ -524,7 +524,7 @@ func (s *siege) run(flags string) (overrides []string, left int) {
 		for _, it := range report.Items {
 			if it.Outcome != run.Applied {
 				s.did["failed"]++
-				said[it.Change.Label()] = true
+				said[it.Change.Label()], unwritten[it.Change.Label()] = true, true
 			}
 		}
 		for i := range p.Plan.Held {
@@ -542,7 +542,7 @@ func (s *siege) run(flags string) (overrides []string, left int) {
 	}
 	s.say("[run at %s: %s]", s.now.Sub(noon), told(p, report, err))
 	if whole && !s.short && s.store.failed == failed {
-		s.note(said)
+		s.note(unwritten)
 	}
 	s.lie, s.short, s.fail, s.snk.fail = nil, false, nil, nil
 	s.judge(before, means, said, whole)
@@ -611,7 +611,8 @@ func (s *siege) relief() {
 		if len(overrides) == 0 && left == 0 {
 			break
 		}
-		if flags = strings.Join(overrides, " "); flags != "" {
+		if len(overrides) > 0 { // beside what was accepted before; of one flag the later number counts
+			flags += " " + strings.Join(overrides, " ")
 			s.did["accepted"]++
 		}
 		s.now = s.now.AddDate(0, 0, 2)
