@@ -8,7 +8,7 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10 -shellch
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos real browser update demo licences release reproducible
+.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos figures real browser update demo licences release reproducible
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ bench: ## measure the budgets; exits non-zero over budget
 chaos: ## every fault on every request, kills at 50 moments, and the proof that a missing safety rule is noticed
 	go test ./cmd/harfangsync -run 'TestFaultMatrix|TestLies|TestAny|TestKilledAtAnyMoment|TestAlertsImportedTwice|TestAPausedRun|TestSpellings' -chaos -v -timeout 60m
 	go test ./cmd/harfangsync -tags harfangsync_failpoints -run TestEveryFailpointIsMissed
+
+figures: ## measure, try every fault, and write what came of it to cmd/bench/README.md and cmd/harfangsync/FAULTS.md
+	go run ./cmd/bench -page cmd/bench/README.md
+	go test ./cmd/harfangsync -run TestFaultMatrix -chaos -update -timeout 60m
 
 real: ## the whole program against the throw-away OpenCTI of OPENCTI_URL and OPENCTI_TOKEN; see .github/CONTRIBUTING.md
 	go test ./cmd/harfangsync -run TestRealPlatform -real -v -count=1 -timeout 60m

@@ -1,5 +1,5 @@
 // Command bench measures harfangsync against its budgets: both simulators in a process of their own
-// at 20 ms a request, the binary as a user runs it. It prints a table for the README and ends
+// at 20 ms a request, the binary as a user runs it. It prints a table, or writes that of its README, and ends
 // non-zero when a budget is exceeded.
 package main
 
@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +35,7 @@ func main() {
 	only := flag.String("only", "", "measure this alone: startup, load, curve, ceiling, plan, million, stream, pull, decision or patterns")
 	folder := flag.String("generate", "", "write sample data to this folder and do nothing else: what the bench asks itself to do, so that its own memory stays small")
 	n, held := flag.Int("n", 0, "with -generate: so many indicators"), flag.Bool("held", false, "with -generate: and rows that equal them")
+	page := flag.String("page", "", "write the measurements into the table of this file: those that it has in their place, others below")
 	drop := flag.Bool("discard", false, "read both sides of the environment, drop what comes and do nothing else: what a plan is held against")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -45,7 +47,7 @@ func main() {
 	case *drop:
 		err = discard(ctx)
 	default:
-		err = run(ctx, *small, *only)
+		err = run(ctx, *small, *only, *page)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -54,7 +56,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, small bool, only string) error {
+func run(ctx context.Context, small bool, only, page string) error {
 	dir, err := os.MkdirTemp("", "harfangsync-bench-*")
 	if err != nil {
 		return err
@@ -89,6 +91,11 @@ func run(ctx context.Context, small bool, only string) error {
 	if len(b.rows) == 0 {
 		return fmt.Errorf("-only %s: there is no such measurement", only)
 	}
+	if page != "" {
+		if err := b.write(page); err != nil {
+			return err
+		}
+	}
 	return b.print()
 }
 
@@ -115,23 +122,48 @@ func (b *bench) add(work, budget, measured string, ok bool) {
 	fmt.Fprintf(os.Stderr, "%-60s %s\n", work, measured)
 }
 
+// String is the row as Markdown.
+func (r row) String() string {
+	note := ""
+	if r.over {
+		note = " **over**"
+	}
+	return fmt.Sprintf("| %s | %s | %s%s |", r.work, r.budget, r.measured, note)
+}
+
 func (b *bench) print() error {
 	fmt.Printf("Measured on %d cores (%s/%s, %s), simulators on the same machine, 20 ms a request.\n\n", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	fmt.Println("| work | budget | measured |")
 	fmt.Println("| --- | --- | --- |")
 	over := []string{}
 	for _, r := range b.rows {
-		note := ""
 		if r.over {
-			note = " **over**"
 			over = append(over, r.work)
 		}
-		fmt.Printf("| %s | %s | %s%s |\n", r.work, r.budget, r.measured, note)
+		fmt.Println(r)
 	}
 	if len(over) > 0 {
 		return fmt.Errorf("over budget: %s", strings.Join(over, "; "))
 	}
 	return nil
+}
+
+// write puts the rows into the table at the end of a page: each in the place of the one for the same work, new ones last.
+func (b *bench) write(page string) error {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	for _, r := range b.rows {
+		at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "| "+r.work+" |") })
+		if at < 0 {
+			lines = append(lines, r.String())
+		} else {
+			lines[at] = r.String()
+		}
+	}
+	return os.WriteFile(page, []byte(strings.Join(lines, "\n")+"\n"), 0o644)
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

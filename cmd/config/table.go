@@ -245,7 +245,7 @@ func settingsOf(c *Config) []setting {
 			about: "How long OpenCTI may be away before a tail ends. Nothing is written meanwhile; then the lock is taken anew and a full run follows."},
 
 		{path: "sync.metrics.textfile", kind: text(&c.Sync.Metrics.TextFile),
-			about: "File that `apply`, `run` and `restore` write their metrics to, in Prometheus' text format, for a textfile collector."},
+			about: "File that `apply`, `run`, `restore`, `pull` and `tail` write their metrics to, in Prometheus' text format, for a textfile collector."},
 		{path: pushGateway, kind: address(&c.Sync.Metrics.PushGateway), check: loginIsUsed, with: []string{gatewayLogin, gatewayPassword},
 			about: "Pushgateway that they send their metrics to."},
 		{path: gatewayLogin, kind: text(&c.Sync.Metrics.Login), file: true, check: paired(gatewayPassword, "password"), with: []string{gatewayPassword},

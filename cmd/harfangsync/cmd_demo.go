@@ -30,7 +30,7 @@ func (p *program) demoCommand() *cli.Command {
 			}
 			defer s.close()
 			d := demo{p: p, sims: s}
-			if err := d.prepare(); err != nil {
+			if err := d.sims.oldRules(); err != nil {
 				return err
 			}
 			if tail {
@@ -152,22 +152,6 @@ func (d *demo) showSightings() {
 		}
 		fmt.Fprintf(d.p.stdout, "  in OpenCTI: indicator %q %s on %s, count %d\n", names[s.From], sign, names[s.To], s.Count)
 	}
-}
-
-// prepare gives HarfangLab a past: a rule of the old connector and one made by a person.
-func (d *demo) prepare() error {
-	list, err := d.sims.hl.AddSource("ioc", "from_OpenCTI")
-	if err != nil {
-		return err
-	}
-	for _, r := range []hlsim.Rule{
-		{SourceID: list, Type: "ip_both", Value: "198.51.100.23", Enabled: true, HLStatus: "stable", Description: "Exfiltration server",
-			Comment: `{"indicator_id": "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11", "indicator_score": 70, "indicator_platforms": ["windows"]}`},
-		{SourceID: list, Type: "domain_name", Value: "watched.by.hand.example", Enabled: true, HLStatus: "stable", Description: "made in the console"},
-	} {
-		d.sims.hl.Add("ioc", r)
-	}
-	return nil
 }
 
 // change is the day between the two plans.

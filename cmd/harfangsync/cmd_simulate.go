@@ -52,7 +52,7 @@ func (p *program) simulateCommand() *cli.Command {
 		Usage: "serve both platform simulators on loopback until interrupted",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "indicators", Usage: "JSON lines of OpenCTI indicators (default: the built-in samples)", Destination: &o.indicators},
-			&cli.StringFlag{Name: "rules", Usage: "JSON lines of HarfangLab rules, each with its kind", Destination: &o.rules},
+			&cli.StringFlag{Name: "rules", Usage: "JSON lines of HarfangLab rules, each with its kind (default: with the built-in samples, two that were there before)", Destination: &o.rules},
 			&cli.StringFlag{Name: "alerts", Usage: "JSON lines of HarfangLab alerts", Destination: &o.alerts},
 			&cli.StringFlag{Name: "opencti-addr", Value: "127.0.0.1:0", Usage: "where to listen", Destination: &o.octiAddr},
 			&cli.StringFlag{Name: "harfanglab-addr", Value: "127.0.0.1:0", Usage: "where to listen", Destination: &o.hlAddr},
@@ -68,6 +68,11 @@ func (p *program) simulateCommand() *cli.Command {
 				return err
 			}
 			defer s.close()
+			if o.indicators == "" && o.rules == "" { // as the demo and the quickstart begin
+				if err := s.oldRules(); err != nil {
+					return err
+				}
+			}
 			if o.env != "" {
 				if err := state.WriteFile(o.env, []byte(strings.Join(s.env(), "\n")+"\n")); err != nil {
 					return err
@@ -160,6 +165,22 @@ func (s *simulators) close() {
 		_ = srv.Shutdown(ctx)
 		cancel()
 	}
+}
+
+// oldRules gives HarfangLab what it held before: a rule of an old connector and one made by a person.
+func (s *simulators) oldRules() error {
+	list, err := s.hl.AddSource("ioc", "from_OpenCTI")
+	if err != nil {
+		return err
+	}
+	for _, r := range []hlsim.Rule{
+		{SourceID: list, Type: "ip_both", Value: "198.51.100.23", Enabled: true, HLStatus: "stable", Description: "Exfiltration server",
+			Comment: `{"indicator_id": "indicator--7a5a4d7e-9b57-5c0c-8a10-2f4f2f1d3c11", "indicator_score": 70, "indicator_platforms": ["windows"]}`},
+		{SourceID: list, Type: "domain_name", Value: "watched.by.hand.example", Enabled: true, HLStatus: "stable", Description: "made in the console"},
+	} {
+		s.hl.Add("ioc", r)
+	}
+	return nil
 }
 
 // env is the settings that reach the simulators.

@@ -108,7 +108,7 @@ func newConsole(t testing.TB) *console {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
-	if err := (&demo{sims: s}).prepare(); err != nil {
+	if err := s.oldRules(); err != nil {
 		t.Fatal(err)
 	}
 	s.octi.PutStream(octisim.Stream{ID: demoStream, Name: "for HarfangLab", Live: true, Filters: new(demoFilter)})

@@ -63,6 +63,20 @@ func TestReadmeWorks(t *testing.T) {
 	}
 }
 
+// The README is read in five minutes, and its picture is there.
+func TestReadmeIsShort(t *testing.T) {
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, most := len(strings.Fields(string(b))), 1200; n > most {
+		t.Errorf("%d words, want at most %d", n, most)
+	}
+	if !regexp.MustCompile(`!\[[^\]]+\]\(`).Match(b) {
+		t.Error("no picture")
+	}
+}
+
 // The newcomer's way leads from main to the printed plan by files that hold what to look for, and is short.
 func TestTheWayToThePlanIsShort(t *testing.T) {
 	b, err := os.ReadFile("../../README.md")
@@ -109,7 +123,7 @@ func TestLinksOfTheGuides(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, page := range append(pages, "../../README.md", "../../reconcile/render/README.md") {
+	for _, page := range append(pages, "../../README.md", "../../.github/CONTRIBUTING.md", "../../reconcile/render/README.md", "../bench/README.md", "FAULTS.md") {
 		b, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

@@ -1,13 +1,46 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"harfangsync/cmd/harfangsync/exit"
 )
+
+// What simulate serves is what the quickstart goes through.
+func TestSimulateServesTheQuickstart(t *testing.T) {
+	t.Parallel()
+	env := filepath.Join(t.TempDir(), "sim.env")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int)
+	go func() {
+		ended <- newProgram(strings.NewReader(""), io.Discard, io.Discard, nil).run(ctx, []string{"harfangsync", "simulate", "--env", env})
+	}()
+	var settings []byte
+	for len(settings) == 0 {
+		time.Sleep(10 * time.Millisecond)
+		settings, _ = os.ReadFile(env)
+	}
+	var out bytes.Buffer
+	newProgram(strings.NewReader(""), &out, io.Discard, strings.Fields(string(settings))).run(t.Context(), []string{"harfangsync", "plan", "--summary"})
+	stop()
+	<-ended
+	page, err := os.ReadFile("docs/quickstart.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := regexp.MustCompile(`(?m)^Plan: .*`)
+	if got, want := said.FindString(out.String()), said.FindString(string(page)); got != want || got == "" {
+		t.Errorf("planned %q, the quickstart says %q", got, want)
+	}
+}
 
 func TestSimulateHoldsAlerts(t *testing.T) {
 	tests := []struct {

@@ -43,7 +43,7 @@ var actions = map[string]batchv1.PodFailurePolicyAction{
 }
 
 func TestTheTableHasEveryCode(t *testing.T) {
-	table := advice(t, "../../../README.md")
+	table := advice(t, "../docs/exitcodes.md")
 	for _, row := range exit.Table {
 		if _, ok := table[row.First]; !ok {
 			t.Errorf("%s is not in the table", row.Codes)
@@ -57,7 +57,7 @@ func TestTheTableHasEveryCode(t *testing.T) {
 }
 
 func TestPodFailurePoliciesFollowTheTable(t *testing.T) {
-	table := advice(t, "../../../README.md")
+	table := advice(t, "../docs/exitcodes.md")
 	jobs := 0
 	for _, m := range manifests(t) {
 		for name, job := range m.jobs {

@@ -124,17 +124,17 @@ func TestWhatTestsIsNotWhatSigns(t *testing.T) {
 }
 
 // The limits let a plan of a million rules through, the requests one of a hundred thousand: the budgets
-// of the README.
+// of the figures.
 func TestResourcesFitTheMeasurements(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
+	figures, err := os.ReadFile("../../bench/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	budget := func(row string) *resource.Quantity {
 		t.Helper()
-		m := regexp.MustCompile(`(?m)^\| ` + row + `[^|]*\|[^|]*under ([0-9]+) MiB[^|]*\| [^|]*?([0-9]+) MiB`).FindStringSubmatch(string(readme))
+		m := regexp.MustCompile(`(?m)^\| ` + row + `[^|]*\|[^|]*under ([0-9]+) MiB[^|]*\| [^|]*?([0-9]+) MiB`).FindStringSubmatch(string(figures))
 		if m == nil {
-			t.Fatalf("the README measures no %q", row)
+			t.Fatalf("the figures have no %q", row)
 		}
 		q := resource.MustParse(m[1] + "Mi")
 		return &q
