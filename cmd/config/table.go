@@ -178,7 +178,7 @@ func settingsOf(c *Config) []setting {
 		{path: "sync.deadline", kind: duration(&c.Sync.Deadline, 0, true), def: none,
 			about: "Limit for the whole command."},
 		{path: "sync.run_every", kind: duration(&c.Sync.RunEvery, 0, true), def: none,
-			about: "How often a CronJob or another scheduler starts the run, so that OpenCTI's page of the connector tells when it runs again; it starts nothing."},
+			about: "How often the job runs, so that OpenCTI's page of the connector tells when it runs again. It starts nothing by itself: a CronJob or another scheduler does, or `run --every`."},
 		{path: "sync.values_from", kind: word(&c.Sync.ValuesFrom, FromBoth, FromPattern), def: FromBoth, shapes: true,
 			about: "Whether observables attached to a STIX indicator count beside its pattern."},
 		{path: "sync.sigma", kind: word(&c.Sync.Sigma, TranslateSigma, VerbatimSigma), def: TranslateSigma, shapes: true,

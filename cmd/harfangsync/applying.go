@@ -28,6 +28,7 @@ type applying struct {
 	digest      string
 	pulls       bool          // alerts are imported afterwards, whatever became of the plan
 	tail        time.Duration // the stream is followed afterwards
+	every       string        // between runs, or fromSetting; "" is one run
 	last        *planfile.Report
 }
 

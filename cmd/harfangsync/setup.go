@@ -89,8 +89,8 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 	}
 	err = within(ctx, limit, func(ctx context.Context) error {
 		t, err := p.open(ctx, cfg, s, readOnly)
-		if t != nil && t.snap != nil {
-			defer t.snap.Close()
+		if t != nil {
+			defer t.close()
 		}
 		switch {
 		case err != nil:
@@ -104,6 +104,18 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 		p.reporter.tell(context.WithoutCancel(ctx), err)
 	}
 	return err
+}
+
+// close lets go of what a command worked with.
+func (t *target) close() {
+	if t.snap != nil {
+		t.snap.Close()
+	}
+	for _, c := range []*httpclient.Client{t.octiHTTP, t.hlHTTP} {
+		if c != nil {
+			c.CloseIdleConnections()
+		}
+	}
 }
 
 // within does work within sync.deadline; 0 is none.

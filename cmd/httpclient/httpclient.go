@@ -58,8 +58,12 @@ const (
 // Client is an *http.Client that counts. The embedded client may be copied and its Transport wrapped.
 type Client struct {
 	*http.Client
-	tallies *tallies
+	tallies   *tallies
+	transport *http.Transport
 }
+
+// CloseIdleConnections ends the connections that no request uses. The embedded client's own does not see them.
+func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 
 // New builds a client.
 func New(o Options) *Client {
@@ -69,9 +73,9 @@ func New(o Options) *Client {
 	o.MostGap = cmp.Or(max(o.MostGap, 0), defaultMostGap)
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	o.Version = cmp.Or(o.Version, "dev")
-	tallies := new(tallies)
+	tallies, transport := new(tallies), transport(o)
 	var rt http.RoundTripper = &wire{
-		next: transport(o), platform: o.Name, agent: "harfangsync/" + o.Version,
+		next: transport, platform: o.Name, agent: "harfangsync/" + o.Version,
 		timeout: o.Timeout, log: o.Log, tallies: tallies, headers: o.Headers, proxy: proxyOf(),
 	}
 	limit := rate.Inf
@@ -91,7 +95,7 @@ func New(o Options) *Client {
 			// A redirected POST could arrive as a GET and look like success.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		tallies: tallies,
+		tallies: tallies, transport: transport,
 	}
 }
 

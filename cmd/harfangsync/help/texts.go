@@ -32,6 +32,7 @@ var Texts = map[string]*Text{
 			"on. It pulls even if a gate refused the plan.",
 		[]string{
 			"harfangsync run --log-format json",
+			"harfangsync run --every 15m  # again and again, where no scheduler starts it",
 			"harfangsync run --tail 10m  # and follows the live stream for ten minutes",
 			"harfangsync run --from wanted.gz  # from a snapshot, where OpenCTI cannot be reached",
 		},
