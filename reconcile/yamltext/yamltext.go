@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -194,6 +195,52 @@ func requote(n *yaml.Node) {
 
 // Encode writes a tree anew, "" where it cannot be.
 func Encode(doc *yaml.Node) string {
+	text := encode(doc)
+	if !strings.Contains(text, `\U`) {
+		return text
+	}
+	// The encoder escapes what lies beyond the basic plane, emoji among it, unless other runes stand for that.
+	in, out := standIns(text, doc)
+	doc = Clone(doc)
+	eachText(doc, func(s *string) { *s = in.Replace(*s) })
+	return out.Replace(encode(doc))
+}
+
+// standIns replaces each printable rune beyond the basic plane by one of the private area that the text does not
+// use, and back.
+func standIns(text string, doc *yaml.Node) (in, out *strings.Replacer) {
+	var to, from []string
+	free, seen := '\ue000', map[rune]bool{}
+	eachText(doc, func(s *string) {
+		for _, r := range *s {
+			if r <= 0xffff || seen[r] || !unicode.IsPrint(r) {
+				continue
+			}
+			for strings.ContainsRune(text, free) {
+				free++
+			}
+			if free > '\uf8ff' {
+				return
+			}
+			seen[r] = true
+			to, from = append(to, string(r), string(free)), append(from, string(free), string(r))
+			free++
+		}
+	})
+	return strings.NewReplacer(to...), strings.NewReplacer(from...)
+}
+
+// eachText visits what a tree says, comments included.
+func eachText(n *yaml.Node, visit func(*string)) {
+	for _, s := range []*string{&n.Value, &n.HeadComment, &n.LineComment, &n.FootComment} {
+		visit(s)
+	}
+	for _, c := range n.Content {
+		eachText(c, visit)
+	}
+}
+
+func encode(doc *yaml.Node) string {
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(step)

@@ -63,6 +63,7 @@ func TestRewriteTouchesWhatChanged(t *testing.T) {
 		{"the first entry of a flow", "{a: 1, b: 2}\n", drop("a"), "{b: 2}\n"},
 		{"the last entry of a flow", "{a: 1, b: [2, 3] }\n", drop("b"), "{a: 1 }\n"},
 		{"anchors, written out", "a: &x 1\nb: *x\n", add("c"), "a: 1\nb: 1\nlist:\n    - c\n"},
+		{"emoji beside anchors", "a: &x 😀 \ue000 # 🎉\nb: *x\nc: \"\\\\U0001F600\\U0001F600\"\n", add("c"), "a: 😀 \ue000 # 🎉\nb: 😀 \ue000 # 🎉\nc: \"\\\\U0001F600😀\"\nlist:\n    - c\n"},
 	} {
 		root, err := yamltext.Parse(tt.src)
 		if err != nil {
