@@ -1,8 +1,11 @@
 package reconcile_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"harfangsync/reconcile"
 )
@@ -50,6 +53,42 @@ func TestARuleThatIsSaidOtherwise(t *testing.T) {
 			t.Errorf("%s: %q, want %q", step.name, got, step.want)
 		}
 		rows = obedient().apply(t, plan, policy(), rows)
+	}
+}
+
+// TestRulesOfTheirAuthorsWords holds an old connector's row and one of an earlier run of ours: each is said in
+// other words once, and G14 counts neither as a change of its source.
+func TestRulesOfTheirAuthorsWords(t *testing.T) {
+	a, b := sigma("a", "0a1b2c3d-4e5f-4000-8000-000000000000"), sigma("b", "0a1b2c3d-4e5f-4000-8000-000000000001")
+	p := policy()
+	rows := append(applied(t, p, b), reconcile.Row{Kind: reconcile.Sigma, ID: "old", RuleID: "0a1b2c3d-4e5f-4000-8000-000000000000", Name: "t", Content: a.Pattern, Enabled: true, HLStatus: "stable"})
+	decide := func() *reconcile.Plan {
+		w := reconcile.NewWanted()
+		for _, i := range []reconcile.Indicator{a, b} {
+			w.Add(&i, reconcile.Given{Text: strings.ReplaceAll(i.Pattern, "Image", "ProcessImage")})
+		}
+		if err := w.Seal(); err != nil {
+			t.Fatal(err)
+		}
+		plan, err := reconcile.Compute(rowsOf(t, p, w, rows...), w, p, reconcile.Memory{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan
+	}
+	plan := decide()
+	want := []string{"< sigma name of a old_connector (name,content) by a", "~ sigma name of b fields_changed/mapping_changed (content) by b", "= 0"}
+	if d := cmp.Diff(want, brief(plan)); d != "" {
+		t.Errorf("first plan (-want +got):\n%s", d)
+	}
+	plan.Judge(reconcile.Gate{OK: true}, reconcile.Gate{OK: true}, reconcile.Memory{}, "", p, limits(20), reconcile.Overrides{})
+	at := slices.IndexFunc(plan.Gates, func(g reconcile.Gate) bool { return g.Name == "changes_sigma" })
+	if g := plan.Gates[at]; !g.OK || g.Value != 0 || !strings.HasSuffix(g.Message, "not counted are 2 that our settings, an upgrade or an adoption change") {
+		t.Errorf("G14: %+v", g)
+	}
+	rows = obedient().apply(t, plan, p, rows)
+	if d := cmp.Diff([]string{"= 2"}, brief(decide())); d != "" {
+		t.Errorf("second plan (-want +got):\n%s", d)
 	}
 }
 
