@@ -79,7 +79,7 @@ func TestACollection(t *testing.T) {
 }
 
 // eventsEach is on how many events each rule is fired.
-const eventsEach = 400
+const eventsEach = 500
 
 // fireAlike fires the author's rule and ours on events of the author's own values, and counts those on which both do.
 func fireAlike(t *testing.T, author, ours rule, f *form, narrower bool, rnd *rand.Rand) (both int) {

@@ -151,8 +151,12 @@ func (t *translator) twice(n *yaml.Node) bool {
 	return false
 }
 
+// hashOrder are the algorithms of a public event's Hashes, in the order in which they stand there.
+var hashOrder = []string{"SHA1", "MD5", "SHA256", "IMPHASH"}
+
 // hashValue reads a value of Hashes: the tests that it stands for, all of one alternative together; why
-// says what of it cannot be said.
+// says what of it cannot be said. A value says what a public event can hold: algorithms that follow each
+// other, whole hashes but for the last of a part, and all of them where it has to be the whole text.
 func (t *translator) hashValue(s string, contains bool) (alternatives [][]hashTest, why string) {
 	if inner, ok := strings.CutPrefix(s, "*"); ok && strings.HasSuffix(inner, "*") {
 		contains = true
@@ -160,42 +164,60 @@ func (t *translator) hashValue(s string, contains bool) (alternatives [][]hashTe
 	if contains {
 		s = strings.Trim(s, "*")
 	}
-	s = strings.Trim(s, ", ")
 	if hashDigitsOnly.MatchString(s) {
-		for _, algorithm := range []string{"MD5", "SHA1", "SHA256", "IMPHASH"} {
-			switch field := t.public.Hashes[algorithm]; {
-			case hashDigits[algorithm] != len(s):
-			case field == "":
-				why = "Hashes with " + algorithm
-			default:
-				alternatives = append(alternatives, []hashTest{{field, s}})
-			}
-		}
-		if !contains || len(alternatives) == 0 {
-			return nil, "Hashes of " + s
-		}
-		return alternatives, why
+		return t.hashOfAny(s, contains)
 	}
+	order := hashOrder
+	if t.product != "windows" {
+		order = order[:3] // only Windows' programs have imports to hash
+	}
+	parts := strings.Split(s, ",")
+	at := -1
 	var tests []hashTest
-	for part := range strings.SplitSeq(s, ",") {
-		m := hashForm.FindStringSubmatch(strings.TrimSpace(part))
+	for i, part := range parts {
+		m := hashForm.FindStringSubmatch(part)
 		if m == nil {
 			return nil, "Hashes of " + s
 		}
 		algorithm := strings.ToUpper(m[1])
+		next := slices.Index(order, algorithm)
+		if i > 0 && next != at+1 {
+			return nil, "Hashes of " + s
+		}
+		at = next
 		field := t.public.Hashes[algorithm]
 		switch whole := hashDigits[algorithm]; {
 		case field == "":
 			return nil, "Hashes with " + algorithm
 		case len(m[2]) == whole:
 			tests = append(tests, hashTest{field, m[2]})
-		case len(m[2]) < whole && contains:
+		case len(m[2]) < whole && contains && i == len(parts)-1:
 			tests = append(tests, hashTest{field + "|startswith", m[2]})
 		default:
 			return nil, "Hashes of " + s
 		}
 	}
+	if !contains && len(parts) != len(order) {
+		return nil, "Hashes of " + s + " and no other algorithm"
+	}
 	return [][]hashTest{tests}, ""
 }
 
 var hashDigitsOnly = regexp.MustCompile(`(?i)^[0-9a-f]{32,64}$`)
+
+// hashOfAny reads a value that names no algorithm: its length does.
+func (t *translator) hashOfAny(s string, contains bool) (alternatives [][]hashTest, why string) {
+	for _, algorithm := range hashOrder {
+		switch field := t.public.Hashes[algorithm]; {
+		case hashDigits[algorithm] != len(s):
+		case field == "":
+			why = "Hashes with " + algorithm
+		default:
+			alternatives = append(alternatives, []hashTest{{field, s}})
+		}
+	}
+	if !contains || len(alternatives) == 0 {
+		return nil, "Hashes of " + s
+	}
+	return alternatives, why
+}
