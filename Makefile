@@ -8,7 +8,7 @@ ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10 -shellch
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos figures real browser update demo licences release reproducible
+.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos figures real browser update judge demo licences release reproducible
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,10 @@ browser: ## open plans as pages in Chromium, which must be installed; what it sa
 
 update: ## rewrite the golden files; review the diff
 	go test ./reconcile/render ./cmd/config ./cmd/harfangsync ./sources/stix -update
+
+judge: ## write down anew what pySigma, the reference, says of random Sigma rules and events; needs Python and its packages
+	python3 -m venv .judge && .judge/bin/pip install --quiet --requirement testdata/sigma/requirements.txt
+	TEST_JUDGE="$(CURDIR)/.judge/bin/python ../../testdata/sigma/judge.py" go test ./sources/sigma -run Another -count=1 -v -update
 
 demo: ## run the whole job against built-in simulators
 	go run ./cmd/harfangsync demo

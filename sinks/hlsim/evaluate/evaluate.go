@@ -33,10 +33,27 @@ type Rule struct {
 	conditions []string
 }
 
+var digits = regexp.MustCompile(`^[0-9]+$`)
+
+// asText makes texts of what the decoder takes for numbers and YAML does not: 0429 is none, octal or decimal.
+func asText(n *yaml.Node) {
+	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!float" && digits.MatchString(n.Value) {
+		n.Tag = "!!str"
+	}
+	for _, c := range n.Content {
+		asText(c)
+	}
+}
+
 // Read reads a rule.
 func Read(text string) (*Rule, error) {
 	r := new(Rule)
-	if err := yaml.Unmarshal([]byte(text), r); err != nil {
+	var doc yaml.Node
+	err := yaml.Unmarshal([]byte(text), &doc)
+	if asText(&doc); err == nil {
+		err = doc.Decode(r)
+	}
+	if err != nil {
 		return nil, err
 	}
 	switch c := r.Detection["condition"].(type) {

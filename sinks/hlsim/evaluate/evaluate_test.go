@@ -34,6 +34,7 @@ func TestTheEvaluatorFollowsTheStandard(t *testing.T) {
 		{"windash", "s: {A|windash|contains: ' -x '}\n  condition: s", map[string]string{"A": "a /x b"}, true},
 		{"words", "s: [needle]\n  condition: s", map[string]string{"A": "a needle b"}, true},
 		{"a number", "s: {A: 4624}\n  condition: s", map[string]string{"A": "4624"}, true},
+		{"digits that are no number", "s: {A: 00000429}\n  condition: s", map[string]string{"A": "00000429"}, true},
 		{"two conditions", "a: {A: x}\n  b: {A: y}\n  condition: [a, b]", map[string]string{"A": "y"}, true},
 	} {
 		r, err := evaluate.Read("detection:\n  " + tt.detection + "\n")
