@@ -115,7 +115,7 @@ func (t *target) puller(p *program, im *importing) (*pull.Puller, error) {
 		Knowledge: t.connector(im.dryRun),
 		Importer:  importer,
 		Own:       t.job.Policy.Own, Canon: canonical, List: hl.ListName,
-		Statuses: hl.StatusFilter, Start: start, Rolling: rolling, Threats: hl.ImportThreats, Marking: marking, Again: im.retryFailed,
+		Statuses: hl.StatusFilter, Start: start, Rolling: rolling, Threats: hl.ImportThreats, Marking: marking, Highest: t.ident.Confidence(), Again: im.retryFailed,
 		Parallel: t.cfg.Sync.Parallelism, Patience: p.patience, Keeper: t.job.Keeper, Log: p.log,
 	}
 	if !slices.Contains(hl.AlertTypes, "all") {

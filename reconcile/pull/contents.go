@@ -2,6 +2,7 @@ package pull
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,23 +119,20 @@ func (p *pull) sighted(ctx context.Context, c *contents) error {
 // present leaves out relationships and observables that an earlier version did not make. The rest was looked up, or
 // comes with every incident.
 func (p *pull) present(ctx context.Context, refs []string) (out []string, err error) {
-	var relations, observables []string
 	kept := map[string]bool{"incident": true, "identity": true, "attack-pattern": true, "indicator": true, "sighting": true}
-	for _, id := range refs {
-		switch typ, _, _ := strings.Cut(id, "--"); {
-		case typ == "relationship":
-			relations = append(relations, id)
-		case !kept[typ]:
-			observables = append(observables, id)
+	typeOf := func(id string) string { typ, _, _ := strings.Cut(id, "--"); return typ }
+	relations := slices.DeleteFunc(slices.Clone(refs), func(id string) bool { return typeOf(id) != "relationship" })
+	found, err := there(ctx, p.Knowledge.Relations, relations)
+	shown := map[string]bool{}
+	for _, r := range found {
+		for _, end := range r.Ends {
+			for _, id := range end.IDs {
+				shown[id] = true
+			}
 		}
 	}
-	found, err := there(ctx, p.Knowledge.Relations, relations)
-	if err != nil {
-		return nil, err
-	}
-	shown, err := there(ctx, p.Knowledge.Observables, observables)
 	for _, id := range refs {
-		if typ, _, _ := strings.Cut(id, "--"); kept[typ] || found[id] != nil || shown[id] != nil {
+		if kept[typeOf(id)] || found[id] != nil || shown[id] {
 			out = append(out, id)
 		}
 	}

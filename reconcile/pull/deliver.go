@@ -16,7 +16,7 @@ type bundle struct {
 	objects []alert.Object // without the author
 	pending *state.Pending // is remembered from before the bundle is handed over; nil is nothing
 	must    []due          // what has to be there then
-	again   bool           // it lost references before
+	again   bool           // it is sent because references were lost
 }
 
 // due is an incident, a case or a note that has to be there, and the status that it has to show; "" is any.
@@ -90,7 +90,10 @@ func (p *pull) deliver(ctx context.Context, b *bundle) error {
 	if err != nil {
 		return err
 	}
-	return p.whole(ctx, b)
+	if b.again {
+		return nil
+	}
+	return p.whole(ctx, b, work != "")
 }
 
 // drop ends a work whose bundle was not handed over.

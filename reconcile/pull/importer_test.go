@@ -51,6 +51,10 @@ func (s memImporter) Alert(a *alert.Alert, indicators []string, _ alert.Known) (
 		return nil, errors.New("it cannot be written")
 	}
 	out := []alert.Object{memLine(memObject{Type: "incident", ID: s.IncidentID(a), Text: string(a.Status) + " " + s.EndpointID(a)})}
+	if a.Detected.Path != "" {
+		file := "file--" + a.ID
+		out = append(out, memLine(memObject{Type: "file", ID: file}), memLine(memObject{Type: "relationship", ID: "relationship--" + file, From: file, To: s.IncidentID(a)}))
+	}
 	for _, id := range indicators {
 		out = append(out, memLine(memObject{Type: "relationship", ID: "relationship--" + id + a.ID, From: id, To: s.IncidentID(a)}))
 	}

@@ -45,7 +45,7 @@ func (r *platforms) whose(id string) pull.Whose {
 	if r.bare[id] {
 		return pull.Whose{}
 	}
-	return pull.Whose{Authored: true, Markings: []string{"marking"}}
+	return pull.Whose{Authored: r.firm[id] == 0, Markings: []string{"marking"}, Confidence: r.firm[id]}
 }
 
 func (r *platforms) Incidents(_ context.Context, ids []string) ([]pull.Stored, error) {
@@ -58,19 +58,17 @@ func (r *platforms) Notes(_ context.Context, ids []string) ([]pull.Stored, error
 	return r.found("Notes", ids)
 }
 func (r *platforms) Techniques(context.Context, []string) ([]pull.Stored, error) { return nil, nil }
-func (r *platforms) Observables(_ context.Context, ids []string) ([]pull.Stored, error) {
-	return r.given("Observables", ids)
-}
-func (r *platforms) Relations(_ context.Context, ids []string) ([]pull.Stored, error) {
-	return r.given("Relations", ids)
-}
 
-// given are objects of which the platform lacks none.
-func (r *platforms) given(method string, ids []string) (out []pull.Stored, err error) {
+// Relations lacks none. Each ties an observable to something, and is of our author.
+func (r *platforms) Relations(_ context.Context, ids []string) (out []pull.Stored, err error) {
 	for _, id := range ids {
-		out = append(out, pull.Stored{IDs: []string{id}})
+		o := pull.Stored{IDs: []string{"internal-" + id, id}, Whose: r.whose(id)}
+		for _, end := range []string{r.from[id], "identity--author"} {
+			o.Ends = append(o.Ends, pull.Stored{IDs: []string{"internal-" + end, end}, Whose: r.whose(end)})
+		}
+		out = append(out, o)
 	}
-	return out, r.read(method)
+	return out, r.read("Relations")
 }
 func (r *platforms) Hostnames(context.Context, []string) ([]pull.Stored, error) { return nil, nil }
 func (r *platforms) Files(context.Context, []string) ([]pull.Stored, error)     { return nil, nil }
@@ -180,10 +178,14 @@ func (r *platforms) importBundle(bundle, work string) {
 }
 
 func (r *platforms) importObject(o memObject) {
-	if r.strips > 0 && o.Type != "identity" {
+	switch {
+	case o.Type == "identity":
+	case r.spares > 0:
+		r.spares--
+	case r.strips > 0:
 		r.strips--
 		r.bare[o.ID] = true
-	} else {
+	default:
 		delete(r.bare, o.ID)
 	}
 	switch o.Type {
@@ -193,6 +195,7 @@ func (r *platforms) importObject(o memObject) {
 		}
 		r.things[o.ID].text, r.things[o.ID].parts = o.Text, o.Parts
 	case "relationship":
+		r.from[o.ID] = o.From
 		for internal, standard := range r.indicators {
 			if standard == o.From && !slices.Contains(r.owned[o.To], internal) {
 				r.owned[o.To] = append(r.owned[o.To], internal)

@@ -67,7 +67,7 @@ type Knowledge interface {
 	Techniques(ctx context.Context, ids []string) ([]Stored, error)
 	// Files are those that a pushed file with one of the ids would be merged into.
 	Hostnames(ctx context.Context, ids []string) ([]Stored, error)
-	Observables(ctx context.Context, ids []string) ([]Stored, error)
+	// Relations come with what they tie together.
 	Relations(ctx context.Context, ids []string) ([]Stored, error)
 	Files(ctx context.Context, ids []string) ([]Stored, error)
 	// Sightings are those of some indicators, by their internal ids, on whatever endpoint.
@@ -104,14 +104,16 @@ type Stored struct {
 	Based  bool              // an indicator is based on it
 	Seen   time.Time         // of an incident: when last; zero is unknown
 	Author string            // of a host name: its author's standard id
+	Ends   []Stored          // of a relationship: its author, and those of its ends that are observables or systems
 	Whose
 }
 
 // Whose is whether an object has an author, and by standard id the markings that the account may see. The
 // incidents of an indicator come without.
 type Whose struct {
-	Authored bool
-	Markings []string
+	Authored   bool
+	Markings   []string
+	Confidence int // of a relationship or a system; only an account of as much gives it an author
 }
 
 // Sighted is a stored sighting of an indicator on an endpoint, both named by all their ids, the internal

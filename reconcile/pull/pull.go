@@ -38,6 +38,7 @@ type Puller struct {
 	Since    time.Time // read from here on whatever is remembered; zero is what is remembered
 	Threats  bool
 	Marking  string        // standard id of what marks everything that is sent; "" is not looked for
+	Highest  int           // confidence that OpenCTI grants the account
 	Again    bool          // alerts that were given up are tried again
 	Parallel int           // requests at once
 	Patience time.Duration // with a work on which nothing moves; 0 is 5 minutes
@@ -163,7 +164,7 @@ type pull struct {
 
 	patience             time.Duration
 	newest, newestChange time.Time
-	stripped             []string            // what was there without its marking or its author when it was looked for last
+	stripped             []string            // incidents, cases and notes that lacked their marking or author when they were looked for last
 	indicated            map[string][]Stored // incidents of an indicator, while one bundle is prepared
 
 	hold        bool // a read was not whole: the cursors stay

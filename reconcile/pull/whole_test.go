@@ -9,21 +9,40 @@ import (
 )
 
 // OpenCTI drops references that it cannot resolve at that moment, and reports success (contract opencti-api
-// 0.9): what arrived without its marking or its author is sent once more.
+// 0.9): what arrived without its marking or its author is sent once more, but no count.
 func TestWhatLostItsMarkingIsRepaired(t *testing.T) {
-	for _, n := range []int{1, 3} {
+	for i, lost := range []string{"incident", "file", "relationship--file", "relationship--indicator", "sighting"} {
 		r := newPlatforms()
-		r.saw(1, "host", "a")
-		r.strips = n // the incident; the relationship and the sighting
+		r.saw(1, "host", "a").Detected.Path = `C:\x.exe`
+		r.strips, r.spares = 1, i
 		report := r.pull(t, &memStore{})
-		if len(r.bare) != 0 && n == 1 || r.bare["incident--alert-001"] || r.bare["sighting--indicator--a-identity--host"] {
-			t.Errorf("%d lost: %v stay without a marking", n, r.bare)
+		if len(r.bare) != 0 || len(r.pushes) != 2 {
+			t.Errorf("%s: %v stay without a marking after %d bundles", lost, r.bare, len(r.pushes))
+			continue
+		}
+		if again := r.pushes[1]; strings.Contains(again, `"sighting--`) != (lost == "sighting") {
+			t.Errorf("%s: sent again is %s", lost, again)
 		}
 		if !report.Clean() || report.Count("alert", pull.Imported) != 1 {
-			t.Errorf("%d lost: %+v", n, report)
+			t.Errorf("%s: %+v", lost, report)
 		}
 		if s := r.sights[0]; s.Count != 1 {
-			t.Errorf("%d lost: the sighting counts %d", n, s.Count)
+			t.Errorf("%s: the sighting counts %d", lost, s.Count)
+		}
+	}
+}
+
+// Something that was there before us, of more confidence than ours, takes no author from us.
+func TestWhatAnotherMadeKeepsItsAuthor(t *testing.T) {
+	for highest, pushes := range map[int]int{74: 1, 75: 2} {
+		r := newPlatforms()
+		r.saw(1, "host", "a")
+		r.firm = map[string]int{"relationship--indicator--aalert-001": 75}
+		p := r.puller(t, &memStore{})
+		p.Highest = highest
+		report, err := p.Pull(t.Context())
+		if err != nil || report.Clean() != (pushes == 1) || len(r.pushes) != pushes {
+			t.Errorf("up to %d: %d bundles, problems %q, %v", highest, len(r.pushes), report.Problems, err)
 		}
 	}
 }

@@ -38,11 +38,14 @@ type platforms struct {
 	owned      map[string][]string
 	sights     []*pull.Sighted
 
-	withdraws bool            // a bundle that waits can be taken back
-	workless  bool            // bundles are tied to no work
-	blind     bool            // the account may not see endpoints
-	strips    int             // so many imported objects lose their author and their marking
-	bare      map[string]bool // those that have none
+	withdraws bool              // a bundle that waits can be taken back
+	workless  bool              // bundles are tied to no work
+	blind     bool              // the account may not see endpoints
+	spares    int               // so many imported objects keep them before
+	strips    int               // so many imported objects lose their author and their marking
+	firm      map[string]int    // confidence of objects of which nobody is the author
+	bare      map[string]bool   // those that have none
+	from      map[string]string // of relationships, by id
 	works     map[string]*pull.Work
 	pushes    []string
 	// take is told of every push; what it gives is the answer, and import does the import, at once or
@@ -81,7 +84,7 @@ var (
 func newPlatforms() *platforms {
 	return &platforms{
 		now: t0.Add(time.Hour), notes: map[string]*alert.Note{}, broken: map[string]error{}, indicators: map[string]string{"a": "indicator--a", "b": "indicator--b"},
-		things: map[string]*thing{}, owned: map[string][]string{}, works: map[string]*pull.Work{}, failing: map[string]error{}, reads: map[string]int{}, bare: map[string]bool{},
+		things: map[string]*thing{}, owned: map[string][]string{}, works: map[string]*pull.Work{}, failing: map[string]error{}, reads: map[string]int{}, bare: map[string]bool{}, from: map[string]string{},
 	}
 }
 

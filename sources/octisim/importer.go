@@ -182,11 +182,12 @@ func (im *importer) rename(b *base, o *object, before, after string) (changed bo
 func (im *importer) readFacts(o *object, k kind) (*facts, []*marking) {
 	f := &facts{confidence: im.confidence(o), labels: im.readLabels(o), references: im.readReferences(o), phases: im.readPhases(o)}
 	var markings []*marking
-	if a := im.see(cmp.Or(o.text("created_by_ref"), o.text("x_opencti_created_by_ref"))); a != nil && isA(a.core().entity, "Identity") && !im.knobs.StripRefs {
+	strips := im.stripping != nil && im.stripping.Match(o.raw)
+	if a := im.see(cmp.Or(o.text("created_by_ref"), o.text("x_opencti_created_by_ref"))); a != nil && isA(a.core().entity, "Identity") && !strips {
 		f.author = a.core().id
 	}
 	for _, id := range o.texts("object_marking_refs") {
-		if m, ok := im.see(id).(*marking); ok && !im.knobs.StripRefs {
+		if m, ok := im.see(id).(*marking); ok && !strips {
 			markings = append(markings, m)
 		}
 	}

@@ -58,7 +58,7 @@ type Knobs struct {
 
 	ImportDelay time.Duration `json:"import_delay"` // of bundles pushed from now on
 	FailImport  string        `json:"fail_import"`  // regular expression on an object's JSON as pushed: refused, with an error on the work
-	StripRefs   bool          `json:"strip_refs"`   // imported objects lose their author and their markings, without a word
+	StripRefs   string        `json:"strip_refs"`   // regular expression on an object's JSON as pushed: it loses its author and its markings, without a word
 	Exclude     []string      `json:"exclude"`      // values on the platform's exclusion lists
 	DropBundles int           `json:"drop_bundles"` // so many pushes are accepted, and neither imported nor counted
 	DropWorks   int           `json:"drop_works"`   // so many pushes lose their work, and so are not imported either
@@ -99,6 +99,7 @@ type Sim struct {
 	lastWork     moment      // in the id of the last one
 	queue        []*delivery // by the time of import
 	refusing     *regexp.Regexp
+	stripping    *regexp.Regexp
 	version      version
 	versionText  string
 	schema       *ast.Schema
@@ -159,18 +160,23 @@ func (s *Sim) SetVersion(text string) {
 	s.documents = map[string]*document{}
 }
 
-// SetKnobs changes the knobs in a function that gets the present ones. FailImport must compile.
+// SetKnobs changes the knobs in a function that gets the present ones. FailImport and StripRefs must compile.
 func (s *Sim) SetKnobs(change func(*Knobs)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.knobs)
-	s.refusing = nil
-	if s.knobs.FailImport != "" {
-		s.refusing = regexp.MustCompile(s.knobs.FailImport)
-	}
+	s.refusing, s.stripping = expression(s.knobs.FailImport), expression(s.knobs.StripRefs)
 	clear(s.pages)
 	clear(s.counts) // what users may see
 	s.log.ring()    // streams wait by other times
+}
+
+// expression is a regular one, nil for none.
+func expression(text string) *regexp.Regexp {
+	if text == "" {
+		return nil
+	}
+	return regexp.MustCompile(text)
 }
 
 // PutUser adds an account, or replaces the one with the same token.

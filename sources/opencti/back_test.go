@@ -140,3 +140,36 @@ func TestFilesTellTheirHashesAndWhetherAnIndicatorIsBasedOnThem(t *testing.T) {
 		}
 	}
 }
+
+// What a relationship ties together comes with it, and so does the author.
+func TestRelationsTellWhoseTheyAndTheirEndsAre(t *testing.T) {
+	const amber = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
+	ids := []string{"relationship--d692512e-0ba8-53ba-8a9d-b998603e5410", "relationship--9b9b8c42-8283-510f-99c8-371c2189634d"}
+	bundle := strings.NewReplacer("BY", `"created_by_ref": "identity--5291661f-02f8-509d-9f7b-34bf85259b21", "object_marking_refs": ["`+amber+`"]`, "R0", ids[0], "R1", ids[1]).Replace(
+		`{"type": "bundle", "id": "bundle--7f0c9a52-6a3e-4a41-9c0e-2f4f5b6f1c12", "objects": [
+	{"type": "identity", "spec_version": "2.1", "id": "identity--5291661f-02f8-509d-9f7b-34bf85259b21", "name": "Example EDR Bridge", "identity_class": "organization"},
+	{"type": "identity", "spec_version": "2.1", "id": "identity--81f298e7-4bb5-5459-8451-8bca41e52c14", "name": "srv-db-01.corp.example", "identity_class": "system", "confidence": 60, BY},
+	{"type": "incident", "spec_version": "2.1", "id": "incident--9eb63999-f423-53f5-b72d-d7088abf4cb8", "name": "Alert 4711", "created": "2026-03-01T10:00:00.000Z", "modified": "2026-03-01T10:00:00.000Z"},
+	{"type": "hostname", "spec_version": "2.1", "id": "hostname--a2cb98a0-ca16-5018-b18a-b91aba8c8de1", "value": "srv-db-01", "object_marking_refs": ["` + amber + `"]},
+	{"type": "relationship", "spec_version": "2.1", "id": "R0", "relationship_type": "related-to", "source_ref": "hostname--a2cb98a0-ca16-5018-b18a-b91aba8c8de1", "target_ref": "incident--9eb63999-f423-53f5-b72d-d7088abf4cb8", BY},
+	{"type": "relationship", "spec_version": "2.1", "id": "R1", "relationship_type": "targets", "source_ref": "incident--9eb63999-f423-53f5-b72d-d7088abf4cb8", "target_ref": "identity--81f298e7-4bb5-5459-8451-8bca41e52c14", "confidence": 40}
+]}`)
+	for _, version := range []string{"6.2.6", "7.260817.0"} {
+		s, p := simulated(t, octisim.Options{Version: version}, opencti.Options{})
+		if wrong, err := s.Import([]byte(bundle)); err != nil || len(wrong) > 0 {
+			t.Fatal(wrong, err)
+		}
+		got, err := p.Relations(t.Context(), ids)
+		slices.SortFunc(got, func(a, b pull.Stored) int { return b.Confidence - a.Confidence })
+		var brief []string
+		for _, r := range got {
+			for _, o := range append([]pull.Stored{r}, r.Ends...) {
+				brief = append(brief, fmt.Sprintf("%.8s %t %d %d", o.IDs[len(o.IDs)-1], o.Authored, len(o.Markings), o.Confidence))
+			}
+		}
+		want := []string{"relation true 1 100", "hostname false 1 0", "identity true 0 0", "relation false 0 40", "identity true 1 60"}
+		if d := cmp.Diff(want, brief); d != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", version, err, d)
+		}
+	}
+}

@@ -95,6 +95,15 @@ func (i Ident) Can(capability string) bool {
 	return slices.ContainsFunc(i.Capabilities, func(c string) bool { return c == "BYPASS" || strings.Contains(c, capability) })
 }
 
+// Confidence is the most that what the account writes can have.
+func (i Ident) Confidence() int {
+	const most = 100
+	if i.MaxConfidence == nil {
+		return most
+	}
+	return *i.MaxConfidence
+}
+
 // Marking is the standard id of a marking that the account may see, such as TLP:AMBER, or "". CLEAR and
 // WHITE are one.
 func (i Ident) Marking(definition string) string {

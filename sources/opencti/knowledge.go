@@ -41,12 +41,7 @@ func (c *Client) Hostnames(ctx context.Context, ids []string) ([]pull.Stored, er
 	return c.stored(ctx, kind{"host names", "Hostnames", "hostnames", "Hostname"}, ids)
 }
 
-// Observables asks for observables of any type like Incidents.
-func (c *Client) Observables(ctx context.Context, ids []string) ([]pull.Stored, error) {
-	return c.stored(ctx, kind{"observables", "ObservablesByID", "observables_by_id", ""}, ids)
-}
-
-// Relations asks for relationships like Incidents.
+// Relations asks for relationships like Incidents, with their authors and ends.
 func (c *Client) Relations(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return c.stored(ctx, kind{"relationships", "RelationsByID", "relations_by_id", ""}, ids)
 }
@@ -116,40 +111,57 @@ func (c *Client) believed(ctx context.Context, k kind, ids []string) ([]pull.Sto
 }
 
 type wireStored struct {
-	ID          string     `json:"id"`
-	StandardID  string     `json:"standard_id"`
-	StixIDs     []*string  `json:"x_opencti_stix_ids"`
-	Name        *string    `json:"name"`
-	Description *string    `json:"description"`
-	Hashes      wireHashes `json:"hashes"`
-	Seen        moment     `json:"last_seen"`
+	ID          string      `json:"id"`
+	StandardID  string      `json:"standard_id"`
+	StixIDs     []*string   `json:"x_opencti_stix_ids"`
+	Name        *string     `json:"name"`
+	Description *string     `json:"description"`
+	Hashes      wireHashes  `json:"hashes"`
+	Seen        moment      `json:"last_seen"`
+	From        *wireStored `json:"from"`
+	To          *wireStored `json:"to"`
 	wireWhose
 }
 
 // wireWhose is who an object is of, and who may see it.
 type wireWhose struct {
 	Author *struct {
-		ID string `json:"standard_id"`
+		ID       string       `json:"standard_id"`
+		Markings wireMarkings `json:"objectMarking"`
 	} `json:"createdBy"`
-	Markings []*struct {
-		ID string `json:"standard_id"`
-	} `json:"objectMarking"`
+	Markings   wireMarkings `json:"objectMarking"`
+	Confidence *int         `json:"confidence"`
+}
+
+type wireMarkings []*struct {
+	ID string `json:"standard_id"`
+}
+
+func (w wireMarkings) ids() (ids []string) {
+	for _, m := range w {
+		if m != nil {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
 }
 
 func (w *wireWhose) whose() pull.Whose {
-	o := pull.Whose{Authored: w.Author != nil}
-	for _, m := range w.Markings {
-		if m != nil {
-			o.Markings = append(o.Markings, m.ID)
-		}
-	}
-	return o
+	return pull.Whose{Authored: w.Author != nil, Markings: w.Markings.ids(), Confidence: value(w.Confidence)}
 }
 
 func (w *wireStored) object() pull.Stored {
 	o := pull.Stored{IDs: idsOf(w.ID, w.StandardID, w.StixIDs), Name: value(w.Name), Description: value(w.Description), Hashes: w.Hashes.byAlgorithm(), Seen: w.Seen.Time, Whose: w.whose()}
 	if w.Author != nil {
 		o.Author = w.Author.ID
+	}
+	for _, end := range []*wireStored{w.From, w.To} {
+		if end != nil && end.ID != "" {
+			o.Ends = append(o.Ends, end.object())
+		}
+	}
+	if len(o.Ends) > 0 && w.Author != nil {
+		o.Ends = append(o.Ends, pull.Stored{IDs: []string{w.Author.ID}, Whose: pull.Whose{Authored: true, Markings: w.Author.Markings.ids()}})
 	}
 	return o
 }
