@@ -41,6 +41,9 @@ func (p *program) tailCommand() *cli.Command {
 // lines.
 func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSON bool) error {
 	t.source.Moving = true
+	if t.held != nil {
+		t.held.Endure(t.cfg.Sync.Tail.Patience)
+	}
 	t.job.AskMarkings = t.markings
 	if span > 0 {
 		t.job.Overrides = reconcile.Overrides{} // they were the run's

@@ -54,9 +54,6 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 // lease takes the lock in a document of OpenCTI, which is our connector's own.
 func (t *target) lease(ctx context.Context, k *state.Keeper, lost func(error)) (release func(), err error) {
 	t.leases = k
-	if t.endless {
-		k.Tail, k.Patience = true, t.cfg.Sync.Tail.Patience
-	}
 	if t.held, err = k.Lock(ctx, t.lockKeys(ctx), t.cfg.Sync.LockTimeout, lost); err != nil {
 		return nil, err
 	}

@@ -264,12 +264,13 @@ func TestATailOutlivesARestartOfOpenCTI(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		leases.Tail, leases.Patience, follower.Leases = true, 15*time.Minute, leases
+		follower.Leases = leases
 		ctx, lost := context.WithCancelCause(t.Context())
 		lock, err := leases.Lock(ctx, []string{"target"}, time.Minute, lost)
 		if err != nil {
 			t.Fatal(err)
 		}
+		lock.Endure(15 * time.Minute)
 		defer lock.Release()
 		go func() {
 			time.Sleep(time.Minute)

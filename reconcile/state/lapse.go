@@ -1,6 +1,9 @@
 package state
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // ErrLapsed says that the lease could not be renewed in time. Nothing is written before it is held again.
 var ErrLapsed error = lapsedError{}
@@ -39,12 +42,12 @@ func (k *Keeper) held() {
 }
 
 // lapse notes that it is not.
-func (k *Keeper) lapse(why error) {
+func (k *Keeper) lapse(why error, patience time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.lapsing.term.Err() == nil {
 		k.lapsing.end(ErrLapsed)
-		k.warn("the lock could not be renewed in time: nothing is written until it is taken anew", "error", why, "patience", k.Patience)
+		k.warn("the lock could not be renewed in time: nothing is written until it is taken anew", "error", why, "patience", patience)
 	}
 }
 

@@ -13,12 +13,12 @@ import (
 // patient is a lease on a store that goes away for a while.
 func patient(t *testing.T, s *shared, lost chan error) (k *state.Keeper, release func()) {
 	k = open(t, s)
-	k.Patience = 15 * time.Minute
-	k.Tail = true
 	l, err := k.Lock(t.Context(), []string{"target"}, time.Minute, func(err error) { lost <- err })
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.Endure(15 * time.Minute)
+	time.Sleep(11 * time.Second) // a renewal
 	return k, l.Release
 }
 

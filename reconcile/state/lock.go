@@ -75,22 +75,21 @@ type Lock struct {
 	stop   chan struct{}
 	done   sync.WaitGroup
 
-	mu      sync.Mutex
-	term    time.Duration
-	every   time.Duration
-	renewed time.Time // when the last renewal began
-	until   time.Time // by the wall clock, as it is stored
-	lapsed  bool      // its end has passed, and it may be taken anew
-	lost    *LostError
+	mu       sync.Mutex
+	term     time.Duration
+	every    time.Duration
+	tails    bool          // its next renewal is a tail\'s
+	patience time.Duration // with a store that is away
+	renewed  time.Time     // when the last renewal began
+	until    time.Time     // by the wall clock, as it is stored
+	lapsed   bool          // its end has passed, and it may be taken anew
+	lost     *LostError
 }
 
 // Lock takes the leases named keys in the document, all of them or none, and renews them until Release. It waits up
 // to timeout for those of another run. lost is told when they could not be kept; it must not ask the Lock.
 func (k *Keeper) Lock(ctx context.Context, keys []string, timeout time.Duration, lost func(error)) (*Lock, error) {
 	l := &Lock{k: k, holder: rand.Text(), keys: keys, tell: lost, stop: make(chan struct{}), term: leaseFor, every: cmp.Or(k.Renew, renewEvery)}
-	if k.Tail {
-		l.term, l.every = tailLeaseFor, cmp.Or(k.Renew, tailRenews)
-	}
 	deadline := time.Now().Add(timeout)
 	others := others{holder: l.holder, since: map[string]sighting{}}
 	for {
@@ -177,6 +176,15 @@ func damaged(err error) bool {
 	return ok
 }
 
+// Endure makes a lock that of a tail, which has two requests a minute to spend when idle, and may outlive a restart of
+// the store: from its next renewal on it lasts longer, and one that lapses is taken anew when the store answers, unless
+// it is away for longer than patience. Until then Held's contexts are over and Update fails.
+func (l *Lock) Endure(patience time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tails, l.patience = true, patience
+}
+
 // take writes the leases unless another run is at work, lets a moment pass and reads them back: mine says whether
 // they are there, and by who else has one.
 func (l *Lock) take(ctx context.Context, o *others) (by *LockedError, mine bool, err error) {
@@ -207,6 +215,9 @@ func (l *Lock) stored() bool {
 // write stores leases that begin now. The caller is alone.
 func (l *Lock) write(ctx context.Context) error {
 	l.mu.Lock()
+	if l.tails {
+		l.term, l.every = tailLeaseFor, cmp.Or(l.k.Renew, tailRenews)
+	}
 	began, term := time.Now(), l.term
 	l.mu.Unlock()
 	until := began.UTC().Add(term).Truncate(time.Second)
@@ -227,8 +238,8 @@ func (l *Lock) write(ctx context.Context) error {
 }
 
 // Check is a *LostError once the lock does not hold any more: its leases are gone or another's, or their end has
-// passed, by the wall clock or by that of the process. It is asked before every write. Where a Keeper has Patience,
-// the error is ErrLapsed until the lock is held again.
+// passed, by the wall clock or by that of the process. It is asked before every write. A lock that is to
+// endure gives ErrLapsed until it is held again.
 func (l *Lock) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -248,9 +259,9 @@ func (l *Lock) Check() error {
 func (l *Lock) over(why error) {
 	switch {
 	case l.lost != nil || l.lapsed:
-	case l.k.Patience > 0:
+	case l.patience > 0:
 		l.lapsed = true
-		l.k.lapse(why)
+		l.k.lapse(why, l.patience)
 	default:
 		l.lose(why)
 	}
@@ -330,7 +341,7 @@ func (l *Lock) next(failed error) time.Duration {
 	switch {
 	case failed == nil && !l.lapsed:
 		return l.every
-	case failed != nil && time.Since(l.renewed) > max(l.term-leastLeft, l.k.Patience):
+	case failed != nil && time.Since(l.renewed) > max(l.term-leastLeft, l.patience):
 		l.lose(fmt.Errorf("its lease could not be renewed: %w", failed))
 	case failed != nil && time.Since(l.renewed) > l.term-leastLeft:
 		l.over(failed)

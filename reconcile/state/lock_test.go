@@ -184,13 +184,14 @@ func TestATailRenewsItsLeaseOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shared{}
 		k := open(t, s)
-		k.Tail = true
 		l, err := k.Lock(t.Context(), []string{"target"}, time.Second, func(err error) { t.Errorf("lost: %v", err) })
 		if err != nil {
 			t.Fatal(err)
 		}
+		l.Endure(15 * time.Minute)
+		time.Sleep(11 * time.Second)
 		before, _ := s.Load(t.Context())
-		time.Sleep(59 * time.Second)
+		time.Sleep(58 * time.Second)
 		if now, _ := s.Load(t.Context()); now != before {
 			t.Error("renewed more often than every minute")
 		}
@@ -210,11 +211,11 @@ func TestAPausedTailTakesItsLockAnew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k.Tail, k.Patience = true, 15*time.Minute
 		l, err := k.Lock(t.Context(), []string{"target"}, time.Second, func(err error) { t.Errorf("lost: %v", err) })
 		if err != nil {
 			t.Fatal(err)
 		}
+		l.Endure(15 * time.Minute)
 		s.stop.Store(true)
 		time.Sleep(5 * time.Minute)
 		if err := l.Check(); !errors.Is(err, state.ErrLapsed) {

@@ -196,12 +196,9 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 type Keeper struct {
 	Log   *slog.Logger  // set before use; nil says nothing
 	Renew time.Duration // how often a lease is renewed; default 10 s of the 30 s it holds, and a minute of the 90 s of a tail
-	Tail  bool          // a lease is a tail's, which has two requests a minute to spend when idle
-	// Patience is how long a store may be away before its lease is given up. One that lapses meanwhile is
-	// taken anew when the store answers; until then Held's contexts are over and Update fails.
-	Patience time.Duration
-	store    Store
-	lapsing  lapsing // guarded by mu
+
+	store   Store
+	lapsing lapsing // guarded by mu
 
 	turn chan struct{} // holds one token: whoever has it may read and replace what is stored
 	mu   sync.Mutex    // guards doc and lock, and is never held while the store answers
