@@ -122,7 +122,8 @@ func (t *target) mayWrite() error {
 	return t.held.Check()
 }
 
-// locked works with the lock held. The context ends when the lock is lost; the command then ends with code 5.
+// locked works with the lock held. The context ends when the lock is lost; the command then ends with code 5,
+// or with 7 where it had stopped writing long before another run took the lock.
 func (p *program) locked(ctx context.Context, t *target, work func(context.Context, *target) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -138,6 +139,9 @@ func (p *program) locked(ctx context.Context, t *target, work func(context.Conte
 	if t.mayWrite() != nil && p.code(err) < exit.Signal {
 		if !errors.Is(err, context.Canceled) {
 			p.complain(err)
+		}
+		if p.code(err) == exit.Locked {
+			return exit.With(exit.Locked)
 		}
 		return exit.With(exit.Partly)
 	}

@@ -296,3 +296,54 @@ func TestATailOutlivesARestartOfOpenCTI(t *testing.T) {
 		}
 	})
 }
+
+// Another run that took the lock while it had lapsed makes up for what was not done, and is no failure; what was half
+// done is.
+func TestATailEndsForARunThatTookItsLock(t *testing.T) {
+	for name, tt := range map[string]struct {
+		steal string // with which write
+		half  bool
+	}{
+		"while nothing is written":  {"", false},
+		"with its first write":      {"create x.example", false},
+		"between two of its writes": {"create y.example", true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			src, snk, store := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example"), ind("b", "domain_name y.example")}}, newSink(), &absent{}
+			follower := tailed(t, src, snk, make(stream), func(context.Context) (bool, error) { return false, nil })
+			follower.Job.Parallel, follower.For = 1, time.Hour
+			leases, err := state.Open(t.Context(), store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			follower.Leases = leases
+			ctx, lost := context.WithCancelCause(t.Context())
+			lock, err := leases.Lock(ctx, []string{"target"}, time.Minute, lost)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lock.Endure(15 * time.Minute)
+			defer lock.Release()
+			steal := func() {
+				theirs := state.Document{Leases: map[string]state.Lease{"target": {Holder: "another", Until: time.Now().Add(5 * time.Minute).UTC(), Term: 90}}}
+				store.text.Store(theirs.Text())
+			}
+			snk.fail = func(what, id string) error {
+				if what+" "+id == tt.steal {
+					steal()
+					time.Sleep(11 * time.Second) // until the next renewal
+					return context.Canceled
+				}
+				return nil
+			}
+			if tt.steal == "" {
+				time.AfterFunc(time.Minute, steal)
+			}
+			err = follower.Run(ctx)
+			_, locked := errors.AsType[*state.LockedError](err)
+			if err == nil || locked == tt.half {
+				t.Errorf("%s: the tail ended with %v", name, err)
+			}
+		})
+	}
+}

@@ -62,6 +62,7 @@ type Tail struct {
 	failed  int       // full runs and batches in a row that failed
 	last    *run.Planned
 	worst   error     // what the last full run or batch ended with
+	cut     bool      // the lock was lost in the middle of an apply, which no full run has made up for
 	saved   time.Time // when the position was saved last
 	from    state.Position
 }
@@ -93,7 +94,10 @@ func (t *Tail) Run(ctx context.Context) error {
 	case errors.Is(context.Cause(ctx), errOver):
 		return t.worst
 	case ctx.Err() != nil:
-		if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		switch cause := context.Cause(ctx); {
+		case t.cut:
+			return errCut
+		case !errors.Is(cause, context.Canceled):
 			return cause // the lock was lost, or the deadline passed
 		}
 		return run.ErrInterrupted
@@ -101,7 +105,10 @@ func (t *Tail) Run(ctx context.Context) error {
 	return err
 }
 
-var errOver = errors.New("the time to tail is over")
+var (
+	errOver = errors.New("the time to tail is over")
+	errCut  = errors.New("the lock was lost before all changes of a plan were done")
+)
 
 // begin notes the stream's position and makes the first full run, in that order: what happens while it
 // reads is told afterwards (contract opencti-api 13).
@@ -233,7 +240,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 		t.again(ctx, err)
 		return
 	}
-	t.failed, t.worst = 0, nil
+	t.failed, t.worst, t.cut = 0, nil, false
 	t.full = t.now().Add(t.FullEvery)
 	t.rest = t.now().Add(resting * t.now().Sub(began))
 	t.pending.settled(safe)
@@ -332,6 +339,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool)
 	}
 	if !report.Clean() {
 		if held.Err() != nil {
+			t.cut = t.cut || report.Count(run.Applied, "") > 0
 			return context.Cause(held)
 		}
 		if report.Stopped != nil {

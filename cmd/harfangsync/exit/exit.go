@@ -81,10 +81,10 @@ func Code(err error, signal int) int {
 		return Signal + signal
 	case is[*UsageError](err), is[*config.Problem](err), is[*run.DumpError](err):
 		return Usage
+	case is[*state.LockedError](err): // also of a tail whose lock another run has taken while it lapsed
+		return Locked
 	case is[*state.LostError](err):
 		return Partly
-	case is[*state.LockedError](err):
-		return Locked
 	case errors.Is(err, run.ErrDeadline):
 		return Side
 	case is[*run.DamagedError](err), planfile.Unusable(err), snapshot.Unusable(err), errors.Is(err, run.ErrStale):

@@ -28,6 +28,8 @@ func TestCodes(t *testing.T) {
 		{"a flag", Usagef("x"), 0, Usage},
 		{"one of many settings", errors.Join(errors.New("x"), &config.Problem{}), 0, Usage},
 		{"another run", &state.LockedError{}, 0, Locked},
+		{"another run, while a tail was away", &state.LostError{Err: &state.LockedError{}}, 0, Locked},
+		{"a lock that is lost", &state.LostError{Err: errors.New("x")}, 0, Partly},
 		{"a stream that is not there", opencti.ErrUnknownStream, 0, Usage},
 		{"OpenCTI", &opencti.Error{}, 0, Side},
 		{"a right", &opencti.RightError{}, 0, Side},
