@@ -133,6 +133,9 @@ func TestPagesTellTheExitCodes(t *testing.T) {
 			if row == nil || strings.ReplaceAll(row[1], "`", "") != m.Meaning {
 				t.Errorf("%s, code %s: %q, want %q", page, m.Codes, row, m.Meaning)
 			}
+			if guide := strings.HasSuffix(page, "exitcodes.md"); guide && !strings.Contains(strings.ReplaceAll(string(b), "`", ""), m.Meaning+" | "+m.Remedy+" |") {
+				t.Errorf("%s, code %s: its remedy is not %q", page, m.Codes, m.Remedy)
+			}
 		}
 	}
 }

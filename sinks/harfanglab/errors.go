@@ -57,28 +57,54 @@ func (filterIgnored) Fault() reconcile.Fault { return reconcile.Fault{FilterIgno
 
 // Error names side, request and remedy.
 func (e *Error) Error() string {
-	where := fmt.Sprintf("HarfangLab: %s %s", e.Method, e.Path)
-	switch {
-	case e.Err != nil:
-		return fmt.Sprintf("%s: %v; check harfanglab.url, the network and ssl_verify or ca_bundle", where, e.Err)
-	case e.Auth() && strings.HasPrefix(e.Path, eventBase):
-		return fmt.Sprintf("%s: %d %s; check the token and its right to view security events and threats", where, e.Status, e.Words)
-	case e.Auth():
-		return fmt.Sprintf("%s: %d %s; check the token and its right to view and edit rules, IOC and rulesets", where, e.Status, e.Words)
-	case e.Status >= 300 && e.Status < 400:
-		return fmt.Sprintf("%s: %d %s; set harfanglab.url to the final address", where, e.Status, e.Words)
-	case e.Status == http.StatusTooManyRequests:
-		return fmt.Sprintf("%s: 429 too many requests (%s); lower sync.parallelism or set sync.rate_limit", where, e.Words)
-	case e.TooLarge:
-		return fmt.Sprintf("%s: %d with %s; lower sync.page_size", where, e.Status, e.Words)
-	case e.Shape:
-		return fmt.Sprintf("%s: %d with %s; check harfanglab.url and what is in front of it", where, e.Status, e.Words)
-	case e.Status >= 500:
-		return fmt.Sprintf("%s: %d %s; the manager failed, try again later", where, e.Status, e.Words)
-	case e.Refused:
+	if e.Refused {
 		return "refused: " + e.Words
 	}
-	return fmt.Sprintf("%s: %d %s", where, e.Status, e.Words)
+	text := "HarfangLab: " + e.Request() + ": " + e.what()
+	if remedy := e.Remedy(); remedy != "" {
+		text += "; " + remedy
+	}
+	return text
+}
+
+// Request is what was asked, without the address of the manager.
+func (e *Error) Request() string { return e.Method + " " + e.Path }
+
+func (e *Error) what() string {
+	switch {
+	case e.Err != nil:
+		return e.Err.Error()
+	case e.Status == http.StatusTooManyRequests:
+		return "429 too many requests (" + e.Words + ")"
+	case e.TooLarge, e.Shape:
+		return fmt.Sprintf("%d with %s", e.Status, e.Words)
+	}
+	return fmt.Sprintf("%d %s", e.Status, e.Words)
+}
+
+// Remedy is what to do about the failure, "" where its words say that.
+func (e *Error) Remedy() string {
+	switch {
+	case e.Refused:
+		return ""
+	case e.Err != nil:
+		return "check harfanglab.url, the network and ssl_verify or ca_bundle"
+	case e.Auth() && strings.HasPrefix(e.Path, eventBase):
+		return "check the token and its right to view security events and threats"
+	case e.Auth():
+		return "check the token and its right to view and edit rules, IOC and rulesets"
+	case e.Status >= 300 && e.Status < 400:
+		return "set harfanglab.url to the final address"
+	case e.Status == http.StatusTooManyRequests:
+		return "lower sync.parallelism or set sync.rate_limit"
+	case e.TooLarge:
+		return "lower sync.page_size"
+	case e.Shape:
+		return "check harfanglab.url and what is in front of it"
+	case e.Status >= 500:
+		return "the manager failed, try again later"
+	}
+	return ""
 }
 
 // Unwrap is the transport's error.

@@ -104,10 +104,11 @@ func (e *Error) Error() string {
 	default:
 		what = fmt.Sprintf("%d %s", e.Status, e.Message)
 	}
-	return "OpenCTI: " + e.Op + ": " + what + "; " + e.remedy()
+	return "OpenCTI: " + e.Op + ": " + what + "; " + e.Remedy()
 }
 
-func (e *Error) remedy() string {
+// Remedy is what to do about the failure.
+func (e *Error) Remedy() string {
 	_, tooLarge := errors.AsType[*remote.TooLargeError](e.Err)
 	switch {
 	case e.hung:
