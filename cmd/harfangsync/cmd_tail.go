@@ -12,6 +12,7 @@ import (
 
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
@@ -59,11 +60,13 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 		},
 		Wait:     p.tailWait,
 		Refilter: func(ctx context.Context) (bool, error) { return t.refilter(ctx, p) },
-		Beat: func(planned *run.Planned, err error) {
+		Beat: func(planned *run.Planned, err error, began time.Time) {
+			var doc *planfile.Document
 			if planned != nil {
-				p.reporter.plans(planned, t.document(planned))
+				doc = t.document(planned)
 			}
-			p.reporter.beat(ctx, err)
+			p.reporter.plans(planned, doc)
+			p.reporter.beat(ctx, err, began)
 		},
 		Told: func(planned *run.Planned, r *run.Report) error { return p.toldTail(t, planned, r, asJSON) },
 	}
@@ -109,7 +112,11 @@ func (t *target) refilter(ctx context.Context, p *program) (changed bool, err er
 func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSON bool) error {
 	doc := t.document(planned)
 	if r == nil {
-		p.reporter.begins()
+		whole := *doc
+		p.reporter.plans(planned, &whole)
+		if len(doc.Changes) > 0 && !planned.Plan.Stopped() {
+			p.reporter.begins()
+		}
 		if doc.Applyable { // what is left alone was said by a plan, and would be said again with every event
 			doc.Held, doc.Skipped = nil, nil
 		}

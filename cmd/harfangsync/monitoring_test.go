@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"harfangsync/cmd/metrics"
+	"harfangsync/reconcile/planfile"
 )
 
 // exported is every metric that a run writes, with its labels.
@@ -24,7 +25,9 @@ func exported(t *testing.T) map[string][]string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "all.prom")
 	now := time.Now()
-	r := metrics.Report{Ended: now, LastSuccess: now, Cursor: now}
+	r := metrics.Report{Ended: now, LastSuccess: now, Cursor: now, InSync: new(true), Requests: map[metrics.Request]int64{{Side: "opencti", Method: "POST", Status: "2xx"}: 1}}
+	r.SetPlan(&planfile.Document{})
+	r.SetPhase(metrics.Read, time.Second)
 	if err := r.WriteFile(path); err != nil {
 		t.Fatal(err)
 	}

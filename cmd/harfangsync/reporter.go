@@ -40,7 +40,14 @@ func (r *reporter) reaches(t *target) {
 
 // plans notes the plan that was made, or taken from a file.
 func (r *reporter) plans(pl *run.Planned, doc *planfile.Document) {
-	r.planned, r.doc = pl, doc
+	if pl == r.planned {
+		return // a tail says so before it applies a plan, and after
+	}
+	r.planned, r.doc, r.done = pl, doc, nil
+	if pl == nil {
+		r.metrics.Forget()
+		return
+	}
 	r.metrics.SetPlan(doc)
 	if !pl.Saved {
 		took := time.Since(pl.Started)
@@ -53,6 +60,7 @@ func (r *reporter) plans(pl *run.Planned, doc *planfile.Document) {
 // begins notes that the plan is being applied.
 func (r *reporter) begins() {
 	r.applies = time.Now()
+	r.metrics.Applied = nil // until it has ended, nobody knows
 }
 
 // applied notes what became of the plan.
@@ -92,8 +100,12 @@ func (r *reporter) work(ctx context.Context, code int, err error) {
 	}
 }
 
-// beat writes the metrics of a command that goes on, not too often.
-func (r *reporter) beat(ctx context.Context, err error) {
+// beat writes the metrics of a command that goes on, not too often. began is when the full run that has ended began, zero
+// of a batch.
+func (r *reporter) beat(ctx context.Context, err error, began time.Time) {
+	if !began.IsZero() {
+		r.reached = began
+	}
 	const seldom = 10 * time.Second
 	if err == nil && time.Since(r.metrics.Ended) < seldom {
 		return
@@ -123,9 +135,8 @@ func (r *reporter) writeMetrics(ctx context.Context) {
 func (r *reporter) close(code int) {
 	m := &r.metrics
 	m.Ended, m.ExitCode = time.Now().UTC(), code
-	restores := r.planned != nil && r.planned.Restore // says nothing about OpenCTI
-	m.InSync = code == exit.OK && r.doc != nil && r.doc.Complete && !restores && len(r.doc.SwitchedOff()) == 0
-	if m.InSync {
+	m.InSync = r.inSync(code)
+	if m.InSync != nil && *m.InSync {
 		m.LastSuccess = m.Ended
 	}
 	if r.t == nil {
@@ -148,6 +159,16 @@ func (r *reporter) close(code int) {
 			m.Requests[metrics.Request{Side: side, Method: n.Method, Status: n.Status}] = n.Requests
 		}
 	}
+}
+
+// inSync says whether HarfangLab holds what OpenCTI wants; nil where the run does not know: it failed, or put back a
+// backup, which says nothing about OpenCTI.
+func (r *reporter) inSync(code int) *bool {
+	known := code == exit.OK || code == exit.Refused || code == exit.Partly
+	if !known || r.doc == nil || r.planned.Restore {
+		return nil
+	}
+	return new(code == exit.OK && r.doc.Complete && len(r.doc.SwitchedOff()) == 0)
 }
 
 // was is what a run was: it changed something, a gate refused its plan, or it failed.

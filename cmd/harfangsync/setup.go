@@ -75,6 +75,7 @@ func (p *program) load(needs ...config.Need) (*config.Config, error) {
 // readOnly makes the HTTP layer refuse every write (gate G12); a command that writes holds the lock, unless it asks
 // first, and tells what became of it.
 func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(context.Context, *target) error) error {
+	p.reporter = &reporter{p: p, command: s.command}
 	cfg, err := p.load(s.required()...)
 	if err != nil {
 		return err
@@ -82,7 +83,7 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 	if s.alone {
 		cfg.Sync.State, cfg.Sync.Lock = config.Nowhere, config.Nowhere
 	}
-	p.reporter = &reporter{p: p, command: s.command, cfg: cfg}
+	p.reporter.cfg = cfg
 	limit := cfg.Sync.Deadline
 	if s.endless {
 		limit = 0

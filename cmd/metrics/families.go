@@ -31,45 +31,40 @@ const otherReason reconcile.Reason = "other"
 // gateCount is the number of safety gates, G1 to G14.
 const gateCount = 14
 
-// registry holds the metrics of a report.
-func (r *Report) registry() *prometheus.Registry {
+// success holds when a run last succeeded, which outlives the run.
+func (r *Report) success() *prometheus.Registry {
 	f := families{prometheus.NewRegistry()}
 	if !r.LastSuccess.IsZero() {
 		f.gauge("last_success_timestamp_seconds", "When a run last ended with code 0, in seconds since 1970.", seconds(r.LastSuccess))
 	}
+	return f.Registry
+}
+
+// registry holds the metrics of this run.
+func (r *Report) registry() *prometheus.Registry {
+	f := families{prometheus.NewRegistry()}
 	f.gauge("last_run_timestamp_seconds", "When a run last ended, with whatever code, in seconds since 1970.", seconds(r.Ended))
 	f.gauge("last_exit_code", "Exit code of the last run.", float64(r.ExitCode))
-	f.gauge("in_sync", "1 if HarfangLab held what OpenCTI wants when the last run ended, 0 if it did not or nobody knows.", truth(r.InSync))
-	f.gauge("failed", "Planned changes that the last run did not make.", float64(r.Failed))
-	f.gauge("pinned", "Rules that stay as a person left them.", float64(r.Held[reconcile.Pinned]))
-
-	planned := f.gauges("planned", "Changes that the last run planned.", "action", "kind")
-	applied := f.gauges("applied", "Changes that the last run made.", "action")
-	for _, a := range reconcile.Actions {
-		applied.WithLabelValues(string(a)).Set(float64(r.Applied[a]))
-		for _, k := range reconcile.Kinds {
-			planned.WithLabelValues(string(a), k.String()).Set(float64(r.Planned[Sort{a, k}]))
+	if r.InSync != nil {
+		f.gauge("in_sync", "1 if HarfangLab held what OpenCTI wants when the last run ended, 0 if it did not; absent if the run does not know.", truth(*r.InSync))
+	}
+	if r.Planned != nil {
+		f.plan(r)
+	}
+	if r.Applied != nil {
+		f.gauge("failed", "Planned changes that the last run did not make.", float64(r.Failed))
+		applied := f.gauges("applied", "Changes that the last run made.", "action")
+		for _, a := range reconcile.Actions {
+			applied.WithLabelValues(string(a)).Set(float64(r.Applied[a]))
 		}
 	}
-	reasons(f.gauges("skipped", "What could not become a rule, by reason.", "reason"), skipReasons, r.Skipped)
-	reasons(f.gauges("held", "What was considered and left alone, by reason.", "reason"), heldReasons, r.Held)
-
-	gates := f.gauges("gate_refused", "1 for each safety gate that refused the last plan, else 0.", "gate")
-	for n := range gateCount {
-		id := fmt.Sprintf("G%d", n+1)
-		gates.WithLabelValues(id).Set(truth(r.Refused[id]))
-	}
 	took := f.gauges("phase_seconds", "How long each part of the last run took.", "phase")
-	for _, p := range phases {
-		took.WithLabelValues(string(p)).Set(r.Phases[p].Seconds())
+	for p, d := range r.Phases {
+		took.WithLabelValues(string(p)).Set(d.Seconds())
 	}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "requests_total",
 		Help: "Requests that the last run sent, by side, method and class of the answer."}, []string{"side", "method", "status"})
 	f.MustRegister(requests)
-	for _, side := range []string{"opencti", "harfanglab"} { // so that the family is there without a request
-		requests.WithLabelValues(side, "GET", "2xx")
-		requests.WithLabelValues(side, "POST", "2xx")
-	}
 	for q, n := range r.Requests {
 		requests.WithLabelValues(q.Side, q.Method, q.Status).Add(float64(n))
 	}
@@ -77,6 +72,24 @@ func (r *Report) registry() *prometheus.Registry {
 		f.gauge("cursor_lag_seconds", "How far the import of alerts was behind when the last run ended.", max(r.Ended.Sub(r.Cursor), 0).Seconds())
 	}
 	return f.Registry
+}
+
+// plan tells what was planned, and what was left alone.
+func (f families) plan(r *Report) {
+	f.gauge("pinned", "Rules that stay as a person left them.", float64(r.Held[reconcile.Pinned]))
+	planned := f.gauges("planned", "Changes that the last run planned.", "action", "kind")
+	for _, a := range reconcile.Actions {
+		for _, k := range reconcile.Kinds {
+			planned.WithLabelValues(string(a), k.String()).Set(float64(r.Planned[Sort{a, k}]))
+		}
+	}
+	reasons(f.gauges("skipped", "What could not become a rule, by reason.", "reason"), skipReasons, r.Skipped)
+	reasons(f.gauges("held", "What was considered and left alone, by reason.", "reason"), heldReasons, r.Held)
+	gates := f.gauges("gate_refused", "1 for each safety gate that refused the last plan, else 0.", "gate")
+	for n := range gateCount {
+		id := fmt.Sprintf("G%d", n+1)
+		gates.WithLabelValues(id).Set(truth(r.Refused[id]))
+	}
 }
 
 const namespace = "harfangsync"

@@ -1,9 +1,8 @@
 // Package metrics turns what one run did into Prometheus metrics: a file for a node exporter's textfile
 // collector, or a push to a Pushgateway. A job that runs for seconds cannot be scraped.
 //
-// Every family but two is there after every run, with zeros where nothing happened, so that no alert
-// depends on a series that may be missing: harfangsync_last_success_timestamp_seconds needs an earlier
-// success, harfangsync_cursor_lag_seconds an import of alerts.
+// What a run does not know is absent, never 0: one that failed before its plan tells when it ended, with which code,
+// and what it sent. What it knows is there as a whole, with zeros where nothing happened.
 package metrics
 
 import (
@@ -25,8 +24,6 @@ const (
 	Pull  Phase = "pull"
 )
 
-var phases = []Phase{Read, Plan, Apply, Pull}
-
 // Sort is what changes are counted by.
 type Sort struct {
 	Action reconcile.Action
@@ -41,22 +38,32 @@ type Request struct{ Side, Method, Status string }
 type Report struct {
 	Ended    time.Time // when the run ended
 	ExitCode int
-	InSync   bool // HarfangLab holds what OpenCTI wants, as far as this run looked
+	InSync   *bool // HarfangLab holds what OpenCTI wants; nil where this run does not know
 	// LastSuccess is when a run last ended with code 0, this one included; zero when nobody knows.
 	LastSuccess time.Time
-	Planned     map[Sort]int
-	Applied     map[reconcile.Action]int
-	Failed      int // planned changes that were not done, for whatever reason
+	Planned     map[Sort]int // nil without a plan, and then Skipped, Held and Refused too
 	Skipped     map[reconcile.Reason]int
 	Held        map[reconcile.Reason]int
-	Refused     map[string]bool // ids of the gates that refuse the plan, such as G4
+	Refused     map[string]bool          // ids of the gates that refuse the plan, such as G4
+	Applied     map[reconcile.Action]int // nil while nobody knows what was applied
+	Failed      int                      // planned changes that were not done, for whatever reason
 	Requests    map[Request]int64
-	Phases      map[Phase]time.Duration
-	Cursor      time.Time // up to where alerts were brought back; zero when none are
+	Phases      map[Phase]time.Duration // those that there were
+	Cursor      time.Time               // up to where alerts were brought back; zero when none are
 }
 
-// SetPlan counts a plan, in place of an earlier one.
+// Forget drops what is known of an earlier plan.
+func (r *Report) Forget() {
+	r.Planned, r.Skipped, r.Held, r.Refused, r.Applied, r.Failed = nil, nil, nil, nil, nil, 0
+	for _, p := range []Phase{Read, Plan, Apply} {
+		delete(r.Phases, p)
+	}
+}
+
+// SetPlan counts a plan, in place of an earlier one; nothing of it is applied yet.
 func (r *Report) SetPlan(d *planfile.Document) {
+	r.Forget()
+	r.Applied = map[reconcile.Action]int{}
 	r.Planned, r.Skipped, r.Held, r.Refused = map[Sort]int{}, map[reconcile.Reason]int{}, map[reconcile.Reason]int{}, map[string]bool{}
 	for i := range d.Changes {
 		r.Planned[Sort{d.Changes[i].Action, d.Changes[i].Kind}]++

@@ -112,7 +112,7 @@ func TestAReportCountsWhatARunDid(t *testing.T) {
 	// The next plan of the same process takes the place of the first.
 	r.SetPlan(&planfile.Document{})
 	r.SetApplied(&run.Report{})
-	r.InSync = true
+	r.InSync = new(true)
 	got := samples(written(t, r))
 	for _, line := range []string{`harfangsync_in_sync 1`, `harfangsync_last_exit_code 5`} {
 		if !slices.Contains(got, line) {
@@ -124,30 +124,36 @@ func TestAReportCountsWhatARunDid(t *testing.T) {
 	}
 }
 
-// A run that failed at its first request has the same series as one that did everything.
-func TestSeriesDoNotComeAndGo(t *testing.T) {
-	full := metrics.Report{Ended: ended, InSync: true}
-	full.SetPlan(&planfile.Document{Changes: plan().Changes, Skipped: plan().Skipped[:3], Held: plan().Held[:2], Gates: plan().Gates[:2]})
-	for _, p := range []metrics.Phase{metrics.Read, metrics.Plan, metrics.Apply, metrics.Pull} {
-		full.SetPhase(p, time.Second)
-	}
-	names := func(text string) (out []string) {
-		for line := range strings.Lines(text) {
-			name, _, _ := strings.Cut(line, " ")
-			if name != "#" {
-				out = append(out, name)
+// A run that failed before its plan knows when it ended and what it sent: a 0 for the rest would be a claim.
+func TestWhatARunDoesNotKnowIsAbsent(t *testing.T) {
+	names := func(r metrics.Report) (out []string) {
+		for line := range strings.Lines(written(t, r)) {
+			if name, _, _ := strings.Cut(line, " "); name != "#" {
+				name, _, _ = strings.Cut(name, "{")
+				out = append(out, strings.TrimPrefix(name, "harfangsync_"))
 			}
 		}
-		return out
+		return slices.Compact(out)
 	}
-	if diff := cmp.Diff(names(written(t, full)), names(written(t, metrics.Report{}))); diff != "" {
-		t.Errorf("series (-of a run +of none):\n%s", diff)
+	r := metrics.Report{Ended: ended, ExitCode: 8, Requests: map[metrics.Request]int64{{Side: "opencti", Method: "POST", Status: "5xx"}: 5}}
+	if diff := cmp.Diff([]string{"last_exit_code", "last_run_timestamp_seconds", "requests_total"}, names(r)); diff != "" {
+		t.Errorf("a side that is down (-want +got):\n%s", diff)
+	}
+	r.SetPlan(&planfile.Document{})
+	planned := []string{"applied", "failed", "gate_refused", "held", "last_exit_code", "last_run_timestamp_seconds", "pinned", "planned", "requests_total", "skipped"}
+	if diff := cmp.Diff(planned, names(r)); diff != "" {
+		t.Errorf("a plan of nothing (-want +got):\n%s", diff)
+	}
+	r.Forget()
+	if diff := cmp.Diff([]string{"last_exit_code", "last_run_timestamp_seconds", "requests_total"}, names(r)); diff != "" {
+		t.Errorf("after a plan that is forgotten (-want +got):\n%s", diff)
 	}
 }
 
 func TestMetricsPassTheLinter(t *testing.T) {
-	r := metrics.Report{Ended: ended, LastSuccess: ended, Cursor: ended}
+	r := metrics.Report{Ended: ended, LastSuccess: ended, Cursor: ended, InSync: new(true), Requests: map[metrics.Request]int64{{Side: "opencti", Method: "POST", Status: "2xx"}: 1}}
 	r.SetPlan(plan())
+	r.SetPhase(metrics.Read, time.Second)
 	text := written(t, r)
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
 	if err != nil {
@@ -201,7 +207,9 @@ func TestEveryReasonIsCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := written(t, metrics.Report{})
+	var r metrics.Report
+	r.SetPlan(&planfile.Document{})
+	text := written(t, r)
 	seen := 0
 	for _, d := range f.Decls {
 		group, ok := d.(*ast.GenDecl)

@@ -21,7 +21,7 @@ import (
 // user. When the file of an earlier run knows of a later success than the report, that one is kept.
 func (r *Report) WriteFile(path string) error {
 	r.keepSuccess(path)
-	if err := prometheus.WriteToTextfile(path, r.registry()); err != nil {
+	if err := prometheus.WriteToTextfile(path, prometheus.Gatherers{r.registry(), r.success()}); err != nil {
 		return fmt.Errorf("write metrics: %w", err)
 	}
 	return nil
@@ -60,16 +60,22 @@ type Gateway struct {
 	HTTP     *http.Client
 }
 
-// Push sends a report to a Pushgateway under job="harfangsync" and the instance. What the report does not
-// know, such as an earlier success, stays there as it is.
+// Push sends a report to a Pushgateway under job="harfangsync" and the instance, in place of the last one. When a run
+// last succeeded stands beside it, under kept="success": a report that does not know leaves it as it is.
 func (r *Report) Push(ctx context.Context, g Gateway) error {
-	p := push.New(g.URL, namespace).Grouping("instance", g.Instance).Gatherer(r.registry()).Format(expfmt.NewFormat(expfmt.TypeTextPlain))
+	if err := g.send(r.registry(), func(p *push.Pusher) error { return p.PushContext(ctx) }); err != nil || r.LastSuccess.IsZero() {
+		return err
+	}
+	return g.send(r.success(), func(p *push.Pusher) error { return p.Grouping("kept", "success").PushContext(ctx) })
+}
+
+func (g *Gateway) send(from prometheus.Gatherer, do func(*push.Pusher) error) error {
 	answer := &answers{next: g.HTTP}
-	p.Client(answer)
+	p := push.New(g.URL, namespace).Grouping("instance", g.Instance).Gatherer(from).Format(expfmt.NewFormat(expfmt.TypeTextPlain)).Client(answer)
 	if g.Login != "" {
 		p.BasicAuth(g.Login, g.Password.Reveal())
 	}
-	err := p.AddContext(ctx)
+	err := do(p)
 	switch {
 	case err == nil:
 		return nil

@@ -121,12 +121,17 @@ func TestPush(t *testing.T) {
 	if err := r.Push(t.Context(), to); err != nil {
 		t.Fatal(err)
 	}
-	if g.method != http.MethodPost || g.path != "/base/metrics/job/harfangsync/instance/"+to.Instance || g.user != ":" {
-		t.Errorf("%s %s as %q; a POST leaves what it does not name as it was", g.method, g.path, g.user)
+	if g.method != http.MethodPut || g.path != "/base/metrics/job/harfangsync/instance/"+to.Instance || g.user != ":" {
+		t.Errorf("%s %s as %q; what a failed run does not know must not stay, as a POST would let it", g.method, g.path, g.user)
 	}
 	if got := strings.Split(g.body, "\n"); !slices.Contains(got, "harfangsync_last_exit_code 4") || strings.Contains(g.body, "last_success") {
 		t.Errorf("pushed\n%s", g.body)
 	}
+	r.LastSuccess = ended
+	if err := r.Push(t.Context(), to); err != nil || g.path != "/base/metrics/job/harfangsync/instance/"+to.Instance+"/kept/success" || strings.Count(g.body, "# HELP ") != 1 {
+		t.Errorf("the last success stands beside what each run replaces: %s, error %v\n%s", g.path, err, g.body)
+	}
+	r.LastSuccess = time.Time{}
 	to.Login, to.Password = "job", "s3cret-password"
 	if err := r.Push(t.Context(), to); err != nil || g.user != "job:s3cret-password" {
 		t.Errorf("as %q, error %v", g.user, err)

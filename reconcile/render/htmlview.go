@@ -91,7 +91,7 @@ func pageOf(d, whole *planfile.Document) *pageView {
 }
 
 func verdictOf(d *planfile.Document) verdict {
-	refused := len(refused(d))
+	refused := len(Refused(d))
 	switch {
 	case refused > 0:
 		return verdict{"refused", "✕", fmt.Sprintf("Refused by %d %s", refused, plural(refused, "gate")), refusedWords(d)}

@@ -46,7 +46,7 @@ func PlanEvents(w io.Writer, d *planfile.Document) error {
 	for i := range d.Changes {
 		events = append(events, Event{Type: "planned_change", Change: &d.Changes[i]})
 	}
-	for _, g := range refused(d) {
+	for _, g := range Refused(d) {
 		events = append(events, Event{Type: "diagnostic", Level: "error", Gate: &g, Message: "refused by gate " + g.ID + ": " + g.Message})
 	}
 	events = append(events, Event{Type: "change_summary", Summary: &d.Summary, Message: LastLine(d)})

@@ -88,7 +88,7 @@ func markdownHead(d *planfile.Document) string {
 		used += units(text)
 		b.WriteString(text)
 	}
-	for _, g := range refused(d) {
+	for _, g := range Refused(d) {
 		add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", markdownName(cmp.Or(strings.TrimSpace(g.ID), "?")), markdownName(g.Name),
 			markdown(defangWords(cutRunes(g.Message, 500))), g.Value, g.Base, g.Limit, markdownName(cmp.Or(g.Override, "there is none"))))
 	}

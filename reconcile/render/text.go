@@ -51,7 +51,7 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 // LastLine is the stable last line of a plan. A plan that a gate refuses says nothing about whether
 // the two sides match.
 func LastLine(d *planfile.Document) string {
-	if len(d.Changes) == 0 && d.Complete && len(refused(d)) == 0 {
+	if len(d.Changes) == 0 && d.Complete && len(Refused(d)) == 0 {
 		if off := OffLine(d); off != "" {
 			return "No changes, but " + off
 		}
@@ -94,8 +94,8 @@ func newLists(d *planfile.Document) []planfile.List {
 	})
 }
 
-// refused are the gates that stand against a plan.
-func refused(d *planfile.Document) []reconcile.Gate {
+// Refused are the gates that stand against a plan.
+func Refused(d *planfile.Document) []reconcile.Gate {
 	return slices.DeleteFunc(slices.Clone(d.Gates), func(g reconcile.Gate) bool { return g.OK })
 }
 

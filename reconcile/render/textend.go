@@ -115,7 +115,7 @@ func (p *printer) tally(what string, n int, byReason, named map[string][]string)
 
 // refusals prints every gate that stands against the plan.
 func (p *printer) refusals() {
-	for _, g := range refused(p.d) {
+	for _, g := range Refused(p.d) {
 		p.line("Refused by gate %s (%s): %s", Escape(g.ID), Escape(g.Name), Escape(g.Message))
 		way := "there is no override"
 		if g.Override != "" {
@@ -165,7 +165,7 @@ func Waits(d *planfile.Document) string {
 		n[d.Held[i].Gate]++
 	}
 	var parts []string
-	for _, g := range refused(d) {
+	for _, g := range Refused(d) {
 		if !g.Hold {
 			continue
 		}

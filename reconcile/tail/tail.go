@@ -34,8 +34,9 @@ type Tail struct {
 	Pull func(ctx context.Context) (told func() error)
 	// Pulled says that alerts were imported just before.
 	Pulled bool
-	// Beat is told, after every full run and batch, what it ended with; may be nil.
-	Beat func(planned *run.Planned, err error)
+	// Beat is told, after every full run and batch, the last plan, what it ended with, and when the full run began, zero of
+	// a batch. A full run that failed before its plan leaves none. May be nil.
+	Beat func(planned *run.Planned, err error, began time.Time)
 	// Told is given every plan that has changes or is refused, with what became of it; nil before it is
 	// applied.
 	Told func(*run.Planned, *run.Report) error
@@ -170,7 +171,7 @@ func (t *Tail) follow(ctx context.Context) error {
 				t.fullRun(ctx, why)
 			} else {
 				t.batch(ctx)
-				t.beat()
+				t.beat(time.Time{})
 			}
 		case pulls.due(now):
 			pulls.begin(t.leases().Held(reading))
@@ -178,9 +179,9 @@ func (t *Tail) follow(ctx context.Context) error {
 	}
 }
 
-func (t *Tail) beat() {
+func (t *Tail) beat(began time.Time) {
 	if t.Beat != nil {
-		t.Beat(t.last, t.worst)
+		t.Beat(t.last, t.worst, began)
 	}
 }
 
@@ -216,7 +217,9 @@ func earliest(times ...time.Time) time.Time {
 
 // fullRun reads both sides whole, plans and applies. What was pending before it is settled by it.
 func (t *Tail) fullRun(ctx context.Context, why string) {
-	defer t.beat()
+	began := t.now()
+	t.last = nil
+	defer t.beat(began)
 	t.Log.Info("full run", "why", why)
 	if _, err := t.Refilter(ctx); err != nil {
 		t.again(ctx, err)
@@ -226,7 +229,6 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 		t.again(ctx, err)
 		return
 	}
-	began := t.now()
 	_, _, safe := t.pending.take()
 	t.sides.Close() // before the new ones, so that both are never held at once
 	t.sides = nil
