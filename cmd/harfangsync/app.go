@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -21,6 +20,7 @@ type program struct {
 	stdout, stderr io.Writer
 	env            []string
 	log            *slog.Logger
+	records        *slog.Logger // takes what is said on stderr beside the log; nil where that is plain text
 
 	configPath        string
 	logLevel, logForm string
@@ -40,6 +40,7 @@ type program struct {
 func start(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	tuneMemory()
 	p := newProgram(stdin, stdout, stderr, os.Environ())
+	p.tellOthersToo()
 	ctx, stop := p.untilSignal(context.Background())
 	defer stop()
 	return p.run(ctx, args)
@@ -58,13 +59,17 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if len(args) > 1 && args[1] == help.AskComplete {
 		return help.Complete(p.stdout, app, args[2:])
 	}
-	err := app.RunContext(ctx, help.FlagsFirst(app, args))
-	p.complain(err)
-	code := p.code(err)
-	if code == exit.Unexpected {
-		fmt.Fprintln(p.stderr, "harfangsync: nothing is claimed about what was done; run again, with --log-level debug if it stays")
+	args = help.FlagsFirst(app, args)
+	p.logForm = help.Given(args, "log-format") // a mistake in the command line is told in the form that it asks for
+	err := p.setLog("")
+	if err == nil {
+		err = app.RunContext(ctx, args)
 	}
-	return code
+	p.complain(err)
+	if p.reporter != nil && p.reporter.ends {
+		p.reporter.complete(p.reporter.command, p.code(err), p.reporter.began)
+	}
+	return p.code(err)
 }
 
 func (p *program) app() *cli.App {
@@ -79,7 +84,6 @@ func (p *program) app() *cli.App {
 		OnUsageError:              help.OnUsageError,
 		DisableSliceFlagSeparator: true,
 		Flags:                     p.globalFlags(),
-		Before:                    func(*cli.Context) error { return p.setLog("") },
 		Commands: []*cli.Command{
 			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.showCommand(), p.explainCommand(),
 			p.snapshotCommand(), p.dumpCommand(), p.restoreCommand(),
@@ -109,6 +113,9 @@ func (p *program) prepare(c *cli.Command) {
 	c.Flags = append(c.Flags, p.globalFlags()...)
 	most, action := c.ArgsUsage, c.Action
 	c.Action = func(ctx *cli.Context) error {
+		if err := p.setLog(""); err != nil {
+			return err
+		}
 		if most == "" && ctx.NArg() > 0 {
 			return exit.Usagef("%s takes no arguments, got %q; see its --help", c.Name, ctx.Args().First())
 		}

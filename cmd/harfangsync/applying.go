@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -174,24 +175,24 @@ func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*
 		if it.Outcome == run.Applied && it.Error == "" {
 			continue
 		}
-		line := fmt.Sprintf("%s %s: %s: %s", it.Change.Action, it.Change.Label(), it.Outcome, it.Error)
 		if it.Outcome == run.NotAttempted && i > 0 && done.Items[i-1].Outcome == run.NotAttempted && !a.json {
 			continue // the count below says how many
 		}
-		fmt.Fprintln(p.stderr, render.Escape(line))
+		p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s %s: %s: %s", it.Change.Action, it.Change.Label(), it.Outcome, it.Error)),
+			"action", it.Change.Action, "kind", it.Change.Kind, "rule", it.Change.Label(), "result", it.Outcome, "error", it.Error)
 	}
 	if n := done.Count(run.NotAttempted, ""); n > 0 {
-		fmt.Fprintf(p.stderr, "%d changes were not attempted; run again\n", n)
+		p.say(slog.LevelError, fmt.Sprintf("%d changes were not attempted; run again", n), "not_attempted", n)
 	}
 	for _, problem := range done.Problems {
-		fmt.Fprintln(p.stderr, render.Escape(problem))
+		p.say(slog.LevelError, render.Escape(problem))
 	}
 	if waits := render.Waits(doc); waits != "" {
-		fmt.Fprintf(p.stderr, "%d of %d changes were done; held: %s\n", done.Count(run.Applied, ""), len(done.Items), waits)
+		p.say(slog.LevelError, fmt.Sprintf("%d of %d changes were done; held: %s", done.Count(run.Applied, ""), len(done.Items), waits))
 	}
 	code := p.applyCode(done)
 	if off := render.OffLine(doc); off != "" && code == exit.OK {
-		fmt.Fprintln(p.stderr, off+" Enable them in the console")
+		p.say(slog.LevelError, off+" Enable them in the console")
 		code = exit.Partly
 	}
 	r := planfile.NewReport(doc, code, done.Items)
@@ -234,7 +235,11 @@ func (a *applying) finish(r *planfile.Report) error {
 
 // confirm asks a question on the terminal.
 func (p *program) confirm(ctx context.Context, question string) (bool, error) {
-	fmt.Fprint(p.stderr, question)
+	if p.records == nil {
+		fmt.Fprint(p.stderr, question) // the answer stands in the same line
+	} else {
+		p.say(slog.LevelInfo, question)
+	}
 	answer := make(chan string, 1)
 	go func() {
 		defer crash.Exit()

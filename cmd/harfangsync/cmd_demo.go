@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"fmt"
@@ -92,7 +93,7 @@ func (d *demo) play(ctx context.Context) error {
 func (d *demo) command(ctx context.Context, level string, args []string, env ...string) error {
 	q := newProgram(d.p.stdin, d.p.stdout, d.p.stderr, append(d.sims.env(), env...))
 	q.noColor, q.noConfig = d.p.noColor, true
-	return q.app().RunContext(ctx, slices.Concat([]string{"harfangsync", args[0], "--log-level", level}, args[1:]))
+	return q.app().RunContext(ctx, slices.Concat([]string{"harfangsync", args[0], "--log-level", level, "--log-format", cmp.Or(d.p.logForm, "text")}, args[1:]))
 }
 
 // see lets an agent meet a value that is blocked.

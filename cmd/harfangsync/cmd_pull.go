@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -148,7 +149,7 @@ func (im *importing) tell(p *program, r *pull.Report, code int) error {
 	for i := range r.Items {
 		switch it := &r.Items[i]; {
 		case it.Error != "":
-			fmt.Fprintln(p.stderr, render.Escape(itemLine(it)+": "+it.Error))
+			p.say(slog.LevelError, render.Escape(itemLine(it)+": "+it.Error), "kind", it.Kind, "id", it.ID, "result", it.Result, "error", it.Error)
 		case im.dryRun && !im.json:
 			if _, err := fmt.Fprintln(p.stdout, render.Escape(previewLine(it))); err != nil {
 				return err
@@ -156,7 +157,7 @@ func (im *importing) tell(p *program, r *pull.Report, code int) error {
 		}
 	}
 	for _, problem := range r.Problems {
-		fmt.Fprintln(p.stderr, render.Escape(problem))
+		p.say(slog.LevelError, render.Escape(problem))
 	}
 	line := pullLine(r, im.dryRun)
 	switch {

@@ -2,10 +2,15 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"fmt"
+	"log"
 	"log/slog"
 	"strings"
 
 	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile/crash"
+	"harfangsync/reconcile/render"
 )
 
 // setLog makes the logger: to stderr, at the level of the flag or else of the settings.
@@ -20,9 +25,10 @@ func (p *program) setLog(level string) error {
 	}
 	switch cmp.Or(p.logForm, "text") {
 	case "text":
-		p.log = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: l, ReplaceAttr: withoutDate}))
+		p.log, p.records = slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: l, ReplaceAttr: withoutDate})), nil
 	case "json":
 		p.log = slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: l}))
+		p.records = slog.New(slog.NewJSONHandler(p.stderr, nil))
 	default:
 		return exit.Usagef("--log-format %q: want text or json", p.logForm)
 	}
@@ -35,4 +41,61 @@ func withoutDate(groups []string, a slog.Attr) slog.Attr {
 		return slog.String(slog.TimeKey, a.Value.Time().UTC().Format("15:04:05Z"))
 	}
 	return a
+}
+
+// say prints a line for a person on stderr, at any log level; under --log-format json it is a record, with attributes
+// that the line names in words.
+func (p *program) say(level slog.Level, line string, attributes ...any) {
+	line = render.EscapeLines(line)
+	if p.records == nil {
+		fmt.Fprintln(p.stderr, line)
+		return
+	}
+	p.records.Log(context.Background(), level, line, attributes...)
+}
+
+// complain prints an error, which may be several problems, one a line, unless the output has said everything.
+func (p *program) complain(err error) {
+	if !exit.Unsaid(err) {
+		return
+	}
+	if p.records == nil {
+		p.say(slog.LevelError, "harfangsync: "+err.Error())
+		if p.code(err) == exit.Unexpected {
+			p.say(slog.LevelError, "harfangsync: nothing is claimed about what was done; "+exit.Remedy(exit.Unexpected))
+		}
+		return
+	}
+	for _, problem := range exit.Problems(err) {
+		side, request, remedy := exit.About(problem)
+		attributes := []any{"code", p.code(err)}
+		for _, a := range []slog.Attr{slog.String("side", side), slog.String("request", request), slog.String("remedy", cmp.Or(remedy, exit.Remedy(p.code(err))))} {
+			if a.Value.String() != "" {
+				attributes = append(attributes, a)
+			}
+		}
+		p.say(slog.LevelError, problem.Error(), attributes...)
+	}
+}
+
+// tellOthersToo lets a panic, and what libraries print by themselves, appear in the form of the log.
+func (p *program) tellOthersToo() {
+	told := crash.Tell
+	crash.Tell = func(panicked any, stack []byte) {
+		if p.records == nil {
+			told(panicked, stack)
+			return
+		}
+		p.say(slog.LevelError, fmt.Sprintf("panic: %v", panicked), "code", exit.Unexpected, "remedy", exit.Remedy(exit.Unexpected), "stack", string(stack))
+	}
+	log.SetFlags(0)
+	log.SetOutput(printed(func(line string) { p.log.Warn(line) }))
+}
+
+// printed is a writer of lines.
+type printed func(line string)
+
+func (f printed) Write(b []byte) (int, error) {
+	f(strings.TrimSuffix(string(b), "\n"))
+	return len(b), nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"golang.org/x/term"
 
 	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/render"
 )
 
 // canWrite says before the work begins that a file which a flag names could not be written after it.
@@ -30,13 +28,6 @@ func canWrite(flag, path string) error {
 	_ = f.Close()
 	_ = os.Remove(f.Name())
 	return nil
-}
-
-// complain prints an error, which may be several problems, one a line, unless the output has said everything.
-func (p *program) complain(err error) {
-	if exit.Unsaid(err) {
-		fmt.Fprintln(p.stderr, "harfangsync: "+render.EscapeLines(err.Error()))
-	}
 }
 
 // asUsage is a file that cannot be opened as a mistake in the command line; other errors stay as they are.

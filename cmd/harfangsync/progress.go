@@ -23,7 +23,7 @@ type bars struct {
 
 // progress is nil unless a person is watching.
 func (p *program) progress() run.Progress {
-	if p.quiet || !terminal(p.stderr) {
+	if p.quiet || p.records != nil || !terminal(p.stderr) {
 		return nil
 	}
 	return &bars{p: p, read: map[string]int{}}

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,12 +25,15 @@ import (
 type reporter struct {
 	p       *program
 	command string
+	ends    bool // the command writes and comes to an end, which is an event
 	cfg     *config.Config
 	t       *target
 	metrics metrics.Report
 	planned *run.Planned
 	doc     *planfile.Document
 	done    *run.Report
+	pulls   *pull.Report
+	began   time.Time // when the run began
 	reached time.Time // when the platforms were about to be asked
 	applies time.Time // when the apply began
 }
@@ -72,6 +77,7 @@ func (r *reporter) applied(done *run.Report) {
 
 // pulled notes an import of alerts.
 func (r *reporter) pulled(done *pull.Report, took time.Duration) {
+	r.pulls = done
 	r.metrics.SetPhase(metrics.Pull, took)
 	r.metrics.Cursor = cmp.Or(done.Cursor, r.metrics.Cursor)
 }
@@ -100,11 +106,37 @@ func (r *reporter) work(ctx context.Context, code int, err error) {
 	}
 }
 
+// complete is the record by which the log of a run ends, and of each full run of a tail. What the run does not know is
+// not in it.
+func (r *reporter) complete(command string, code int, began time.Time) {
+	if r.p.records == nil {
+		return
+	}
+	level, members := slog.LevelInfo, []any{"command", command, "code", code, "seconds", time.Since(began).Seconds()}
+	if code != exit.OK && code != exit.Changes {
+		level = slog.LevelError
+	}
+	if r.doc != nil {
+		counts := maps.Clone(r.doc.Summary.ByAction)
+		if r.done != nil {
+			counts["applied"], counts["not_attempted"] = r.done.Count(run.Applied, ""), r.done.Count(run.NotAttempted, "")
+			counts["failed"] = len(r.done.Items) - counts["applied"] - counts["not_attempted"]
+		}
+		members = append(members, "gates", render.Refused(r.doc), "counts", counts, "digest", r.doc.Digest, "source_digest", r.doc.Source.Digest)
+	}
+	if r.pulls != nil {
+		members = append(members, "alerts", r.pulls.Summary())
+	}
+	r.p.log.Log(context.Background(), level, "run_complete", members...)
+}
+
 // beat writes the metrics of a command that goes on, not too often. began is when the full run that has ended began, zero
 // of a batch.
 func (r *reporter) beat(ctx context.Context, err error, began time.Time) {
 	if !began.IsZero() {
 		r.reached = began
+		r.complete("tail", exit.Code(err, 0), began)
+		r.pulls = nil
 	}
 	const seldom = 10 * time.Second
 	if err == nil && time.Since(r.metrics.Ended) < seldom {

@@ -14,9 +14,14 @@ const unexpected = 1
 // call that main and every goroutine defers: a deferred call sees the panics of its own goroutine alone.
 func Exit() {
 	if r := recover(); r != nil {
-		fmt.Fprintf(os.Stderr, "panic: %v\n\n%s", r, debug.Stack())
+		Tell(r, debug.Stack())
 		os.Exit(unexpected)
 	}
+}
+
+// Tell says that the process ends by a panic. A program with a form of its own for that sets it before anything else.
+var Tell = func(panicked any, stack []byte) {
+	fmt.Fprintf(os.Stderr, "panic: %v\n\n%s", panicked, stack)
 }
 
 // AbortOnFaults lets what no deferred call sees, such as two goroutines in one map, end the process by SIGABRT, where

@@ -40,6 +40,22 @@ func FlagsFirst(app *cli.App, args []string) []string {
 	return slices.Concat(before, moved, words)
 }
 
+// Given is the value that a command line gives a flag, "" for none; the last one counts.
+func Given(args []string, flag string) (value string) {
+	for i, a := range args {
+		name, isFlag := flagName(a)
+		switch {
+		case a == "--":
+			return value
+		case isFlag && name == flag && i+1 < len(args):
+			value = args[i+1]
+		case isFlag && name == flag+"=":
+			_, value, _ = strings.Cut(a, "=")
+		}
+	}
+	return value
+}
+
 // flagName is the name of the flag that a word is. A value in the same word is no part of it, but = stays.
 func flagName(word string) (name string, isFlag bool) {
 	if !strings.HasPrefix(word, "-") || word == "-" || word == "--" {
