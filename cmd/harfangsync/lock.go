@@ -31,7 +31,8 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 		p.log.Warn("the lock is kept in OpenCTI, so nothing keeps another run away from this one; sync.lock: file:PATH does without OpenCTI")
 		return func() {}, nil
 	case t.cfg.Sync.State == config.InOpenCTI:
-		return t.lease(ctx, t.job.Keeper, lost)
+		release, err = t.lease(ctx, t.job.Keeper, lost)
+		return t.unregistered(p, release, err)
 	case !t.ident.Can("CONNECTORAPI"):
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to take the lock in OpenCTI (sync.lock: file:PATH or none does without)"}
 	default:
@@ -41,6 +42,7 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 		}
 		leases.Log = p.log
 		release, err = t.lease(ctx, leases, lost)
+		release, err = t.unregistered(p, release, err)
 	}
 	if err != nil {
 		return nil, err
@@ -49,6 +51,24 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 		p.log.Warn("the state cannot be read and counts as empty", "error", err)
 	}
 	return release, nil
+}
+
+// unregistered goes on without a lock where a connector that OpenCTI does not know cannot be registered, because the
+// platform's message broker hangs: it would take imports, and rules do without. A state that was to be kept there is
+// none.
+func (t *target) unregistered(p *program, release func(), err error) (func(), error) {
+	e, failed := errors.AsType[*opencti.Error](err)
+	if !failed || !e.Hung() || t.importsOnly {
+		return release, err
+	}
+	p.log.Warn("OpenCTI does not know this connector yet, and registers none while RabbitMQ, its message broker, hangs: "+
+		"nothing keeps another run away from this one, and what is kept in OpenCTI is not remembered; rules are applied, alerts wait", "error", err)
+	t.leases = nil
+	if t.cfg.Sync.State == config.InOpenCTI {
+		t.job.Keeper = state.Forgetful()
+		t.job.Keeper.Log = p.log
+	}
+	return func() {}, nil
 }
 
 // lease takes the lock in a document of OpenCTI, which is our connector's own.

@@ -208,12 +208,19 @@ type Keeper struct {
 
 // Open reads the document from store; a nil store remembers nothing.
 func Open(ctx context.Context, store Store) (*Keeper, error) {
-	k := &Keeper{store: store, turn: make(chan struct{}, 1), lapsing: lapsing{regained: make(chan struct{}, 1)}}
-	k.turn <- struct{}{}
+	k := Forgetful()
 	if store == nil {
 		return k, nil
 	}
+	k.store = store
 	return k, k.reload(ctx)
+}
+
+// Forgetful remembers nothing beyond this run.
+func Forgetful() *Keeper {
+	k := &Keeper{turn: make(chan struct{}, 1), lapsing: lapsing{regained: make(chan struct{}, 1)}}
+	k.turn <- struct{}{}
+	return k
 }
 
 // alone runs work while nobody else reads or replaces what is stored: what one writes is then never made

@@ -92,6 +92,9 @@ func upperSnake(name string) string {
 	return b.String()
 }
 
+// Hung says that no answer came while the platform's message broker had to take part in it.
+func (e *Error) Hung() bool { return e.hung }
+
 // Error names side, request and remedy.
 func (e *Error) Error() string {
 	what := e.Message
