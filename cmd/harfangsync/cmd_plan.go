@@ -29,6 +29,7 @@ func (p *program) planCommand() *cli.Command {
 			if err := canWrite("--out", out); err != nil {
 				return err
 			}
+			s.origins = out != "" || v.format == "json" || v.format == "html"
 			if s.from != "" && s.asOf != "" {
 				return exit.Usagef("--as-of needs OpenCTI: a snapshot holds what was valid when it was made")
 			}

@@ -42,6 +42,7 @@ type target struct {
 	importsOnly      bool           // the command writes to no list
 	endless          bool           // the command follows the stream until it is interrupted
 	keeps            bool           // what is read is kept, for other settings to come
+	origins          bool           // the output groups by author and label
 	unfiltered       bool           // the stream has no filters
 	held             *state.Lock    // in OpenCTI; nil for none
 	leases           *state.Keeper  // keeps the lock; nil where it is not kept in OpenCTI
@@ -139,7 +140,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	if err != nil {
 		return nil, err
 	}
-	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC(), importsOnly: s.importsOnly, endless: s.endless, keeps: s.alone}
+	t := &target{cfg: cfg, settings: config.SettingsDigest(cfg), started: time.Now().UTC(), importsOnly: s.importsOnly, endless: s.endless, keeps: s.alone, origins: s.origins}
 	// Mistakes of the user come first: nothing is asked of the platforms before these are known.
 	if s.takeOver != "" && uuid.Validate(s.takeOver) != nil {
 		return nil, exit.Usagef("--take-over: %q is no UUID; it names the connector.id of another instance", s.takeOver)
@@ -186,9 +187,17 @@ func (t *target) connect(p *program, readOnly bool) {
 	octi.Platform, octi.TLS, octi.Headers = httpclient.GraphQL, cfg.OpenCTI.TLS.Client(), cfg.OpenCTI.Headers()
 	hl.Platform, hl.TLS, hl.MayWrite = httpclient.REST, cfg.HarfangLab.TLS.Client(), t.mayWrite
 	t.octiHTTP, t.hlHTTP = httpclient.New(octi), httpclient.New(hl)
-	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, Hidden: cfg.OpenCTI.Hidden(), HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}, NoLabels: !t.keeps && !cfg.Sync.UsesLabels(), Began: t.started, Every: cfg.Sync.RunEvery, Endless: t.endless})
+	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, Hidden: cfg.OpenCTI.Hidden(), HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}, Without: t.without(), Began: t.started, Every: cfg.Sync.RunEvery, Endless: t.endless})
 	p.reporter.reaches(t)
 	t.hl = harfanglab.New(harfanglab.Options{URL: cfg.HarfangLab.URL, Token: cfg.HarfangLab.Token, Login: cfg.HarfangLab.Login, Password: cfg.HarfangLab.Password, HTTP: t.hlHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}})
+}
+
+// without is what of an indicator neither the settings nor the output use.
+func (t *target) without() opencti.Facts {
+	if t.keeps {
+		return opencti.Facts{}
+	}
+	return opencti.Facts{Labels: !t.origins && !t.cfg.Sync.UsesLabels(), Authors: !t.origins, Phases: t.cfg.Sync.Behaviour != config.SigmaBehaviour}
 }
 
 // prepare makes the job: what is wanted, what it means, and what may be done about it.

@@ -22,6 +22,7 @@ type shaping struct {
 	asks        bool                // and takes the lock once the answer is there
 	endless     bool                // sync.deadline does not hold, and the lock is renewed seldom
 	importsOnly bool                // no list is written
+	origins     bool                // what begins to detect is grouped by author and label
 	alone       bool                // OpenCTI is read, and nothing else
 	needs       []config.Need       // beside what every such command needs
 	from        string              // a snapshot to read in place of OpenCTI

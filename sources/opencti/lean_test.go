@@ -13,19 +13,22 @@ import (
 	"harfangsync/sources/opencti"
 )
 
-// Labels take a platform a third of a page's time (contract opencti-api 0.9): they are asked for where they
-// decide something, and are the indicator's then.
-func TestLabelsAreAskedForWhereTheyCount(t *testing.T) {
-	for _, without := range []bool{false, true} {
-		s, p := simulated(t, octisim.Options{}, opencti.Options{NoLabels: without})
-		s.Put(octisim.Indicator{ID: "a", Pattern: "[domain-name:value = 'x.example']", CreatedAt: day(0), Labels: []octisim.Label{{Value: "edr"}}})
-		want := "edr"
-		if without {
-			want = ""
-		}
+// Labels take a platform a third of a page's time (contract opencti-api 0.9), and authors and phases some: they are
+// asked for where they decide something, and are the indicator's then.
+func TestFactsAreAskedForWhereTheyCount(t *testing.T) {
+	for want, without := range map[string]opencti.Facts{
+		"edr, them, mitre-attack:execution": {},
+		", them, mitre-attack:execution":    {Labels: true},
+		"edr, , mitre-attack:execution":     {Authors: true},
+		"edr, them, ":                       {Phases: true},
+		", , ":                              {Labels: true, Authors: true, Phases: true},
+	} {
+		s, p := simulated(t, octisim.Options{}, opencti.Options{Without: without})
+		s.Put(octisim.Indicator{ID: "a", Pattern: "[domain-name:value = 'x.example']", CreatedAt: day(0), Labels: []octisim.Label{{Value: "edr"}},
+			CreatedBy: &octisim.Identity{Name: "them"}, Phases: []octisim.KillChain{{Chain: "mitre-attack", Phase: "execution"}}})
 		check := func(how string, ind *reconcile.Indicator) {
-			if got := strings.Join(ind.Labels, ","); got != want {
-				t.Errorf("%s, labels left out %t: %q", how, without, got)
+			if got := strings.Join(ind.Labels, "") + ", " + ind.Author + ", " + strings.Join(ind.Phases, ""); got != want {
+				t.Errorf("%s, without %+v: %q", how, without, got)
 			}
 		}
 		n, err := p.Read(t.Context(), nil, began, false, func(page []reconcile.Indicator, _ int) error {
