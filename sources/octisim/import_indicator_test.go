@@ -150,6 +150,16 @@ func TestObservablesAreMadeOfAPattern(t *testing.T) {
 	if held := s.Held(); held.Relations != 3 || len(got) != 3 {
 		t.Errorf("held %+v, observables %q", held, got)
 	}
+	// Two hashes of one file are two files, and each knows one.
+	wants(t, pushed(t, s, corp, `{"type": "indicator", "id": "`+fresh("indicator")+`", "pattern_type": "stix", "x_opencti_create_observables": true,
+		"pattern": "[file:hashes.MD5 = '0cc175b9c0f1b6a831c399e269772661' AND file:hashes.'SHA-1' = '86f7e437faa5a7fce15d1ddcb9eaeaea377667b8']"}`), "")
+	files := 0
+	for _, o := range s.Observables() {
+		if o.EntityType == "StixFile" && len(o.Hashes) == 1 {
+			files++
+		}
+	}
+	simtest.Is(t, "files with one hash", 3, files)
 	// The literals lose their quotes, and an escape stays what it is written as.
 	wants(t, pushed(t, s, corp, `{"type": "indicator", "id": "`+fresh("indicator")+`", "pattern_type": "stix", "x_opencti_create_observables": true,
 		"pattern": "[file:name = 'C:\\\\Windows\\\\evil.exe' OR file:name = 'it\\'s.exe']"}`), "")

@@ -206,6 +206,22 @@ func TestReferencesThatLeadNowhereAreDropped(t *testing.T) {
 	}
 }
 
+// And so may be what is there.
+func TestReferencesAreLostWhereAKnobSaysSo(t *testing.T) {
+	s := registered(t, Options{})
+	s.SetKnobs(func(k *Knobs) { k.StripRefs = `"type": "incident"` })
+	whose := `"created_by_ref": "` + corpID + `", "object_marking_refs": ["` + amber + `"]`
+	wants(t, pushed(t, s, corp, plus(alert, whose), plus(hostUnit, whose)), "")
+	if i := s.Incidents()[0]; i.CreatedBy != "" || len(i.Markings) > 0 {
+		t.Errorf("incident %+v", i)
+	}
+	s.SetKnobs(func(k *Knobs) { k.StripRefs = "" })
+	wants(t, pushed(t, s, corp, plus(alert, whose)), "")
+	if i := s.Incidents()[0]; i.CreatedBy == "" || len(i.Markings) != 1 {
+		t.Errorf("sent again: incident %+v", i)
+	}
+}
+
 func TestANameMovesTheStandardID(t *testing.T) {
 	s := registered(t, Options{Version: newest})
 	wants(t, pushed(t, s, corp, alert), "")

@@ -73,6 +73,10 @@ func TestDependenciesGoAhead(t *testing.T) {
 		}, []string{"create ACME init-dependencies", "create TLP:GREEN init-dependencies", "create create a", "delete delete a"}},
 		{"none of what is not sent", nil, func(s *Sim) { s.Put(full("a")); s.Edit("a", func(i *Indicator) { i.Revoked = true }) },
 			[]string{"create ACME init-dependencies", "create TLP:GREEN init-dependencies", "create domain-name init-dependencies", "create relationship init-dependencies", "create create a", "delete update a"}},
+		{"without a right to the knowledge itself", nil, func(s *Sim) {
+			s.PutUser(User{Token: "t", Capabilities: []string{"TAXIIAPI"}, Markings: []string{"TLP:GREEN"}})
+			s.Put(full("a"))
+		}, []string{"create ACME init-dependencies", "create TLP:GREEN init-dependencies", "create domain-name init-dependencies", "create relationship init-dependencies", "create create a"}},
 		{"nothing that the user may not see", nil, func(s *Sim) {
 			s.PutUser(User{Token: "t", Capabilities: ConnectorRole(), Markings: []string{"TLP:GREEN"}})
 			in := full("a")

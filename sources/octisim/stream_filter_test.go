@@ -106,6 +106,7 @@ func TestWhereListsAndStreamsDiffer(t *testing.T) {
 		{"nothing else", filter("indicator_types", "only_eq_to", "or", "BENIGN"), "null", "null"},
 		{"an unknown operator", filter("pattern", "sounds_like", "or", "p"), "error", "error"},
 		{"a key of other kinds", filter("incident_type", "eq", "or", "alert"), "", ""},
+		{"a key of streams alone", filter("representative", "contains", "or", "plain"), "error", "null"},
 		{"a key of nothing", filter("colour", "eq", "or", "red"), "error", "error"},
 		{"any part of a group", `{"mode":"or","filters":[{"key":"pattern_type","values":"yara"},{"key":["revoked"],"values":[true]}]}`, "cafe null", "cafe null"},
 		{"groups in groups", `{"mode":"and","filters":[],"filterGroups":[{"mode":"or","filters":[{"key":"pattern","values":["p1"]}],"filterGroups":[]},{"mode":"and","filters":[{"key":"pattern_type","operator":"not_eq","values":["pcre"]}],"filterGroups":[]}]}`, "cafe", "cafe"},
