@@ -177,7 +177,7 @@ func (s *Sync) GateLimits() reconcile.Limits {
 
 // Tail is the timing of the live mode.
 type Tail struct {
-	Quiet     time.Duration // without further events before indicators are read again
+	Quiet     time.Duration // a pause of the stream: what follows it is read at once, and what follows sooner later
 	FullEvery time.Duration // between full runs
 	PullEvery time.Duration // between imports of alerts
 	Patience  time.Duration // with an OpenCTI that is away

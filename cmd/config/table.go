@@ -236,7 +236,7 @@ func settingsOf(c *Config) []setting {
 		{path: "sync.lock_timeout", kind: duration(&c.Sync.LockTimeout, 0, false), def: "2m",
 			about: "How long another run is waited for."},
 		{path: "sync.tail.quiet", kind: duration(&c.Sync.Tail.Quiet, 0, false), def: "1s",
-			about: "How long the stream has to be quiet before changed indicators are read again."},
+			about: "What the stream tells after so long without an event is dealt with at once; what follows sooner waits until it is as quiet again."},
 		{path: "sync.tail.full_every", kind: duration(&c.Sync.Tail.FullEvery, time.Second, false), def: "1h",
 			about: "How often a tail makes a full run."},
 		{path: "sync.tail.pull_every", kind: duration(&c.Sync.Tail.PullEvery, time.Second, false), def: "5m",

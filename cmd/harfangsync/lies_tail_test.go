@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ type tailLie struct {
 	over    func(*chaosWorld)
 	says    string
 	nothing bool // nothing at all is written meanwhile
+	few     bool // but for one rule, whose event came after a pause and went alone
 }
 
 var tailLies = []tailLie{
@@ -28,7 +28,7 @@ var tailLies = []tailLie{
 	{name: "HarfangLab loses a row of a page", says: "gate G1", nothing: true,
 		before: hlKnobs(hlsim.Knobs{LoseRow: 2, DriftKind: "ioc"}), over: hlKnobs(hlsim.Knobs{})},
 	{name: "OpenCTI hides rows while it is read", says: "gate G3", nothing: true, before: hideWhileRead},
-	{name: "half of the indicators are revoked at once", says: "gate G4", nothing: true,
+	{name: "half of the indicators are revoked at once", says: "gate G4", few: true,
 		during: func(w *chaosWorld) { w.revoke(20, true) }, over: func(w *chaosWorld) { w.revoke(20, false) }},
 	{name: "an analyst disables a rule whose indicator changes", says: "update domain_name moving-100.example: conflict",
 		during: func(w *chaosWorld) {
@@ -77,8 +77,8 @@ func (l *tailLie) told(t *testing.T, tpl *tailTemplate) (bad []string) {
 	if !said() {
 		bad = append(bad, fmt.Sprintf("does not say %q", l.says))
 	}
-	if l.nothing && !maps.Equal(exact, w.exact()) {
-		bad = append(bad, "wrote")
+	if n := differ(exact, w.exact()); l.nothing && n > 0 || l.few && n > 1 {
+		bad = append(bad, fmt.Sprintf("wrote %d rules", n))
 	}
 	if l.over != nil {
 		l.over(w.chaosWorld)
@@ -91,6 +91,19 @@ func (l *tailLie) told(t *testing.T, tpl *tailTemplate) (bad []string) {
 	var v verdict
 	w.verdict(t, &v)
 	return v.bad()
+}
+
+// differ counts the rules that are not as they were.
+func differ(before, after map[string]string) int {
+	n := len(after)
+	for rule, was := range before {
+		if is, there := after[rule]; !there {
+			n++
+		} else if is == was {
+			n--
+		}
+	}
+	return n
 }
 
 func TestLiesToATail(t *testing.T) {

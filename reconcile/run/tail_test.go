@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/state"
@@ -130,6 +132,48 @@ func TestEventsFasterThanTheyAreReadMakeNoFullRunsInARow(t *testing.T) {
 		time.Sleep(time.Second)
 		if busy := time.Duration(runs) * took; busy > 3*time.Minute || runs < 3 {
 			t.Errorf("%d full runs of %s in six minutes", runs, took)
+		}
+	})
+}
+
+// What comes after a pause is in force at once; what follows it waits until no more comes, and goes together. What comes
+// while that is written waits for its end alone.
+func TestTheFirstEventAfterAPauseGoesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const write = 3 * time.Second
+		src, snk, s := &source{read: []reconcile.Indicator{ind("a", "domain_name a.example")}}, newSink(), make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		follower.For, follower.Job.Parallel = time.Minute, 1
+		var start time.Time
+		var made []string
+		snk.fail = func(what, id string) error {
+			if what != "create" || start.IsZero() {
+				return nil
+			}
+			made = append(made, fmt.Sprint(id, " after ", time.Since(start)))
+			if id == "c.example" {
+				time.Sleep(write)
+			}
+			return nil
+		}
+		go func() {
+			time.Sleep(10 * time.Second)
+			start = time.Now()
+			for _, e := range []struct {
+				id   string
+				wait time.Duration
+			}{{"b", 100 * time.Millisecond}, {"c", 900 * time.Millisecond}, {"d", 2 * time.Second}, {"e", 10 * time.Second}, {"f", 0}} {
+				src.read = append(src.read, ind(e.id, "domain_name "+e.id+".example"))
+				s <- tail.Dirty{IDs: []string{e.id}}
+				time.Sleep(e.wait)
+			}
+		}()
+		if err := follower.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"b.example after 0s", "c.example after 2s", "d.example after 5s", "e.example after 5s", "f.example after 13s"}
+		if d := cmp.Diff(want, made); d != "" {
+			t.Errorf("created (-want +got):\n%s", d)
 		}
 	})
 }

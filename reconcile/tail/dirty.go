@@ -20,10 +20,12 @@ const mostMarks = 50_000
 // the time, also while a batch is under way.
 type pending struct {
 	changed chan struct{}
+	quiet   time.Duration // a pause
 
 	mu          sync.Mutex
 	ids         map[string]bool
 	first, last time.Time // of the events that made them
+	rested      bool      // the first of them came after a pause
 	missing     string    // why events may be missing, "" while none are
 	safe        state.Position
 	done        state.Position // up to here everything is in the lists
@@ -50,7 +52,7 @@ func (m *pending) hear(s Signal, log *slog.Logger) {
 			m.ids = map[string]bool{}
 		}
 		if len(m.ids) == 0 {
-			m.first = now
+			m.first, m.rested = now, now.Sub(m.last) >= m.quiet
 		}
 		for _, id := range s.IDs {
 			if len(m.ids) <= mostMarks { // beyond it everything is read
@@ -82,8 +84,9 @@ func (m *pending) hear(s Signal, log *slog.Logger) {
 	}
 }
 
-// due is when they are to be dealt with; zero while there are none. A gap is due at once.
-func (m *pending) due(quiet time.Duration) time.Time {
+// due is when they are to be dealt with; zero while there are none. A gap is due at once, and so is what comes after a
+// pause; what follows that soon waits until no more comes.
+func (m *pending) due() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
@@ -91,8 +94,10 @@ func (m *pending) due(quiet time.Duration) time.Time {
 		return time.Now()
 	case len(m.ids) == 0:
 		return time.Time{}
+	case m.rested:
+		return m.first
 	}
-	at := m.last.Add(quiet)
+	at := m.last.Add(m.quiet)
 	if latest := m.first.Add(mostCollecting); at.After(latest) {
 		return latest
 	}

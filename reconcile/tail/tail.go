@@ -48,7 +48,7 @@ type Tail struct {
 	// seconds to minutes.
 	Wait func(failed int) time.Duration
 
-	Quiet     time.Duration // without events, before pending indicators are read
+	Quiet     time.Duration // without events: what comes after it is read at once, what follows sooner waits for it
 	FullEvery time.Duration
 	PullEvery time.Duration
 	For       time.Duration // 0 is until ctx ends
@@ -132,7 +132,7 @@ func (t *Tail) follow(ctx context.Context) error {
 	ended := make(chan error, 1)
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	t.pending.changed = make(chan struct{}, 1)
+	t.pending.changed, t.pending.quiet = make(chan struct{}, 1), t.Quiet
 	go func() {
 		defer crash.Exit()
 		ended <- t.pending.listen(t.Follow(reading, t.from), t.Log)
@@ -190,7 +190,7 @@ func (t *Tail) due() time.Time {
 	if t.sides == nil {
 		return time.Time{}
 	}
-	due, after := t.pending.due(t.Quiet), t.hold
+	due, after := t.pending.due(), t.hold
 	if t.pending.gapped() != "" && after.Before(t.rest) {
 		after = t.rest
 	}
