@@ -16,7 +16,7 @@ import (
 func Compute(rows *Rows, w *Wanted, p Policy, m Memory) (*Plan, error) {
 	c := computation{rows: rows, w: w, p: p, m: m, remapped: m.LastGood.Mapping != p.Mapping.Digest(), authors: map[string]int{}, labels: map[string]int{}, plan: &Plan{
 		Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}, Sources: w.Selected(),
-		Indicators: w.Read(), WantedDigest: w.Digest(), Skipped: w.skipped(),
+		Indicators: w.Read(), WantedDigest: w.Digest(), Skipped: w.skipped(), Unblocked: w.unblocks.At(m.Now),
 	}}
 	c.countOwned()
 	c.weigh()
@@ -87,6 +87,11 @@ func (c *computation) merge(group []want, rows []entry) {
 		c.plan.Wanted[group[0].kind]++
 		group = c.order(group, rows)
 	}
+	over := c.unblocked(group, rows)
+	if over != nil && over.Active(c.m.Now) {
+		c.keepOut(over, group, rows)
+		return
+	}
 	if len(rows) == 1 && len(group) > 0 && rows[0].whose == ours && c.same(&rows[0], group) {
 		c.plan.Unchanged++ // nearly every row of nearly every run
 		return
@@ -97,7 +102,7 @@ func (c *computation) merge(group []want, rows []entry) {
 		c.unwanted(owned, others)
 	case len(owned) > 0:
 		c.leave(others, nil)
-		inForce := c.compare(owned[0], group)
+		inForce := c.compare(owned[0], group, over)
 		c.duplicates(owned[1:], inForce)
 	case len(others) > 0:
 		c.adopt(group, others)

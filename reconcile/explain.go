@@ -40,7 +40,7 @@ func (p *Plan) Absent() []string {
 	ids := map[string]bool{}
 	for i := range p.Changes {
 		ch := &p.Changes[i]
-		if !ch.Action.Removal() || ch.Reason == Duplicate {
+		if !ch.needsEvidence() {
 			continue
 		}
 		for _, o := range ch.Owners {
@@ -59,6 +59,11 @@ func (p *Plan) Absent() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// needsEvidence says whether a change is a removal of which the indicators decide, and not our rows or a person.
+func (ch *Change) needsEvidence() bool {
+	return ch.Action.Removal() && ch.Reason != Duplicate && ch.Reason != Unblocked
 }
 
 func (o Owner) ask() string {
@@ -86,7 +91,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 			p.hold(&ch, Ambiguous, why)
 			continue
 		}
-		if !ch.Action.Removal() || ch.Reason == Duplicate {
+		if !ch.needsEvidence() {
 			kept = append(kept, ch)
 			continue
 		}
@@ -284,7 +289,7 @@ func (p *Plan) basis(last LastGood, filter string, pol Policy) basis {
 // setting leaves out is evidence only while these are the last good run's.
 func (b basis) evidences(why Reason) bool {
 	switch {
-	case why == Duplicate: // the rows themselves say so
+	case why == Duplicate, why == Unblocked: // the rows themselves say so, or a person
 		return true
 	case b.unasked:
 		return false

@@ -140,6 +140,7 @@ const gateValues = "additions_values"
 // Limit is the name of the gate whose limit a change counts in, "" for none.
 func (ch *Change) Limit() string {
 	switch {
+	case ch.Reason == Unblocked: // a person asked for that very one
 	case ch.Action.Removal() && ch.Before != nil && ch.Before.Enabled:
 		return removalsGate(ch.Kind, ch.Class)
 	case ch.begins():
@@ -416,7 +417,7 @@ func (j *judging) hold() {
 
 // guard is the refused gate that a change waits for, nil for none.
 func (j *judging) guard(ch *Change, refused map[string]*Gate) *Gate {
-	if ch.Action.Removal() {
+	if ch.needsEvidence() || ch.Reason == Duplicate {
 		if g := refused[gateEmpty+ch.Kind.String()]; g != nil {
 			return g
 		}

@@ -101,8 +101,9 @@ func (c *computation) heldRow(row *Row) Held {
 	return e
 }
 
-// compare decides on a row of ours whose rule is wanted, and says whether it will be in force.
-func (c *computation) compare(e entry, group []want) (inForce bool) {
+// compare decides on a row of ours whose rule is wanted, and says whether it will be in force. over is what kept it
+// out of force until now; nil for nothing.
+func (c *computation) compare(e entry, group []want, over *Unblock) (inForce bool) {
 	if c.pinned(&e) {
 		detail := "disabled in the console"
 		if e.whose == old {
@@ -119,6 +120,9 @@ func (c *computation) compare(e entry, group []want) (inForce bool) {
 		action, why, cause = Adopt, Unmanaged, ""
 	case !e.enabled && (e.ourStop || c.m.Stopped[e.key]):
 		action, why = Enable, IndicatorBack
+		if over != nil {
+			why = UnblockEnded
+		}
 	case !e.enabled:
 		action, why, cause = Enable, DriftFound, Drifted
 	case c.same(&e, group):

@@ -140,10 +140,11 @@ type Gate struct {
 // Plan is what would change, what is left alone, and why. Its changes, held items and skips are
 // sorted; equal inputs give equal plans.
 type Plan struct {
-	Changes []Change
-	Held    []Held
-	Skipped []Skip
-	Gates   []Gate
+	Changes   []Change
+	Held      []Held
+	Skipped   []Skip
+	Gates     []Gate
+	Unblocked []Unblock // what persons took out of force, and is so now
 
 	Unchanged    int          // owned rows that stay as they are
 	Owned        map[Kind]int // owned rows

@@ -31,6 +31,8 @@ const (
 	UnsupportedField     Reason = "unsupported_field"
 	UnsupportedEvent     Reason = "unsupported_event"
 	MatchesEverything    Reason = "matches_everything"
+
+	Unblocked Reason = "unblocked" // a person took it out of force for a time; also the reason of a disable, and held
 )
 
 // Change reasons.
@@ -40,6 +42,7 @@ const (
 	FieldsChanged  Reason = "fields_changed"
 	OwnersChanged  Reason = "owners_changed"
 	IndicatorBack  Reason = "indicator_back"
+	UnblockEnded   Reason = "unblock_ended"
 	DriftFound     Reason = "drift"
 	IndicatorGone  Reason = "indicator_gone"
 	Revoked        Reason = "revoked"

@@ -80,6 +80,13 @@ func (r *restoring) restore(want *Row, i int) {
 	ch := Change{Kind: want.Kind, List: r.p.List, Action: Create, Reason: ValueAdded, After: bodyOf(want),
 		Key: r.keys[i], Owners: ownersOf(want), Fields: []string{}}
 	ch.nameFrom(want, r.rows.canon)
+	if u := r.rows.unblocks.Covering(&ch); u != nil {
+		r.plan.Held = append(r.plan.Held, heldChange(&ch, Unblocked, u.Words()))
+		if _, found := r.of[i]; found {
+			r.plan.Unchanged++
+		}
+		return
+	}
 	at, found := r.of[i]
 	if !found {
 		r.plan.Changes = append(r.plan.Changes, ch)

@@ -14,12 +14,14 @@ import (
 // in memory; the texts wait in a spool, whose first failure stays and is an error of Seal and of what
 // is made of the set. It is not safe for concurrent use.
 type Rows struct {
-	own     Identity
-	canon   func(typ, value string) string
-	store   *spool.Spool
-	entries []entry
-	enc     spool.Encoder
-	sealed  int // how many entries are sorted
+	own       Identity
+	canon     func(typ, value string) string
+	store     *spool.Spool
+	entries   []entry
+	enc       spool.Encoder
+	sealed    int // how many entries are sorted
+	unblocks  Unblocks
+	unblocked map[int64]int // places in unblocks of what falls under one
 }
 
 // Identity tells which markers are ours.
@@ -72,7 +74,7 @@ type entry struct {
 
 // NewRows makes an empty set. canon folds the spellings of an IOC value.
 func NewRows(own Identity, canon func(typ, value string) string) *Rows {
-	return &Rows{own: own, canon: canon, store: spool.New()}
+	return &Rows{own: own, canon: canon, store: spool.New(), unblocked: map[int64]int{}}
 }
 
 // Expect makes room for n rows in all.
@@ -101,6 +103,9 @@ func (r *Rows) Add(row *Row) {
 		enc.String(s)
 	}
 	e.at = r.store.Put(enc.Bytes())
+	if of := r.unblockOf(row); of != none {
+		r.unblocked[e.at] = of
+	}
 	r.entries = append(r.entries, e)
 }
 

@@ -59,20 +59,22 @@ func (g *Given) Identities(ind *Indicator) []Value {
 // Seal. Only digests stay in memory; the texts wait in a spool, whose first failure stays and is an
 // error of Seal and of what is made of the set. It is not safe for concurrent use.
 type Wanted struct {
-	store    *spool.Spool
-	wants    []want
-	seen     []seen
-	skips    []numberedSkip
-	derived  map[int64]bool   // Sigma rules whose YAML carries no id
-	ours     map[int64]bool   // Sigma rules that are compiled from STIX patterns
-	sources  map[int64]uint64 // of rules that are deployed otherwise than they are written: the text's digest as it is written
-	origins  []origin         // where indicators come from
-	originAt map[string]int
-	enc      spool.Encoder
-	digest   string
-	mapping  Mapping
-	next     uint32                    // number of the next call of Add, Pass or Drop
-	sealed   struct{ wants, seen int } // how many of each are sorted
+	store     *spool.Spool
+	wants     []want
+	seen      []seen
+	skips     []numberedSkip
+	derived   map[int64]bool   // Sigma rules whose YAML carries no id
+	ours      map[int64]bool   // Sigma rules that are compiled from STIX patterns
+	sources   map[int64]uint64 // of rules that are deployed otherwise than they are written: the text's digest as it is written
+	origins   []origin         // where indicators come from
+	originAt  map[string]int
+	enc       spool.Encoder
+	digest    string
+	mapping   Mapping
+	unblocks  Unblocks
+	unblocked map[int64]int             // places in unblocks of what falls under one
+	next      uint32                    // number of the next call of Add, Pass or Drop
+	sealed    struct{ wants, seen int } // how many of each are sorted
 }
 
 // want is one (rule, owner) pair.
@@ -112,7 +114,7 @@ var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowT
 func NewWanted() *Wanted {
 	return &Wanted{
 		store: spool.New(), derived: map[int64]bool{}, ours: map[int64]bool{}, sources: map[int64]uint64{},
-		origins: []origin{{}}, originAt: map[string]int{"\x00": 0},
+		origins: []origin{{}}, originAt: map[string]int{"\x00": 0}, unblocked: map[int64]int{},
 	}
 }
 
@@ -262,6 +264,9 @@ func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, b
 	e.Strings(notes)
 	e.Int(int64(w.originOf(ind)))
 	at = w.store.Put(e.Bytes())
+	if of := w.unblocks.of(k, v, ind.ID); of != none {
+		w.unblocked[at] = of
+	}
 	_, entry := w.mapping.Match(ind, k, v.Type)
 	w.wants = append(w.wants, want{
 		key: KeyOf(k, v.Type, v.Value), owner: w.seen[len(w.seen)-1].owner, text: text, at: at,
