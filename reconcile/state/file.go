@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // File keeps the document in a file of mode 0600. It is replaced in one step, so that a full disk or
@@ -24,6 +25,12 @@ func (f File) Load(context.Context) (string, error) {
 
 // Save replaces the file.
 func (f File) Save(_ context.Context, text string) error { return WriteFile(string(f), []byte(text)) }
+
+// Alone keeps other processes from changing the document until release.
+func (f File) Alone(ctx context.Context) (release func(), err error) {
+	const patience = 10 * time.Second // a change takes milliseconds
+	return LockFile(ctx, string(f)+".change", patience)
+}
 
 // WriteFile is Replace with content that is there.
 func WriteFile(path string, content []byte) error {

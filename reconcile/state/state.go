@@ -28,14 +28,15 @@ const shape = "harfangsync/1"
 
 // Document is everything that is remembered.
 type Document struct {
-	Shape    string              `json:"shape"`
-	LastGood reconcile.LastGood  `json:"last_good"`
-	Window   reconcile.Window    `json:"window,omitzero"` // what the gates count
-	Refused  []reconcile.Refusal `json:"refused,omitempty"`
-	Stopped  []reconcile.Key     `json:"stopped,omitempty"` // rules that we disabled and could not mark, oldest first
-	Leases   map[string]Lease    `json:"leases,omitempty"`  // by what the lock is for: two platforms and their lists
-	Pull     Pull                `json:"pull,omitzero"`
-	Stream   Stream              `json:"stream,omitzero"`
+	Shape     string              `json:"shape"`
+	LastGood  reconcile.LastGood  `json:"last_good"`
+	Window    reconcile.Window    `json:"window,omitzero"` // what the gates count
+	Refused   []reconcile.Refusal `json:"refused,omitempty"`
+	Stopped   []reconcile.Key     `json:"stopped,omitempty"`   // rules that we disabled and could not mark, oldest first
+	Unblocked []reconcile.Unblock `json:"unblocked,omitempty"` // what persons took out of force, oldest first
+	Leases    map[string]Lease    `json:"leases,omitempty"`    // by what the lock is for: two platforms and their lists
+	Pull      Pull                `json:"pull,omitzero"`
+	Stream    Stream              `json:"stream,omitzero"`
 	// RecoverUntil is what an old connector left behind: alerts before it need not be read.
 	RecoverUntil time.Time `json:"-"`
 
@@ -278,14 +279,14 @@ func (k *Keeper) Document() Document {
 }
 
 func (d Document) clone() Document {
-	d.Refused, d.Stopped = slices.Clone(d.Refused), slices.Clone(d.Stopped)
+	d.Refused, d.Stopped, d.Unblocked = slices.Clone(d.Refused), slices.Clone(d.Stopped), slices.Clone(d.Unblocked)
 	d.Leases = maps.Clone(d.Leases)
 	d.Pull = d.Pull.clone()
 	return d
 }
 
-// Update changes the document and stores it. After a reset the change is applied to an empty one. Updates
-// happen one after the other, each upon the one before it. Once a lock that was held in the document is lost,
+// Update changes the document as it is stored now, and stores it: what another command wrote beside a run stays. After a
+// reset the change is applied to an empty one. Updates happen one after the other, each upon the one before it. Once a lock that was held in the document is lost,
 // another run may have replaced it, and an Update is a *LostError; while it has lapsed, ErrLapsed.
 func (k *Keeper) Update(ctx context.Context, change func(*Document)) error {
 	return k.alone(ctx, func() error {
@@ -297,8 +298,37 @@ func (k *Keeper) Update(ctx context.Context, change func(*Document)) error {
 				return fmt.Errorf("save state: %w", err)
 			}
 		}
-		return k.save(ctx, change)
+		return k.amend(ctx, change)
 	})
+}
+
+// amend changes what is stored now. The caller is alone.
+func (k *Keeper) amend(ctx context.Context, change func(*Document)) error {
+	if k.store == nil {
+		return k.save(ctx, change)
+	}
+	if file, shared := k.store.(exclusive); shared {
+		release, err := file.Alone(ctx)
+		if err != nil {
+			return fmt.Errorf("save state: %w", err)
+		}
+		defer release()
+	}
+	leases := k.Document().Leases
+	if err := k.load(ctx); err != nil && !damaged(err) {
+		return fmt.Errorf("save state: %w", err)
+	}
+	return k.save(ctx, func(d *Document) {
+		if d.Shape == "" { // reset since: our lease holds all the same
+			d.Leases = leases
+		}
+		change(d)
+	})
+}
+
+// exclusive is a store that other processes can be kept out of while one of them reads and replaces a document.
+type exclusive interface {
+	Alone(ctx context.Context) (release func(), err error)
 }
 
 func (k *Keeper) hold(l *Lock) {
