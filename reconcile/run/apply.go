@@ -105,6 +105,7 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 	if j.Progress != nil {
 		j.Progress.Done()
 	}
+	a.takeBack()
 	a.noteStop(ctx)
 	a.readBack()
 	a.remember(p)
@@ -127,6 +128,10 @@ type applying struct {
 	stopped []reconcile.Key // rules that we disabled and could not mark
 	unkept  map[reconcile.Unkept]int
 	counted reconcile.Tally // that the state was told of before the first write
+
+	looked time.Time           // when the state was read for what is unblocked
+	known  []reconcile.Unblock // then
+	out    reconcile.Unblocks  // of these, what holds
 }
 
 // lists creates the lists that creates need. A kind whose list cannot be made fails alone.
@@ -203,6 +208,10 @@ func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
 // attempt carries out one change and files the result.
 func (a *applying) attempt(i int) {
 	it := &a.report.Items[i]
+	if u := a.barred(it.Change); u != nil {
+		a.conflict(i, "it was unblocked since the plan was made ("+u.Words()+")")
+		return
+	}
 	did, err := a.job.apply(a.requests, it.Change, a.plan.Lists[it.Change.Kind], a.leaving(it.Change.Kind))
 	a.mu.Lock()
 	defer a.mu.Unlock()

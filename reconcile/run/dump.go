@@ -224,7 +224,7 @@ func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, e
 	if len(j.Policy.Kinds) == 0 {
 		return nil, &DumpError{d.Dir, "it covers none of the kinds asked for"}
 	}
-	rows, lists, err := j.readSink(ctx)
+	rows, lists, err := j.readSink(ctx, j.unblocks(true))
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,8 @@ type Job struct {
 	Meaning  func(*reconcile.Indicator) reconcile.Given
 	Canon    func(typ, value string) string
 	Excluded func(typ, value string) bool
+	// Unblocks says which of a list a rule falls under, as reconcile.Unblocks.Of does; nil is none.
+	Unblocks func([]reconcile.Unblock) func(reconcile.Kind, reconcile.Value, []string) int
 
 	Selection reconcile.Selection
 	Policy    reconcile.Policy

@@ -86,12 +86,13 @@ func (j *Job) PlanOf(ctx context.Context, asOf time.Time) (*Planned, *Sides, err
 // read reads both sides at once and seals them.
 func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error) {
 	s := &Sides{}
+	out := j.unblocks(false)
 	var g errgroup.Group
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g.Go(func() (err error) {
 		defer crash.Exit()
-		s.Wanted, err = j.readSource(ctx, started, asOf)
+		s.Wanted, err = j.readSource(ctx, started, asOf, out)
 		if err != nil {
 			cancel()
 		}
@@ -99,7 +100,7 @@ func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error)
 	})
 	g.Go(func() (err error) {
 		defer crash.Exit()
-		s.Rows, s.Lists, err = j.readSink(ctx)
+		s.Rows, s.Lists, err = j.readSink(ctx, out)
 		if err != nil {
 			cancel()
 		}
@@ -171,13 +172,14 @@ func (j *Job) incomplete(err error, started time.Time) *Planned {
 }
 
 // readSource reads OpenCTI into a wanted set, once more if the first read was incomplete.
-func (j *Job) readSource(ctx context.Context, started, now time.Time) (w *reconcile.Wanted, err error) {
+func (j *Job) readSource(ctx context.Context, started, now time.Time, out reconcile.Unblocks) (w *reconcile.Wanted, err error) {
 	err = j.twice("OpenCTI was read incompletely, reading once more", func() error {
 		if w != nil {
 			_ = w.Close()
 		}
 		w = reconcile.NewWanted()
 		w.Map(j.Policy.Mapping)
+		w.Unblock(out)
 		n := 0
 		_, err := j.Source.Read(ctx, started, func(page []reconcile.Indicator, total int) error {
 			w.Expect(total)
@@ -228,8 +230,9 @@ func (j *Job) given(ind *reconcile.Indicator) reconcile.Given {
 }
 
 // readSink reads the lists, each once more if its first read was incomplete.
-func (j *Job) readSink(ctx context.Context) (*reconcile.Rows, map[reconcile.Kind]*reconcile.List, error) {
+func (j *Job) readSink(ctx context.Context, out reconcile.Unblocks) (*reconcile.Rows, map[reconcile.Kind]*reconcile.List, error) {
 	rows := reconcile.NewRows(j.Policy.Own, j.Canon)
+	rows.Unblock(out)
 	lists := map[reconcile.Kind]*reconcile.List{}
 	for _, k := range j.Policy.Included() {
 		list, err := j.Sink.FindList(ctx, k, j.Policy.List)

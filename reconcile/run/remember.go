@@ -16,11 +16,14 @@ func (a *applying) reserve(p *Planned) {
 	a.counted, _ = p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == NotAttempted })
 	seen := a.job.Keeper.Document().LastGood.Markings
 	all := union(seen, a.job.Markings)
-	if len(a.counted) == 0 && len(all) == len(seen) {
-		return
-	}
 	ctx, cancel := context.WithTimeout(a.requests, SaveTimeout)
 	defer cancel()
+	if len(a.counted) == 0 && len(all) == len(seen) {
+		if len(a.report.Items) > 0 { // what was unblocked while the plan was made is to be seen before the first write
+			a.look(ctx)
+		}
+		return
+	}
 	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
 		d.Window = d.Window.With(a.job.Now(), a.job.Limits.Window, p.Plan.Enabled, a.counted)
 		d.LastGood.Markings = all
@@ -70,6 +73,7 @@ func (a *applying) remember(p *Planned) {
 		}
 		if clean {
 			d.LastGood = a.job.lastGood(d.LastGood, p)
+			d.Settled(p.Started)
 		}
 		d.LastGood.Sources = merged(d.LastGood.Sources, sources)
 	})

@@ -285,6 +285,13 @@ func (d Document) clone() Document {
 	return d
 }
 
+// Unblocked is what is remembered of unblocked values. It is not to be changed.
+func (k *Keeper) Unblocked() []reconcile.Unblock {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.doc.Unblocked
+}
+
 // Update changes the document as it is stored now, and stores it: what another command wrote beside a run stays. After a
 // reset the change is applied to an empty one. Updates happen one after the other, each upon the one before it. Once a lock that was held in the document is lost,
 // another run may have replaced it, and an Update is a *LostError; while it has lapsed, ErrLapsed.

@@ -89,13 +89,9 @@ func (k *Keeper) Insist(ctx context.Context, change func(*Document) error, stand
 	return errors.New("save state: another run keeps replacing it")
 }
 
-// Fresh reads the document again, unless a lock that is held in it does so by itself.
-func (k *Keeper) Fresh(ctx context.Context) error {
+// Renews says whether a lock that is held in the document reads it again, by itself.
+func (k *Keeper) Renews() bool {
 	k.mu.Lock()
-	held := k.lock != nil
-	k.mu.Unlock()
-	if held {
-		return nil
-	}
-	return k.Reload(ctx)
+	defer k.mu.Unlock()
+	return k.lock != nil
 }

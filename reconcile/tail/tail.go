@@ -55,17 +55,18 @@ type Tail struct {
 	Stream    string        // id, for the state
 	Log       *slog.Logger
 
-	pending pending
-	sides   *run.Sides
-	full    time.Time // when the next full run is due
-	hold    time.Time // no batch before it
-	rest    time.Time // no full run before it because events are missing
-	failed  int       // full runs and batches in a row that failed
-	last    *run.Planned
-	worst   error     // what the last full run or batch ended with
-	cut     bool      // the lock was lost in the middle of an apply, which no full run has made up for
-	saved   time.Time // when the position was saved last
-	from    state.Position
+	pending  pending
+	unblocks unblocks
+	sides    *run.Sides
+	full     time.Time // when the next full run is due
+	hold     time.Time // no batch before it
+	rest     time.Time // no full run before it because events are missing
+	failed   int       // full runs and batches in a row that failed
+	last     *run.Planned
+	worst    error     // what the last full run or batch ended with
+	cut      bool      // the lock was lost in the middle of an apply, which no full run has made up for
+	saved    time.Time // when the position was saved last
+	from     state.Position
 }
 
 // mostCollecting is how long indicators are collected at most while events keep coming.
@@ -144,7 +145,7 @@ func (t *Tail) follow(ctx context.Context) error {
 	for {
 		now := t.now()
 		due := t.due()
-		next := earliest(due, t.full, pulls.next)
+		next := earliest(due, t.full, pulls.next, t.unblocks.next)
 		timer.Reset(max(next.Sub(now), 0))
 		select {
 		case <-ctx.Done():
@@ -175,6 +176,10 @@ func (t *Tail) follow(ctx context.Context) error {
 			}
 		case pulls.due(now):
 			pulls.begin(t.leases().Held(reading))
+		case !now.Before(t.unblocks.next):
+			if t.look(ctx, false) {
+				t.fullRun(ctx, "other values are unblocked than before")
+			}
 		}
 	}
 }
@@ -229,6 +234,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 		t.again(ctx, err)
 		return
 	}
+	t.look(ctx, true)
 	_, _, safe := t.pending.take()
 	t.sides.Close() // before the new ones, so that both are never held at once
 	t.sides = nil

@@ -1,0 +1,125 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"harfangsync/reconcile"
+)
+
+// unblocks are what persons took out of force, as far as it is known here: of what is over as well, unless active.
+func (j *Job) unblocks(active bool) reconcile.Unblocks {
+	list := j.Keeper.Document().Unblocked
+	if active {
+		u := reconcile.Unblocks{List: list}
+		list = u.At(j.Now())
+	}
+	if len(list) == 0 || j.Unblocks == nil {
+		return reconcile.Unblocks{}
+	}
+	return reconcile.Unblocks{List: list, Of: j.Unblocks(list)}
+}
+
+// PlanUnblock reads the lists and plans that our rules go out of force which fall under u. OpenCTI is not asked.
+func (j *Job) PlanUnblock(ctx context.Context, u reconcile.Unblock) (*Planned, error) {
+	started := j.Now()
+	list := []reconcile.Unblock{u}
+	rows, lists, err := j.readSink(ctx, reconcile.Unblocks{List: list, Of: j.Unblocks(list)})
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	empty := reconcile.NewWanted()
+	defer empty.Close()
+	if err := empty.Seal(); err != nil {
+		return nil, err
+	}
+	if err := rows.Seal(empty); err != nil {
+		return nil, err
+	}
+	plan, err := reconcile.TakeOut(rows, j.Policy)
+	if err != nil {
+		return nil, err
+	}
+	return &Planned{Plan: plan, Lists: lists, Complete: true, Started: started, ReadTime: j.Now().Sub(started), Restore: true}, nil
+}
+
+// lookEvery is how often an apply looks whether something was unblocked since it began, where the lock does not look
+// by itself.
+const lookEvery = 5 * time.Second
+
+// barred is what was unblocked since the plan was made and stands against a change; nil for nothing.
+func (a *applying) barred(ch *reconcile.Change) *reconcile.Unblock {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Since(a.looked) > lookEvery && !a.job.Keeper.Renews() {
+		const patience = 2 * time.Second
+		ctx, cancel := context.WithTimeout(a.requests, patience)
+		defer cancel()
+		a.look(ctx)
+	}
+	if list := a.job.Keeper.Unblocked(); !slices.Equal(list, a.known) {
+		a.known, a.out = list, a.job.unblocks(true)
+	}
+	return a.out.Covering(ch)
+}
+
+// look reads the state again, for what was unblocked.
+func (a *applying) look(ctx context.Context) {
+	a.looked = time.Now()
+	if err := a.job.Keeper.Reload(ctx); err != nil {
+		a.job.Log.Debug("the state could not be read again", "error", err)
+	}
+}
+
+// takeBack takes out of force what this apply brought there while somebody unblocked it.
+func (a *applying) takeBack() {
+	began := false
+	for i := range a.report.Items {
+		it := &a.report.Items[i]
+		began = began || it.Outcome == Applied && !it.Change.Action.Removal()
+	}
+	if !began || !a.job.Keeper.Stored() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(a.requests, SaveTimeout)
+	defer cancel()
+	if err := a.job.Keeper.Reload(ctx); err != nil {
+		a.job.Log.Warn("the state could not be read again; what was unblocked meanwhile goes out of force with the next run", "error", err)
+		return
+	}
+	u := a.job.unblocks(true)
+	for i := range a.report.Items {
+		it := &a.report.Items[i]
+		now := u.Covering(it.Change)
+		if now == nil || it.Outcome != Applied {
+			continue
+		}
+		a.conflict(i, "it was unblocked meanwhile ("+now.Words()+")")
+		if err := a.stopAgain(ctx, i); err != nil {
+			it.Error += "; and taking it out of force failed: " + err.Error()
+		}
+	}
+}
+
+// stopAgain disables the rule of an applied change.
+func (a *applying) stopAgain(ctx context.Context, i int) error {
+	it := &a.report.Items[i]
+	stop := *it.Change
+	stop.Before, stop.Reason = it.Change.After, reconcile.Unblocked
+	if stop.ID == "" {
+		stop.ID = a.did[i].id
+	}
+	if stop.ID == "" {
+		id, found, err := a.job.findOurs(ctx, it.Change, a.plan.Lists[it.Change.Kind])
+		if err != nil || !found {
+			return fmt.Errorf("its row is not found: %w", err)
+		}
+		stop.ID = id
+	}
+	stop = stop.AsDisable(a.job.Policy)
+	_, err := a.job.disable(ctx, &stop)
+	return err
+}

@@ -1,0 +1,38 @@
+package tail
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/run"
+)
+
+// lookEvery is how often a tail looks whether a person unblocked a value, or blocked it again.
+const lookEvery = 30 * time.Second
+
+// unblocks is what a tail knows of the values that persons took out of force.
+type unblocks struct {
+	known []reconcile.Unblock // that held when it looked last
+	next  time.Time           // when to look again
+}
+
+// look says whether other values are out of force now than when it looked last. Where the lock reads the state again by
+// itself, that need not be done for it, unless anew says so.
+func (t *Tail) look(ctx context.Context, anew bool) (moved bool) {
+	if anew || !t.Job.Keeper.Renews() {
+		short, cancel := context.WithTimeout(ctx, run.SaveTimeout)
+		defer cancel()
+		if err := t.Job.Keeper.Reload(short); err != nil {
+			t.Log.Debug("the state could not be read again", "error", err)
+		}
+	}
+	now, before := t.now(), t.unblocks.known
+	u := reconcile.Unblocks{List: t.Job.Keeper.Unblocked()}
+	t.unblocks = unblocks{known: u.At(now), next: now.Add(lookEvery)}
+	for _, out := range t.unblocks.known {
+		t.unblocks.next = earliest(t.unblocks.next, out.Until)
+	}
+	return !slices.Equal(before, t.unblocks.known)
+}
