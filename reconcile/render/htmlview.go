@@ -15,22 +15,23 @@ import (
 // pageView is what the template shows. Its texts are escaped by Escape already, and by the template
 // again.
 type pageView struct {
-	Policy   string
-	Style    template.CSS
-	Script   template.JS
-	Data     *pageData
-	Title    string
-	Verdict  verdict
-	LastLine string
-	Facts    []fact
-	Tiles    []tile
-	NewLists []string
-	Refused  []gateView
-	Passed   []gateView
-	Sections []pageSection
-	Summary  bool // nothing is listed
-	Removals int
-	Blank    rowView // the row that the script copies
+	Policy    string
+	Style     template.CSS
+	Script    template.JS
+	Data      *pageData
+	Title     string
+	Verdict   verdict
+	LastLine  string
+	Facts     []fact
+	Tiles     []tile
+	NewLists  []string
+	Unblocked []string
+	Refused   []gateView
+	Passed    []gateView
+	Sections  []pageSection
+	Summary   bool // nothing is listed
+	Removals  int
+	Blank     rowView // the row that the script copies
 }
 
 // verdict is what a plan comes to. Class is refused, idle, ready, wary or unfit.
@@ -84,6 +85,9 @@ func pageOf(d, whole *planfile.Document) *pageView {
 	}
 	for _, l := range newLists(whole) {
 		v.NewLists = append(v.NewLists, fmt.Sprintf("the %s list “%s”", l.Kind, Escape(l.Name)))
+	}
+	for i := range whole.Unblocked {
+		v.Unblocked = append(v.Unblocked, Escape(unblockWords(&whole.Unblocked[i])))
 	}
 	v.sections(d)
 	v.tiles(whole)

@@ -95,6 +95,15 @@ func markdownHead(d *planfile.Document) string {
 	for _, l := range newLists(d) {
 		add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdownName(l.Name)))
 	}
+	if n := len(d.Unblocked); n > 0 {
+		add(fmt.Sprintf("**%d %s unblocked by a person:**\n\n", n, plural(n, "value")))
+	}
+	for i := range d.Unblocked {
+		add("- " + markdown(defangWords(unblockWords(&d.Unblocked[i]))) + "\n")
+	}
+	if len(d.Unblocked) > 0 {
+		add("\n")
+	}
 	if left > 0 {
 		fmt.Fprintf(&b, "%d more notes of this kind are left out here; `harfangsync show` prints them.\n\n", left)
 	}

@@ -10,6 +10,7 @@ var meanings = map[reconcile.Reason]string{
 	reconcile.FieldsChanged: "the text of the rule changed",
 	reconcile.OwnersChanged: "an indicator joined or left; the value stays blocked",
 	reconcile.IndicatorBack: "we had disabled it, and its indicator wants it again",
+	reconcile.UnblockEnded:  "a person had unblocked it for a time, which is over",
 	reconcile.DriftFound:    "somebody disabled it in the console, and analyst_disable is set to revert",
 	reconcile.OldConnector:  "the rule was made by an old connector",
 
@@ -19,6 +20,7 @@ var meanings = map[reconcile.Reason]string{
 	reconcile.ValueRemoved:   "the indicator is wanted and does not give this value any more",
 	reconcile.PatternSkipped: "the indicator is wanted, and no rule can say its pattern any more",
 	reconcile.Duplicate:      "another rule of ours says the same",
+	reconcile.Unblocked:      "a person took it out of force for a time",
 
 	reconcile.Expired:        "the indicator is past its valid_until",
 	reconcile.DetectionOff:   "detection is switched off on the indicator",

@@ -37,6 +37,7 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 	}
 	p.counts()
 	p.aside()
+	p.unblocked()
 	p.refusals()
 	if off := OffLine(d); off != "" && len(d.Changes) > 0 {
 		p.line("%s", strings.ToUpper(off[:1])+off[1:])

@@ -89,6 +89,23 @@ func (p *printer) aside() {
 	}
 }
 
+// unblocked names every value that a person took out of force: nobody is to forget one.
+func (p *printer) unblocked() {
+	if n := len(p.d.Unblocked); n > 0 {
+		p.line("%d %s unblocked by a person (harfangsync block VALUE ends it):", n, plural(n, "value"))
+	}
+	for i := range p.d.Unblocked {
+		p.line("  %s", Escape(unblockWords(&p.d.Unblocked[i])))
+	}
+}
+
+// unblockWords are one line for a person.
+func unblockWords(u *reconcile.Unblock) string {
+	short := *u
+	short.Value, short.Reason = cutLong(u.Value), cutLong(u.Reason)
+	return short.Words()
+}
+
 // tally counts a number by reason, and names some of them.
 func (p *printer) tally(what string, n int, byReason, named map[string][]string) {
 	if n == 0 {
