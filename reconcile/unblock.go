@@ -28,7 +28,7 @@ func (u *Unblock) Words() string {
 type Unblocks struct {
 	List []Unblock
 	// Of is the one that a rule of some owners falls under, as a place in List; -1 is none. A value is canonical, and
-	// of a Sigma rule it is the YAML id. Of several one that lasts longest is it.
+	// of a Sigma rule it is the YAML id. One that is over counts only where none that holds does.
 	Of func(k Kind, v Value, owners []string) int
 }
 

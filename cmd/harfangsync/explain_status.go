@@ -112,7 +112,7 @@ func (t *target) leftBy(ctx context.Context, s *status) error {
 // statusOfValue names every indicator that names a value, and every row that holds it.
 func (t *target) statusOfValue(ctx context.Context, s *status) error {
 	value := s.Input
-	candidates := spellings(value)
+	candidates := pattern.Spellings(value)
 	for _, v := range candidates {
 		if s.Excluded == "" {
 			s.Excluded, _ = t.cfg.Sync.Excluded.Match(v)
@@ -167,17 +167,6 @@ func (t *target) gives(ind *reconcile.Indicator, value string, candidates []reco
 		}
 	}
 	return len(st.Skipped) > 0 && strings.Contains(ind.Pattern, value)
-}
-
-// spellings are the rules that a value as a person types it could be.
-func spellings(value string) []reconcile.Value {
-	var out []reconcile.Value
-	for _, typ := range []string{"hash", "ip_both", "ip_src", "ip_dst", "domain_name", "url", "filename", "filepath"} {
-		if v, err := pattern.Canonical(typ, value); err == nil {
-			out = append(out, reconcile.Value{Type: typ, Value: v})
-		}
-	}
-	return out
 }
 
 // statusOf judges one indicator as a run would.

@@ -17,6 +17,7 @@ import (
 	"harfangsync/reconcile/snapshot"
 	"harfangsync/reconcile/state"
 	"harfangsync/sinks/harfanglab"
+	"harfangsync/sources/exclude"
 	"harfangsync/sources/opencti"
 
 	"github.com/google/uuid"
@@ -218,6 +219,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 			_, hit := cfg.Sync.Excluded.Match(reconcile.Value{Type: typ, Value: value})
 			return hit
 		},
+		Unblocks:  exclude.Unblocked,
 		Selection: selection,
 		Policy: reconcile.Policy{
 			Own:  reconcile.Identity{Instance: cfg.Connector.ID, TakeOver: s.takeOver, AdoptNames: cfg.Sync.AdoptNames},

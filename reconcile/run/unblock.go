@@ -9,17 +9,29 @@ import (
 	"harfangsync/reconcile"
 )
 
-// unblocks are what persons took out of force, as far as it is known here: of what is over as well, unless active.
+// unblocks are what persons took out of force, as far as it is known here, what is over too unless active says otherwise.
 func (j *Job) unblocks(active bool) reconcile.Unblocks {
-	list := j.Keeper.Document().Unblocked
-	if active {
-		u := reconcile.Unblocks{List: list}
-		list = u.At(j.Now())
-	}
-	if len(list) == 0 || j.Unblocks == nil {
+	u := reconcile.Unblocks{List: j.Keeper.Unblocked()}
+	if len(u.List) == 0 || j.Unblocks == nil {
 		return reconcile.Unblocks{}
 	}
-	return reconcile.Unblocks{List: list, Of: j.Unblocks(list)}
+	now := j.Now()
+	holds := u.At(now)
+	of := j.Unblocks(holds)
+	if active {
+		return reconcile.Unblocks{List: holds, Of: of}
+	}
+	over := slices.DeleteFunc(slices.Clone(u.List), func(u reconcile.Unblock) bool { return u.Active(now) })
+	was := j.Unblocks(over)
+	return reconcile.Unblocks{List: slices.Concat(holds, over), Of: func(k reconcile.Kind, v reconcile.Value, owners []string) int {
+		if at := of(k, v, owners); at >= 0 {
+			return at
+		}
+		if at := was(k, v, owners); at >= 0 {
+			return len(holds) + at
+		}
+		return -1
+	}}
 }
 
 // PlanUnblock reads the lists and plans that our rules go out of force which fall under u. OpenCTI is not asked.

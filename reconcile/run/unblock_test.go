@@ -184,3 +184,25 @@ func TestWhatIsOverIsForgottenAfterAGoodRun(t *testing.T) {
 		}
 	})
 }
+
+// What is over does not hide what holds: a URL stays out although its domain is back.
+func TestWhatHoldsCountsBeforeWhatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{}
+		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example; domain_name y.example")}}, newSink()
+		syncAll(t, remembering(t, src, snk, store))
+		note(t, store, "x.example", time.Minute)
+		note(t, store, "all", time.Hour)
+		time.Sleep(2 * time.Minute)
+		j := remembering(t, src, snk, store)
+		j.Unblocks = func(list []reconcile.Unblock) func(reconcile.Kind, reconcile.Value, []string) int {
+			return func(_ reconcile.Kind, v reconcile.Value, _ []string) int {
+				return slices.IndexFunc(list, func(u reconcile.Unblock) bool { return u.Value == v.Value || u.Value == "all" })
+			}
+		}
+		apply(t, j, plan(t, j), false)
+		if got := inForce(snk); len(got) > 0 {
+			t.Errorf("in force: %q", got)
+		}
+	})
+}

@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"harfangsync/sources/pattern"
@@ -40,8 +39,8 @@ type File struct {
 // A file may also be a warning list of MISP. Where an entry stands twice, the first is the one that is named. All
 // bad lines are joined in the error, each with file and line number.
 func New(withBuiltin bool, files ...File) (*List, error) {
-	l := &List{networks: networks{entries: map[netip.Prefix]entry{}}, domains: map[string]entry{}, exact: map[string]entry{},
-		hashes: map[string]entry{}, files: map[string]entry{}, paths: map[string]entry{}, urls: map[string]entry{}, suffixes: withBuiltin}
+	l := empty()
+	l.suffixes = withBuiltin
 	if withBuiltin {
 		l.readBuiltin()
 	}
