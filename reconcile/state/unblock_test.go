@@ -35,12 +35,13 @@ func TestWhatIsUnblockedBesideARunStays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		k.Tail = true
 		lock, err := k.Lock(t.Context(), []string{"target"}, time.Minute, func(err error) { t.Errorf("the lease is lost: %v", err) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer lock.Release()
+		lock.Endure(time.Minute)
+		time.Sleep(11 * time.Second) // until it is renewed
 		const updates = 30
 		var all sync.WaitGroup
 		all.Go(func() {
