@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io"
 	"strings"
 
@@ -40,29 +39,11 @@ func (c *Config) Effective() []Effective {
 // Print writes the settings in effect in the form of a config.yml, with the origin of each as a
 // comment and secrets as ***.
 func Print(w io.Writer, c *Config) error {
-	root := &yaml.Node{Kind: yaml.MappingNode}
+	var all []Statement
 	for _, e := range c.Effective() {
-		var value yaml.Node
-		if err := value.Encode(e.Value); err != nil {
-			return fmt.Errorf("print %s: %w", e.Setting, err)
-		}
-		if value.Kind == yaml.SequenceNode {
-			value.Style = yaml.FlowStyle
-		}
-		words := strings.Split(e.Setting, ".")
-		at := root
-		for _, word := range words[:len(words)-1] {
-			at = below(at, word)
-		}
-		value.LineComment = "# " + oneLine(e.Origin.String())
-		at.Content = append(at.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: words[len(words)-1]}, &value)
+		all = append(all, Statement{Setting: e.Setting, Value: e.Value, Comment: e.Origin.String()})
 	}
-	enc := yaml.NewEncoder(w)
-	enc.SetIndent(2)
-	if err := enc.Encode(root); err != nil {
-		return fmt.Errorf("print settings: %w", err)
-	}
-	return enc.Close()
+	return Write(w, all)
 }
 
 // below is the mapping under a key, which is made when it is not there.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -87,7 +88,7 @@ func (p *program) app() *cli.App {
 		Commands: []*cli.Command{
 			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.showCommand(), p.explainCommand(),
 			p.snapshotCommand(), p.dumpCommand(), p.restoreCommand(),
-			p.doctorCommand(), p.configCommand(), p.simulateCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
+			p.doctorCommand(), p.configCommand(), p.migrateCommand(), p.simulateCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
 		},
 	}
 	app.Action = help.Listing("", app.Commands, cli.ShowAppHelp)
@@ -119,7 +120,7 @@ func (p *program) prepare(c *cli.Command) {
 		if most == "" && ctx.NArg() > 0 {
 			return exit.Usagef("%s takes no arguments, got %q; see its --help", c.Name, ctx.Args().First())
 		}
-		if most != "" && ctx.NArg() > 1 {
+		if most != "" && ctx.NArg() > 1 && !strings.HasSuffix(most, "...") {
 			return exit.Usagef("%s takes one argument, got %d; see its --help", c.Name, ctx.NArg())
 		}
 		return action(ctx)

@@ -94,6 +94,8 @@ func (c *console) provide() {
 	for name, content := range map[string]string{
 		"patterns.txt": "[domain-name:value = 'a.example']\n", "indicators.jsonl": string(samples),
 		"config.yml": "connector:\n  name: HarfangLab\n",
+		"docker-compose.yml": "services:\n  connector-harfanglab:\n    environment:\n      - OPENCTI_URL=https://opencti.example\n      - OPENCTI_TOKEN=simulated\n" +
+			"      - CONNECTOR_ID=" + simConnectorID + "\n      - HARFANGLAB_URL=https://edr.example\n      - HARFANGLAB_TOKEN=simulated\n",
 	} {
 		if err := os.WriteFile(filepath.Join(c.dir, name), []byte(content), 0o600); err != nil {
 			c.t.Fatal(err)

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -28,8 +30,53 @@ const oldState = `{"start_from": "1772359200000-3", "recover_until": "2026-11-01
 // state to start from and comments to read, and after the way back of the migration guide the very rows of before.
 func TestTheWayBackToAnOldConnector(t *testing.T) {
 	t.Parallel()
-	w := newChaosWorld(t)
+	w := newOldWorld(t)
 	w.env = append([]string{"HARFANGSYNC_STATE=opencti", "HARFANGSYNC_LOCK=opencti"}, oldSettings...)
+	dir := t.TempDir()
+	w.wayBack(t, func(code int, args ...string) string { return w.ends(t, code, dir, args...) })
+}
+
+// A compose file of the old connectors becomes settings with which every step of the checklist works, to the first plan,
+// and back.
+func TestMigrationToTheFirstPlanAndBack(t *testing.T) {
+	t.Parallel()
+	w := newOldWorld(t)
+	dir := t.TempDir()
+	compose := "x-octi: &octi\r\n  OPENCTI_URL: " + w.octiURL + "\r\n  OPENCTI_TOKEN: ${OCTI_TOKEN:-" + simOpenCTIToken + "}\r\nservices:\r\n  rabbitmq: {image: rabbitmq}\r\n" +
+		"  harfanglab:\r\n    image: opencti/connector-harfanglab\r\n    env_file: [old.env]\r\n    environment:\r\n      <<: *octi\r\n      CONNECTOR_ID: " + simConnectorID + "\r\n"
+	old := "HARFANGLAB_URL='" + w.hlURL + "'\nHARFANGLAB_TOKEN=\"" + simHarfangLabToken + "\"\n" + strings.Join(oldSettings, "\n") + "\n"
+	for name, content := range map[string]string{"docker-compose.yml": compose, "old.env": old} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ends := func(code int, env []string, args ...string) string {
+		t.Helper()
+		cmd := w.prepare(dir, append([]string{os.Args[0]}, args...)...)
+		cmd.Env = append(itself(env...), asProgram+"=1")
+		out, err := cmd.CombinedOutput()
+		if got := exitOf(t, err); got != code {
+			t.Fatalf("%v ended with %d, want %d\n%s", args, got, code, out)
+		}
+		return string(out)
+	}
+	ends(exit.OK, nil, "migrate", "docker-compose.yml", "--out", "new")
+	content, err := os.ReadFile(filepath.Join(dir, "new", "harfangsync.env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := strings.Split(strings.ReplaceAll(string(content), "'", ""), "\n")[1:]
+	ends(exit.OK, env, "config", "validate")
+	if said := ends(exit.OK, env, "doctor"); strings.Contains(said, "FAIL") {
+		t.Errorf("doctor says\n%s", said)
+	}
+	w.wayBack(t, func(code int, args ...string) string { return ends(code, env, args...) }, "--adopt-names")
+}
+
+// newOldWorld is a pair of platforms with what an old connector left there.
+func newOldWorld(t testing.TB) *chaosWorld {
+	t.Helper()
+	w := newChaosWorld(t)
 	if err := w.store(oldState); err != nil {
 		t.Fatal(err)
 	}
@@ -40,20 +87,24 @@ func TestTheWayBackToAnOldConnector(t *testing.T) {
 	w.put(11, "yara", "yara", yaraRule("y", "loader"), "")
 	w.put(12, "new", "stix", domainPattern("new.example"), "since")
 	w.rowsOfAnOldConnector(t)
-	before := w.exact()
+	return w
+}
 
-	dir := t.TempDir()
-	w.ends(t, exit.OK, dir, "dump", "before")
+// wayBack goes to harfangsync and back by commands that have to end with a code; flags are those of the first plan.
+func (w *chaosWorld) wayBack(t testing.TB, ends func(code int, args ...string) string, flags ...string) {
+	t.Helper()
+	before := w.exact()
+	ends(exit.OK, "dump", "before")
 	w.octi.Delete(chaosID(2))
-	w.ends(t, exit.OK, dir, "plan", "--out", "first.json")
-	w.ends(t, exit.OK, dir, "apply", "first.json")
+	ends(exit.OK, append([]string{"plan", "--out", "first.json"}, flags...)...)
+	ends(exit.OK, append([]string{"apply", "first.json"}, flags...)...)
 	w.oldStateHolds(t, "an apply")
-	w.ends(t, exit.OK, dir, "run")
+	ends(exit.OK, "run")
 	w.oldStateHolds(t, "a run")
 	w.readAsAnOldConnector(t)
 
-	w.ends(t, exit.OK, dir, "restore", "before", "--auto-approve")
-	w.ends(t, exit.OK, dir, "restore", "before", "--exact", "--auto-approve", "--allow-empty")
+	ends(exit.OK, "restore", "before", "--auto-approve")
+	ends(exit.OK, "restore", "before", "--exact", "--auto-approve", "--allow-empty")
 	w.oldStateHolds(t, "the way back")
 	// What was deleted came back under another id, which no old connector knows a rule by.
 	if after := w.exact(); !maps.Equal(withoutIDs(before), withoutIDs(after)) {

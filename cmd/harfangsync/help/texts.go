@@ -75,6 +75,15 @@ var Texts = map[string]*Text{
 		},
 		[]int{exit.Usage, exit.Side, interrupted},
 	},
+	"migrate": {
+		"Reads docker-compose.yml, env files or config.yml of the connectors harfanglab, harfanglab-intel and harfanglab-incidents, and\n" +
+			"writes settings, secrets as files, a compose file, a CronJob and CHECKLIST.md: what changes, each step, the way back.",
+		[]string{
+			"harfangsync migrate docker-compose.yml --out new",
+			"harfangsync migrate docker-compose.yml --service connector-harfanglab --out new --force  # one of several, over an earlier try",
+		},
+		[]int{exit.Usage},
+	},
 	"snapshot": {
 		"Writes what OpenCTI's filter lets through to a file, from which plan, apply and run work where OpenCTI cannot be reached,\n" +
 			"or for many managers. Needs the settings of OpenCTI alone.",
