@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/state"
 )
@@ -24,6 +25,19 @@ func TestOneLookUpThatFailsStopsNoOther(t *testing.T) {
 		"the sightings of an indicator": func(r *platforms) {
 			r.saw(7, "h", "b")
 			r.broken["b"] = errOne
+		},
+		"the incident of an alert": func(r *platforms) {
+			r.saw(7, "h", "a")
+			r.broken["incident--alert-007"] = errOne
+		},
+		"what an indicator is called": func(r *platforms) {
+			r.saw(7, "h", "b")
+			r.broken["indicator b"] = errOne
+		},
+		"the case of a threat": func(r *platforms) {
+			r.threat("one", 20*time.Second, &r.alerts[0])
+			r.threat("two", 30*time.Second, &r.alerts[1])
+			r.broken["case-incident--one"] = errOne
 		},
 		"the note of a threat": func(r *platforms) {
 			r.silent = true
@@ -53,8 +67,9 @@ func TestOneLookUpThatFailsStopsNoOther(t *testing.T) {
 					t.Errorf("run %d: %+v", run, report.Items)
 				}
 			}
-			if s := r.sights[0]; s.Count != 5+runs+1 {
-				t.Errorf("%d of %d alerts in the sighting", s.Count, 5+runs+1)
+			want := 5 + runs + 1
+			if s := r.sights[0]; s.Count != want {
+				t.Errorf("%d of %d alerts in the sighting", s.Count, want)
 			}
 			if len(r.threats) > 0 && r.things["case-incident--two"] == nil {
 				t.Error("the other threat is not there")
@@ -81,6 +96,112 @@ func TestWhatFailsForAllInARowIsThePlatform(t *testing.T) {
 	}
 	if n := len(store.doc(t).Pull.Failed); n != 10 || len(r.looked) > 41 {
 		t.Errorf("%d alerts failed, after %d look-ups", n, len(r.looked))
+	}
+	for range 6 {
+		_, _ = r.puller(t, store).Pull(t.Context())
+	}
+	for _, f := range store.doc(t).Pull.Failed {
+		if f.Tries != 0 {
+			t.Errorf("%d tries of %s count, which another platform's failure took", f.Tries, f.ID)
+		}
+	}
+	clear(r.broken)
+	if report := r.pull(t, store); report.Count("alert", pull.Imported) != 30 || !report.Clean() {
+		t.Errorf("once it answers: %+v", report.Summary())
+	}
+}
+
+// TestOneChangeThatFailsStopsNoOther: what OpenCTI has of an alert that was imported, or of the note of a threat, cannot be
+// looked up any more, when its triage moves on.
+func TestOneChangeThatFailsStopsNoOther(t *testing.T) {
+	for name, broken := range map[string]string{
+		"the incident":                     "incident--alert-000",
+		"the indicators of the incident":   "of internal-incident--alert-000",
+		"the note that OpenCTI has":        "note--one",
+		"the case":                         "case-incident--one",
+		"the sightings of its indicator":   "b",
+		"what its indicator is called now": "indicator b",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, store := newPlatforms(), &memStore{}
+			for i := range 5 {
+				r.saw(i, "h", "a")
+			}
+			r.saw(5, "h", "b")
+			r.threat("one", 20*time.Second, &r.alerts[0])
+			r.threat("two", 30*time.Second, &r.alerts[1])
+			r.notes["one"] = &alert.Note{Content: "a note"}
+			if report, err := r.withThreats(t, store).Pull(t.Context()); err != nil || !report.Clean() {
+				t.Fatalf("%v, %+v", err, report.Items)
+			}
+			r.broken[broken] = errOne
+			for run := 1; run <= 6; run++ {
+				r.now = r.now.Add(time.Minute)
+				for i := range 6 {
+					r.triage(i, []alert.Status{alert.Closed, alert.Investigating}[run%2])
+				}
+				r.notes["one"] = &alert.Note{Content: fmt.Sprintf("a note, changed in run %d", run)}
+				r.saw(20+run, "h", "a")
+				report, err := r.withThreats(t, store).Pull(t.Context())
+				if err != nil {
+					t.Fatalf("run %d: %v", run, err)
+				}
+				if n := report.Count("", pull.Failed) + report.Count("", pull.GivenUp); n == 0 || n > 2 || report.Clean() != (run > 5) {
+					t.Errorf("run %d: %+v", run, report.Items)
+				}
+			}
+			if s := r.sights[0]; s.Count != 5+6 {
+				t.Errorf("%d of %d alerts in the sighting", s.Count, 5+6)
+			}
+			if text := r.things["incident--alert-001"].text; !strings.HasPrefix(text, string(alert.Closed)) {
+				t.Errorf("another alert's incident says %s", text)
+			}
+		})
+	}
+}
+
+// TestOneBundleThatCannotBePushedStopsNoOther: the platform fails at one alert, or one threat, whenever it is handed over,
+// and takes all others. Nothing else was ever imported again.
+func TestOneBundleThatCannotBePushedStopsNoOther(t *testing.T) {
+	for name, fault := range map[string]reconcile.Fault{"turned away": {Side: true}, "in doubt": {Side: true, Unsure: true}} {
+		for _, what := range []string{`"incident--alert-003"`, `"case-incident--one"`} {
+			t.Run(name+" "+what, func(t *testing.T) {
+				r, store := newPlatforms(), &memStore{}
+				for i := range 6 {
+					r.saw(i, "h", "a")
+				}
+				r.threat("one", 20*time.Second, &r.alerts[0])
+				r.threat("two", 30*time.Second, &r.alerts[1])
+				r.take = func(r *platforms, bundle, work string) error {
+					if strings.Contains(bundle, what) {
+						return &memFault{fault, "500 of one push"}
+					}
+					r.importBundle(bundle, work)
+					return nil
+				}
+				for run := 1; run <= 8; run++ {
+					r.now = r.now.Add(10 * time.Minute)
+					r.saw(10+run, "h", "a")
+					report, err := r.withThreats(t, store).Pull(t.Context())
+					if first := run == 1; first != (err != nil) || report.Clean() != (run > 6) {
+						t.Errorf("run %d: %v, %+v", run, err, report.Items)
+					}
+				}
+				whole := 6 + 8
+				if strings.Contains(what, "alert") {
+					whole--
+				}
+				if s := r.sights[0]; s.Count != whole || r.things["case-incident--two"] == nil {
+					t.Errorf("%d of %d alerts in the sighting; %q", s.Count, whole, r.graph())
+				}
+				r.take = nil
+				p := r.withThreats(t, store)
+				p.Again = true
+				if report, err := p.Pull(t.Context()); err != nil || !report.Clean() || r.sights[0].Count != 6+8 || r.things["case-incident--one"] == nil {
+					t.Errorf("once it is taken: %v, %+v, %d", err, report.Items, r.sights[0].Count)
+				}
+			})
+		}
 	}
 }
 

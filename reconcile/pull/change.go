@@ -98,7 +98,7 @@ func (p *pull) settlePending(ctx context.Context) error {
 		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
 	}
 	_, refused := errors.AsType[*importError](err)
-	if !refused && (p.Clock().Sub(pending.At) < p.patience || reconcile.FaultOf(err).Side) {
+	if !refused && (p.Clock().Sub(pending.At) < p.patience || reconcile.FaultOf(err).Side && !p.alone(ctx, settling, err)) {
 		for _, a := range pending.Alerts {
 			p.report.Items = append(p.report.Items, Item{Kind: "alert", ID: a.ID, Time: a.At, Result: Waiting, Error: err.Error()})
 		}
@@ -153,6 +153,9 @@ func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
 		return err
 	}
 	now, err := p.called(ctx, ids)
+	if err != nil && p.alone(ctx, counting, err) {
+		return &importError{err.Error()}
+	}
 	if err != nil {
 		return err
 	}

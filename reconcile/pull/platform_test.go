@@ -27,8 +27,9 @@ func (r *platforms) Indicators(_ context.Context, ids []string) (out []reconcile
 		if standard, there := r.indicators[id]; there {
 			out = append(out, reconcile.Found{Asked: id, Indicator: reconcile.Indicator{ID: id, StandardID: standard}})
 		}
+		err = cmp.Or(err, r.broken["indicator "+id])
 	}
-	return out, r.read("Indicators")
+	return out, cmp.Or(err, r.read("Indicators"))
 }
 
 func (r *platforms) found(method string, ids []string) (out []pull.Stored, err error) {
@@ -36,8 +37,9 @@ func (r *platforms) found(method string, ids []string) (out []pull.Stored, err e
 		if o := r.things[id]; o != nil {
 			out = append(out, pull.Stored{IDs: []string{"internal-" + id, id}, Description: o.text, Whose: r.whose(id)})
 		}
+		err = cmp.Or(err, r.broken[id])
 	}
-	return out, r.read(method)
+	return out, cmp.Or(err, r.read(method))
 }
 
 // whose is what an object has that was imported whole.
@@ -104,12 +106,13 @@ func (r *platforms) IncidentsOf(_ context.Context, indicator string) ([]pull.Sto
 	return r.found("IncidentsOf", ids)
 }
 
-func (r *platforms) IndicatorsOf(_ context.Context, incidents []string) (map[string][]string, error) {
-	out := map[string][]string{}
+func (r *platforms) IndicatorsOf(_ context.Context, incidents []string) (out map[string][]string, err error) {
+	out = map[string][]string{}
 	for _, id := range incidents {
 		out[id] = r.owned[strings.TrimPrefix(id, "internal-")]
+		err = cmp.Or(err, r.broken["of "+id])
 	}
-	return out, r.read("IndicatorsOf")
+	return out, cmp.Or(err, r.read("IndicatorsOf"))
 }
 
 func (r *platforms) AddWork(context.Context, string) (string, error) {

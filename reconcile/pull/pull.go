@@ -157,7 +157,7 @@ type pull struct {
 	failed  map[string]state.Failed            // alerts that OpenCTI did not take, in this run or before, by id
 	filed   map[string]bool                    // those that failed in this run
 	blind   int                                // look-ups by rule id in a row that found nothing
-	lone    [steps]int                         // alerts or threats in a row that failed by themselves
+	streak  [steps][]string                    // alerts or threats in a row that failed by themselves, by key
 	seen    map[uint64]bool                    // alerts judged in this run, by id and status
 	touched map[string]string                  // ids of threats whose alerts were read in this run, by key
 	began   state.Pull                         // what was remembered when reading began

@@ -110,11 +110,20 @@ func (p *pull) sendParts(ctx context.Context, parts []part, result Result, sight
 		return func() error {
 			err := p.send(ctx, objects, sights, entries)
 			if err == nil {
+				p.streak[sending] = nil
 				p.accept(entries, result)
 				p.report.Sightings += len(sights)
 				return nil
 			}
 			refused, ok := errors.AsType[*importError](err)
+			if !ok && p.unsent(ctx, err) {
+				if len(entries) > 1 || !entries[0].again && !entries[0].single {
+					p.suspect(entries)
+					return p.undecided(entries, err)
+				}
+				p.streak[sending] = append(p.streak[sending], entries[0].a.ID)
+				refused, ok = &importError{err.Error()}, true
+			}
 			if !ok {
 				return p.undecided(entries, err)
 			}
@@ -171,7 +180,11 @@ func (p *pull) accept(entries []*entry, result Result) {
 // already, which a crash must not make look like all of it.
 func (p *pull) isolate(ctx context.Context, entries []*entry, why error) error {
 	p.Log.Warn("OpenCTI did not take a bundle whole, so its alerts go one by one", "alerts", len(entries), "error", why)
-	var apart []state.Failed
+	return p.oneByOne(ctx, p.suspect(entries))
+}
+
+// suspect remembers alerts that are to be tried one by one.
+func (p *pull) suspect(entries []*entry) (apart []state.Failed) {
 	for _, e := range entries {
 		f, before := p.failed[e.a.ID]
 		if !before {
@@ -180,7 +193,7 @@ func (p *pull) isolate(ctx context.Context, entries []*entry, why error) error {
 		}
 		apart = append(apart, f)
 	}
-	return p.oneByOne(ctx, apart)
+	return apart
 }
 
 // oneByOne remembers that alerts of a pending bundle go each alone.

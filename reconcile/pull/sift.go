@@ -41,7 +41,7 @@ func (e *entry) item() Item {
 // sift finds out which alerts of a page are new and which have changed. Both are queued; the queue is
 // sent when it is long enough.
 func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error {
-	ids := make([]string, 0, len(page))
+	ids, of := make([]string, 0, len(page)), map[string]*alert.Alert{}
 	page = slices.DeleteFunc(page, func(a alert.Alert) bool {
 		if p.judged(&a) {
 			return true
@@ -52,18 +52,24 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 			p.fail(Item{Kind: "alert", ID: a.ID, Name: a.RuleName}, a.Time, errNameless)
 			return true
 		}
+		if _, bad := p.failed[a.ID]; bad {
+			return true // tried already, or given up
+		}
 		ids = append(ids, id)
+		of[id] = &a
 		return false
 	})
-	stored, err := there(ctx, p.Knowledge.Incidents, ids)
+	stored, bad, err := p.asked(ctx, finding, p.Knowledge.Incidents, ids, func(id string, err error) {
+		p.failAlone(finding, Item{Kind: "alert", ID: of[id].ID, Name: of[id].RuleName, Object: id}, of[id].Time, err)
+	})
 	if err != nil {
 		return err
 	}
 	seen := p.began.Alerts.Add(lateness + time.Second) // by a pull that came to its end, with the threats
 	for i := range page {
 		a := &page[i]
-		if _, bad := p.failed[a.ID]; bad {
-			continue // tried already, or given up
+		if bad[ids[i]] {
+			continue
 		}
 		e := &entry{a: *a, incident: ids[i], stored: stored[ids[i]], endpoint: p.Importer.EndpointID(a)}
 		if e.stored == nil && changes && !p.wanted(a) {
@@ -184,15 +190,14 @@ func (p *pull) retry(ctx context.Context, failed []state.Failed) error {
 		case err != nil && reconcile.FaultOf(err).Side && !p.alone(ctx, fetching, err):
 			return err
 		case err != nil:
-			p.lone[fetching]++
-			p.fail(Item{Kind: "alert", ID: f.ID}, f.At, err)
+			p.failAlone(fetching, Item{Kind: "alert", ID: f.ID}, f.At, err)
 			continue
 		case a == nil:
 			p.Log.Warn("an alert that failed before is gone in HarfangLab", "alert", f.ID)
 			delete(p.failed, f.ID)
 			continue
 		}
-		p.lone[fetching] = 0
+		p.streak[fetching] = nil
 		e := &entry{a: *a, incident: p.Importer.IncidentID(a), endpoint: p.Importer.EndpointID(a), again: true, single: true}
 		p.judged(a)
 		p.touch(a)

@@ -34,7 +34,7 @@ func (p *pull) threats(ctx context.Context) error {
 	}
 	var notes map[string]*Stored
 	if err == nil {
-		notes, err = p.notes(ctx, all)
+		all, notes, err = p.notes(ctx, all)
 	}
 	for i := 0; i < len(all) && err == nil; i++ {
 		if err = p.threat(ctx, all[i], notes); err == nil {
@@ -61,31 +61,35 @@ func (p *pull) leave() {
 func (p *pull) readThreats(ctx context.Context) (all []*followed, err error) {
 	has := map[string]bool{}
 	read := func(q ThreatQuery) error {
-		return p.incomplete(p.Alerts.Threats(ctx, q, func(page []alert.Threat, bad []alert.Bad) error {
-			for _, b := range bad {
+		return p.incomplete(p.Alerts.Threats(ctx, q, func(page []alert.Threat, unread []alert.Bad) error {
+			for _, b := range unread {
 				p.fail(Item{Kind: "threat", ID: b.ID}, time.Time{}, fmt.Errorf("cannot be read: %w", b.Err))
 			}
-			ids := make([]string, len(page))
+			var ids []string
+			var some []*followed
+			of := map[string]*followed{}
 			for i := range page {
-				ids[i] = p.Importer.CaseID(&page[i])
-			}
-			cases, err := there(ctx, p.Knowledge.Cases, ids)
-			if err != nil {
-				return err
-			}
-			for i := range page {
-				f := &followed{t: page[i], id: ids[i], stored: cases[ids[i]]}
+				f := &followed{t: page[i], id: p.Importer.CaseID(&page[i])}
 				key := threatKey(f.t.ID)
-				before, failed := p.failed[key]
-				old := f.stored == nil && f.t.Created.Before(p.Start)
-				if has[key] || old || before.Tries >= mostTries && !p.Again {
+				if has[key] || p.failed[key].Tries >= mostTries && !p.Again {
 					continue
 				}
+				has[key] = true
+				ids, some, of[f.id] = append(ids, f.id), append(some, f), f
+			}
+			cases, bad, err := p.asked(ctx, finding, p.Knowledge.Cases, ids, func(id string, err error) { p.failedAlone(finding, of[id], err) })
+			for _, f := range some {
+				f.stored = cases[f.id]
+				if bad[f.id] || f.stored == nil && f.t.Created.Before(p.Start) {
+					continue
+				}
+				key := threatKey(f.t.ID)
+				_, failed := p.failed[key]
 				f.bare = f.stored != nil && p.lost(&f.stored.Whose)
 				f.changed = failed || p.touched[key] != "" || f.bare || !p.told(f)
-				all, has[key] = append(all, f), true
+				all = append(all, f)
 			}
-			return nil
+			return err
 		}))
 	}
 	open := []string{string(alert.New), string(alert.Investigating)}
@@ -135,9 +139,14 @@ func (p *pull) failThreat(ctx context.Context, f *followed, err error) error {
 	if !p.alone(ctx, following, err) {
 		return err
 	}
-	p.lone[following]++
-	p.failedThreat(f, err)
+	p.failedAlone(following, f, err)
 	return nil
+}
+
+// failedAlone files a threat that fails by itself.
+func (p *pull) failedAlone(at step, f *followed, err error) {
+	p.streak[at] = append(p.streak[at], threatKey(f.t.ID))
+	p.failedThreat(f, err)
 }
 
 // failedThreat files a threat. Its change is read again until it is given up.
@@ -154,18 +163,23 @@ func (f *followed) item() Item {
 	return it
 }
 
-// notes are those that OpenCTI has of threats, by each of their ids.
-func (p *pull) notes(ctx context.Context, all []*followed) (map[string]*Stored, error) {
+// notes are those that OpenCTI has of threats, by each of their ids. Threats whose note cannot be looked up are filed.
+func (p *pull) notes(ctx context.Context, all []*followed) (left []*followed, notes map[string]*Stored, err error) {
 	var ids []string
+	of, filed := map[string]*followed{}, map[*followed]bool{}
 	for _, f := range all {
 		objects, err := p.Importer.Threat(&f.t, nil)
 		for i := range objects {
 			if err == nil && f.stored != nil && objects[i].Type == "note" {
-				ids = append(ids, objects[i].ID)
+				ids, of[objects[i].ID] = append(ids, objects[i].ID), f
 			}
 		}
 	}
-	return there(ctx, p.Knowledge.Notes, ids)
+	notes, _, err = p.asked(ctx, finding, p.Knowledge.Notes, ids, func(id string, err error) {
+		p.failedAlone(finding, of[id], err)
+		filed[of[id]] = true
+	})
+	return slices.DeleteFunc(all, func(f *followed) bool { return filed[f] }), notes, err
 }
 
 // threat imports one threat, unless OpenCTI has it as it is.
@@ -177,7 +191,7 @@ func (p *pull) threat(ctx context.Context, f *followed, notes map[string]*Stored
 		if refs, f.t.Imported, err = p.contents(ctx, &f.t); err != nil {
 			return p.failThreat(ctx, f, err)
 		}
-		p.lone[following] = 0
+		p.streak[following] = nil
 		objects, err = p.Importer.Threat(&f.t, refs)
 	}
 	switch {
@@ -195,8 +209,19 @@ func (p *pull) threat(ctx context.Context, f *followed, notes map[string]*Stored
 		}
 	}
 	err = p.deliver(ctx, b)
+	if _, refused := errors.AsType[*importError](err); !refused && p.unsent(ctx, err) {
+		key := threatKey(f.t.ID)
+		before, again := p.failed[key]
+		if again {
+			p.failedAlone(sending, f, err)
+			return nil
+		}
+		before.ID, before.At, before.Threat = f.t.ID, f.t.Created, true
+		p.failed[key] = before
+	}
 	switch {
 	case err == nil:
+		p.streak[sending] = nil
 		delete(p.failed, threatKey(f.t.ID))
 	case errors.Is(err, ErrPending):
 		it.Result, it.Error = Waiting, err.Error()

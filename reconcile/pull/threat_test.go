@@ -300,7 +300,7 @@ func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
 	r.saw(2*3600+1, "h", "a").ThreatKey = "two"
 	r.take = func(r *platforms, bundle, work string) error {
 		if strings.Contains(bundle, "case-incident") {
-			return errA
+			return r.fails(errA)
 		}
 		r.importBundle(bundle, work)
 		return nil
@@ -311,7 +311,7 @@ func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
 	if p := store.doc(t).Pull; len(p.Failed) != 2 || p.Failed[0].Tries+p.Failed[1].Tries != 0 {
 		t.Errorf("remembered: %+v", p.Failed)
 	}
-	r.take, r.now = nil, r.now.Add(3*time.Hour)
+	r.take, r.down, r.now = nil, false, r.now.Add(3*time.Hour)
 	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
 		t.Fatal(err)
 	}

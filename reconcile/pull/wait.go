@@ -72,7 +72,7 @@ func (p *pull) look(ctx context.Context, work string, must []due, before *int) (
 		missing, err := p.missing(ctx, must, true)
 		moved = len(missing) != *before
 		*before = len(missing)
-		return err == nil && len(missing) == 0, moved, p.interrupted(ctx, err)
+		return err == nil && len(missing) == 0, moved, p.unknown(ctx, err)
 	}
 	w, err := p.Knowledge.Work(ctx, work)
 	if err != nil {
@@ -92,11 +92,20 @@ func (p *pull) look(ctx context.Context, work string, must []due, before *int) (
 	missing, err := p.missing(ctx, must, false)
 	switch {
 	case err != nil:
-		return false, false, p.interrupted(ctx, err)
+		return false, false, p.unknown(ctx, err)
 	case len(missing) > 0 && w.Processed > 0:
 		return false, false, &importError{fmt.Sprintf("OpenCTI reports success, but %d of %d objects are not there, such as %s", len(missing), len(must), missing[0])}
 	}
 	return len(missing) == 0, false, nil
+}
+
+// unknown takes a bundle for not imported whose objects cannot be looked up, while other things can: each alert of it
+// goes alone then.
+func (p *pull) unknown(ctx context.Context, err error) error {
+	if err != nil && p.alone(ctx, settling, err) {
+		return &importError{err.Error()}
+	}
+	return p.interrupted(ctx, err)
 }
 
 // interrupted keeps a bundle pending whose fate cannot be asked for now.
