@@ -82,8 +82,9 @@ type Change struct {
 	After  *Body    `json:"after"`
 	Fields []string `json:"fields"`
 	Owners []Owner  `json:"owners"`
-	Class  Class    `json:"class,omitempty"` // of a removal: in which limit it counts
-	Notes  []string `json:"notes,omitempty"` // which events the rule misses, and which it sees as well
+	Class  Class    `json:"class,omitempty"`  // of a removal: in which limit it counts
+	Notes  []string `json:"notes,omitempty"`  // which events the rule misses, and which it sees as well
+	Impact *Impact  `json:"impact,omitempty"` // nil where it is not asked for
 	// Key is the identity of the rule, and Sent the digest of the wanted text with the fields that a mapping asks
 	// for: together they are what is remembered of a refused rule.
 	Key  Key    `json:"key"`
@@ -156,6 +157,7 @@ type Plan struct {
 	Indicators   int          // indicators read
 	WantedDigest string       // of the wanted rules, free of times and order
 	Origins      *Origins     // of what begins to detect; nil for nothing
+	Estimate     *Estimate    // of the impact; nil where it is not asked for
 
 	// lost is the indicators that Explain found out of the selection, with the reason. Gate G2 does not
 	// count them when the reason is evidence.

@@ -95,6 +95,7 @@ type call struct {
 	body         any
 	// repeatable says that the request may be sent again although the first may have been carried out.
 	repeatable bool
+	single     bool // it is not sent again all the same: its caller counts requests
 	// noAnswer says that a 200 without a JSON body is fine, as a 204 always is after a change. Read, null
 	// is the same as nothing.
 	noAnswer bool
@@ -115,6 +116,10 @@ func (c *Client) do(ctx context.Context, r call) ([]byte, error) {
 		}
 	}
 	var body []byte
+	if r.single {
+		body, err := c.once(ctx, r, payload)
+		return body, remote.Cut(ctx, "HarfangLab: "+r.method+" "+r.path, err)
+	}
 	err := c.o.Retry.Do(ctx, c.o.Log, func() (err error) {
 		body, err = c.once(ctx, r, payload)
 		return err

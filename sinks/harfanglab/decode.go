@@ -58,14 +58,20 @@ type page[T any] struct {
 
 // getPage asks for one page of a collection.
 func getPage[T any](ctx context.Context, c *Client, path string, query url.Values, limit, offset int) (*page[T], error) {
+	return askPage[T](ctx, c, call{path: path, query: query}, limit, offset)
+}
+
+// askPage asks for one page by a call that says where, and how often.
+func askPage[T any](ctx context.Context, c *Client, r call, limit, offset int) (*page[T], error) {
 	q := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}}
-	maps.Copy(q, query)
+	maps.Copy(q, r.query)
 	var p page[T]
-	if _, err := c.do(ctx, call{method: http.MethodGet, path: path, query: q, repeatable: true, into: &p}); err != nil {
+	r.method, r.query, r.repeatable, r.into = http.MethodGet, q, true, &p
+	if _, err := c.do(ctx, r); err != nil {
 		return nil, err
 	}
 	if p.Count == nil || *p.Count < 0 || p.Results == nil {
-		return nil, shapeError(path, "no count or no results in it")
+		return nil, shapeError(r.path, "no count or no results in it")
 	}
 	return &p, nil
 }

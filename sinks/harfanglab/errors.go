@@ -91,6 +91,8 @@ func (e *Error) Remedy() string {
 		return "check harfanglab.url, the network and ssl_verify or ca_bundle"
 	case e.Auth() && strings.HasPrefix(e.Path, eventBase):
 		return "check the token and its right to view security events and threats"
+	case e.Auth() && (strings.HasPrefix(e.Path, telemetryBase) || strings.HasPrefix(e.Path, endpointBase)):
+		return "check the token and its right to view telemetry and endpoints"
 	case e.Auth():
 		return "check the token and its right to view and edit rules, IOC and rulesets"
 	case e.Status >= 300 && e.Status < 400:
@@ -118,6 +120,11 @@ func (e *Error) Auth() bool {
 // NotFound says that the item is not there.
 func (e *Error) NotFound() bool { return e.Status == http.StatusNotFound }
 
+// elsewhere says that this generation of the manager keeps a stream of telemetry under another path.
+func (e *Error) elsewhere() bool {
+	return e.Status >= 300 && e.Status < 400 && strings.HasPrefix(e.Path, telemetryBase)
+}
+
 // Transport says that there was no answer.
 func (e *Error) Transport() bool { return e.Err != nil }
 
@@ -135,7 +142,7 @@ func (e *Error) Verdict() bool {
 func (e *Error) Fault() reconcile.Fault {
 	verdict := e.Verdict() || e.Exists
 	return reconcile.Fault{
-		Verdict: verdict, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Missing: e.NotFound(),
+		Verdict: verdict, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Missing: e.NotFound() || e.elsewhere(),
 		Side: !verdict && !e.Linked && !e.NotFound(), Account: e.Auth(), Words: e.Words, Fields: e.Fields,
 	}
 }
