@@ -130,6 +130,7 @@ type Sync struct {
 	AdoptNames        bool
 	Policy            reconcile.Mode
 	Limits            Limits
+	Impact            Impact
 	OnRefusal         string // HoldRefused or StopRefused
 	State             string // Nowhere, InOpenCTI, or InFile and a path
 	Lock              string // like State, which it follows unless told otherwise
@@ -173,6 +174,14 @@ func (s *Sync) GateLimits() reconcile.Limits {
 	l := s.Limits.Limits
 	l.Hold = s.OnRefusal == HoldRefused
 	return l
+}
+
+// Impact is what is asked of HarfangLab's telemetry.
+type Impact struct {
+	Report bool // how many endpoints saw what begins to detect
+	Days   int  // to look back
+	Budget int  // requests of a plan
+	Names  bool // host names may be told
 }
 
 // Tail is the timing of the live mode.

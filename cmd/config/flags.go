@@ -40,12 +40,12 @@ var inCode = regexp.MustCompile("`([^`]+)`")
 
 // choices are the words of a kind's form. A place for text in one, as in file:PATH, is left out.
 func (k *kind) choices() []string {
-	if k.isBool {
-		return []string{"true", "false"}
-	}
 	var out []string
 	for _, m := range inCode.FindAllStringSubmatch(k.form, -1) {
 		out = append(out, strings.TrimSuffix(m[1], "PATH"))
+	}
+	if k.isBool && out == nil {
+		return []string{"true", "false"}
 	}
 	return out
 }

@@ -26,6 +26,33 @@ func boolean(at *bool) kind {
 	return k
 }
 
+// reported is on by the word report, or by any that is true.
+func reported(at *bool) kind {
+	const report, off = "report", "off"
+	parse := func(s string) (bool, error) {
+		if strings.EqualFold(s, report) {
+			return true, nil
+		}
+		on, err := parseBool(s)
+		if err != nil {
+			return false, bad("is neither of its values", "choose off or report")
+		}
+		return on, nil
+	}
+	value := func(on bool) any {
+		if on {
+			return report
+		}
+		return off
+	}
+	k := scalar(at, parse, value).described("`off` or `report`", object{"anyOf": []any{
+		object{"type": "boolean"},
+		object{"type": "string", "pattern": "^(" + anyCase(report, "true", "false", "yes", "no", "on", off, "1", "0") + "|)$"},
+	}})
+	k.isBool = true
+	return k
+}
+
 func parseBool(s string) (bool, error) {
 	switch strings.ToLower(s) {
 	case "true", "yes", "on", "1":

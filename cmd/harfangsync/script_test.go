@@ -352,6 +352,8 @@ func cmdHL(ts *testscript.TestScript, neg bool, args []string) {
 		w.hl.SetKnobs(func(k *hlsim.Knobs) { ts.Check(strictJSON(args[1], k)) })
 	case "promote":
 		w.hl.Promote()
+	case "telemetry": // what the seeded fleet saw
+		w.hl.SeedTelemetry()
 	case "saw":
 		seen := hlsim.Sighting{Rule: args[1]}
 		if strings.HasPrefix(args[1], "{") {

@@ -12,6 +12,7 @@ import (
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/cmd/httpclient"
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/impact"
 	"harfangsync/reconcile/remote"
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
@@ -19,6 +20,7 @@ import (
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/exclude"
 	"harfangsync/sources/opencti"
+	"harfangsync/sources/pattern"
 
 	"github.com/google/uuid"
 )
@@ -236,6 +238,11 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		Log:       p.log,
 		Progress:  p.progress(),
 		Markings:  slices.Sorted(slices.Values(t.ident.MarkingNames())),
+	}
+	if im := &cfg.Sync.Impact; im.Report && slices.Contains(t.job.Policy.Included(), reconcile.IOC) {
+		t.job.Impact = impact.New(t.hl, impact.Options{
+			Days: im.Days, Budget: im.Budget, Names: im.Names, Host: pattern.Host, Retry: remote.Retry{Backoff: p.retryWait}, Log: p.log,
+		})
 	}
 	if t.snap != nil {
 		if err := t.planFrom(t.now()); err != nil {

@@ -35,6 +35,7 @@ type Document struct {
 	Gates          []reconcile.Gate    `json:"gates"`
 	Summary        reconcile.Summary   `json:"summary"`
 	Origins        *reconcile.Origins  `json:"origins,omitempty"` // of what begins to detect
+	Impact         *reconcile.Estimate `json:"impact,omitempty"`  // likewise; null where it was not asked for
 	Changes        []reconcile.Change  `json:"changes"`
 	Held           []reconcile.Held    `json:"held"`
 	Skipped        []reconcile.Skip    `json:"skipped"`
@@ -102,7 +103,7 @@ func (d *Document) SwitchedOff() []reconcile.Kind {
 func New(p *reconcile.Plan, d Document) *Document {
 	d.FormatVersion, d.Timestamp = FormatVersion, d.Timestamp.UTC().Truncate(time.Second)
 	d.Gates, d.Changes, d.Held, d.Skipped = notNil(p.Gates), notNil(p.Changes), notNil(p.Held), notNil(p.Skipped)
-	d.Summary, d.Origins, d.Unblocked = p.Summary(), p.Origins, p.Unblocked
+	d.Summary, d.Origins, d.Unblocked, d.Impact = p.Summary(), p.Origins, p.Unblocked, p.Estimate
 	d.Target.Lists = notNil(d.Target.Lists)
 	d.Source.Selected = Selected{p.Sources[reconcile.IOC], p.Sources[reconcile.Sigma], p.Sources[reconcile.YARA]}
 	for i := range d.Changes {

@@ -36,6 +36,7 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 		p.changes()
 	}
 	p.counts()
+	p.impact()
 	p.aside()
 	p.unblocked()
 	p.refusals()
@@ -230,6 +231,9 @@ func (p *printer) change(c *reconcile.Change) {
 	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(cutLong(c.Label())), Escape(whyOf(c)), owners(c.Owners))
 	for _, note := range c.Notes {
 		p.line("    %s", Escape(note))
+	}
+	if c.Impact != nil {
+		p.line("    %s", Escape(impactWords(p.d, c.Impact)))
 	}
 	if text := fieldOf(c.After, "content"); p.o.Full && c.Action == reconcile.Create && c.Kind == reconcile.Sigma && text != nil {
 		for line := range strings.Lines(*text) { // as it is deployed, which may be otherwise than it is written

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/impact"
 	"harfangsync/reconcile/state"
 )
 
@@ -44,6 +45,8 @@ type Job struct {
 	// says why such a Source cannot ask OpenCTI for single indicators, "" when it can.
 	ReadAt  time.Time
 	Unasked string
+
+	Impact *impact.Asker // asks how many endpoints saw what begins to detect; nil does not
 
 	Keeper   *state.Keeper
 	Log      *slog.Logger

@@ -12,6 +12,7 @@ import (
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/crash"
 	"harfangsync/reconcile/failpoint"
+	"harfangsync/reconcile/impact"
 )
 
 // Planned is a plan together with what it was made from.
@@ -28,6 +29,8 @@ type Planned struct {
 	// Restore marks a plan that comes from a dump: it says nothing of what a good run is like.
 	Restore bool
 	ReadAt  time.Time // when the source was read, if not at Started
+	// Controls are what was proven of HarfangLab's telemetry; the zero value is nothing to remember.
+	Controls impact.Controls
 }
 
 // Sides are both platforms as one read found them. They hold a spool each, which Close gives back.
@@ -148,10 +151,23 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 		return nil, err
 	}
 	absence := plan.Explain(evidence, j.Policy)
+	controls, err := j.feel(ctx, plan, s.Wanted)
+	if err != nil {
+		return nil, err
+	}
 	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.Wanted.Read(), Base: s.Rows.Len(),
 		Message: fmt.Sprintf("%d indicators%s and %d rows, read to the end", s.Wanted.Read(), j.snapshotWords(), s.Rows.Len())}
 	plan.Judge(complete, absence, memory, j.Filter, j.Policy, j.Limits, j.Overrides)
-	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt}, nil
+	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt, Controls: controls}, nil
+}
+
+// feel asks how many endpoints saw what begins to detect.
+func (j *Job) feel(ctx context.Context, plan *reconcile.Plan, w *reconcile.Wanted) (c impact.Controls, err error) {
+	if j.Impact == nil {
+		return c, nil
+	}
+	plan.Estimate, c, err = j.Impact.Ask(ctx, plan.Felt(w), j.Keeper.Document().Impact)
+	return c, err
 }
 
 func (j *Job) snapshotWords() string {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/impact"
 	"harfangsync/reconcile/state"
 )
 
@@ -60,8 +61,8 @@ func (a *applying) remember(p *Planned) {
 	if done && !clean && before.LastGood.Known() {
 		sources = a.job.undoubted(p.Plan, before.LastGood.Sources)
 	}
-	count := a.count(p)
-	if len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && count == nil && !clean && len(sources) == 0 {
+	count, proven := a.count(p), p.Controls != (impact.Controls{}) && p.Controls != before.Impact
+	if !proven && len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && count == nil && !clean && len(sources) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
@@ -70,6 +71,9 @@ func (a *applying) remember(p *Planned) {
 		d.Remember(a.cleared, a.refused, a.stopped)
 		if count != nil {
 			count(d)
+		}
+		if proven {
+			d.Impact = p.Controls
 		}
 		if clean {
 			d.LastGood = a.job.lastGood(d.LastGood, p)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/impact"
 )
 
 // MostBytes is the largest document: the size of OpenCTI's connector state is not documented, so it
@@ -37,6 +38,7 @@ type Document struct {
 	Leases    map[string]Lease    `json:"leases,omitempty"`    // by what the lock is for: two platforms and their lists
 	Pull      Pull                `json:"pull,omitzero"`
 	Stream    Stream              `json:"stream,omitzero"`
+	Impact    impact.Controls     `json:"impact,omitzero"` // what was proven of HarfangLab's telemetry
 	// RecoverUntil is what an old connector left behind: alerts before it need not be read.
 	RecoverUntil time.Time `json:"-"`
 
