@@ -172,7 +172,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 	if err := t.identify(ctx, p); err != nil {
 		return t, err
 	}
-	if !s.alone {
+	if !s.alone && !s.importsOnly {
 		if t.version, err = t.hl.Version(ctx); err != nil {
 			return t, err
 		}
@@ -249,7 +249,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 			return err
 		}
 	}
-	t.job.Keeper, err = t.keeper(ctx, p, readOnly)
+	t.job.Keeper, err = t.keeper(ctx, p, readOnly, !readOnly && !s.asks)
 	return err
 }
 

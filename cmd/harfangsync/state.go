@@ -10,8 +10,9 @@ import (
 	"harfangsync/sources/opencti"
 )
 
-// keeper opens the state. A state that cannot be read is none, with a warning.
-func (t *target) keeper(ctx context.Context, p *program, readOnly bool) (*state.Keeper, error) {
+// keeper opens the state. A state that cannot be read is none, with a warning. Where the lock is taken in it next, it
+// is read with that.
+func (t *target) keeper(ctx context.Context, p *program, readOnly, locks bool) (*state.Keeper, error) {
 	var store state.Store
 	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, config.InFile); {
 	case isFile:
@@ -24,6 +25,11 @@ func (t *target) keeper(ctx context.Context, p *program, readOnly bool) (*state.
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to keep the state (sync.state: file:PATH or none does without)"}
 	case t.cfg.Sync.State == config.InOpenCTI:
 		store = t.connector(readOnly)
+		if locks && t.cfg.Sync.Lock == config.InOpenCTI {
+			k := state.Unread(store)
+			k.Log = p.log
+			return k, nil
+		}
 	}
 	k, err := state.Open(ctx, store)
 	if k != nil {

@@ -188,9 +188,14 @@ func (l *Lock) Endure(patience time.Duration) {
 // take writes the leases unless another run is at work, lets a moment pass and reads them back: mine says whether
 // they are there, and by who else has one.
 func (l *Lock) take(ctx context.Context, o *others) (by *LockedError, mine bool, err error) {
-	if err := l.k.reload(ctx); err != nil && !damaged(err) {
+	err = l.k.reload(ctx)
+	switch {
+	case err != nil && !damaged(err):
 		return nil, false, err
+	case err != nil && l.k.unread:
+		l.k.warn("the state cannot be read and counts as empty", "error", err)
 	}
+	l.k.unread = false
 	if lease, held := o.hold(l.k.Document().Leases, l.keys, time.Now()); held {
 		return &LockedError{By: fmt.Sprintf("%v, lease until %s", lease.Process, lease.Until.UTC().Format(time.RFC3339))}, false, nil
 	}

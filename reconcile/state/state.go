@@ -201,6 +201,7 @@ type Keeper struct {
 	Renew time.Duration // how often a lease is renewed; default 10 s of the 30 s it holds, and a minute of the 90 s of a tail
 
 	store   Store
+	unread  bool    // Lock is the first to read
 	lapsing lapsing // guarded by mu
 
 	turn chan struct{} // holds one token: whoever has it may read and replace what is stored
@@ -217,6 +218,13 @@ func Open(ctx context.Context, store Store) (*Keeper, error) {
 	}
 	k.store = store
 	return k, k.reload(ctx)
+}
+
+// Unread leaves it to Lock, which has to read anyway, to read the document from store.
+func Unread(store Store) *Keeper {
+	k := Forgetful()
+	k.store, k.unread = store, true
+	return k
 }
 
 // Forgetful remembers nothing beyond this run.
