@@ -118,7 +118,7 @@ func (c *computation) compare(e entry, group []want, over *Unblock) (inForce boo
 		action, why, cause = Adopt, OldConnector, ""
 	case e.whose == taken:
 		action, why, cause = Adopt, Unmanaged, ""
-	case !e.enabled && (e.ourStop || c.m.Stopped[e.key]):
+	case !e.enabled && (e.ourStop || c.m.stopped(e.key)):
 		action, why = Enable, IndicatorBack
 		if over != nil {
 			why = UnblockEnded
@@ -276,7 +276,7 @@ func (c *computation) removeUnwanted(e entry) {
 
 // pinned says whether a person disabled a row, and not we, so that it stays as it is.
 func (c *computation) pinned(e *entry) bool {
-	return !e.enabled && !e.ourStop && !c.m.Stopped[e.key] && !c.p.Revert
+	return !e.enabled && !e.ourStop && !c.m.stopped(e.key) && !c.p.Revert
 }
 
 // removal is the change that ends a row. There is none for a row that is out of force already, unless removals

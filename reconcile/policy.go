@@ -1,6 +1,11 @@
 package reconcile
 
-import "time"
+import (
+	"cmp"
+	"time"
+
+	"harfangsync/reconcile/marker"
+)
 
 // Policy is what the settings say about changes.
 type Policy struct {
@@ -31,9 +36,19 @@ type Memory struct {
 	Now      time.Time // when the plan is made
 	LastGood LastGood
 	Window   Window
-	Refusals map[Key]Refusal // rules that the server refused
-	Stopped  map[Key]bool    // rules that we disabled and could not mark
+	Refusals map[Key]Refusal    // rules that the server refused
+	Stopped  map[Key]bool       // rules that we disabled and could not mark
+	Verdicts map[uint64]Verdict // refusals of which no more is remembered, by VerdictOf
 }
+
+// Verdict is what is left of a Refusal whose words are forgotten.
+type Verdict struct {
+	Elsewhere bool
+	At        time.Time // its day
+}
+
+// VerdictOf is the digest under which a refused text, or a rule that was stopped, is remembered in short.
+func VerdictOf(key Key, sent string) uint64 { return marker.Hash("verdict", string(key[:]), sent) }
 
 // Refusal is the server's verdict on one text, which is not sent again until it changes.
 type Refusal struct {
@@ -46,9 +61,34 @@ type Refusal struct {
 
 const elsewhereFor = 7 * 24 * time.Hour
 
+// stopped says whether we disabled a rule and could not mark it.
+func (m *Memory) stopped(key Key) bool {
+	if len(m.Verdicts) == 0 {
+		return m.Stopped[key]
+	}
+	_, short := m.Verdicts[VerdictOf(key, NotMarked)]
+	return short || m.Stopped[key]
+}
+
+// Knows says whether anything is remembered of a rule that ends once it is written.
+func (m *Memory) Knows(key Key) bool {
+	_, refused := m.Refusals[key]
+	_, kept := m.Verdicts[VerdictOf(key, DeleteSent)]
+	return refused || kept || m.stopped(key)
+}
+
+// NotMarked stands for a text in the Verdict of a rule that we disabled and could not mark.
+const NotMarked = "stopped"
+
 // refused looks up what the server said of what a change sends.
 func (m *Memory) refused(ch *Change) (Refusal, bool) {
 	r, known := m.Refusals[ch.Key]
+	if len(m.Verdicts) > 0 && (!known || r.Sent != ch.Sent) {
+		var v Verdict
+		v, known = m.Verdicts[VerdictOf(ch.Key, ch.Sent)]
+		r = Refusal{Key: ch.Key, Sent: ch.Sent, Elsewhere: v.Elsewhere, At: v.At}
+	}
+	r.Words = cmp.Or(r.Words, "HarfangLab refused it in an earlier run, in words that are not remembered")
 	return r, known && ch.Sent != "" && r.Sent == ch.Sent && !(r.Elsewhere && m.Now.Sub(r.At) > elsewhereFor)
 }
 

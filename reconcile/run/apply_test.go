@@ -12,6 +12,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/state"
 )
 
 // TestRecheck holds gate G6: a saved plan against lists that went on.
@@ -260,24 +261,111 @@ func TestAnAnswerThatWasLostIsNoFailure(t *testing.T) {
 	}
 }
 
-// TestVerdictsThatAreForgottenAreSaid: of 700 refused values the state holds some; that the others are sent again is said.
-func TestVerdictsThatAreForgottenAreSaid(t *testing.T) {
-	src, snk := &source{}, newSink()
-	for i := range 700 {
+// refusing is a job of n indicators whose values HarfangLab refuses, with what it logs.
+func refusing(t *testing.T, n int) (*run.Job, *sink, *memory, *strings.Builder) {
+	src, snk, store := &source{}, newSink(), &memory{}
+	for i := range n {
 		src.read = append(src.read, ind(fmt.Sprint(i), fmt.Sprintf("domain_name x%d.example", i)))
 	}
 	snk.fail = func(what, _ string) error {
 		if what == "create" {
-			return &fault{reconcile.Fault{Verdict: true, Words: "no"}}
+			return &fault{reconcile.Fault{Verdict: true, Words: "a long word on why this value is none that can be taken by this server, whatever it is"}}
 		}
 		return nil
 	}
-	j := job(t, src, snk)
-	var log strings.Builder
-	j.Log = slog.New(slog.NewTextHandler(&log, nil))
+	j, log := job(t, src, snk), &strings.Builder{}
+	j.Log = slog.New(slog.NewTextHandler(log, nil))
+	return j, snk, store, log
+}
+
+// again is the job of a later process: what it knows is what is stored.
+func again(t *testing.T, j *run.Job, store *memory) {
+	t.Helper()
+	keeper, err := state.Open(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Keeper = keeper
+}
+
+// TestManyRefusedValuesAreNotPostedAgain: 700 refused values were posted again in each run, since the state held some.
+func TestManyRefusedValuesAreNotPostedAgain(t *testing.T) {
+	j, snk, store, log := refusing(t, 700)
+	for range 3 {
+		again(t, j, store)
+		snk.log = nil
+		apply(t, j, plan(t, j), false)
+	}
+	if n := snk.writes(); n != 0 {
+		t.Errorf("%d writes in the third run", n)
+	}
+	if strings.Contains(log.String(), "forgotten") {
+		t.Errorf("log: %.500s", log.String())
+	}
+	if len(store.text) > state.MostBytes {
+		t.Errorf("%d bytes of state", len(store.text))
+	}
+	again(t, j, store)
+	p := plan(t, j)
+	if len(p.Plan.Held) != 700 || p.Plan.Held[0].Reason != reconcile.Refused || p.Plan.Held[699].Detail == "" {
+		t.Fatalf("%d held", len(p.Plan.Held))
+	}
+	src := j.Source.(*source)
+	for i := range src.read { // another text is tried
+		src.read[i].Description += "!"
+	}
+	if p = plan(t, j); len(p.Plan.Changes) != 700 {
+		t.Errorf("%d changes once the content is another, want 700", len(p.Plan.Changes))
+	}
+}
+
+// TestVerdictsThatAreForgottenAreSaid: of more refused values than the state can hold the oldest are sent again, which is said.
+func TestVerdictsThatAreForgottenAreSaid(t *testing.T) {
+	j, _, store, log := refusing(t, 4000)
+	again(t, j, store)
 	apply(t, j, plan(t, j), false)
 	if !strings.Contains(log.String(), "verdicts on some rules are forgotten") {
-		t.Errorf("log: %.500s", log.String())
+		t.Fatalf("log: %.500s", log.String())
+	}
+	again(t, j, store)
+	p := plan(t, j)
+	if n := len(p.Plan.Changes); !strings.Contains(log.String(), fmt.Sprintf("rules=%d", n)) || n == 0 || n > 2500 {
+		t.Errorf("%d of 4000 are sent again; log: %.300s", n, log.String())
+	}
+}
+
+// TestManyRulesThatCouldNotBeMarkedComeBack: HarfangLab takes no note of why a rule is disabled. Of more than a hundred such
+// rules some looked like disabled by a person, and stayed out of force when their indicators were back.
+func TestManyRulesThatCouldNotBeMarkedComeBack(t *testing.T) {
+	src, snk, store := &source{read: domains(0, 600)}, newSink(), &memory{}
+	j := job(t, src, snk)
+	j.Overrides.AcceptRemovals = 300
+	again(t, j, store)
+	syncAll(t, j)
+	all := src.read
+	src.read = all[300:]
+	tried := map[string]bool{}
+	snk.fail = func(what, id string) error {
+		if noted := what == "update" && !tried[id]; noted { // the second time it is disabled alone
+			tried[id] = true
+			return &fault{reconcile.Fault{Verdict: true, Words: "no notes"}}
+		}
+		return nil
+	}
+	j.Parallel = 1
+	apply(t, j, plan(t, j), false)
+	snk.fail = nil
+	if n := snk.enabled(reconcile.IOC); n != 300 {
+		t.Fatalf("%d rules in force", n)
+	}
+	src.read = all
+	again(t, j, store)
+	if p := plan(t, j); p.Plan.Count(reconcile.Enable) != 300 {
+		t.Errorf("%d of 300 come back; %d held", p.Plan.Count(reconcile.Enable), len(p.Plan.Held))
+	}
+	apply(t, j, plan(t, j), false)
+	if again(t, j, store); len(j.Keeper.Document().Stopped) != 0 || len(j.Keeper.Document().Verdicts) != 0 {
+		t.Errorf("still remembered: %d", len(j.Keeper.Document().Stopped))
 	}
 }
 

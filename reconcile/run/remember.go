@@ -82,7 +82,7 @@ func (a *applying) remember(p *Planned) {
 		d.LastGood.Sources = merged(d.LastGood.Sources, sources)
 	})
 	if n := a.job.Keeper.Document().Forgets(); err == nil && n > 0 {
-		a.job.Log.Warn("HarfangLab's verdicts on some rules are forgotten, the oldest first, since there are more than are remembered; these rules are sent again", "rules", n)
+		a.job.Log.Warn("HarfangLab's verdicts on some rules are forgotten, the oldest first, since there are more than there is room for; these rules are sent again", "rules", n)
 	}
 	if err != nil {
 		a.job.Log.Warn("what this run learned could not be saved; the next run works without it", "error", err)
@@ -92,8 +92,7 @@ func (a *applying) remember(p *Planned) {
 // remembered are the keys of which a memory holds something that can be cleared.
 func remembered(keys []reconcile.Key, memory reconcile.Memory) []reconcile.Key {
 	return slices.DeleteFunc(keys, func(key reconcile.Key) bool {
-		_, refused := memory.Refusals[key]
-		return !refused && !memory.Stopped[key]
+		return !memory.Knows(key)
 	})
 }
 

@@ -4,7 +4,6 @@
 package state
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,6 +33,7 @@ type Document struct {
 	Window    reconcile.Window    `json:"window,omitzero"` // what the gates count
 	Refused   []reconcile.Refusal `json:"refused,omitempty"`
 	Stopped   []reconcile.Key     `json:"stopped,omitempty"`   // rules that we disabled and could not mark, oldest first
+	Verdicts  Verdicts            `json:"verdicts,omitempty"`  // refusals that are not kept in full
 	Unblocked []reconcile.Unblock `json:"unblocked,omitempty"` // what persons took out of force, oldest first
 	Leases    map[string]Lease    `json:"leases,omitempty"`    // by what the lock is for: two platforms and their lists
 	Pull      Pull                `json:"pull,omitzero"`
@@ -42,6 +42,7 @@ type Document struct {
 	// RecoverUntil is what an old connector left behind: alerts before it need not be read.
 	RecoverUntil time.Time `json:"-"`
 
+	dropped int                        // refusals of the last Remember that it had no room for
 	foreign map[string]json.RawMessage // members that are not ours, recover_until among them; never changed
 }
 
@@ -101,39 +102,6 @@ func (d *Document) encode() []byte {
 	return b
 }
 
-// Text is the document's stored form. Where it would grow over MostBytes, the oldest refusals go.
-func (d Document) Text() string {
-	d.Shape = shape
-	d.Refused = slices.Clone(d.Refused)
-	slices.SortStableFunc(d.Refused, func(a, b reconcile.Refusal) int {
-		return cmp.Or(b.At.Compare(a.At), a.Key.Compare(b.Key))
-	})
-	words := 300
-	for {
-		b := d.encode()
-		switch {
-		case len(b) <= MostBytes || len(d.Refused) == 0:
-			return string(b)
-		case words > 0: // a verdict counts without the server's words
-			words -= 100
-			for i := range d.Refused {
-				d.Refused[i].Words = firstRunes(d.Refused[i].Words, words)
-			}
-		default:
-			d.Refused = d.Refused[:len(d.Refused)*9/10]
-		}
-	}
-}
-
-// Forgets is how many refusals the stored form has no room for.
-func (d Document) Forgets() int {
-	stored, err := Parse(d.Text())
-	if err != nil {
-		return 0
-	}
-	return len(d.Refused) - len(stored.Refused)
-}
-
 func firstRunes(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n])
@@ -150,29 +118,8 @@ func (d Document) Memory() reconcile.Memory {
 	for _, key := range d.Stopped {
 		m.Stopped[key] = true
 	}
+	m.Verdicts = d.Verdicts.all()
 	return m
-}
-
-// Remember forgets what is over for some rules, and notes new verdicts in place of earlier ones and rules
-// that we disabled and could not mark. Of too many the oldest go.
-func (d *Document) Remember(over []reconcile.Key, refused []reconcile.Refusal, stopped []reconcile.Key) {
-	const mostWords, mostRefused, mostStopped = 300, 1000, 100
-	refused = refused[max(0, len(refused)-mostRefused):]
-	gone := make(map[reconcile.Key]bool, len(over)+len(refused))
-	for _, key := range over {
-		gone[key] = true
-	}
-	d.Stopped = slices.DeleteFunc(d.Stopped, func(key reconcile.Key) bool { return gone[key] || slices.Contains(stopped, key) })
-	d.Stopped = append(d.Stopped, stopped...)
-	d.Stopped = d.Stopped[max(0, len(d.Stopped)-mostStopped):]
-	for _, r := range refused {
-		gone[r.Key] = true
-	}
-	d.Refused = slices.DeleteFunc(d.Refused, func(r reconcile.Refusal) bool { return gone[r.Key] })
-	for _, r := range refused {
-		r.Words = firstRunes(r.Words, mostWords)
-		d.Refused = append(d.Refused, r)
-	}
 }
 
 // Store keeps the text of a document, one call at a time. Save replaces it whole or not at all, and may be

@@ -291,8 +291,8 @@ func TestRememberingManyVerdictsIsQuick(t *testing.T) {
 		over = append(over, key(100_000+i))
 	}
 	d.Remember(over, refused, nil)
-	if len(d.Refused) != 1000 || d.Refused[999].Key != key(199_999) {
-		t.Errorf("%d verdicts kept, want the newest thousand", len(d.Refused))
+	if len(d.Refused) != 3000 || d.Refused[2999].Key != key(199_999) {
+		t.Errorf("%d verdicts kept, want the newest 3000", len(d.Refused))
 	}
 }
 
@@ -317,5 +317,32 @@ func TestResetStartsOver(t *testing.T) {
 	s.fail = errors.New("disk full")
 	if err := k.Update(ctx, note(3)); !errors.Is(err, s.fail) || len(k.Document().Refused) != 1 {
 		t.Errorf("a failed save: %v, kept %+v", err, k.Document().Refused)
+	}
+}
+
+// What is kept of a refusal in short says of which text it was, where the rule is instead, and when.
+func TestVerdictsInShort(t *testing.T) {
+	var d state.Document
+	day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 900 {
+		d.Remember(nil, []reconcile.Refusal{{Key: key(i), Sent: "text", Elsewhere: i%2 == 0, At: day.Add(time.Duration(i) * time.Minute)}}, nil)
+	}
+	d.Remember(nil, []reconcile.Refusal{{Key: key(5), Sent: reconcile.DeleteSent, At: day}}, nil)
+	got, err := state.Parse(d.Text())
+	if err != nil || got.Forgets() != 0 || len(got.Refused)+len(got.Verdicts)/10 != 900 || len(got.Refused) > 300 {
+		t.Fatalf("%d in full, %d in short, %v", len(got.Refused), len(got.Verdicts)/10, err)
+	}
+	verdicts := got.Memory().Verdicts
+	for i := range 4 {
+		if v, known := verdicts[reconcile.VerdictOf(key(i), "text")]; !known || v.Elsewhere != (i%2 == 0) || !v.At.Equal(day) {
+			t.Errorf("%d: %t, %+v", i, known, v)
+		}
+	}
+	if _, known := verdicts[reconcile.VerdictOf(key(1), "another text")]; known {
+		t.Error("a text counts as refused that was not sent")
+	}
+	got.Remember([]reconcile.Key{key(5)}, nil, nil)
+	if m := got.Memory(); m.Knows(key(5)) {
+		t.Error("what was noted of a delete is not over with the rule")
 	}
 }
