@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +10,7 @@ import (
 type Selection struct {
 	Kinds         []Kind // empty means all
 	NeedDetection bool   // the detection flag must be true; null is false
-	MinScore      *int   // a null score passes only without it
+	MinScore      Thresholds
 	Labels        []string
 	ExcludeLabels []string
 	MaxTLP        string // "TLP:AMBER" or "AMBER"; empty is no limit
@@ -33,11 +32,9 @@ func (s *Selection) Judge(ind *Indicator, now time.Time) (why Reason, detail str
 		return Expired, "valid until " + ind.ValidUntil.UTC().Format(time.RFC3339)
 	case s.NeedDetection && (ind.Detection == nil || !*ind.Detection):
 		return DetectionOff, "not flagged for detection"
-	case s.MinScore != nil && (ind.Score == nil || *ind.Score < *s.MinScore):
-		if ind.Score == nil {
-			return BelowThreshold, fmt.Sprintf("no score, %d asked for", *s.MinScore)
-		}
-		return BelowThreshold, fmt.Sprintf("score %d, %d asked for", *ind.Score, *s.MinScore)
+	}
+	if lacks := s.MinScore.lacks(kind, ind.Score); lacks != "" {
+		return BelowThreshold, lacks
 	}
 	if why, detail = s.judgeLabels(ind); why == "" && ind.Outside {
 		return OutOfFilter, "the stream's filter does not let it through, which the platform did not heed"

@@ -185,6 +185,9 @@ func (f *file) value(path string, key, n *yaml.Node) {
 		}
 		return
 	}
+	if n.Kind == yaml.MappingNode && f.known[path].pairs {
+		n = f.flat(path, n)
+	}
 	g, odd := f.given(n, at)
 	switch {
 	case odd == n:
@@ -195,6 +198,20 @@ func (f *file) value(path string, key, n *yaml.Node) {
 		g.name = path
 		f.values[path] = g
 	}
+}
+
+// flat is a mapping of single values as one text: key=value, key=value. A key without a value is left out.
+func (f *file) flat(path string, n *yaml.Node) *yaml.Node {
+	var all []string
+	for _, p := range f.pairs(path, n, 0) {
+		switch v := resolve(p.value); {
+		case v == nil || v.Kind != yaml.ScalarNode:
+			return n
+		case !absent(v) && v.Value != "":
+			all = append(all, p.key.Value+"="+v.Value)
+		}
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Line: n.Line, Value: strings.Join(all, ", ")}
 }
 
 // given is a node as a value: its text, or the texts of its list. odd is a node that is neither.

@@ -57,6 +57,7 @@ type kind struct {
 	isList   bool
 	verbatim bool // outer blanks belong to the value
 	nested   bool // a YAML list of it may hold more than single values
+	pairs    bool // it may be a YAML mapping, which is read as key=value, key=value
 	set      func(given) error
 	// value is the field in a form that JSON and YAML print, equal for two spellings of one value. It
 	// shows secrets: who prints, masks.

@@ -145,7 +145,9 @@ var everySetting = []struct {
 	{"sync.behaviour", "HARFANGSYNC_BEHAVIOUR", `"off"`, tries{{"Sigma", `"sigma"`}, {"on", "!none of its values"}}},
 	{"sync.yara_modules", "HARFANGSYNC_YARA_MODULES", `["console","dotnet","elf","hash","macho","math","pe","string","time"]`, tries{{"PE, cuckoo", `["cuckoo","pe"]`}}},
 	{"sync.detection", "HARFANGSYNC_DETECTION", `"stream"`, tries{{"required", `"required"`}, {"any", `"any"`}, {"true", "!none of its values"}}},
-	{"sync.min_score", "HARFANGSYNC_MIN_SCORE", `"none"`, tries{{"0", `0`}, {"70", `70`}, {"none", `"none"`}, {"101", "!from 0 to 100"}}},
+	{"sync.min_score", "HARFANGSYNC_MIN_SCORE", `"none"`, tries{{"0", `0`}, {"70", `70`}, {"none", `"none"`}, {"101", "!from 0 to 100"},
+		{"ioc=60,sigma=0", `{"ioc":60,"sigma":0}`}, {"YARA = 5", `{"yara":5}`}, {"ioc=60, sigma=60, yara=60", `60`},
+		{"ioc=60, sigm=0", "!did you mean sigma?"}, {"ioc=", "!from 0 to 100"}, {"ioc=1, ioc=2", "!names ioc twice"}, {"ioc=101", "!from 0 to 100"}}},
 	{"sync.labels", "HARFANGSYNC_LABELS", `[]`, tries{{"Blocklist, apt ,\n blocklist,", `["apt","blocklist"]`}, {"a\x1bb", "!do not print"}}},
 	{"sync.exclude_labels", "HARFANGSYNC_EXCLUDE_LABELS", `[]`, tries{{"Test", `["test"]`}}},
 	{"sync.max_tlp", "HARFANGSYNC_MAX_TLP", `"none"`, tries{{"amber+strict", `"TLP:AMBER+STRICT"`}, {"WHITE", `"TLP:CLEAR"`}, {"none", `"none"`}, {"blue", "!no TLP marking"}}},
@@ -330,6 +332,29 @@ func TestSettingsFile(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Scores by kind are a mapping in the file, and one word for all three otherwise.
+func TestScoresByKind(t *testing.T) {
+	for yml, want := range map[string]string{
+		"{ioc: 60, sigma: 0}": `{"ioc":60,"sigma":0}`, "{ioc: 50, sigma: 50, yara: 50}": `50`, "{ioc: 60, yara: }": `{"ioc":60}`, "{ioc: }": `"none"`, "{}": `"none"`,
+	} {
+		c, err := load("sync:\n  min_score: "+yml+"\n", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := effective(t, c, "sync.min_score"); got != want {
+			t.Errorf("%s is %s, want %s", yml, got, want)
+		}
+		if again, err := load(printed(t, c), ""); err != nil || effective(t, again, "sync.min_score") != want {
+			t.Errorf("%s, printed and loaded, is %s (%v)", yml, effective(t, again, "sync.min_score"), err)
+		}
+	}
+	for yml, want := range map[string]string{"{stix: 60}": "is none of its values", "{ioc: [60]}": "holds settings where a single value belongs", "[60]": "is a list"} {
+		if _, err := load("sync:\n  min_score: "+yml+"\n", ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", yml, err, want)
+		}
 	}
 }
 

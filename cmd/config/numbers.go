@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"harfangsync/reconcile"
 )
 
 // integer is a whole number from 1 on.
@@ -56,6 +58,62 @@ func score(at **int) kind {
 	}
 	return scalar(at, parse, value).described("0 to 100, or `none`", intSchema(0, 100, "[0-9]*|"+anyCase(none)))
 }
+
+// thresholds are one score for every kind, scores by kind, or none. Those by kind are a YAML mapping, or a text such as
+// ioc=60,sigma=0.
+func thresholds(at *reconcile.Thresholds) kind {
+	parse := func(s string) (reconcile.Thresholds, error) {
+		if strings.EqualFold(s, none) {
+			return nil, nil
+		}
+		if !strings.Contains(s, "=") {
+			n, err := parseInt(s, 0, 100)
+			return reconcile.LeastScore(n), err
+		}
+		t := reconcile.Thresholds{}
+		for pair := range strings.SplitSeq(s, ",") {
+			word, text, _ := strings.Cut(pair, "=")
+			word, err := choose(kindWords, strings.TrimSpace(word))
+			if err != nil {
+				return nil, problemOf(err, Origin{}, pair)
+			}
+			k, _ := reconcile.ParseKind(word)
+			if _, twice := t[k]; twice {
+				return nil, bad("names "+word+" twice", "keep one")
+			}
+			n, err := parseInt(strings.TrimSpace(text), 0, 100)
+			if err != nil {
+				return nil, problemOf(err, Origin{}, pair)
+			}
+			t[k] = n
+		}
+		return t, nil
+	}
+	value := func(t reconcile.Thresholds) any {
+		n, all, unlimited := t.Uniform()
+		switch {
+		case unlimited:
+			return none
+		case all:
+			return n
+		}
+		words := map[string]int{}
+		for k, n := range t {
+			words[k.String()] = n
+		}
+		return words
+	}
+	k := scalar(at, parse, value)
+	k.pairs = true
+	score := object{"anyOf": []any{intSchema(0, 100, "[0-9]*"), object{"type": "null"}}}
+	return k.described("0 to 100, or `none`, or by kind", object{"anyOf": []any{
+		intSchema(0, 100, "[0-9]*|"+anyCase(none)),
+		object{"type": "string", "pattern": "^ *[A-Za-z]+ *= *[0-9]+ *(, *[A-Za-z]+ *= *[0-9]+ *)*$"},
+		object{"type": "object", "additionalProperties": false, "properties": object{"ioc": score, "sigma": score, "yara": score}},
+	}})
+}
+
+var kindWords = []string{reconcile.IOC.String(), reconcile.Sigma.String(), reconcile.YARA.String()}
 
 var amountSchema = object{"anyOf": []any{object{"type": "number", "minimum": 0}, object{"type": "string"}}}
 

@@ -214,14 +214,14 @@ func TestSchema(t *testing.T) {
 	}
 	for _, yml := range []string{
 		"", "sync:\n", printed(t, defaults), "harfanglab_incidents:\n  alert_types: 'yara,sigma'\n  import_threats: true\n", "harfanglab_intel:\n  token: x\n",
-		"connector:\n  type: STREAM\nlogging: x\n", "sync:\n  min_score: 0\n  deadline: 30\n  labels: []\n",
+		"connector:\n  type: STREAM\nlogging: x\n", "sync:\n  min_score: 0\n  deadline: 30\n  labels: []\n", "sync:\n  min_score: {ioc: 60, sigma: 0, yara: }\n",
 	} {
 		if err := check(yml); err != nil {
 			t.Errorf("the schema refuses\n%s%v", yml, err)
 		}
 	}
 	for _, yml := range []string{
-		"sync:\n  paralelism: 4\n", "sync:\n  limits:\n    sauce: 1\n", "sync: 4\n", "sync:\n  parallelism: 0\n", "sync:\n  policy: delete\n",
+		"sync:\n  paralelism: 4\n", "sync:\n  limits:\n    sauce: 1\n", "sync: 4\n", "sync:\n  parallelism: 0\n", "sync:\n  policy: delete\n", "sync:\n  min_score: {stix: 60}\n", "sync:\n  min_score: {ioc: 101}\n",
 		"harfanglab:\n  ssl_verify: maybe\n", "harfanglab:\n  default_score: 101\n", "harfanglab_incidents:\n  default_marking: TLP:BLUE\n", "sync:\n  state: /x\n",
 	} {
 		if check(yml) == nil {

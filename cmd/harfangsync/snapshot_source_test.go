@@ -66,7 +66,7 @@ func TestASnapshotStandsInForOpenCTI(t *testing.T) {
 		stix("revoked", func(i *reconcile.Indicator) { i.Revoked = true }),
 	)
 	source := &snapshotSource{file: file, now: now, selection: &reconcile.Selection{Kinds: []reconcile.Kind{reconcile.IOC, reconcile.YARA}, NeedDetection: true,
-		MinScore: new(50), ExcludeLabels: []string{"test"}, MaxTLP: "TLP:AMBER"}}
+		MinScore: reconcile.LeastScore(50), ExcludeLabels: []string{"test"}, MaxTLP: "TLP:AMBER"}}
 
 	var read []string
 	n, err := source.Read(t.Context(), now, func(page []reconcile.Indicator, _ int) error {

@@ -395,7 +395,7 @@ func TestAChangedSettingReadsAsSuch(t *testing.T) {
 	j := job(t, src, snk)
 	syncAll(t, j)
 	least := 0
-	j.Selection.MinScore, j.Filter = &least, "g"
+	j.Selection.MinScore, j.Filter = reconcile.LeastScore(least), "g"
 	for i := range src.read[40:] {
 		src.read[40+i].Score = &score
 	}

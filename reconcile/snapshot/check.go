@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"harfangsync/reconcile/remote"
+
+	"harfangsync/reconcile"
 )
 
 // UnusableError says in one line why a file cannot stand in for OpenCTI here and now.
@@ -59,14 +61,23 @@ func (f *File) selection(want *Selection) error {
 	switch {
 	case has.Detection && !want.Detection:
 		return f.unusable("it holds only indicators that are flagged for detection, and these settings take others as well (sync.detection)" + remedy)
-	case has.MinScore != nil && (want.MinScore == nil || *want.MinScore < *has.MinScore):
-		asked := "any"
-		if want.MinScore != nil {
-			asked = strconv.Itoa(*want.MinScore)
-		}
-		return f.unusable("it holds only indicators with a score of %d or more, and these settings take %s (sync.min_score)"+remedy, *has.MinScore, asked)
 	case want.Observables && !has.Observables:
 		return f.unusable("it holds no attached observables, and these settings take their values (sync.values_from)" + remedy)
+	}
+	for _, k := range reconcile.Kinds {
+		least, limited := has.MinScore[k]
+		asked, asks := want.MinScore[k]
+		if !limited || asks && asked >= least {
+			continue
+		}
+		words, which := "any", k.String()+" "
+		if _, all, _ := has.MinScore.Uniform(); all {
+			which = ""
+		}
+		if asks {
+			words = strconv.Itoa(asked)
+		}
+		return f.unusable("it holds only %sindicators with a score of %d or more, and these settings take %s (sync.min_score)"+remedy, which, least, words)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/snapshot"
 )
 
@@ -31,10 +32,14 @@ func TestCheck(t *testing.T) {
 		{name: "no limit", want: func(e *snapshot.Expect) { e.Now, e.MaxAge = noon.Add(99*day), 0 }},
 		{name: "everything, and only the flagged are in it", want: func(e *snapshot.Expect) { e.Selection.Detection = false }, error: "flagged for detection"},
 		{name: "the flagged of everything", alter: func(h *snapshot.Header) { h.Selection.Detection = false }},
-		{name: "any score, and only high ones are in it", alter: func(h *snapshot.Header) { h.Selection.MinScore = new(60) }, error: "a score of 60 or more, and these settings take any"},
-		{name: "lower scores than are in it", alter: func(h *snapshot.Header) { h.Selection.MinScore = new(60) }, want: func(e *snapshot.Expect) { e.Selection.MinScore = new(59) }, error: "a score of 60 or more, and these settings take 59"},
-		{name: "the scores that are in it", alter: func(h *snapshot.Header) { h.Selection.MinScore = new(60) }, want: func(e *snapshot.Expect) { e.Selection.MinScore = new(60) }},
-		{name: "higher scores than are in it", want: func(e *snapshot.Expect) { e.Selection.MinScore = new(60) }},
+		{name: "any score, and only high ones are in it", alter: func(h *snapshot.Header) { h.Selection.MinScore = reconcile.LeastScore(60) }, error: "only indicators with a score of 60 or more, and these settings take any"},
+		{name: "lower scores than are in it", alter: func(h *snapshot.Header) { h.Selection.MinScore = reconcile.LeastScore(60) }, want: func(e *snapshot.Expect) { e.Selection.MinScore = reconcile.LeastScore(59) }, error: "only indicators with a score of 60 or more, and these settings take 59"},
+		{name: "lower scores of one kind", alter: func(h *snapshot.Header) { h.Selection.MinScore = reconcile.Thresholds{reconcile.YARA: 60} }, want: func(e *snapshot.Expect) {
+			e.Selection.MinScore = reconcile.Thresholds{reconcile.IOC: 70, reconcile.YARA: 20}
+		}, error: "only yara indicators with a score of 60 or more, and these settings take 20"},
+		{name: "a threshold for a kind that had none", alter: func(h *snapshot.Header) { h.Selection.MinScore = reconcile.Thresholds{reconcile.YARA: 60} }, want: func(e *snapshot.Expect) { e.Selection.MinScore = reconcile.LeastScore(60) }},
+		{name: "the scores that are in it", alter: func(h *snapshot.Header) { h.Selection.MinScore = reconcile.LeastScore(60) }, want: func(e *snapshot.Expect) { e.Selection.MinScore = reconcile.LeastScore(60) }},
+		{name: "higher scores than are in it", want: func(e *snapshot.Expect) { e.Selection.MinScore = reconcile.LeastScore(60) }},
 		{name: "observables, and none are in it", alter: func(h *snapshot.Header) { h.Selection.Observables = false }, error: "no attached observables"},
 		{name: "no observables", want: func(e *snapshot.Expect) { e.Selection.Observables = false }},
 	} {

@@ -9,6 +9,8 @@ package snapshot
 import (
 	"net/url"
 	"time"
+
+	"harfangsync/reconcile"
 )
 
 // FormatVersion is the version of the files that this program writes and reads.
@@ -43,9 +45,9 @@ type Source struct {
 // Selection is those settings that kept indicators out of the file. Validity at Time and revocation
 // always do.
 type Selection struct {
-	Detection   bool `json:"detection"`   // only what is flagged for detection
-	MinScore    *int `json:"min_score"`   // null is none
-	Observables bool `json:"observables"` // attached observables were read
+	Detection   bool                 `json:"detection"` // only what is flagged for detection
+	MinScore    reconcile.Thresholds `json:"min_score"`
+	Observables bool                 `json:"observables"` // attached observables were read
 }
 
 // valid says what is wrong with a header, "" when nothing is.

@@ -214,8 +214,14 @@ func filterWords(id string, filters *opencti.FilterGroup, own *reconcile.Selecti
 	if own.NeedDetection {
 		asked = append(asked, "flagged for detection")
 	}
-	if own.MinScore != nil {
-		asked = append(asked, fmt.Sprintf("score at least %d", *own.MinScore))
+	if n, all, none := own.MinScore.Uniform(); all {
+		asked = append(asked, fmt.Sprintf("score at least %d", n))
+	} else if !none {
+		for _, k := range reconcile.Kinds {
+			if n, limited := own.MinScore[k]; limited {
+				asked = append(asked, fmt.Sprintf("score of %s at least %d", k, n))
+			}
+		}
 	}
 	if len(own.Labels) > 0 {
 		asked = append(asked, "one of the labels "+strings.Join(own.Labels, " or "))
