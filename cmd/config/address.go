@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -117,6 +119,28 @@ func bundle(at *string) kind {
 }
 
 func isPEM(s string) bool { return strings.HasPrefix(s, "-----BEGIN ") }
+
+// endpoint is where this program listens. Nobody but this host reaches it unless a host is named.
+func endpoint(at *string) kind {
+	const form = "write it as 9090, :9090 or 0.0.0.0:9090"
+	parse := func(s string) (string, error) {
+		if !strings.Contains(s, ":") {
+			s = ":" + s
+		}
+		host, port, err := net.SplitHostPort(s)
+		if err != nil {
+			return "", bad("is no host and port", form)
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+			return "", bad("has no port from 0 to 65535", form)
+		}
+		if host != "" && net.ParseIP(host) == nil && !hostForm.MatchString(host) {
+			return "", bad("names no host", form)
+		}
+		return net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port), nil
+	}
+	return scalar(at, parse, same).described("port, or host:port", object{"anyOf": []any{object{"type": "string"}, object{"type": "integer", "minimum": 0, "maximum": 65535}}})
+}
 
 // ourHeaders are set by this program.
 var ourHeaders = []string{"Accept", "Authorization", "Content-Length", "Content-Type", "Host"}

@@ -136,6 +136,7 @@ type Sync struct {
 	Lock              string // like State, which it follows unless told otherwise
 	LockTimeout       time.Duration
 	Tail              Tail
+	Listen            string // host:port that serves metrics and health; "" is none
 	Metrics           Metrics
 	Notify            Notify
 

@@ -180,6 +180,10 @@ var everySetting = []struct {
 	{"sync.tail.full_every", "HARFANGSYNC_TAIL_FULL_EVERY", `"1h"`, tries{{"30m", `"30m"`}, {"0", "!too short"}}},
 	{"sync.tail.patience", "HARFANGSYNC_TAIL_PATIENCE", `"15m"`, tries{{"90s", `"1m30s"`}, {"0", `"0s"`}}},
 	{"sync.tail.pull_every", "HARFANGSYNC_TAIL_PULL_EVERY", `"5m"`, tries{{"90s", `"1m30s"`}, {"0", "!too short"}}},
+	{"sync.listen", "HARFANGSYNC_LISTEN", `""`, tries{
+		{"9090", `"127.0.0.1:9090"`}, {":9090", `"127.0.0.1:9090"`}, {"0.0.0.0:9090", `"0.0.0.0:9090"`}, {"[::]:9090", `"[::]:9090"`}, {"localhost:0", `"localhost:0"`},
+		{"here", "!no port from 0 to 65535"}, {"::1", "!no host and port"}, {"a:b:c", "!no host and port"}, {":65536", "!no port"}, {":+1", "!no port"}, {"a b:9090", "!no host"}, {"http://x:9090", "!no host and port"},
+	}},
 	{"sync.metrics.textfile", "HARFANGSYNC_METRICS_TEXTFILE", `""`, tries{{"/var/lib/node_exporter/harfangsync.prom", `"/var/lib/node_exporter/harfangsync.prom"`}}},
 	{"sync.metrics.pushgateway", "HARFANGSYNC_METRICS_PUSHGATEWAY", `""`, tries{{"http://Gateway:9091/", `"http://gateway:9091"`}, {"https://u:hunter2@x", "!user name"}, {"gateway:9091", "!no http or https"}}},
 	{"sync.metrics.pushgateway_login", "HARFANGSYNC_METRICS_PUSHGATEWAY_LOGIN", `""`, tries{{"job", "!its password is not"}}},

@@ -252,6 +252,8 @@ func settingsOf(c *Config) []setting {
 		{path: "sync.tail.patience", kind: duration(&c.Sync.Tail.Patience, 0, false), def: "15m",
 			about: "How long OpenCTI may be away before a tail ends. Nothing is written meanwhile; then the lock is taken anew and a full run follows."},
 
+		{path: "sync.listen", kind: endpoint(&c.Sync.Listen),
+			about: "Where `tail` and `run --every` serve `/metrics`, and `/healthz`, which says whether they may be relied on; on loopback unless a host is named. Whoever reaches it may read it."},
 		{path: "sync.metrics.textfile", kind: text(&c.Sync.Metrics.TextFile),
 			about: "File that `apply`, `run`, `restore`, `pull` and `tail` write their metrics to, in Prometheus' text format, for a textfile collector."},
 		{path: pushGateway, kind: address(&c.Sync.Metrics.PushGateway), check: loginIsUsed, with: []string{gatewayLogin, gatewayPassword},

@@ -35,6 +35,7 @@ type program struct {
 	tailWait          func(failed int) time.Duration  // of a tail after a failure; nil is its own
 	patience          time.Duration                   // of an import on which nothing moves; 0 is its own
 	reporter          *reporter                       // of a command that reaches the platforms
+	listener          *listener                       // serves the metrics of a command that goes on; nil for none
 }
 
 // start runs one command line of this process and returns its exit code.
@@ -60,6 +61,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if len(args) > 1 && args[1] == help.AskComplete {
 		return help.Complete(p.stdout, app, args[2:])
 	}
+	defer func() { p.listener.close() }()
 	args = help.FlagsFirst(app, args)
 	p.logForm = help.Given(args, "log-format") // a mistake in the command line is told in the form that it asks for
 	err := p.setLog("")

@@ -52,6 +52,7 @@ func (p *program) runEvery(ctx context.Context, a *applying) error {
 	case a.every != fromSetting:
 		p.flags["sync.run_every"] = a.every
 	}
+	a.repeats = true
 	a.check = func(t *target) error {
 		if t.cfg.Sync.RunEvery == 0 {
 			return exit.Usagef("--every: sync.run_every says none; give a duration, such as 15m")
@@ -69,11 +70,13 @@ func (p *program) runEvery(ctx context.Context, a *applying) error {
 			return cmp.Or(err, run.ErrInterrupted)
 		}
 		p.complain(err)
+		p.reporter.complete(a.command, code, began)
+		p.reporter.ends = false // and has been told
 		if doc := p.reporter.doc; doc != nil && doc.Complete { // overrides count for one plan
 			a.accepted, a.takeOver = reconcile.Overrides{}, ""
 		}
 		next := began.Add(p.reporter.cfg.Sync.RunEvery)
-		p.log.Info("the run has ended", "code", code, "next", next.UTC().Format(time.RFC3339))
+		p.log.Info("waiting for the next run", "at", next.UTC().Format(time.RFC3339))
 		if remote.Sleep(ctx, time.Until(next)) != nil {
 			return run.ErrInterrupted
 		}

@@ -30,7 +30,7 @@ type consoleCommand struct {
 
 // endless are commands that end when they are told to.
 func (c *consoleCommand) endless() bool {
-	return regexp.MustCompile(`^harfangsync (tail\b|simulate\b|run --tail\b)[^&]*$`).MatchString(c.text)
+	return regexp.MustCompile(`^harfangsync (tail\b|simulate\b|run --(tail|every)\b)[^&]*$`).MatchString(c.text)
 }
 
 // consoleBlocks are the blocks of a page that are marked console, each with its commands. Where a line of

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -20,18 +21,29 @@ import (
 	"harfangsync/sources/simhttp"
 )
 
-// eventually waits for something that a process brings about.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-	}
-}
-
+// blocks says whether a domain is an IOC rule in force.
 func (w *chaosWorld) blocks(value string) func() bool {
 	return func() bool { return strings.Contains(strings.Join(w.values(), "\n"), " "+value) }
+}
+
+// logged starts a process that prints to a file.
+func (w *chaosWorld) logged(t testing.TB, log string, args ...string) *exec.Cmd {
+	t.Helper()
+	file, err := os.Create(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close() // the process has its own
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := w.prepare(t.TempDir(), append([]string{self}, args...)...)
+	cmd.Stdout, cmd.Stderr = file, file
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
 }
 
 // Run again and again, a run takes up what the last one left, whatever that ended with; OpenCTI is told when the next
@@ -42,34 +54,21 @@ func TestRunEveryGoesOnUntilASignal(t *testing.T) {
 	w.stix(1, domainPattern("first.example"))
 	w.env = append(w.env, "HARFANGSYNC_RUN_EVERY=1h", "HARFANGSYNC_STATE=opencti")
 	log := filepath.Join(t.TempDir(), "log")
-	file, err := os.Create(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := w.prepare(t.TempDir(), self, "run", "--every", "400ms", "--log-format", "json")
-	cmd.Stdout, cmd.Stderr = file, file
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd := w.logged(t, log, "run", "--every", "400ms", "--log-format", "json")
 	said := func(word string) func() bool {
 		return func() bool {
 			b, _ := os.ReadFile(log)
 			return strings.Contains(string(b), word)
 		}
 	}
-	eventually(t, "the first run", w.blocks("first.example"))
+	until(t, "the first run", w.blocks("first.example"))
 	w.stix(2, domainPattern("second.example"))
-	eventually(t, "the second run", w.blocks("second.example"))
+	until(t, "the second run", w.blocks("second.example"))
 	fails(t, w.hl.HTTP, simhttp.Fault{Do: simhttp.Answer, Status: 500})
-	eventually(t, "a run that fails", said(`"the run has ended","code":8`))
+	until(t, "a run that fails", said(`"msg":"run_complete","command":"run","code":8,`))
 	w.hl.HTTP.Heal()
 	w.stix(3, domainPattern("third.example"))
-	eventually(t, "the run after it", w.blocks("third.example"))
+	until(t, "the run after it", w.blocks("third.example"))
 	last, next := w.toldRuns(t)
 	if got := next.Sub(last); got != 400*time.Millisecond {
 		t.Errorf("OpenCTI is told that the next run comes after %s, want the 400ms of --every and not the setting's hour", got)
@@ -78,8 +77,8 @@ func TestRunEveryGoesOnUntilASignal(t *testing.T) {
 	if got := exitOf(t, cmd.Wait()); got != exit.Signal+int(syscall.SIGTERM) {
 		t.Errorf("code %d after SIGTERM", got)
 	}
-	if !said(`"the run has ended","code":0,"next":"`)() {
-		t.Error("the end of a run and the time of the next are not logged")
+	if !said(`"msg":"run_complete","command":"run","code":0,`)() || !said(`"msg":"waiting for the next run","at":"`)() || said(`"code":143`)() {
+		t.Error("the end of each run and the time of the next are not logged, or the end of none is")
 	}
 }
 
@@ -133,7 +132,7 @@ func TestRunEveryEndsWithWrongSettings(t *testing.T) {
 	write("sync: {run_every: 200ms}\n")
 	var out bytes.Buffer
 	cmd := w.process(t, dir, &out, "run", "--every", "setting")
-	eventually(t, "the first run", w.blocks("first.example"))
+	until(t, "the first run", w.blocks("first.example"))
 	write("sync: {run_every: 200ms, polcy: sync}\n")
 	if got := exitOf(t, cmd.Wait()); got != exit.Usage {
 		t.Errorf("code %d, want %d", got, exit.Usage)
@@ -161,7 +160,7 @@ func TestRunEveryForgetsItsOverrides(t *testing.T) {
 	defer stop()
 	runs, refused := 0, false
 	errs := writerFunc(func(b []byte) (int, error) {
-		if bytes.Contains(b, []byte("the run has ended")) {
+		if bytes.Contains(b, []byte("run_complete")) {
 			if runs++; runs == 1 {
 				revoke(10, 20)
 			} else {
@@ -189,7 +188,7 @@ func TestRunEveryDoesNotGrow(t *testing.T) {
 	runs := 0
 	goroutines, heap := map[int]int{}, map[int]uint64{}
 	errs := writerFunc(func(b []byte) (int, error) {
-		if bytes.Contains(b, []byte("the run has ended")) {
+		if bytes.Contains(b, []byte("run_complete")) {
 			if runs++; runs == early || runs == late {
 				var m runtime.MemStats
 				runtime.GC()

@@ -155,6 +155,8 @@ func (p *program) locked(ctx context.Context, t *target, work func(context.Conte
 		return err
 	}
 	defer release()
+	p.listener.watch(t.mayWrite)
+	defer p.listener.watch(nil)
 	err = work(ctx, t)
 	if t.mayWrite() != nil && p.code(err) < exit.Signal {
 		if !errors.Is(err, context.Canceled) {

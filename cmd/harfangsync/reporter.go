@@ -147,6 +147,7 @@ func (r *reporter) beat(ctx context.Context, err error, began time.Time) {
 }
 
 func (r *reporter) writeMetrics(ctx context.Context) {
+	r.p.listener.publish(&r.metrics)
 	m := &r.cfg.Sync.Metrics
 	if m.TextFile != "" {
 		if err := r.metrics.WriteFile(m.TextFile); err != nil {

@@ -88,6 +88,9 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 		cfg.Sync.State, cfg.Sync.Lock = config.Nowhere, config.Nowhere
 	}
 	p.reporter.cfg = cfg
+	if err := p.listen(cfg, s.period(cfg)); err != nil {
+		return err
+	}
 	limit := cfg.Sync.Deadline
 	if s.endless {
 		limit = 0

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,6 +21,7 @@ type shaping struct {
 	accepted    reconcile.Overrides
 	takeOver    string
 	asks        bool                // and takes the lock once the answer is there
+	repeats     bool                // the command runs every sync.run_every
 	endless     bool                // sync.deadline does not hold, and the lock is renewed seldom
 	importsOnly bool                // no list is written
 	origins     bool                // what begins to detect is grouped by author and label
@@ -71,6 +73,17 @@ func (s *shaping) kinds() ([]reconcile.Kind, error) {
 
 // fromSnapshot says whether a saved plan was made without OpenCTI.
 func (s *shaping) fromSnapshot() bool { return s.saved != nil && s.saved.Source.Snapshot != nil }
+
+// period is how often a command that goes on makes a full run; 0 for one that ends.
+func (s *shaping) period(cfg *config.Config) time.Duration {
+	switch {
+	case s.repeats:
+		return cfg.Sync.RunEvery
+	case s.endless:
+		return cfg.Sync.Tail.FullEvery
+	}
+	return 0
+}
 
 // required is what the settings must hold.
 func (s *shaping) required() []config.Need {
