@@ -54,6 +54,7 @@ COPY --from=build /harfangsync /harfangsync
 COPY --from=build /src/LICENSE /src/cmd/harfangsync/deploy/THIRD_PARTY_LICENCES /licences/
 USER 65532:65532
 ENTRYPOINT ["/harfangsync"]
+CMD ["run", "--every", "setting", "--log-format", "json"]
 `
 	if final != want {
 		t.Errorf("the last stage is\n%s", final)
