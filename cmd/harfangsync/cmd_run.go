@@ -71,12 +71,12 @@ func (p *program) runEvery(ctx context.Context, a *applying) error {
 		}
 		p.complain(err)
 		p.reporter.complete(a.command, code, began)
-		p.reporter.ends = false // and has been told
+		p.reporter.ends = false                                // and has been told
 		if doc := p.reporter.doc; doc != nil && doc.Complete { // overrides count for one plan
 			a.accepted, a.takeOver = reconcile.Overrides{}, ""
 		}
 		next := began.Add(p.reporter.cfg.Sync.RunEvery)
-		p.log.Info("waiting for the next run", "at", next.UTC().Format(time.RFC3339))
+		p.log.Info("the run has ended", "code", code, "next", next.UTC().Format(time.RFC3339))
 		if remote.Sleep(ctx, time.Until(next)) != nil {
 			return run.ErrInterrupted
 		}

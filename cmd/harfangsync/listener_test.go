@@ -51,10 +51,11 @@ func TestWhatGoesOnServesItsMetrics(t *testing.T) {
 				code, body := served(log, "/healthz")
 				return code == http.StatusOK && strings.HasPrefix(body, "ok: in sync ")
 			})
-			_, body := served(log, "/metrics")
-			if want, err := os.ReadFile(text); err != nil || body != string(want) || !strings.Contains(body, "\nharfangsync_in_sync 1\n") {
-				t.Errorf("%v; served is something else than written:\n%s\n---\n%s", err, body, want)
-			}
+			until(t, "the metrics of the file", func() bool {
+				_, body := served(log, "/metrics")
+				want, _ := os.ReadFile(text)
+				return body == string(want) && strings.Contains(body, "\nharfangsync_in_sync 1\n")
+			})
 			if b, _ := os.ReadFile(log); !strings.Contains(string(b), `"address":"127.0.0.1:`) {
 				t.Errorf("not on loopback:\n%s", b)
 			}

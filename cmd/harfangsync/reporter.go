@@ -147,13 +147,13 @@ func (r *reporter) beat(ctx context.Context, err error, began time.Time) {
 }
 
 func (r *reporter) writeMetrics(ctx context.Context) {
-	r.p.listener.publish(&r.metrics)
 	m := &r.cfg.Sync.Metrics
 	if m.TextFile != "" {
 		if err := r.metrics.WriteFile(m.TextFile); err != nil {
 			r.p.log.Warn("the metrics are not written", "error", render.Escape(err.Error()), "remedy", "let sync.metrics.textfile name a file in a directory that can be written")
 		}
 	}
+	r.p.listener.publish(&r.metrics)
 	if m.PushGateway != "" {
 		client := httpclient.Plain(notify.Timeout, version(), false)
 		defer client.CloseIdleConnections()

@@ -13,11 +13,11 @@ import (
 // Server serves the metrics of the last run of a process that goes on, and whether it may be relied on. The zero value
 // has nothing to tell yet; all methods may be called at once.
 type Server struct {
-	mu       sync.Mutex
-	registry *prometheus.Registry
-	success  time.Time
-	most     time.Duration
-	check    func() error
+	mu      sync.Mutex
+	last    prometheus.Gatherer // nil before the first run has ended
+	success time.Time
+	most    time.Duration
+	check   func() error
 }
 
 // Publish serves a report from now on. Of several reports the latest success counts, and is each one's.
@@ -27,7 +27,7 @@ func (s *Server) Publish(r *Report) {
 	if r.LastSuccess.Before(s.success) {
 		r.LastSuccess = s.success
 	}
-	s.success, s.registry = r.LastSuccess, r.registry()
+	s.success, s.last = r.LastSuccess, r.all()
 }
 
 // Expect says how long ago the last success may be.
@@ -54,14 +54,14 @@ func (s *Server) Handler() http.Handler {
 
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
-	registry := s.registry
+	last := s.last
 	s.mu.Unlock()
 	format := expfmt.NewFormat(expfmt.TypeTextPlain)
 	w.Header().Set("Content-Type", string(format))
-	if registry == nil { // no run has ended
+	if last == nil {
 		return
 	}
-	families, err := registry.Gather()
+	families, err := last.Gather()
 	if err != nil {
 		http.Error(w, "the metrics cannot be gathered", http.StatusInternalServerError)
 		return

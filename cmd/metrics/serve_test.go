@@ -24,7 +24,7 @@ func TestServesWhatTheFileHolds(t *testing.T) {
 	if code, body := answerOf(s, http.MethodGet, "/metrics"); code != http.StatusOK || body != "" {
 		t.Errorf("before the first run: %d %q", code, body)
 	}
-	r := metrics.Report{Ended: ended, LastSuccess: ended, InSync: true, Failed: 3}
+	r := metrics.Report{Ended: ended, LastSuccess: ended, InSync: new(true), Failed: 3}
 	s.Publish(&r)
 	if code, body := answerOf(s, http.MethodGet, "/metrics"); code != http.StatusOK || body != written(t, r) {
 		t.Errorf("%d, not the text of the file:\n%s", code, body)
@@ -52,7 +52,7 @@ func TestHealth(t *testing.T) {
 		healthy("before a run has ended", 503, "no run has ended in sync yet")
 		s.Publish(&metrics.Report{Ended: time.Now(), ExitCode: 8})
 		healthy("after one that failed", 503, "no run has ended in sync yet")
-		s.Publish(&metrics.Report{Ended: time.Now(), LastSuccess: time.Now(), InSync: true})
+		s.Publish(&metrics.Report{Ended: time.Now(), LastSuccess: time.Now(), InSync: new(true)})
 		healthy("after a good one", 200, "ok: in sync 0s ago")
 		time.Sleep(30 * time.Minute)
 		failed := metrics.Report{Ended: time.Now(), ExitCode: 8}
