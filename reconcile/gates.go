@@ -24,6 +24,11 @@ type LastGood struct {
 // Known says whether there was a last good run at all.
 func (l LastGood) Known() bool { return !l.At.IsZero() }
 
+// Shrinks says whether a run with these indicators has lost more than may always be lost (gate G2).
+func (l LastGood) Shrinks(sources map[Kind]int) bool {
+	return slices.ContainsFunc(Kinds, func(k Kind) bool { return l.Sources[k]-sources[k] > fewLost })
+}
+
 // Overrides are what a person accepted by flag. A number accepts exactly what the message named. They
 // count for one plan.
 type Overrides struct {

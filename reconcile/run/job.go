@@ -54,6 +54,9 @@ type Job struct {
 	Clock    func() time.Time // may be nil
 
 	Touched func(*reconcile.Change, *reconcile.Row) // is told every row that was read back; may be nil
+	// Lazy lets what an apply leaves behind be stored with what is stored next (state.Keeper.Note) where it is only that all is
+	// in place: what its gates count is stored before it writes.
+	Lazy bool
 	// RecheckRows lets a recheck ask for the rows of a few changes alone, and not for those that a change
 	// creates: a creation that finds an equal rule is judged by its marker.
 	RecheckRows bool

@@ -67,7 +67,11 @@ func (a *applying) remember(p *Planned) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
 	defer cancel()
-	err := a.job.Keeper.Update(ctx, func(d *state.Document) {
+	save := a.job.Keeper.Update
+	if a.job.Lazy && len(a.refused)+len(a.cleared)+len(a.stopped) == 0 && count == nil && !proven && !before.LastGood.Shrinks(p.Plan.Sources) {
+		save = a.job.Keeper.Note
+	}
+	err := save(ctx, func(d *state.Document) {
 		d.Remember(a.cleared, a.refused, a.stopped)
 		if count != nil {
 			count(d)
@@ -75,7 +79,7 @@ func (a *applying) remember(p *Planned) {
 		if proven {
 			d.Impact = p.Controls
 		}
-		if clean {
+		if clean && !p.seen().Before(d.LastGood.At.Truncate(time.Second)) {
 			d.LastGood = a.job.lastGood(d.LastGood, p)
 			d.Settled(p.Started)
 		}

@@ -151,10 +151,11 @@ type Keeper struct {
 	unread  bool    // Lock is the first to read
 	lapsing lapsing // guarded by mu
 
-	turn chan struct{} // holds one token: whoever has it may read and replace what is stored
-	mu   sync.Mutex    // guards doc and lock, and is never held while the store answers
-	doc  Document
-	lock *Lock // that is held in the document, nil for none
+	turn  chan struct{} // holds one token: whoever has it may read and replace what is stored
+	mu    sync.Mutex    // guards what follows, and is never held while the store answers
+	doc   Document
+	noted []func(*Document) // changes of doc that are not stored yet
+	lock  *Lock             // that is held in the document, nil for none
 }
 
 // Open reads the document from store; a nil store remembers nothing.
@@ -207,17 +208,19 @@ func (k *Keeper) load(ctx context.Context) error {
 	if doc.LastGood.At.After(time.Now().Add(tailLeaseFor)) { // by a clock that was wrong: no run would be later
 		doc.LastGood.At = time.Unix(0, 0).UTC()
 	}
-	k.set(doc)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if doc.Shape == "" { // reset: what was noted before is over
+		k.noted = nil
+	}
+	for _, change := range k.noted {
+		change(&doc)
+	}
+	k.doc = doc
 	if err != nil {
 		return &DamagedError{err}
 	}
 	return nil
-}
-
-func (k *Keeper) set(doc Document) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.doc = doc
 }
 
 // Reload reads the document again, after a wait in which another run may have changed it.
@@ -295,6 +298,23 @@ type exclusive interface {
 	Alone(ctx context.Context) (release func(), err error)
 }
 
+// Note is an Update that is stored with the next one, at the latest when the lease is renewed; at once where none is held.
+// A process that is killed before that has not said it.
+func (k *Keeper) Note(ctx context.Context, change func(*Document)) error {
+	k.mu.Lock()
+	leased := k.lock != nil
+	if leased {
+		doc := k.doc.clone()
+		change(&doc)
+		k.doc, k.noted = doc, append(k.noted, change)
+	}
+	k.mu.Unlock()
+	if leased {
+		return nil
+	}
+	return k.Update(ctx, change)
+}
+
 func (k *Keeper) hold(l *Lock) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -303,11 +323,13 @@ func (k *Keeper) hold(l *Lock) {
 
 // save changes the document and stores it. The caller is alone.
 func (k *Keeper) save(ctx context.Context, change func(*Document)) error {
-	before := k.Document()
+	k.mu.Lock()
+	before, told := k.doc.clone(), len(k.noted)
+	k.mu.Unlock()
 	next := before.clone()
 	change(&next)
 	if k.store == nil {
-		k.set(next)
+		k.stored(next, told)
 		return nil
 	}
 	err := k.store.Save(ctx, next.Text())
@@ -319,8 +341,19 @@ func (k *Keeper) save(ctx context.Context, change func(*Document)) error {
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
-	k.set(next)
+	k.stored(next, told)
 	return nil
+}
+
+// stored takes over a document that was stored together with so many notes.
+func (k *Keeper) stored(doc Document, told int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.noted = k.noted[told:]
+	for _, change := range k.noted { // meanwhile
+		change(&doc)
+	}
+	k.doc = doc
 }
 
 // Stored says whether anything is remembered beyond this run.

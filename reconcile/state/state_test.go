@@ -346,3 +346,54 @@ func TestVerdictsInShort(t *testing.T) {
 		t.Error("what was noted of a delete is not over with the rule")
 	}
 }
+
+// A note is stored with the next update, the next renewal of the lease or its end, and at once where nobody renews one.
+func TestANoteIsStoredWithWhatIsStoredNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shared{}
+		k := open(t, s)
+		meaning := func(text string) func(*state.Document) {
+			return func(d *state.Document) { d.LastGood.Meaning = text }
+		}
+		expect := func(when, stored, known string) {
+			t.Helper()
+			d, err := state.Parse(s.text)
+			if d.LastGood.Meaning != stored || k.Document().LastGood.Meaning != known || err != nil {
+				t.Errorf("%s: %q is stored and %q known, want %q and %q; %v", when, d.LastGood.Meaning, k.Document().LastGood.Meaning, stored, known, err)
+			}
+		}
+		note := func(text string) {
+			if err := k.Note(t.Context(), meaning(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		note("a")
+		expect("without a lease", "a", "a")
+		lock, err := k.Lock(t.Context(), []string{"target"}, time.Second, func(error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		note("b")
+		expect("under a lease", "a", "b")
+		if err := k.Update(t.Context(), func(d *state.Document) { d.LastGood.Filter = "f" }); err != nil {
+			t.Fatal(err)
+		}
+		expect("with an update", "b", "b")
+		note("c")
+		s.breakDown(errors.New("away"))
+		if err := k.Update(t.Context(), func(*state.Document) {}); err == nil {
+			t.Error("stored although the store is away")
+		}
+		expect("when the store is away", "b", "c")
+		s.breakDown(nil)
+		if err := k.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		expect("when what is stored is read again", "b", "c")
+		time.Sleep(time.Minute)
+		expect("when the lease is renewed", "c", "c")
+		note("d")
+		lock.Release()
+		expect("when the lease ends", "d", "d")
+	})
+}

@@ -303,7 +303,8 @@ func (t *Tail) later(ctx context.Context, ids []string, err error) {
 }
 
 // carryOut applies a plan and brings the rows that are held up to date with it.
-func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool) error {
+func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) error {
+	t.Job.Lazy = batch
 	held, done := t.leases().Held(ctx)
 	defer done()
 	if held.Err() != nil {
@@ -331,7 +332,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, recheck bool)
 	}
 	moved := moves{}
 	t.Job.Touched = moved.note
-	report, err := t.Job.Apply(held, planned, recheck)
+	report, err := t.Job.Apply(held, planned, batch)
 	t.Job.Touched = nil
 	if err != nil {
 		return err
