@@ -22,27 +22,9 @@ func (a *applying) recheck(ctx context.Context) error {
 		if len(byID)+len(byKey) == 0 {
 			continue
 		}
-		list, err := a.job.Sink.FindList(ctx, k, a.job.Policy.List)
+		now, err := a.rowsNow(ctx, k, byID, byKey)
 		if err != nil {
 			return err
-		}
-		planned := a.plan.Lists[k]
-		switch {
-		case planned != nil && list == nil:
-			return fmt.Errorf("%w: the %s list is gone; plan again", ErrStale, k)
-		case planned != nil && list.ID != planned.ID:
-			return fmt.Errorf("%w: the %s list has another id now; plan again", ErrStale, k)
-		}
-		now := map[int]*reconcile.Row{}
-		if list != nil {
-			a.plan.Lists[k] = list
-			n, err := a.recheckRows(k, planned != nil, byID, byKey, now)
-			if err != nil {
-				return err
-			}
-			if planned == nil && n > 0 {
-				return fmt.Errorf("%w: the %s list was to be created and holds %d rules now; plan again", ErrStale, k, n)
-			}
 		}
 		for _, i := range byID {
 			a.compare(i, now[i])
@@ -56,15 +38,35 @@ func (a *applying) recheck(ctx context.Context) error {
 	return nil
 }
 
-// recheckRows finds the rows of some changes, and in a whole list also how many it has.
-func (a *applying) recheckRows(k reconcile.Kind, there bool, byID map[string]int, byKey map[reconcile.Key]int, found map[int]*reconcile.Row) (int, error) {
-	if !there || !a.job.RecheckRows || len(byID) > narrowReads {
-		return a.readList(k, byID, byKey, found)
+// rowsNow finds the rows of some changes of one kind, in the list of the plan, and proves that this is still the list
+// that is meant: a row of ours that stands in it says so, else its name has to.
+func (a *applying) rowsNow(ctx context.Context, k reconcile.Kind, byID map[string]int, byKey map[reconcile.Key]int) (map[int]*reconcile.Row, error) {
+	planned := a.plan.Lists[k]
+	narrow := planned != nil && a.job.RecheckRows && len(byID) <= narrowReads
+	if narrow && len(byID) > 0 {
+		rows, err := a.reread(slices.Sorted(maps.Values(byID)))
+		if err != nil || len(rows) > 0 {
+			return rows, err
+		}
 	}
-	items := slices.Sorted(maps.Values(byID))
-	rows, err := a.reread(items)
-	maps.Copy(found, rows)
-	return 0, err
+	list, err := a.job.Sink.FindList(ctx, k, a.job.Policy.List)
+	switch {
+	case err != nil:
+		return nil, err
+	case planned != nil && list == nil:
+		return nil, fmt.Errorf("%w: the %s list is gone; plan again", ErrStale, k)
+	case planned != nil && list.ID != planned.ID:
+		return nil, fmt.Errorf("%w: the %s list has another id now; plan again", ErrStale, k)
+	case list == nil || narrow:
+		return nil, nil
+	}
+	a.plan.Lists[k] = list
+	now := map[int]*reconcile.Row{}
+	n, err := a.readList(k, byID, byKey, now)
+	if err == nil && planned == nil && n > 0 {
+		err = fmt.Errorf("%w: the %s list was to be created and holds %d rules now; plan again", ErrStale, k, n)
+	}
+	return now, err
 }
 
 // ErrStale says that a saved plan does not fit its lists any more.
