@@ -59,8 +59,8 @@ type List struct {
 	Found    bool  // CreateList did not make it: it was there, or an attempt whose answer was lost made it
 }
 
-// Query names one rule: type and value of an IOC, the YAML id of a Sigma rule, a display name, an id.
-type Query struct{ Type, Value, RuleID, Name, ID string }
+// Query names one rule: type and value of an IOC, the YAML id of a Sigma rule or its title, a display name, an id.
+type Query struct{ Type, Value, RuleID, Title, Name, ID string }
 
 // Located is a row and the list that holds it.
 type Located struct {

@@ -77,6 +77,7 @@ var shapes = []struct {
 	{"file name on a line of many", `"msg": "Two engines agree: score=3.\nIOC: filename=a b (1) [x]: y=z.exe\nSee the policy."`, "6", nil, nil},
 	{"Sigma by its id", `"alert_type": "sigma", "rule_id": "` + shapeSigma + `", "rule_name": "Whoami", "tags": ["attack.discovery", "attack.t1033"]`, "7", nil, []string{"Rule: `Whoami`"}},
 	{"Sigma by its name", `"alert_type": "sigma", "rule_name": "indicator 7"`, "7", nil, nil},
+	{"Sigma by its title", `"alert_type": "sigma", "rule_name": "Whoami"`, "7", nil, nil},
 	{"Sigma in another case of type", `"alert_type": "Sigma", "rule_id": "` + shapeSigma + `"`, "7", nil, nil},
 	{"correlation over a rule of ours", `"alert_type": "correlation", "rule_name": "Burst", "correlation": {"events": [{"rule_id": "else", "rule_name": "Else"}, {"rule_id": "` + shapeSigma + `", "rule_name": "Whoami"}]}`, "7", nil, []string{"Matched rules: `Else`, `Whoami`"}},
 	{"correlation of others", `"alert_type": "correlation", "rule_name": "Burst", "correlation": {"events": {"rule_id": "else"}}`, "", nil, nil},

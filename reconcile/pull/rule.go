@@ -197,6 +197,8 @@ func (p *pull) rows(ctx context.Context, mu *sync.Mutex, k reconcile.Kind, list 
 		return p.Alerts.Lookup(ctx, k, "", reconcile.Query{RuleID: h.RuleID})
 	case k == reconcile.YARA && h.YARARule != "":
 		return p.Alerts.YARAByRule(ctx, list.ID, h.YARARule)
+	case k == reconcile.Sigma && h.Name != "":
+		return p.Alerts.Lookup(ctx, k, list.ID, reconcile.Query{Title: h.Name})
 	case h.Name != "":
 		return p.Alerts.Lookup(ctx, k, list.ID, reconcile.Query{Name: h.Name})
 	}

@@ -253,9 +253,9 @@ func (r *platforms) FindList(_ context.Context, k reconcile.Kind, name string) (
 }
 
 func (r *platforms) Lookup(_ context.Context, k reconcile.Kind, list string, q reconcile.Query) (out []reconcile.Located, err error) {
-	r.looked = append(r.looked, fmt.Sprint(k, " ", q.Type, " ", q.Value, q.RuleID, q.Name))
+	r.looked = append(r.looked, fmt.Sprint(k, " ", q.Type, " ", q.Value, q.RuleID, q.Title, q.Name))
 	for _, l := range r.rows {
-		if l.Kind == k && (list == "" || l.List == list) && l.Type == q.Type && l.Value == q.Value && (q.RuleID == "" || l.RuleID == q.RuleID) && (q.Name == "" || l.Name == q.Name) {
+		if l.Kind == k && (list == "" || l.List == list) && l.Type == q.Type && l.Value == q.Value && (q.RuleID == "" || l.RuleID == q.RuleID) && (q.Name == "" || l.Name == q.Name) && (q.Title == "" || l.Name == q.Title) {
 			out = append(out, l)
 		}
 	}

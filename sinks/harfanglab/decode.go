@@ -103,6 +103,7 @@ type wireRule struct {
 	HLStatus    loose       `json:"hl_status"`
 	Level       loose       `json:"rule_level_override"`
 	Confidence  loose       `json:"rule_confidence_override"`
+	Title       loose       `json:"rule_name"`  // of a Sigma rule's YAML
 	RuleNames   many[loose] `json:"rule_names"` // in a YARA file; some managers leave them out
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"harfangsync/reconcile"
@@ -30,6 +31,9 @@ func (c *Client) Lookup(ctx context.Context, k reconcile.Kind, list string, q re
 	case reconcile.Sigma:
 		if q.RuleID != "" {
 			filters = append(filters, url.Values{"search": {q.RuleID}})
+		}
+		if q.Title != "" { // a display name that is the title is as good
+			filters = append(filters, url.Values{"rule_name__exact": {q.Title}}, url.Values{"name__exact": {q.Title}})
 		}
 		if q.Name != "" {
 			filters = append(filters, url.Values{"name__exact": {q.Name}})
@@ -102,6 +106,8 @@ func names(q reconcile.Query, k reconcile.Kind, w *wireRule) bool {
 		return string(w.Type) == q.Type && strings.EqualFold(strings.TrimSpace(string(w.Value)), q.Value)
 	case k == reconcile.Sigma && q.RuleID != "":
 		return strings.EqualFold(strings.TrimSpace(string(w.RuleID)), q.RuleID)
+	case k == reconcile.Sigma && q.Title != "":
+		return slices.Contains([]string{strings.TrimSpace(string(w.Title)), strings.TrimSpace(string(w.Name))}, strings.TrimSpace(q.Title))
 	}
 	return strings.TrimSpace(string(w.Name)) == strings.TrimSpace(q.Name)
 }

@@ -226,7 +226,14 @@ func TestLookupsCheckEquality(t *testing.T) {
 		t.Errorf("got %v, want the word that the filter is ignored", err)
 	}
 
-	sigma := `{"id": "p", "source_id": "l", "rule_id": "AB-1", "name": "n", "content": "x", "enabled": true}`
+	sigma := `{"id": "p", "source_id": "l", "rule_id": "AB-1", "name": "n", "rule_name": "Who am I", "content": "x", "enabled": true}`
+	for _, title := range []string{"Who am I", "n"} {
+		m = serve(t, pages([]string{sigma, `{"id": "q", "source_id": "l", "rule_id": "AB-2", "name": "Who am I (2)", "rule_name": "Who am I too", "content": "x", "enabled": true}`}, 10, nil))
+		rows, err = client(t, m.URL).Lookup(t.Context(), reconcile.Sigma, "l", reconcile.Query{Title: title})
+		if err != nil || len(rows) != 1 || rows[0].ID != "p" || !strings.Contains(m.requests()[0].query, "rule_name__exact=") {
+			t.Errorf("%s: %v, %v after %s; want the rule of that title", title, rows, err, m.requests()[0].query)
+		}
+	}
 	m = serve(t, pages([]string{sigma}, 10, nil))
 	rows, err = client(t, m.URL).Lookup(t.Context(), reconcile.Sigma, "", reconcile.Query{RuleID: "ab-1"})
 	if err != nil || len(rows) != 1 || rows[0].List != "l" {
