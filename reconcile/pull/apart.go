@@ -40,6 +40,12 @@ func (p *pull) alone(ctx context.Context, at step, err error) bool {
 	if ctx.Err() == nil && !f.Account && (f.Side || f.Verdict) && len(p.streak[at]) < at.most() && p.answers(ctx) {
 		return true
 	}
+	p.excuse(at)
+	return false
+}
+
+// excuse takes back that what failed last at a step was tried.
+func (p *pull) excuse(at step) {
 	for _, key := range p.streak[at] {
 		if f, counted := p.failed[key]; counted && p.filed[key] {
 			f.Tries--
@@ -47,7 +53,6 @@ func (p *pull) alone(ctx context.Context, at step, err error) bool {
 		}
 	}
 	p.streak[at] = nil
-	return false
 }
 
 // answers says whether both platforms answer at all.
@@ -69,8 +74,17 @@ func (p *pull) failAlone(at step, it Item, when time.Time, err error) {
 // first time the next run tries each part of it alone; of one that fails again, and may have been taken all the same,
 // nothing else depends: the next attempt counts what is there.
 func (p *pull) unsent(ctx context.Context, err error) bool {
-	_, doubted := errors.AsType[*doubtError](err)
-	return err != nil && (doubted || !errors.Is(err, ErrPending)) && p.alone(ctx, sending, err)
+	_, pushed := errors.AsType[*pushError](err)
+	return pushed && p.alone(ctx, sending, err)
+}
+
+// noPush is the error of a pull in which no push succeeded: then what failed at it is no more to blame than the platform.
+func (p *pull) noPush() error {
+	if p.pushed || p.unpushed == nil {
+		return nil
+	}
+	p.excuse(sending)
+	return p.unpushed
 }
 
 // asked is what OpenCTI has of some ids, by each of its own. Those whose look-up fails by itself are filed, and are in

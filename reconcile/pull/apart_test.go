@@ -160,6 +160,54 @@ func TestOneChangeThatFailsStopsNoOther(t *testing.T) {
 	}
 }
 
+// TestOneWorkThatCannotBeReadStopsNothingForLong: nothing else was imported any more while a bundle waited for its work.
+func TestOneWorkThatCannotBeReadStopsNothingForLong(t *testing.T) {
+	r, store, bundle := handed(t, false)
+	r.importBundle(bundle, "work-1")
+	r.broken["work-1"] = errOne
+	r.now = r.now.Add(10 * time.Minute)
+	if _, err := r.puller(t, store).Pull(t.Context()); !errors.Is(err, errOne) || len(r.pushes) != 1 {
+		t.Errorf("after ten minutes: %v, %d pushes", err, len(r.pushes))
+	}
+	r.saw(2, "h", "a")
+	r.now = r.now.Add(time.Hour)
+	if report := r.pull(t, store); !report.Clean() || report.Count("alert", pull.Imported) != 2 || r.sights[0].Count != 2 {
+		t.Errorf("after an hour: %+v, %q", report.Items, r.graph())
+	}
+}
+
+// A platform that takes no bundle at all, and answers all else, as without its message broker, is no alert's fault: none
+// is given up, however long it lasts.
+func TestNoAlertIsGivenUpWhileNothingCanBePushed(t *testing.T) {
+	for name, fault := range map[string]reconcile.Fault{"turned away": {Side: true}, "in doubt": {Side: true, Unsure: true}} {
+		for _, n := range []int{1, 2, 7} {
+			t.Run(fmt.Sprint(name, n), func(t *testing.T) {
+				r, store := newPlatforms(), &memStore{}
+				for i := range n {
+					r.saw(i, "h", "a").ThreatKey = "one"
+				}
+				down := error(&memFault{fault, "no broker"})
+				r.take = func(*platforms, string, string) error { return down }
+				for run := range 9 {
+					r.now = r.now.Add(10 * time.Minute)
+					if report, err := r.withThreats(t, store).Pull(t.Context()); !errors.Is(err, down) && !errors.Is(err, pull.ErrPending) || report.Clean() {
+						t.Errorf("run %d: %v, %+v", run, err, report.Items)
+					}
+				}
+				for _, f := range store.doc(t).Pull.Failed {
+					if f.Tries != 0 {
+						t.Errorf("%s counts as tried: %+v", f.ID, f)
+					}
+				}
+				r.take, r.now = nil, r.now.Add(10*time.Minute)
+				if report := r.pull(t, store); report.Count("alert", pull.Imported) != n || r.sights[0].Count != n {
+					t.Errorf("once it takes bundles: %+v, %q", report.Items, r.graph())
+				}
+			})
+		}
+	}
+}
+
 // TestOneBundleThatCannotBePushedStopsNoOther: the platform fails at one alert, or one threat, whenever it is handed over,
 // and takes all others. Nothing else was ever imported again.
 func TestOneBundleThatCannotBePushedStopsNoOther(t *testing.T) {

@@ -98,7 +98,8 @@ func (p *pull) settlePending(ctx context.Context) error {
 		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
 	}
 	_, refused := errors.AsType[*importError](err)
-	if !refused && (p.Clock().Sub(pending.At) < p.patience || reconcile.FaultOf(err).Side && !p.alone(ctx, settling, err)) {
+	age := p.Clock().Sub(pending.At)
+	if !refused && (age < p.patience || reconcile.FaultOf(err).Side && (age < mostUnknown || !p.alone(ctx, settling, err))) {
 		for _, a := range pending.Alerts {
 			p.report.Items = append(p.report.Items, Item{Kind: "alert", ID: a.ID, Time: a.At, Result: Waiting, Error: err.Error()})
 		}

@@ -40,6 +40,11 @@ type doubtError struct{ err error }
 func (e *doubtError) Error() string   { return fmt.Sprintf("%v (%v)", ErrPending, e.err) }
 func (e *doubtError) Unwrap() []error { return []error{ErrPending, e.err} }
 
+// pushError says that the platform failed at a push.
+type pushError struct{ error }
+
+func (e *pushError) Unwrap() error { return e.error }
+
 // deliver hands a bundle over and waits for its work, unless this is a dry run. What is pending is
 // remembered before, so that a crash at any moment leaves no bundle that nobody looks after. An
 // *importError is final; after ErrPending the bundle may still come in; any other error is of a side
@@ -73,15 +78,18 @@ func (p *pull) deliver(ctx context.Context, b *bundle) error {
 					return err
 				}
 			}
-			return &doubtError{err}
+			return &doubtError{&pushError{err}}
 		}
 		if b.pending != nil {
 			_ = p.save(ctx, func(d *state.Pull) { d.Pending = nil })
 		}
 		p.drop(ctx, work)
-		return verdict(err)
+		if err = verdict(err); reconcile.FaultOf(err).Side {
+			err = &pushError{err}
+		}
+		return err
 	}
-	p.report.Wrote = true
+	p.report.Wrote, p.pushed = true, true
 	err = p.await(ctx, p.Clock(), work, b.must)
 	if errors.Is(err, ErrPending) && b.pending != nil {
 		b.pending.Handed = true

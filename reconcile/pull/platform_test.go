@@ -134,7 +134,7 @@ func (r *platforms) Push(_ context.Context, bundle, work string) error {
 }
 
 func (r *platforms) Work(_ context.Context, id string) (*pull.Work, error) {
-	if err := r.read("Work"); err != nil {
+	if err := cmp.Or(r.read("Work"), r.broken[id]); err != nil {
 		return nil, err
 	}
 	return r.works[id], nil

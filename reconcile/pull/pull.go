@@ -63,6 +63,7 @@ const (
 	mostSights  = 100              // likewise: what they are to be is remembered until they are
 	mostLinks   = 10               // to alerts that one sighting gets from one bundle
 	mostWaiting = 5 * time.Minute  // with a work on which nothing moves
+	mostUnknown = time.Hour        // with one that cannot be asked for, while all else is answered
 	mostDoubted = 30 * time.Second // with one whose push failed, and of which nothing else is known
 	mostTries   = 5                // runs in which one alert is tried
 )
@@ -167,8 +168,10 @@ type pull struct {
 	stripped             []string            // incidents, cases and notes that lacked their marking or author when they were looked for last
 	indicated            map[string][]Stored // incidents of an indicator, while one bundle is prepared
 
-	hold        bool // a read was not whole: the cursors stay
-	holdChanges bool // a threat failed or is pending: its changes are read again
+	pushed      bool  // the platform took a bundle
+	unpushed    error // of the first push of one alert or threat that failed by itself
+	hold        bool  // a read was not whole: the cursors stay
+	holdChanges bool  // a threat failed or is pending: its changes are read again
 }
 
 // Pull imports what is new and what changed. It returns what it did also with an error, which is a
@@ -204,6 +207,9 @@ func (p *pull) pull(ctx context.Context) error {
 	if whole && p.Puller.Threats {
 		err = p.threats(ctx)
 		p.holdChanges = p.holdChanges || err != nil
+	}
+	if err == nil {
+		err = p.noPush()
 	}
 	if err != nil && p.Puller.Threats {
 		p.leave()

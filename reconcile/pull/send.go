@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func (p *pull) sendParts(ctx context.Context, parts []part, result Result, sight
 					p.suspect(entries)
 					return p.undecided(entries, err)
 				}
-				p.streak[sending] = append(p.streak[sending], entries[0].a.ID)
+				p.streak[sending], p.unpushed = append(p.streak[sending], entries[0].a.ID), cmp.Or(p.unpushed, err)
 				refused, ok = &importError{err.Error()}, true
 			}
 			if !ok {

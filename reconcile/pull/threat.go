@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -213,6 +214,7 @@ func (p *pull) threat(ctx context.Context, f *followed, notes map[string]*Stored
 		key := threatKey(f.t.ID)
 		before, again := p.failed[key]
 		if again {
+			p.unpushed = cmp.Or(p.unpushed, err)
 			p.failedAlone(sending, f, err)
 			return nil
 		}
