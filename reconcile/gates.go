@@ -201,7 +201,7 @@ func (j *judging) source() []Gate {
 			if p.Sources[k] > 0 {
 				what = "rules"
 			}
-			gates = append(gates, Gate{ID: "G2", Name: gateEmpty + k.String(), OK: j.over.AllowEmpty, Base: p.Enabled[k],
+			gates = append(gates, Gate{ID: "G2", Name: gateEmpty + k.String(), Kind: k, OK: j.over.AllowEmpty, Base: p.Enabled[k],
 				Message:  p.invisible() + fmt.Sprintf("0 wanted %s %s while %d enabled rules are ours; if the source is meant to be empty, say so with %s", k, what, p.Enabled[k], allowEmpty),
 				Override: allowEmpty})
 		}
@@ -258,7 +258,7 @@ func (j *judging) removals() []Gate {
 			if c == Absence {
 				limit = AbsenceLimit(base)
 			}
-			g := j.counted("G4", removalsGate(k, c), base, limit)
+			g := j.counted("G4", removalsGate(k, c), k, base, limit)
 			g.OK = g.OK || base < smallList || failpoint.Active(failpoint.G4)
 			g.Message = fmt.Sprintf("%d of %d enabled rules go%s, limit %d", g.Planned, base, j.before(g.Name, "went"), limit)
 			if base < smallList {
@@ -286,7 +286,7 @@ func (j *judging) additions() []Gate {
 	}
 	for _, k := range Kinds {
 		base := j.window.base(k, j.plan.Enabled[k])
-		g := j.counted("G13", "additions_"+k.String(), base, max(j.limits.Additions, base/5))
+		g := j.counted("G13", "additions_"+k.String(), k, base, max(j.limits.Additions, base/5))
 		g.Message = fmt.Sprintf("%d rules begin to detect%s, beside %d, limit %d", g.Planned, j.before(g.Name, "began"), base, g.Limit)
 		if unlimited != "" {
 			g.OK, g.Limit = true, 0
@@ -308,7 +308,7 @@ func (j *judging) changes() []Gate {
 	var gates []Gate
 	for _, k := range Kinds {
 		base := j.window.base(k, j.plan.Enabled[k])
-		g := j.counted("G14", "changes_"+k.String(), base, max(j.limits.Changes, base/5))
+		g := j.counted("G14", "changes_"+k.String(), k, base, max(j.limits.Changes, base/5))
 		g.Message = fmt.Sprintf("the content of %d of %d rules changes%s, limit %d", g.Planned, base, j.before(g.Name, "changed"), g.Limit)
 		if n := j.ours[k]; n > 0 {
 			g.Message += fmt.Sprintf("; not counted are %d that our settings, an upgrade or an adoption change", n)
@@ -319,18 +319,15 @@ func (j *judging) changes() []Gate {
 }
 
 // counted is a gate that limits what is done within the window. A plan that adds nothing passes.
-func (j *judging) counted(id, name string, base, limit int) Gate {
-	g := Gate{ID: id, Name: name, Base: base, Limit: limit, Planned: j.planned[name]}
+func (j *judging) counted(id, name string, k Kind, base, limit int) Gate {
+	g := Gate{ID: id, Name: name, Kind: k, Base: base, Limit: limit, Planned: j.planned[name]}
 	g.Value = g.Planned + j.window.done(name)
 	g.OK = g.Planned == 0 || g.Value <= limit
 	return g
 }
 
 // About says whether a gate is about the rules of a kind, or of all of them.
-func (g *Gate) About(k Kind) bool {
-	ofAnother := func(other Kind) bool { return other != k && strings.Contains(g.Name+"_", "_"+other.String()+"_") }
-	return !slices.ContainsFunc(Kinds, ofAnother)
-}
+func (g *Gate) About(k Kind) bool { return g.Kind == 0 || g.Kind == k }
 
 // before says what earlier runs did within the window.
 func (j *judging) before(name, verb string) string {

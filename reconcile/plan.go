@@ -128,6 +128,7 @@ func (h *Held) Label() string { return label(h.Kind, h.Type, h.Value, h.Name) }
 type Gate struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
+	Kind     Kind   `json:"kind,omitzero"` // of the rules that it is about; zero is all of them
 	OK       bool   `json:"ok"`
 	Value    int    `json:"value"`
 	Base     int    `json:"base"`

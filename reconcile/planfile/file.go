@@ -253,7 +253,7 @@ func (d *Document) Enabled() map[reconcile.Kind]int {
 	n := map[reconcile.Kind]int{}
 	for _, k := range reconcile.Kinds {
 		for _, g := range d.Gates {
-			if strings.HasPrefix(g.Name, "removals_"+k.String()) {
+			if g.ID == "G4" && g.Kind == k {
 				n[k] = g.Base
 			}
 		}
