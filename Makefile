@@ -22,11 +22,11 @@ licences: ## rewrite deploy/THIRD_PARTY_LICENCES, which travels with every binar
 release: ## build what a release of the checked-out commit consists of into dist/
 	.ci/release dist
 
-reproducible: ## build a release's binary twice, in two places and from nothing, and compare the bytes
+reproducible: ## build a release for one platform twice, in two places and from nothing, compare the bytes, and try its packages
 	@set -e; dir=$$(mktemp -d); trap 'chmod -R u+w "$$dir"; rm -rf "$$dir"' EXIT; mkdir "$$dir/elsewhere"; \
 	WITHOUT_SBOM=1 .ci/release "$$dir/one" linux/amd64; \
 	WITHOUT_SBOM=1 TMPDIR="$$dir/elsewhere" GOCACHE="$$dir/cache" .ci/release "$$dir/two" linux/amd64; \
-	diff -r "$$dir/one" "$$dir/two" && echo "the bytes are the same"
+	diff -r "$$dir/one" "$$dir/two" && echo "the bytes are the same"; .ci/try-packages "$$dir/one"
 
 check: fmt tidy vet lint race ## what CI runs: format, tidy, vet, staticcheck, race tests
 

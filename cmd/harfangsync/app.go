@@ -90,7 +90,7 @@ func (p *program) app() *cli.App {
 		Commands: []*cli.Command{
 			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.showCommand(), p.explainCommand(),
 			p.snapshotCommand(), p.dumpCommand(), p.restoreCommand(),
-			p.doctorCommand(), p.configCommand(), p.migrateCommand(), p.simulateCommand(), p.demoCommand(), p.completionCommand(), p.versionCommand(),
+			p.doctorCommand(), p.configCommand(), p.migrateCommand(), p.simulateCommand(), p.demoCommand(), p.completionCommand(), p.manCommand(), p.versionCommand(),
 		},
 	}
 	app.Action = help.Listing("", app.Commands, cli.ShowAppHelp)

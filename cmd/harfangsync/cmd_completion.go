@@ -29,3 +29,16 @@ func (p *program) completionCommand() *cli.Command {
 		},
 	}
 }
+
+// manCommand prints the manual page, for whoever makes a package.
+func (p *program) manCommand() *cli.Command {
+	return &cli.Command{
+		Name:   "man",
+		Usage:  "print the manual page",
+		Hidden: true,
+		Action: func(c *cli.Context) error {
+			_, err := p.stdout.Write(help.Man(p.app()))
+			return err
+		},
+	}
+}

@@ -4,8 +4,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Every command of the guides does what its page says. A guide is one story: its blocks go on where the
@@ -116,6 +119,60 @@ func TestTheWayToThePlanIsShort(t *testing.T) {
 	t.Logf("%d lines in %d files", total, len(files))
 }
 
+// The forms for issues are what GitHub takes: keys that it knows, a text on everything, ids that are there once.
+func TestIssueForms(t *testing.T) {
+	forms, err := filepath.Glob("../../.github/ISSUE_TEMPLATE/*.yml")
+	if err != nil || len(forms) < 3 {
+		t.Fatal(forms, err)
+	}
+	for _, path := range forms {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		dec := yaml.NewDecoder(f)
+		dec.KnownFields(true)
+		var form struct {
+			Name, Description string
+			Labels            []string
+			Body              []struct {
+				Type, ID   string
+				Attributes struct {
+					Label, Description, Value, Render string
+					Options                           []struct {
+						Label    string
+						Required bool
+					}
+				}
+				Validations struct{ Required bool }
+			}
+			Blank    *bool                               `yaml:"blank_issues_enabled"`
+			Contacts []struct{ Name, URL, About string } `yaml:"contact_links"`
+		}
+		if err := dec.Decode(&form); err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		if filepath.Base(path) == "config.yml" {
+			continue
+		}
+		if form.Name == "" || form.Description == "" || len(form.Body) < 2 {
+			t.Errorf("%s has no name, description or body", path)
+		}
+		ids := map[string]bool{}
+		for _, b := range form.Body {
+			if b.Type == "markdown" && b.Attributes.Value != "" {
+				continue
+			}
+			if b.ID == "" || b.Attributes.Label == "" || ids[b.ID] || !slices.Contains([]string{"input", "textarea", "checkboxes"}, b.Type) {
+				t.Errorf("%s: %+v", path, b)
+			}
+			ids[b.ID] = true
+		}
+	}
+}
+
 // Links inside the repository lead somewhere.
 func TestLinksOfTheGuides(t *testing.T) {
 	pages, err := filepath.Glob("docs/*.md")
@@ -123,7 +180,7 @@ func TestLinksOfTheGuides(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, page := range append(pages, "../../README.md", "../../.github/CONTRIBUTING.md", "../../reconcile/render/README.md", "../bench/README.md", "FAULTS.md") {
+	for _, page := range append(pages, "../../README.md", "../../.github/CONTRIBUTING.md", "../../.github/SECURITY.md", "../../CHANGELOG.md", "../../reconcile/render/README.md", "../bench/README.md", "FAULTS.md") {
 		b, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

@@ -104,6 +104,31 @@ func (c *console) provide() {
 	c.run("provide", commandsIn([]string{"harfangsync plan --out plan.json", "harfangsync snapshot --out wanted.gz", "harfangsync dump lists"}, 1))
 }
 
+// The manual page tells of every command and of its own flags, and leaves the settings to their page.
+func TestManualPage(t *testing.T) {
+	var out bytes.Buffer
+	if code := newProgram(nil, &out, &out, nil).run(t.Context(), []string{"harfangsync", "man"}); code != exit.OK {
+		t.Fatal(out.String())
+	}
+	page := strings.ReplaceAll(out.String(), `\-`, "-")
+	everyCommand(func(name string, c *cli.Command) {
+		if !strings.Contains(page, ".SS "+name) {
+			t.Errorf("no section on %s", name)
+		}
+		for _, f := range c.Flags {
+			_, setting := f.(*cli.GenericFlag)
+			if !setting && !strings.Contains(page, "--"+f.Names()[0]) {
+				t.Errorf("%s: nothing of --%s", name, f.Names()[0])
+			}
+		}
+	})
+	for _, m := range exit.Table {
+		if !strings.Contains(page, m.Codes) {
+			t.Errorf("no code %s", m.Codes)
+		}
+	}
+}
+
 // Flags stand in their groups, so that the settings do not hide a command's own.
 func TestFlagsAreGrouped(t *testing.T) {
 	own := regexp.MustCompile(`(?s)OPTIONS:\n(.*?)\n\n`)

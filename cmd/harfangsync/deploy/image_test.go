@@ -80,7 +80,7 @@ func TestTheLicencesTravel(t *testing.T) {
 		}
 	}
 	release, err := os.ReadFile("../../../.ci/release")
-	if err != nil || !strings.Contains(string(release), "cp cmd/harfangsync/deploy/THIRD_PARTY_LICENCES ") || !strings.Contains(string(release), "sha256sum harfangsync-* *LICENCE*") {
+	if err != nil || !strings.Contains(string(release), "cp cmd/harfangsync/deploy/THIRD_PARTY_LICENCES ") || !strings.Contains(string(release), "sha256sum harfangsync[-_]* *LICENCE*") {
 		t.Errorf("a release lacks the licences, %v", err)
 	}
 }
