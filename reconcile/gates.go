@@ -193,9 +193,9 @@ func (ch *Change) newContent() bool {
 func (j *judging) source() []Gate {
 	var gates []Gate
 	p, last := j.plan, j.memory.LastGood
-	lost, base, lostLine := 0, 0, []string{}
+	lost, lostLine := 0, []string{}
+	all, short := [2]int{}, [2]int{} // indicators of the last good run and how many may be lost, of all kinds and of those that shrank
 	for _, k := range j.policy.Included() {
-		base += last.Sources[k]
 		if p.Enabled[k] > 0 && (p.Sources[k] == 0 || p.Wanted[k] == 0) {
 			what := "indicators"
 			if p.Sources[k] > 0 {
@@ -208,21 +208,23 @@ func (j *judging) source() []Gate {
 		if !last.Known() || p.Enabled[k] > 0 && p.Sources[k] == 0 { // an empty source has a gate of its own
 			continue
 		}
-		gap := last.Sources[k] - p.Sources[k] - p.explained(k, j.basis)
-		if limit := max(last.Sources[k]*j.limits.SourceShrink/100, fewLost); gap > limit {
+		gap, limit := last.Sources[k]-p.Sources[k]-p.explained(k, j.basis), max(last.Sources[k]*j.limits.SourceShrink/100, fewLost)
+		all[0], all[1] = all[0]+last.Sources[k], all[1]+limit
+		if gap > limit {
 			lost += gap
+			short[0], short[1] = short[0]+last.Sources[k], short[1]+limit
 			lostLine = append(lostLine, fmt.Sprintf("%s %d of %d (limit %d)", k, gap, last.Sources[k], limit))
 			j.shrunk[k] = true
 		}
 	}
-	g := Gate{ID: "G2", Name: gateShrink, OK: true, Value: lost, Base: base, Limit: j.limits.SourceShrink, Message: "as many indicators as at the last good run, within the limit"}
+	g := Gate{ID: "G2", Name: gateShrink, OK: true, Value: lost, Base: all[0], Limit: all[1], Message: "as many indicators as at the last good run, within the limit"}
 	if !last.Known() {
 		g.Message = "no earlier run to compare with"
 	}
 	if lost == 0 {
 		return append(gates, g)
 	}
-	g.Override = acceptShrink(lost)
+	g.Base, g.Limit, g.Override = short[0], short[1], acceptShrink(lost)
 	g.OK = j.over.Accept(g.Override)
 	g.Message = p.invisible() + fmt.Sprintf("%d indicators fewer than at the last good run are not explained: %s; if that is right, pass %s", lost, strings.Join(lostLine, ", "), g.Override)
 	return append(gates, g)

@@ -143,7 +143,7 @@ func TestGates(t *testing.T) {
 		{name: "what the evidence explains does not count", scene: scene{rows: counts{i: 100}, wanted: counts{i: 75}, why: reasons{i: reconcile.Revoked}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
 		{name: "what left the same filter does not count", scene: scene{rows: counts{i: 100}, wanted: counts{i: 75}, why: reasons{i: reconcile.OutOfFilter}, last: good(counts{i: 100}), filter: "f"}, want: []string{}},
 		{name: "losses of two kinds are one number", scene: scene{unasked: "x", rows: counts{i: 100, y: 100}, wanted: counts{i: 79, y: 78}, last: good(counts{i: 100, y: 100}), filter: "f"},
-			want: []string{"G2 source_shrink 43 of 200, limit 20: --accept-shrink 43"}},
+			want: []string{"G2 source_shrink 43 of 200, limit 40: --accept-shrink 43"}},
 		{name: "ten of a kind may be lost, however few there are", scene: scene{unasked: "x", rows: counts{y: 12}, wanted: counts{y: 9}, last: good(counts{y: 19}), filter: "f"}, want: []string{}},
 		{name: "other kinds than asked for do not count", scene: scene{rows: counts{i: 10}, wanted: counts{i: 10}, last: good(counts{i: 10, y: 10}), filter: "f", policy: func(p *reconcile.Policy) { p.Kinds = []reconcile.Kind{reconcile.IOC} }}, want: []string{}},
 		{name: "what the policy forbids counts in no limit", scene: scene{rows: counts{i: 100}, wanted: counts{i: 10}, policy: func(p *reconcile.Policy) { p.Mode = reconcile.UpsertOnlyMode }}, want: []string{}},

@@ -67,7 +67,8 @@ const (
 
 // Skip is one fact that could not become a rule. Detail is for people; it never carries secrets.
 type Skip struct {
-	Indicator string `json:"indicator_id"` // internal id; empty when a pattern is explained on its own
+	Indicator string `json:"indicator_id"`   // internal id; empty when a pattern is explained on its own
+	Name      string `json:"name,omitempty"` // the indicator's, for people
 	Reason    Reason `json:"reason"`
 	Detail    string `json:"detail"`
 	// Compilable says that the whole pattern could be compiled into Sigma rules.

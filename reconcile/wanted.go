@@ -143,7 +143,7 @@ func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
 	code := max(0, slices.Index(skipCodes, why))
 	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: patternKind(ind.PatternType), why: uint8(code)})
 	if why != Revoked && why != OutOfFilter { // the server was asked to leave these out; they are no skips
-		w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Reason: why, Detail: detail}, seq})
+		w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Name: ind.Name, Reason: why, Detail: detail}, seq})
 	}
 }
 
@@ -163,7 +163,7 @@ func (w *Wanted) Add(ind *Indicator, g Given) {
 	kind := patternKind(ind.PatternType)
 	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true, sigma: len(g.Compiled) > 0, gives: uint32(len(g.Values) + len(g.Compiled))})
 	for _, s := range g.Skips {
-		s.Indicator = ind.ID
+		s.Indicator, s.Name = ind.ID, ind.Name
 		w.skips = append(w.skips, numberedSkip{s, seq})
 	}
 	switch {
@@ -182,7 +182,7 @@ func (w *Wanted) Add(ind *Indicator, g Given) {
 }
 
 func (w *Wanted) refuse(ind *Indicator, seq uint32, detail string) {
-	w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Reason: InvalidRule, Detail: detail}, seq})
+	w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Name: ind.Name, Reason: InvalidRule, Detail: detail}, seq})
 }
 
 func (w *Wanted) addRule(ind *Indicator, seq uint32, g *Given) {

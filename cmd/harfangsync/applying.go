@@ -27,6 +27,7 @@ type applying struct {
 	backup      string
 	json        bool
 	digest      string
+	full        bool          // nothing is folded
 	pulls       bool          // alerts are imported afterwards, whatever became of the plan
 	tail        time.Duration // the stream is followed afterwards
 	every       string        // between runs, or fromSetting; "" is one run
@@ -170,25 +171,12 @@ func (p *program) applyCode(r *run.Report) int {
 // tell prints what went wrong and the closing line, and gives the report of it.
 func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*planfile.Report, error) {
 	p.reporter.applied(done)
-	for i := range done.Items {
-		it := &done.Items[i]
-		if it.Outcome == run.Applied && it.Error == "" {
-			continue
-		}
-		if it.Outcome == run.NotAttempted && i > 0 && done.Items[i-1].Outcome == run.NotAttempted && !a.json {
-			continue // the count below says how many
-		}
-		p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s %s: %s: %s", it.Change.Action, it.Change.Label(), it.Outcome, it.Error)),
-			"action", it.Change.Action, "kind", it.Change.Kind, "rule", it.Change.Label(), "result", it.Outcome, "error", it.Error)
-	}
-	if n := done.Count(run.NotAttempted, ""); n > 0 {
-		p.say(slog.LevelError, fmt.Sprintf("%d changes were not attempted; run again", n), "not_attempted", n)
-	}
+	a.failures(p, done)
 	for _, problem := range done.Problems {
 		p.say(slog.LevelError, render.Escape(problem))
 	}
 	if waits := render.Waits(doc); waits != "" {
-		p.say(slog.LevelError, fmt.Sprintf("%d of %d changes were done; held: %s", done.Count(run.Applied, ""), len(done.Items), waits))
+		p.say(slog.LevelError, fmt.Sprintf("%d of %d changes done; held: %s", done.Count(run.Applied, ""), len(done.Items), waits))
 	}
 	code := p.applyCode(done)
 	if off := render.OffLine(doc); off != "" && code == exit.OK {
@@ -212,14 +200,54 @@ func closingLine(doc *planfile.Document, r *run.Report) string {
 	if len(r.Items) == 0 {
 		return render.LastLine(doc)
 	}
-	return render.ApplyLine(func(a reconcile.Action) int { return r.Count(run.Applied, a) }, len(r.Items)-r.Count(run.Applied, ""))
+	waiting := r.Count(run.NotAttempted, "")
+	return render.ApplyLine(func(a reconcile.Action) int { return r.Count(run.Applied, a) }, len(r.Items)-r.Count(run.Applied, "")-waiting, waiting)
 }
 
 func (a *applying) showPlan(p *program, doc *planfile.Document) error {
 	if a.json {
 		return render.PlanEvents(p.stdout, doc)
 	}
-	return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout), Full: !doc.Applyable})
+	o := p.look(p.stdout)
+	o.Brief = a.unattended(p)
+	o.Full = a.full || !doc.Applyable && !o.Brief
+	return render.Text(p.stdout, doc, o)
+}
+
+// unattended says whether a job prints for a log that nobody reads as it grows.
+func (a *applying) unattended(p *program) bool { return a.pulls && !a.full && !terminal(p.stdout) }
+
+// told is how many lines of one sort a log gets.
+const told = 25
+
+// failures prints what was not done.
+func (a *applying) failures(p *program, done *run.Report) {
+	failed, waiting := 0, 0
+	for i := range done.Items {
+		it := &done.Items[i]
+		switch {
+		case it.Outcome == run.Applied && it.Error == "":
+			continue
+		case it.Outcome == run.NotAttempted:
+			waiting++
+			if waiting > 1 && !a.json {
+				continue // the count below says how many
+			}
+		default:
+			failed++
+			if failed > told && a.unattended(p) {
+				continue
+			}
+		}
+		p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s %s: %s: %s", it.Change.Action, it.Change.Label(), strings.ReplaceAll(string(it.Outcome), "_", " "), it.Error)),
+			"action", it.Change.Action, "kind", it.Change.Kind, "rule", it.Change.Label(), "result", it.Outcome, "error", it.Error)
+	}
+	if failed > told && a.unattended(p) {
+		p.say(slog.LevelError, fmt.Sprintf("and %d more; --report FILE holds all of them", failed-told))
+	}
+	if waiting > 0 {
+		p.say(slog.LevelError, fmt.Sprintf("%s not attempted; run again", render.Count(waiting, "change was", "changes were")), "not_attempted", waiting)
+	}
 }
 
 // finish writes the report and ends with its code.

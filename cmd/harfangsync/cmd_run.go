@@ -23,7 +23,8 @@ func (p *program) runCommand() *cli.Command {
 		Flags: append(append(a.flags(),
 			&cli.DurationFlag{Name: "tail", Usage: "afterwards follow OpenCTI's live stream for `DURATION`", Destination: &a.tail},
 			&cli.StringFlag{Name: "every", Usage: "run again and again, a run each `DURATION`, until interrupted; \"setting\" takes that of sync.run_every", Destination: &a.every},
-			fromFlag(&a.shaping)), p.settingFlags()...),
+			fromFlag(&a.shaping),
+			&cli.BoolFlag{Name: "full", Usage: "list everything, also where no terminal shows it", Destination: &a.full}), p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			if a.from != "" && a.tail > 0 {
 				return exit.Usagef("--tail follows OpenCTI's stream, and --from reads a file in its place")

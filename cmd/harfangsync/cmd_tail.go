@@ -131,7 +131,9 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 		if asJSON {
 			return render.PlanEvents(p.stdout, doc)
 		}
-		return render.Text(p.stdout, doc, render.Options{Color: p.color(p.stdout)})
+		o := p.look(p.stdout)
+		o.Brief = !terminal(p.stdout)
+		return render.Text(p.stdout, doc, o)
 	}
 	a := applying{json: asJSON}
 	if _, err := a.tell(p, doc, r); err != nil || asJSON {

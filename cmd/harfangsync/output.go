@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile/render"
 )
 
 // canWrite says before the work begins that a file which a flag names could not be written after it.
@@ -45,6 +46,15 @@ func (p *program) color(w io.Writer) bool {
 		}
 	}
 	return !p.noColor && terminal(w)
+}
+
+// look is how a plan is shown on a screen, or where there is none.
+func (p *program) look(w io.Writer) render.Options {
+	o := render.Options{Color: p.color(w)}
+	if f, ok := w.(*os.File); ok {
+		o.Width, _, _ = term.GetSize(int(f.Fd())) // 0 where it is no screen
+	}
+	return o
 }
 
 func terminal(v any) bool {

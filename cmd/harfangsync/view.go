@@ -40,5 +40,7 @@ func (v *viewing) check() error {
 
 // show prints a plan.
 func (v *viewing) show(p *program, w io.Writer, d *planfile.Document) error {
-	return views[v.format](w, d, render.Options{Full: v.full, SummaryOnly: v.summary, Color: p.color(w)})
+	o := p.look(w)
+	o.Full, o.SummaryOnly = v.full, v.summary
+	return views[v.format](w, d, o)
 }

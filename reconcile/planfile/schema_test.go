@@ -133,7 +133,7 @@ func TestMembers(t *testing.T) {
 		"gate":      {m["gates"].([]any)[0], "base id limit message name ok override value"},
 		"summary":   {m["summary"], "by_action by_kind by_reason"},
 		"by_action": {m["summary"].(map[string]any)["by_action"], "adopt create delete disable enable held skipped unchanged update"},
-		"skip":      {m["skipped"].([]any)[0], "detail indicator_id reason"},
+		"skip":      {m["skipped"].([]any)[0], "detail indicator_id name reason"},
 	} {
 		if got := names(tt.got); got != tt.want {
 			t.Errorf("%s has %q, want %q", what, got, tt.want)

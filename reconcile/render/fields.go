@@ -43,13 +43,15 @@ func fieldTexts(c *reconcile.Change, name string) (from, to string) {
 	return from, to
 }
 
-// contentDiff is the diff of a rule's text; it is empty where only the spelling changes.
+// contentDiff is the diff of a rule's text without our marker; it is empty where only the spelling changes.
 func contentDiff(c *reconcile.Change) []string {
 	from, to := fieldTexts(c, "content")
 	if c.Kind == reconcile.Sigma { // the manager writes rules anew: what it only spells otherwise is no change
-		from, to = marker.PlainSigma(from), marker.PlainSigma(to)
+		return Diff(marker.PlainSigma(from), marker.PlainSigma(to))
 	}
-	return Diff(from, to)
+	_, from, _ = marker.SplitYARA(from)
+	_, to, _ = marker.SplitYARA(to)
+	return Diff(marker.NormalYARA(from), marker.NormalYARA(to))
 }
 
 // memberChange is one changed member of a comment. From and To are JSON, or the whole comment if Text;
@@ -89,13 +91,13 @@ func members(from, to string) []memberChange {
 	return out
 }
 
-// bookkeeping says whether a member is one by which the program knows its own rules, which tells a
-// person nothing: its digests, and its name where none stood before.
+// bookkeeping says whether a member is one by which the program knows its own rules, which tells a person nothing that
+// the change does not say: ids, counts and digests of owners, why it disabled the rule, and its name where none stood before.
 func (m memberChange) bookkeeping() bool {
 	switch m.Name {
-	case "applied", "owners_digest":
+	case "applied", "owners_digest", "owners_count", "indicator_id", "disabled":
 		return true
-	case "instance", "managed_by":
+	case "instance", "managed_by", "indicators":
 		return m.From == nil
 	}
 	return false

@@ -89,8 +89,8 @@ func markdownHead(d *planfile.Document) string {
 		b.WriteString(text)
 	}
 	for _, g := range Refused(d) {
-		add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> value %d, base %d, limit %d; override: %s\n\n", markdownName(cmp.Or(strings.TrimSpace(g.ID), "?")), markdownName(g.Name),
-			markdown(defangWords(cutRunes(g.Message, 500))), g.Value, g.Base, g.Limit, markdownName(cmp.Or(g.Override, "there is none"))))
+		add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> override: %s\n\n", markdownName(cmp.Or(strings.TrimSpace(g.ID), "?")), markdownName(guarded(&g)),
+			markdown(defangWords(cutRunes(g.Message, 500))), markdownName(cmp.Or(g.Override, "there is none"))))
 	}
 	for _, l := range newLists(d) {
 		add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdownName(l.Name)))

@@ -38,13 +38,15 @@ func markdownName(s string) string { return markdown(defangWords(cutRunes(s, nam
 
 // markdownRow is one change as one row of a table.
 func markdownRow(c *reconcile.Change) string {
-	names := []string{}
+	names, said := []string{}, valueOf(c.Kind, c.Value, c.Name)
 	for i, o := range c.Owners {
 		if i == 2 {
 			names = append(names, fmt.Sprintf("and %d more", len(c.Owners)-i))
 			break
 		}
-		names = append(names, cutRunes(cmp.Or(o.Name, o.ID, o.StandardID), nameLength))
+		if name := cmp.Or(o.Name, o.ID, o.StandardID); !named(said, name) {
+			names, said = append(names, cutRunes(name, nameLength)), name
+		}
 	}
 	cells := []string{
 		"`" + c.Action.Symbol() + "`",

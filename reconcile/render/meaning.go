@@ -1,6 +1,10 @@
 package render
 
-import "harfangsync/reconcile"
+import (
+	"strings"
+
+	"harfangsync/reconcile"
+)
 
 // meanings says in one sentence what a reason means, for people who do not know the words. A reason
 // that is not here is shown alone.
@@ -64,4 +68,31 @@ var causes = map[reconcile.Cause]string{
 	reconcile.SourceChanged:  "OpenCTI changed",
 	reconcile.Drifted:        "the rule was edited in the console",
 	reconcile.MappingChanged: "our settings, or our way of saying the rule, changed",
+}
+
+// guarded says what a gate is about, in the words of people.
+func guarded(g *reconcile.Gate) string {
+	words := strings.Split(g.Name, "_")
+	kind := words[min(1, len(words)-1)]
+	switch {
+	case g.Name == "complete":
+		return "a whole read"
+	case g.Name == "absence":
+		return "absence that is proven"
+	case strings.HasPrefix(g.Name, "source_empty_"):
+		return "an empty source"
+	case g.Name == "source_shrink":
+		return "a source that shrank"
+	case g.Name == "additions_values":
+		return "one indicator with too many rules"
+	case words[0] == "removals" && len(words) == 3:
+		return "removals of " + kind + " rules" + map[string]string{
+			string(reconcile.ByEvidence): ", with evidence", string(reconcile.ByExpiry): ", expired", string(reconcile.Absence): ", by absence",
+		}[words[2]]
+	case words[0] == "additions" && len(words) == 2:
+		return "additions of " + kind + " rules"
+	case words[0] == "changes" && len(words) == 2:
+		return "new contents of " + kind + " rules"
+	}
+	return g.Name
 }

@@ -69,8 +69,13 @@ func TestTheLastLineIsStable(t *testing.T) {
 	applied := func(a reconcile.Action) int {
 		return map[reconcile.Action]int{reconcile.Create: 120, reconcile.Update: 14, reconcile.Disable: 3, reconcile.Delete: 2}[a]
 	}
-	if got, want := render.ApplyLine(applied, 0), "Apply complete: 120 added, 14 changed, 0 enabled, 3 disabled, 2 deleted, 0 adopted; 0 failed."; got != want {
-		t.Errorf("%q, want %q", got, want)
+	for want, got := range map[string]string{
+		"Apply complete: 120 added, 14 changed, 0 enabled, 3 disabled, 2 deleted, 0 adopted; 0 failed.":                   render.ApplyLine(applied, 0, 0),
+		"Apply complete: 120 added, 14 changed, 0 enabled, 3 disabled, 2 deleted, 0 adopted; 1 failed, 40 not attempted.": render.ApplyLine(applied, 1, 40),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,7 +20,9 @@ const NoChanges = "No changes. HarfangLab matches OpenCTI."
 type Options struct {
 	Color       bool
 	Full        bool // nothing is folded
+	Brief       bool // for a log: what is not done is counted, and so is what is left alone
 	SummaryOnly bool // counts, refused gates and the last line
+	Width       int  // columns of the screen; 0 is as many as it takes
 }
 
 const (
@@ -64,10 +67,15 @@ func LastLine(d *planfile.Document) string {
 		n["create"], n["update"], n["enable"], n["disable"], n["delete"], n["adopt"], n["unchanged"], n["skipped"])
 }
 
-// ApplyLine is the stable last line of an apply. applied is how many changes of a kind were applied.
-func ApplyLine(applied func(reconcile.Action) int, failed int) string {
-	return fmt.Sprintf("Apply complete: %d added, %d changed, %d enabled, %d disabled, %d deleted, %d adopted; %d failed.",
+// ApplyLine is the stable last line of an apply. applied is how many changes of a kind were applied; those that were not
+// attempted are named where there are any.
+func ApplyLine(applied func(reconcile.Action) int, failed, notAttempted int) string {
+	line := fmt.Sprintf("Apply complete: %d added, %d changed, %d enabled, %d disabled, %d deleted, %d adopted; %d failed",
 		applied(reconcile.Create), applied(reconcile.Update), applied(reconcile.Enable), applied(reconcile.Disable), applied(reconcile.Delete), applied(reconcile.Adopt), failed)
+	if notAttempted > 0 {
+		line += fmt.Sprintf(", %d not attempted", notAttempted)
+	}
+	return line + "."
 }
 
 type printer struct {
@@ -77,9 +85,14 @@ type printer struct {
 	err error
 }
 
+// line prints a line, which on a narrow screen goes on below, between two words.
 func (p *printer) line(format string, args ...any) {
+	p.verbatim(wrap(fmt.Sprintf(format, args...), p.o.Width))
+}
+
+func (p *printer) verbatim(line string) {
 	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+		_, p.err = p.w.WriteString(line + "\n")
 	}
 }
 
@@ -115,19 +128,36 @@ func (p *printer) symbol(a reconcile.Action) string {
 	return "\x1b[" + colours[a] + "m" + a.Symbol() + "\x1b[0m"
 }
 
-// group is the creates that fold together.
+// group is changes that fold together.
 type group struct {
+	action reconcile.Action
 	kind   reconcile.Kind
 	typ    string
 	reason reconcile.Reason
 }
 
+func groupOf(c *reconcile.Change) group { return group{c.Action, c.Kind, c.Type, c.Reason} }
+
+// most is how many changes of a group are listed at most before they fold. Removals that are done never do.
+func (p *printer) most(a reconcile.Action, undone bool) int {
+	switch {
+	case p.o.Full:
+		return math.MaxInt
+	case p.o.Brief && undone:
+		return fewNamed
+	case a == reconcile.Create, p.o.Brief && !a.Removal():
+		return foldOver
+	}
+	return math.MaxInt
+}
+
 func (p *printer) changes() {
-	p.list(p.d.Changes)
+	stopped := slices.ContainsFunc(Refused(p.d), func(g reconcile.Gate) bool { return !g.Hold })
+	p.list(p.d.Changes, stopped)
 	if waits := waiting(p.d); len(waits) > 0 {
 		p.line("")
 		p.line("Held by a gate, and not done:")
-		p.list(waits)
+		p.list(waits, true)
 	}
 	if p.o.Full && p.d.Summary.ByAction["unchanged"] > 0 {
 		p.line("= %d rules unchanged", p.d.Summary.ByAction["unchanged"])
@@ -149,14 +179,13 @@ func waiting(d *planfile.Document) []reconcile.Change {
 }
 
 // list prints changes that stand in printed order.
-func (p *printer) list(changes []reconcile.Change) {
+func (p *printer) list(changes []reconcile.Change, undone bool) {
 	size, noted, heads := map[group]int{}, map[group]int{}, headCounts(changes)
 	for i := range changes {
-		if c := &changes[i]; c.Action == reconcile.Create {
-			size[groupOf(c)]++
-			if len(c.Notes) > 0 {
-				noted[groupOf(c)]++
-			}
+		g := groupOf(&changes[i])
+		size[g]++
+		if len(changes[i].Notes) > 0 {
+			noted[g]++
 		}
 	}
 	folded := map[group]bool{}
@@ -168,7 +197,7 @@ func (p *printer) list(changes []reconcile.Change) {
 			p.head(h, heads[h], i > 0)
 			under = h
 		}
-		if c.Action != reconcile.Create || p.o.Full || size[g] <= foldOver {
+		if size[g] <= p.most(c.Action, undone) {
 			p.change(c)
 			continue
 		}
@@ -176,7 +205,7 @@ func (p *printer) list(changes []reconcile.Change) {
 			folded[g] = true
 			p.line("%s %d × %s  [%s] (--full lists them)", p.symbol(c.Action), size[g], Escape(strings.TrimSpace(g.kind.String()+" "+g.typ)), Escape(string(g.reason)))
 			if n := noted[g]; n > 0 {
-				p.line("    %d of them have a note (--full shows it)", n)
+				p.line("    %d of them %s a note (--full shows it)", n, pluralOf(n, "has", "have"))
 			}
 		}
 	}
@@ -218,17 +247,20 @@ func title(word string) string {
 	return strings.ToUpper(word[:1]) + Escape(word[1:])
 }
 
-func plural(n int, word string) string {
+func plural(n int, word string) string { return pluralOf(n, word, word+"s") }
+
+func pluralOf(n int, one, more string) string {
 	if n == 1 {
-		return word
+		return one
 	}
-	return word + "s"
+	return more
 }
 
-func groupOf(c *reconcile.Change) group { return group{c.Kind, c.Type, c.Reason} }
+// Count is a number with its word, such as 1 alert or 2 alerts.
+func Count(n int, one, more string) string { return fmt.Sprintf("%d %s", n, pluralOf(n, one, more)) }
 
 func (p *printer) change(c *reconcile.Change) {
-	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(cutLong(c.Label())), Escape(whyOf(c)), owners(c.Owners))
+	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(cutLong(c.Label())), Escape(whyOf(c)), owners(c))
 	for _, note := range c.Notes {
 		p.line("    %s", Escape(note))
 	}
@@ -237,13 +269,11 @@ func (p *printer) change(c *reconcile.Change) {
 	}
 	if text := fieldOf(c.After, "content"); p.o.Full && c.Action == reconcile.Create && c.Kind == reconcile.Sigma && text != nil {
 		for line := range strings.Lines(*text) { // as it is deployed, which may be otherwise than it is written
-			p.line("      | %s", Escape(strings.TrimRight(line, "\r\n")))
+			p.verbatim("      | " + Escape(strings.TrimRight(line, "\r\n")))
 		}
 	}
 	if c.Action != reconcile.Create && c.Action != reconcile.Delete {
-		for _, f := range c.Fields {
-			p.field(c, f)
-		}
+		p.fields(c)
 	}
 }
 
@@ -255,16 +285,31 @@ func whyOf(c *reconcile.Change) string {
 	return string(c.Reason)
 }
 
-// owners is the end of a change's line: who wants the rule, or wanted it.
-func owners(list []reconcile.Owner) string {
+// owners is the end of a change's line: who wants the rule, or wanted it. A name stands once, and not at all where the
+// rule bears it; an id stands only where there is no name.
+func owners(c *reconcile.Change) string {
 	const most = 3
-	words := []string{}
-	for i, o := range list {
+	var words []string
+	said := valueOf(c.Kind, c.Value, c.Name)
+	for i, o := range c.Owners {
 		if i == most {
-			words = append(words, fmt.Sprintf("and %d more", len(list)-most))
+			words = append(words, fmt.Sprintf("and %d more", len(c.Owners)-most))
 			break
 		}
-		words = append(words, ownerText(o))
+		name, text := cmp.Or(o.Name, o.ID, o.StandardID), ""
+		if !named(said, name) {
+			text = Escape(name)
+			if o.Name != "" {
+				text = quote(cutLong(name))
+			}
+			said = name
+		}
+		if o.Score != nil {
+			text += fmt.Sprintf(" score %d", *o.Score)
+		}
+		if text = strings.TrimSpace(text); text != "" {
+			words = append(words, text)
+		}
 	}
 	if len(words) == 0 {
 		return ""
@@ -272,15 +317,13 @@ func owners(list []reconcile.Owner) string {
 	return "  " + strings.Join(words, "; ")
 }
 
-func ownerText(o reconcile.Owner) string {
-	text := Escape(cmp.Or(o.ID, o.StandardID))
-	if o.Name != "" {
-		text = quote(cutLong(o.Name)) + " " + text
+// named says whether a name is what stands there already, whole or cut to HarfangLab's limit.
+func named(said, name string) bool {
+	const mark = len("~01234567")
+	if n := len(said) - mark; n > 0 && said[n] == '~' && strings.HasPrefix(name, said[:n]) {
+		return true
 	}
-	if o.Score != nil {
-		text += fmt.Sprintf(" score %d", *o.Score)
-	}
-	return text
+	return strings.EqualFold(said, name)
 }
 
 func cutLong(s string) string { return cutRunes(s, longValue) }

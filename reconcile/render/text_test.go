@@ -3,8 +3,10 @@ package render_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -54,7 +56,7 @@ func TestTextReadsWellAtFiveAndAtFiveThousand(t *testing.T) {
 		removals := 0
 		for i := range d.Changes {
 			c := &d.Changes[i]
-			line := fmt.Sprintf("%s %s  [%s]  \"Campaign %d\" %s score %d\n", c.Action.Symbol(), c.Label(), c.Reason, i, c.Owners[0].ID, *c.Owners[0].Score)
+			line := fmt.Sprintf("%s %s  [%s]  \"Campaign %d\" score %d\n", c.Action.Symbol(), c.Label(), c.Reason, i, *c.Owners[0].Score)
 			if c.Action.Removal() {
 				removals++
 			}
@@ -97,17 +99,19 @@ func TestCommentsShowWhatIsForPeople(t *testing.T) {
 	from := `{"applied":"1:aa","owners_count":1,"owners_digest":"x"}`
 	to := `{"applied":"1:bb","owners_count":2,"owners_digest":"y","instance":"i","managed_by":"harfangsync"}`
 	other := `{"instance":"another"}`
+	two, three := `{"indicators":["id-a","id-b"],"owners_count":2,"indicator_score":40}`, `{"indicators":["id-a","id-c"],"owners_count":2,"indicator_score":70}`
 	one := func(before, after string, o render.Options) string {
-		p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Update, Before: &reconcile.Body{Comment: &before}, After: &reconcile.Body{Comment: &after}, Fields: []string{"comment"}}}}
+		p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Update, Owners: []reconcile.Owner{{ID: "id-a", Name: "A"}, {ID: "id-c", Name: "C"}}, Before: &reconcile.Body{Comment: &before}, After: &reconcile.Body{Comment: &after}, Fields: []string{"comment"}}}}
 		return text(t, planfile.New(&p, planfile.Document{Complete: true}), o)
 	}
 	for _, tt := range []struct {
 		name, got string
 		want      []string
 	}{
-		{"the program's own members share a line", one(from, to, render.Options{}), []string{"      comment.owners_count: 1 -> 2\n      comment: our marker (applied, instance, managed_by, owners_digest)\n"}},
+		{"the program's own members are nobody's business", one(from, to, render.Options{}), []string{"\n      only our marker changes\n"}},
 		{"all of them with --full", one(from, to, render.Options{Full: true}), []string{`comment.applied: "1:aa" -> "1:bb"`, `comment.managed_by: (none) -> "harfangsync"`}},
 		{"another instance's rule says whose it was", one(other, to, render.Options{}), []string{`comment.instance: "another" -> "i"`}},
+		{"who joined and who left", one(two, three, render.Options{}), []string{"\n      score: 40 -> 70\n      joined by \"C\"\n      left by id-b\n"}},
 		{"a comment that was no JSON", one("by hand", to, render.Options{}), []string{`comment.text: "by hand" -> (none)`}},
 		{"a comment that will be no JSON", one(from, "by hand", render.Options{}), []string{`comment.text: "{"applied":"1:aa",`, `-> "by hand"`}},
 	} {
@@ -122,8 +126,89 @@ func TestCommentsShowWhatIsForPeople(t *testing.T) {
 func TestARuleThatIsOnlySpeltOtherwiseSaysSo(t *testing.T) {
 	from, to := "rule r {\r\n condition: true }", "rule r {\n condition: true }\n"
 	p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}}}}
-	if got := text(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, "      content: only its spelling or our marker changes\n") {
+	if got := text(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, "      only its spelling or our marker changes\n") {
 		t.Error(got)
+	}
+}
+
+// Names are for people, ids for programs: each stands where it says something.
+func TestOwnersAreNamedOnce(t *testing.T) {
+	score := 70
+	for want, c := range map[string]reconcile.Change{
+		"+ url u  [new_indicator]  \"A\" score 70; score 70; \"B\"\n": {Value: "u", Owners: []reconcile.Owner{{ID: "1", Name: "A", Score: &score}, {ID: "2", Name: "A", Score: &score}, {ID: "3", Name: "B"}}},
+		"+ url c2.example  [new_indicator]  score 70\n":               {Value: "c2.example", Owners: []reconcile.Owner{{ID: "1", Name: "C2.example", Score: &score}}},
+		"+ url c2.example  [new_indicator]\n":                         {Value: "c2.example", Owners: []reconcile.Owner{{ID: "1", Name: "c2.example"}}},
+		"+ url u  [new_indicator]  id-1 score 70\n":                   {Value: "u", Owners: []reconcile.Owner{{ID: "id-1", Score: &score}}},
+		"+ sigma A long na~55e02ce4  [new_indicator]  score 70\n":     {Kind: reconcile.Sigma, Name: "A long na~55e02ce4", Owners: []reconcile.Owner{{ID: "1", Name: "A long name", Score: &score}}},
+	} {
+		c.Action, c.Reason, c.Type, c.After = reconcile.Create, reconcile.NewIndicator, "url", &reconcile.Body{}
+		if c.Kind == 0 {
+			c.Kind = reconcile.IOC
+		}
+		if got := text(t, planfile.New(&reconcile.Plan{Changes: []reconcile.Change{c}}, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
+func TestDiffsAreWithoutOurMarker(t *testing.T) {
+	from := "// harfangsync indicator=1 instance=i applied=1:aa\nrule r {\n condition: false }\n"
+	to := "// harfangsync indicator=1 instance=i applied=1:bb\nrule r {\n condition: filesize < 1 }\n"
+	p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}}}}
+	if got := text(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}); strings.Contains(got, "harfangsync ind") || !strings.Contains(got, "- condition: false }") {
+		t.Error(got)
+	}
+}
+
+// A screen of 80 columns breaks lines between words; a word that is wider stays whole.
+func TestLinesFitTheScreen(t *testing.T) {
+	d := mixed(24)
+	d.Changes[0].Owners[0].Name = strings.Repeat("Kampagne gegen Krankenhäuser ", 6)
+	d.Changes[1].Value = strings.Repeat("x", 100)
+	plain := text(t, d, render.Options{})
+	for _, o := range []render.Options{{Width: 80}, {Width: 80, Color: true}} {
+		got := ansi.ReplaceAllString(text(t, d, o), "")
+		for line := range strings.Lines(got) {
+			if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > 80 && strings.Contains(strings.TrimSpace(line), " ") {
+				t.Errorf("%d columns: %s", n, line)
+			}
+		}
+		if words := strings.Fields(got); !slices.Equal(words, strings.Fields(plain)) {
+			t.Errorf("other words than on a wide screen:\n%s", got)
+		}
+	}
+}
+
+// A job prints every quarter of an hour: what it did, and numbers of what it left.
+func TestALogIsBrief(t *testing.T) {
+	p := reconcile.Plan{Gates: []reconcile.Gate{{ID: "G4", Name: "removals_ioc_absence", Message: "many go", Override: "--accept-removals 3000", Hold: true}}}
+	change := func(a reconcile.Action, i int) reconcile.Change {
+		c := reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: fmt.Sprint(a, "-", i), Action: a, Reason: "why", Before: &reconcile.Body{}, After: &reconcile.Body{}}
+		return c
+	}
+	for i := range 3000 {
+		ch := change(reconcile.Delete, i)
+		p.Held = append(p.Held, reconcile.Held{Kind: reconcile.IOC, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: &ch})
+		p.Skipped = append(p.Skipped, reconcile.Skip{Indicator: fmt.Sprint("skipped-", i), Reason: reconcile.PatternAnd})
+	}
+	for i := range 50 {
+		p.Changes = append(p.Changes, change(reconcile.Disable, i))
+	}
+	for i := range 500 {
+		p.Changes = append(p.Changes, change(reconcile.Update, i))
+	}
+	d := planfile.New(&p, planfile.Document{Complete: true})
+	got := text(t, d, render.Options{Brief: true})
+	if n := strings.Count(got, "\n"); n > 80 {
+		t.Errorf("%d lines", n)
+	}
+	for _, want := range []string{"! url disable-49", "~ 500 × ioc url", "- 3000 × ioc url", "3000 held: 3000 gate", "3000 skipped: 3000 pattern_and", "many go"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if full := text(t, d, render.Options{Brief: true, Full: true}); !strings.Contains(full, "- url delete-2999") || !strings.Contains(full, "skipped-2999") {
+		t.Error("--full lists all")
 	}
 }
 

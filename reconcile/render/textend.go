@@ -37,7 +37,7 @@ func (p *printer) counts() {
 			byReason[string(c.Reason)]++
 		}
 	}
-	p.byReason("removals", removals, byReason)
+	p.byReason(plural(removals, "removal"), removals, byReason)
 }
 
 // mostFirst are counted words, the most frequent first.
@@ -69,15 +69,21 @@ func (p *printer) aside() {
 		held[string(h.Reason)] = append(held[string(h.Reason)], text)
 	}
 	named := maps.Clone(held)
-	if !p.o.SummaryOnly {
-		delete(named, string(reconcile.GateHeld)) // they are listed above
+	delete(named, string(reconcile.GateHeld)) // they are listed above
+	brief := p.o.Brief && !p.o.Full
+	if brief {
+		maps.DeleteFunc(named, func(why string, _ []string) bool { return why != string(reconcile.Refused) })
 	}
 	p.tally("held", len(p.d.Held), held, named)
 	skipped := map[string][]string{}
 	for _, s := range p.d.Skipped {
-		skipped[string(s.Reason)] = append(skipped[string(s.Reason)], s.Indicator+": "+s.Detail)
+		skipped[string(s.Reason)] = append(skipped[string(s.Reason)], skipText(&s))
 	}
-	p.tally("skipped", len(p.d.Skipped), skipped, skipped)
+	named = skipped
+	if brief {
+		named = nil
+	}
+	p.tally("skipped", len(p.d.Skipped), skipped, named)
 	could := map[string]bool{}
 	for _, s := range p.d.Skipped {
 		if s.Compilable {
@@ -85,7 +91,7 @@ func (p *printer) aside() {
 		}
 	}
 	if n := len(could); n > 0 {
-		p.line("%d skipped %s could be Sigma rules of ours in testing (sync.behaviour: sigma)", n, plural(n, "indicator"))
+		p.line("%d skipped %s in testing: set sync.behaviour to sigma", n, pluralOf(n, "indicator could be a Sigma rule", "indicators could be Sigma rules"))
 	}
 }
 
@@ -104,6 +110,14 @@ func unblockWords(u *reconcile.Unblock) string {
 	short := *u
 	short.Value, short.Reason = cutLong(u.Value), cutLong(u.Reason)
 	return short.Words()
+}
+
+// skipText is what could not become a rule: its indicator by name, the id where there is none.
+func skipText(s *reconcile.Skip) string {
+	if s.Name != "" {
+		return `"` + cutRunes(s.Name, longValue/2) + `": ` + s.Detail
+	}
+	return s.Indicator + ": " + s.Detail
 }
 
 // tally counts a number by reason, and names some of them.
@@ -130,18 +144,18 @@ func (p *printer) tally(what string, n int, byReason, named map[string][]string)
 	}
 }
 
-// refusals prints every gate that stands against the plan.
+// refusals prints every gate that stands against the plan. Its message has the numbers, and the flag where there is one.
 func (p *printer) refusals() {
 	for _, g := range Refused(p.d) {
-		p.line("Refused by gate %s (%s): %s", Escape(g.ID), Escape(g.Name), Escape(g.Message))
-		way := "there is no override"
-		if g.Override != "" {
-			way = "override: " + Escape(g.Override)
+		p.line("Refused by gate %s (%s): %s", Escape(g.ID), Escape(guarded(&g)), Escape(g.Message))
+		switch {
+		case g.Hold:
+			p.line("  only these wait; the rest goes on (sync.on_refusal: hold)")
+		case g.Override == "":
+			p.line("  nothing is written, and no flag lets it pass")
+		default:
+			p.line("  nothing is written")
 		}
-		if g.Hold {
-			way += "; it holds what it is about, and the rest goes on (sync.on_refusal)"
-		}
-		p.line("  value %d, base %d, limit %d; %s", g.Value, g.Base, g.Limit, way)
 	}
 }
 
@@ -186,7 +200,7 @@ func Waits(d *planfile.Document) string {
 		if !g.Hold {
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("%d for gate %s (%s)", n[g.Name], g.ID, g.Name))
+		parts = append(parts, fmt.Sprintf("%d %s (gate %s)", n[g.Name], guarded(&g), g.ID))
 		if !slices.Contains(flags, g.Override) {
 			flags = append(flags, g.Override)
 		}
