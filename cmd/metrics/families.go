@@ -18,11 +18,11 @@ var (
 		reconcile.UnsupportedType, reconcile.UnsupportedHash, reconcile.InvalidValue, reconcile.InvalidRule, reconcile.TooLong, reconcile.TooBroad,
 		reconcile.Excluded, reconcile.BelowThreshold, reconcile.MarkingDenied, reconcile.LabelFiltered, reconcile.NotYetValid, reconcile.Expired,
 		reconcile.DetectionOff, reconcile.ExistsElsewhere, reconcile.DuplicateMerged,
-		reconcile.UnsupportedLogsource, reconcile.UnsupportedField, reconcile.UnsupportedEvent, reconcile.MatchesEverything,
+		reconcile.UnsupportedLogsource, reconcile.UnsupportedField, reconcile.UnsupportedEvent, reconcile.MatchesEverything, reconcile.Unblocked,
 	}
 	heldReasons = []reconcile.Reason{
 		reconcile.Pinned, reconcile.Refused, reconcile.Unmanaged, reconcile.ForeignOwner, reconcile.Ambiguous, reconcile.ChangedMeanwhile, reconcile.PolicyHeld,
-		reconcile.GateHeld,
+		reconcile.GateHeld, reconcile.Unblocked,
 	}
 )
 

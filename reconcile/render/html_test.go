@@ -360,7 +360,7 @@ func manyNew(n int) []reconcile.Change {
 func heldBy(a reconcile.Action) reconcile.Plan {
 	text := ""
 	p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Before: &reconcile.Body{}}},
-		Gates: []reconcile.Gate{{ID: "G4", Name: "removals_ioc_absence", Hold: true, Value: 20, Planned: 20, Base: 40, Limit: 12, Message: "20 of 40", Override: "--accept-removals 20"}}}
+		Gates: []reconcile.Gate{{ID: "G4", Name: "removals_ioc_absence", Kind: reconcile.IOC, Hold: true, Value: 20, Planned: 20, Base: 40, Limit: 12, Message: "20 of 40", Override: "--accept-removals 20"}}}
 	for i := range 20 {
 		ch := reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: fmt.Sprintf("held%02d.example", i), Action: a, Reason: reconcile.IndicatorGone, Before: &reconcile.Body{Enabled: true, Description: &text, Comment: &text}}
 		p.Held = append(p.Held, reconcile.Held{Kind: ch.Kind, Type: ch.Type, Value: ch.Value, Action: a, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: &ch})

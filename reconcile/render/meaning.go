@@ -72,27 +72,26 @@ var causes = map[reconcile.Cause]string{
 
 // guarded says what a gate is about, in the words of people.
 func guarded(g *reconcile.Gate) string {
-	words := strings.Split(g.Name, "_")
-	kind := words[min(1, len(words)-1)]
+	sort, rest, _ := strings.Cut(g.Name, "_")
+	rules := " of " + g.Kind.String() + " rules"
 	switch {
 	case g.Name == "complete":
 		return "a whole read"
 	case g.Name == "absence":
 		return "absence that is proven"
-	case strings.HasPrefix(g.Name, "source_empty_"):
-		return "an empty source"
 	case g.Name == "source_shrink":
 		return "a source that shrank"
 	case g.Name == "additions_values":
 		return "one indicator with too many rules"
-	case words[0] == "removals" && len(words) == 3:
-		return "removals of " + kind + " rules" + map[string]string{
-			string(reconcile.ByEvidence): ", with evidence", string(reconcile.ByExpiry): ", expired", string(reconcile.Absence): ", by absence",
-		}[words[2]]
-	case words[0] == "additions" && len(words) == 2:
-		return "additions of " + kind + " rules"
-	case words[0] == "changes" && len(words) == 2:
-		return "new contents of " + kind + " rules"
+	case sort == "source":
+		return "an empty source"
+	case g.Kind == 0:
+	case sort == "removals":
+		return sort + rules + map[string]string{"evidence": ", with evidence", "expired": ", expired", "absence": ", by absence"}[rest[strings.LastIndex(rest, "_")+1:]]
+	case sort == "additions":
+		return sort + rules
+	case sort == "changes":
+		return "new contents" + rules
 	}
 	return g.Name
 }

@@ -181,7 +181,7 @@ func TestLinesFitTheScreen(t *testing.T) {
 
 // A job prints every quarter of an hour: what it did, and numbers of what it left.
 func TestALogIsBrief(t *testing.T) {
-	p := reconcile.Plan{Gates: []reconcile.Gate{{ID: "G4", Name: "removals_ioc_absence", Message: "many go", Override: "--accept-removals 3000", Hold: true}}}
+	p := reconcile.Plan{Gates: []reconcile.Gate{{ID: "G4", Name: "removals_ioc_absence", Kind: reconcile.IOC, Message: "many go", Override: "--accept-removals 3000", Hold: true}}}
 	change := func(a reconcile.Action, i int) reconcile.Change {
 		c := reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: fmt.Sprint(a, "-", i), Action: a, Reason: "why", Before: &reconcile.Body{}, After: &reconcile.Body{}}
 		return c
