@@ -37,6 +37,7 @@ type Overrides struct {
 	AcceptRemovals  int
 	AcceptAdditions int
 	AcceptChanges   int
+	AcceptImpact    []string // values
 }
 
 // Accept says whether a gate's override is among the flags that were given.
@@ -46,6 +47,9 @@ func (o *Overrides) Accept(override string) bool {
 		return false
 	case allowEmpty:
 		return o.AllowEmpty
+	}
+	if strings.HasPrefix(override, acceptImpact) {
+		return o.acceptFelt(override)
 	}
 	return slices.Contains([]string{acceptShrink(o.AcceptShrink), acceptRemovals(o.AcceptRemovals), acceptAdditions(o.AcceptAdditions), acceptChanges(o.AcceptChanges)}, override)
 }
@@ -62,6 +66,7 @@ type Limits struct {
 	SourceShrink int // percent
 	Additions    int // rules of a kind that may come in a window, if that is more than a fifth of ours
 	Changes      int // likewise rules whose content changes
+	Impact       int // percent of the endpoints that may see a value which begins to detect
 	Failures     int
 	Window       time.Duration // back to where the limits look
 	// Hold says that a gate which finds too much of something holds that alone, and lets the rest pass.
@@ -72,7 +77,7 @@ type Limits struct {
 // are counted here, together with what earlier runs did within the window. A plan that Stopped must not be
 // applied. Under Limits.Hold a gate that finds too much of something holds it, and the rest may go on.
 //
-// The other safety rules refuse no plan. They hold while it is made and carried out:
+// G15 is there where the impact was asked for. The other safety rules refuse no plan. They hold while it is made and carried out:
 //
 //	G5  ownership  only rows with our marker, or an old connector's, in the configured lists (Compute)
 //	G6  stale      a change is made only if its row still equals what the plan saw (planfile, run)
@@ -90,6 +95,7 @@ func (p *Plan) Judge(complete, absence Gate, m Memory, filter string, pol Policy
 	p.Gates = append(p.Gates, j.removals()...)
 	p.Gates = append(p.Gates, j.additions()...)
 	p.Gates = append(p.Gates, j.changes()...)
+	p.Gates = append(p.Gates, j.impact()...)
 	if lim.Hold && complete.OK && absence.OK {
 		j.hold()
 	}
@@ -428,6 +434,9 @@ func (j *judging) guard(ch *Change, refused map[string]*Gate) *Gate {
 		if g := refused[gateShrink]; g != nil && j.shrunk[ch.Kind] && ch.Class == Absence {
 			return g
 		}
+	}
+	if g := refused[gateImpact]; g != nil && j.felt(ch) && !j.over.felt(ch.Value) {
+		return g
 	}
 	return refused[j.limit(ch)]
 }

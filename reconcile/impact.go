@@ -2,7 +2,9 @@ package reconcile
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -82,3 +84,82 @@ const fewestFelt = 5
 
 // ImpactLimit is how many of some endpoints may see a value: so many percent, and five in any case.
 func ImpactLimit(endpoints, percent int) int { return max(fewestFelt, endpoints*percent/100) }
+
+const (
+	gateImpact   = "impact"
+	acceptImpact = "--accept-impact "
+	fewFelt      = 5 // values that a message names
+)
+
+// felt says whether more endpoints than may saw what a change blocks, as far as that is known, or it is the address of
+// one.
+func (j *judging) felt(ch *Change) bool {
+	im := ch.Impact
+	if im == nil || !ch.begins() {
+		return false
+	}
+	known := im.Status == ImpactExact || im.Status == ImpactAtLeast
+	return im.Own || known && im.Endpoints > ImpactLimit(j.plan.Estimate.Endpoints, j.limits.Impact)
+}
+
+// impact is G15: which values that begin to detect are felt by too many endpoints.
+func (j *judging) impact() []Gate {
+	e := j.plan.Estimate
+	if e == nil {
+		return nil
+	}
+	g := Gate{ID: "G15", Name: gateImpact, OK: true, Base: e.Endpoints, Limit: ImpactLimit(e.Endpoints, j.limits.Impact)}
+	var labels, flags, accepted []string
+	for i := range j.plan.Changes {
+		ch := &j.plan.Changes[i]
+		if ch.Impact != nil && ch.Impact.Status != ImpactUnknown {
+			g.Value = max(g.Value, ch.Impact.Endpoints)
+		}
+		switch flag := acceptImpact + shellWord(ch.Value); {
+		case !j.felt(ch):
+		case j.over.felt(ch.Value):
+			accepted = append(accepted, flag)
+		default:
+			labels, flags = append(labels, ch.Label()), append(flags, flag)
+		}
+	}
+	g.Message = fmt.Sprintf("no value that begins to detect was seen on more than %d endpoints", g.Limit)
+	switch {
+	case len(flags) > 0:
+		g.OK, g.Override = false, strings.Join(slices.Compact(flags), " ")
+		if n := len(labels) - fewFelt; n > 0 {
+			labels = append(labels[:fewFelt], fmt.Sprintf("and %d more", n))
+		}
+		g.Message = fmt.Sprintf("more than %d endpoints saw, or have, what begins to detect: %s; if that is right, pass %s", g.Limit, strings.Join(labels, ", "), g.Override)
+	case len(accepted) > 0:
+		g.Override = strings.Join(slices.Compact(accepted), " ")
+		g.Message = fmt.Sprintf("more than %d endpoints saw, or have, what begins to detect, and that is accepted", g.Limit)
+	}
+	return []Gate{g}
+}
+
+// felt says whether a value was accepted by name.
+func (o *Overrides) felt(value string) bool {
+	return slices.ContainsFunc(o.AcceptImpact, func(v string) bool { return strings.EqualFold(v, value) })
+}
+
+// acceptFelt says whether all values that an override names were accepted.
+func (o *Overrides) acceptFelt(override string) bool {
+	for word := range strings.SplitSeq(strings.TrimPrefix(override, acceptImpact), " "+acceptImpact) {
+		if !slices.ContainsFunc(o.AcceptImpact, func(v string) bool { return strings.EqualFold(shellWord(v), word) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// shellWord is a value as a shell takes it for one word.
+func shellWord(v string) string {
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("._-:/@%+=,", r)
+	}
+	if v != "" && !strings.ContainsFunc(v, func(r rune) bool { return !plain(r) }) {
+		return v
+	}
+	return "'" + strings.ReplaceAll(v, "'", `'\''`) + "'"
+}

@@ -170,6 +170,7 @@ var everySetting = []struct {
 	{"sync.limits.additions", "HARFANGSYNC_LIMITS_ADDITIONS", `1000`, tries{{"50", `50`}, {"0", "!from 1"}}},
 	{"sync.limits.changes", "HARFANGSYNC_LIMITS_CHANGES", `200`, tries{{"50", `50`}, {"0", "!from 1"}}},
 	{"sync.limits.values", "HARFANGSYNC_LIMITS_VALUES", `5000`, tries{{"50", `50`}, {"0", "!from 1"}}},
+	{"sync.limits.impact", "HARFANGSYNC_LIMITS_IMPACT", `1`, tries{{"5 %", `5`}, {"101", "!from 0 to 100"}}},
 	{"sync.limits.window", "HARFANGSYNC_LIMITS_WINDOW", `"24h"`, tries{{"7200", `"2h"`}, {"1s", "!too short"}}},
 	{"sync.limits.failures", "HARFANGSYNC_LIMITS_FAILURES", `10`, tries{{"3", `3`}, {"0", "!from 1"}}},
 	{"sync.limits.plan_age", "HARFANGSYNC_LIMITS_PLAN_AGE", `"24h"`, tries{{"3600", `"1h"`}, {"0", "!too short"}}},

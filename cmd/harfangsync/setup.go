@@ -244,7 +244,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 	}
 	if im := &cfg.Sync.Impact; im.Report && slices.Contains(t.job.Policy.Included(), reconcile.IOC) {
 		t.job.Impact = impact.New(t.hl, impact.Options{
-			Days: im.Days, Budget: im.Budget, Names: im.Names, Host: pattern.Host, Retry: remote.Retry{Backoff: p.retryWait}, Log: p.log,
+			Days: im.Days, Budget: im.Budget, Limit: cfg.Sync.Limits.Impact, Names: im.Names, Host: pattern.Host, Retry: remote.Retry{Backoff: p.retryWait}, Log: p.log,
 		})
 	}
 	if t.snap != nil {

@@ -40,9 +40,17 @@ func (s *shaping) flags() []cli.Flag {
 		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, N being the message's number (gate G4)", Destination: &s.accepted.AcceptRemovals},
 		&cli.IntFlag{Name: "accept-additions", Usage: "accept that `N` rules begin to detect, N being the message's number (gate G13)", Destination: &s.accepted.AcceptAdditions},
 		&cli.IntFlag{Name: "accept-changes", Usage: "accept that the content of `N` rules changes, N being the message's number (gate G14)", Destination: &s.accepted.AcceptChanges},
+		&cli.GenericFlag{Name: "accept-impact", Usage: "accept that `VALUE` begins to detect although many endpoints see it; may be given again (gate G15)", Value: (*repeated)(&s.accepted.AcceptImpact)},
 		&cli.StringFlag{Name: "take-over", Usage: "take the rules of another `INSTANCE` (its connector.id) for ours, once", Destination: &s.takeOver},
 	}
 }
+
+// repeated is a flag that may be given several times.
+type repeated []string
+
+func (r *repeated) Set(v string) error { *r = append(*r, v); return nil }
+
+func (r *repeated) String() string { return "" }
 
 func fromFlag(s *shaping) cli.Flag {
 	return &cli.StringFlag{Name: "from", Usage: "read the snapshot `FILE` in place of OpenCTI, which is then asked for single indicators only, if at all", Destination: &s.from}

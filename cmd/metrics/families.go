@@ -28,8 +28,8 @@ var (
 
 const otherReason reconcile.Reason = "other"
 
-// gateCount is the number of safety gates, G1 to G14.
-const gateCount = 14
+// gateCount is the number of safety gates, G1 to G15.
+const gateCount = 15
 
 // success holds when a run last succeeded, which outlives the run.
 func (r *Report) success() *prometheus.Registry {

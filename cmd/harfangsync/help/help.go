@@ -67,7 +67,7 @@ func (t *Text) text() string {
 
 // The groups of flags stand in the order of their names, a command's own flags first.
 var flagGroups = map[string]string{
-	"allow-empty": "gates", "accept-shrink": "gates", "accept-removals": "gates", "accept-additions": "gates", "accept-changes": "gates", "take-over": "gates",
+	"allow-empty": "gates", "accept-shrink": "gates", "accept-removals": "gates", "accept-additions": "gates", "accept-changes": "gates", "accept-impact": "gates", "take-over": "gates",
 	"config": "global", "log-level": "global", "log-format": "global", "quiet": "global", "no-color": "global", "help": "global",
 }
 
@@ -80,6 +80,8 @@ func group(f cli.Flag) {
 	case *cli.BoolFlag:
 		f.Category = g
 	case *cli.IntFlag:
+		f.Category = g
+	case *cli.GenericFlag:
 		f.Category = g
 	case *cli.StringFlag:
 		f.Category = g
