@@ -15,14 +15,22 @@ type Source interface {
 	// version counts. What was visited before an error is to be dropped. total is how many are likely to
 	// come in all.
 	Read(ctx context.Context, start time.Time, visit func(page []Indicator, total int) error) (count int, err error)
-	// ByIDs asks for indicators by id of any kind, alone or together with the run's filter. Those that
-	// are absent or not visible are not among the answers.
-	ByIDs(ctx context.Context, ids []string, filtered bool) ([]Found, error)
+	// Ask asks for indicators by id of any kind, alone and together with the run's filter. Those that are
+	// absent or not visible are not among the answers.
+	Ask(ctx context.Context, ids []string) (Answer, error)
+}
+
+// Answer is what a Source says of single indicators and, where it follows a stream, of that and of the account.
+type Answer struct {
+	Found      []Found
+	Refiltered bool     // the stream has another filter by now than they were asked with
+	Markings   []string // that the account may see; nil where that was not asked
 }
 
 // Found is one indicator with the id under which it was asked for.
 type Found struct {
-	Asked string
+	Asked  string
+	Passes bool // the run's filter
 	Indicator
 }
 

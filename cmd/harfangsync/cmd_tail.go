@@ -41,7 +41,7 @@ func (p *program) tailCommand() *cli.Command {
 // tail follows the stream for a while, 0 being until ctx ends, and prints what it does as text or as JSON
 // lines.
 func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSON bool) error {
-	t.source.Moving = true
+	t.source.Stream = t.cfg.Connector.LiveStreamID
 	if t.held != nil {
 		t.held.Endure(t.cfg.Sync.Tail.Patience)
 	}

@@ -60,18 +60,14 @@ func (p *program) explainStatus(ctx context.Context, e *explaining) error {
 
 // statusOfIndicator says whether an indicator is wanted, what it gives, and what of that is held.
 func (t *target) statusOfIndicator(ctx context.Context, s *status) error {
-	found, err := t.job.Source.ByIDs(ctx, []string{s.Input}, false)
-	if err == nil && len(found) == 0 {
+	answer, err := t.job.Source.Ask(ctx, []string{s.Input})
+	if err == nil && len(answer.Found) == 0 {
 		return t.leftBy(ctx, s)
 	}
 	if err != nil {
 		return err
 	}
-	matching, err := t.job.Source.ByIDs(ctx, []string{s.Input}, true)
-	if err != nil {
-		return err
-	}
-	st := t.statusOf(&found[0].Indicator, len(matching) > 0)
+	st := t.statusOf(&answer.Found[0].Indicator, answer.Found[0].Passes)
 	s.Indicators = append(s.Indicators, st)
 	for _, r := range st.Rules {
 		if err := t.addRows(ctx, s, r); err != nil {
@@ -138,12 +134,12 @@ func (t *target) statusOfValue(ctx context.Context, s *status) error {
 	}
 	matching := map[string]bool{}
 	if len(ids) > 0 {
-		found, err := t.job.Source.ByIDs(ctx, ids, true)
+		answer, err := t.job.Source.Ask(ctx, ids)
 		if err != nil {
 			return err
 		}
-		for _, f := range found {
-			matching[f.Asked] = true
+		for _, f := range answer.Found {
+			matching[f.Asked] = f.Passes
 		}
 	}
 	for _, id := range ids {

@@ -50,17 +50,17 @@ func (s *snapshotSource) passes(i *reconcile.Indicator) bool {
 	return false
 }
 
-// ByIDs asks OpenCTI, or else the file: it knows what was read, and nothing of the others.
-func (s *snapshotSource) ByIDs(ctx context.Context, ids []string, filtered bool) ([]reconcile.Found, error) {
+// Ask asks OpenCTI, or else the file: it knows what was read, and nothing of the others.
+func (s *snapshotSource) Ask(ctx context.Context, ids []string) (a reconcile.Answer, err error) {
 	if s.asks != nil {
-		return s.asks.ByIDs(ctx, ids, filtered)
+		return s.asks.Ask(ctx, ids)
 	}
 	asked := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		asked[id] = true
 	}
 	latest := map[string]reconcile.Indicator{}
-	err := s.file.Visit(ctx, func(page []reconcile.Indicator) error {
+	err = s.file.Visit(ctx, func(page []reconcile.Indicator) error {
 		for i := range page {
 			for _, id := range []string{page[i].ID, page[i].StandardID} {
 				if asked[id] {
@@ -70,15 +70,11 @@ func (s *snapshotSource) ByIDs(ctx context.Context, ids []string, filtered bool)
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	var found []reconcile.Found
 	for _, id := range ids {
-		if i, ok := latest[id]; ok && (!filtered || s.passes(&i)) {
-			found = append(found, reconcile.Found{Asked: id, Indicator: i})
+		if i, ok := latest[id]; ok {
+			a.Found = append(a.Found, reconcile.Found{Asked: id, Indicator: i, Passes: s.passes(&i)})
 			delete(latest, id)
 		}
 	}
-	return found, nil
+	return a, err
 }

@@ -96,10 +96,12 @@ func TestASnapshotStandsInForOpenCTI(t *testing.T) {
 		{"what the run judges itself matches", true, []string{"labelled", "red", "valid"}, "labelled=first red=first valid=first"},
 		{"asked for twice it is found once", false, []string{"plain", "plain"}, "plain=first"},
 	} {
-		found, err := source.ByIDs(t.Context(), tt.ids, tt.filtered)
-		words := make([]string, len(found))
-		for i, f := range found {
-			words[i] = f.Asked + "=" + f.Name
+		answer, err := source.Ask(t.Context(), tt.ids)
+		var words []string
+		for _, f := range answer.Found {
+			if f.Passes || !tt.filtered {
+				words = append(words, f.Asked+"="+f.Name)
+			}
 		}
 		if got := strings.Join(words, " "); err != nil || got != tt.want {
 			t.Errorf("%s: %q, %v, want %q", tt.name, got, err, tt.want)
@@ -110,14 +112,14 @@ func TestASnapshotStandsInForOpenCTI(t *testing.T) {
 // asking is an OpenCTI that finds everything.
 type asking struct{ reconcile.Source }
 
-func (asking) ByIDs(_ context.Context, ids []string, _ bool) ([]reconcile.Found, error) {
-	return []reconcile.Found{{Asked: ids[0], Indicator: reconcile.Indicator{ID: "of the platform"}}}, nil
+func (asking) Ask(_ context.Context, ids []string) (reconcile.Answer, error) {
+	return reconcile.Answer{Found: []reconcile.Found{{Asked: ids[0], Indicator: reconcile.Indicator{ID: "of the platform"}}}}, nil
 }
 
 func TestOpenCTIIsAskedWhereItCanBe(t *testing.T) {
 	source := &snapshotSource{file: stored(t), selection: &reconcile.Selection{}, asks: asking{}}
-	found, err := source.ByIDs(t.Context(), []string{"a"}, false)
-	if err != nil || len(found) != 1 || found[0].ID != "of the platform" {
-		t.Errorf("%v, %v", found, err)
+	answer, err := source.Ask(t.Context(), []string{"a"})
+	if err != nil || len(answer.Found) != 1 || answer.Found[0].ID != "of the platform" {
+		t.Errorf("%v, %v", answer.Found, err)
 	}
 }

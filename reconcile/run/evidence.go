@@ -17,35 +17,21 @@ func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.W
 		e.Started = j.ReadAt.Add(-slack)
 	}
 	ids := plan.Absent()
+	var answer reconcile.Answer
 	if len(ids) > 0 {
-		if err := j.SeeMarkings(ctx); err != nil {
+		var err error
+		if answer, err = j.Source.Ask(ctx, ids); err != nil {
+			return e, fmt.Errorf("ask for the owners of rules to be removed: %w", err)
+		}
+		if answer.Markings != nil {
+			j.Markings = answer.Markings
+		} else if err := j.SeeMarkings(ctx); err != nil {
 			return e, err
 		}
 	}
 	e.LostMarkings = slices.DeleteFunc(slices.Clone(last.Markings), func(m string) bool { return slices.Contains(j.Markings, m) })
-	if len(ids) == 0 {
-		return e, nil
-	}
-	found, err := j.Source.ByIDs(ctx, ids, false)
-	if err != nil {
-		return e, fmt.Errorf("ask for the owners of rules to be removed: %w", err)
-	}
-	there := make([]string, 0, len(found))
-	for _, f := range found {
-		there = append(there, f.Asked)
-	}
-	matching := map[string]bool{}
-	if len(there) > 0 {
-		filtered, err := j.Source.ByIDs(ctx, there, true)
-		if err != nil {
-			return e, fmt.Errorf("ask for the owners of rules to be removed: %w", err)
-		}
-		for _, f := range filtered {
-			matching[f.Asked] = true
-		}
-	}
-	for _, f := range found {
-		e.Found[f.Asked] = j.finding(&f.Indicator, w, matching[f.Asked], now)
+	for _, f := range answer.Found {
+		e.Found[f.Asked] = j.finding(&f.Indicator, w, f.Passes, now)
 	}
 	return e, nil
 }

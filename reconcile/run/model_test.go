@@ -35,7 +35,8 @@ type source struct {
 	unfiltered map[string]bool                // ids that the filter does not let through
 	fail       []error                        // of the next reads
 	failByID   []error
-	onRead     func() // may be nil
+	onRead     func() // may be nil, as onAsk
+	onAsk      func()
 }
 
 func pop(errs *[]error) error {
@@ -57,11 +58,13 @@ func (s *source) Read(_ context.Context, _ time.Time, visit func(page []reconcil
 	return len(s.read), visit(s.read, len(s.read))
 }
 
-func (s *source) ByIDs(_ context.Context, ids []string, filtered bool) ([]reconcile.Found, error) {
-	if err := pop(&s.failByID); err != nil {
-		return nil, err
+func (s *source) Ask(_ context.Context, ids []string) (a reconcile.Answer, err error) {
+	if s.onAsk != nil {
+		s.onAsk()
 	}
-	var out []reconcile.Found
+	if err := pop(&s.failByID); err != nil {
+		return a, err
+	}
 	for _, id := range ids {
 		ind, ok := s.known[id]
 		for _, r := range s.read {
@@ -69,11 +72,11 @@ func (s *source) ByIDs(_ context.Context, ids []string, filtered bool) ([]reconc
 				ind, ok = r, true
 			}
 		}
-		if ok && !(filtered && s.unfiltered[id]) {
-			out = append(out, reconcile.Found{Asked: id, Indicator: ind})
+		if ok {
+			a.Found = append(a.Found, reconcile.Found{Asked: id, Indicator: ind, Passes: !s.unfiltered[id]})
 		}
 	}
-	return out, nil
+	return a, nil
 }
 
 // sink is a HarfangLab with state.

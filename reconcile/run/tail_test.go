@@ -57,14 +57,14 @@ func TestAGapThatComesWhileABatchBeginsLeadsToAFullRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
 		s, asked := make(stream), 0
-		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) {
-			if asked++; asked == 2 { // the batch begins
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		src.onAsk = func() {
+			if asked++; asked == 1 { // the batch begins
 				src.read = append(src.read, ind("b", "domain_name y.example"))
 				s <- tail.Gap{Reason: "the platform keeps no events any more"}
 				synctest.Wait()
 			}
-			return false, nil
-		})
+		}
 		go func() { s <- tail.Dirty{IDs: []string{"a"}} }()
 		if err := follower.Run(t.Context()); err != nil {
 			t.Fatal(err)

@@ -11,15 +11,6 @@ import (
 
 // batch reads the pending indicators, folds them into the last whole read, and applies what follows.
 func (t *Tail) batch(ctx context.Context) {
-	changed, err := t.Refilter(ctx)
-	if err != nil {
-		t.later(ctx, nil, err)
-		return
-	}
-	if changed {
-		t.fullRun(ctx, "the stream's filter is another one now")
-		return
-	}
 	ids, why, safe := t.pending.take()
 	if why != "" { // since the batch began
 		t.fullRun(ctx, why)
@@ -29,6 +20,10 @@ func (t *Tail) batch(ctx context.Context) {
 	news, err := t.ask(ctx, ids)
 	if err != nil {
 		t.later(ctx, ids, err)
+		return
+	}
+	if news.refiltered {
+		t.fullRun(ctx, "the stream's filter is another one now")
 		return
 	}
 	if err := t.fold(news, started); err != nil { // a spool failed
@@ -55,6 +50,7 @@ func (t *Tail) batch(ctx context.Context) {
 type news struct {
 	matching, left []reconcile.Found
 	gone           []string
+	refiltered     bool // the stream has another filter by now
 }
 
 // ask reads indicators by id, together with some that are known to pass: an answer that leaves these out
@@ -69,39 +65,26 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 	if err != nil {
 		return n, err
 	}
-	found, err := t.Job.Source.ByIDs(ctx, append(witnesses, ids...), true)
+	answer, err := t.Job.Source.Ask(ctx, append(witnesses, ids...))
 	if err != nil {
 		return n, err
 	}
+	n.refiltered = answer.Refiltered
 	there := map[string]bool{}
-	for _, f := range found {
+	for _, f := range answer.Found {
 		there[f.Asked] = true
-		if named[f.Asked] {
+		switch {
+		case named[f.Asked] && f.Passes:
 			n.matching = append(n.matching, f)
-		}
-	}
-	absent := func(ids []string) []string {
-		return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] })
-	}
-	missing := absent(ids)
-	if len(missing) == 0 {
-		return n, nil
-	}
-	found, err = t.Job.Source.ByIDs(ctx, append(absent(witnesses), missing...), false)
-	if err != nil {
-		return n, err
-	}
-	for _, f := range found {
-		if !named[f.Asked] {
+		case named[f.Asked]:
+			n.left = append(n.left, f)
+		case !f.Passes && !n.refiltered:
 			if why, _ := t.Job.Selection.Judge(&f.Indicator, t.now()); why == "" && f.UpdatedAt.Before(t.now().Add(-time.Minute)) {
 				return n, fmt.Errorf("OpenCTI leaves out indicator %s, which passes the filter: its answers by id cannot be believed", f.Indicator.ID)
 			}
-			continue
 		}
-		there[f.Asked] = true
-		n.left = append(n.left, f)
 	}
-	n.gone = absent(missing)
+	n.gone = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] })
 	t.Log.Debug("indicators read again", "named", len(ids), "matching", len(n.matching), "not", len(n.left), "gone", len(n.gone))
 	return n, nil
 }

@@ -49,6 +49,7 @@ type Client struct {
 	pageSize int
 
 	apart     atomic.Bool // sightings cannot be asked for by several indicators at once
+	singly    atomic.Bool // questions cannot be asked together
 	mu        sync.Mutex  // guards what was learned of the platform
 	version   Version
 	cap       int // its largest page, 0 while unknown
@@ -89,6 +90,7 @@ type request struct {
 	op        string
 	document  string // name of its file
 	fields    string // of an indicator, beside what its document asks for
+	origin    bool   // of a stream's filters, too
 	variables map[string]any
 	right     string // the capability it needs (contract opencti-api 1.3)
 	broker    bool   // the platform's message broker takes part in it
@@ -110,7 +112,11 @@ func (c *Client) mutate(ctx context.Context, r request, out any) error {
 
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
 	err := c.o.Retry.Do(ctx, c.o.Log, func() error {
-		req := graphql.NewRequest(c.lean(document(r.document, r.fields), r.fields))
+		text := c.lean(document(r.document, r.fields), r.fields)
+		if r.origin {
+			text = strings.Replace(text, "# origin", "origin_filters", 1)
+		}
+		req := graphql.NewRequest(text)
 		for k, v := range r.variables {
 			req.Var(k, v)
 		}

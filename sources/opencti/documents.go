@@ -33,7 +33,7 @@ func (c *Client) lean(document, fields string) string {
 		"killChainPhases { kill_chain_name phase_name }": c.o.Without.Phases,
 	} {
 		if without {
-			document = strings.Replace(document, part, "", 1)
+			document = strings.ReplaceAll(document, part, "")
 		}
 	}
 	return document

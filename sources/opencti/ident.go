@@ -81,9 +81,11 @@ type Ident struct {
 type Marking struct{ StandardID, Definition string }
 
 // MarkingNames are the definitions of the markings that the account may see.
-func (i Ident) MarkingNames() []string {
-	var names []string
-	for _, m := range i.Markings {
+func (i Ident) MarkingNames() []string { return definitions(i.Markings) }
+
+func definitions(all []Marking) []string {
+	names := []string{}
+	for _, m := range all {
 		names = append(names, m.Definition)
 	}
 	return names
@@ -123,14 +125,27 @@ type wireIdent struct {
 		ID           string
 		Name         string
 		Capabilities []*struct{ Name string }
-		Markings     []*struct {
-			StandardID string `json:"standard_id"`
-			Definition *string
-		} `json:"allowed_marking"`
+		wireAllowed
 		Level *struct {
 			Max *int `json:"max_confidence"`
 		} `json:"effective_confidence_level"`
 	}
+}
+
+type wireAllowed struct {
+	Markings []*struct {
+		StandardID string `json:"standard_id"`
+		Definition *string
+	} `json:"allowed_marking"`
+}
+
+func (w *wireAllowed) markings() (all []Marking) {
+	for _, m := range w.Markings {
+		if m != nil && m.Definition != nil {
+			all = append(all, Marking{m.StandardID, *m.Definition})
+		}
+	}
+	return all
 }
 
 // Ident proves address, token, version and rights in one request (contract opencti-api 12.3); a
@@ -165,11 +180,7 @@ func (c *Client) Ident(ctx context.Context) (Ident, error) {
 			id.Capabilities = append(id.Capabilities, x.Name)
 		}
 	}
-	for _, m := range w.Me.Markings {
-		if m != nil && m.Definition != nil {
-			id.Markings = append(id.Markings, Marking{m.StandardID, *m.Definition})
-		}
-	}
+	id.Markings = w.Me.markings()
 	if w.Me.Level != nil {
 		id.MaxConfidence = w.Me.Level.Max
 	}
@@ -197,16 +208,7 @@ type Collection struct {
 // filters that cannot be understood an error: never an unfiltered read by mistake (contract
 // opencti-api 4.2).
 func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
-	var w struct {
-		StreamCollection *struct {
-			ID      string
-			Name    *string
-			Filters *string
-			Origin  *string `json:"origin_filters"`
-			Live    *bool   `json:"stream_live"`
-			Public  *bool   `json:"stream_public"`
-		}
-	}
+	var w struct{ StreamCollection *wireStream }
 	ask := func(document string) (*Error, error) {
 		err := c.query(ctx, request{op: "Stream", document: document, variables: map[string]any{"id": id}}, &w)
 		e, _ := errors.AsType[*Error](err)
@@ -233,7 +235,20 @@ func (c *Client) Stream(ctx context.Context, id string) (*Collection, error) {
 	case err != nil:
 		return nil, err
 	}
-	s := w.StreamCollection
+	return w.StreamCollection.collection()
+}
+
+type wireStream struct {
+	ID      string
+	Name    *string
+	Filters *string
+	Origin  *string `json:"origin_filters"`
+	Live    *bool   `json:"stream_live"`
+	Public  *bool   `json:"stream_public"`
+}
+
+// collection is the stream, nil being one that is not there.
+func (s *wireStream) collection() (_ *Collection, err error) {
 	if s == nil {
 		return nil, ErrUnknownStream
 	}

@@ -9,12 +9,15 @@ import (
 
 // wireList is one page of a listing that its document calls list.
 type wireList[T any] struct {
-	List *struct {
-		PageInfo *pageInfo `json:"pageInfo"`
-		Edges    []*struct {
-			Node *T `json:"node"`
-		} `json:"edges"`
-	} `json:"list"`
+	List *wirePage[T] `json:"list"`
+}
+
+// wirePage is one page of a listing.
+type wirePage[T any] struct {
+	PageInfo *pageInfo `json:"pageInfo"`
+	Edges    []*struct {
+		Node *T `json:"node"`
+	} `json:"edges"`
 }
 
 // listing is a question that is answered in pages.
@@ -38,35 +41,7 @@ func list[T any](ctx context.Context, c *Client, l listing, visit func(*T) (id s
 		if err := c.query(ctx, r, &answer); err != nil {
 			return err
 		}
-		if answer.List == nil {
-			return misshapen(l.op, "no "+l.what)
-		}
-		at, err := answer.List.PageInfo.place(l.op)
-		if err != nil {
-			return err
-		}
-		before := seen.Len()
-		for _, e := range answer.List.Edges {
-			if e == nil || e.Node == nil {
-				continue
-			}
-			id, err := visit(e.Node)
-			_, incomplete := errors.AsType[*IncompleteError](err)
-			switch {
-			case incomplete:
-				return err
-			case err != nil:
-				return misshapen(l.op, err.Error())
-			case id == "":
-				return misshapen(l.op, "an entry without an id")
-			case !seen.Add(id):
-				return w.incomplete(oneLine(id) + " came twice")
-			}
-		}
-		if l.most > 0 && at.total > l.most {
-			return misshapen(l.op, fmt.Sprintf("a count of %d for %d ids: the filter by id is ignored", at.total, l.most))
-		}
-		more, err := w.step(at, len(answer.List.Edges), seen.Len()-before)
+		more, err := entries(l, w, &seen, answer.List, visit)
 		if err != nil {
 			return err
 		}
@@ -75,4 +50,37 @@ func list[T any](ctx context.Context, c *Client, l listing, visit func(*T) (id s
 			return w.missing(w.total)
 		}
 	}
+}
+
+// entries visits the entries of one page, and says whether there are more.
+func entries[T any](l listing, w *walk, seen *remote.IDs, page *wirePage[T], visit func(*T) (id string, err error)) (more bool, err error) {
+	if page == nil {
+		return false, misshapen(l.op, "no "+l.what)
+	}
+	at, err := page.PageInfo.place(l.op)
+	if err != nil {
+		return false, err
+	}
+	before := seen.Len()
+	for _, e := range page.Edges {
+		if e == nil || e.Node == nil {
+			continue
+		}
+		id, err := visit(e.Node)
+		_, incomplete := errors.AsType[*IncompleteError](err)
+		switch {
+		case incomplete:
+			return false, err
+		case err != nil:
+			return false, misshapen(l.op, err.Error())
+		case id == "":
+			return false, misshapen(l.op, "an entry without an id")
+		case !seen.Add(id):
+			return false, w.incomplete(oneLine(id) + " came twice")
+		}
+	}
+	if l.most > 0 && at.total > l.most {
+		return false, misshapen(l.op, fmt.Sprintf("a count of %d for %d ids: the filter by id is ignored", at.total, l.most))
+	}
+	return w.step(at, len(page.Edges), seen.Len()-before)
 }

@@ -32,69 +32,75 @@ func (c *Client) ByIDs(ctx context.Context, ids []string, f *FilterGroup, observ
 }
 
 func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]reconcile.Found, error) {
-	known := c.witnessesOf(f)
-	wanted := make(map[string]bool, len(ids)) // false is a witness
-	for _, id := range known.ids {
-		wanted[id] = false
+	q := question{ids: ids, filter: f, known: c.witnessesOf(f)}
+	asked := q.asked()
+	l := listing{
+		request: request{op: "Find", document: "find", fields: f.fields(), variables: map[string]any{"filters": And(f, Group(Eq("ids", asked...)))}, right: "KNOWLEDGE"},
+		what:    lookedUp, first: c.pageSize, most: len(asked),
 	}
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	var once remote.IDs
-	asked := slices.DeleteFunc(slices.Concat(ids, known.ids), func(id string) bool { return !once.Add(id) })
-	page, names, err := c.find(ctx, wanted, f, asked)
-	if err != nil {
+	if err := list(ctx, c, l, q.note); err != nil {
 		return nil, err
 	}
-	there := map[string]bool{}
-	for _, all := range names {
-		for _, id := range all {
-			there[id] = true
-		}
-	}
-	if err := c.believe(ctx, known, ids, there, f == nil); err != nil {
+	if err := c.believe(ctx, &q); err != nil {
 		return nil, err
 	}
-
-	var found []reconcile.Found
-	var at []int // where each of found stands in page
-	for i := range page {
-		for _, id := range names[i] {
-			if wanted[id] && !page[i].Outside {
-				found = append(found, reconcile.Found{Asked: id})
-				at = append(at, i)
-			}
-		}
-	}
-	if observables && len(found) > 0 {
-		if err := c.attach(ctx, page); err != nil {
+	if observables && len(q.answers()) > 0 {
+		if err := c.attach(ctx, q.page); err != nil {
 			return nil, err
 		}
 	}
-	for i := range found {
-		found[i].Indicator = page[at[i]]
-	}
-	return found, nil
+	return q.answers(), nil
 }
 
-// find reads one look-up, and refuses an answer wider than the question.
-func (c *Client) find(ctx context.Context, wanted map[string]bool, f *FilterGroup, asked []string) (page []reconcile.Indicator, names [][]string, err error) {
-	l := listing{
-		request: request{op: "Find", document: "find", fields: f.fields(), variables: map[string]any{"filters": And(f, Group(Eq("ids", asked...)))}, right: "KNOWLEDGE"},
-		what:    "indicators asked for by id", first: c.pageSize, most: len(asked),
-	}
-	err = list(ctx, c, l, func(w *wireIndicator) (string, error) {
-		ind, err := w.indicator()
-		ind.Outside = f.passes(w) == no
-		ids := w.ids()
-		if err == nil && !slices.ContainsFunc(ids, func(id string) bool { _, ok := wanted[id]; return ok }) {
-			err = fmt.Errorf("indicator %s, which was not asked for: the filter by id is ignored", oneLine(ind.ID))
-		}
-		page, names = append(page, ind), append(names, ids)
-		return ind.ID, err
-	})
-	return page, names, err
+// question is a look-up by id and what is answered.
+type question struct {
+	ids    []string
+	filter *FilterGroup
+	known  witnesses // that have to be found as well
+
+	wanted map[string]bool // by each id that is asked for; false is a witness
+	page   []reconcile.Indicator
+	names  [][]string // of each of page
 }
+
+// asked are all ids to ask for.
+func (q *question) asked() []string {
+	q.wanted = make(map[string]bool, len(q.ids))
+	for _, id := range q.known.ids {
+		q.wanted[id] = false
+	}
+	for _, id := range q.ids {
+		q.wanted[id] = true
+	}
+	var once remote.IDs
+	return slices.DeleteFunc(slices.Concat(q.ids, q.known.ids), func(id string) bool { return !once.Add(id) })
+}
+
+// note takes in an entry, and refuses an answer wider than the question.
+func (q *question) note(w *wireIndicator) (string, error) {
+	ind, err := w.indicator()
+	ind.Outside = q.filter.passes(w) == no
+	ids := w.ids()
+	if err == nil && !slices.ContainsFunc(ids, func(id string) bool { _, ok := q.wanted[id]; return ok }) {
+		err = fmt.Errorf("indicator %s, which was not asked for: the filter by id is ignored", oneLine(ind.ID))
+	}
+	q.page, q.names = append(q.page, ind), append(q.names, ids)
+	return ind.ID, err
+}
+
+// answers are what came of the ids that were asked for.
+func (q *question) answers() (found []reconcile.Found) {
+	for i := range q.page {
+		for _, id := range q.names[i] {
+			if q.wanted[id] && !q.page[i].Outside {
+				found = append(found, reconcile.Found{Asked: id, Indicator: q.page[i]})
+			}
+		}
+	}
+	return found
+}
+
+const lookedUp = "indicators asked for by id"
 
 // witnesses are indicators of which it is known that a look-up has to find them: one by its internal
 // and one by its standard id.
@@ -148,11 +154,17 @@ func (c *Client) witnessesOf(f *FilterGroup) witnesses {
 
 // believe refuses the word of a look-up by filter which a look-up without one contradicts. It asks
 // only if a witness is missing, or if there is none and something is absent.
-func (c *Client) believe(ctx context.Context, k witnesses, ids []string, there map[string]bool, alone bool) error {
-	suspect := slices.DeleteFunc(slices.Clone(k.ids), func(id string) bool { return there[id] })
-	if len(k.ids) == 0 && alone {
-		if i := slices.IndexFunc(ids, func(id string) bool { return !there[id] }); i >= 0 {
-			suspect = []string{ids[i]}
+func (c *Client) believe(ctx context.Context, q *question) error {
+	alone, there := q.filter == nil, map[string]bool{}
+	for _, all := range q.names {
+		for _, id := range all {
+			there[id] = true
+		}
+	}
+	suspect := slices.DeleteFunc(slices.Clone(q.known.ids), func(id string) bool { return there[id] })
+	if len(q.known.ids) == 0 && alone {
+		if i := slices.IndexFunc(q.ids, func(id string) bool { return !there[id] }); i >= 0 {
+			suspect = []string{q.ids[i]}
 		}
 	}
 	for _, id := range suspect {
@@ -168,10 +180,10 @@ func (c *Client) believe(ctx context.Context, k witnesses, ids []string, there m
 		if err != nil {
 			return err
 		}
-		if w.Indicator == nil || !alone && !w.Indicator.UpdatedAt.Before(k.since) {
+		if w.Indicator == nil || !alone && !w.Indicator.UpdatedAt.Before(q.known.since) {
 			continue // deleted, or changed and no longer passing
 		}
-		return &IncompleteError{What: "indicators asked for by id", Why: "indicator " + oneLine(id) + " is there and was not found: the filter by id does not work"}
+		return &IncompleteError{What: lookedUp, Why: "indicator " + oneLine(id) + " is there and was not found: the filter by id does not work"}
 	}
 	return nil
 }

@@ -160,22 +160,31 @@ func (c *Client) page(ctx context.Context, f, also *FilterGroup, w *walk) (onePa
 // attach adds the observables of a page's indicators: one request with all their ids, more only if its
 // answer has further pages.
 func (c *Client) attach(ctx context.Context, page []reconcile.Indicator) error {
-	byID := make(map[string]*reconcile.Indicator, len(page))
 	ids := make([]string, len(page))
 	for i := range page {
 		ids[i] = page[i].ID
-		byID[page[i].ID] = &page[i]
 	}
 	l := listing{
 		request: request{op: "BasedOn", document: "based_on", variables: map[string]any{"fromId": ids}, right: "KNOWLEDGE"},
-		what:    "observables of indicators", first: mostPage,
+		what:    observablesOf, first: mostPage,
 	}
-	return list(ctx, c, l, func(w *wireRelation) (string, error) {
+	return list(ctx, c, l, attaching(page))
+}
+
+const observablesOf = "observables of indicators"
+
+// attaching takes in the relations of some indicators.
+func attaching(page []reconcile.Indicator) func(*wireRelation) (string, error) {
+	byID := make(map[string]*reconcile.Indicator, len(page))
+	for i := range page {
+		byID[page[i].ID] = &page[i]
+	}
+	return func(w *wireRelation) (string, error) {
 		ind := byID[w.FromID]
 		if ind == nil || w.ID == "" {
-			return "", &IncompleteError{What: l.what, Why: "a relationship came that was not asked for"}
+			return "", &IncompleteError{What: observablesOf, Why: "a relationship came that was not asked for"}
 		}
 		ind.Observables = append(ind.Observables, w.observable())
 		return w.ID, nil
-	})
+	}
 }
