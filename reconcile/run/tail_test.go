@@ -391,3 +391,23 @@ func TestATailEndsForARunThatTookItsLock(t *testing.T) {
 		})
 	}
 }
+
+// An interruption in the middle of an apply is one, and no lock that was lost.
+func TestATailThatIsInterruptedHasLostNoLock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example"), ind("b", "domain_name y.example")}}, newSink()
+		follower := tailed(t, src, snk, make(stream), func(context.Context) (bool, error) { return false, nil })
+		follower.Job.Parallel = 1
+		ctx, interrupt := context.WithCancel(t.Context())
+		snk.fail = func(what, id string) error {
+			if what+" "+id == "create y.example" {
+				interrupt()
+				return context.Canceled
+			}
+			return nil
+		}
+		if err := follower.Run(ctx); !errors.Is(err, run.ErrInterrupted) {
+			t.Errorf("the tail ended with %v", err)
+		}
+	})
+}

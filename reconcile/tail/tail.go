@@ -96,13 +96,15 @@ func (t *Tail) Run(ctx context.Context) error {
 	case errors.Is(context.Cause(ctx), errOver):
 		return t.worst
 	case ctx.Err() != nil:
-		switch cause := context.Cause(ctx); {
-		case t.cut:
+		cause := context.Cause(ctx)
+		_, lost := errors.AsType[*state.LostError](cause)
+		switch {
+		case errors.Is(cause, context.Canceled):
+			return run.ErrInterrupted
+		case lost && t.cut:
 			return errCut
-		case !errors.Is(cause, context.Canceled):
-			return cause // the lock was lost, or the deadline passed
 		}
-		return run.ErrInterrupted
+		return cause // the lock was lost, or the deadline passed
 	}
 	return err
 }
@@ -348,7 +350,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) e
 	}
 	if !report.Clean() {
 		if held.Err() != nil {
-			t.cut = t.cut || report.Count(run.Applied, "") > 0
+			t.cut = t.cut || ctx.Err() == nil && report.Count(run.Applied, "") > 0
 			return context.Cause(held)
 		}
 		if report.Stopped != nil {
