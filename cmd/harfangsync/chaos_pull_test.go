@@ -135,7 +135,7 @@ func (ref *pullReference) world(t testing.TB) *chaosWorld {
 	saw(hlsim.Sighting{Value: "shared.example", Host: "WKS-002"})
 	saw(hlsim.Sighting{Rule: chaosID(900), Host: "WKS-005"})
 	saw(hlsim.Sighting{Rule: "loader", Host: "WKS-005"})
-	if _, err := w.hl.Generate(hlsim.Spec{Seed: 7, Count: 6, Plain: true, Hosts: 3, From: ref.at.Add(time.Minute), To: ref.at.Add(2 * time.Minute),
+	if _, err := w.hl.Generate(hlsim.Spec{Seed: 8, Count: 6, Plain: true, Hosts: 3, From: ref.at.Add(time.Minute), To: ref.at.Add(2 * time.Minute),
 		Shapes: []string{"ioc hash", "sigma process", "yara 2023", "hlai", "unknown type", "ioc without process"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"hash/fnv"
 	"maps"
+	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -307,10 +308,10 @@ func (x *alertBuilder) sawFile(d document, r Rule) {
 	d["process"] = x.program(image, own)
 }
 
-// sawNetwork adds the program that made a connection.
+// sawNetwork adds a connection, a resolution or a request, and the program that made it.
 func (x *alertBuilder) sawNetwork(d document, r Rule) {
-	if r.Type == "url" {
-		d["details_url_request"] = document{"url": r.Value}
+	if x.spelling.Details != DetailsAbsent {
+		d.add(x.network(r.Type, cmp.Or(x.Value, r.Value)))
 	}
 	if x.NoProcess {
 		return
@@ -318,6 +319,50 @@ func (x *alertBuilder) sawNetwork(d document, r Rule) {
 	image := cmp.Or(x.Process, `C:\Program Files\Example Browser\browser.exe`)
 	d["image_name"] = image
 	d["process"] = x.program(image, hashesOf(image))
+}
+
+// network is the part of an alert that shows a value of a type of IOC.
+func (x *alertBuilder) network(typ, value string) document {
+	switch typ {
+	case "url":
+		part := document{"url": value}
+		if u, err := url.Parse(value); err == nil && u.Hostname() != "" {
+			part["host"] = u.Hostname()
+		}
+		return document{"details_url_request": part}
+	case "domain_name":
+		return document{"details_dns_resolution": document{"requested_name": value, "query_type": "A", "ip_addresses": []string{"203.0.113." + strconv.Itoa(1+number(value)%254)}, "status": "success"}}
+	}
+	address, _, _ := strings.Cut(value, "/") // of a network the first
+	own := x.agent()["ipaddress"]
+	if typ == "ip_src" {
+		return document{"details_network": document{"saddr": address, "sport": 50_123, "daddr": own, "dport": 445, "direction": "in"}}
+	}
+	return document{"details_network": document{"saddr": own, "sport": 50_123, "daddr": address, "dport": 443, "direction": "out"}}
+}
+
+// event is the part of an alert that shows an event of a Sigma category; nil where none does.
+func (x *alertBuilder) event(category string) document {
+	field := func(name, otherwise string) string {
+		if x.Event == nil {
+			return otherwise
+		}
+		return cmp.Or(x.Event.Fields[name], otherwise)
+	}
+	switch category {
+	case "library_event", "image_load":
+		image := field("ImageLoaded", `C:\Users\alice\AppData\Local\Temp\version.dll`)
+		return document{"details_library": document{"image_loaded": image, "hashes": hashesOf(image).document()}}
+	case "registry_event", "registry_set":
+		return document{"details_registry": document{"event_type": "SetValue", "target_object": field("TargetObject", `HKLM\Software\Microsoft\Windows\CurrentVersion\Run\x`)}}
+	case "file_create", "file_read", "file_write", "file_remove", "filesystem_event", "file_event":
+		return document{"details_file": document{"target_filename": field("TargetFilename", `C:\Users\alice\a b.lnk`)}}
+	case "dns_query":
+		return x.network("domain_name", field("QueryName", "c2.example.org"))
+	case "network_connection":
+		return x.network("ip_dst", field("DestinationIp", "203.0.113.7"))
+	}
+	return nil
 }
 
 // sigmaHead is what an alert shows of a Sigma rule.
@@ -329,7 +374,8 @@ type sigmaHead struct {
 }
 
 type sigmaFrom struct {
-	Service string `yaml:"service"`
+	Category string `yaml:"category"`
+	Service  string `yaml:"service"`
 }
 
 // sigma is the alert of a Sigma rule. One about a service's log comes without a process.
@@ -347,6 +393,9 @@ func (x *alertBuilder) sigma(id string, r Rule) document {
 	}
 	if len(head.References) > 0 {
 		d["references"] = head.References
+	}
+	if x.spelling.Details != DetailsAbsent {
+		d.add(x.event(head.Source.Category))
 	}
 	if head.Source.Service != "" || x.NoProcess {
 		d["alert_subtype"] = "eventlog"

@@ -154,6 +154,7 @@ func (g *generator) spelling() AlertSpelling {
 		RuleIDs: g.one(RuleIDSame, RuleIDRandom), Matches: g.one(MatchesGiven, MatchesGiven, MatchesAbsent),
 		Message:     g.one(MessageEquals, MessageEquals, MessageEquals, MessageColon, MessageBlank, MessageBare, MessageClose),
 		RuleContent: g.one(ContentCSV, ContentBare, ContentSingle, ContentAbsent), YARA: g.one(YARA2023, YARA2021), Times: TimesMixed, Written: g.one(WrittenTarget, WrittenTarget, WrittenPath),
+		Details: g.one(DetailsGiven, DetailsGiven, DetailsAbsent),
 	}
 }
 
@@ -269,24 +270,29 @@ var shapes = []shape{
 		return x.yara(id, x.yaraRule(), "loader_strings", "from_OpenCTI")
 	}},
 	{"ioc domain_name with its resolution", func(x *generated, id string) document {
-		r := x.rule("domain_name", "c2-"+x.hex(6)+".example.org")
-		return x.ioc(id, r).add(document{"details_dns_resolution": document{"requested_name": r.Value, "query_type": "A", "ip_addresses": []string{x.address()}, "status": "success"}})
+		x.spelling.Details = DetailsGiven
+		return x.ioc(id, x.rule("domain_name", "c2-"+x.hex(6)+".example.org"))
+	}},
+	{"ioc url with its request", func(x *generated, id string) document {
+		x.spelling.Details = DetailsGiven
+		return x.ioc(id, x.rule("url", "https://cdn.example.net/"+x.hex(6)))
 	}},
 	{"ioc ip_dst with its connection", func(x *generated, id string) document {
-		r := x.rule("ip_dst", x.address())
-		return x.ioc(id, r).add(document{"details_network": document{"saddr": "192.0.2.1", "sport": 50123, "daddr": r.Value, "dport": 443, "direction": "out"}})
+		x.spelling.Details = DetailsGiven
+		return x.ioc(id, x.rule("ip_dst", x.address()))
 	}},
 	{"sigma library", func(x *generated, id string) document {
-		const image = `C:\Users\alice\AppData\Local\Temp\version.dll`
-		return x.sigma(id, x.sigmaRule("category: image_load")).add(document{"details_library": document{"image_loaded": image, "hashes": hashesOf(image).document()}})
+		x.spelling.Details = DetailsGiven
+		return x.sigma(id, x.sigmaRule("category: image_load"))
 	}},
 	{"sigma registry", func(x *generated, id string) document {
-		return x.sigma(id, x.sigmaRule("category: registry_set")).add(document{"details_registry": document{"event_type": "SetValue", "target_object": `HKLM\Software\Microsoft\Windows\CurrentVersion\Run\x`}})
+		x.spelling.Details = DetailsGiven
+		return x.sigma(id, x.sigmaRule("category: registry_set"))
 	}},
 	{"sigma file, process at the top", func(x *generated, id string) document {
-		x.NoProcess = true
+		x.NoProcess, x.spelling.Details = true, DetailsGiven
 		return x.sigma(id, x.sigmaRule("category: file_event")).add(document{
-			"details_file": document{"target_filename": `C:\Users\alice\a b.lnk`}, "image_name": `C:\Windows\explorer.exe`, "username": x.User, "pid": strconv.Itoa(x.IntN(60_000)), "commandline": "explorer.exe"})
+			"image_name": `C:\Windows\explorer.exe`, "username": x.User, "pid": strconv.Itoa(x.IntN(60_000)), "commandline": "explorer.exe"})
 	}},
 	{"driver", (*generated).driver},
 	{"hlai", func(x *generated, id string) document {

@@ -135,6 +135,7 @@ type AlertSpelling struct {
 	YARA        string `json:"yara"`         // YARA2023 or YARA2021
 	Times       string `json:"times"`        // TimesMicro or TimesMixed
 	Written     string `json:"written"`      // WrittenTarget or WrittenPath
+	Details     string `json:"details"`      // DetailsGiven or DetailsAbsent
 }
 
 // What a page answers that reaches past the index's window. Nobody has seen it.
@@ -183,6 +184,13 @@ const (
 const (
 	WrittenTarget = ""     // target_filename
 	WrittenPath   = "path" // as no capture has it
+)
+
+// Whether alerts show what a connection, a resolution, a request, a library, a registry key or a file was, beside the
+// process; a file that was written they always show.
+const (
+	DetailsGiven  = ""
+	DetailsAbsent = "absent"
 )
 
 // The rule_content of an IOC alert is a line type,value,comment; how it quotes a comment that holds

@@ -1,6 +1,7 @@
 package hlsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -251,6 +252,52 @@ func TestSightingsOfFiles(t *testing.T) {
 			}
 			if len(matches) != 1 {
 				t.Errorf("ioc_matches %v", matches)
+			}
+		})
+	}
+}
+
+// What was seen stands in a part of its own, unless the manager is an older one.
+func TestAlertsShowWhatWasSeen(t *testing.T) {
+	sigma := func(category string) string {
+		field := map[string]string{"library_event": "ImageLoaded", "registry_event": "TargetObject", "file_create": "TargetFilename"}[category]
+		return "title: T\nid: " + newID() + "\nlogsource:\n  product: windows\n  category: " + category + "\ndetection:\n  sel:\n    " + cmp.Or(field, "Image") + ": x\n  condition: sel\n"
+	}
+	for part, tt := range map[string]struct {
+		typ, value string // of an IOC
+		category   string // of a Sigma rule
+		seen       Sighting
+		want       object // of its members
+	}{
+		"details_url_request":              {typ: "url", value: "https://c2.example.org:8443/a?b=c d", want: object{"url": "https://c2.example.org:8443/a?b=c d", "host": "c2.example.org"}},
+		"details_dns_resolution":           {typ: "domain_name", value: "c2.example.org", want: object{"requested_name": "c2.example.org"}},
+		"details_network":                  {typ: "ip_both", value: "198.51.100.0/24", seen: Sighting{Value: "198.51.100.7"}, want: object{"daddr": "198.51.100.7", "direction": "out"}},
+		"details_network from":             {typ: "ip_src", value: "198.51.100.7", want: object{"saddr": "198.51.100.7", "direction": "in"}},
+		"details_library":                  {category: "library_event", want: object{"image_loaded": `C:\Users\alice\AppData\Local\Temp\version.dll`}},
+		"details_registry":                 {category: "registry_event", want: object{"target_object": `HKLM\Software\Microsoft\Windows\CurrentVersion\Run\x`}},
+		"details_file":                     {category: "file_create", want: object{"target_filename": `C:\Users\alice\a b.lnk`}},
+		"details_network of a rule":        {category: "network_connection", want: object{"daddr": "203.0.113.7"}},
+		"details_dns_resolution of a rule": {category: "dns_query", want: object{"requested_name": "c2.example.org"}},
+	} {
+		t.Run(part, func(t *testing.T) {
+			m := start(t, Options{})
+			name, _, _ := strings.Cut(part, " ")
+			if tt.category == "" {
+				m.makeIOC(tt.value, object{"type": tt.typ})
+				tt.seen.Value = cmp.Or(tt.seen.Value, tt.value)
+			} else {
+				m.makeRule(Sigma, Rule{Name: "shown", Content: sigma(tt.category), Enabled: true})
+				tt.seen.Rule = "shown"
+			}
+			shown, _ := m.document(m.saw(tt.seen))[name].(object)
+			got := object{}
+			for member := range tt.want {
+				got[member] = shown[member]
+			}
+			simtest.Same(t, "shown", tt.want, got)
+			m.SetKnobs(func(k *Knobs) { k.Details = DetailsAbsent })
+			if older, there := m.document(m.saw(tt.seen))[name]; there {
+				t.Errorf("an older manager shows %v", older)
 			}
 		})
 	}
