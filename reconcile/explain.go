@@ -103,7 +103,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		switch {
 		case len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged:
 			p.hold(&ch, Ambiguous, "its marker names no indicator that could be asked for")
-		case verdict == gone && why == IndicatorGone && len(e.LostMarkings) > 0:
+		case verdict == gone && (why == IndicatorGone || ch.unnamed > 0 || ch.blind) && len(e.LostMarkings) > 0:
 			p.hold(&ch, Ambiguous, fewerMarkings)
 		case verdict == gone:
 			p.noteLost(e, &ch)
@@ -208,10 +208,11 @@ func (f *Finding) left() Reason {
 }
 
 // judge weighs all owners of one rule: it goes only if none of them wants it. The weakest proof is the
-// reason: an owner that is absent counts more than one that says itself why it is out.
+// reason: an owner that is absent, or that the row's marker counts and does not name, counts more than one that says
+// itself why it is out.
 func (e *Evidence) judge(ch *Change) (verdict, Reason) {
 	var why Reason
-	absent, moved := len(ch.Owners) == 0, false
+	absent, moved := len(ch.Owners) == 0 || ch.unnamed > 0, false
 	for _, o := range ch.Owners {
 		f, ok := e.Found[o.ask()]
 		if !ok {

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,42 @@ func TestAnOwnerThatWasNotReadKeepsItsRule(t *testing.T) {
 		}
 		if plan.Hidden() != (tt.markings != nil) {
 			t.Errorf("%s: hidden %t", tt.name, plan.Hidden())
+		}
+	}
+}
+
+// Owners that a marker counts and does not name cannot be asked for: whatever those say that it names, the rule goes as if
+// one of its indicators were absent, and not at all while some may be hidden.
+func TestOwnersThatAreNotNamedCountAsAbsent(t *testing.T) {
+	p := policy()
+	revoked := map[string]reconcile.Finding{}
+	var inds []reconcile.Indicator
+	for i := range 10 {
+		inds = append(inds, ind(fmt.Sprintf("i%d", i), "domain_name x.example"))
+		revoked[inds[i].ID] = found(inds[i], func(f *reconcile.Finding) { f.Judged = reconcile.Revoked })
+	}
+	rows := applied(t, p, inds...)
+	cut := edit(rows, tiny)
+	hidden := []string{"TLP:RED"}
+	for _, tt := range []struct {
+		name     string
+		rows     []reconcile.Row
+		read     []reconcile.Indicator
+		markings []string
+		want     string
+	}{
+		{name: "it goes", rows: rows, want: "! domain_name x.example indicator_gone"},
+		{name: "they may be hidden", rows: rows, markings: hidden, want: "held ambiguous"},
+		{name: "a cut marker does not even count them", rows: cut, markings: hidden, want: "held ambiguous"},
+		{name: "two that were not named left", rows: rows, read: inds[:8], want: "~ domain_name x.example owners_changed"},
+		{name: "two that were not named may be hidden", rows: rows, read: inds[:8], markings: hidden, want: "held ambiguous"},
+		{name: "one that was not named may be hidden", rows: rows, read: inds[:9], markings: hidden, want: "held ambiguous"},
+		{name: "two others came", rows: rows, read: append(inds[:10:10], ind("j", "domain_name x.example")), markings: hidden, want: "~ domain_name x.example owners_changed"},
+	} {
+		plan := decide(t, p, tt.rows, tt.read...)
+		plan.Explain(reconcile.Evidence{Started: noon, Found: revoked, LostMarkings: tt.markings}, p)
+		if got := brief(plan)[0]; !strings.HasPrefix(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

@@ -195,7 +195,7 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	if row.Kind != IOC {
 		ch.Name = rec.Name
 	}
-	c.forsake(&ch, &row)
+	c.forsake(&ch, &row, &e)
 	planned := c.add(&ch)
 	if planned {
 		c.begun(&ch, &rec)
@@ -203,14 +203,27 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	return planned
 }
 
-// forsake notes the owners that were not read and that an update takes away.
-func (c *computation) forsake(ch *Change, row *Row) {
+// forsake notes the owners that were not read and that an update takes away. One without an id stands for those that
+// the marker only counts.
+func (c *computation) forsake(ch *Change, row *Row, e *entry) {
 	if ch.Action != Update {
 		return
 	}
-	gone := slices.DeleteFunc(ownersOf(row), func(o Owner) bool {
-		return o.ID == "" || c.w.WasRead(o.ID) || slices.ContainsFunc(ch.Owners, func(n Owner) bool { return n.ID == o.ID })
-	})
+	named := ownersOf(row)
+	among := func(owners []Owner, o Owner) bool {
+		return slices.ContainsFunc(owners, func(n Owner) bool { return n.ID == o.ID })
+	}
+	further := len(ch.Owners)
+	for _, o := range ch.Owners {
+		if among(named, o) {
+			further--
+		}
+	}
+	unnamed := int(e.count) - len(named)
+	gone := slices.DeleteFunc(named, func(o Owner) bool { return o.ID == "" || c.w.WasRead(o.ID) || among(ch.Owners, o) })
+	if unnamed > further {
+		gone = append(gone, Owner{})
+	}
 	if len(gone) == 0 {
 		return
 	}
@@ -297,7 +310,8 @@ func (c *computation) removal(e entry) *Change {
 		return nil
 	}
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: c.ending(), ID: row.ID, Before: bodyOf(&row),
-		Fields: []string{}, Owners: ownersOf(&row), Key: e.key}
+		Fields: []string{}, Owners: ownersOf(&row), Key: e.key, blind: e.blind}
+	ch.unnamed = max(0, int(e.count)-len(ch.Owners))
 	ch.nameFrom(&row, c.rows.canon)
 	if ch.Action == Delete && !e.enabled {
 		ch.Sent = DeleteSent

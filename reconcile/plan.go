@@ -89,6 +89,9 @@ type Change struct {
 	// for: together they are what is remembered of a refused rule.
 	Key  Key    `json:"key"`
 	Sent string `json:"sent,omitempty"`
+
+	unnamed int  // owners of a removed row beyond those that its marker names: nobody can ask for them
+	blind   bool // the server cut the marker of a removed row, so that they are not even counted
 }
 
 // Label names the changed rule for people.
