@@ -274,7 +274,9 @@ func (e *Evidence) describe(ch *Change) {
 // basis is how this run's rules of selection and meaning stand to those of the last good run.
 type basis struct {
 	sameFilter, otherFilter bool // both false when there was no good run
-	otherMeaning            bool // settings that decide which values an indicator gives have changed
+	otherMeaning            bool // what decides which values an indicator gives has changed
+	otherVersion            bool // and that is no setting
+	first                   bool // there was no good run
 	unasked                 bool // nothing that a removal says of its owners was asked for
 }
 
@@ -283,7 +285,13 @@ func (p *Plan) basis(last LastGood, filter string, pol Policy) basis {
 		unasked:    p.unasked,
 		sameFilter: last.Known() && last.Filter == filter, otherFilter: last.Known() && last.Filter != filter,
 		otherMeaning: last.Known() && last.Meaning != "" && last.Meaning != pol.Meaning,
+		otherVersion: settingsOf(last.Meaning) == settingsOf(pol.Meaning), first: !last.Known(),
 	}
+}
+
+func settingsOf(meaning string) string {
+	settings, _, _ := strings.Cut(meaning, ".")
+	return settings
 }
 
 // evidences says whether a removal's reason is evidence, and not mere absence. What a filter or a
@@ -319,6 +327,12 @@ func (b basis) settings(why Reason) bool {
 	return false
 }
 
+// ours says whether a removal's reason is our own doing: our settings or another version than the last good run's, or in a
+// first run whatever of them leaves out what somebody else deployed.
+func (b basis) ours(why Reason) bool {
+	return b.settings(why) || b.first && slices.ContainsFunc(causes, func(c cause) bool { return c.why == why && why != ValueRemoved })
+}
+
 // Class says how a removal is known to be right: its limits are apart.
 type Class string
 
@@ -343,30 +357,43 @@ func (b basis) class(why Reason) Class {
 	return ByEvidence
 }
 
-// causeWords say what changed settings leave out.
-func causeWords(n map[Reason]int) string {
-	var words []string
-	for _, c := range []struct {
-		why  Reason
-		says string
-	}{
-		{BelowThreshold, "fall below min_score"}, {LabelFiltered, "are left out by labels or exclude_labels"}, {MarkingDenied, "are above max_tlp"},
-		{DetectionOff, "are not flagged for detection"}, {Excluded, "are excluded"}, {ValueRemoved, "are values that patterns do not give any more"},
-		{PatternSkipped, "are of patterns that give no rule any more"},
-	} {
+// cause is a reason for a removal that is our own doing, in words.
+type cause struct {
+	why  Reason
+	says string
+	mean bool // it may be this version's, and not a setting
+}
+
+var causes = []cause{
+	{BelowThreshold, "fall below min_score", false}, {LabelFiltered, "are left out by labels or exclude_labels", false}, {MarkingDenied, "are above max_tlp", false},
+	{DetectionOff, "are not flagged for detection", false}, {Excluded, "are excluded", true}, {ValueRemoved, "are values that patterns do not give any more", true},
+	{PatternSkipped, "are of patterns that give no rule any more", true},
+}
+
+// causeWords say what our own doing leaves out.
+func (b basis) causeWords(n map[Reason]int) string {
+	words := map[bool][]string{} // whether it is this version that says so
+	for _, c := range causes {
 		if n[c.why] > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n[c.why], c.says))
+			byVersion := c.mean && b.otherVersion
+			words[byVersion] = append(words[byVersion], fmt.Sprintf("%d %s", n[c.why], c.says))
 		}
 	}
-	said := ""
-	if len(words) > 0 {
-		said = "your settings changed: " + strings.Join(words, ", ")
+	ours := "your settings changed: "
+	if b.first {
+		ours = "by your settings and this version: "
+	}
+	var said []string
+	for _, by := range []struct {
+		version bool
+		says    string
+	}{{false, ours}, {true, "this version of harfangsync judges otherwise: "}} {
+		if w := words[by.version]; len(w) > 0 {
+			said = append(said, by.says+strings.Join(w, ", "))
+		}
 	}
 	if n[OutOfFilter] > 0 {
-		if said != "" {
-			said += "; "
-		}
-		said += fmt.Sprintf("the stream's filter or your settings changed: %d are out of it", n[OutOfFilter])
+		said = append(said, fmt.Sprintf("the stream's filter or your settings changed: %d are out of it", n[OutOfFilter]))
 	}
-	return said
+	return strings.Join(said, "; ")
 }

@@ -110,24 +110,24 @@ type judging struct {
 	over    *Overrides
 	window  Window
 	basis   basis
-	planned Tally                   // changes of the plan, by the gate that limits them
-	cause   map[Kind]map[Reason]int // removals that our own settings or another filter cause
-	ours    map[Kind]int            // content that our settings change, an upgrade or an adoption
-	shrunk  map[Kind]bool           // kinds of which G2 misses indicators
+	planned Tally                     // changes of the plan, by the gate that limits them
+	cause   map[string]map[Reason]int // removals that our own settings, another version or another filter cause, by gate
+	ours    map[Kind]int              // content that our settings change, an upgrade or an adoption
+	shrunk  map[Kind]bool             // kinds of which G2 misses indicators
 }
 
 // count sorts the plan's changes by the limits that they count in.
 func (j *judging) count() {
-	j.planned, j.cause, j.ours, j.shrunk = Tally{}, map[Kind]map[Reason]int{}, map[Kind]int{}, map[Kind]bool{}
+	j.planned, j.cause, j.ours, j.shrunk = Tally{}, map[string]map[Reason]int{}, map[Kind]int{}, map[Kind]bool{}
 	for i := range j.plan.Changes {
 		ch := &j.plan.Changes[i]
 		if ch.Action.Removal() {
 			ch.Class = j.basis.class(ch.Reason)
-			if j.basis.settings(ch.Reason) {
-				if j.cause[ch.Kind] == nil {
-					j.cause[ch.Kind] = map[Reason]int{}
+			if gate := removalsGate(ch.Kind, ch.Class); j.basis.ours(ch.Reason) {
+				if j.cause[gate] == nil {
+					j.cause[gate] = map[Reason]int{}
 				}
-				j.cause[ch.Kind][ch.Reason]++
+				j.cause[gate][ch.Reason]++
 			}
 		}
 		if gate := j.limit(ch); gate != "" {
@@ -272,7 +272,7 @@ func (j *judging) removals() []Gate {
 			if base < smallList {
 				g.Message = fmt.Sprintf("%d of %d enabled rules go; no limit below %d rules", g.Planned, base, smallList)
 			}
-			if words := causeWords(j.cause[k]); c == Absence && words != "" {
+			if words := j.basis.causeWords(j.cause[g.Name]); words != "" {
 				g.Message = words + ": " + g.Message
 			}
 			gates = append(gates, g)

@@ -156,6 +156,38 @@ func TestGates(t *testing.T) {
 	}
 }
 
+// TestGatesSayWhoseDoingRemovalsAre: a setting, another version, and in a first run these together are no loss of OpenCTI's.
+func TestGatesSayWhoseDoingRemovalsAre(t *testing.T) {
+	k := reconcile.Sigma
+	good := reconcile.LastGood{At: noon.AddDate(0, 0, -1), Filter: "f", Meaning: reconcile.MeaningOf("a", "1"), Sources: counts{k: 100}}
+	for _, tt := range []struct {
+		name    string
+		last    reconcile.LastGood
+		meaning string
+		why     reconcile.Reason
+		says    string
+	}{
+		{"another version", good, reconcile.MeaningOf("a", "2"), reconcile.PatternSkipped, "this version of harfangsync judges otherwise: 60 are of patterns that give no rule any more: 60 of 100 enabled rules go, limit 30"},
+		{"another setting", good, reconcile.MeaningOf("b", "1"), reconcile.PatternSkipped, "your settings changed: 60 are of patterns that give no rule any more: 60 of 100 enabled rules go, limit 30"},
+		{"both", good, reconcile.MeaningOf("b", "2"), reconcile.Excluded, "your settings changed: 60 are excluded: 60 of 100 enabled rules go, limit 30"},
+		{"a first run", reconcile.LastGood{}, reconcile.MeaningOf("a", "1"), reconcile.PatternSkipped, "by your settings and this version: 60 are of patterns that give no rule any more: 60 of 100 enabled rules go, limit 30"},
+		{"a first run with a threshold", reconcile.LastGood{}, reconcile.MeaningOf("a", "1"), reconcile.BelowThreshold, "by your settings and this version: 60 fall below min_score: 60 of 100 enabled rules go, limit 30"},
+		{"neither", good, reconcile.MeaningOf("a", "1"), reconcile.PatternSkipped, "60 of 100 enabled rules go, limit 30"},
+		{"OpenCTI", good, reconcile.MeaningOf("a", "2"), reconcile.Revoked, "60 of 100 enabled rules go, limit 30"},
+	} {
+		s := scene{rows: counts{k: 100}, wanted: counts{k: 40}, why: reasons{k: tt.why}, last: tt.last, filter: "f", policy: func(p *reconcile.Policy) { p.Meaning = tt.meaning }}
+		said := ""
+		for _, g := range s.judge(t).Gates {
+			if !g.OK {
+				said += g.Message
+			}
+		}
+		if want := tt.says + "; if that is right, pass --accept-removals 60"; said != want {
+			t.Errorf("%s: %q, want %q", tt.name, said, want)
+		}
+	}
+}
+
 func TestNoRulesFromIndicatorsIsAnEmptySource(t *testing.T) {
 	p := policy()
 	plan := decide(t, p, applied(t, p, ind("a", "domain_name x.example")), ind("a", ""))

@@ -17,11 +17,14 @@ type Policy struct {
 	Revert    bool   // enable what an analyst disabled
 	Unmanaged UnmanagedRows
 	Mode      Mode
-	Meaning   string // digest of the settings that decide which values an indicator gives
+	Meaning   string // what decides which values an indicator gives (MeaningOf)
 	Values    int    // rules that one indicator may give; 0 is no limit
 	Kinds     []Kind // kinds that take part; empty means all
 	Mapping   Mapping
 }
+
+// MeaningOf is a Policy's Meaning: the digest of our settings, and that of what this version knows of the world.
+func MeaningOf(settings, version string) string { return settings + "." + version }
 
 // Included are the kinds that take part.
 func (p *Policy) Included() []Kind {

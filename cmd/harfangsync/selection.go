@@ -64,8 +64,9 @@ func filterDigest(stream string, s *reconcile.Selection) string {
 
 // meaningDigest covers what decides which values an indicator gives.
 func meaningDigest(s *config.Sync) string {
-	h := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, exclude.Version(), s.Sigma+s.Behaviour, sigma.Version()))
-	return hex.EncodeToString(h[:8])
+	settings := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, s.Sigma+s.Behaviour))
+	version := sha256.Sum256(fmt.Appendf(nil, "%q %q", exclude.Version(), sigma.Version()))
+	return reconcile.MeaningOf(hex.EncodeToString(settings[:8]), hex.EncodeToString(version[:8]))
 }
 
 func patternOptions(s *config.Sync) pattern.Options {
