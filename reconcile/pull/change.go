@@ -95,7 +95,10 @@ func (p *pull) settlePending(ctx context.Context) error {
 	p.Log.Info("an earlier run handed over a bundle, which is waited for first", "alerts", len(pending.Alerts))
 	err := p.settle(ctx, pending)
 	if err == nil {
-		return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
+		return p.save(ctx, func(d *state.Pull) {
+			d.Pending = nil
+			p.lack(d, pending.Threats)
+		})
 	}
 	_, refused := errors.AsType[*importError](err)
 	age := p.Clock().Sub(pending.At)

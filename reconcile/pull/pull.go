@@ -203,17 +203,13 @@ func (p *pull) pull(ctx context.Context) error {
 		p.failed[failedKey(f.Threat, f.ID)] = f
 	}
 	err := p.importAlerts(ctx)
-	whole := err == nil
-	if whole && p.Puller.Threats {
+	if err == nil && p.Puller.Threats {
 		err = p.threats(ctx)
-		p.holdChanges = p.holdChanges || err != nil
 	}
 	if err == nil {
 		err = p.noPush()
 	}
-	if err != nil && p.Puller.Threats {
-		p.leave()
-	}
+	whole := err == nil
 	note, all := p.remember()
 	if saved := p.save(ctx, func(d *state.Pull) {
 		if note(d); whole && all {
@@ -292,29 +288,52 @@ func (p *pull) incomplete(err error) error {
 	return nil
 }
 
-// remember notes what failed. Of more than can be remembered, those that were given up go first; any other that goes
-// keeps the cursors where they are, so that it is read again.
+// remember notes what failed. Of more than can be remembered, those that were given up go first, and then threats whose
+// case lacks an alert that came late; any other that goes keeps the cursors where they are, so that it is read again.
 func (p *pull) remember() (note func(*state.Pull), all bool) {
 	failed := slices.SortedFunc(maps.Values(p.failed), func(a, b state.Failed) int {
-		return cmp.Or(cmp.Compare(gaveUp(a), gaveUp(b)), a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
 	})
 	kept := failed[:min(len(failed), state.MostFailed)]
 	var doubted time.Time
-	given := 0
+	given, lacking := 0, 0
 	for _, f := range failed[len(kept):] {
-		if doubted = later(doubted, f.At); f.Tries >= mostTries {
+		switch rank(f) {
+		case gaveUp:
 			given++
+		case lacks:
+			lacking++
+			continue
 		}
+		doubted = later(doubted, f.At)
 	}
-	if n := len(failed) - len(kept) - given; n > 0 {
+	if lacking > 0 {
+		p.Log.Warn("more cases lack an alert that came late than are remembered; they get it when their threat changes, or by pull --since", "threats", lacking)
+	}
+	if n := len(failed) - len(kept) - given - lacking; n > 0 {
 		p.report.Problems = append(p.report.Problems, fmt.Sprintf("%d more alerts or threats failed than the %d that are remembered: the next run reads them again, and all that came since", n, state.MostFailed))
 	} else if given > 0 {
 		p.Log.Warn("alerts or threats that were given up are forgotten, and not listed any more", "alerts", given)
 	}
-	return func(d *state.Pull) { d.Failed, d.Doubted = kept, later(d.Doubted, doubted) }, given == len(failed)-len(kept)
+	return func(d *state.Pull) { d.Failed, d.Doubted = kept, later(d.Doubted, doubted) }, given+lacking == len(failed)-len(kept)
 }
 
-func gaveUp(f state.Failed) int { return f.Tries / mostTries }
+// Ranks of what failed: what goes last where there is no room for all.
+const (
+	tries = iota
+	lacks
+	gaveUp
+)
+
+func rank(f state.Failed) int {
+	switch {
+	case f.Tries >= mostTries:
+		return gaveUp
+	case f.Threat && f.Tries == 0:
+		return lacks
+	}
+	return tries
+}
 
 func later(a, b time.Time) time.Time {
 	if b.After(a) {

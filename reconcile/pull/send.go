@@ -153,6 +153,9 @@ func (p *pull) send(ctx context.Context, objects []alert.Object, sights []*sight
 	for _, e := range entries {
 		b.must = append(b.must, due{id: e.incident, status: e.a.Status})
 		b.pending.Alerts = append(b.pending.Alerts, state.Failed{ID: e.a.ID, At: e.a.Time})
+		if e.late && !slices.Contains(b.pending.Threats, e.a.ThreatKey) {
+			b.pending.Threats = append(b.pending.Threats, e.a.ThreatKey)
+		}
 	}
 	for _, s := range sights {
 		b.objects = append(b.objects, s.object(p.Importer, s.increment))
@@ -164,7 +167,10 @@ func (p *pull) send(ctx context.Context, objects []alert.Object, sights []*sight
 	if err := p.verify(ctx, sights, b.pending.Work != ""); err != nil {
 		return err
 	}
-	return p.save(ctx, func(d *state.Pull) { d.Pending = nil })
+	return p.save(ctx, func(d *state.Pull) {
+		d.Pending = nil
+		p.lack(d, b.pending.Threats)
+	})
 }
 
 // accept files alerts that OpenCTI has taken.

@@ -20,6 +20,7 @@ type entry struct {
 	stored   *Stored // what OpenCTI has of it; nil for a new one
 	again    bool    // an earlier attempt may have left a part of it
 	single   bool    // goes in a bundle of its own
+	late     bool    // no later run reads it again, and its threat's case lacks it
 	endpoint string
 	name     string // of the incident, "" for a new one
 	owners   []owner
@@ -76,8 +77,9 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 			continue
 		}
 		e.again = e.stored == nil && !a.Time.After(p.began.Doubted)
-		if e.stored == nil || a.Time.After(seen) {
+		if again := a.Time.After(seen); e.stored == nil || again || !p.Since.IsZero() {
 			p.touch(a)
+			e.late = p.ofThreat(a) && e.stored == nil && !again
 		}
 		if p.tells(e.stored, a) {
 			p.report.Unchanged++
@@ -102,6 +104,9 @@ func (p *pull) tells(stored *Stored, a *alert.Alert) bool {
 	facts, ours := p.Importer.Read(stored.Description)
 	return ours && facts.Status == a.Status
 }
+
+// ofThreat says whether the case of a threat is to hold an alert.
+func (p *pull) ofThreat(a *alert.Alert) bool { return p.Puller.Threats && a.ThreatKey != "" }
 
 // touch notes the threat of an alert which its case may lack.
 func (p *pull) touch(a *alert.Alert) {
@@ -198,7 +203,7 @@ func (p *pull) retry(ctx context.Context, failed []state.Failed) error {
 			continue
 		}
 		p.streak[fetching] = nil
-		e := &entry{a: *a, incident: p.Importer.IncidentID(a), endpoint: p.Importer.EndpointID(a), again: true, single: true}
+		e := &entry{a: *a, incident: p.Importer.IncidentID(a), endpoint: p.Importer.EndpointID(a), again: true, single: true, late: p.ofThreat(a)}
 		p.judged(a)
 		p.touch(a)
 		p.report.Read++

@@ -38,9 +38,7 @@ func (p *pull) threats(ctx context.Context) error {
 		all, notes, err = p.notes(ctx, all)
 	}
 	for i := 0; i < len(all) && err == nil; i++ {
-		if err = p.threat(ctx, all[i], notes); err == nil {
-			delete(p.touched, threatKey(all[i].t.ID))
-		}
+		err = p.threat(ctx, all[i], notes)
 	}
 	if err == nil {
 		maps.DeleteFunc(p.failed, func(_ string, f state.Failed) bool { return f.Threat && f.Tries == 0 }) // closed meanwhile
@@ -49,11 +47,17 @@ func (p *pull) threats(ctx context.Context) error {
 	return err
 }
 
-// leave leaves the threats whose alerts were read to the next run, which may not read these again.
-func (p *pull) leave() {
-	for key, id := range p.touched {
-		if _, failed := p.failed[key]; !failed {
-			p.failed[key] = state.Failed{ID: id, At: p.Clock(), Threat: true}
+// lack notes threats whose cases lack an alert that came in late: no later run reads it again.
+func (p *pull) lack(d *state.Pull, threats []string) {
+	for _, id := range threats {
+		key := threatKey(id)
+		f, noted := p.failed[key]
+		if !noted {
+			f = state.Failed{ID: id, At: p.Clock().Truncate(time.Second), Threat: true}
+			p.failed[key] = f
+		}
+		if !slices.ContainsFunc(d.Failed, func(f state.Failed) bool { return f.Threat && threatKey(f.ID) == key }) {
+			d.Failed = append(d.Failed, f)
 		}
 	}
 }

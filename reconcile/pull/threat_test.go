@@ -11,6 +11,7 @@ import (
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/pull"
+	"harfangsync/reconcile/state"
 )
 
 // threat adds one, made so long after t0, with its alerts.
@@ -98,8 +99,8 @@ func TestACaseCountsTheSameWhereverReadingBegins(t *testing.T) {
 	}
 }
 
-// While OpenCTI imports nothing, a pull waits for one case, not for each; what was read of the alerts
-// is remembered, and the changes of threats are read again.
+// While OpenCTI imports nothing, a pull waits for one case, not for each; the alerts and the changes of threats are read
+// again, since cases are yet to have them.
 func TestAStuckImportIsWaitedForOnce(t *testing.T) {
 	r := newPlatforms()
 	r.saw(600, "h", "a")
@@ -121,7 +122,7 @@ func TestAStuckImportIsWaitedForOnce(t *testing.T) {
 	if waited := r.now.Sub(began); waited > 10*time.Minute {
 		t.Errorf("waited %s", waited)
 	}
-	if p := store.doc(t).Pull; p.Alerts.IsZero() || !p.Changes.IsZero() {
+	if p := store.doc(t).Pull; !p.Alerts.IsZero() || !p.Changes.IsZero() {
 		t.Errorf("cursors: alerts %v, changes %v", p.Alerts, p.Changes)
 	}
 	r.take = nil
@@ -308,8 +309,8 @@ func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
 	if _, err := r.withThreats(t, store).Pull(t.Context()); !errors.Is(err, errA) {
 		t.Fatal(err)
 	}
-	if p := store.doc(t).Pull; len(p.Failed) != 2 || p.Failed[0].Tries+p.Failed[1].Tries != 0 {
-		t.Errorf("remembered: %+v", p.Failed)
+	if p := store.doc(t).Pull; len(p.Failed) != 0 || p.Alerts.After(t0.Add(time.Hour)) {
+		t.Errorf("remembered: %+v", p)
 	}
 	r.take, r.down, r.now = nil, false, r.now.Add(3*time.Hour)
 	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
@@ -320,5 +321,113 @@ func TestAThreatThatWasNotReachedIsReadAgain(t *testing.T) {
 	}
 	if p := store.doc(t).Pull; len(p.Failed) != 0 {
 		t.Errorf("still remembered: %+v", p.Failed)
+	}
+}
+
+// killed is a pull that ends as a killed process does, once the work for which when holds is imported.
+func (r *platforms) killed(t *testing.T, store *memStore, when func(bundle string) bool, before bool) {
+	t.Helper()
+	r.take = func(r *platforms, bundle, work string) error {
+		if before && when(bundle) {
+			panic("killed")
+		}
+		r.importBundle(bundle, work)
+		if when(bundle) {
+			r.take = func(*platforms, string, string) error { panic("killed") }
+		}
+		return nil
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("it was not killed")
+		}
+		r.take = nil
+	}()
+	_, _ = r.withThreats(t, store).Pull(t.Context())
+}
+
+// TestACaseGetsAnAlertThatCameLate: the manager showed an alert long after its time, or OpenCTI took it in a later run, and
+// the run was killed, or OpenCTI failed, before the case had it. It lacked the alert until its threat changed.
+func TestACaseGetsAnAlertThatCameLate(t *testing.T) {
+	hasCase := func(bundle string) bool { return strings.Contains(bundle, "case-incident") }
+	hasAlert := func(bundle string) bool { return strings.Contains(bundle, `"incident--alert-020"`) }
+	for name, ends := range map[string]func(*testing.T, *platforms, *memStore){
+		"killed before the case":   func(t *testing.T, r *platforms, s *memStore) { r.killed(t, s, hasCase, true) },
+		"killed before the bundle": func(t *testing.T, r *platforms, s *memStore) { r.killed(t, s, hasAlert, true) },
+		"killed after the bundle":  func(t *testing.T, r *platforms, s *memStore) { r.killed(t, s, hasAlert, false) },
+		"OpenCTI fails at the case": func(t *testing.T, r *platforms, s *memStore) {
+			r.take = func(r *platforms, bundle, work string) error {
+				if hasCase(bundle) {
+					return r.fails(errA)
+				}
+				r.importBundle(bundle, work)
+				return nil
+			}
+			if _, err := r.withThreats(t, s).Pull(t.Context()); !errors.Is(err, errA) {
+				t.Error(err)
+			}
+			r.take, r.down = nil, false
+		},
+		"OpenCTI fails at the alert first": func(t *testing.T, r *platforms, s *memStore) {
+			r.refuse = func(o memObject) bool { return o.ID == "incident--alert-020" }
+			if report, err := r.withThreats(t, s).Pull(t.Context()); err != nil || report.Count("alert", pull.Failed) != 1 {
+				t.Errorf("%v, %+v", err, report)
+			}
+			r.refuse = nil
+			r.killed(t, s, hasCase, true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, store := newPlatforms(), &memStore{}
+			r.withdraws = true
+			r.saw(10, "h", "a")
+			r.saw(4000, "h", "a") // the cursor is well past what comes late
+			r.threat("one", 20*time.Second, &r.alerts[0])
+			r.now = t0.Add(2 * time.Hour)
+			if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			r.now = r.now.Add(time.Hour)
+			late := r.saw(20, "h", "a")
+			late.ThreatKey, late.LastUpdate = "one", r.now.Add(-time.Minute) // its triage shows it
+			ends(t, r, store)
+			r.now = r.now.Add(time.Hour)
+			if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := cases(r), "case-incident--one new, 2 of 1 alerts, 6 objects"; got != want {
+				t.Errorf("%s, want %s; %s", got, want, store.text)
+			}
+			if p := store.doc(t).Pull; len(p.Failed) != 0 || p.Pending != nil {
+				t.Errorf("still remembered: %s", store.text)
+			}
+		})
+	}
+}
+
+// Threats of which nothing failed are no failures, however many there are.
+func TestThreatsThatWereNotReachedAreNoFailures(t *testing.T) {
+	r, store := newPlatforms(), &memStore{}
+	const n = state.MostFailed + 50
+	for i := range n {
+		r.saw(i, "h", "a")
+	}
+	for i := range n {
+		r.threat(fmt.Sprintf("threat-%03d", i), time.Duration(i)*time.Second, &r.alerts[i])
+	}
+	r.take = func(r *platforms, bundle, work string) error {
+		if strings.Contains(bundle, "case-incident") {
+			return r.fails(errA)
+		}
+		r.importBundle(bundle, work)
+		return nil
+	}
+	report, err := r.withThreats(t, store).Pull(t.Context())
+	if !errors.Is(err, errA) || len(report.Problems) != 0 || len(store.doc(t).Pull.Failed) != 0 {
+		t.Errorf("%v, %q, %d remembered", err, report.Problems, len(store.doc(t).Pull.Failed))
+	}
+	r.take, r.down, r.now = nil, false, r.now.Add(3*time.Hour)
+	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil || strings.Count(cases(r), "1 of 1 alerts") != n {
+		t.Errorf("%v, %d of %d cases", err, strings.Count(cases(r), "1 of 1 alerts"), n)
 	}
 }

@@ -23,6 +23,8 @@ type Pending struct {
 	Handed bool      `json:"handed,omitempty"` // it is in OpenCTI's queue; otherwise a run that ended may not have come to that
 	Alerts []Failed  `json:"alerts"`
 	Totals []Total   `json:"totals,omitempty"`
+	// Threats are those whose cases lack what the bundle brings, while no later run reads its alerts again.
+	Threats []string `json:"threats,omitempty"`
 	// Doubted says that the push failed, and OpenCTI may have taken the bundle all the same.
 	Doubted bool `json:"doubted,omitempty"`
 }
@@ -35,7 +37,8 @@ type Total struct {
 	Negative  bool   `json:"x,omitempty"`
 }
 
-// Failed is an alert or a threat that OpenCTI did not take, so far.
+// Failed is an alert or a threat that OpenCTI did not take, so far; a threat that was not tried yet is one whose case lacks
+// an alert that came late.
 type Failed struct {
 	ID     string    `json:"id"`
 	At     time.Time `json:"at"` // its alert_time, or when the threat was made
@@ -57,7 +60,7 @@ func (p Pull) clone() Pull {
 	p.Failed = slices.Clone(p.Failed)
 	if p.Pending != nil {
 		q := *p.Pending
-		q.Alerts, q.Totals = slices.Clone(q.Alerts), slices.Clone(q.Totals)
+		q.Alerts, q.Totals, q.Threats = slices.Clone(q.Alerts), slices.Clone(q.Totals), slices.Clone(q.Threats)
 		p.Pending = &q
 	}
 	return p
