@@ -108,7 +108,7 @@ func (j *judging) impact() []Gate {
 	if e == nil {
 		return nil
 	}
-	g := Gate{ID: "G15", Name: gateImpact, OK: true, Base: e.Endpoints, Limit: ImpactLimit(e.Endpoints, j.limits.Impact)}
+	g := Gate{ID: "G15", Name: gateImpact, Kind: IOC, OK: true, Base: e.Endpoints, Limit: ImpactLimit(e.Endpoints, j.limits.Impact)}
 	var labels, flags, accepted []string
 	for i := range j.plan.Changes {
 		ch := &j.plan.Changes[i]

@@ -35,7 +35,7 @@ func schema(t testing.TB) *jsonschema.Schema {
 
 func TestPlansFitTheSchema(t *testing.T) {
 	s := schema(t)
-	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "with a mapping": mapped(t), "with what a gate holds": heldPlan(t, reconcile.Overrides{}), "nothing": planfile.New(&reconcile.Plan{}, planfile.Document{Policy: "create-only", AsOf: &noon})} {
+	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "with a mapping": mapped(t), "with what a gate holds": heldPlan(t, reconcile.Overrides{}), "with its impact": felt(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Document{Policy: "create-only", AsOf: &noon})} {
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded(t, d)))
 		if err != nil {
 			t.Fatal(err)
@@ -66,6 +66,16 @@ func TestPlansFitTheSchema(t *testing.T) {
 			t.Errorf("%s passes the schema", name)
 		}
 	}
+}
+
+// felt is a plan whose impact was asked for.
+func felt(t testing.TB) *planfile.Document {
+	t.Helper()
+	text := ""
+	change := reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Action: reconcile.Create, Reason: reconcile.NewIndicator, Key: reconcile.KeyOf(reconcile.IOC, "domain_name", "a.example"),
+		After: &reconcile.Body{Enabled: true, Description: &text, Comment: &text}}
+	change.Impact = &reconcile.Impact{Status: reconcile.ImpactAtLeast, Endpoints: 2, Events: 3, LastSeen: &noon, Names: []string{"WKS-042"}, Why: "w", Own: true}
+	return planfile.New(&reconcile.Plan{Changes: []reconcile.Change{change}, Estimate: &reconcile.Estimate{Days: 7, Budget: 1, Notes: []string{"n"}}}, planfile.Document{Policy: "sync"})
 }
 
 // mapped is a plan that creates and changes rules with what a mapping asks for.

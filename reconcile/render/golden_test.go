@@ -145,7 +145,42 @@ func cases(t *testing.T) map[string]*planfile.Document {
 		"refused":    document(made(t, deletes, nil, rowsOf(t, shrunk...), shrunk[:20]...)),
 		"in-sync":    document(made(t, policy(), nil, rowsOf(t, many...), many...)),
 		"hostile":    document(made(t, policy(), nil, nil, hostile)),
+		"felt":       document(feltPlan(t, many...)),
 	}
+}
+
+// feltPlan is a plan whose impact was asked for.
+func feltPlan(t testing.TB, inds ...reconcile.Indicator) *reconcile.Plan {
+	plan := made(t, policy(), nil, nil, inds...)
+	ago := func(d time.Duration) *time.Time { return new(noon.Add(-d)) }
+	names := []string{"WKS-042", "SRV-007", "WKS-001", "WKS-002", "ta|x"}
+	impacts := []*reconcile.Impact{
+		{Status: reconcile.ImpactExact, Endpoints: 42, Events: 1042, LastSeen: ago(2 * time.Hour), Names: names},
+		{Status: reconcile.ImpactExact},
+		{Status: reconcile.ImpactAtLeast, Endpoints: 1100, Events: 12000, LastSeen: ago(time.Second), Names: names, Why: "more were not counted"},
+		{Status: reconcile.ImpactExact, Endpoints: 1, Events: 3, LastSeen: ago(90 * time.Hour), Names: names[:1]},
+		{Status: reconcile.ImpactAtLeast, Why: "2 of 3 policies send all DNS resolutions"},
+		{Status: reconcile.ImpactUnknown, Why: "telemetry cannot be asked for a value with a comma"},
+		{Status: reconcile.ImpactUnsupported, Why: "this manager does not have it"},
+		{Status: reconcile.ImpactUnknown, Endpoints: 900, Events: 9000, LastSeen: ago(30 * time.Minute), Why: "its host, not the URL, which telemetry does not tell"},
+		{Status: reconcile.ImpactNotAsked, Why: "the budget of 500 requests is spent (sync.impact_budget)"},
+	}
+	n := 0
+	for i := range plan.Changes {
+		ch := &plan.Changes[i]
+		if ch.Kind != reconcile.IOC {
+			continue
+		}
+		ch.Impact = impacts[min(n, len(impacts)-1)]
+		if ch.Type == "ip_both" {
+			ch.Impact = &reconcile.Impact{Status: reconcile.ImpactExact, Own: true, Why: "it is the address of WKS-042"}
+		}
+		n++
+	}
+	plan.Estimate = &reconcile.Estimate{Days: 7, Endpoints: 1300, Asked: 9, NotAsked: n - 9, Requests: 500, Budget: 500, Notes: []string{"the budget of 500 requests is spent (sync.impact_budget)", "not counted: libraries"}}
+	plan.Judge(reconcile.Gate{ID: "G1", Name: "complete", OK: true, Message: "read to the end"}, reconcile.Gate{ID: "G3", Name: "absence", OK: true}, reconcile.Memory{}, "f", policy(),
+		reconcile.Limits{SourceShrink: 20, Additions: 1000, Changes: 200, Impact: 1, Failures: 10, Hold: true}, reconcile.Overrides{})
+	return plan
 }
 
 var fixed = regexp.MustCompile(`(?s)(<style>).*(</style>)|(<script>).*(</script>)|(sha256-)(?:[0-9A-Za-z/=]|&#43;)*()`)

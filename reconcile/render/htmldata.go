@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"harfangsync/reconcile"
@@ -54,14 +55,14 @@ func dataOf(d *planfile.Document) *pageData {
 		c := &d.Changes[i]
 		p.explain(c.Reason, c.Cause)
 		p.Changes[i] = pageChange{Action: Escape(string(c.Action)), Kind: c.Kind.String(), Type: Escape(c.Type), Value: Escape(valueOf(c.Kind, c.Value, c.Name)), List: Escape(c.List),
-			Row: Escape(c.ID), Reason: Escape(string(c.Reason)), Cause: Escape(string(c.Cause)), Note: Escape(strings.Join(c.Notes, "; ")), Owners: o.add(c.Owners)}
+			Row: Escape(c.ID), Reason: Escape(string(c.Reason)), Cause: Escape(string(c.Cause)), Note: Escape(noteOf(d, c, c.Notes...)), Owners: o.add(c.Owners)}
 		p.Changes[i].body(c)
 	}
 	for i := range d.Held {
 		h := &d.Held[i]
 		p.explain(h.Reason, "")
 		p.Held[i] = pageChange{Action: "held", Kind: h.Kind.String(), Type: Escape(h.Type), Value: Escape(valueOf(h.Kind, h.Value, h.Name)), List: Escape(h.List),
-			Row: Escape(h.ID), Reason: Escape(string(h.Reason)), Note: Escape(h.Detail), Owners: o.add(h.Owners)}
+			Row: Escape(h.ID), Reason: Escape(string(h.Reason)), Note: Escape(noteOf(d, h.Change, h.Detail)), Owners: o.add(h.Owners)}
 	}
 	for i := range d.Skipped {
 		s := &d.Skipped[i]
@@ -72,6 +73,14 @@ func dataOf(d *planfile.Document) *pageData {
 		}
 	}
 	return p
+}
+
+// noteOf is what is to be known of a change, and its impact; of what is held and is no change, the words alone.
+func noteOf(d *planfile.Document, c *reconcile.Change, words ...string) string {
+	if c != nil && c.Impact != nil {
+		words = append(slices.Clone(words), impactWords(d, c.Impact))
+	}
+	return strings.Join(words, "; ")
 }
 
 func valueOf(k reconcile.Kind, value, name string) string {

@@ -26,6 +26,8 @@ type pageView struct {
 	Tiles     []tile
 	NewLists  []string
 	Unblocked []string
+	Impact    string   // the estimate in one line, "" for none
+	Felt      []string // values that endpoints see, the most felt first, and what no number covers
 	Refused   []gateView
 	Passed    []gateView
 	Sections  []pageSection
@@ -85,6 +87,11 @@ func pageOf(d, whole *planfile.Document) *pageView {
 	}
 	for _, l := range newLists(whole) {
 		v.NewLists = append(v.NewLists, fmt.Sprintf("the %s list “%s”", l.Kind, Escape(l.Name)))
+	}
+	summary, seen, notes := impactLines(whole, foldOver)
+	v.Impact = Escape(summary)
+	for _, text := range append(seen, notes...) {
+		v.Felt = append(v.Felt, Escape(text))
 	}
 	for i := range whole.Unblocked {
 		v.Unblocked = append(v.Unblocked, Escape(unblockWords(&whole.Unblocked[i])))

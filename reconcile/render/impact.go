@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -42,12 +41,12 @@ func impactWords(d *planfile.Document, im *reconcile.Impact) string {
 
 // seenBy is the number of endpoints.
 func seenBy(d *planfile.Document, im *reconcile.Impact) string {
-	words := "on " + grouped(im.Endpoints)
+	words := "on " + thousands(im.Endpoints)
 	if im.Status == reconcile.ImpactAtLeast {
-		words = "on at least " + grouped(im.Endpoints)
+		words = "on at least " + thousands(im.Endpoints)
 	}
 	if d.Impact != nil && d.Impact.Endpoints > 0 {
-		return words + " of " + grouped(d.Impact.Endpoints) + " endpoints"
+		return words + " of " + thousands(d.Impact.Endpoints) + " endpoints"
 	}
 	return words + plural(im.Endpoints, " endpoint")
 }
@@ -82,15 +81,6 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%d days ago", d/(24*time.Hour))
 }
 
-// grouped is a number with a comma between its thousands.
-func grouped(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 // felt are the changes of a plan, held ones too, whose values endpoints saw or are the addresses of, the most felt
 // first; by is how many impacts have each status.
 func felt(d *planfile.Document) (changes []*reconcile.Change, by map[reconcile.ImpactStatus]int) {
@@ -110,38 +100,78 @@ func felt(d *planfile.Document) (changes []*reconcile.Change, by map[reconcile.I
 	for i := range d.Held {
 		add(d.Held[i].Change)
 	}
-	own := func(c *reconcile.Change) int { return map[bool]int{true: 1}[c.Impact.Own] }
-	slices.SortStableFunc(changes, func(a, b *reconcile.Change) int {
-		return cmp.Or(own(b)-own(a), b.Impact.Endpoints-a.Impact.Endpoints, b.Impact.Events-a.Impact.Events, cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value))
-	})
+	slices.SortStableFunc(changes, mostFelt)
 	return changes, by
 }
 
-// impact prints which values endpoints see, the most felt first, and of how many it is not known.
-func (p *printer) impact() {
-	e := p.d.Impact
-	if e == nil || e.Asked+e.NotAsked == 0 {
-		return
+// mostFelt puts first what more endpoints feel, and before it what is an endpoint's address.
+func mostFelt(a, b *reconcile.Change) int {
+	weight := func(c *reconcile.Change) (own, endpoints, events int) {
+		if c.Impact == nil {
+			return 0, 0, 0
+		}
+		return map[bool]int{true: 1}[c.Impact.Own], c.Impact.Endpoints, c.Impact.Events
 	}
-	changes, by := felt(p.d)
-	p.line("%s", impactSummary(e, changes, by))
+	ownA, endpointsA, eventsA := weight(a)
+	ownB, endpointsB, eventsB := weight(b)
+	return cmp.Or(ownB-ownA, endpointsB-endpointsA, eventsB-eventsA)
+}
+
+// impactLines are the estimate of a plan: a summary, "" where there is none; the values that endpoints see, the most
+// felt first and not more than most; and what no number covers.
+func impactLines(d *planfile.Document, most int) (summary string, seen, notes []string) {
+	e := d.Impact
+	if e == nil || e.Asked+e.NotAsked == 0 {
+		return "", nil, nil
+	}
+	changes, by := felt(d)
+	for i, c := range changes {
+		if i == most {
+			seen = append(seen, fmt.Sprintf("and %s more that endpoints saw", thousands(len(changes)-most)))
+			break
+		}
+		seen = append(seen, cutLong(c.Label())+": "+impactWords(d, c.Impact))
+	}
+	return impactSummary(e, changes, by), seen, e.Notes
+}
+
+// impact prints the estimate. Values that are listed above are not named again.
+func (p *printer) impact() {
 	most := foldOver
 	if p.o.SummaryOnly {
 		most = fewNamed
 	}
+	summary, seen, notes := impactLines(p.d, most)
+	if summary == "" {
+		return
+	}
+	p.line("%s", summary)
 	if !p.o.SummaryOnly && (p.o.Full || len(p.d.Changes)+len(p.d.Held) <= foldOver) {
-		changes = nil // they are listed above
+		seen = nil
 	}
-	for i, c := range changes {
-		if i == most {
-			p.line("  ... and %d more that endpoints saw (--full lists them)", len(changes)-most)
-			break
-		}
-		p.line("  %s: %s", Escape(cutLong(c.Label())), Escape(impactWords(p.d, c.Impact)))
+	for _, text := range seen {
+		p.line("  %s", Escape(text))
 	}
-	for _, note := range e.Notes {
+	for _, note := range notes {
 		p.line("  ? %s", Escape(note))
 	}
+}
+
+// impactNote is the impact of a change in few words, "" where it was not asked for.
+func impactNote(im *reconcile.Impact) string {
+	switch {
+	case im == nil:
+		return ""
+	case im.Own:
+		return "an address of ours"
+	case im.Status == reconcile.ImpactNotAsked, im.Status == reconcile.ImpactUnknown, im.Status == reconcile.ImpactUnsupported:
+		return "endpoints: not known"
+	case im.Status == reconcile.ImpactAtLeast && im.Endpoints == 0:
+		return "endpoints: none known"
+	case im.Status == reconcile.ImpactAtLeast:
+		return "endpoints: at least " + thousands(im.Endpoints)
+	}
+	return "endpoints: " + thousands(im.Endpoints)
 }
 
 // impactSummary is the estimate in one line.
@@ -150,15 +180,15 @@ func impactSummary(e *reconcile.Estimate, changes []*reconcile.Change, by map[re
 	for _, c := range changes {
 		seen += min(c.Impact.Endpoints, 1)
 	}
-	parts := []string{fmt.Sprintf("endpoints saw %s of %s values in %s", grouped(seen), grouped(e.Asked+e.NotAsked), days(e.Days))}
+	parts := []string{fmt.Sprintf("endpoints saw %s of %s values in %s", thousands(seen), thousands(e.Asked+e.NotAsked), days(e.Days))}
 	for _, s := range []struct {
 		status reconcile.ImpactStatus
 		words  string
 	}{
-		{reconcile.ImpactAtLeast, "known at least in part"}, {reconcile.ImpactUnknown, "not known"}, {reconcile.ImpactUnsupported, "cannot be asked"}, {reconcile.ImpactNotAsked, "not asked"},
+		{reconcile.ImpactAtLeast, "known in part"}, {reconcile.ImpactUnknown, "not known"}, {reconcile.ImpactUnsupported, "cannot be asked"}, {reconcile.ImpactNotAsked, "not asked"},
 	} {
 		if n := by[s.status]; n > 0 {
-			parts = append(parts, grouped(n)+" "+s.words)
+			parts = append(parts, thousands(n)+" "+s.words)
 		}
 	}
 	return "Impact: " + strings.Join(parts, ", ") + fmt.Sprintf(" (%d %s)", e.Requests, plural(e.Requests, "request"))

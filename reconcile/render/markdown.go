@@ -92,6 +92,16 @@ func markdownHead(d *planfile.Document) string {
 		add(fmt.Sprintf("> **Refused by gate %s** (%s): %s\n>\n> override: %s\n\n", markdownName(cmp.Or(strings.TrimSpace(g.ID), "?")), markdownName(guarded(&g)),
 			markdown(defangWords(cutRunes(g.Message, 500))), markdownName(cmp.Or(g.Override, "there is none"))))
 	}
+	if summary, seen, notes := impactLines(d, foldOver); summary != "" {
+		add("**" + markdown(summary) + "**\n\n")
+		for _, text := range seen {
+			add("- " + markdown(defangWords(cutRunes(text, 400))) + "\n")
+		}
+		for _, text := range notes {
+			add("- *" + markdown(defangWords(cutRunes(text, 400))) + "*\n")
+		}
+		add("\n")
+	}
 	for _, l := range newLists(d) {
 		add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdownName(l.Name)))
 	}
@@ -156,6 +166,7 @@ func markdownList(of []reconcile.Change, title string, actions []reconcile.Actio
 	if len(rows) == 0 {
 		return "", true
 	}
+	slices.SortStableFunc(rows, mostFelt)
 	removals := actions[0].Removal()
 	folded := !removals && len(rows) > foldOver
 	var b strings.Builder
@@ -168,13 +179,14 @@ func markdownList(of []reconcile.Change, title string, actions []reconcile.Actio
 		open, end = "<details><summary>"+title+"</summary>\n\n", "\n</details>\n\n"
 	}
 	open += "| | rule | reason | owners |\n| --- | --- | --- | --- |\n"
-	if actions[0] == reconcile.Adopt {
+	wide := actions[0] == reconcile.Adopt
+	if wide {
 		open = strings.Replace(open, "reason |", "reason | what changes |", 1)
 		open = strings.Replace(open, "| --- |\n", "| --- | --- |\n", 1)
 	}
 	used, listed := units(b.String())+units(open)+units(end), 0
 	for _, c := range rows {
-		line := markdownRow(c)
+		line := markdownRow(c, wide)
 		n := units(line)
 		if used+n > budget {
 			break

@@ -31,7 +31,7 @@ func markdownOf(t interface{ Fatalf(string, ...any) }, d *planfile.Document, o r
 
 var (
 	github          = goldmark.New(goldmark.WithExtensions(extension.GFM), goldmark.WithRendererOptions(renderer.WithUnsafe()))
-	commentElements = strings.Fields("html head body h3 h4 p strong sub table thead tbody tr th td code blockquote details summary pre")
+	commentElements = strings.Fields("html head body h3 h4 p strong sub table thead tbody tr th td code blockquote details summary pre ul li em")
 	ownCode         = regexp.MustCompile("^([-+~*!<]|harfangsync show( --full)?)$")
 	lookedFor       = regexp.MustCompile(`(?i)(^|[^0-9a-z])(@[0-9a-z]|#[0-9]|gh-[0-9])|https?://|ftp://|www\\.`)
 	rowSource       = regexp.MustCompile("(?m)^\\| `[-+~*!<]` \\| .*$")

@@ -36,8 +36,8 @@ func reasonsLine(rows []*reconcile.Change, explained bool) string {
 // markdownName is a short text, defanged and escaped.
 func markdownName(s string) string { return markdown(defangWords(cutRunes(s, nameLength))) }
 
-// markdownRow is one change as one row of a table.
-func markdownRow(c *reconcile.Change) string {
+// markdownRow is one change as one row of a table; a wide one has a column for what changes.
+func markdownRow(c *reconcile.Change, wide bool) string {
 	names, said := []string{}, valueOf(c.Kind, c.Value, c.Name)
 	for i, o := range c.Owners {
 		if i == 2 {
@@ -51,10 +51,13 @@ func markdownRow(c *reconcile.Change) string {
 	cells := []string{
 		"`" + c.Action.Symbol() + "`",
 		markdown(Defang(cutRunes(strings.TrimSpace(c.Kind.String()+" "+c.Type), nameLength))) + " " + markdown(Defang(cutRunes(valueOf(c.Kind, c.Value, c.Name), longValue))),
-		markdown(defangWords(cutRunes(strings.Join(append([]string{whyOf(c)}, c.Notes...), "; "), longValue))),
+		markdown(defangWords(cutRunes(strings.Join(slices.DeleteFunc(append([]string{whyOf(c), impactNote(c.Impact)}, c.Notes...), func(s string) bool { return s == "" }), "; "), longValue))),
 	}
-	if slices.Contains(changeActions, c.Action) {
+	switch {
+	case slices.Contains(changeActions, c.Action):
 		cells = append(cells, markdown(defangWords(cutRunes(whatChanges(c), 2*longValue))))
+	case wide:
+		cells = append(cells, "")
 	}
 	return "| " + strings.Join(append(cells, markdown(Defang(strings.Join(names, "; ")))), " | ") + " |\n"
 }
