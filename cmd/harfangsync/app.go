@@ -25,6 +25,7 @@ type program struct {
 
 	configPath        string
 	logLevel, logForm string
+	helpAll           bool
 	quiet, noColor    bool
 	noConfig          bool                            // take no settings file, not even config.yml (demo)
 	flags             map[string]string               // settings from the command line
@@ -62,7 +63,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return help.Complete(p.stdout, app, args[2:])
 	}
 	defer func() { p.listener.close() }()
-	args = help.FlagsFirst(app, args)
+	args = help.FlagsFirst(app, help.Plain(args))
 	p.logForm = help.Given(args, "log-format") // a mistake in the command line is told in the form that it asks for
 	err := p.setLog("")
 	if err == nil {
@@ -78,7 +79,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 func (p *program) app() *cli.App {
 	app := &cli.App{
 		Name:            "harfangsync",
-		Usage:           "keep HarfangLab's from_OpenCTI lists equal to OpenCTI's indicators, plan first",
+		Usage:           "keep HarfangLab's lists equal to OpenCTI's indicators, plan first",
 		HideVersion:     true,
 		HideHelp:        true, // globalFlags have it
 		HideHelpCommand: true,
@@ -93,20 +94,26 @@ func (p *program) app() *cli.App {
 			p.doctorCommand(), p.configCommand(), p.migrateCommand(), p.simulateCommand(), p.demoCommand(), p.completionCommand(), p.manCommand(), p.versionCommand(),
 		},
 	}
-	app.Action = help.Listing("", app.Commands, cli.ShowAppHelp)
+	show := help.Listing("", app.Commands, cli.ShowAppHelp)
+	app.Action = func(c *cli.Context) error {
+		if p.helpAll && c.NArg() == 0 {
+			return p.printHelp(help.All(app, nil, ""))
+		}
+		return show(c)
+	}
 	for _, c := range app.Commands {
-		p.prepare(c)
+		p.prepare(app, c, c.Name)
 	}
 	help.Teach(app)
 	return app
 }
 
 // prepare gives a command what all of them share.
-func (p *program) prepare(c *cli.Command) {
+func (p *program) prepare(app *cli.App, c *cli.Command, name string) {
 	c.OnUsageError = help.OnUsageError
 	c.HideHelp, c.HideHelpCommand = true, true
 	for _, sub := range c.Subcommands {
-		p.prepare(sub)
+		p.prepare(app, sub, name+" "+sub.Name)
 	}
 	if len(c.Subcommands) > 0 {
 		c.Flags = append(c.Flags, helpFlag())
@@ -116,6 +123,9 @@ func (p *program) prepare(c *cli.Command) {
 	c.Flags = append(c.Flags, p.globalFlags()...)
 	most, action := c.ArgsUsage, c.Action
 	c.Action = func(ctx *cli.Context) error {
+		if p.helpAll {
+			return p.printHelp(help.All(app, c, name))
+		}
 		if err := p.setLog(""); err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ func (p *program) doctorCommand() *cli.Command {
 	purpose := doctor.ForRun
 	return &cli.Command{
 		Name:  "doctor",
-		Usage: "try everything that a command needs, and name the remedy of each failure; writes nothing",
+		Usage: "try what a command needs and name each remedy; writes nothing",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "for", Value: purpose, Usage: "the `COMMAND` to come: plan, run, tail or pull", Destination: &purpose},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object", Destination: &asJSON},

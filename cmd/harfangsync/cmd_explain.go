@@ -28,7 +28,7 @@ func (p *program) explainCommand() *cli.Command {
 	var e explaining
 	return &cli.Command{
 		Name:  "explain",
-		Usage: "why is this blocked, or not: a value, an indicator, a pattern, a file of patterns, or all of them",
+		Usage: "why is this blocked, or not: a value, an indicator or a pattern",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "value", Usage: "a domain, address, URL, hash, file name or path", Destination: &e.value},
 			&cli.StringFlag{Name: "indicator", Usage: "an indicator's internal or standard `ID`", Destination: &e.indicator},

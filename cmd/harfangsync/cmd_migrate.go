@@ -18,7 +18,7 @@ func (p *program) migrateCommand() *cli.Command {
 	var services cli.StringSlice
 	return &cli.Command{
 		Name:      "migrate",
-		Usage:     "turn an old connector's files into settings, secrets, manifests and a checklist",
+		Usage:     "turn an old connector's files into settings and a checklist",
 		ArgsUsage: "FILE...",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "out", Usage: "the `DIR` to write into", Destination: &out},

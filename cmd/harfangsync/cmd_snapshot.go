@@ -16,7 +16,7 @@ func (p *program) snapshotCommand() *cli.Command {
 	var out string
 	return &cli.Command{
 		Name:  "snapshot",
-		Usage: "write what OpenCTI holds to a file, for plan --from where OpenCTI cannot be reached",
+		Usage: "write what OpenCTI holds to a file, for plan --from elsewhere",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "out", Usage: "the `FILE` to write", Destination: &out},
 		}, p.settingFlags()...),

@@ -40,7 +40,7 @@ func TestCompletion(t *testing.T) {
 		{"flags in front of a command", []string{".--c"}, "--config"},
 		{"flags of a command", []string{"show", ".--s"}, "--schema --summary"},
 		{"settings are flags", []string{"plan", ".--max"}, "--max-tlp"},
-		{"one dash is a beginning of two", []string{"version", ".-"}, "--config --help --log-format --log-level --no-color --quiet"},
+		{"one dash is a beginning of two", []string{"version", ".-"}, "--config --help --help-all --log-format --log-level --no-color --quiet"},
 		{"values", []string{"plan", "--log-level", "."}, "debug info warn error"},
 		{"values behind a command and its argument", []string{"apply", "plan.json", "--policy", "."}, "sync upsert-only create-only"},
 		{"values in the same word", []string{"plan", ".--format=j"}, "--format=json"},

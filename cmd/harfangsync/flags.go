@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/config"
@@ -14,7 +16,13 @@ func (p *program) globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "quiet", Usage: "no log lines but errors, no progress", Destination: &p.quiet},
 		&cli.BoolFlag{Name: "no-color", Usage: "no colours (also: NO_COLOR)", Destination: &p.noColor},
 		helpFlag(),
+		&cli.BoolFlag{Name: "help-all", Usage: "show help with every flag and exit code", Destination: &p.helpAll, DisableDefaultText: true},
 	}
+}
+
+func (p *program) printHelp(text string) error {
+	_, err := io.WriteString(p.stdout, text)
+	return err
 }
 
 // helpFlag is a flag for each command; the library's own is a variable that all programs of a process

@@ -30,6 +30,17 @@ func everyCommand(visit func(name string, c *cli.Command)) {
 	walk("", newProgram(nil, nil, nil, nil).app().Commands)
 }
 
+// helpOf is what the program says of a command; flag is --help or --help-all.
+func helpOf(t *testing.T, name, flag string) string {
+	t.Helper()
+	var out bytes.Buffer
+	p := newProgram(strings.NewReader(""), &out, &out, nil)
+	if code := p.run(t.Context(), append(append([]string{"harfangsync"}, strings.Fields(name)...), flag)); code != exit.OK {
+		t.Errorf("%s %s ended with %d", name, flag, code)
+	}
+	return out.String()
+}
+
 func TestEveryCommandTeaches(t *testing.T) {
 	known := map[string]bool{}
 	everyCommand(func(name string, c *cli.Command) {
@@ -39,18 +50,19 @@ func TestEveryCommandTeaches(t *testing.T) {
 			t.Errorf("%s teaches nothing", name)
 			return
 		}
-		var out bytes.Buffer
-		p := newProgram(strings.NewReader(""), &out, &out, nil)
-		if code := p.run(t.Context(), append(append([]string{"harfangsync"}, strings.Fields(name)...), "--help")); code != exit.OK {
-			t.Errorf("%s --help ended with %d", name, code)
-		}
-		for _, want := range []string{"Examples:\n", "Exit codes:\n", "   --help, -h"} {
-			if !strings.Contains(out.String(), want) {
-				t.Errorf("%s --help lacks %q", name, want)
+		all := helpOf(t, name, "--help-all")
+		for _, want := range []string{"Exit codes:\n", "  --help ", "  --log-format "} {
+			if !strings.Contains(all, want) {
+				t.Errorf("%s --help-all lacks %q", name, want)
 			}
 		}
-		if len(l.Examples) > 3 {
-			t.Errorf("%s: %d examples, two or three are read", name, len(l.Examples))
+		for _, f := range c.Flags {
+			if !strings.Contains(all, "  --"+f.Names()[0]+" ") {
+				t.Errorf("%s --help-all lacks --%s", name, f.Names()[0])
+			}
+		}
+		if len(l.Examples) > 4 {
+			t.Errorf("%s: %d examples, two to four are read", name, len(l.Examples))
 		}
 		for _, e := range l.Examples {
 			if !slices.ContainsFunc(l.Examples, func(e string) bool { return strings.Contains(e, "harfangsync "+name) }) {
@@ -61,6 +73,48 @@ func TestEveryCommandTeaches(t *testing.T) {
 	for name := range help.Texts {
 		if !known[name] {
 			t.Errorf("a text about %s, which is no command", name)
+		}
+	}
+}
+
+// What --help says can be read without scrolling, and its lines do not break in words.
+func TestHelpFitsTheScreen(t *testing.T) {
+	names := []string{"", "config"}
+	everyCommand(func(name string, _ *cli.Command) { names = append(names, name) })
+	for _, name := range names {
+		said := helpOf(t, name, "--help")
+		if n := strings.Count(said, "\n"); n > help.Rows || n < 5 {
+			t.Errorf("%s --help has %d lines\n%s", name, n, said)
+		}
+		if name == "config" {
+			continue // its commands tell the rest
+		}
+		if all := helpOf(t, name, "--help-all"); strings.Count(all, "\n") <= strings.Count(said, "\n") {
+			t.Errorf("%s --help-all has no more than --help", name)
+		}
+		for line := range strings.Lines(said + helpOf(t, name, "--help-all")) {
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > help.Columns {
+				t.Errorf("%s: %d columns: %s", name, n, line)
+			}
+		}
+	}
+}
+
+// People ask for help and for the version in more than one way.
+func TestHelpAndVersionAreAskedForInManyWays(t *testing.T) {
+	for _, same := range [][2][]string{
+		{{"help"}, {"--help"}}, {{"-h"}, {"--help"}}, {{}, {"--help"}}, {{"help", "plan"}, {"plan", "--help"}}, {{"help", "config", "print"}, {"config", "print", "--help"}}, {{"--version"}, {"version"}},
+	} {
+		var said [2]string
+		for i, args := range same {
+			var out, errs bytes.Buffer
+			if code := newProgram(strings.NewReader(""), &out, &errs, nil).run(t.Context(), append([]string{"harfangsync"}, args...)); code != exit.OK || errs.Len() > 0 {
+				t.Errorf("%v: code %d, %s", args, code, errs.String())
+			}
+			said[i] = out.String()
+		}
+		if said[0] != said[1] || said[0] == "" {
+			t.Errorf("%v says\n%s%v says\n%s", same[0], said[0], same[1], said[1])
 		}
 	}
 }
@@ -131,17 +185,10 @@ func TestManualPage(t *testing.T) {
 
 // Flags stand in their groups, so that the settings do not hide a command's own.
 func TestFlagsAreGrouped(t *testing.T) {
-	own := regexp.MustCompile(`(?s)OPTIONS:\n(.*?)\n\n`)
-	everyCommand(func(name string, c *cli.Command) {
-		var out bytes.Buffer
-		p := newProgram(strings.NewReader(""), &out, &out, nil)
-		p.run(t.Context(), append(append([]string{"harfangsync"}, strings.Fields(name)...), "--help"))
-		first := own.FindStringSubmatch(out.String())
-		if first == nil {
-			t.Fatalf("%s --help has no options", name)
-		}
-		for _, foreign := range []string{"--log-level", "--accept-removals", "--parallelism"} {
-			if strings.Contains(first[1], foreign) && !strings.Contains(first[1], "global") {
+	everyCommand(func(name string, _ *cli.Command) {
+		said := helpOf(t, name, "--help")
+		for _, foreign := range []string{"--log-level", "--accept-removals N", "--parallelism"} {
+			if strings.Contains(said, foreign+" ") {
 				t.Errorf("%s: %s stands among its own flags", name, foreign)
 			}
 		}

@@ -6,22 +6,26 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// wrap breaks a line of text between words so that it fits a width; 0 is any. What follows the first part stands
-// deeper than it. A word that is wider than the screen stays whole.
+// wrap breaks a line of a plan so that it fits a width; 0 is any. What follows the first part stands deeper than it.
 func wrap(line string, width int) string {
+	return Wrap(line, width, len(line)-len(strings.TrimLeft(line, " "))+4)
+}
+
+// Wrap breaks a line of text between words so that it fits a width; 0 is any. What follows the first part is indented. A
+// word that is wider than the screen stays whole.
+func Wrap(line string, width, indent int) string {
 	if width <= 0 || columns(line) <= width {
 		return line
 	}
 	lead := len(line) - len(strings.TrimLeft(line, " "))
-	indent := strings.Repeat(" ", lead+4)
 	var b strings.Builder
 	at, begun := lead, false // the column, and whether the row has a word
 	b.WriteString(line[:lead])
 	for part := range strings.SplitAfterSeq(line[lead:], " ") {
 		word := strings.TrimRight(part, " ")
 		if n := columns(word); begun && word != "" && at+n > width {
-			b.WriteString("\n" + indent)
-			at = len(indent)
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			at = indent
 		}
 		b.WriteString(part)
 		at += columns(part)

@@ -1,11 +1,5 @@
 package exit
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
-
 // Table holds the exit codes in the words of the README's table.
 var Table = []struct {
 	Codes   string
@@ -35,18 +29,4 @@ func Remedy(code int) string {
 		}
 	}
 	return ""
-}
-
-// Text is the table as help shows it, of some codes or, with none, of all. done is what OK means.
-func Text(done string, codes ...int) string {
-	lines := []string{"Exit codes:"}
-	for i, row := range Table {
-		if i == 0 {
-			row.Meaning = done
-		}
-		if len(codes) == 0 || slices.Contains(codes, row.First) {
-			lines = append(lines, fmt.Sprintf("  %-8s  %s", row.Codes, row.Meaning))
-		}
-	}
-	return strings.Join(lines, "\n")
 }

@@ -70,7 +70,7 @@ var Texts = map[string]*Text{
 			"settings and no network.",
 		[]string{
 			"harfangsync explain --value c2.loader.example",
-			`harfangsync explain --pattern "[ipv4-addr:value = '198.51.100.7' AND network-traffic:dst_port = 443]"`,
+			`harfangsync explain --pattern "[domain-name:value LIKE '%.dga.example']"`,
 			"harfangsync explain --patterns patterns.txt --json  # one pattern a line; - is stdin",
 		},
 		[]int{exit.Usage, exit.Side, interrupted},
