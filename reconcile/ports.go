@@ -50,6 +50,9 @@ type Sink interface {
 	// Lookup finds the rows of a list, or of every list when list is empty, that are the rule of q.
 	// Fault.FilterIgnored means that only Rows can tell.
 	Lookup(ctx context.Context, k Kind, list string, q Query) ([]Located, error)
+	// Written finds IOC rows of a list that were written through this Sink lately, together. Those of which it cannot tell
+	// are not among them, though they may be there.
+	Written(ctx context.Context, list string, ids []string) ([]Located, error)
 	// Create makes a row; id is "" where the server does not name it. Fault.Exists leaves open whose row
 	// is there, and may come of an earlier attempt. After Fault.Unsure, which only YARA files have, a
 	// second call could make a duplicate.

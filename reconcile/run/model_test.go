@@ -148,6 +148,11 @@ func (s *sink) Lookup(_ context.Context, k reconcile.Kind, list string, q reconc
 	return out, nil
 }
 
+// Written knows of no writes, so that each row is looked up.
+func (s *sink) Written(context.Context, string, []string) ([]reconcile.Located, error) {
+	return nil, nil
+}
+
 func (s *sink) Create(_ context.Context, _ string, r reconcile.Row) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -220,11 +220,15 @@ func (a *applying) match(row *reconcile.Row, byID map[string]int, byKey map[reco
 }
 
 func (a *applying) rereadNarrow(items []int) (map[int]*reconcile.Row, error) {
-	found := map[int]*reconcile.Row{}
+	found, err := a.rereadTogether(items)
+	if err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(a.requests)
 	g.SetLimit(max(a.job.Parallel, 1))
-	for _, i := range items {
+	left := slices.DeleteFunc(slices.Clone(items), func(i int) bool { return found[i] != nil })
+	for _, i := range left {
 		g.Go(func() error {
 			defer crash.Exit()
 			row, err := a.rereadOne(ctx, i)
@@ -240,6 +244,29 @@ func (a *applying) rereadNarrow(items []int) (map[int]*reconcile.Row, error) {
 		})
 	}
 	return found, g.Wait()
+}
+
+// rereadTogether reads rows that were just written, where the sink can tell them from others.
+func (a *applying) rereadTogether(items []int) (map[int]*reconcile.Row, error) {
+	found, byID := map[int]*reconcile.Row{}, map[string]int{}
+	for _, i := range items {
+		if id := a.rowID(i); id != "" && a.report.Items[i].Change.Kind == reconcile.IOC {
+			byID[id] = i
+		}
+	}
+	if len(byID) < 2 {
+		return found, nil
+	}
+	rows, err := a.job.Sink.Written(a.requests, a.plan.Lists[reconcile.IOC].ID, slices.Sorted(maps.Keys(byID)))
+	if err != nil {
+		return nil, fmt.Errorf("read back %d rules: %w", len(byID), err)
+	}
+	for r := range rows {
+		if i, ok := byID[rows[r].ID]; ok {
+			found[i] = &rows[r].Row
+		}
+	}
+	return found, nil
 }
 
 func (a *applying) rereadOne(ctx context.Context, i int) (*reconcile.Row, error) {

@@ -47,7 +47,8 @@ type Client struct {
 	pageSize int
 	secrets  remote.Secrets // of ours, which a proxy may echo
 	index    int            // rows that a listing of alerts or threats pages to
-	commas   atomic.Int32   // whether values cut at commas mean any of them
+	written  written
+	commas   atomic.Int32 // whether values cut at commas mean any of them
 }
 
 // mostRefusal bounds what is read of a refusal, of which only the beginning is shown.

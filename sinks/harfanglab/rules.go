@@ -139,6 +139,7 @@ func (c *Client) Create(ctx context.Context, list string, r reconcile.Row) (id s
 	if err != nil {
 		return "", err
 	}
+	c.written.note(answer)
 	return created(answer, http.MethodPost, path)
 }
 
@@ -206,6 +207,7 @@ func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p reco
 	if err != nil || answer == nil {
 		return err
 	}
+	c.written.note(answer)
 	var o struct{ Status []wireEntry }
 	if remote.Decode(answer, &o) == nil && len(o.Status) > 0 {
 		_, err = created(answer, http.MethodPatch, path)
