@@ -34,7 +34,6 @@ var Texts = map[string]*Text{
 			"harfangsync run --log-format json",
 			"harfangsync run --every 15m  # again and again, where no scheduler starts it",
 			"harfangsync run --tail 10m  # and follows the live stream for ten minutes",
-			"harfangsync run --from wanted.gz  # from a snapshot, where OpenCTI cannot be reached",
 		},
 		[]int{exit.Usage, exit.Refused, exit.Partly, exit.Stale, exit.Locked, exit.Side, interrupted},
 	},

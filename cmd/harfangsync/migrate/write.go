@@ -157,11 +157,14 @@ func (res *Result) compose(abs string) ([]byte, error) {
 			}
 		}
 		service["command"], service["environment"] = []string{res.command()}, env
+		if res.command() == "run" {
+			service["command"] = []string{"run", "--every", "15m"}
+		}
 		service["volumes"] = []string{filepath.Join(abs, configFile) + ":" + mounted + ":ro"}
 		if len(uses) > 0 {
 			service["secrets"] = uses
 		}
-		if res.command() != "tail" {
+		if res.command() == "pull" { // from the host's cron
 			service["restart"] = "no"
 		}
 		if uid := os.Getuid(); uid >= 0 { // who may read the files
@@ -272,20 +275,20 @@ func encode(head string, docs ...any) ([]byte, error) {
 
 // view is what the checklist shows.
 type view struct {
-	Names, Dir, Date, Compose                     string
-	Files, Stops, Starts                          []string
-	Taken                                         []config.Statement
-	Secrets                                       []Secret
-	Open, Notes                                   []string
-	Lists, Imports, Unverified, Stream, KeepsOnly bool
-	ID                                            string
-	OtherIDs                                      []string
+	Names, Dir, Date, Compose                           string
+	Files, Stops, Starts                                []string
+	Taken                                               []config.Statement
+	Secrets                                             []Secret
+	Open, Notes                                         []string
+	Lists, Imports, Unverified, Stream, Once, KeepsOnly bool
+	ID                                                  string
+	OtherIDs                                            []string
 }
 
 func (res *Result) view(dir string, lacking []string) *view {
 	v := &view{Names: res.Names(), Dir: dir, Date: res.now.Format("2006-01-02 15:04 UTC"),
 		Taken: res.Settings, Secrets: res.Secrets, Open: append(slices.Clone(res.Open), lacking...), Notes: res.Notes,
-		Lists: res.fills(), Imports: res.imports(), Stream: res.command() == "tail",
+		Lists: res.fills(), Imports: res.imports(), Stream: res.command() == "tail", Once: res.command() == "pull",
 		Unverified: res.value("opencti.ssl_verify") == false || res.value("harfanglab.ssl_verify") == false, KeepsOnly: res.value("sync.policy") != nil}
 	v.ID, _ = res.value("connector.id").(string)
 	for i := range res.connectors {
