@@ -7,11 +7,21 @@ GOCYCLO := go run github.com/fzipp/gocyclo/cmd/gocyclo@v0.6.0
 ACTIONLINT := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.10 -shellcheck= -pyflakes=
 FUZZTIME ?= 30s
 
+# What tests run beside Go: without these they are skipped, but not where CI is set.
+HELM := helm.sh/helm/v3/cmd/helm@v3.22.0
+PROMTOOL := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
+TOOLS := $(CURDIR)/bin/tools
+export PATH := $(TOOLS):$(PATH)
+
 .DEFAULT_GOAL := help
-.PHONY: help build check fmt tidy vet lint test race cover fuzz bench chaos figures real browser update judge demo licences release reproducible
+.PHONY: help tools build check fmt tidy vet lint test race cover fuzz bench chaos figures real browser update judge demo licences release reproducible
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+tools: ## install helm and promtool into bin/tools, for the tests of the chart and of the alerts
+	GOBIN=$(TOOLS) go install $(HELM)
+	GOBIN=$(TOOLS) go install -tags remove_all_sd $(PROMTOOL)
 
 build: ## build one static binary, bin/harfangsync
 	CGO_ENABLED=0 go build -trimpath -ldflags=-s -o bin/harfangsync ./cmd/harfangsync
@@ -28,7 +38,7 @@ reproducible: ## build a release for one platform twice, in two places and from 
 	WITHOUT_SBOM=1 TMPDIR="$$dir/elsewhere" GOCACHE="$$dir/cache" .ci/release "$$dir/two" linux/amd64; \
 	diff -r "$$dir/one" "$$dir/two" && echo "the bytes are the same"; .ci/try-packages "$$dir/one"
 
-check: fmt tidy vet lint race ## what CI runs: format, tidy, vet, staticcheck, race tests
+check: tools fmt tidy vet lint race ## what CI runs: format, tidy, vet, staticcheck, race tests
 
 fmt:
 	@out=$$(gofmt -l cmd reconcile sources sinks); if [ -n "$$out" ]; then echo "gofmt -w $$out"; exit 1; fi

@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,8 +19,12 @@ import (
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/cmd/metrics"
 	"harfangsync/reconcile/planfile"
+	"harfangsync/sinks/hlsim"
+	"harfangsync/sources/octisim"
+	"harfangsync/sources/simhttp"
 )
 
 // exported is every metric that a run writes, with its labels.
@@ -100,7 +107,7 @@ type alertRule struct {
 }
 
 func TestAlertsUseOurMetrics(t *testing.T) {
-	b, err := os.ReadFile("deploy/monitoring/alerts.yaml")
+	b, err := os.ReadFile("deploy/helm/files/alerts.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +186,7 @@ type dashboard struct {
 var units = []string{"short", "none", "s", "percentunit", "bool_yes_no"}
 
 func TestTheDashboardShowsOurMetrics(t *testing.T) {
-	b, err := os.ReadFile("deploy/monitoring/dashboard.json")
+	b, err := os.ReadFile("deploy/helm/files/dashboard.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,4 +232,121 @@ func TestTheDashboardShowsOurMetrics(t *testing.T) {
 			t.Errorf("variable %s asks for %s", v.Name, m[1])
 		}
 	}
+}
+
+// promtool runs Prometheus' own tool, which `make tools` installs; without it a test is skipped, but not in CI.
+func promtool(t *testing.T, args ...string) string {
+	t.Helper()
+	path, err := exec.LookPath("promtool")
+	if err != nil && os.Getenv("CI") != "" {
+		t.Fatal("no promtool: make tools")
+	}
+	if err != nil {
+		t.Skip("no promtool: make tools")
+	}
+	out, err := exec.Command(path, args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// Every alert fires where it has to and says what it should, and none does while all is well.
+func TestAlertsFire(t *testing.T) {
+	promtool(t, "check", "rules", "deploy/helm/files/alerts.yaml")
+	promtool(t, "test", "rules", "deploy/testdata/alerts.yaml")
+	rules, err := os.ReadFile("deploy/helm/files/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile("deploy/testdata/alerts.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Tests []struct {
+			Rules []struct {
+				Alert  string `yaml:"alertname"`
+				Expect []any  `yaml:"exp_alerts"`
+			} `yaml:"alert_rule_test"`
+		}
+	}
+	if err := yaml.Unmarshal(b, &file); err != nil {
+		t.Fatal(err)
+	}
+	fires, silent := map[string]bool{}, map[string]bool{}
+	for _, test := range file.Tests {
+		for _, r := range test.Rules {
+			fires[r.Alert] = fires[r.Alert] || len(r.Expect) > 0
+			silent[r.Alert] = silent[r.Alert] || len(r.Expect) == 0
+		}
+	}
+	for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllSubmatch(rules, -1) {
+		if name := string(m[1]); !fires[name] || !silent[name] {
+			t.Errorf("%s: tried to fire %t, and not to: %t", name, fires[name], silent[name])
+		}
+	}
+}
+
+// Every query of the dashboard gives something of the metrics that a run wrote: one that a gate refused in part, which
+// skipped a pattern, found a rule of a person, and whose requests did not all succeed.
+func TestTheDashboardShowsARun(t *testing.T) {
+	t.Parallel()
+	w := newChaosWorld(t)
+	for n := range 30 {
+		w.stix(n, domainPattern(fmt.Sprintf("d%d.example", n)))
+	}
+	w.stix(40, "[domain-name:value = 'a.example' AND url:value = 'https://b.example/']")
+	w.resolved(t)
+	for n := range 25 {
+		w.edit(n, func(i *octisim.Indicator) { i.Revoked = true })
+	}
+	pinned := w.rule(t, "ioc", "d29.example")
+	if !w.hl.Edit("ioc", pinned.ID, func(r *hlsim.Rule) { r.Enabled = false }) {
+		t.Fatal("no rule to disable")
+	}
+	fails(t, w.hl.HTTP, simhttp.Fault{Method: http.MethodGet, Times: 1, Do: simhttp.Answer, Status: 503})
+	text := filepath.Join(t.TempDir(), "harfangsync.prom")
+	w.env = append(w.env, "HARFANGSYNC_METRICS_TEXTFILE="+text)
+	w.must(t, exit.Refused, "run")
+
+	var test strings.Builder
+	test.WriteString("tests:\n  - interval: 1m\n    input_series:\n")
+	b, err := os.ReadFile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		series, value, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, labels, _ := strings.Cut(strings.TrimSuffix(series, "}"), "{")
+		fmt.Fprintf(&test, "      - {series: '%s{%s}', values: '%s'}\n", name, strings.Trim(`job="harfangsync",instance="i",`+labels, ","), value)
+	}
+	test.WriteString("    promql_expr_test:\n")
+	board, err := os.ReadFile("deploy/helm/files/dashboard.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d dashboard
+	if err := json.Unmarshal(board, &d); err != nil {
+		t.Fatal(err)
+	}
+	queries := 0
+	for _, p := range d.Panels {
+		for _, target := range p.Targets {
+			queries++
+			expr := strings.NewReplacer("$job", ".*", "$instance", ".*").Replace(target.Expr)
+			fmt.Fprintf(&test, "      - {expr: '(count(%s) > bool 0)', eval_time: 0, exp_samples: [{labels: '{}', value: 1}]}\n", expr)
+		}
+	}
+	if queries < 10 {
+		t.Errorf("only %d queries", queries)
+	}
+	file := filepath.Join(t.TempDir(), "dashboard.yaml")
+	if err := os.WriteFile(file, []byte(test.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	promtool(t, "test", "rules", file)
 }

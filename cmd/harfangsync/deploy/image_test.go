@@ -164,7 +164,7 @@ func TestResourcesFitTheMeasurements(t *testing.T) {
 // The CronJob runs one job at a time and gives up a start that is late, so that missed ones do not pile
 // up.
 func TestOneJobAtATime(t *testing.T) {
-	cron := read(t, "cronjob.yaml").cron
+	cron := read(t, "cronjob.yaml").crons["harfangsync"]
 	if cron.ConcurrencyPolicy != batchv1.ForbidConcurrent || cron.StartingDeadlineSeconds == nil || *cron.StartingDeadlineSeconds < 10 || cron.Schedule == "" {
 		t.Errorf("concurrencyPolicy %s, startingDeadlineSeconds %v, schedule %q", cron.ConcurrencyPolicy, cron.StartingDeadlineSeconds, cron.Schedule)
 	}

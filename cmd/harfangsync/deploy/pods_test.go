@@ -1,6 +1,9 @@
 package deploy_test
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +11,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"harfangsync/cmd/metrics"
 )
 
 func TestEveryPodIsLockedDown(t *testing.T) {
@@ -41,7 +46,7 @@ func locked(t *testing.T, pod *corev1.PodSpec, c *corev1.Container) {
 		s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0 || s.Privileged != nil {
 		t.Errorf("%s: security context %+v", c.Name, s)
 	}
-	if _, tag, ok := strings.Cut(c.Image, ":v"); !ok || tag == "" {
+	if _, tag, _ := strings.Cut(c.Image, ":v"); tag == "" && !strings.Contains(c.Image, "@sha256:") {
 		t.Errorf("%s: image %s has no version", c.Name, c.Image)
 	}
 	volumes := map[string]corev1.Volume{}
@@ -68,34 +73,84 @@ func locked(t *testing.T, pod *corev1.PodSpec, c *corev1.Container) {
 	}
 }
 
-// A tail is alone: two would wait for each other's lock.
+// A tail is alone: two would wait for each other's lock. It is asked where it listens.
 func TestOneTailAtATime(t *testing.T) {
-	d := read(t, "tail.yaml").deploys["harfangsync-tail"]
-	if d == nil || d.Replicas == nil || *d.Replicas != 1 || d.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
-		t.Fatalf("%+v", d)
-	}
-	for k, v := range d.Selector.MatchLabels {
-		if d.Template.Labels[k] != v {
-			t.Errorf("the Deployment does not select its own pods by %s", k)
+	tails := 0
+	for _, m := range manifests(t) {
+		for name, d := range m.deploys {
+			tails++
+			if d.Replicas == nil || *d.Replicas != 1 || d.Strategy.Type != appsv1.RecreateDeploymentStrategyType {
+				t.Errorf("%s: %+v", m.file, d)
+			}
+			selects(t, m.file, d.Selector.MatchLabels, m.labels[name])
+			c := d.Template.Spec.Containers[0]
+			if len(c.Ports) != 1 || m.env(t, &c, "")["HARFANGSYNC_LISTEN"] != fmt.Sprintf("[::]:%d", c.Ports[0].ContainerPort) {
+				t.Errorf("%s: it listens at %s, and its port is %+v", m.file, m.env(t, &c, "")["HARFANGSYNC_LISTEN"], c.Ports)
+			}
+			served := new(metrics.Server).Handler()
+			for _, probe := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe} {
+				rec := httptest.NewRecorder()
+				if served.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, probe.HTTPGet.Path, nil)); rec.Code == http.StatusNotFound || probe.HTTPGet.Port.StrVal != c.Ports[0].Name {
+					t.Errorf("%s: nothing answers at %+v", m.file, probe.HTTPGet)
+				}
+			}
+			if c.LivenessProbe.HTTPGet.Path == "/healthz" {
+				t.Errorf("%s: a tail is killed because a platform is away", m.file)
+			}
 		}
+	}
+	if tails == 0 {
+		t.Error("no manifest has a tail")
 	}
 }
 
-// Every tenant has its settings, and its pod no token but its own.
+func selects(t *testing.T, where string, selector, labels map[string]string) {
+	t.Helper()
+	for k, v := range selector {
+		if labels[k] != v {
+			t.Errorf("%s: %s=%s selects no pod, whose labels are %v", where, k, v, labels)
+		}
+	}
+	if len(selector) == 0 {
+		t.Errorf("%s: it selects every pod", where)
+	}
+}
+
+// Every tenant has its settings, and its pod no token and no state but its own, and no way to change the snapshot.
 func TestTenantsAreApart(t *testing.T) {
-	m := read(t, "tenants.yaml")
-	job, pod := m.jobs["harfangsync-tenants"], m.pods["harfangsync-tenants"]
-	if *job.CompletionMode != batchv1.IndexedCompletion || int(*job.Completions) != len(m.configs["harfangsync-tenants"].Data) {
-		t.Errorf("%v completions for %d tenants", *job.Completions, len(m.configs["harfangsync-tenants"].Data))
-	}
-	for _, mount := range pod.Containers[0].VolumeMounts {
-		if mount.Name == "secrets" && mount.SubPathExpr != "$(TENANT)" {
-			t.Errorf("the pod of a tenant sees all secrets: %+v", mount)
+	seen := 0
+	for _, m := range manifests(t) {
+		for name, job := range m.jobs {
+			if job.CompletionMode == nil || *job.CompletionMode != batchv1.IndexedCompletion {
+				continue
+			}
+			seen++
+			if int(*job.Completions) != len(m.configs[name].Data) {
+				t.Errorf("%s: %v completions for %d tenants", m.file, *job.Completions, len(m.configs[name].Data))
+			}
+			for _, mount := range m.pods[name].Containers[0].VolumeMounts {
+				switch mount.Name {
+				case "secrets", "state":
+					if mount.SubPathExpr != "$(TENANT)" {
+						t.Errorf("%s: the pod of a tenant sees what is others': %+v", m.file, mount)
+					}
+				case "shared":
+					if !mount.ReadOnly {
+						t.Errorf("%s: a tenant can change the snapshot of all", m.file)
+					}
+				}
+			}
+			for _, v := range m.pods[name].Volumes {
+				if v.Secret != nil && v.Secret.SecretName != "harfangsync-tenants" {
+					t.Errorf("%s: the pod of a tenant sees the secret %s", m.file, v.Secret.SecretName)
+				}
+				if c := v.PersistentVolumeClaim; c != nil && m.claims[c.ClaimName] == nil {
+					t.Errorf("%s: no claim %s", m.file, c.ClaimName)
+				}
+			}
 		}
 	}
-	for _, v := range pod.Volumes {
-		if v.Secret != nil && v.Secret.SecretName != "harfangsync-tenants" {
-			t.Errorf("the pod of a tenant sees the secret %s", v.Secret.SecretName)
-		}
+	if seen == 0 {
+		t.Error("no manifest has tenants")
 	}
 }
