@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/sources/stix/stixtest"
 )
@@ -24,6 +25,9 @@ func TestAnyAlertIsImported(t *testing.T) {
 			RuleContent: s("content"), Tags: []string{s("tag"), "attack.t1059"}, Time: when.Draw(t, "time"), EventTime: when.Draw(t, "event"), LastUpdate: when.Draw(t, "update"),
 			ThreatKey: s("threat"), Detected: alert.File{Path: s("path"), SHA256: s("hash")}, Written: alert.File{Path: s("written")}, Agent: alert.Agent{ID: s("agent"), Hostname: s("host")},
 			Process: &alert.Process{Image: s("image"), CommandLine: s("command"), User: s("user"), UserSID: s("sid"), WorkingDirectory: s("folder"), File: alert.File{MD5: s("md5")}},
+			Files:   []alert.File{{Path: s("library"), SHA256: s("library's hash")}, {Path: s("driver"), MD5: s("driver's hash")}}, Registry: []string{s("key")},
+			Network: []reconcile.Value{{Type: rapid.SampledFrom([]string{"url", "domain_name", "ip_src", "ip_dst", ""}).Draw(t, "far type"), Value: s("far")}, {Type: "ip_dst", Value: s("address")}},
+			YARA:    []alert.YARAMatch{{Rule: s("matched rule"), File: s("file"), Source: s("list")}}, Correlated: []alert.Rule{{ID: s("correlated"), Name: s("title")}},
 			Matches: []alert.Match{{Type: s("match"), Value: s("value")}, {Type: "filename", Value: s("name")}, {Type: "url", Value: s("url")}},
 		}
 		objects, err := m.Alert(a, []string{indicator}, none)
