@@ -14,9 +14,12 @@ func TestACaseOfHundredsOfAlertsIsConnected(t *testing.T) {
 	w := newChaosWorld(t)
 	w.stix(1, domainPattern("c2.example"))
 	w.stix(2, "[ipv4-addr:value = '198.51.100.7']")
+	w.put(3, "indicator 3", "sigma", "title: Whoami\nid: "+shapeSigma+"\ntags:\n  - attack.discovery\n  - attack.t1033\nlogsource:\n  product: windows\n  category: process_creation\ndetection:\n  sel:\n    Image|endswith: \\whoami.exe\n  condition: sel\n", "")
 	w.pulls(t, "HARFANGLAB_IMPORT_THREATS_AS_CASE_INCIDENTS=true")
 	for i := range n {
-		w.sees(t, hlsim.Sighting{Value: []string{"c2.example", "198.51.100.7"}[i%2], Host: "WKS-042"})
+		seen := []hlsim.Sighting{{Value: "c2.example"}, {Value: "198.51.100.7"}, {Rule: shapeSigma}}[i%3]
+		seen.Host = "WKS-042"
+		w.sees(t, seen)
 	}
 	w.must(t, 0, "pull")
 	cases := w.octi.Cases()
@@ -37,13 +40,23 @@ func TestACaseOfHundredsOfAlertsIsConnected(t *testing.T) {
 		}
 	}
 	for _, o := range w.octi.Sightings() {
-		if o.Count != n/2 {
+		if o.Count != n/3 {
 			t.Errorf("a sighting counts %d", o.Count)
 		}
 		holds("sighting", o.ID, o.StandardID)
 	}
 	for _, o := range w.octi.Indicators() {
 		holds("indicator", o.ID, o.StandardID)
+	}
+	techniques, observables := w.octi.AttackPatterns(), w.octi.Observables()
+	if len(techniques) != 1 || len(observables) < 5 {
+		t.Errorf("%d techniques, %d observables", len(techniques), len(observables))
+	}
+	for _, o := range techniques {
+		holds("technique", o.ID, o.StandardID)
+	}
+	for _, o := range observables {
+		holds("observable "+o.EntityType, o.ID, o.StandardID)
 	}
 	held := len(cases[0].Objects)
 	w.must(t, 0, "pull")

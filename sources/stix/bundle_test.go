@@ -80,6 +80,12 @@ func TestSightings(t *testing.T) {
 			t.Errorf("%s: called %s and is %v", name, o.ID, got["id"])
 		}
 	}
+	links := members(m.Sighting(alert.Sighting{Indicator: indicator, Endpoint: endpoint, First: first, Alerts: []string{"one", "t w"}}))["external_references"]
+	want := []any{map[string]any{"source_name": "HarfangLab", "external_id": "one", "url": "https://edr.example:8443/security-event/one/summary"},
+		map[string]any{"source_name": "HarfangLab", "external_id": "t w", "url": "https://edr.example:8443/security-event/t%20w/summary"}}
+	if d := cmp.Diff(want, links); d != "" {
+		t.Errorf("links (-want +got):\n%s", d)
+	}
 	if o := members(m.Sighting(alert.Sighting{Indicator: indicator, Endpoint: endpoint})); o["first_seen"] != nil || o["last_seen"] != nil {
 		t.Errorf("times out of nothing: %v", o)
 	}
