@@ -289,7 +289,10 @@ func (j *judging) additions() []Gate {
 	switch {
 	case j.plan.restored:
 		unlimited = "a restore may bring back any number"
-	case !j.memory.LastGood.Known():
+	case j.memory.LastGood.Known(), j.memory.None && j.plan.Marked > 0:
+	case j.memory.None:
+		unlimited = "no limit while no rule is ours: nothing is remembered between runs, so this one counts as the first"
+	default:
 		unlimited = "no limit before a run has ended with everything in place"
 	}
 	for _, k := range Kinds {

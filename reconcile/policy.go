@@ -37,6 +37,7 @@ func (p *Policy) Included() []Kind {
 // Memory is what earlier runs left for this one.
 type Memory struct {
 	Now      time.Time // when the plan is made
+	None     bool      // nothing is remembered between runs: what is there tells whether this is the first one
 	LastGood LastGood
 	Window   Window
 	Refusals map[Key]Refusal    // rules that the server refused

@@ -131,7 +131,7 @@ func (s *Sides) Seal() error {
 // Decide makes the plan of two sides.
 func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*Planned, error) {
 	memory := j.Keeper.Document().Memory()
-	memory.Now = started
+	memory.Now, memory.None = started, !j.Keeper.Stored()
 	last := memory.LastGood
 	if !j.ReadAt.IsZero() && j.ReadAt.Before(last.At) {
 		j.Log.Warn("the last good run saw OpenCTI later than this snapshot, so what came since looks gone", "snapshot", j.ReadAt, "run", last.At)

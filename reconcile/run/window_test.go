@@ -12,6 +12,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/state"
 	"harfangsync/reconcile/tail"
 )
 
@@ -173,6 +174,39 @@ func TestJunkIndicatorsAreHeldAndTheRestGoesOn(t *testing.T) {
 	src.read = append(src.read, domains(20000, 22000)...)
 	if p = step(t, j); p.Plan.Refused() {
 		t.Errorf("what was accepted counts again: %q", refusal(p))
+	}
+}
+
+// TestWithoutAStateTheRowsTellAFirstLoad: with sync.state: none no run ended well as far as any other knew, and additions had
+// no limit at all.
+func TestWithoutAStateTheRowsTellAFirstLoad(t *testing.T) {
+	src, snk := &source{read: domains(0, 3000)}, newSink()
+	process := func(store state.Store) *run.Job {
+		j := job(t, src, snk)
+		keeper, err := state.Open(t.Context(), store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Keeper, j.Limits.Hold, j.Policy.Values = keeper, true, 100000
+		return j
+	}
+	p := step(t, process(nil))
+	if p.Plan.Refused() || snk.enabled(reconcile.IOC) != 3000 {
+		t.Fatalf("the first load: %q", refusal(p))
+	}
+	src.read = domains(0, 13000)
+	p = step(t, process(nil))
+	if said := refusal(p); !strings.Contains(said, "G13 additions_ioc: 10000 rules begin to detect, beside 3000, limit 1000") || snk.enabled(reconcile.IOC) != 3000 {
+		t.Errorf("10,000 more: %q", said)
+	}
+	j := process(nil)
+	j.Overrides.AcceptAdditions = 10000
+	if p = step(t, j); p.Plan.Refused() || snk.enabled(reconcile.IOC) != 13000 {
+		t.Errorf("accepted: %q", refusal(p))
+	}
+	src.read = domains(0, 23000) // a state that is only just empty may be of a first load that goes on
+	if p = step(t, process(&memory{})); p.Plan.Refused() {
+		t.Errorf("with a state: %q", refusal(p))
 	}
 }
 
