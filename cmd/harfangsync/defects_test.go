@@ -91,7 +91,7 @@ func TestDefectsOfTheOldConnectors(t *testing.T) {
 			w.stix(1, "[domain-name:value = 'a.example' AND url:value = 'http://a.example/x']")
 			w.stix(2, "[domain-name:value = 'b.example'] AND [domain-name:value = 'c.example']")
 			w.stix(3, "[domain-name:value = 'd.example']")
-			out := w.must(t, 0, "run")
+			out := w.must(t, 0, "run", "--full")
 			w.wantValues(t, "domain_name d.example")
 			if strings.Count(out, "? pattern_and: ") != 2 {
 				t.Errorf("both are named as skipped: %s", out)

@@ -2,7 +2,6 @@ package render
 
 import (
 	"bufio"
-	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -102,18 +101,6 @@ func (p *printer) lists() {
 	}
 }
 
-// newLists are the lists that will be made, each with its first rule.
-func newLists(d *planfile.Document) []planfile.List {
-	return slices.DeleteFunc(slices.Clone(d.Target.Lists), func(l planfile.List) bool {
-		return l.ID != nil || !slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { return c.Kind == l.Kind && c.Action == reconcile.Create })
-	})
-}
-
-// Refused are the gates that stand against a plan.
-func Refused(d *planfile.Document) []reconcile.Gate {
-	return slices.DeleteFunc(slices.Clone(d.Gates), func(g reconcile.Gate) bool { return g.OK })
-}
-
 func quote(s string) string { return `"` + Escape(s) + `"` }
 
 // colours underline what the symbols already say.
@@ -162,20 +149,6 @@ func (p *printer) changes() {
 	if p.o.Full && p.d.Summary.ByAction["unchanged"] > 0 {
 		p.line("= %d rules unchanged", p.d.Summary.ByAction["unchanged"])
 	}
-}
-
-// waiting are the changes that gates hold.
-func waiting(d *planfile.Document) []reconcile.Change {
-	var list []reconcile.Change
-	for i := range d.Held {
-		if ch := d.Held[i].Change; ch != nil {
-			list = append(list, *ch)
-		}
-	}
-	slices.SortStableFunc(list, func(a, b reconcile.Change) int {
-		return cmp.Or(cmp.Compare(slices.Index(reconcile.Actions, a.Action), slices.Index(reconcile.Actions, b.Action)), cmp.Compare(a.Kind, b.Kind))
-	})
-	return list
 }
 
 // list prints changes that stand in printed order.
@@ -239,26 +212,6 @@ func (p *printer) head(h head, n int, below bool) {
 	p.line("%s", text)
 }
 
-// title begins a word with a capital.
-func title(word string) string {
-	if word == "" || word[0] < 'a' || word[0] > 'z' {
-		return Escape(word)
-	}
-	return strings.ToUpper(word[:1]) + Escape(word[1:])
-}
-
-func plural(n int, word string) string { return pluralOf(n, word, word+"s") }
-
-func pluralOf(n int, one, more string) string {
-	if n == 1 {
-		return one
-	}
-	return more
-}
-
-// Count is a number with its word, such as 1 alert or 2 alerts.
-func Count(n int, one, more string) string { return fmt.Sprintf("%d %s", n, pluralOf(n, one, more)) }
-
 func (p *printer) change(c *reconcile.Change) {
 	p.line("%s %s  [%s]%s", p.symbol(c.Action), Escape(cutLong(c.Label())), Escape(whyOf(c)), owners(c))
 	for _, note := range c.Notes {
@@ -284,46 +237,3 @@ func whyOf(c *reconcile.Change) string {
 	}
 	return string(c.Reason)
 }
-
-// owners is the end of a change's line: who wants the rule, or wanted it. A name stands once, and not at all where the
-// rule bears it; an id stands only where there is no name.
-func owners(c *reconcile.Change) string {
-	const most = 3
-	var words []string
-	said := valueOf(c.Kind, c.Value, c.Name)
-	for i, o := range c.Owners {
-		if i == most {
-			words = append(words, fmt.Sprintf("and %d more", len(c.Owners)-most))
-			break
-		}
-		name, text := cmp.Or(o.Name, o.ID, o.StandardID), ""
-		if !named(said, name) {
-			text = Escape(name)
-			if o.Name != "" {
-				text = quote(cutLong(name))
-			}
-			said = name
-		}
-		if o.Score != nil {
-			text += fmt.Sprintf(" score %d", *o.Score)
-		}
-		if text = strings.TrimSpace(text); text != "" {
-			words = append(words, text)
-		}
-	}
-	if len(words) == 0 {
-		return ""
-	}
-	return "  " + strings.Join(words, "; ")
-}
-
-// named says whether a name is what stands there already, whole or cut to HarfangLab's limit.
-func named(said, name string) bool {
-	const mark = len("~01234567")
-	if n := len(said) - mark; n > 0 && said[n] == '~' && strings.HasPrefix(name, said[:n]) {
-		return true
-	}
-	return strings.EqualFold(said, name)
-}
-
-func cutLong(s string) string { return cutRunes(s, longValue) }

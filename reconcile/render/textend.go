@@ -57,6 +57,9 @@ func (p *printer) byReason(what string, n int, by map[string]int) {
 	p.line("%d %s: %s", n, what, strings.Join(reasons, ", "))
 }
 
+// told are the reasons that a log names each time: a person has to look, or the next run tells otherwise.
+var told = []reconcile.Reason{reconcile.Refused, reconcile.Ambiguous, reconcile.ChangedMeanwhile}
+
 // aside counts what is left alone, by reason, and names the first few.
 func (p *printer) aside() {
 	held := map[string][]string{}
@@ -72,7 +75,7 @@ func (p *printer) aside() {
 	delete(named, string(reconcile.GateHeld)) // they are listed above
 	brief := p.o.Brief && !p.o.Full
 	if brief {
-		maps.DeleteFunc(named, func(why string, _ []string) bool { return why != string(reconcile.Refused) })
+		maps.DeleteFunc(named, func(why string, _ []string) bool { return !slices.Contains(told, reconcile.Reason(why)) })
 	}
 	p.tally("held", len(p.d.Held), held, named)
 	skipped := map[string][]string{}

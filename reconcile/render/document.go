@@ -1,0 +1,34 @@
+package render
+
+import (
+	"cmp"
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/planfile"
+	"slices"
+)
+
+// newLists are the lists that will be made, each with its first rule.
+func newLists(d *planfile.Document) []planfile.List {
+	return slices.DeleteFunc(slices.Clone(d.Target.Lists), func(l planfile.List) bool {
+		return l.ID != nil || !slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { return c.Kind == l.Kind && c.Action == reconcile.Create })
+	})
+}
+
+// Refused are the gates that stand against a plan.
+func Refused(d *planfile.Document) []reconcile.Gate {
+	return slices.DeleteFunc(slices.Clone(d.Gates), func(g reconcile.Gate) bool { return g.OK })
+}
+
+// waiting are the changes that gates hold.
+func waiting(d *planfile.Document) []reconcile.Change {
+	var list []reconcile.Change
+	for i := range d.Held {
+		if ch := d.Held[i].Change; ch != nil {
+			list = append(list, *ch)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b reconcile.Change) int {
+		return cmp.Or(cmp.Compare(slices.Index(reconcile.Actions, a.Action), slices.Index(reconcile.Actions, b.Action)), cmp.Compare(a.Kind, b.Kind))
+	})
+	return list
+}
