@@ -4,6 +4,7 @@ package render_test
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
 )
 
@@ -92,6 +94,46 @@ func TestBrowserPageIsLightAndDarkAndLegible(t *testing.T) {
 			}
 			eval[bool](tb, `(document.getElementById("theme").click(), document.getElementById("theme").click(), true)`)
 		})
+	}
+}
+
+// A list of a million rules is no reason to break a number.
+func TestBrowserTilesHoldAMillion(t *testing.T) {
+	d := mixed(60)
+	d.Summary.ByAction["unchanged"], d.Summary.ByAction["create"], d.Summary.ByAction["skipped"] = 1234567, 123456, 123456
+	tb := tabOf(t, browser(t), d)
+	for _, width := range []int64{390, 920, 1280} {
+		if _, err := chromedp.Run(tb.ctx, chromedp.EmulateViewport(width, 900)); err != nil {
+			t.Fatal(err)
+		}
+		tb.shot(fmt.Sprintf("million-%d.png", width))
+		broken := eval[[]string](tb, `Array.from(document.querySelectorAll(".tile")).filter(e => { const n = e.querySelector(".number"); return n.getBoundingClientRect().height > 1.5 * parseFloat(getComputedStyle(n).fontSize) || e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > innerWidth; }).map(e => e.textContent)`)
+		if len(broken) > 0 {
+			t.Errorf("at %d pixels these tiles do not hold their number: %q", width, broken)
+		}
+	}
+}
+
+// What is skipped is for the screen, and on paper if asked.
+func TestBrowserPrintsSkipsIfAsked(t *testing.T) {
+	d := mixed(6)
+	for i := range 9 {
+		d.Skipped = append(d.Skipped, reconcile.Skip{Indicator: fmt.Sprint("i", i), Name: fmt.Sprint("Skipped ", i), Reason: reconcile.PatternAnd, Detail: "an AND"})
+	}
+	tb := tabOf(t, browser(t), d)
+	printed := func() string {
+		tb.media("print", nil)
+		return eval[string](tb, `[document.querySelectorAll("#skipped .row").values().filter(r => r.checkVisibility()).toArray().length, document.querySelector(".on-paper").checkVisibility()].join()`)
+	}
+	if got := printed(); got != "0,true" {
+		t.Errorf("skipped rows and the line for them on paper: %s", got)
+	}
+	tb.media("", nil)
+	if got := eval[string](tb, `(document.getElementById("print-skipped").click(), document.querySelector("#skipped .row .what").textContent)`); !strings.Contains(got, "Skipped 0") {
+		t.Errorf("a skip is shown as %q", got)
+	}
+	if got := printed(); got != "9,false" {
+		t.Errorf("asked for: %s", got)
 	}
 }
 

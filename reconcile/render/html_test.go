@@ -465,3 +465,15 @@ func BenchmarkHTML(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(d.Changes))*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
 }
+
+// Whoever reads on a phone sees what stands against a plan before where it came from.
+func TestGatesComeBeforeWhatIsKnownOfThePlan(t *testing.T) {
+	text := string(htmlOf(t, cases(t)["refused"], render.Options{}))
+	gates, tiles, facts := strings.Index(text, `id="gates"`), strings.Index(text, `class="tiles"`), strings.Index(text, `class="facts"`)
+	if gates < 0 || gates > tiles || tiles > facts {
+		t.Errorf("gates at %d, numbers at %d, facts at %d", gates, tiles, facts)
+	}
+	if !strings.Contains(text, "Removals of ioc rules, by absence <span class=\"gate-name\">gate G4</span>") {
+		t.Error("the gate does not say what it is about")
+	}
+}

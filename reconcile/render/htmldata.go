@@ -69,7 +69,7 @@ func dataOf(d *planfile.Document) *pageData {
 		p.explain(s.Reason, "")
 		p.Skipped[i] = pageChange{Action: "skipped", Reason: Escape(string(s.Reason)), Note: Escape(s.Detail)}
 		if s.Indicator != "" {
-			p.Skipped[i].Owners = []int{o.known(s.Indicator)}
+			p.Skipped[i].Owners = []int{o.known(s.Indicator, s.Name)}
 		}
 	}
 	return p

@@ -56,9 +56,11 @@ type tile struct {
 
 type gateView struct {
 	reconcile.Gate
-	Bar  bool // value and limit are parts of base
-	Fill int  // of 1000
-	Tick int  // likewise
+	Title   string // what it is about
+	Numbers []fact
+	Bar     bool // value and limit are parts of base
+	Fill    int  // of 1000
+	Tick    int  // likewise
 }
 
 func newPageView(d *planfile.Document, o Options) *pageView {
@@ -196,7 +198,7 @@ func factsOf(d *planfile.Document) []fact {
 		{Name: "To", Text: to},
 		{Name: "Made", Text: d.Timestamp.UTC().Format("2 January 2006, 15:04 UTC"), Time: d.Timestamp.UTC().Format(time.RFC3339)},
 		{Name: "Lists", Text: strings.Join(names, ", ")},
-		{Name: "Read", Text: fmt.Sprintf("%s indicators; wanted: %s ioc, %s sigma, %s yara", thousands(d.Source.Count), thousands(s.IOC), thousands(s.Sigma), thousands(s.YARA))},
+		{Name: "Read", Text: fmt.Sprintf("%s %s; wanted: %s ioc, %s sigma, %s yara", thousands(d.Source.Count), plural(d.Source.Count, "indicator"), thousands(s.IOC), thousands(s.Sigma), thousands(s.YARA))},
 		{Name: "Policy", Text: Escape(d.Policy)},
 		{Name: "Digest", Text: Escape(d.Digest), Code: true},
 		{Name: "Version", Text: Escape(d.ToolVersion)},
@@ -205,7 +207,10 @@ func factsOf(d *planfile.Document) []fact {
 
 // viewOfGate is a gate with a bar where its numbers allow one: those of G4 are all counts of rules.
 func viewOfGate(g reconcile.Gate) gateView {
-	v := gateView{Gate: g}
+	v := gateView{Gate: g, Title: title(guarded(&g))}
+	if g.Limit > 0 || g.Value > 0 { // a gate that limits something
+		v.Numbers = []fact{{Name: "Value", Text: thousands(g.Value)}, {Name: "Base", Text: thousands(g.Base)}, {Name: "Limit", Text: thousands(g.Limit)}}
+	}
 	v.ID, v.Name, v.Message, v.Override = Escape(g.ID), Escape(g.Name), Escape(g.Message), Escape(g.Override)
 	if g.ID == "G4" && g.Base > 0 && g.Value >= 0 && g.Value <= g.Base && g.Limit >= 0 && g.Limit <= g.Base {
 		v.Bar, v.Fill, v.Tick = true, int(1000*float64(g.Value)/float64(g.Base)), int(1000*float64(g.Limit)/float64(g.Base))

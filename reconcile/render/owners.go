@@ -34,10 +34,10 @@ func (t *ownerTable) add(list []reconcile.Owner) []int {
 	return places
 }
 
-// known is the place of the owner with an internal id.
-func (t *ownerTable) known(id string) int {
+// known is the place of the owner with an internal id, and a name if it is new.
+func (t *ownerTable) known(id, name string) int {
 	if at, ok := t.byID[id]; ok {
 		return at
 	}
-	return t.add([]reconcile.Owner{{ID: id}})[0]
+	return t.add([]reconcile.Owner{{ID: id, Name: name}})[0]
 }
