@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"harfangsync/reconcile/render"
@@ -54,6 +55,9 @@ func TestDriftWorkflow(t *testing.T) {
 				t.Fatalf("issues of ours: %d, want one that is %s", len(ours), tt.state)
 			}
 			p.want(0, 0, ours[0].Body, tt.words...)
+			if dir, kept := p.forge.artefacts[p.last.run+"/harfangsync-drift"]; kept != strings.Contains(ours[0].Body, "/actions/runs/"+p.last.run+"#artifacts") || kept != (tt.state == "open" && tt.code != 8) {
+				t.Errorf("the page is kept in %q, and the issue says %.400s", dir, ours[0].Body)
+			}
 		})
 	}
 }

@@ -115,6 +115,7 @@ func (g *gitlab) job(name string) int {
 	cmd.Dir = dir
 	cmd.Env = []string{
 		"PATH=" + g.tools.tools + ":/usr/bin:/bin", "CI=true", forgeFiles + "=" + g.tools.release, "CONNECTOR_ID=" + simConnectorID,
+		"CI_JOB_URL=https://forge.example/-/jobs/1",
 		"OPENCTI_URL=" + g.world.octiURL, "OPENCTI_TOKEN_FILE=" + filepath.Join(g.tools.temp, "opencti"),
 		"HARFANGLAB_URL=" + g.world.hlURL, "HARFANGLAB_TOKEN_FILE=" + filepath.Join(g.tools.temp, "harfanglab"),
 		"HARFANGSYNC_DOWNLOAD=https://mirror.example/" + releaseBinary, "HARFANGSYNC_SHA256=" + hex.EncodeToString(sum[:]) + "  " + releaseBinary,
@@ -174,7 +175,7 @@ func TestGitlabPlansAndApplies(t *testing.T) {
 			g.want("apply", 0, render.NoChanges, "Applied completely")
 		}},
 		{"changes are pending, and what was planned is applied", func(g *gitlab, p *pipeline) {
-			g.want("plan", 0, render.Marker, "Plan: 12 to add")
+			g.want("plan", 0, render.Marker, "Plan: 12 to add", "[plan.html](https://forge.example/-/jobs/1/artifacts/file/plan.html)", "<!doctype html>")
 			p.world.put(50, "later", "stix", domainPattern("later.example"), "")
 			g.want("apply", 0, "Apply complete: 12 added", `"result": "applied"`)
 			if n := len(p.world.hl.Rules("ioc")); n != 12 {

@@ -45,9 +45,15 @@ func TestPlanWorkflow(t *testing.T) {
 				got := p.run("plan.yml", nil)
 				p.want(got, tt.code, p.comment(), tt.words...)
 				p.want(got, tt.code, p.last.summary, tt.words...)
-				_, kept := p.forge.artefacts[p.last.run+"/harfangsync-plan"]
+				dir, kept := p.forge.artefacts[p.last.run+"/harfangsync-plan"]
 				if kept != tt.plan {
 					t.Errorf("plan kept: %t, want %t", kept, tt.plan)
+				}
+				if linked := strings.Contains(p.comment(), "plan.html in [the files of this run](https://forge.example/o/r/actions/runs/"+p.last.run+"#artifacts)"); linked != tt.plan {
+					t.Errorf("the comment links the page: %t, want %t", linked, tt.plan)
+				}
+				if page, err := os.ReadFile(filepath.Join(dir, "plan.html")); kept && (err != nil || !strings.HasPrefix(string(page), "<!doctype html>")) {
+					t.Errorf("the page is kept as %.40q, %v", page, err)
 				}
 				offer := howTo.FindStringSubmatch(p.comment())
 				if (offer != nil) != tt.offered || offer != nil && offer[1] != p.last.run {

@@ -141,7 +141,7 @@ func (r *runner) shell(w *workflow, j *workflowJob, s *workflowStep) int {
 	cmd.Dir = r.workspace("")
 	cmd.Env = []string{
 		"PATH=" + strings.Join(append(r.path, r.tools, "/usr/bin", "/bin"), ":"), "HOME=" + r.temp, "CI=true", "GITHUB_ACTIONS=true",
-		"GITHUB_REPOSITORY=o/r", "GITHUB_RUN_ID=" + r.run, "RUNNER_TEMP=" + r.temp, forgeURL + "=" + r.forge.URL, forgeFiles + "=" + r.release,
+		"GITHUB_SERVER_URL=https://forge.example", "GITHUB_REPOSITORY=o/r", "GITHUB_RUN_ID=" + r.run, "RUNNER_TEMP=" + r.temp, forgeURL + "=" + r.forge.URL, forgeFiles + "=" + r.release,
 	}
 	for name, path := range files {
 		cmd.Env = append(cmd.Env, name+"="+path)
@@ -193,14 +193,16 @@ func (r *runner) use(s *workflowStep) {
 		r.forge.used["contents: read"] = true
 	case "actions/upload-artifact":
 		dir := r.t.TempDir()
-		b, err := os.ReadFile(r.workspace(s.With["path"]))
-		if err != nil {
-			if s.With["if-no-files-found"] != "ignore" {
-				r.t.Errorf("upload-artifact: %v", err)
+		for _, path := range strings.Fields(s.With["path"]) {
+			b, err := os.ReadFile(r.workspace(path))
+			if err != nil {
+				if s.With["if-no-files-found"] != "ignore" {
+					r.t.Errorf("upload-artifact: %v", err)
+				}
+				return
 			}
-			return
+			r.file(filepath.Join(dir, path), string(b))
 		}
-		r.file(filepath.Join(dir, s.With["path"]), string(b))
 		r.forge.artefacts[r.run+"/"+s.With["name"]] = dir
 	default:
 		r.t.Fatalf("no stand-in for the action %s", s.Uses)
