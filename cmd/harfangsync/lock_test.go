@@ -134,6 +134,24 @@ func TestAPullWithNothingNewIsCheap(t *testing.T) {
 	}
 }
 
+// A run that follows the stream afterwards has the lease of a tail from then on, which outlives a restart of OpenCTI.
+func TestARunThatTailsHasTheLeaseOfATail(t *testing.T) {
+	t.Parallel()
+	w := newLeasedWorld(t, 2)
+	w.octi.PutStream(octisim.Stream{ID: demoStream, Name: "for HarfangLab", Live: true, Filters: new(demoFilter)})
+	w.env = append(w.env, "CONNECTOR_LIVE_STREAM_ID="+demoStream)
+	cmd := w.process(t, t.TempDir(), new(bytes.Buffer), "run", "--tail", "1m")
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	until(t, "a lease for longer", func() bool {
+		text, _ := w.octi.Connector(simConnectorID)
+		doc, err := state.Parse(text)
+		for _, lease := range doc.Leases {
+			return err == nil && lease.Term == 90
+		}
+		return false
+	})
+}
+
 // What was planted in the state, or left there by a clock that was wrong, keeps no run away for long.
 func TestALeaseOfNextYearKeepsNobodyOut(t *testing.T) {
 	t.Parallel()
