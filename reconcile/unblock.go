@@ -115,7 +115,7 @@ func (c *computation) takeOut(e entry) {
 }
 
 // TakeOut plans that our rules which fall under what is unblocked go out of force, and nothing else: it asks no
-// indicator. Rules of others that do are held.
+// indicator. Rules of others that do, and are in force, are held.
 func TakeOut(rows *Rows, p Policy) (*Plan, error) {
 	c := computation{rows: rows, w: &Wanted{}, p: p, plan: &Plan{Owned: map[Kind]int{}, Enabled: map[Kind]int{}, Wanted: map[Kind]int{}, Unblocked: rows.unblocks.List}}
 	c.countOwned()
@@ -123,9 +123,9 @@ func TakeOut(rows *Rows, p Policy) (*Plan, error) {
 		switch covered := c.unblocked(nil, []entry{e}) != nil; {
 		case covered && e.whose.owned():
 			c.takeOut(e)
-		case covered:
+		case covered && e.enabled:
 			c.leave([]entry{e}, nil)
-		case e.whose.owned():
+		case !covered && e.whose.owned():
 			c.plan.Unchanged++
 		}
 	}

@@ -89,7 +89,7 @@ func (p *program) app() *cli.App {
 		DisableSliceFlagSeparator: true,
 		Flags:                     p.globalFlags(),
 		Commands: []*cli.Command{
-			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.showCommand(), p.explainCommand(),
+			p.planCommand(), p.applyCommand(), p.runCommand(), p.pullCommand(), p.tailCommand(), p.unblockCommand(), p.blockCommand(), p.showCommand(), p.explainCommand(),
 			p.snapshotCommand(), p.dumpCommand(), p.restoreCommand(),
 			p.doctorCommand(), p.configCommand(), p.migrateCommand(), p.simulateCommand(), p.demoCommand(), p.completionCommand(), p.manCommand(), p.versionCommand(),
 		},

@@ -155,7 +155,7 @@ func (c *console) provide() {
 			c.t.Fatal(err)
 		}
 	}
-	c.run("provide", commandsIn([]string{"harfangsync plan --out plan.json", "harfangsync snapshot --out wanted.gz", "harfangsync dump lists"}, 1))
+	c.run("provide", commandsIn([]string{"harfangsync plan --out plan.json", "harfangsync snapshot --out wanted.gz", "harfangsync dump lists", "harfangsync unblock cdn.example.net --reason ours --auto-approve"}, 1))
 }
 
 // The manual page tells of every command and of its own flags, and leaves the settings to their page.

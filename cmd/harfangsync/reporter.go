@@ -26,12 +26,14 @@ type reporter struct {
 	p       *program
 	command string
 	ends    bool // the command writes and comes to an end, which is an event
+	beside  bool // it is no run: what metrics say of the last one stays
 	cfg     *config.Config
 	t       *target
 	metrics metrics.Report
 	planned *run.Planned
 	doc     *planfile.Document
 	done    *run.Report
+	said    []string // what a command did that is no plan, in sentences
 	pulls   *pull.Report
 	began   time.Time // when the run began
 	reached time.Time // when the platforms were about to be asked
@@ -75,6 +77,9 @@ func (r *reporter) applied(done *run.Report) {
 	r.metrics.SetPhase(metrics.Apply, time.Since(r.applies))
 }
 
+// say notes in a sentence what a command did.
+func (r *reporter) say(what string) { r.said = append(r.said, what) }
+
 // pulled notes an import of alerts.
 func (r *reporter) pulled(done *pull.Report, took time.Duration) {
 	r.pulls = done
@@ -87,7 +92,9 @@ func (r *reporter) pulled(done *pull.Report, took time.Duration) {
 func (r *reporter) tell(ctx context.Context, err error) {
 	code := r.p.code(err)
 	r.close(code)
-	r.writeMetrics(ctx)
+	if !r.beside {
+		r.writeMetrics(ctx)
+	}
 	r.notify(ctx, code, err)
 	r.work(ctx, code, err)
 }
@@ -206,7 +213,7 @@ func (r *reporter) inSync(code int) *bool {
 
 // was is what a run was: it changed something, a gate refused its plan, or it failed.
 func (r *reporter) was(code int) (was []string) {
-	applied := r.done != nil && r.done.Count(run.Applied, "") > 0
+	applied := len(r.said) > 0 || r.done != nil && r.done.Count(run.Applied, "") > 0
 	interrupted := code > exit.Signal
 	asked := 0
 	for _, n := range r.metrics.Requests {
@@ -265,7 +272,7 @@ func (r *reporter) notify(ctx context.Context, code int, err error) {
 
 // lines say what happened, the stable summary line first where there is one.
 func (r *reporter) lines(code int, err error) []string {
-	var lines []string
+	lines := slices.Clone(r.said)
 	switch {
 	case r.done != nil && len(r.done.Items) == 0 && code == exit.Refused: // all that was planned is held
 		lines = append(lines, render.LastLine(r.doc))

@@ -79,7 +79,7 @@ func (p *program) load(needs ...config.Need) (*config.Config, error) {
 // readOnly makes the HTTP layer refuse every write (gate G12); a command that writes holds the lock, unless it asks
 // first, and tells what became of it.
 func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(context.Context, *target) error) error {
-	p.reporter = &reporter{p: p, command: s.command, began: time.Now(), ends: s.command != "" && !s.endless}
+	p.reporter = &reporter{p: p, command: s.command, began: time.Now(), beside: s.beside, ends: s.command != "" && !s.endless && !s.beside}
 	cfg, err := p.load(s.required()...)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ type shaping struct {
 	importsOnly bool                // no list is written
 	origins     bool                // what begins to detect is grouped by author and label
 	alone       bool                // OpenCTI is read, and nothing else
+	beside      bool                // it changes the state beside runs, and is none: without their lock, metrics and memory
 	needs       []config.Need       // beside what every such command needs
 	from        string              // a snapshot to read in place of OpenCTI
 	saved       *planfile.Document  // a plan that is applied as it is; OpenCTI need not be there if it was made from a snapshot

@@ -34,11 +34,18 @@ func (j *Job) unblocks(active bool) reconcile.Unblocks {
 	}}
 }
 
-// PlanUnblock reads the lists and plans that our rules go out of force which fall under u. OpenCTI is not asked.
-func (j *Job) PlanUnblock(ctx context.Context, u reconcile.Unblock) (*Planned, error) {
+// PlanUnblock reads the lists and plans that our rules go out of force which fall under u, or are among what an indicator
+// gives that is meant. OpenCTI is not asked.
+func (j *Job) PlanUnblock(ctx context.Context, u reconcile.Unblock, gives []reconcile.Value) (*Planned, error) {
 	started := j.Now()
 	list := []reconcile.Unblock{u}
-	rows, lists, err := j.readSink(ctx, reconcile.Unblocks{List: list, Of: j.Unblocks(list)})
+	of := j.Unblocks(list)
+	rows, lists, err := j.readSink(ctx, reconcile.Unblocks{List: list, Of: func(k reconcile.Kind, v reconcile.Value, owners []string) int {
+		if slices.Contains(gives, v) { // a rule names some of its owners alone, where it has many
+			return 0
+		}
+		return of(k, v, owners)
+	}})
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func TestATailKeepsAnUnblockedValueOutUntilItsEnd(t *testing.T) {
 			time.Sleep(time.Minute)
 			u := note(t, store, "x.example", 30*time.Minute)
 			hand := remembering(t, src, snk, store)
-			planned, err := hand.PlanUnblock(t.Context(), u)
+			planned, err := hand.PlanUnblock(t.Context(), u, nil)
 			if err != nil {
 				t.Error(err)
 				return

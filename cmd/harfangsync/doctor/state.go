@@ -13,6 +13,7 @@ import (
 
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/state"
 )
 
@@ -120,6 +121,7 @@ func (s *side) remembered(where string, doc *state.Document) {
 	} else {
 		s.ok("memory", detail)
 	}
+	s.unblocked(doc)
 	if s.ident == nil {
 		return
 	}
@@ -129,6 +131,21 @@ func (s *side) remembered(where string, doc *state.Document) {
 		s.warn("markings", "the account saw these markings at the last good run and does not any more, so nothing is removed because it is gone (gate G3): "+strings.Join(gone, ", "),
 			"let its group see them again")
 	}
+}
+
+// unblocked names what is out of force by a person's word.
+func (s *side) unblocked(doc *state.Document) {
+	all := reconcile.Unblocks{List: doc.Unblocked}
+	list := all.At(s.now())
+	if len(list) == 0 {
+		return
+	}
+	words := make([]string, len(list))
+	for i := range list {
+		words[i] = list[i].Words()
+	}
+	s.warn("unblocked", fmt.Sprintf("%d of at most %d values are out of force by a person's word: %s", len(list), state.MostUnblocked, strings.Join(words, "; ")),
+		"harfangsync block VALUE ends one; a value that is to stay out for good belongs into a file of sync.exclusions")
 }
 
 // roughly is a time to its largest unit.

@@ -55,6 +55,25 @@ var Texts = map[string]*Text{
 		},
 		[]int{exit.Usage, exit.Refused, exit.Locked, exit.Side, interrupted},
 	},
+	"unblock": {
+		"Takes a value out of force now and for a time, whoever wants it blocked: in any spelling, defanged too; a domain or an\n" +
+			"address with the URLs on it, an address with the networks that hold it; or all that an indicator gives, by its id. It shows\n" +
+			"the rules and asks. It needs no lock: a run or a tail at work leaves it out as well. Every plan names it until it is over.",
+		[]string{
+			"harfangsync unblock 'cdn[.]example[.]net' --reason 'ticket 4711: our own CDN'  # for a week",
+			"harfangsync unblock 198.51.100.7 --for 4h --reason 'scanner of the audit' --auto-approve",
+			"harfangsync unblock --list",
+		},
+		[]int{exit.Usage, exit.Partly, exit.Side, interrupted},
+	},
+	"block": {
+		"Ends an unblock before its time. The next run brings the value back, if an indicator still wants it; a tail at work does so\n" +
+			"within two minutes.",
+		[]string{
+			"harfangsync block cdn.example.net",
+		},
+		[]int{exit.Usage, exit.Side, interrupted},
+	},
 	"show": {
 		"Prints a saved plan in any form. Needs no settings and no network.",
 		[]string{

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"harfangsync/cmd/config"
+	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile"
+	"harfangsync/reconcile/render"
+	"harfangsync/reconcile/run"
+	"harfangsync/reconcile/state"
+	"harfangsync/sources/pattern"
+)
+
+func inFile(where string) bool { return strings.HasPrefix(where, config.InFile) }
+
+// unblock takes a value out of force: in the state, so that nothing brings it back, and then in the lists.
+func (p *program) unblock(ctx context.Context, u *unblocking, t *target) error {
+	entry, gives, err := t.unblockOf(ctx, u)
+	if err != nil {
+		return err
+	}
+	if !u.autoApprove {
+		planned, err := t.job.PlanUnblock(ctx, entry, gives)
+		if err != nil {
+			return exit.Unproven(err)
+		}
+		p.showUnblock(&entry, planned.Plan, t.ownerNames(ctx, planned.Plan))
+		if err := p.approve(ctx, u, "Take it out of force?"); err != nil {
+			return err
+		}
+	}
+	err = t.job.Keeper.Insist(ctx, func(d *state.Document) error {
+		if err := d.Unblock(entry); err != nil {
+			return exit.Usagef("%v; unblock --list names what is unblocked, block ends it", err)
+		}
+		return nil
+	}, func(d *state.Document) bool { return slices.Contains(d.Unblocked, entry) })
+	if err != nil {
+		return err
+	}
+	p.reporter.say(entry.Words() + " is unblocked.")
+	return p.takeOut(ctx, u, t, &entry, gives)
+}
+
+// takeOut disables the rules of what was unblocked. A run that is at work may write one of them at the same time: so they
+// are looked at again until none is in force.
+func (p *program) takeOut(ctx context.Context, u *unblocking, t *target, entry *reconcile.Unblock, gives []reconcile.Value) error {
+	const attempts = 4
+	out, shown := 0, !u.autoApprove
+	for attempt := 0; ; attempt++ {
+		planned, err := t.job.PlanUnblock(ctx, *entry, gives)
+		if err != nil {
+			return fmt.Errorf("%s is unblocked, and the next run takes it out of force; this command could not: %w", entry.Value, exit.Unproven(err))
+		}
+		if !shown {
+			p.showUnblock(entry, planned.Plan, t.ownerNames(ctx, planned.Plan))
+			shown = true
+		}
+		if len(planned.Plan.Changes) == 0 {
+			return p.unblocked(entry, planned.Plan, out)
+		}
+		done, err := t.job.Apply(ctx, planned, false)
+		if err != nil {
+			return err
+		}
+		out += done.Count(run.Applied, "")
+		if !done.Clean() && attempt+1 >= attempts {
+			return p.notOut(entry, done)
+		}
+	}
+}
+
+// unblocked says that none of our rules is in force any more.
+func (p *program) unblocked(entry *reconcile.Unblock, plan *reconcile.Plan, out int) error {
+	fmt.Fprintf(p.stdout, "%s is out of force until %s; %s disabled.\n", render.Escape(entry.Value), entry.Until.Format(time.RFC3339), rulesWord(out))
+	p.reporter.say(fmt.Sprintf("%s went out of force.", rulesWord(out)))
+	if left := stillBlocks(plan); len(left) > 0 {
+		fmt.Fprintln(p.stderr, render.Escape("still in force, since they are not ours: "+strings.Join(left, "; ")+"; disable them in HarfangLab's console"))
+		return exit.With(exit.Partly)
+	}
+	return nil
+}
+
+// notOut says which rules could not be taken out of force.
+func (p *program) notOut(entry *reconcile.Unblock, done *run.Report) error {
+	for i := range done.Items {
+		if it := &done.Items[i]; it.Outcome != run.Applied {
+			fmt.Fprintln(p.stderr, render.Escape(fmt.Sprintf("%s: %s: %s", it.Change.Label(), it.Outcome, it.Error)))
+		}
+	}
+	for _, problem := range done.Problems {
+		fmt.Fprintln(p.stderr, render.Escape(problem))
+	}
+	fmt.Fprintln(p.stderr, render.Escape(entry.Value+" is unblocked, and not all of its rules could be disabled; the next run tries it again, and so does this command"))
+	if done.Unreachable != nil {
+		return exit.With(exit.Side)
+	}
+	return exit.With(exit.Partly)
+}
+
+func rulesWord(n int) string {
+	if n == 1 {
+		return "1 rule"
+	}
+	return fmt.Sprintf("%d rules", n)
+}
+
+// stillBlocks are the rules of others that block an unblocked value.
+func stillBlocks(plan *reconcile.Plan) []string {
+	var left []string
+	for i := range plan.Held {
+		h := &plan.Held[i]
+		left = append(left, fmt.Sprintf("%s (%s, row %s)", h.Label(), h.Reason, h.ID))
+	}
+	return left
+}
+
+// showUnblock says what goes out of force.
+func (p *program) showUnblock(entry *reconcile.Unblock, plan *reconcile.Plan, names map[string]string) {
+	fmt.Fprintln(p.stdout, render.Escape(entry.Words()))
+	for i := range plan.Changes {
+		ch := &plan.Changes[i]
+		owners := make([]string, len(ch.Owners))
+		for j, o := range ch.Owners {
+			id := cmp.Or(o.ID, o.StandardID)
+			owners[j] = strings.TrimSpace(names[id] + " " + id)
+		}
+		fmt.Fprintln(p.stdout, render.Escape(fmt.Sprintf("%s %s, of %s", ch.Action.Symbol(), ch.Label(), strings.Join(owners, ", "))))
+	}
+	if len(plan.Changes) == 0 {
+		fmt.Fprintln(p.stdout, "No rule of ours blocks it now; until then none will.")
+	}
+	for _, left := range stillBlocks(plan) {
+		fmt.Fprintln(p.stdout, render.Escape("? "+left+": not ours, and left in force"))
+	}
+}
+
+// ownerNames are the names of the indicators that want rules, by id; none of those that OpenCTI does not give now.
+func (t *target) ownerNames(ctx context.Context, plan *reconcile.Plan) map[string]string {
+	var ids []string
+	for i := range plan.Changes {
+		for _, o := range plan.Changes[i].Owners {
+			if id := cmp.Or(o.ID, o.StandardID); !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	names := map[string]string{}
+	if len(ids) == 0 || t.away != nil {
+		return names
+	}
+	answer, err := t.job.Source.Ask(ctx, ids)
+	if err != nil {
+		return names // that it is blocked counts more than by whom
+	}
+	for _, f := range answer.Found {
+		names[f.Asked] = f.Name
+	}
+	return names
+}
+
+// unblockOf is what a person means: a value in its canonical spelling, or an indicator with what it gives.
+func (t *target) unblockOf(ctx context.Context, u *unblocking) (entry reconcile.Unblock, gives []reconcile.Value, err error) {
+	now := t.job.Now().Truncate(time.Second)
+	entry = reconcile.Unblock{Reason: u.reason, By: cmp.Or(u.by, whoami()), At: now, Until: now.Add(u.span)}
+	if id, named := idOf(u.typed); named {
+		entry.Value, gives, err = t.indicatorOf(ctx, id)
+		return entry, gives, err
+	}
+	spellings := pattern.Spellings(u.typed)
+	if len(spellings) == 0 {
+		return entry, nil, exit.Usagef("%q can be no value of a rule", u.typed)
+	}
+	entry.Value = spellings[0].Value
+	return entry, nil, nil
+}
+
+// idOf says whether a text is an id: internal, or of a Sigma rule, as a UUID; or standard.
+func idOf(typed string) (id string, named bool) {
+	id = strings.ToLower(strings.TrimSpace(typed))
+	bare, _ := strings.CutPrefix(id, "indicator--")
+	return id, uuid.Validate(bare) == nil && len(bare) == len(uuid.Nil.String())
+}
+
+// indicatorOf looks an id up: what is no indicator's internal id may be a Sigma rule's, or that of an indicator that is gone.
+func (t *target) indicatorOf(ctx context.Context, id string) (internal string, gives []reconcile.Value, err error) {
+	standard := strings.HasPrefix(id, "indicator--")
+	if t.away != nil && !standard {
+		return id, nil, nil
+	}
+	answer, err := t.job.Source.Ask(ctx, []string{id})
+	if err != nil {
+		return "", nil, err
+	}
+	if len(answer.Found) == 0 && standard {
+		return "", nil, exit.Usagef("OpenCTI knows no indicator %s", id)
+	}
+	if len(answer.Found) == 0 {
+		return id, nil, nil
+	}
+	ind := &answer.Found[0].Indicator
+	given := t.job.Meaning(ind)
+	return ind.ID, given.Identities(ind), nil
+}
+
+// whoami is who runs this command.
+func whoami() string {
+	name, host := "somebody", "somewhere"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return name + "@" + host
+}
+
+// block ends an unblock.
+func (p *program) block(ctx context.Context, u *unblocking, t *target) error {
+	values := []string{}
+	for _, v := range pattern.Spellings(u.typed) {
+		values = append(values, v.Value)
+	}
+	if id, named := idOf(u.typed); named {
+		internal, _, err := t.indicatorOf(ctx, id)
+		if err != nil {
+			return err
+		}
+		values = append(values, internal)
+	}
+	now := t.job.Now().Truncate(time.Second)
+	at := slices.IndexFunc(t.job.Keeper.Unblocked(), func(e reconcile.Unblock) bool { return e.Active(now) && slices.Contains(values, e.Value) })
+	if at < 0 {
+		return exit.Usagef("%q is not unblocked; unblock --list names what is", u.typed)
+	}
+	entry := t.job.Keeper.Unblocked()[at]
+	fmt.Fprintln(p.stdout, render.Escape(entry.Words()))
+	if err := p.approve(ctx, u, "End it now?"); err != nil {
+		return err
+	}
+	err := t.job.Keeper.Insist(ctx, func(d *state.Document) error {
+		if _, found := d.Block(entry.Value, now); !found && !ended(d, entry.Value, now) {
+			return errors.New("it is not unblocked any more")
+		}
+		return nil
+	}, func(d *state.Document) bool { return ended(d, entry.Value, now) })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stdout, "%s comes back with the next run; a tail that is at work brings it back within two minutes.\n", render.Escape(entry.Value))
+	p.reporter.say(entry.Value + " is not unblocked any more, and comes back with the next run.")
+	return nil
+}
+
+// ended says whether nothing keeps a value out of force.
+func ended(d *state.Document, value string, now time.Time) bool {
+	return !slices.ContainsFunc(d.Unblocked, func(e reconcile.Unblock) bool { return e.Value == value && e.Active(now) })
+}
