@@ -156,7 +156,7 @@ func (ch *Change) Limit() string {
 		return removalsGate(ch.Kind, ch.Class)
 	case ch.begins():
 		return "additions_" + ch.Kind.String()
-	case ch.Action == Update && ch.Cause != MappingChanged && ch.newContent():
+	case ch.Action == Update && ch.Cause != MappingChanged && ch.Reason != Promoted && ch.newContent():
 		return "changes_" + ch.Kind.String()
 	}
 	return ""

@@ -127,6 +127,7 @@ func (c *computation) compare(e entry, group []want, over *Unblock) (inForce boo
 		action, why, cause = Enable, DriftFound, Drifted
 	case c.same(&e, group):
 		c.plan.Unchanged++
+		c.trial(&e, group)
 		return true
 	default:
 		why, cause = c.difference(&e, group)

@@ -47,6 +47,7 @@ type Row struct {
 	Kind        Kind
 	ID          string // opaque; the one from a list answer, for item paths
 	Created     string // creation_date as answered; orders duplicates, never compared otherwise
+	Updated     string `json:"-"` // last_update as answered
 	Type, Value string // IOC
 	Description string // IOC
 	Comment     string // IOC

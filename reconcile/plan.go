@@ -162,6 +162,8 @@ type Plan struct {
 	WantedDigest string       // of the wanted rules, free of times and order
 	Origins      *Origins     // of what begins to detect; nil for nothing
 	Estimate     *Estimate    // of the impact; nil where it is not asked for
+	Trials       []*Trial     // rules of ours in testing, where some are to be promoted
+	Promotion    *Promotion   // what becomes of them; nil where none are
 
 	// lost is the indicators that Explain found out of the selection, with the reason. Gate G2 does not
 	// count them when the reason is evidence.

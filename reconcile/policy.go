@@ -21,6 +21,7 @@ type Policy struct {
 	Values    int    // rules that one indicator may give; 0 is no limit
 	Kinds     []Kind // kinds that take part; empty means all
 	Mapping   Mapping
+	Promote   Promote
 }
 
 // MeaningOf is a Policy's Meaning: the digest of our settings, and that of what this version knows of the world.

@@ -52,6 +52,7 @@ const (
 	Duplicate      Reason = "duplicate"
 	OldConnector   Reason = "old_connector"
 	Unmanaged      Reason = "unmanaged" // also a held reason
+	Promoted       Reason = "promoted"  // from testing to stable
 )
 
 // Held reasons: what was considered and deliberately not done.

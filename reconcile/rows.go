@@ -95,7 +95,7 @@ func (r *Rows) Add(row *Row) {
 	enc := &r.enc
 	enc.Reset()
 	enc.Int(int64(row.Kind))
-	for _, s := range []string{row.ID, row.Created, row.Type, row.Value, row.Description, row.Comment, row.Name, row.RuleID, row.Content, row.HLStatus} {
+	for _, s := range []string{row.ID, row.Created, row.Type, row.Value, row.Description, row.Comment, row.Name, row.RuleID, row.Content, row.HLStatus, row.Updated} {
 		enc.String(s)
 	}
 	enc.Bool(row.Enabled)
@@ -214,7 +214,7 @@ func maturityCode(s string) uint8 {
 func (r *Rows) read(at int64) Row {
 	d := r.store.Get(at)
 	row := Row{Kind: Kind(d.Int())}
-	for _, p := range []*string{&row.ID, &row.Created, &row.Type, &row.Value, &row.Description, &row.Comment, &row.Name, &row.RuleID, &row.Content, &row.HLStatus} {
+	for _, p := range []*string{&row.ID, &row.Created, &row.Type, &row.Value, &row.Description, &row.Comment, &row.Name, &row.RuleID, &row.Content, &row.HLStatus, &row.Updated} {
 		*p = d.String()
 	}
 	row.Enabled = d.Bool()

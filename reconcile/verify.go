@@ -75,6 +75,10 @@ func (ch *Change) verifyPlain(row *Row, inState bool) (problem string, done bool
 		return "HarfangLab does not hold it when read again", true
 	case row.Enabled != ch.After.Enabled && !inState:
 		return fmt.Sprintf("HarfangLab holds it with enabled %t when read again, wanted %t", row.Enabled, ch.After.Enabled), true
+	case ch.Sent == PromoteSent && row.HLStatus != ch.After.HLStatus:
+		return "HarfangLab holds it as " + row.HLStatus + " when read again", true
+	case ch.Sent == PromoteSent:
+		return "", true
 	case ch.Action == Disable && !slices.ContainsFunc(ch.Fields, texts): // only a restore writes these along
 		return "", true
 	case ch.Action != Disable && ch.Sent != "":

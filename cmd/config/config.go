@@ -131,6 +131,7 @@ type Sync struct {
 	Policy            reconcile.Mode
 	Limits            Limits
 	Impact            Impact
+	Promote           reconcile.Promote
 	OnRefusal         string // HoldRefused or StopRefused
 	State             string // Nowhere, InOpenCTI, or InFile and a path
 	Lock              string // like State, which it follows unless told otherwise

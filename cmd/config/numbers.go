@@ -16,6 +16,12 @@ func integer(at *int, most int) kind {
 	return scalar(at, parse, same).described(fmt.Sprintf("1 to %d", most), intSchema(1, most, "[0-9]*"))
 }
 
+// count is a whole number from 0 on.
+func count(at *int, most int) kind {
+	parse := func(s string) (int, error) { return parseInt(s, 0, most) }
+	return scalar(at, parse, same).described(fmt.Sprintf("0 to %d", most), intSchema(0, most, "[0-9]+"))
+}
+
 // intSchema is a number, or a text that text matches.
 func intSchema(least, most int, text string) object {
 	return object{"anyOf": []any{
@@ -162,12 +168,15 @@ func duration(at *time.Duration, least time.Duration, unlimited bool) kind {
 }
 
 func parseDuration(s string) (time.Duration, error) {
-	wrong := bad("is no duration", "write it as 10s, 1m30s or 24h; a bare number is seconds")
+	wrong := bad("is no duration", "write it as 10s, 1m30s, 24h or 14d; a bare number is seconds")
 	if f, err := strconv.ParseFloat(s, 64); err == nil {
 		if !(f >= 0) || f >= math.MaxInt64/1e9 {
 			return 0, wrong
 		}
 		return time.Duration(f * float64(time.Second)), nil
+	}
+	if days, err := strconv.Atoi(strings.TrimSuffix(strings.ToLower(s), "d")); err == nil && days >= 0 && days < 100_000 {
+		return time.Duration(days) * 24 * time.Hour, nil
 	}
 	d, err := time.ParseDuration(strings.ToLower(s))
 	if err != nil || d < 0 {

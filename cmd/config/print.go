@@ -82,6 +82,9 @@ func SettingsDigest(c *Config) string {
 	if d := c.Sync.Mapping.Digest(); d != "" {
 		shaping = append(shaping, [2]any{"sync.mapping", d})
 	}
+	if c.Sync.Promote.After > 0 {
+		shaping = append(shaping, [2]any{"sync.promote", c.Sync.Promote})
+	}
 	b, err := json.Marshal(shaping)
 	if err != nil {
 		panic(err) // texts, numbers, truth values and lists of texts always encode

@@ -221,6 +221,12 @@ func settingsOf(c *Config) []setting {
 			about: "Requests that a plan may spend on it, the controls included; the highest score goes first, then the newest."},
 		{path: "sync.impact_names", kind: boolean(&c.Sync.Impact.Names), def: "true",
 			about: "Whether a plan names up to five of these endpoints."},
+		{path: "sync.promote.after", kind: duration(&c.Sync.Promote.After, 0, true), def: none, // only where some are promoted: SettingsDigest
+			about: "How long a rule that we made in testing has to stand unchanged in force, with so many alerts as follow, until a plan promotes it to stable; `none` promotes nothing. Never the other way."},
+		{path: "sync.promote.min_alerts", kind: count(&c.Sync.Promote.MinAlerts, 1_000_000), def: "0",
+			about: "Alerts that it needs to have."},
+		{path: "sync.promote.max_false_positives", kind: count(&c.Sync.Promote.MaxFalsePositive, 1_000_000), def: "0",
+			about: "Alerts of these that may have been triaged as false positives, or probable ones."},
 		{path: "sync.on_refusal", kind: word(&c.Sync.OnRefusal, HoldRefused, StopRefused), def: HoldRefused,
 			about: "Whether a gate that finds too much of something (G2, G4, G13, G14, G15) holds that and lets the rest pass, or stops the run."},
 		{path: "sync.limits.source_shrink", kind: percent(&c.Sync.Limits.SourceShrink), def: "20",

@@ -17,10 +17,12 @@ import (
 	"harfangsync/reconcile/run"
 	"harfangsync/reconcile/snapshot"
 	"harfangsync/reconcile/state"
+	"harfangsync/reconcile/trial"
 	"harfangsync/sinks/harfanglab"
 	"harfangsync/sources/exclude"
 	"harfangsync/sources/opencti"
 	"harfangsync/sources/pattern"
+	"harfangsync/sources/stix"
 
 	"github.com/google/uuid"
 )
@@ -231,7 +233,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 			List: cfg.HarfangLab.ListName, Base: cfg.OpenCTI.URL, Remove: cfg.HarfangLab.RemoveIndicator,
 			Maturity: cfg.HarfangLab.Maturity, Revert: cfg.Sync.AnalystDisable == config.Revert,
 			Unmanaged: cfg.Sync.Unmanaged, Mode: cfg.Sync.Policy, Kinds: kinds,
-			Meaning: meaningDigest(&cfg.Sync), Mapping: cfg.Sync.Mapping, Values: cfg.Sync.Limits.Values,
+			Meaning: meaningDigest(&cfg.Sync), Mapping: cfg.Sync.Mapping, Values: cfg.Sync.Limits.Values, Promote: cfg.Sync.Promote,
 		},
 		Limits:    cfg.Sync.GateLimits(),
 		Overrides: s.accepted,
@@ -241,6 +243,10 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		Log:       p.log,
 		Progress:  p.progress(),
 		Markings:  slices.Sorted(slices.Values(t.ident.MarkingNames())),
+	}
+	if cfg.Sync.Promote.After > 0 {
+		counter := &trial.Counter{Alerts: t.hl, Fired: (&stix.Maker{}).Fired, Every: cfg.Sync.Promote.MinAlerts > 0}
+		t.job.Count = counter.Count
 	}
 	if im := &cfg.Sync.Impact; im.Report && slices.Contains(t.job.Policy.Included(), reconcile.IOC) {
 		t.job.Impact = impact.New(t.hl, impact.Options{

@@ -22,25 +22,26 @@ const FormatVersion = "1.0"
 // Document is one plan with everything needed to review and to apply it. Equal plans give equal
 // bytes but for the time and the digest that covers it.
 type Document struct {
-	FormatVersion  string              `json:"format_version"`
-	ToolVersion    string              `json:"tool_version"`
-	Timestamp      time.Time           `json:"timestamp"`
-	AsOf           *time.Time          `json:"as_of,omitempty"` // validity dates were judged at this moment, not at Timestamp
-	Complete       bool                `json:"complete"`        // both sides were read to the end
-	Applyable      bool                `json:"applyable"`
-	Source         Source              `json:"source"`
-	Target         Target              `json:"target"`
-	Policy         string              `json:"policy"`
-	SettingsDigest string              `json:"settings_digest"`
-	Gates          []reconcile.Gate    `json:"gates"`
-	Summary        reconcile.Summary   `json:"summary"`
-	Origins        *reconcile.Origins  `json:"origins,omitempty"` // of what begins to detect
-	Impact         *reconcile.Estimate `json:"impact,omitempty"`  // likewise; null where it was not asked for
-	Changes        []reconcile.Change  `json:"changes"`
-	Held           []reconcile.Held    `json:"held"`
-	Skipped        []reconcile.Skip    `json:"skipped"`
-	Unblocked      []reconcile.Unblock `json:"unblocked,omitempty"` // what persons took out of force, and is so while the plan was made
-	Digest         string              `json:"digest"`
+	FormatVersion  string               `json:"format_version"`
+	ToolVersion    string               `json:"tool_version"`
+	Timestamp      time.Time            `json:"timestamp"`
+	AsOf           *time.Time           `json:"as_of,omitempty"` // validity dates were judged at this moment, not at Timestamp
+	Complete       bool                 `json:"complete"`        // both sides were read to the end
+	Applyable      bool                 `json:"applyable"`
+	Source         Source               `json:"source"`
+	Target         Target               `json:"target"`
+	Policy         string               `json:"policy"`
+	SettingsDigest string               `json:"settings_digest"`
+	Gates          []reconcile.Gate     `json:"gates"`
+	Summary        reconcile.Summary    `json:"summary"`
+	Origins        *reconcile.Origins   `json:"origins,omitempty"`   // of what begins to detect
+	Impact         *reconcile.Estimate  `json:"impact,omitempty"`    // likewise; null where it was not asked for
+	Promotion      *reconcile.Promotion `json:"promotion,omitempty"` // of rules in testing; null where none are promoted
+	Changes        []reconcile.Change   `json:"changes"`
+	Held           []reconcile.Held     `json:"held"`
+	Skipped        []reconcile.Skip     `json:"skipped"`
+	Unblocked      []reconcile.Unblock  `json:"unblocked,omitempty"` // what persons took out of force, and is so while the plan was made
+	Digest         string               `json:"digest"`
 
 	Backup *Backup `json:"-"` // what the lists go back to; nil is what OpenCTI wants
 }
@@ -103,7 +104,7 @@ func (d *Document) SwitchedOff() []reconcile.Kind {
 func New(p *reconcile.Plan, d Document) *Document {
 	d.FormatVersion, d.Timestamp = FormatVersion, d.Timestamp.UTC().Truncate(time.Second)
 	d.Gates, d.Changes, d.Held, d.Skipped = notNil(p.Gates), notNil(p.Changes), notNil(p.Held), notNil(p.Skipped)
-	d.Summary, d.Origins, d.Unblocked, d.Impact = p.Summary(), p.Origins, p.Unblocked, p.Estimate
+	d.Summary, d.Origins, d.Unblocked, d.Impact, d.Promotion = p.Summary(), p.Origins, p.Unblocked, p.Estimate, p.Promotion
 	d.Target.Lists = notNil(d.Target.Lists)
 	d.Source.Selected = Selected{p.Sources[reconcile.IOC], p.Sources[reconcile.Sigma], p.Sources[reconcile.YARA]}
 	for i := range d.Changes {

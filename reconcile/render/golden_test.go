@@ -177,6 +177,7 @@ func feltPlan(t testing.TB, inds ...reconcile.Indicator) *reconcile.Plan {
 		}
 		n++
 	}
+	plan.Promotion = &reconcile.Promotion{Promoted: 3, Waiting: []reconcile.Waiting{{For: "unchanged for 336h", Rules: 1200, Some: []string{"domain_name a.example: since 2026-02-16"}}, {For: "at most 0 false positives", Rules: 1, Some: []string{"sigma s: 1 of 3 alerts"}}}}
 	plan.Estimate = &reconcile.Estimate{Days: 7, Endpoints: 1300, Asked: 9, NotAsked: n - 9, Requests: 500, Budget: 500, Notes: []string{"the budget of 500 requests is spent (sync.impact_budget)", "not counted: libraries"}}
 	plan.Judge(reconcile.Gate{ID: "G1", Name: "complete", OK: true, Message: "read to the end"}, reconcile.Gate{ID: "G3", Name: "absence", OK: true}, reconcile.Memory{}, "f", policy(),
 		reconcile.Limits{SourceShrink: 20, Additions: 1000, Changes: 200, Impact: 1, Failures: 10, Hold: true}, reconcile.Overrides{})

@@ -28,6 +28,8 @@ type pageView struct {
 	Unblocked []string
 	Impact    string   // the estimate in one line, "" for none
 	Felt      []string // values that endpoints see, the most felt first, and what no number covers
+	Promotion string   // what becomes of the rules in testing, "" for none
+	Waiting   []string // what the others wait for
 	Refused   []gateView
 	Passed    []gateView
 	Sections  []pageSection
@@ -94,6 +96,11 @@ func pageOf(d, whole *planfile.Document) *pageView {
 	v.Impact = Escape(summary)
 	for _, text := range append(seen, notes...) {
 		v.Felt = append(v.Felt, Escape(text))
+	}
+	promoted, waiting := promotionWords(whole)
+	v.Promotion = Escape(promoted)
+	for _, text := range waiting {
+		v.Waiting = append(v.Waiting, Escape(text))
 	}
 	for i := range whole.Unblocked {
 		v.Unblocked = append(v.Unblocked, Escape(unblockWords(&whole.Unblocked[i])))

@@ -102,6 +102,13 @@ func markdownHead(d *planfile.Document) string {
 		}
 		add("\n")
 	}
+	if summary, waiting := promotionWords(d); summary != "" {
+		add("**" + markdown(summary) + "**\n\n")
+		for _, text := range waiting {
+			add("- " + markdown(defangWords(cutRunes(text, 400))) + "\n")
+		}
+		add("\n")
+	}
 	for _, l := range newLists(d) {
 		add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdownName(l.Name)))
 	}

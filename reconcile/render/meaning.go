@@ -18,6 +18,8 @@ var meanings = map[reconcile.Reason]string{
 	reconcile.DriftFound:    "somebody disabled it in the console, and analyst_disable is set to revert",
 	reconcile.OldConnector:  "the rule was made by an old connector",
 
+	reconcile.Promoted: "it stood in testing as long and as quietly as sync.promote asks for",
+
 	reconcile.IndicatorGone:  "OpenCTI, asked by id, does not know the indicator any more, or not for this account",
 	reconcile.Revoked:        "the indicator is revoked",
 	reconcile.OutOfFilter:    "the indicator is there, and the stream's filter does not let it through",

@@ -39,6 +39,7 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 	}
 	p.counts()
 	p.impact()
+	p.promotion()
 	p.aside()
 	p.unblocked()
 	p.refusals()

@@ -38,6 +38,7 @@ type Sides struct {
 	Wanted *reconcile.Wanted
 	Rows   *reconcile.Rows
 	Lists  map[reconcile.Kind]*reconcile.List
+	Folded bool // news were folded into what was read: nothing leaves testing between two reads
 }
 
 // Close gives the spools back. Plans that were made from the sides stay valid.
@@ -136,7 +137,11 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 	if !j.ReadAt.IsZero() && j.ReadAt.Before(last.At) {
 		j.Log.Warn("the last good run saw OpenCTI later than this snapshot, so what came since looks gone", "snapshot", j.ReadAt, "run", last.At)
 	}
-	plan, err := reconcile.Compute(s.Rows, s.Wanted, j.Policy, memory)
+	policy := j.Policy
+	if s.Folded {
+		policy.Promote = reconcile.Promote{}
+	}
+	plan, err := reconcile.Compute(s.Rows, s.Wanted, policy, memory)
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +156,9 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 		return nil, err
 	}
 	absence := plan.Explain(evidence, j.Policy)
+	if err := j.promote(ctx, plan, policy, memory); err != nil {
+		return nil, err
+	}
 	controls, err := j.feel(ctx, plan, s.Wanted)
 	if err != nil {
 		return nil, err
@@ -159,6 +167,23 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 		Message: fmt.Sprintf("%d indicators%s and %d rows, read to the end", s.Wanted.Read(), j.snapshotWords(), s.Rows.Len())}
 	plan.Judge(complete, absence, memory, j.Filter, j.Policy, j.Limits, j.Overrides)
 	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt, Controls: controls}, nil
+}
+
+// promote plans what leaves testing.
+func (j *Job) promote(ctx context.Context, plan *reconcile.Plan, p reconcile.Policy, m reconcile.Memory) error {
+	due, since := plan.Due(p.Promote.After, m.Now)
+	unread := ""
+	if len(due) > 0 {
+		if err := j.Count(ctx, due, since); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			unread = "their alerts cannot be read"
+			j.Log.Warn("no rule leaves testing, because their alerts cannot be read", "error", err)
+		}
+	}
+	plan.Promote(p, m, unread)
+	return nil
 }
 
 // feel asks how many endpoints saw what begins to detect.

@@ -216,6 +216,9 @@ func (j *Job) update(ctx context.Context, ch *reconcile.Change, id string) error
 func patchOf(ch *reconcile.Change) reconcile.Patch {
 	var p reconcile.Patch
 	b := ch.After
+	if ch.Reason == reconcile.Promoted {
+		return reconcile.Patch{HLStatus: &b.HLStatus}
+	}
 	p.Level, p.Confidence, p.State = b.Level, b.Confidence, b.State
 	// A state says whether the rule is enabled, to a manager that knows states: one whose rows have them, or one
 	// of which nothing is known yet; there the read-back finds out.

@@ -91,6 +91,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 
 // fold brings both sides up to date with some indicators.
 func (t *Tail) fold(n news, now time.Time) error {
+	t.sides.Folded = true
 	w := t.sides.Wanted
 	for i := range n.matching {
 		t.Job.Want(w, &n.matching[i].Indicator, now)

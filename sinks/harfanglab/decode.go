@@ -91,6 +91,7 @@ type wireRule struct {
 	ID          text        `json:"id"`
 	SourceID    text        `json:"source_id"`
 	Created     loose       `json:"creation_date"`
+	Updated     loose       `json:"last_update"`
 	Type        loose       `json:"type"`
 	Value       loose       `json:"value"`
 	Description loose       `json:"description"`
@@ -116,7 +117,7 @@ func (w *wireRule) foreign(list string) bool {
 // row checks a rule's shape. A row that cannot be understood is an error of the whole read: leaving
 // it out would make its rule look absent.
 func (w *wireRule) row(k reconcile.Kind) (reconcile.Row, error) {
-	r := reconcile.Row{Kind: k, ID: string(w.ID), Created: string(w.Created), HLStatus: string(w.HLStatus),
+	r := reconcile.Row{Kind: k, ID: string(w.ID), Created: string(w.Created), Updated: string(w.Updated), HLStatus: string(w.HLStatus),
 		Level: string(w.Level), Confidence: string(w.Confidence), State: string(w.GlobalState)}
 	if r.ID == "" {
 		return r, fmt.Errorf("a row without an id")
