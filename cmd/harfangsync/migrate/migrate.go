@@ -128,7 +128,7 @@ func (r *reader) choose(services []string) error {
 
 // settings reads those of one connector, as harfangsync reads them.
 func (res *Result) settings(s source) connector {
-	in := config.Sources{Path: os.DevNull, ReadFile: os.ReadFile}
+	in := config.Sources{Path: os.DevNull, ReadFile: s.readFile}
 	if s.env == nil {
 		in.Path = s.file
 	}
@@ -137,6 +137,11 @@ func (res *Result) settings(s source) connector {
 	}
 	c, problems := config.Inspect(in)
 	out := connector{source: s, stated: c.Stated()}
+	for i, st := range out.stated {
+		if strings.HasSuffix(st.Setting, ".ca_bundle") {
+			out.stated[i].Value = res.authorities(&s, st)
+		}
+	}
 	for _, w := range c.Warnings {
 		res.Notes = append(res.Notes, s.String()+": "+w)
 	}
@@ -158,6 +163,20 @@ func (res *Result) settings(s source) connector {
 	}
 	out.alerts = out.alerts || c.HarfangLab.ImportEvents
 	return out
+}
+
+// authorities are the text of a bundle, which goes along wherever the settings go, unless it is a whole system's.
+func (res *Result) authorities(s *source, st config.Statement) any {
+	const most = 32 << 10
+	content, err := s.readFile(fmt.Sprint(st.Value))
+	switch {
+	case err != nil: // it is the text already
+		return st.Value
+	case len(content) > most:
+		res.Notes = append(res.Notes, fmt.Sprintf("%s: %s names %v, with the authorities of a whole system: the image has its own; leave it out, or see to it that the file is there", s, st.Setting, st.Value))
+		return st.Value
+	}
+	return string(content)
 }
 
 // merge makes one set of settings of all connectors. They have to be those of one manager and one OpenCTI.
@@ -182,20 +201,30 @@ func (res *Result) merge() error {
 			}
 		}
 	}
+	res.complete(chosen, from)
+	return nil
+}
+
+// complete sets what follows from the move, and parts settings from secrets.
+func (res *Result) complete(chosen map[string]config.Statement, from map[string]string) {
+	const start = "harfanglab.import_start_date"
 	if chosen["harfanglab.import_security_events_as_incidents"].Value == true {
-		const start = "harfanglab.import_start_date"
-		was, given := chosen[start]
 		s := config.Statement{Setting: start, Value: res.now.Format(time.RFC3339), Name: "the moment of the switch; set it to when the old connector stopped"}
-		if given {
+		if was, given := chosen[start]; given {
 			s.Name += fmt.Sprintf(" (was %v)", was.Value)
 		}
 		chosen[start] = s
 		delete(from, start)
 	}
+	_, login := chosen["harfanglab.login"]
+	for _, needed := range []string{"opencti.token", "harfanglab.token"} {
+		if _, given := chosen[needed]; !given && (needed == "opencti.token" || !login) {
+			chosen[needed] = config.Statement{Setting: needed, Value: secret.Text(""), Name: "not found: write it into this file"}
+		}
+	}
 	sections := []string{"opencti", "connector", "harfanglab", "sync"}
 	section := func(path string) int { return slices.Index(sections, path[:strings.IndexByte(path, '.')]) }
-	paths := slices.SortedFunc(maps.Keys(chosen), func(a, b string) int { return cmp.Or(cmp.Compare(section(a), section(b)), cmp.Compare(a, b)) })
-	for _, path := range paths {
+	for _, path := range slices.SortedFunc(maps.Keys(chosen), func(a, b string) int { return cmp.Or(cmp.Compare(section(a), section(b)), cmp.Compare(a, b)) }) {
 		s := chosen[path]
 		s.Comment = s.Name
 		if f := from[path]; f != "" {
@@ -207,7 +236,6 @@ func (res *Result) merge() error {
 			res.Settings = append(res.Settings, s)
 		}
 	}
-	return nil
 }
 
 func reveal(v any) any {

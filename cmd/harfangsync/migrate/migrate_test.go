@@ -2,7 +2,9 @@ package migrate_test
 
 import (
 	"bufio"
+	"encoding/pem"
 	"errors"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,6 +120,13 @@ func TestFormsOfOneEnvironment(t *testing.T) {
 			}
 		})
 	}
+}
+
+func quoted(volume string) string {
+	if volume[0] == '{' {
+		return volume
+	}
+	return "'" + volume + "'"
 }
 
 const both = `
@@ -250,13 +259,52 @@ func TestAlertsAloneArePulled(t *testing.T) {
 func TestWhatIsLackingIsSaid(t *testing.T) {
 	dir, _, res := written(t, map[string]string{"old.env": "HARFANGLAB_URL=https://edr.example\nHARFANGLAB_TOKEN=ChangeMe\nHARFANGLAB_RULE_MATURITY=stabel\nOPENCTI_URL=${NOWHERE}\n"}, migrate.Options{})
 	page := file(t, dir, "new", migrate.Checklist)
+	if text := file(t, dir, "new", migrate.Env); !strings.Contains(text, "HARFANGLAB_TOKEN_FILE=") || file(t, dir, "new", "secrets", "harfanglab-token") != "\n" {
+		t.Errorf("there is no file to write the token into: %s", text)
+	}
 	for _, want := range []string{"opencti.url: is not set", "opencti.token: is not set", "connector.id: is not set", "harfanglab.token: is not set", `"stabel" is none of its values`} {
 		if !strings.Contains(page, "- [ ] ") || !strings.Contains(page, want) {
 			t.Errorf("the checklist does not say %q", want)
 		}
 	}
+	if want := "uses ${NOWHERE}, which is not set here"; len(res.Notes) != 1 || !strings.Contains(res.Notes[0], want) {
+		t.Errorf("%q, want %q", res.Notes, want)
+	}
 	if len(res.Open) != 1 {
 		t.Errorf("%q", res.Open)
+	}
+}
+
+// Authorities go along as text, from wherever the service has them.
+func TestAuthoritiesGoAlong(t *testing.T) {
+	ca := httptest.NewTLSServer(nil)
+	defer ca.Close()
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Certificate().Raw}))
+	for name, volume := range map[string]string{"short": "./own.pem:/etc/ssl/ca.pem:ro", "long": "{type: bind, source: ./own.pem, target: /etc/ssl/ca.pem}", "a folder": ".:/etc/ssl/"} {
+		path := "/etc/ssl/ca.pem"
+		if name == "a folder" {
+			path = "/etc/ssl/own.pem"
+		}
+		dir, got, res := written(t, map[string]string{"-own.pem": text, "compose.yml": "services:\n  edr:\n    volumes: ['data:/data', " + quoted(volume) + "]\n    environment:\n      REQUESTS_CA_BUNDLE: " + path +
+			"\n      OPENCTI_URL: https://a\n      OPENCTI_TOKEN: x\n      CONNECTOR_ID: " + id + "\n      HARFANGLAB_URL: https://b\n      HARFANGLAB_TOKEN: y\n"}, migrate.Options{})
+		if trusted := strings.TrimSpace(text); got["opencti.ca_bundle"] != trusted || got["harfanglab.ca_bundle"] != trusted {
+			t.Errorf("%s: %q, %q", name, got["opencti.ca_bundle"], res.Open)
+		}
+		if page := file(t, dir, "new", migrate.Checklist); strings.Contains(page, "BEGIN") || !strings.Contains(page, "| a text of ") {
+			t.Error("the checklist shows the certificates")
+		}
+	}
+	dir, got, res := written(t, map[string]string{"-own.pem": strings.Repeat(text, 50), "old.env": "HARFANGLAB_CA_BUNDLE=own.pem\n"}, migrate.Options{})
+	if len(got) > 0 || len(res.Notes) > 0 || len(res.Open) == 0 {
+		t.Errorf("%v, %q: a file that is not there was found", got, res.Notes)
+	}
+	system := filepath.Join(dir, "own.pem")
+	if err := os.WriteFile(filepath.Join(dir, "old.env"), []byte("HARFANGLAB_CA_BUNDLE="+system+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	res, err := migrate.Read(migrate.Options{Files: []string{filepath.Join(dir, "old.env")}})
+	if err != nil || len(res.Notes) != 1 || !strings.Contains(res.Notes[0], "the authorities of a whole system") {
+		t.Errorf("%q, %v", res.Notes, err)
 	}
 }
 

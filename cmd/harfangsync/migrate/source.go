@@ -3,7 +3,6 @@
 package migrate
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,6 +24,21 @@ type source struct {
 	service  string            // "" for an env file and a config.yml, which describe one connector
 	env      map[string]string // nil for a config.yml
 	networks []string          // of a service
+	mounts   []mount
+}
+
+// mount is a file or a folder of this machine that a service sees under another name.
+type mount struct{ here, there string }
+
+// readFile reads what a connector names, where it lies on this machine.
+func (s *source) readFile(path string) ([]byte, error) {
+	for _, m := range s.mounts {
+		if rest, ok := strings.CutPrefix(path, m.there); ok && (rest == "" || strings.HasPrefix(rest, "/")) {
+			path = m.here + rest
+			break
+		}
+	}
+	return os.ReadFile(path)
 }
 
 func (s *source) String() string {
@@ -101,6 +115,7 @@ type service struct {
 	Environment yaml.Node `yaml:"environment"`
 	EnvFile     yaml.Node `yaml:"env_file"`
 	Networks    yaml.Node `yaml:"networks"`
+	Volumes     yaml.Node `yaml:"volumes"`
 	Extends     yaml.Node `yaml:"extends"`
 }
 
@@ -130,7 +145,7 @@ func (r *reader) compose(path string, node *yaml.Node) error {
 			for _, note := range in.unset {
 				r.note("%s: %s", name, note)
 			}
-			r.sources = append(r.sources, source{file: path, service: name, env: in.env, networks: keys(&s.Networks)})
+			r.sources = append(r.sources, source{file: path, service: name, env: in.env, networks: keys(&s.Networks), mounts: in.mounts(&s.Volumes)})
 		case s.Extends.Kind != 0:
 			r.note("%s extends another service, which is not followed: give the output of docker compose config instead if it is a connector of HarfangLab's", name)
 		default:
@@ -187,6 +202,27 @@ func (s *composeService) files(n *yaml.Node) error {
 		maps.Copy(s.env, values)
 	}
 	return nil
+}
+
+// mounts are the volumes that are files or folders of this machine: here:there:mode, or mappings.
+func (s *composeService) mounts(n *yaml.Node) (all []mount) {
+	for _, item := range resolve(n).Content {
+		var v struct{ Source, Target string }
+		if item = resolve(item); item.Kind == yaml.MappingNode {
+			_ = item.Decode(&v) // what is no volume mounts nothing
+		} else if parts := strings.Split(item.Value, ":"); len(parts) > 1 {
+			v.Source, v.Target = parts[0], parts[1]
+		}
+		here, err := s.interpolate("volumes", v.Source)
+		if err != nil || !strings.ContainsAny(here, "/.") { // a volume with a name
+			continue
+		}
+		if !filepath.IsAbs(here) {
+			here = filepath.Join(filepath.Dir(s.path), here)
+		}
+		all = append(all, mount{here, strings.TrimSuffix(v.Target, "/")})
+	}
+	return all
 }
 
 // environment reads a list of NAME=value, or a mapping. A name alone takes its value from where variables come from.
@@ -251,9 +287,25 @@ func (r *reader) lookup(others map[string]string) func(string) (string, bool) {
 }
 
 func (r *reader) dotenv(content []byte, name string, lookup func(string) (string, bool)) (map[string]string, error) {
-	values, err := dotenv.ParseWithLookup(bytes.NewReader(bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))), lookup)
+	text := strings.ReplaceAll(string(content), "\r\n", "\n")
+	unset := map[string]bool{} // without a default: the parser would log them
+	for variable, v := range template.ExtractVariables(map[string]any{name: text}, template.DefaultPattern) {
+		_, set := lookup(variable)
+		unset[variable] = !set && v.DefaultValue == "" && v.PresenceValue == "" && !v.Required
+	}
+	values, err := dotenv.ParseWithLookup(strings.NewReader(text), func(variable string) (string, bool) {
+		if unset[variable] {
+			return "", true
+		}
+		return lookup(variable)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s is no env file of NAME=value lines", name) // the parser repeats values
+	}
+	for _, variable := range slices.Sorted(maps.Keys(unset)) {
+		if _, here := values[variable]; unset[variable] && !here {
+			r.note("%s uses ${%s}, which is not set here, so that it counts as empty", name, variable)
+		}
 	}
 	return values, nil
 }

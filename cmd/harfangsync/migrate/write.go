@@ -273,6 +273,15 @@ func encode(head string, docs ...any) ([]byte, error) {
 	return out.Bytes(), enc.Close()
 }
 
+// Cell is a value in a table of the checklist.
+func (*view) Cell(v any) string {
+	text := fmt.Sprint(v)
+	if lines := strings.Count(text, "\n"); lines > 0 {
+		return fmt.Sprintf("a text of %d lines", lines)
+	}
+	return strings.ReplaceAll(text, "|", `\|`)
+}
+
 // view is what the checklist shows.
 type view struct {
 	Names, Dir, Date, Compose                           string
