@@ -57,7 +57,8 @@ type Job struct {
 
 	Touched func(*reconcile.Change, *reconcile.Row) // is told every row that was read back; may be nil
 	// Lazy lets what an apply leaves behind be stored with what is stored next (state.Keeper.Note) where it is only that all is
-	// in place: what its gates count is stored before it writes.
+	// in place: what its gates count is stored before it writes. Whether a value was unblocked meanwhile is then for the caller
+	// to look, who runs whole if so.
 	Lazy bool
 	// RecheckRows lets a recheck ask for the rows of a few changes alone, and not for those that a change
 	// creates: a creation that finds an equal rule is judged by its marker.

@@ -100,7 +100,7 @@ func (a *applying) takeBack() {
 		it := &a.report.Items[i]
 		began = began || it.Outcome == Applied && !it.Change.Action.Removal()
 	}
-	if !began || !a.job.Keeper.Stored() {
+	if !began || a.job.Lazy || !a.job.Keeper.Stored() { // a tail looks soon
 		return
 	}
 	ctx, cancel := context.WithTimeout(a.requests, SaveTimeout)

@@ -206,3 +206,37 @@ func TestWhatHoldsCountsBeforeWhatIsOver(t *testing.T) {
 		}
 	})
 }
+
+// What a batch of a tail brings into force while somebody unblocks it is out of force within seconds.
+func TestWhatIsUnblockedDuringABatchGoesSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{}
+		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
+		s := make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		follower.Job = remembering(t, src, snk, store)
+		follower.For = 5 * time.Minute
+		snk.fail = func(what, id string) error {
+			if what == "create" && id == "y.example" {
+				note(t, store, id, time.Hour)
+			}
+			return nil
+		}
+		go func() {
+			time.Sleep(time.Minute)
+			src.read = append(src.read, ind("b", "domain_name y.example"))
+			s <- tail.Dirty{IDs: []string{"b"}}
+			time.Sleep(time.Second)
+			if got := inForce(snk); !cmp.Equal(got, []string{"x.example", "y.example"}) {
+				t.Errorf("after the batch: %q, so nothing is tried", got)
+			}
+			time.Sleep(9 * time.Second)
+			if got := inForce(snk); !cmp.Equal(got, []string{"x.example"}) {
+				t.Errorf("ten seconds later: %q", got)
+			}
+		}()
+		if err := follower.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -37,6 +37,9 @@ func (t *Tail) batch(ctx context.Context) {
 		t.later(ctx, ids, err)
 		return
 	}
+	if len(planned.Plan.Changes) > 0 {
+		defer func() { t.unblocks.brought(t.now()) }()
+	}
 	if err := t.carryOut(ctx, planned, true); err != nil {
 		t.again(ctx, err)
 		return

@@ -179,7 +179,7 @@ func (t *Tail) follow(ctx context.Context) error {
 		case pulls.due(now):
 			pulls.begin(t.leases().Held(reading))
 		case !now.Before(t.unblocks.next):
-			if t.look(ctx, false) {
+			if t.look(ctx, t.unblocks.anew) {
 				t.fullRun(ctx, "other values are unblocked than before")
 			}
 		}

@@ -12,10 +12,20 @@ import (
 // lookEvery is how often a tail looks whether a person unblocked a value, or blocked it again.
 const lookEvery = 30 * time.Second
 
+// lookSoon is how long after a batch a tail looks whether a person unblocked what it was about to bring into force: once
+// for all batches within that time.
+const lookSoon = 5 * time.Second
+
 // unblocks is what a tail knows of the values that persons took out of force.
 type unblocks struct {
 	known []reconcile.Unblock // that held when it looked last
 	next  time.Time           // when to look again
+	anew  bool                // something came into force since
+}
+
+// brought notes that something came into force, which a person may have unblocked meanwhile.
+func (u *unblocks) brought(now time.Time) {
+	u.anew, u.next = true, earliest(u.next, now.Add(lookSoon))
 }
 
 // look says whether other values are out of force now than when it looked last. Where the lock reads the state again by
