@@ -25,6 +25,7 @@ type Answer struct {
 	Found      []Found
 	Refiltered bool     // the stream has another filter by now than they were asked with
 	Markings   []string // that the account may see; nil where that was not asked
+	Stored     *string  // the state that the platform keeps for us; likewise
 }
 
 // Found is one indicator with the id under which it was asked for.

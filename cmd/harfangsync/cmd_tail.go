@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
@@ -42,6 +43,9 @@ func (p *program) tailCommand() *cli.Command {
 // lines.
 func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSON bool) error {
 	t.source.Stream = t.cfg.Connector.LiveStreamID
+	if t.cfg.Sync.State == config.InOpenCTI && t.ident.Can("MODULES") {
+		t.source.Connector = t.cfg.Connector.ID
+	}
 	if t.held != nil {
 		t.held.Endure(t.cfg.Sync.Tail.Patience)
 	}

@@ -87,13 +87,20 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
 	a.requests = requests
+	reserved := recheck && j.Lazy && ctx.Err() == nil
+	if reserved { // the state was read just now
+		a.reserve(p)
+	}
 	if recheck && len(a.report.Items) > 0 {
 		if err := a.recheck(ctx); err != nil {
+			a.giveBack(p)
 			return nil, err
 		}
 	}
 	if ctx.Err() == nil {
-		a.reserve(p)
+		if !reserved {
+			a.reserve(p)
+		}
 		a.lists()
 	}
 	for n, phase := range [][]reconcile.Action{{reconcile.Create, reconcile.Enable}, {reconcile.Adopt, reconcile.Update}, {reconcile.Disable}, {reconcile.Delete}} {

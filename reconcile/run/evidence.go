@@ -20,7 +20,7 @@ func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.W
 	var answer reconcile.Answer
 	if len(ids) > 0 {
 		var err error
-		if answer, err = j.Source.Ask(ctx, ids); err != nil {
+		if answer, err = j.Ask(ctx, ids); err != nil {
 			return e, fmt.Errorf("ask for the owners of rules to be removed: %w", err)
 		}
 		if answer.Markings != nil {
@@ -34,6 +34,16 @@ func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.W
 		e.Found[f.Asked] = j.finding(&f.Indicator, w, f.Passes, now)
 	}
 	return e, nil
+}
+
+// Ask asks for indicators by id, and takes over the state where that comes along.
+func (j *Job) Ask(ctx context.Context, ids []string) (reconcile.Answer, error) {
+	turn := j.Keeper.Turn()
+	answer, err := j.Source.Ask(ctx, ids)
+	if answer.Stored != nil {
+		j.Keeper.Heard(turn, *answer.Stored)
+	}
+	return answer, err
 }
 
 // SeeMarkings asks again which markings the account may see.

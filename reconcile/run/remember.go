@@ -51,6 +51,17 @@ func (a *applying) count(p *Planned) func(*state.Document) {
 	}
 }
 
+// giveBack takes out what was reserved for a plan that is not carried out.
+func (a *applying) giveBack(p *Planned) {
+	if count := a.count(p); count != nil {
+		ctx, cancel := context.WithTimeout(a.requests, SaveTimeout)
+		defer cancel()
+		if err := a.job.Keeper.Update(ctx, count); err != nil {
+			a.job.Log.Warn("what was not done counts in the limits of later runs", "error", err)
+		}
+	}
+}
+
 // remember saves what later runs must know: refused texts, and after a clean run that it was good.
 func (a *applying) remember(p *Planned) {
 	before := a.job.Keeper.Document()

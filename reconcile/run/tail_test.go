@@ -178,6 +178,35 @@ func TestTheFirstEventAfterAPauseGoesAtOnce(t *testing.T) {
 	})
 }
 
+// A batch that finds its list gone does nothing, and counts as nothing in the limits of later ones.
+func TestABatchThatIsStaleCountsForNothing(t *testing.T) {
+	store := &memory{}
+	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name a.example")}}, newSink()
+	j := remembering(t, src, snk, store)
+	syncAll(t, j)
+	additions := func() (n int) {
+		d, err := state.Parse(store.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range d.Window.Parts {
+			n += part.Done["additions_ioc"]
+		}
+		return n
+	}
+	before := additions()
+	src.read = append(src.read, ind("b", "domain_name b.example"))
+	p := plan(t, j)
+	snk.lists = map[reconcile.Kind]*reconcile.List{}
+	j.Lazy, j.RecheckRows = true, true
+	if _, err := j.Apply(t.Context(), p, true); !errors.Is(err, run.ErrStale) {
+		t.Errorf("error %v", err)
+	}
+	if n := additions(); n != before || len(snk.rows) != 1 {
+		t.Errorf("%d additions count, want %d as before; %d rules", n, before, len(snk.rows))
+	}
+}
+
 // Batches that a limit refuses, one after the other, put the next full run off no further.
 func TestRefusedBatchesPutNoFullRunOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -155,6 +155,8 @@ type Keeper struct {
 	mu    sync.Mutex    // guards what follows, and is never held while the store answers
 	doc   Document
 	noted []func(*Document) // changes of doc that are not stored yet
+	turns int               // how often doc was read or stored
+	heard time.Time         // when doc was read along with something else; zero if it was not, or is not that any more
 	lock  *Lock             // that is held in the document, nil for none
 }
 
@@ -216,16 +218,58 @@ func (k *Keeper) load(ctx context.Context) error {
 	for _, change := range k.noted {
 		change(&doc)
 	}
-	k.doc = doc
+	k.set(doc)
 	if err != nil {
 		return &DamagedError{err}
 	}
 	return nil
 }
 
-// Reload reads the document again, after a wait in which another run may have changed it.
+// set takes over a document that is stored. The caller holds mu.
+func (k *Keeper) set(doc Document) {
+	k.doc, k.heard = doc, time.Time{}
+	k.turns++
+}
+
+// Turn counts how often the document was read or stored.
+func (k *Keeper) Turn() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.turns
+}
+
+// Heard takes over what is stored as it was read along with something else since a Turn, unless that is over. An Update
+// that follows at once need not read it again.
+func (k *Keeper) Heard(turn int, text string) {
+	doc, err := Parse(text)
+	if err != nil || doc.Shape == "" { // to be read by whoever wants to know
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.turns != turn {
+		return
+	}
+	for _, change := range k.noted {
+		change(&doc)
+	}
+	k.set(doc)
+	k.heard = time.Now()
+}
+
+// atOnce is how soon after it was heard a document counts as read just now: well within the time after which who changes
+// it beside us looks whether that stands (Insist).
+const atOnce = settle / 2
+
+func (k *Keeper) fresh() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.heard.IsZero() && time.Since(k.heard) < atOnce
+}
+
+// Reload reads the document again, after a wait in which another run may have changed it, unless it was heard just now.
 func (k *Keeper) Reload(ctx context.Context) error {
-	if k.store == nil {
+	if k.store == nil || k.fresh() {
 		return nil
 	}
 	return k.reload(ctx)
@@ -282,8 +326,10 @@ func (k *Keeper) amend(ctx context.Context, change func(*Document)) error {
 		defer release()
 	}
 	leases := k.Document().Leases
-	if err := k.load(ctx); err != nil && !damaged(err) {
-		return fmt.Errorf("save state: %w", err)
+	if !k.fresh() {
+		if err := k.load(ctx); err != nil && !damaged(err) {
+			return fmt.Errorf("save state: %w", err)
+		}
 	}
 	return k.save(ctx, func(d *Document) {
 		if d.Shape == "" { // reset since: our lease holds all the same
@@ -353,7 +399,7 @@ func (k *Keeper) stored(doc Document, told int) {
 	for _, change := range k.noted { // meanwhile
 		change(&doc)
 	}
-	k.doc = doc
+	k.set(doc)
 }
 
 // Stored says whether anything is remembered beyond this run.

@@ -397,3 +397,74 @@ func TestANoteIsStoredWithWhatIsStoredNext(t *testing.T) {
 		expect("when the lease ends", "d", "d")
 	})
 }
+
+// counting counts how often a document is read.
+type counting struct {
+	*shared
+	loads int
+}
+
+func (c *counting) Load(ctx context.Context) (string, error) {
+	c.loads++
+	return c.shared.Load(ctx)
+}
+
+// What was read along with something else need not be read again by an update that follows at once, and by none later;
+// it is left where the document was read or stored meanwhile, or was reset.
+func TestWhatWasHeardNeedNotBeReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &counting{shared: &shared{}}
+		k, err := state.Open(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lock, err := k.Lock(t.Context(), []string{"target"}, time.Second, func(error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer lock.Release()
+		update := func(filter string) {
+			t.Helper()
+			if err := k.Update(t.Context(), func(d *state.Document) { d.LastGood.Filter = filter }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		beside := func(value string) string { // another process
+			d, err := state.Parse(s.text)
+			if err == nil {
+				err = d.Unblock(reconcile.Unblock{Value: value, At: time.Now(), Until: time.Now().Add(time.Hour)})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.text = d.Text()
+			return s.text
+		}
+		for _, tt := range []struct {
+			name  string
+			hear  func()
+			loads int
+			known int // unblocked values
+		}{
+			{"heard just now", func() { k.Heard(k.Turn(), beside("a")) }, 0, 1},
+			{"nothing heard", func() { beside("b") }, 1, 2},
+			{"heard a while ago", func() { k.Heard(k.Turn(), beside("c")); time.Sleep(time.Second) }, 1, 3},
+			{"stored since it was asked", func() {
+				turn, old := k.Turn(), s.text
+				update("x")
+				beside("d")
+				s.loads = 0
+				k.Heard(turn, old)
+			}, 1, 4},
+			{"reset", func() { s.text = ""; k.Heard(k.Turn(), "") }, 1, 0},
+		} {
+			s.loads = 0
+			tt.hear()
+			update(tt.name)
+			d, err := state.Parse(s.text)
+			if s.loads != tt.loads || len(d.Unblocked) != tt.known || d.LastGood.Filter != tt.name || d.Leases["target"].Holder == "" || err != nil {
+				t.Errorf("%s: read %d times, %d values unblocked, %+v, %v", tt.name, s.loads, len(d.Unblocked), d.Leases, err)
+			}
+		}
+	})
+}

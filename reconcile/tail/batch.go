@@ -68,7 +68,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 	if err != nil {
 		return n, err
 	}
-	answer, err := t.Job.Source.Ask(ctx, append(witnesses, ids...))
+	answer, err := t.Job.Ask(ctx, append(witnesses, ids...))
 	if err != nil {
 		return n, err
 	}

@@ -88,9 +88,9 @@ func (c *Client) known() Version {
 // request is one operation.
 type request struct {
 	op        string
-	document  string // name of its file
-	fields    string // of an indicator, beside what its document asks for
-	origin    bool   // of a stream's filters, too
+	document  string            // name of its file
+	fields    string            // of an indicator, beside what its document asks for
+	also      map[string]string // what to ask for in place of a comment of the document
 	variables map[string]any
 	right     string // the capability it needs (contract opencti-api 1.3)
 	broker    bool   // the platform's message broker takes part in it
@@ -113,8 +113,8 @@ func (c *Client) mutate(ctx context.Context, r request, out any) error {
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
 	err := c.o.Retry.Do(ctx, c.o.Log, func() error {
 		text := c.lean(document(r.document, r.fields), r.fields)
-		if r.origin {
-			text = strings.Replace(text, "# origin", "origin_filters", 1)
+		for line, question := range r.also {
+			text = strings.Replace(text, line, question, 1)
 		}
 		req := graphql.NewRequest(text)
 		for k, v := range r.variables {

@@ -3,8 +3,11 @@ package opencti
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/remote"
@@ -15,9 +18,10 @@ import (
 const mostTogether = 20
 
 // Look is what a Source that follows a stream asks of a few indicators, in one request: which of them are there, which
-// pass the filter, their observables, the stream's filters, and the markings that the account may see. ok is false
+// pass the filter, their observables, the stream's filters, the markings that the account may see, and the state of our
+// connector. ok is false
 // where that cannot be asked together, so that each has to be asked for itself.
-func (c *Client) Look(ctx context.Context, ids []string, f *FilterGroup, stream string) (a reconcile.Answer, filters *FilterGroup, ok bool, err error) {
+func (c *Client) Look(ctx context.Context, ids []string, f *FilterGroup, stream, connector string) (a reconcile.Answer, filters *FilterGroup, ok bool, err error) {
 	if c.singly.Load() || len(ids) > mostTogether || slices.ContainsFunc(ids, func(id string) bool { return id == "" || strings.Contains(id, "--") }) {
 		return a, nil, false, nil // observables are found by internal id
 	}
@@ -26,18 +30,19 @@ func (c *Client) Look(ctx context.Context, ids []string, f *FilterGroup, stream 
 		BasedOn          *wirePage[wireRelation]
 		StreamCollection *wireStream
 		Me               *wireAllowed
+		Connector        *wireConnector
 	}
 	// Both questions ask for the same ids, witnesses included: those of the question without a filter.
 	passing, all := question{ids: ids, filter: f, known: c.witnessesOf(f)}, question{ids: ids, known: c.witnessesOf(nil)}
 	asked := all.asked()
 	passing.asked()
 	passing.wanted = all.wanted
-	r := request{op: "Look", document: "look", fields: f.fields(), origin: c.since(tellOrigins), right: "KNOWLEDGE",
+	r := request{op: "Look", document: "look", fields: f.fields(), right: "KNOWLEDGE", also: c.along(connector),
 		variables: map[string]any{"first": c.pageSize, "most": mostPage, "filters": And(f, Group(Eq("ids", asked...))), "ids": Group(Eq("ids", asked...)), "fromId": ids, "stream": stream}}
 	if err := c.query(ctx, r, &w); err != nil {
 		e, known := errors.AsType[*Error](err)
 		if known && e.Code != "" && !e.Temporary() { // each question alone says which of them it is
-			c.singly.Store(e.Code == "GRAPHQL_VALIDATION_FAILED")
+			c.singly.Store(e.Code == "GRAPHQL_VALIDATION_FAILED" || e.Code == "FORBIDDEN_ACCESS")
 			return a, nil, false, nil
 		}
 		return a, nil, false, err
@@ -78,7 +83,22 @@ func (c *Client) Look(ctx context.Context, ids []string, f *FilterGroup, stream 
 		return a, nil, false, err
 	}
 	a = reconcile.Answer{Found: together(passing.answers(), all.answers()), Markings: slices.Sorted(slices.Values(definitions(w.Me.markings())))}
+	if w.Connector != nil {
+		a.Stored = new(value(w.Connector.State))
+	}
 	return a, collection.Filters, true, nil
+}
+
+// along is what a Look asks for beside indicators, by the line of its document that stands for it.
+func (c *Client) along(connector string) map[string]string {
+	also := map[string]string{}
+	if c.since(tellOrigins) {
+		also["# origin"] = "origin_filters"
+	}
+	if _, err := uuid.Parse(connector); err == nil {
+		also["# connector"] = fmt.Sprintf("connector(id: %q) { connector_state }", connector)
+	}
+	return also
 }
 
 // only visits a page that is all of its listing; more says that it is not.

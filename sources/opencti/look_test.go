@@ -92,6 +92,34 @@ func TestAFewIndicatorsOfAStreamTakeOneRequest(t *testing.T) {
 	}
 }
 
+// The state of our connector comes along where it is asked for, and the account may read it.
+func TestALookTellsTheConnectorsState(t *testing.T) {
+	const connector = "b7a5a0f2-6a8e-4b77-9f6e-2d9a3c1f5e01"
+	s, p := simulated(t, octisim.Options{}, opencti.Options{})
+	src := following(t, s, p)
+	src.Connector = connector
+	if a, err := src.Ask(t.Context(), []string{"i01"}); a.Stored != nil || err != nil {
+		t.Errorf("of a connector that is not there: %v, %v", a.Stored, err)
+	}
+	if _, err := p.Register(t.Context(), opencti.Registration{ID: connector, Name: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Ping(t.Context(), connector, "text"); err != nil {
+		t.Fatal(err)
+	}
+	s.HTTP.Forget()
+	if a, err := src.Ask(t.Context(), []string{"i01"}); a.Stored == nil || *a.Stored != "text" || err != nil || operations(s) != "Look 1" {
+		t.Errorf("%v, %v, requests %s", a.Stored, err, operations(s))
+	}
+	s.PutUser(octisim.User{Name: "Connector", Token: token, Capabilities: []string{"KNOWLEDGE", "TAXIIAPI"}})
+	for _, want := range []string{"BasedOn 1, Find 1, Look 1, Stream 1", "BasedOn 1, Find 1, Stream 1"} {
+		s.HTTP.Forget()
+		if a, err := src.Ask(t.Context(), []string{"i01"}); a.Stored != nil || len(a.Found) != 1 || err != nil || operations(s) != want {
+			t.Errorf("without the right: %v, %v, requests %s, want %s", a, err, operations(s), want)
+		}
+	}
+}
+
 // A stream that filters by who caused a change cannot be followed, whichever way its filters are read.
 func TestALookSeesOriginFilters(t *testing.T) {
 	s, p := simulated(t, octisim.Options{Version: "7.260817.0"}, opencti.Options{})

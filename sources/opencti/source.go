@@ -17,6 +17,8 @@ type Source struct {
 	Observables bool
 	Stream      string // that is followed: look-ups judge validity now, and not as the last read did; "" is none
 
+	Connector string // whose state is read along, for a stream; "" is none
+
 	now time.Time // of the last read
 }
 
@@ -34,7 +36,7 @@ func (s *Source) Ask(ctx context.Context, ids []string) (reconcile.Answer, error
 	}
 	filter := s.at(s.now)
 	if s.Stream != "" && s.Observables {
-		a, stream, ok, err := s.Client.Look(ctx, ids, filter, s.Stream)
+		a, stream, ok, err := s.Client.Look(ctx, ids, filter, s.Stream, s.Connector)
 		if ok || err != nil {
 			a.Refiltered = ok && stream.Digest() != s.Filter.Digest()
 			return a, err
