@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
@@ -124,26 +125,43 @@ func (p *pull) untaken(ctx context.Context, work string) bool {
 	return err == nil && w != nil && w.Expected+w.Processed == 0
 }
 
-func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
-	var must []due
-	if pending.Work == "" {
-		for _, f := range pending.Alerts {
-			a, err := p.Alerts.Alert(ctx, f.ID)
-			switch {
-			case err != nil && (ctx.Err() != nil || reconcile.FaultOf(err).Side && !p.alone(ctx, fetching, err)):
-				return err
-			case err != nil:
-				p.Log.Warn("an alert that was handed over cannot be read, so it is not known whether it came in", "alert", f.ID, "error", err)
-			case a != nil:
-				must = append(must, due{id: p.Importer.IncidentID(a)})
+// handed are the objects of the alerts that a bundle was made of, as far as they can be told again.
+func (p *pull) handed(ctx context.Context, pending *state.Pending) (*bundle, error) {
+	b := &bundle{}
+	for _, f := range pending.Alerts {
+		a, err := p.Alerts.Alert(ctx, f.ID)
+		switch {
+		case err != nil && (ctx.Err() != nil || reconcile.FaultOf(err).Side && !p.alone(ctx, fetching, err)):
+			return nil, err
+		case err != nil:
+			p.Log.Warn("an alert that was handed over cannot be read, so it is not known whether it came in", "alert", f.ID, "error", err)
+		case a != nil:
+			objects, err := p.Importer.Alert(a, nil, alert.Known{})
+			if err == nil {
+				b.must, b.objects = append(b.must, due{id: p.Importer.IncidentID(a)}), append(b.objects, objects...)
 			}
 		}
+	}
+	return b, nil
+}
+
+func (p *pull) settle(ctx context.Context, pending *state.Pending) error {
+	b, err := p.handed(ctx, pending)
+	if err != nil {
+		return err
 	}
 	if err := p.withdraw(ctx, pending); err != nil {
 		return err
 	}
-	if err := p.await(ctx, pending.At, pending.Work, must); err != nil {
+	if err := p.await(ctx, pending.At, pending.Work, b.must); err != nil {
 		return err
+	}
+	stripped, err := p.strippedOf(ctx, b, pending.Work != "")
+	if len(stripped) > 0 {
+		return &importError{"OpenCTI lost the marking or the author of " + strings.Join(stripped, ", ")}
+	}
+	if err != nil {
+		return p.interrupted(ctx, err)
 	}
 	ids := make([]string, len(pending.Totals))
 	for i, t := range pending.Totals {

@@ -1,6 +1,7 @@
 package pull_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -28,6 +29,25 @@ func TestWhatLostItsMarkingIsRepaired(t *testing.T) {
 		}
 		if s := r.sights[0]; s.Count != 1 {
 			t.Errorf("%s: the sighting counts %d", lost, s.Count)
+		}
+	}
+}
+
+// Nor does it stay so when the run ended before it could look.
+func TestWhatLostItsMarkingInAnEarlierRunIsRepaired(t *testing.T) {
+	for i, lost := range []string{"incident", "file", "relationship--file"} {
+		r, store := newPlatforms(), &memStore{}
+		r.saw(1, "host", "a").Detected.Path = `C:\x.exe`
+		r.strips, r.spares = 1, i
+		r.failing["Work"] = errA
+		if _, err := r.puller(t, store).Pull(t.Context()); !errors.Is(err, pull.ErrPending) {
+			t.Fatalf("%s: %v", lost, err)
+		}
+		delete(r.failing, "Work")
+		r.down = false
+		report := r.pull(t, store)
+		if len(r.bare) != 0 || !report.Clean() || len(r.sights) != 1 || r.sights[0].Count != 1 {
+			t.Errorf("%s: %v stay without a marking; %+v, sightings %+v", lost, r.bare, report, r.sights)
 		}
 	}
 }
