@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"harfangsync/cmd/harfangsync/exit"
 	"harfangsync/sinks/hlsim"
 	"harfangsync/sinks/hlsim/evaluate"
 	"harfangsync/sources/octisim"
@@ -56,19 +58,23 @@ func (d *demo) play(ctx context.Context) error {
 		act   func() error
 		args  []string
 		after func()
+		code  int
 	}{
-		{"The first plan: what HarfangLab would get from OpenCTI. Nothing is written.", nil, []string{"plan"}, nil},
-		{"Apply it.", nil, []string{"apply", "--auto-approve"}, nil},
+		{"The first plan: what HarfangLab would get from OpenCTI. Nothing is written.", nil, []string{"plan"}, nil, exit.OK},
+		{"Apply it.", nil, []string{"apply", "--auto-approve"}, nil, exit.OK},
 		{"A change on each side, then the next plan with its reasons:\n" +
 			"  OpenCTI     a new indicator, one revoked, one of two owners of a domain deleted\n" +
-			"  HarfangLab  somebody edited a rule, somebody else disabled one", d.change, []string{"plan"}, nil},
-		{"Apply that as well. The job also brings alerts back; there are none yet.", nil, []string{"run"}, nil},
-		{"An agent sees a domain of OpenCTI's: HarfangLab raises an alert. Bring it back.", d.see, []string{"pull"}, d.showSightings},
-		{"An analyst takes it for a false positive. Bring that back too.", d.triage, []string{"pull"}, d.showSightings},
-		{"And once more: nothing is left to do, and nothing that was imported became a rule.", nil, []string{"plan"}, nil},
+			"  HarfangLab  somebody edited a rule, somebody else disabled one", d.change, []string{"plan"}, nil, exit.OK},
+		{"Apply that as well. The job also brings alerts back; there are none yet.", nil, []string{"run"}, nil, exit.OK},
+		{"An agent sees a domain of OpenCTI's: HarfangLab raises an alert. Bring it back.", d.see, []string{"pull"}, d.showSightings, exit.OK},
+		{"An analyst takes it for a false positive. Bring that back too.", d.triage, []string{"pull"}, d.showSightings, exit.OK},
+		{"And once more: nothing is left to do, and nothing that was imported became a rule.", nil, []string{"plan"}, nil, exit.OK},
 		{"An agent that knew only Sysmon's words would have ignored this Sigma rule. It fires, because it was said in HarfangLab's.", d.seeRule,
-			[]string{"explain", "--indicator", sysmonRule}, nil},
-		{"Why is half of an AND not blocked?", nil, []string{"explain", "--pattern", "[ipv4-addr:value = '198.51.100.77' AND network-traffic:dst_port = 4444]"}, nil},
+			[]string{"explain", "--indicator", sysmonRule}, nil, exit.OK},
+		{"A feed names what a dozen computers talk to every day, beside what one has met. The plan asks HarfangLab's telemetry,\n" +
+			"says so, and the run holds that one alone (gate G15, code 4).", d.feel, []string{"run", "--impact"}, nil, exit.Refused},
+		{"A person looks at it, and accepts it by name.", nil, []string{"run", "--impact", "--accept-impact", feltValue}, nil, exit.OK},
+		{"Why is half of an AND not blocked?", nil, []string{"explain", "--pattern", "[ipv4-addr:value = '198.51.100.77' AND network-traffic:dst_port = 4444]"}, nil, exit.OK},
 	}
 	for i, s := range steps {
 		fmt.Fprintf(d.p.stdout, "\n=== %d. %s\n\n", i+1, s.title)
@@ -78,8 +84,8 @@ func (d *demo) play(ctx context.Context) error {
 			}
 		}
 		fmt.Fprintf(d.p.stdout, "$ harfangsync %s\n", printable(s.args))
-		if err := d.command(ctx, "warn", s.args, "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true"); err != nil {
-			return fmt.Errorf("demo step %d: %w", i+1, err)
+		if err := d.command(ctx, "warn", s.args, "HARFANGLAB_IMPORT_SECURITY_EVENTS_AS_INCIDENTS=true"); exit.Code(err, 0) != s.code {
+			return fmt.Errorf("demo step %d: it ended with code %d, not %d: %w", i+1, exit.Code(err, 0), s.code, err)
 		}
 		if s.after != nil {
 			s.after()
@@ -127,6 +133,25 @@ func (d *demo) seeRule() error {
 	return nil
 }
 
+// feltValue is a domain that many endpoints see.
+const feltValue = "cdn.updates.example"
+
+// feel lets endpoints meet two domains for some days, before a feed names them.
+func (d *demo) feel() error {
+	for i := range 24 {
+		at := time.Now().Add(-time.Duration(i) * 9 * time.Hour)
+		if _, err := d.sims.hl.Saw(hlsim.Sighting{Type: "domain_name", Value: feltValue, Host: fmt.Sprintf("WKS-1%02d", i%12), At: at}); err != nil {
+			return err
+		}
+	}
+	if _, err := d.sims.hl.Saw(hlsim.Sighting{Type: "domain_name", Value: "rare.example", Host: "WKS-104"}); err != nil {
+		return err
+	}
+	d.sims.octi.Put(octisim.Indicator{Name: "Update server", Pattern: "[domain-name:value = '" + feltValue + "']", PatternType: "stix", Detection: new(true)})
+	d.sims.octi.Put(octisim.Indicator{Name: "Rare host", Pattern: "[domain-name:value = 'rare.example']", PatternType: "stix", Detection: new(true)})
+	return nil
+}
+
 func (d *demo) triage() error {
 	if !d.sims.hl.Triage(d.alert, "false_positive") {
 		return fmt.Errorf("alert %s is gone", d.alert)
@@ -168,7 +193,7 @@ func (d *demo) change() error {
 	}
 	d.sims.octi.Edit(revoked, func(i *octisim.Indicator) { i.Revoked = true })
 	d.sims.octi.Delete(second)
-	d.sims.octi.Put(octisim.Indicator{Name: "New exfiltration server", Pattern: "[ipv4-addr:value = '198.51.100.99']", PatternType: "stix"})
+	d.sims.octi.Put(octisim.Indicator{Name: "New exfiltration server", Pattern: "[ipv4-addr:value = '198.51.100.99']", PatternType: "stix", Detection: new(true)})
 	for _, r := range d.sims.hl.Rules("ioc") {
 		switch r.Value {
 		case "203.0.113.7":

@@ -85,6 +85,8 @@ func guarded(g *reconcile.Gate) string {
 		return "a source that shrank"
 	case g.Name == "additions_values":
 		return "one indicator with too many rules"
+	case g.Name == "impact":
+		return "impact on endpoints"
 	case sort == "source":
 		return "an empty source"
 	case g.Kind == 0:
