@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,8 +21,8 @@ import (
 
 // explaining are the flags of explain.
 type explaining struct {
-	value, indicator, pattern, patterns, patternType string
-	json, coverage                                   bool
+	value, indicator, pattern, patterns, file, patternType string
+	json, coverage                                         bool
 }
 
 func (p *program) explainCommand() *cli.Command {
@@ -34,13 +35,14 @@ func (p *program) explainCommand() *cli.Command {
 			&cli.StringFlag{Name: "indicator", Usage: "an indicator's internal or standard `ID`", Destination: &e.indicator},
 			&cli.StringFlag{Name: "pattern", Usage: "one pattern; needs no settings and no network", Destination: &e.pattern},
 			&cli.StringFlag{Name: "patterns", Usage: "a `FILE` of patterns, one a line, - is stdin; needs no settings and no network", Destination: &e.patterns},
+			&cli.StringFlag{Name: "file", Usage: "a whole `FILE` with a Sigma or YARA rule, as its name ends (.yml, .yar) or --pattern-type says", Destination: &e.file},
 			&cli.StringFlag{Name: "pattern-type", Value: "stix", Usage: "stix, sigma or yara", Destination: &e.patternType},
 			&cli.BoolFlag{Name: "coverage", Usage: "how many indicators are deployed, and what keeps the others from it", Destination: &e.coverage},
 			&cli.BoolFlag{Name: "json", Usage: "one JSON object a line", Destination: &e.json},
 		}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			given := 0
-			for _, v := range []string{e.value, e.indicator, e.pattern, e.patterns} {
+			for _, v := range []string{e.value, e.indicator, e.pattern, e.patterns, e.file} {
 				if v != "" {
 					given++
 				}
@@ -49,10 +51,13 @@ func (p *program) explainCommand() *cli.Command {
 				given++
 			}
 			if given != 1 {
-				return exit.Usagef("explain needs exactly one of --value, --indicator, --pattern, --patterns and --coverage")
+				return exit.Usagef("explain needs exactly one of --value, --indicator, --pattern, --patterns, --file and --coverage")
 			}
 			if e.coverage {
 				return p.explainCoverage(c.Context, &e)
+			}
+			if e.file != "" && !c.IsSet("pattern-type") {
+				e.patternType = typeOfFile(e.file)
 			}
 			if e.value == "" && e.indicator == "" {
 				return p.explainPatterns(&e)
@@ -74,16 +79,23 @@ func (p *program) explainPatterns(e *explaining) error {
 		p.log.Warn("the settings cannot be used, so the built-in defaults answer", "error", err)
 	}
 	out := bufio.NewWriter(p.stdout)
-	each := func(src string) error {
+	means := func(input, src string) error {
 		ind := reconcile.Indicator{PatternType: e.patternType, Pattern: src}
-		return e.print(out, &explanation{src, explained(&ind, meaning(opts, sync), nil)})
+		return e.print(out, &explanation{input, explained(&ind, meaning(opts, sync), nil)})
 	}
+	each := func(src string) error { return means(src, src) }
 	var err error
 	switch {
 	case !slices.Contains([]string{"stix", "sigma", "yara"}, e.patternType):
 		return exit.Usagef("--pattern-type %q: want stix, sigma or yara", e.patternType)
 	case e.pattern != "":
 		err = each(e.pattern)
+	case e.file != "":
+		var b []byte
+		if b, err = os.ReadFile(e.file); err != nil {
+			return exit.Usagef("--file: %v", err)
+		}
+		err = means(e.file, strings.TrimPrefix(string(b), "\ufeff"))
 	default:
 		err = p.eachLine(e.patterns, each)
 	}
@@ -91,6 +103,17 @@ func (p *program) explainPatterns(e *explaining) error {
 		return err
 	}
 	return out.Flush()
+}
+
+// typeOfFile is what the name of a rule's file says of it; a STIX pattern where it says nothing.
+func typeOfFile(path string) string {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".yml", ".yaml", ".sigma":
+		return "sigma"
+	case ".yar", ".yara":
+		return "yara"
+	}
+	return "stix"
 }
 
 // eachLine visits the lines of a file that are not blank.

@@ -5,17 +5,15 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/render"
-	"harfangsync/sources/opencti"
-	"harfangsync/sources/pattern"
 )
 
 // status is how a value or an indicator stands on both sides.
 type status struct {
-	Input      string            `json:"input"`
+	Input string `json:"input"`
+	*conclusion
 	Excluded   string            `json:"excluded,omitempty"`
 	Indicators []indicatorStatus `json:"indicators"`
 	Rows       []rowStatus       `json:"rows"`
@@ -38,7 +36,8 @@ type rowStatus struct {
 	Value   string `json:"value,omitempty"`
 	Name    string `json:"name,omitempty"`
 	Enabled bool   `json:"enabled"`
-	Whose   string `json:"whose"` // ours, foreign or unmanaged
+	Whose   string `json:"whose"`           // ours, foreign or unmanaged
+	Match   match  `json:"match,omitempty"` // how it hits the value that was asked for
 	// Next is what the next plan does with it; only of an indicator that is gone.
 	Next string `json:"next,omitempty"`
 }
@@ -105,66 +104,6 @@ func (t *target) leftBy(ctx context.Context, s *status) error {
 	return nil
 }
 
-// statusOfValue names every indicator that names a value, and every row that holds it.
-func (t *target) statusOfValue(ctx context.Context, s *status) error {
-	value := s.Input
-	candidates := pattern.Spellings(value)
-	for _, v := range candidates {
-		if s.Excluded == "" {
-			s.Excluded, _ = t.cfg.Sync.Excluded.Match(v)
-		}
-	}
-	// Everything is read, not only what the filter lets through: "why not" is asked as often as "why".
-	var ids []string
-	byID := map[string]*reconcile.Indicator{}
-	every := opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: t.cfg.Sync.Observables()}
-	_, err := every.Read(ctx, t.now(), func(page []reconcile.Indicator, _ int) error {
-		for i := range page {
-			if t.gives(&page[i], value, candidates) {
-				if byID[page[i].ID] == nil {
-					ids = append(ids, page[i].ID)
-				}
-				byID[page[i].ID] = &page[i]
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	matching := map[string]bool{}
-	if len(ids) > 0 {
-		answer, err := t.job.Source.Ask(ctx, ids)
-		if err != nil {
-			return err
-		}
-		for _, f := range answer.Found {
-			matching[f.Asked] = f.Passes
-		}
-	}
-	for _, id := range ids {
-		s.Indicators = append(s.Indicators, t.statusOf(byID[id], matching[id]))
-	}
-	for _, v := range candidates {
-		if err := t.addRows(ctx, s, explainedRule{Kind: "ioc", Type: v.Type, Value: v.Value}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// gives says whether an indicator's rules hold a value, or whether its pattern names it and something
-// of it is skipped.
-func (t *target) gives(ind *reconcile.Indicator, value string, candidates []reconcile.Value) bool {
-	st := t.statusOf(ind, true)
-	for _, r := range st.Rules {
-		if slices.Contains(candidates, reconcile.Value{Type: r.Type, Value: r.Value}) {
-			return true
-		}
-	}
-	return len(st.Skipped) > 0 && strings.Contains(ind.Pattern, value)
-}
-
 // statusOf judges one indicator as a run would.
 func (t *target) statusOf(ind *reconcile.Indicator, matches bool) indicatorStatus {
 	st := indicatorStatus{ID: ind.ID, Name: ind.Name, Score: ind.Score, explainedMeaning: explained(ind, t.job.Meaning, t.cfg.Sync.Mapping)}
@@ -194,22 +133,31 @@ func (t *target) addRows(ctx context.Context, s *status, r explainedRule) error 
 		return err
 	}
 	for i := range held {
-		row := &held[i].Row
-		mine, foreign, _ := reconcile.Whose(row, t.job.Policy.Own, t.job.Canon)
-		whose := "unmanaged"
-		if mine {
-			whose = "ours"
-		} else if foreign {
-			whose = "foreign"
-		}
-		s.Rows = append(s.Rows, rowStatus{ID: row.ID, Kind: r.Kind, Type: row.Type, Value: row.Value, Name: row.Name, Enabled: row.Enabled, Whose: whose})
+		s.Rows = append(s.Rows, t.rowStatusOf(&held[i].Row))
 	}
 	return nil
 }
 
+// rowStatusOf is how a row stands.
+func (t *target) rowStatusOf(row *reconcile.Row) rowStatus {
+	mine, foreign, _ := reconcile.Whose(row, t.job.Policy.Own, t.job.Canon)
+	whose := "unmanaged"
+	if mine {
+		whose = ours
+	} else if foreign {
+		whose = "foreign"
+	}
+	return rowStatus{ID: row.ID, Kind: row.Kind.String(), Type: row.Type, Value: row.Value, Name: row.Name, Enabled: row.Enabled, Whose: whose}
+}
+
+const ours = "ours"
+
 func (e *explaining) printStatus(w io.Writer, s status) error {
 	if e.json {
 		return writeJSON(w, s)
+	}
+	if s.conclusion != nil {
+		fmt.Fprintln(w, render.Escape(s.Verdict))
 	}
 	fmt.Fprintln(w, render.Escape(s.Input))
 	if s.Excluded != "" {
@@ -235,10 +183,18 @@ func (e *explaining) printStatus(w io.Writer, s status) error {
 			state = "disabled"
 		}
 		line := fmt.Sprintf("held: %s, %s, %s, row %s", joined(r.Kind, r.Type, r.Value, r.Name), state, r.Whose, r.ID)
+		if words := matchWords[r.Match]; words != "" {
+			line += ", " + words
+		}
 		if r.Next != "" {
 			line += "; " + r.Next
 		}
 		fmt.Fprintln(w, "  "+render.Escape(line))
+	}
+	if s.conclusion != nil {
+		for _, way := range s.Ways {
+			fmt.Fprintln(w, render.Escape(way))
+		}
 	}
 	return nil
 }

@@ -147,7 +147,7 @@ func (c *console) provide() {
 	}
 	for name, content := range map[string]string{
 		"patterns.txt": "[domain-name:value = 'a.example']\n", "indicators.jsonl": string(samples),
-		"config.yml": "connector:\n  name: HarfangLab\n",
+		"config.yml": "connector:\n  name: HarfangLab\n", "rule.yml": "title: x\nlogsource: {product: windows, category: process_creation}\ndetection: {s: {Image: x}, condition: s}\n",
 		"docker-compose.yml": "services:\n  connector-harfanglab:\n    environment:\n      - OPENCTI_URL=https://opencti.example\n      - OPENCTI_TOKEN=simulated\n" +
 			"      - CONNECTOR_ID=" + simConnectorID + "\n      - HARFANGLAB_URL=https://edr.example\n      - HARFANGLAB_TOKEN=simulated\n",
 	} {

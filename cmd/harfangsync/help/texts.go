@@ -84,12 +84,13 @@ var Texts = map[string]*Text{
 		[]int{exit.Usage, exit.Stale},
 	},
 	"explain": {
-		"Answers why something is blocked, or why not. A value or an indicator is looked up on both sides; patterns need no\n" +
-			"settings and no network.",
+		"Answers why something is blocked, or why not. A value or an indicator is looked up on both sides: of a value, in any\n" +
+			"spelling, the first line is the verdict and the last says how to change it. Patterns and files need no settings and no network.",
 		[]string{
 			"harfangsync explain --value c2.loader.example",
 			`harfangsync explain --pattern "[domain-name:value LIKE '%.dga.example']"`,
 			"harfangsync explain --patterns patterns.txt --json  # one pattern a line; - is stdin",
+			"harfangsync explain --file rule.yml  # a Sigma or YARA rule",
 		},
 		[]int{exit.Usage, exit.Side, interrupted},
 	},

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"harfangsync/reconcile"
+	"harfangsync/sources/exclude"
+	"harfangsync/sources/opencti"
+	"harfangsync/sources/pattern"
+)
+
+// match is how a rule hits a value that is asked for.
+type match string
+
+const (
+	same   match = "same"   // of that very value
+	inside match = "inside" // the value lies in what it blocks: a network, or the host of a URL
+	part   match = "part"   // it blocks a part of the value: a URL on the domain, an address in the network
+)
+
+var matchWords = map[match]string{inside: "which the value lies in", part: "which is a part of it"}
+
+// question is a value as it is asked for.
+type question struct {
+	typed     string
+	spellings []reconcile.Value
+	of        func(reconcile.Kind, reconcile.Value, []string) int
+	url       bool
+	network   netip.Prefix // of an address or a network
+}
+
+func questionOf(typed string) *question {
+	q := &question{typed: pattern.Refang(typed), spellings: pattern.Spellings(typed)}
+	list := []reconcile.Unblock{{Value: q.typed}}
+	if q.url = strings.Contains(q.typed, "://"); q.url {
+		list = append(list, reconcile.Unblock{Value: pattern.Host(q.typed)})
+	}
+	q.network, _ = pattern.ParseAddress(q.typed)
+	q.of = exclude.Unblocked(list)
+	return q
+}
+
+// value is the value in its canonical spelling.
+func (q *question) value() string {
+	for _, v := range q.spellings {
+		return v.Value
+	}
+	return q.typed
+}
+
+// match says how a rule hits the value; "" is not at all.
+func (q *question) match(v reconcile.Value) match {
+	switch {
+	case slices.Contains(q.spellings, v):
+		return same
+	case q.of(reconcile.IOC, v, nil) < 0, q.url && v.Type == pattern.URL:
+		return ""
+	case v.Type == pattern.URL:
+		return part
+	}
+	if p, ok := pattern.ParseAddress(v.Value); ok && q.network.IsValid() && p.Bits() > q.network.Bits() {
+		return part
+	}
+	if q.network.IsValid() || q.url {
+		return inside
+	}
+	return same // a file name in another case
+}
+
+// statusOfValue names every indicator that gives a rule which hits a value, and every row that does.
+func (t *target) statusOfValue(ctx context.Context, s *status) error {
+	q := questionOf(s.Input)
+	for _, v := range q.spellings {
+		if s.Excluded == "" {
+			s.Excluded, _ = t.cfg.Sync.Excluded.Match(v)
+		}
+	}
+	// Everything is read, not only what the filter lets through: "why not" is asked as often as "why".
+	var ids []string
+	byID := map[string]*reconcile.Indicator{}
+	every := opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: t.cfg.Sync.Observables()}
+	_, err := every.Read(ctx, t.now(), func(page []reconcile.Indicator, _ int) error {
+		for i := range page {
+			if t.gives(&page[i], q) {
+				if byID[page[i].ID] == nil {
+					ids = append(ids, page[i].ID)
+				}
+				byID[page[i].ID] = &page[i]
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	matching := map[string]bool{}
+	if len(ids) > 0 {
+		answer, err := t.job.Source.Ask(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for _, f := range answer.Found {
+			matching[f.Asked] = f.Passes
+		}
+	}
+	for _, id := range ids {
+		s.Indicators = append(s.Indicators, t.statusOf(byID[id], matching[id]))
+	}
+	rows, err := t.rowsOf(ctx, q)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		st := t.rowStatusOf(&rows[i])
+		st.Match = q.match(reconcile.Value{Type: rows[i].Type, Value: canonical(rows[i].Type, rows[i].Value)})
+		s.Rows = append(s.Rows, st)
+	}
+	s.conclusion = t.verdictOf(s, q, rows)
+	return nil
+}
+
+// gives says whether an indicator's rules hit a value, or whether its pattern names it and something of it is skipped.
+func (t *target) gives(ind *reconcile.Indicator, q *question) bool {
+	st := t.statusOf(ind, true)
+	for _, r := range st.Rules {
+		if q.match(reconcile.Value{Type: r.Type, Value: r.Value}) != "" {
+			return true
+		}
+	}
+	return len(st.Skipped) > 0 && slices.ContainsFunc(q.spellings, func(v reconcile.Value) bool { return strings.Contains(ind.Pattern, v.Value) })
+}
+
+// rowsOf are the rows of our list that hit a value: those of the very value first.
+func (t *target) rowsOf(ctx context.Context, q *question) ([]reconcile.Row, error) {
+	list, err := t.job.Sink.FindList(ctx, reconcile.IOC, t.cfg.HarfangLab.ListName)
+	if err != nil || list == nil {
+		return nil, err
+	}
+	var rows, others []reconcile.Row
+	_, err = t.job.Sink.Rows(ctx, reconcile.IOC, list.ID, func(page []reconcile.Row, _ int) error {
+		for i := range page {
+			switch q.match(reconcile.Value{Type: page[i].Type, Value: canonical(page[i].Type, page[i].Value)}) {
+			case same:
+				rows = append(rows, page[i])
+			case inside, part:
+				others = append(others, page[i])
+			}
+		}
+		return nil
+	})
+	return append(rows, others...), err
+}
