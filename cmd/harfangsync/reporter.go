@@ -14,10 +14,13 @@ import (
 	"harfangsync/cmd/httpclient"
 	"harfangsync/cmd/metrics"
 	"harfangsync/cmd/notify"
+	"harfangsync/cmd/telemetry"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/render"
 	"harfangsync/reconcile/run"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // reporter gathers what a command that writes does, and tells it when the command ends: as metrics, and
@@ -38,6 +41,9 @@ type reporter struct {
 	began   time.Time // when the run began
 	reached time.Time // when the platforms were about to be asked
 	applies time.Time // when the apply began
+
+	telemetry *telemetry.Telemetry // nil for none
+	span      trace.Span           // of the command; nil without telemetry, and of a tail
 }
 
 // reaches notes that both platforms are about to be asked.
@@ -59,8 +65,8 @@ func (r *reporter) plans(pl *run.Planned, doc *planfile.Document) {
 	if !pl.Saved {
 		took := time.Since(pl.Started)
 		read := cmp.Or(pl.ReadTime, took) // of a restore most is reading
-		r.metrics.SetPhase(metrics.Read, read)
-		r.metrics.SetPhase(metrics.Plan, took-read)
+		r.phase(metrics.Read, pl.Started, read)
+		r.phase(metrics.Plan, pl.Started.Add(read), took-read)
 	}
 }
 
@@ -74,7 +80,7 @@ func (r *reporter) begins() {
 func (r *reporter) applied(done *run.Report) {
 	r.done = done
 	r.metrics.SetApplied(done)
-	r.metrics.SetPhase(metrics.Apply, time.Since(r.applies))
+	r.phase(metrics.Apply, r.applies, time.Since(r.applies))
 }
 
 // say notes in a sentence what a command did.
@@ -83,7 +89,7 @@ func (r *reporter) say(what string) { r.said = append(r.said, what) }
 // pulled notes an import of alerts.
 func (r *reporter) pulled(done *pull.Report, took time.Duration) {
 	r.pulls = done
-	r.metrics.SetPhase(metrics.Pull, took)
+	r.phase(metrics.Pull, time.Now().Add(-took), took)
 	r.metrics.Cursor = cmp.Or(done.Cursor, r.metrics.Cursor)
 }
 
@@ -143,6 +149,7 @@ func (r *reporter) beat(ctx context.Context, err error, began time.Time) {
 	if !began.IsZero() {
 		r.reached = began
 		r.complete("tail", exit.Code(err, 0), began)
+		r.fullRun(began, exit.Code(err, 0))
 		r.pulls = nil
 	}
 	const seldom = 10 * time.Second
@@ -161,6 +168,9 @@ func (r *reporter) writeMetrics(ctx context.Context) {
 		}
 	}
 	r.p.listener.publish(&r.metrics)
+	if err := r.telemetry.Metrics(ctx, r.metrics.All(), r.began, r.metrics.Ended); err != nil {
+		r.p.log.Warn("the metrics are not told to the collector", "error", render.Escape(err.Error()), "remedy", "check OTEL_EXPORTER_OTLP_ENDPOINT")
+	}
 	if m.PushGateway != "" {
 		client := httpclient.Plain(notify.Timeout, version(), false)
 		defer client.CloseIdleConnections()

@@ -90,6 +90,9 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 		cfg.Sync.State, cfg.Sync.Lock = config.Nowhere, config.Nowhere
 	}
 	p.reporter.cfg = cfg
+	if s.command != "" {
+		ctx = p.reporter.observe(ctx, s.endless)
+	}
 	if err := p.listen(cfg, s.period(cfg)); err != nil {
 		return err
 	}
@@ -113,6 +116,7 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 	if !readOnly {
 		p.reporter.tell(context.WithoutCancel(ctx), err)
 	}
+	p.reporter.unobserve(context.WithoutCancel(ctx), p.code(err))
 	return err
 }
 
@@ -187,7 +191,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 
 func (t *target) connect(p *program, readOnly bool) {
 	cfg := t.cfg
-	common := httpclient.Options{Parallelism: cfg.Sync.Parallelism, RateLimit: cfg.Sync.RateLimit, Timeout: cfg.Sync.RequestTimeout, ReadOnly: readOnly, Log: p.log, Version: version()}
+	common := httpclient.Options{Parallelism: cfg.Sync.Parallelism, RateLimit: cfg.Sync.RateLimit, Timeout: cfg.Sync.RequestTimeout, ReadOnly: readOnly, Tracer: p.reporter.telemetry.Tracer(), Log: p.log, Version: version()}
 	if p.retryWait != nil {
 		common.MostGap = p.retryWait(0)
 	}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/net/http/httpproxy"
 	"golang.org/x/time/rate"
 )
@@ -43,8 +44,9 @@ type Options struct {
 	// MayWrite is asked when a REST write has waited for its turn and is about to be sent; its error is then what
 	// becomes of the write. May be nil.
 	MayWrite func() error
-	Version  string      // of this program, for User-Agent
-	Headers  http.Header // of every request, beside its own; never logged
+	Version  string       // of this program, for User-Agent
+	Headers  http.Header  // of every request, beside its own; never logged
+	Tracer   trace.Tracer // makes a span of each request that belongs to a trace; nil for none
 	Log      *slog.Logger
 }
 
@@ -77,6 +79,9 @@ func New(o Options) *Client {
 	var rt http.RoundTripper = &wire{
 		next: transport, platform: o.Name, agent: "harfangsync/" + o.Version,
 		timeout: o.Timeout, log: o.Log, tallies: tallies, headers: o.Headers, proxy: proxyOf(),
+	}
+	if o.Tracer != nil {
+		rt = &traced{next: rt, tracer: o.Tracer, platform: o.Name}
 	}
 	limit := rate.Inf
 	if o.RateLimit > 0 {

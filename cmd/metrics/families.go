@@ -40,8 +40,8 @@ func (r *Report) success() *prometheus.Registry {
 	return f.Registry
 }
 
-// all is everything that a report tells.
-func (r *Report) all() prometheus.Gatherer { return prometheus.Gatherers{r.registry(), r.success()} }
+// All is everything that a report tells.
+func (r *Report) All() prometheus.Gatherer { return prometheus.Gatherers{r.registry(), r.success()} }
 
 // registry holds the metrics of this run.
 func (r *Report) registry() *prometheus.Registry {

@@ -21,7 +21,7 @@ import (
 // user. When the file of an earlier run knows of a later success than the report, that one is kept.
 func (r *Report) WriteFile(path string) error {
 	r.keepSuccess(path)
-	if err := prometheus.WriteToTextfile(path, r.all()); err != nil {
+	if err := prometheus.WriteToTextfile(path, r.All()); err != nil {
 		return fmt.Errorf("write metrics: %w", err)
 	}
 	return nil

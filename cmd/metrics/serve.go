@@ -27,7 +27,7 @@ func (s *Server) Publish(r *Report) {
 	if r.LastSuccess.Before(s.success) {
 		r.LastSuccess = s.success
 	}
-	s.success, s.last = r.LastSuccess, r.all()
+	s.success, s.last = r.LastSuccess, r.All()
 }
 
 // Expect says how long ago the last success may be.
