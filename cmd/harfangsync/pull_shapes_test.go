@@ -114,10 +114,15 @@ func TestAlertsAsManagersShowThem(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
+	w.octi.HTTP.SetLatency(10 * time.Millisecond) // or all is there before the end
 	killed := w.process(t, dir, new(bytes.Buffer), "pull")
-	time.Sleep(300 * time.Millisecond)
+	until(t, "the first incidents", func() bool { return len(w.octi.Incidents()) > 0 })
 	_ = killed.Process.Kill()
 	_ = killed.Wait()
+	if n := len(w.octi.Incidents()); n == len(shapes) {
+		t.Errorf("all of %d are there before the run that is to be killed is", n)
+	}
+	w.octi.HTTP.SetLatency(0)
 	w.ends(t, 0, dir, "pull")
 	w.ends(t, 0, dir, "pull")
 
