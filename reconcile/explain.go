@@ -121,8 +121,8 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 	p.Changes = kept
 	if n := len(contradicted); n > 0 {
 		gate.OK, gate.Value = false, n
-		gate.Message = fmt.Sprintf("the read of OpenCTI was incomplete: %d rules would be removed although their indicators are there and want them, first %s; run again, and look for a proxy or a page limit that drops rows if it stays",
-			n, contradicted[0])
+		gate.Message = fmt.Sprintf("the read of OpenCTI was incomplete: %s would be removed although OpenCTI, asked by id, has what wants %s, first %s; run again, and look for a proxy or a page limit that drops rows if it stays",
+			Count(n, "rule"), Plural(n, "it", "them"), contradicted[0])
 	}
 	p.sortAll()
 	return gate

@@ -208,7 +208,7 @@ func (j *judging) source() []Gate {
 				what = "rules"
 			}
 			gates = append(gates, Gate{ID: "G2", Name: gateEmpty + k.String(), Kind: k, OK: j.over.AllowEmpty, Base: p.Enabled[k],
-				Message:  p.invisible() + fmt.Sprintf("0 wanted %s %s while %d enabled rules are ours; if the source is meant to be empty, say so with %s", k, what, p.Enabled[k], allowEmpty),
+				Message:  p.invisible() + fmt.Sprintf("0 wanted %s %s while %s ours; if the source is meant to be empty, say so with %s", k, what, Count(p.Enabled[k], "enabled rule")+Plural(p.Enabled[k], " is", " are"), allowEmpty),
 				Override: allowEmpty})
 		}
 		if !last.Known() || p.Enabled[k] > 0 && p.Sources[k] == 0 { // an empty source has a gate of its own
@@ -232,7 +232,7 @@ func (j *judging) source() []Gate {
 	}
 	g.Base, g.Limit, g.Override = short[0], short[1], acceptShrink(lost)
 	g.OK = j.over.Accept(g.Override)
-	g.Message = p.invisible() + fmt.Sprintf("%d indicators fewer than at the last good run are not explained: %s; if that is right, pass %s", lost, strings.Join(lostLine, ", "), g.Override)
+	g.Message = p.invisible() + fmt.Sprintf("%s fewer than at the last good run, unexplained: %s; if that is right, pass %s", Count(lost, "indicator"), strings.Join(lostLine, ", "), g.Override)
 	return append(gates, g)
 }
 
@@ -268,9 +268,9 @@ func (j *judging) removals() []Gate {
 			}
 			g := j.counted("G4", removalsGate(k, c), k, base, limit)
 			g.OK = g.OK || base < smallList || failpoint.Active(failpoint.G4)
-			g.Message = fmt.Sprintf("%d of %d enabled rules go%s, limit %d", g.Planned, base, j.before(g.Name, "went"), limit)
+			g.Message = fmt.Sprintf("%d of %s %s%s, limit %d", g.Planned, Count(base, "enabled rule"), Plural(g.Planned, "goes", "go"), j.before(g.Name, "went"), limit)
 			if base < smallList {
-				g.Message = fmt.Sprintf("%d of %d enabled rules go; no limit below %d rules", g.Planned, base, smallList)
+				g.Message = fmt.Sprintf("%d of %s %s; no limit below %d rules", g.Planned, Count(base, "enabled rule"), Plural(g.Planned, "goes", "go"), smallList)
 			}
 			if words := j.basis.causeWords(j.cause[g.Name]); words != "" {
 				g.Message = words + ": " + g.Message
@@ -298,10 +298,10 @@ func (j *judging) additions() []Gate {
 	for _, k := range Kinds {
 		base := j.window.base(k, j.plan.Enabled[k])
 		g := j.counted("G13", "additions_"+k.String(), k, base, max(j.limits.Additions, base/5))
-		g.Message = fmt.Sprintf("%d rules begin to detect%s, beside %d, limit %d", g.Planned, j.before(g.Name, "began"), base, g.Limit)
+		g.Message = fmt.Sprintf("%s to detect%s, beside %d, limit %d", begin(g.Planned), j.before(g.Name, "began"), base, g.Limit)
 		if unlimited != "" {
 			g.OK, g.Limit = true, 0
-			g.Message = fmt.Sprintf("%d rules begin to detect; %s", g.Planned, unlimited)
+			g.Message = begin(g.Planned) + " to detect; " + unlimited
 		}
 		gates = append(gates, g)
 	}
@@ -309,10 +309,12 @@ func (j *judging) additions() []Gate {
 	g.Message = "no indicator gives too many rules"
 	if len(j.plan.heavy) > 0 {
 		g.OK = g.Planned == 0
-		g.Message = fmt.Sprintf("%s, more than %d: %d begin to detect", j.plan.heavyWords(), j.policy.Values, g.Planned)
+		g.Message = fmt.Sprintf("%s, more than %d: %d %s to detect", j.plan.heavyWords(), j.policy.Values, g.Planned, Plural(g.Planned, "begins", "begin"))
 	}
 	return j.overridable(append(gates, g), acceptAdditions)
 }
+
+func begin(n int) string { return Count(n, "rule") + Plural(n, " begins", " begin") }
 
 // changes is G14: of how many rules the content may change within the window, for each kind.
 func (j *judging) changes() []Gate {
@@ -320,7 +322,7 @@ func (j *judging) changes() []Gate {
 	for _, k := range Kinds {
 		base := j.window.base(k, j.plan.Enabled[k])
 		g := j.counted("G14", "changes_"+k.String(), k, base, max(j.limits.Changes, base/5))
-		g.Message = fmt.Sprintf("the content of %d of %d rules changes%s, limit %d", g.Planned, base, j.before(g.Name, "changed"), g.Limit)
+		g.Message = fmt.Sprintf("the content of %d of %s changes%s, limit %d", g.Planned, Count(base, "rule"), j.before(g.Name, "changed"), g.Limit)
 		if n := j.ours[k]; n > 0 {
 			g.Message += fmt.Sprintf("; not counted are %d that our settings, an upgrade or an adoption change", n)
 		}

@@ -48,7 +48,7 @@ func (p *Plan) heavyAlone(ch *Change) bool {
 func (p *Plan) heavyWords() string {
 	ids := slices.Sorted(maps.Keys(p.heavy))
 	if len(ids) == 1 {
-		return fmt.Sprintf("indicator %s gives %d rules", ids[0], p.heavy[ids[0]])
+		return fmt.Sprintf("indicator %s gives %s", ids[0], Count(p.heavy[ids[0]], "rule"))
 	}
 	return fmt.Sprintf("%d indicators give too many rules, the first, %s, %d", len(ids), ids[0], p.heavy[ids[0]])
 }

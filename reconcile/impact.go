@@ -123,17 +123,17 @@ func (j *judging) impact() []Gate {
 			labels, flags = append(labels, ch.Label()), append(flags, flag)
 		}
 	}
-	g.Message = fmt.Sprintf("no value that begins to detect was seen on more than %d endpoints", g.Limit)
+	g.Message = fmt.Sprintf("no value that begins to detect was seen on more than %s", Count(g.Limit, "endpoint"))
 	switch {
 	case len(flags) > 0:
 		g.OK, g.Override = false, strings.Join(slices.Compact(flags), " ")
 		if n := len(labels) - fewFelt; n > 0 {
 			labels = append(labels[:fewFelt], fmt.Sprintf("and %d more", n))
 		}
-		g.Message = fmt.Sprintf("more than %d endpoints saw, or have, what begins to detect: %s; if that is right, pass %s", g.Limit, strings.Join(labels, ", "), g.Override)
+		g.Message = fmt.Sprintf("more than %s saw, or have, what begins to detect: %s; if that is right, pass %s", Count(g.Limit, "endpoint"), strings.Join(labels, ", "), g.Override)
 	case len(accepted) > 0:
 		g.Override = strings.Join(slices.Compact(accepted), " ")
-		g.Message = fmt.Sprintf("more than %d endpoints saw, or have, what begins to detect, and that is accepted", g.Limit)
+		g.Message = fmt.Sprintf("more than %s saw, or have, what begins to detect, and that is accepted", Count(g.Limit, "endpoint"))
 	}
 	return []Gate{g}
 }

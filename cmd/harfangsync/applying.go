@@ -176,7 +176,11 @@ func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*
 		p.say(slog.LevelError, render.Escape(problem))
 	}
 	if waits := render.Waits(doc); waits != "" {
-		p.say(slog.LevelError, fmt.Sprintf("%d of %d changes done; held: %s", done.Count(run.Applied, ""), len(done.Items), waits))
+		did := "nothing else was to be done"
+		if n := len(done.Items); n > 0 {
+			did = fmt.Sprintf("%d of %s done", done.Count(run.Applied, ""), reconcile.Count(n, "change"))
+		}
+		p.say(slog.LevelError, did+"; held: "+waits)
 	}
 	code := p.applyCode(done)
 	if off := render.OffLine(doc); off != "" && code == exit.OK {
@@ -246,7 +250,7 @@ func (a *applying) failures(p *program, done *run.Report) {
 		p.say(slog.LevelError, fmt.Sprintf("and %d more; --report FILE holds all of them", failed-told))
 	}
 	if waiting > 0 {
-		p.say(slog.LevelError, fmt.Sprintf("%s not attempted; run again", render.Count(waiting, "change was", "changes were")), "not_attempted", waiting)
+		p.say(slog.LevelError, reconcile.Count(waiting, "change")+reconcile.Plural(waiting, " was", " were")+" not attempted; run again", "not_attempted", waiting)
 	}
 }
 

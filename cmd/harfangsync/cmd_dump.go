@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile"
 )
 
 func (p *program) dumpCommand() *cli.Command {
@@ -25,7 +26,7 @@ func (p *program) dumpCommand() *cli.Command {
 				if err != nil {
 					return exit.Unproven(err)
 				}
-				_, err = fmt.Fprintf(p.stdout, "Dumped %d rules to %s.\n", d.Count, c.Args().First())
+				_, err = fmt.Fprintf(p.stdout, "Dumped %s to %s.\n", reconcile.Count(d.Count, "rule"), c.Args().First())
 				return err
 			})
 		},

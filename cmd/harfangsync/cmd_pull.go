@@ -13,6 +13,7 @@ import (
 
 	"harfangsync/cmd/config"
 	"harfangsync/cmd/harfangsync/exit"
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/planfile"
 	"harfangsync/reconcile/pull"
 	"harfangsync/reconcile/render"
@@ -202,8 +203,15 @@ func pullLine(r *pull.Report, dry bool) string {
 		word = "Pull would give"
 	}
 	s := r.Summary()
-	return fmt.Sprintf("%s: %d alerts imported, %d updated, %d threats imported, %d updated, %d sightings; %d unchanged, %d failed, %d given up.",
-		word, s.Imported, s.Updated, s.ThreatsImported, s.ThreatsUpdated, s.Sightings, s.Unchanged, s.Failed+s.NotAttempted+s.Pending, s.GivenUp)
+	line := fmt.Sprintf("%s: %s imported, %d updated, %s imported, %d updated, %s; %d unchanged, %d failed, %d given up",
+		word, reconcile.Count(s.Imported, "alert"), s.Updated, reconcile.Count(s.ThreatsImported, "threat"), s.ThreatsUpdated, reconcile.Count(s.Sightings, "sighting"), s.Unchanged, s.Failed, s.GivenUp)
+	if s.Pending > 0 {
+		line += fmt.Sprintf(", %d pending", s.Pending)
+	}
+	if s.NotAttempted > 0 {
+		line += fmt.Sprintf(", %d not attempted", s.NotAttempted)
+	}
+	return line + "."
 }
 
 // pullCode is the exit code of a pull.

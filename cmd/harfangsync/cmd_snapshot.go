@@ -40,7 +40,7 @@ func (p *program) takeSnapshot(ctx context.Context, out string) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "Wrote a snapshot of %d indicators, read from %s on, to %s.\n", h.Count, h.Time.Format(time.RFC3339), out)
+		_, err = fmt.Fprintf(p.stdout, "Wrote a snapshot of %s, read from %s on, to %s.\n", reconcile.Count(h.Count, "indicator"), h.Time.Format(time.RFC3339), out)
 		return err
 	})
 }

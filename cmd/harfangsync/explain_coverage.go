@@ -148,7 +148,7 @@ func (e *explaining) printCoverage(w io.Writer, all []coverage) error {
 		return writeJSON(w, all)
 	}
 	for _, c := range all {
-		fmt.Fprintf(w, "%s: %d of %d indicators deployed, %d of them in part\n", c.PatternType, c.Deployed, c.Indicators, c.Partly)
+		fmt.Fprintf(w, "%s: %d of %s deployed, %d of them in part\n", c.PatternType, c.Deployed, reconcile.Count(c.Indicators, "indicator"), c.Partly)
 		reasons := map[string]int{}
 		for r, n := range c.Reasons {
 			reasons[string(r)] = n

@@ -110,7 +110,7 @@ func (w *realWorld) alertsComeBack(t *testing.T) {
 	}
 	w.ends(t, exit.OK, "doctor", "--for", "pull")
 	w.noteImports(w.ends(t, exit.OK, "pull", "--dry-run", "--json"))
-	w.says(t, "pull", "Pull complete: 1 alerts imported, 0 updated, 0 threats imported, 0 updated, 1 sightings;")
+	w.says(t, "pull", "Pull complete: 1 alert imported, 0 updated, 0 threats imported, 0 updated, 1 sighting;")
 	w.says(t, "pull", "Pull complete: 0 alerts imported, 0 updated, 0 threats imported, 0 updated, 0 sightings; 1 unchanged,")
 	w.sim.hl.Triage(ids[0], "false_positive")
 	w.says(t, "pull", "Pull complete: 0 alerts imported, 1 updated,")

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
+	"harfangsync/reconcile"
 	"harfangsync/reconcile/alert"
 	"harfangsync/reconcile/state"
 )
@@ -149,7 +149,7 @@ func (p *pull) sendParts(ctx context.Context, parts []part, result Result, sight
 
 // send delivers alerts with their sightings, and sees to it that these say what they are to say.
 func (p *pull) send(ctx context.Context, objects []alert.Object, sights []*sighting, entries []*entry) error {
-	b := &bundle{name: fmt.Sprintf("HarfangLab, %d alerts", len(entries)), objects: objects, pending: &state.Pending{At: p.Clock().Truncate(time.Second)}}
+	b := &bundle{name: "HarfangLab, " + reconcile.Count(len(entries), "alert"), objects: objects, pending: &state.Pending{At: p.Clock().Truncate(time.Second)}}
 	for _, e := range entries {
 		b.must = append(b.must, due{id: e.incident, status: e.a.Status})
 		b.pending.Alerts = append(b.pending.Alerts, state.Failed{ID: e.a.ID, At: e.a.Time})

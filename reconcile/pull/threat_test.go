@@ -427,7 +427,7 @@ func TestThreatsThatWereNotReachedAreNoFailures(t *testing.T) {
 		t.Errorf("%v, %q, %d remembered", err, report.Problems, len(store.doc(t).Pull.Failed))
 	}
 	r.take, r.down, r.now = nil, false, r.now.Add(3*time.Hour)
-	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil || strings.Count(cases(r), "1 of 1 alerts") != n {
-		t.Errorf("%v, %d of %d cases", err, strings.Count(cases(r), "1 of 1 alerts"), n)
+	if _, err := r.withThreats(t, store).Pull(t.Context()); err != nil || strings.Count(cases(r), "1 of 1 alert") != n {
+		t.Errorf("%v, %d of %d cases", err, strings.Count(cases(r), "1 of 1 alert"), n)
 	}
 }

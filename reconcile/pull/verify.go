@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"harfangsync/reconcile"
 	"time"
 )
 
@@ -43,7 +44,7 @@ func (p *pull) verify(ctx context.Context, sights []*sighting, tied bool) error 
 
 // correct sends sightings with the count that they are to have.
 func (p *pull) correct(ctx context.Context, sights []*sighting) error {
-	b := &bundle{name: fmt.Sprintf("HarfangLab, %d sightings", len(sights))}
+	b := &bundle{name: "HarfangLab, " + reconcile.Count(len(sights), "sighting")}
 	for _, s := range sights {
 		b.objects = append(b.objects, s.object(p.Importer, s.count))
 	}

@@ -127,7 +127,7 @@ func wordsOf(errs []WorkError) string {
 			words = append(words, w)
 		}
 	}
-	return fmt.Sprintf("OpenCTI reports %d errors: %s", len(errs), strings.Join(words, "; "))
+	return fmt.Sprintf("OpenCTI reports %s: %s", reconcile.Count(len(errs), "error"), strings.Join(words, "; "))
 }
 
 // missing are those of some objects that OpenCTI does not have; exact takes those for missing too that

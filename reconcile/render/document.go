@@ -19,6 +19,11 @@ func Refused(d *planfile.Document) []reconcile.Gate {
 	return slices.DeleteFunc(slices.Clone(d.Gates), func(g reconcile.Gate) bool { return g.OK })
 }
 
+// stopped says whether a gate keeps all of a plan from being done.
+func stopped(d *planfile.Document) bool {
+	return slices.ContainsFunc(Refused(d), func(g reconcile.Gate) bool { return !g.Hold })
+}
+
 // waiting are the changes that gates hold.
 func waiting(d *planfile.Document) []reconcile.Change {
 	var list []reconcile.Change

@@ -328,7 +328,7 @@ func TestThePageSaysWhatThePlanComesTo(t *testing.T) {
 			planfile.Document{Complete: true, Applyable: true}, []string{"Review what begins to detect", "300 rules begin to detect (300 ioc domain_name); by author: 290 Feed <x>, 10 none; by label: 7 apt."}},
 		{"not so much", reconcile.Plan{Changes: append(slices.Clone(change), manyNew(100)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 100}}},
 			planfile.Document{Complete: true, Applyable: true}, []string{"Ready for review"}},
-		{"a part is held", heldBy(reconcile.Delete), planfile.Document{Complete: true}, []string{"Refused by 1 gate", "the rest may go on. Held: 20 removals of ioc rules, by absence (gate G4); if that is right: --accept-removals 20."}},
+		{"a part is held", heldBy(reconcile.Delete), planfile.Document{Complete: true}, []string{"Refused by 1 gate", "the rest may go on. Held: 20 for gate G4 (removals of ioc rules, by absence); if that is right: --accept-removals 20."}},
 		{"not applyable", reconcile.Plan{Changes: change}, planfile.Document{Complete: true}, []string{"Cannot be applied"}},
 	} {
 		d := planfile.New(&tt.plan, tt.head)

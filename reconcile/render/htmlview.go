@@ -114,7 +114,7 @@ func verdictOf(d *planfile.Document) verdict {
 	refused := len(Refused(d))
 	switch {
 	case refused > 0:
-		return verdict{"refused", "✕", fmt.Sprintf("Refused by %d %s", refused, plural(refused, "gate")), refusedWords(d)}
+		return verdict{"refused", "✕", fmt.Sprintf("Refused by %s", reconcile.Count(refused, "gate")), refusedWords(d)}
 	case d.AsOf != nil:
 		return verdict{"unfit", "◷", "A look at another day", "Validity dates were judged as of " + d.AsOf.UTC().Format(time.RFC3339) + "; such a plan cannot be applied."}
 	case !d.Complete:
@@ -205,7 +205,7 @@ func factsOf(d *planfile.Document) []fact {
 		{Name: "To", Text: to},
 		{Name: "Made", Text: d.Timestamp.UTC().Format("2 January 2006, 15:04 UTC"), Time: d.Timestamp.UTC().Format(time.RFC3339)},
 		{Name: "Lists", Text: strings.Join(names, ", ")},
-		{Name: "Read", Text: fmt.Sprintf("%s %s; wanted: %s ioc, %s sigma, %s yara", thousands(d.Source.Count), plural(d.Source.Count, "indicator"), thousands(s.IOC), thousands(s.Sigma), thousands(s.YARA))},
+		{Name: "Read", Text: fmt.Sprintf("%s %s; wanted: %s ioc, %s sigma, %s yara", thousands(d.Source.Count), reconcile.Plural(d.Source.Count, "indicator", "indicators"), thousands(s.IOC), thousands(s.Sigma), thousands(s.YARA))},
 		{Name: "Policy", Text: Escape(d.Policy)},
 		{Name: "Digest", Text: Escape(d.Digest), Code: true},
 		{Name: "Version", Text: Escape(d.ToolVersion)},

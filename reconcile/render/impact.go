@@ -48,7 +48,7 @@ func seenBy(d *planfile.Document, im *reconcile.Impact) string {
 	if d.Impact != nil && d.Impact.Endpoints > 0 {
 		return words + " of " + thousands(d.Impact.Endpoints) + " endpoints"
 	}
-	return words + plural(im.Endpoints, " endpoint")
+	return words + reconcile.Plural(im.Endpoints, " endpoint", " endpoints")
 }
 
 // lastSeen says when endpoints last saw a value, and names some of them.
@@ -66,7 +66,7 @@ func lastSeen(d *planfile.Document, im *reconcile.Impact) string {
 	return words
 }
 
-func days(n int) string { return fmt.Sprintf("%d %s", n, plural(n, "day")) }
+func days(n int) string { return reconcile.Count(n, "day") }
 
 // ago is a time that has passed, in its largest unit.
 func ago(d time.Duration) string {
@@ -191,5 +191,5 @@ func impactSummary(e *reconcile.Estimate, changes []*reconcile.Change, by map[re
 			parts = append(parts, thousands(n)+" "+s.words)
 		}
 	}
-	return "Impact: " + strings.Join(parts, ", ") + fmt.Sprintf(" (%d %s)", e.Requests, plural(e.Requests, "request"))
+	return "Impact: " + strings.Join(parts, ", ") + fmt.Sprintf(" (%d %s)", e.Requests, reconcile.Plural(e.Requests, "request", "requests"))
 }

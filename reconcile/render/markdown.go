@@ -113,7 +113,7 @@ func markdownHead(d *planfile.Document) string {
 		add(fmt.Sprintf("The %s list %s will be created.\n\n", l.Kind, markdownName(l.Name)))
 	}
 	if n := len(d.Unblocked); n > 0 {
-		add(fmt.Sprintf("**%d %s unblocked by a person:**\n\n", n, plural(n, "value")))
+		add(fmt.Sprintf("**%s unblocked by a person:**\n\n", reconcile.Count(n, "value")))
 	}
 	for i := range d.Unblocked {
 		add("- " + markdown(defangWords(unblockWords(&d.Unblocked[i]))) + "\n")
@@ -122,7 +122,7 @@ func markdownHead(d *planfile.Document) string {
 		add("\n")
 	}
 	if left > 0 {
-		fmt.Fprintf(&b, "%d more notes of this kind are left out here; `harfangsync show` prints them.\n\n", left)
+		fmt.Fprintf(&b, "Left out here: %s of this kind; `harfangsync show` prints all.\n\n", reconcile.Count(left, "note"))
 	}
 	return b.String()
 }

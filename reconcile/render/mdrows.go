@@ -79,7 +79,7 @@ func whatChanges(c *reconcile.Change) string {
 					come++
 				}
 			}
-			words = append(words, fmt.Sprintf("text: %d %s out, %d in", gone, plural(gone, "line"), come))
+			words = append(words, fmt.Sprintf("text: %d %s out, %d in", gone, reconcile.Plural(gone, "line", "lines"), come))
 		case "comment":
 			var names []string
 			for _, m := range members(from, to) {
@@ -127,7 +127,7 @@ func markdownDiffs(d *planfile.Document, budget int) string {
 		text = open + b.String() + end
 	}
 	if left > 0 {
-		text += fmt.Sprintf("%d %s of rules' texts left out here; `harfangsync show` prints the whole plan.\n\n", left, plural(left, "diff"))
+		text += fmt.Sprintf("%s of rules' texts left out here; `harfangsync show` prints the whole plan.\n\n", reconcile.Count(left, "diff"))
 	}
 	return text
 }

@@ -87,8 +87,8 @@ func guarded(g *reconcile.Gate) string {
 		return "one indicator with too many rules"
 	case g.Name == "impact":
 		return "impact on endpoints"
-	case sort == "source":
-		return "an empty source"
+	case sort == "source" && g.Kind != 0:
+		return "an empty source of " + g.Kind.String() + " rules"
 	case g.Kind == 0:
 	case sort == "removals":
 		return sort + rules + map[string]string{"evidence": ", with evidence", "expired": ", expired", "absence": ", by absence"}[rest[strings.LastIndex(rest, "_")+1:]]

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 
 	"harfangsync/reconcile"
@@ -140,15 +139,19 @@ func (p *printer) most(a reconcile.Action, undone bool) int {
 }
 
 func (p *printer) changes() {
-	stopped := slices.ContainsFunc(Refused(p.d), func(g reconcile.Gate) bool { return !g.Hold })
-	p.list(p.d.Changes, stopped)
+	p.list(p.d.Changes, stopped(p.d))
 	if waits := waiting(p.d); len(waits) > 0 {
-		p.line("")
+		if len(p.d.Changes) > 0 {
+			p.line("")
+		}
 		p.line("Held by a gate, and not done:")
 		p.list(waits, true)
+		if len(p.d.Changes) == 0 {
+			p.line("")
+		}
 	}
 	if p.o.Full && p.d.Summary.ByAction["unchanged"] > 0 {
-		p.line("= %d rules unchanged", p.d.Summary.ByAction["unchanged"])
+		p.line("= %s unchanged", reconcile.Count(p.d.Summary.ByAction["unchanged"], "rule"))
 	}
 }
 
@@ -179,7 +182,7 @@ func (p *printer) list(changes []reconcile.Change, undone bool) {
 			folded[g] = true
 			p.line("%s %d × %s  [%s] (--full lists them)", p.symbol(c.Action), size[g], Escape(strings.TrimSpace(g.kind.String()+" "+g.typ)), Escape(string(g.reason)))
 			if n := noted[g]; n > 0 {
-				p.line("    %d of them %s a note (--full shows it)", n, pluralOf(n, "has", "have"))
+				p.line("    %d of them %s a note (--full shows it)", n, reconcile.Plural(n, "has", "have"))
 			}
 		}
 	}
@@ -206,7 +209,7 @@ func (p *printer) head(h head, n int, below bool) {
 	if below {
 		p.line("")
 	}
-	text := fmt.Sprintf("%s %d %s %s:", title(string(h.action)), n, h.kind, plural(n, "rule"))
+	text := fmt.Sprintf("%s %d %s %s:", title(string(h.action)), n, h.kind, reconcile.Plural(n, "rule", "rules"))
 	if p.o.Color {
 		text = "\x1b[1m" + text + "\x1b[0m"
 	}

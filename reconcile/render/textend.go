@@ -37,7 +37,7 @@ func (p *printer) counts() {
 			byReason[string(c.Reason)]++
 		}
 	}
-	p.byReason(plural(removals, "removal"), removals, byReason)
+	p.byReason(reconcile.Plural(removals, "removal", "removals"), removals, byReason)
 }
 
 // mostFirst are counted words, the most frequent first.
@@ -94,14 +94,14 @@ func (p *printer) aside() {
 		}
 	}
 	if n := len(could); n > 0 {
-		p.line("%d skipped %s in testing: set sync.behaviour to sigma", n, pluralOf(n, "indicator could be a Sigma rule", "indicators could be Sigma rules"))
+		p.line("%d skipped %s in testing: set sync.behaviour to sigma", n, reconcile.Plural(n, "indicator could be a Sigma rule", "indicators could be Sigma rules"))
 	}
 }
 
 // unblocked names every value that a person took out of force: nobody is to forget one.
 func (p *printer) unblocked() {
 	if n := len(p.d.Unblocked); n > 0 {
-		p.line("%d %s unblocked by a person (harfangsync block VALUE ends it):", n, plural(n, "value"))
+		p.line("%d %s unblocked by a person (harfangsync block VALUE ends it):", n, reconcile.Plural(n, "value", "values"))
 	}
 	for i := range p.d.Unblocked {
 		p.line("  %s", Escape(unblockWords(&p.d.Unblocked[i])))
@@ -151,14 +151,15 @@ func (p *printer) tally(what string, n int, byReason, named map[string][]string)
 func (p *printer) refusals() {
 	for _, g := range Refused(p.d) {
 		p.line("Refused by gate %s (%s): %s", Escape(g.ID), Escape(guarded(&g)), Escape(g.Message))
-		switch {
-		case g.Hold:
-			p.line("  only these wait; the rest goes on (sync.on_refusal: hold)")
-		case g.Override == "":
-			p.line("  nothing is written, and no flag lets it pass")
-		default:
-			p.line("  nothing is written")
-		}
+	}
+	switch refused := Refused(p.d); {
+	case len(refused) == 0:
+	case slices.ContainsFunc(refused, func(g reconcile.Gate) bool { return g.Override == "" }):
+		p.line("Nothing is written, and no flag lets it pass.")
+	case stopped(p.d):
+		p.line("Nothing is written.")
+	default:
+		p.line("What the gates are about waits; the rest goes on (sync.on_refusal).")
 	}
 }
 
@@ -203,7 +204,9 @@ func Waits(d *planfile.Document) string {
 		if !g.Hold {
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("%d %s (gate %s)", n[g.Name], guarded(&g), g.ID))
+		if n[g.Name] > 0 { // else another gate holds them
+			parts = append(parts, fmt.Sprintf("%d for gate %s (%s)", n[g.Name], g.ID, guarded(&g)))
+		}
 		if !slices.Contains(flags, g.Override) {
 			flags = append(flags, g.Override)
 		}

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -12,17 +11,5 @@ func title(word string) string {
 	}
 	return strings.ToUpper(word[:1]) + Escape(word[1:])
 }
-
-func plural(n int, word string) string { return pluralOf(n, word, word+"s") }
-
-func pluralOf(n int, one, more string) string {
-	if n == 1 {
-		return one
-	}
-	return more
-}
-
-// Count is a number with its word, such as 1 alert or 2 alerts.
-func Count(n int, one, more string) string { return fmt.Sprintf("%d %s", n, pluralOf(n, one, more)) }
 
 func cutLong(s string) string { return cutRunes(s, longValue) }

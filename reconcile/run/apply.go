@@ -175,7 +175,7 @@ func (a *applying) mustBeEmpty(k reconcile.Kind, l *reconcile.List) error {
 	}
 	for i := range a.report.Items {
 		if it := &a.report.Items[i]; n > 0 && it.Change.Kind == k && it.Outcome == NotAttempted {
-			a.conflict(i, fmt.Sprintf("the list was to be created and holds %d rules now", n))
+			a.conflict(i, fmt.Sprintf("the list was to be created and holds %s now", reconcile.Count(n, "rule")))
 		}
 	}
 	return nil

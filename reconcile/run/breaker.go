@@ -3,6 +3,8 @@ package run
 import (
 	"fmt"
 	"sync"
+
+	"harfangsync/reconcile"
 )
 
 // BreakerError says that too many failures in a row stopped the apply (gate G9).
@@ -12,7 +14,7 @@ type BreakerError struct {
 }
 
 func (e *BreakerError) Error() string {
-	return fmt.Sprintf("stopped after %d failures in a row: %v", e.Limit, e.Last)
+	return fmt.Sprintf("stopped after %s in a row: %v", reconcile.Count(e.Limit, "failure"), e.Last)
 }
 
 // Unwrap is the last failure.

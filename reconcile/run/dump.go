@@ -241,7 +241,7 @@ func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, e
 	if err != nil {
 		return nil, err
 	}
-	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: len(d.Rows), Base: rows.Len(), Message: fmt.Sprintf("%d rows in the dump and %d in the lists, read to the end", len(d.Rows), rows.Len())}
+	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: len(d.Rows), Base: rows.Len(), Message: fmt.Sprintf("%s in the dump and %d in the lists, read to the end", reconcile.Count(len(d.Rows), "row"), rows.Len())}
 	absence := reconcile.Gate{ID: "G3", Name: "absence", OK: true, Message: "a restore asks the dump, not OpenCTI"}
 	limits := j.Limits
 	limits.Hold = false // what is restored is one whole

@@ -164,7 +164,7 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 		return nil, err
 	}
 	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.Wanted.Read(), Base: s.Rows.Len(),
-		Message: fmt.Sprintf("%d indicators%s and %d rows, read to the end", s.Wanted.Read(), j.snapshotWords(), s.Rows.Len())}
+		Message: fmt.Sprintf("%s%s and %s, read to the end", reconcile.Count(s.Wanted.Read(), "indicator"), j.snapshotWords(), reconcile.Count(s.Rows.Len(), "row"))}
 	plan.Judge(complete, absence, memory, j.Filter, j.Policy, j.Limits, j.Overrides)
 	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt, Controls: controls}, nil
 }

@@ -64,7 +64,7 @@ func (a *applying) rowsNow(ctx context.Context, k reconcile.Kind, byID map[strin
 	now := map[int]*reconcile.Row{}
 	n, err := a.readList(k, byID, byKey, now)
 	if err == nil && planned == nil && n > 0 {
-		err = fmt.Errorf("%w: the %s list was to be created and holds %d rules now; plan again", ErrStale, k, n)
+		err = fmt.Errorf("%w: the %s list was to be created and holds %s now; plan again", ErrStale, k, reconcile.Count(n, "rule"))
 	}
 	return now, err
 }

@@ -356,7 +356,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) e
 		if report.Stopped != nil {
 			return report.Stopped
 		}
-		return fmt.Errorf("%d of %d changes were not done", len(report.Items)-report.Count(run.Applied, ""), len(report.Items))
+		return fmt.Errorf("not done: %d of %s", len(report.Items)-report.Count(run.Applied, ""), reconcile.Count(len(report.Items), "change"))
 	}
 	return refused
 }

@@ -60,7 +60,7 @@ func (e *Error) Error() string {
 	if e.Refused {
 		return "refused: " + e.Words
 	}
-	text := "HarfangLab: " + e.Request() + ": " + e.what()
+	text := "HarfangLab: " + e.Request() + ": " + strings.TrimSuffix(e.what(), ".")
 	if remedy := e.Remedy(); remedy != "" {
 		text += "; " + remedy
 	}

@@ -170,7 +170,7 @@ func TestNotes(t *testing.T) {
 		{"404", 404, `{"detail": "Not found."}`, nil, ""},
 		{"HTML", 200, `<html>`, nil, "HTML where JSON is due"},
 		{"a list", 200, `[1]`, nil, "no note"},
-		{"401", 401, `{"detail": "Invalid token."}`, nil, "401 Invalid token."},
+		{"401", 401, `{"detail": "Invalid token."}`, nil, "401 Invalid token"},
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(tt.status); fmt.Fprint(w, tt.body) })
 		note, err := client(t, m.URL).Note(t.Context(), "4257")

@@ -109,11 +109,11 @@ func TestAHealthyWorldHasNothingToMend(t *testing.T) {
 	f.failures(exit.OK)
 	f.want("settings", isOK, "5 are set")
 	f.want("opencti.account", isOK, "Connector")
-	f.want("opencti.indicators", isOK, "1 indicators pass")
+	f.want("opencti.indicators", isOK, "1 indicator passes")
 	f.want("opencti.filter", isOK, "the built-in filter", "flagged for detection")
 	f.want("harfanglab.list.ioc", isOK, `"from_OpenCTI" is enabled and has 1 row`)
 	f.want("harfanglab.list.yara", isWarn, "the first rule makes it")
-	f.want("state.memory", isOK, "the last good run was", "with 1 indicators", "of the last 24h0m0s: additions_ioc 7")
+	f.want("state.memory", isOK, "the last good run was", "with 1 indicator", "of the last 24h0m0s: additions_ioc 7")
 	f.want("state.lock", isOK, "is free")
 	if !strings.HasSuffix(f.out, " 0 fail, 4 skip.\n") {
 		t.Errorf("the last line of\n%s", f.out)

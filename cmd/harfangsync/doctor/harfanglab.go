@@ -86,10 +86,8 @@ func (s *side) checkList(ctx context.Context, client *harfanglab.Client, k recon
 	rows := "an unknown number of rows"
 	n, err := client.Count(ctx, k, l.ID)
 	switch {
-	case err == nil && n == 1:
-		rows = "1 row"
 	case err == nil:
-		rows = fmt.Sprintf("%d rows", n)
+		rows = reconcile.Count(n, "row")
 	case !errors.Is(err, harfanglab.ErrFilterIgnored):
 		s.failed(name, err)
 		return

@@ -200,7 +200,7 @@ func (s *side) checkSource(ctx context.Context, client *opencti.Client, filters 
 	case n == 0:
 		s.warn("indicators", "no indicator passes: nothing would be deployed, and what is deployed would be refused to go (gate G2)", "check the filters of the stream, sync.detection, sync.min_score and the account's markings")
 	default:
-		detail := fmt.Sprintf("%d indicators pass", n)
+		detail := reconcile.Count(n, "indicator") + reconcile.Plural(n, " passes", " pass")
 		if len(selection.Labels)+len(selection.ExcludeLabels) > 0 || selection.MaxTLP != "" {
 			detail += "; sync.labels, sync.exclude_labels and sync.max_tlp leave out some of them when they are read"
 		}
@@ -255,6 +255,6 @@ func (s *side) checkPageSize(ctx context.Context, client *opencti.Client) {
 	case whole:
 		s.ok("page_size", fmt.Sprintf("pages of %d come whole", size))
 	default:
-		s.pass("page_size", fmt.Sprintf("OpenCTI holds %d indicators, fewer than a page of %d, so its page limit is not known", came, size))
+		s.pass("page_size", fmt.Sprintf("OpenCTI holds %s, fewer than a page of %d, so its page limit is not known", reconcile.Count(came, "indicator"), size))
 	}
 }

@@ -47,7 +47,7 @@ func TestStreams(t *testing.T) {
 	f = stream(11)
 	f.failures(exit.OK)
 	f.want("opencti.stream", isWarn, "stopped", "start it")
-	f.want("opencti.indicators", isOK, "1 indicators pass")
+	f.want("opencti.indicators", isOK, "1 indicator passes")
 	f = stream(12)
 	f.failures(exit.OK)
 	f.want("opencti.filter", isOK, "the stream has no filters", "flagged for detection")
@@ -214,7 +214,7 @@ func TestCertificates(t *testing.T) {
 
 	f = examined(t, w, nil, url, trusted)
 	f.failures(exit.OK)
-	f.want("opencti.tls", isOK, "certificate of", "ends in ", "1 authorities of opencti.ca_bundle")
+	f.want("opencti.tls", isOK, "certificate of", "ends in ", "1 of opencti.ca_bundle")
 	f.want("opencti.account", isOK)
 
 	f = examined(t, w, nil, named, trusted)

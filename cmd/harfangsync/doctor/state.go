@@ -107,7 +107,7 @@ func (s *side) remembered(where string, doc *state.Document) {
 		s.warn("memory", "the last good run is of "+good.At.UTC().Format(time.RFC3339)+", which is yet to come, and not believed; kept in "+where, "set the clock of the host that it ran on; the next good run replaces it")
 		return
 	}
-	detail := fmt.Sprintf("the last good run was %s ago (%s), with %d indicators; kept in %s", roughly(age), good.At.UTC().Format(time.RFC3339), n, where)
+	detail := fmt.Sprintf("the last good run was %s ago (%s), with %s; kept in %s", roughly(age), good.At.UTC().Format(time.RFC3339), reconcile.Count(n, "indicator"), where)
 	span := s.Config.Sync.Limits.Window
 	counted := doc.Window.Counted(s.now(), span)
 	for i, gate := range slices.Sorted(maps.Keys(counted)) {
@@ -159,7 +159,7 @@ func roughly(d time.Duration) string {
 			return fmt.Sprintf("%d %s", d/u.unit, u.name)
 		}
 	}
-	return fmt.Sprintf("%d seconds", max(d, 0)/time.Second)
+	return reconcile.Count(int(max(d, 0)/time.Second), "second")
 }
 
 // checkLock says whether a run could start now (gate G10). there is what OpenCTI keeps.

@@ -3,6 +3,7 @@ package doctor
 import (
 	"crypto/x509"
 	"fmt"
+	"harfangsync/reconcile"
 	"net"
 	"net/http"
 	"strings"
@@ -60,9 +61,9 @@ func (s *side) chain(chain []*x509.Certificate) {
 	if len(names) > 0 {
 		detail += ", by " + strings.Join(names, ", by ")
 	}
-	detail += fmt.Sprintf("; ends in %d days (%s)", int(left.Hours()/24), ends.UTC().Format(time.DateOnly))
+	detail += fmt.Sprintf("; ends in %s (%s)", reconcile.Count(int(left.Hours()/24), "day"), ends.UTC().Format(time.DateOnly))
 	if beside := len(s.tls.Authorities); beside > 0 {
-		detail += fmt.Sprintf("; %d authorities of %s.ca_bundle are trusted beside the system's", beside, s.name)
+		detail += fmt.Sprintf("; beside the system's authorities, %d of %s.ca_bundle are trusted", beside, s.name)
 	}
 	if left < soon {
 		s.warn("tls", detail, "replace the certificate in time")
