@@ -177,12 +177,17 @@ func exclusions(l *loader, _ *setting) error {
 	return errors.Join(append(problems, err)...)
 }
 
-// within are the files of exclusions that a name stands for: itself, or all .txt and .json of a folder.
+// within are the files of exclusions that a name stands for: itself, or all .txt and .json of a folder. Of a checkout of
+// MISP's warning lists the lists count, and none of the files that make them.
 func within(name string) (files []string, folder bool, err error) {
 	if info, err := os.Stat(name); err != nil || !info.IsDir() {
 		return []string{name}, false, nil
 	}
 	err = filepath.WalkDir(name, func(path string, e fs.DirEntry, err error) error {
+		if lists := checkout(path); err == nil && len(lists) > 0 {
+			files = append(files, lists...)
+			return fs.SkipDir
+		}
 		if ext := filepath.Ext(path); err == nil && !e.IsDir() && (ext == ".txt" || ext == ".json") {
 			files = append(files, path)
 		}
@@ -203,4 +208,13 @@ func mappingFile(l *loader, _ *setting) error {
 	}
 	s.Mapping, err = readMapping(content, Origin{fromFile, s.MappingFile})
 	return err
+}
+
+// checkout are the lists of a folder that is a checkout of MISP's warning lists, none of any other.
+func checkout(folder string) []string {
+	if _, err := os.Stat(filepath.Join(folder, "schema.json")); err != nil {
+		return nil
+	}
+	lists, _ := filepath.Glob(filepath.Join(folder, "lists", "*", "list.json"))
+	return lists
 }

@@ -366,6 +366,10 @@ func TestAFolderOfExclusionsStandsForItsFiles(t *testing.T) {
 		"lists/form/list.json":   `{"name": "Form", "type": "regex", "list": ["x"]}`,
 		"ours.txt":               "198.51.100.7\n",
 		"README.md":              "not a list of ours",
+
+		"misp/lists/cdn/list.json": `{"name": "CDNs", "type": "cidr", "list": ["203.0.113.0/24"]}`, // a checkout of MISP's
+		"misp/schema.json":         `{"type": "object"}`,
+		"misp/requirements.txt":    "requests>=2.0\nother.example\n",
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
 			t.Fatal(err)
@@ -379,13 +383,13 @@ func TestAFolderOfExclusionsStandsForItsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	for value, want := range map[reconcile.Value]bool{
-		{Type: "domain_name", Value: "www.office.example"}: true, {Type: "ip_both", Value: "198.51.100.7"}: true, {Type: "domain_name", Value: "other.example"}: false,
+		{Type: "domain_name", Value: "www.office.example"}: true, {Type: "ip_both", Value: "198.51.100.7"}: true, {Type: "domain_name", Value: "other.example"}: false, {Type: "ip_both", Value: "203.0.113.7"}: true,
 	} {
 		if entry, hit := c.Sync.Excluded.Match(value); hit != want {
 			t.Errorf("%v: %q", value, entry)
 		}
 	}
-	if all := strings.Join(c.Warnings, "\n"); !strings.Contains(all, filepath.Join("form", "list.json")) || strings.Contains(all, "office") {
+	if all := strings.Join(c.Warnings, "\n"); !strings.Contains(all, filepath.Join("form", "list.json")) || strings.Contains(all, "office") || strings.Contains(all, "misp") {
 		t.Errorf("warnings:\n%s", all)
 	}
 	if _, err := config.Load(config.Sources{Env: []string{"HARFANGSYNC_EXCLUSIONS=" + t.TempDir()}}); err == nil || !strings.Contains(err.Error(), "a folder without any") {

@@ -83,7 +83,7 @@ its number. What is excluded is a skip that names the entry, and ` + "`explain -
 
 A file that begins with ` + "`{`" + ` is a warning list of MISP (github.com/MISP/misp-warninglists) and is read as it is: of type ` + "`hostname`" + ` each
 name with all under it, of type ` + "`cidr`" + ` each network, of type ` + "`string`" + ` each text as a whole value. Other types are an error; an entry
-that could be no value is passed over, as MISP does. A folder stands for all ` + "`.txt` and `.json`" + ` files in it and below; lists in it that
+that could be no value is passed over, as MISP does. A folder stands for all ` + "`.txt` and `.json`" + ` files in it and below, a checkout of MISP's lists for these; lists in it that
 cannot be used are named in a warning.
 
 The built-in list holds private, loopback, link-local and multicast addresses, public resolvers, the empty file, names and usual
