@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/marker"
@@ -90,8 +91,10 @@ func (x *standing) inForce() *conclusion {
 	if whose == "" {
 		return nil
 	}
-	if since == "" {
-		since = "some time ago"
+	if at, err := time.Parse(time.RFC3339Nano, since); err == nil {
+		since = at.UTC().Format(time.RFC3339)
+	} else {
+		since = "a time that HarfangLab does not tell"
 	}
 	v := &conclusion{Blocked: true, Verdict: fmt.Sprintf("%s since %s by %d %s", blocked, since, len(by), map[bool]string{true: "indicator", false: "indicators"}[len(by) == 1])}
 	switch {
@@ -115,7 +118,7 @@ func (x *standing) unblocked() *conclusion {
 		return nil
 	}
 	u := x.unblock
-	return &conclusion{Verdict: fmt.Sprintf("%s: unblocked until %s by %s: %s", notBlocked, u.Until.UTC().Format("2006-01-02T15:04:05Z"), u.By, u.Reason),
+	return &conclusion{Verdict: fmt.Sprintf("%s: unblocked until %s by %s: %s", notBlocked, u.Until.UTC().Format(time.RFC3339), u.By, u.Reason),
 		Ways: []string{"To block it again: harfangsync block " + inQuotes(u.Value)}}
 }
 
