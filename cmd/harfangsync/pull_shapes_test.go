@@ -165,6 +165,9 @@ func TestAlertsAsManagersShowThem(t *testing.T) {
 	}
 	for _, s := range w.octi.Sightings() {
 		want[label[s.From]] -= s.Count
+		if len(s.References) == 0 || !strings.Contains(s.References[0].URL, "/security-event/shape-") {
+			t.Errorf("the sighting of indicator %s links to %+v", label[s.From], s.References)
+		}
 	}
 	for n, left := range want {
 		if left != 0 {
