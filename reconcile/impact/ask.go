@@ -32,6 +32,8 @@ type Asker struct {
 	o     Options
 	fleet *fleet
 	known map[reconcile.Value]told
+	rests time.Time // until when a manager is left alone that failed, or does not let us read
+	why   string    // which of these
 }
 
 // told is an answer that was given before.
@@ -46,6 +48,7 @@ const (
 	patience   = 30 * time.Second
 	slow       = 5 * time.Second // an answer that takes longer counts as a failure
 	mostFailed = 3               // in a row
+	rest       = 10 * time.Minute
 )
 
 // New makes an Asker.
@@ -84,6 +87,10 @@ func (a *Asker) Ask(ctx context.Context, changes []*reconcile.Change, c Controls
 	if len(changes) == 0 {
 		return e, c, nil
 	}
+	rests := now.Before(a.rests)
+	if rests {
+		q.over = a.why
+	}
 	if a.fleet == nil || now.Sub(a.fleet.at) > believed {
 		f, err := q.readFleet(ctx)
 		if err != nil {
@@ -110,8 +117,10 @@ func (a *Asker) Ask(ctx context.Context, changes []*reconcile.Change, c Controls
 	}
 	e.Endpoints, e.Requests = a.fleet.active, q.spent
 	e.Notes = append(append(e.Notes, a.fleet.notes...), uncovered)
-	if q.over != "" {
+	if q.over != "" && !rests {
 		a.o.Log.Warn("the impact of this plan is not known as a whole: "+q.over, "asked", e.Asked, "not asked", e.NotAsked)
+	}
+	if q.over != "" {
 		e.Notes = append([]string{q.over}, e.Notes...)
 	}
 	return e, q.controls, nil
@@ -277,7 +286,7 @@ func (a *asking) rows(ctx context.Context, q Query) (page Page, err error) {
 		return err
 	})
 	if reconcile.FaultOf(err).Account {
-		a.over = "HarfangLab does not let this account read telemetry, which is a right of its own: " + words(err)
+		a.end("HarfangLab does not let this account read telemetry, which is a right of its own: " + words(err))
 		return page, errOver
 	}
 	return page, err
@@ -301,6 +310,9 @@ func (a *asking) request(ctx context.Context, send func(context.Context) error) 
 			return ctx.Err()
 		}
 		late := time.Since(began) > slow
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("HarfangLab did not answer within %s: %w", patience, err)
+		}
 		switch {
 		case err == nil && !late || final(err):
 			a.failed = 0
@@ -312,10 +324,15 @@ func (a *asking) request(ctx context.Context, send func(context.Context) error) 
 			continue
 		}
 		if a.failed++; a.failed == mostFailed {
-			a.over = fmt.Sprintf("HarfangLab failed to answer, or took more than %s, %d times in a row", slow, mostFailed)
+			a.end(fmt.Sprintf("HarfangLab failed to answer, or took more than %s, %d times in a row", slow, mostFailed))
 		}
 		return err
 	}
+}
+
+// end ends the asking, of later plans too for a while: a tail must not wait for it with every event.
+func (a *asking) end(why string) {
+	a.over, a.Asker.why, a.rests = why, why, a.now.Add(rest)
 }
 
 // final says whether an error would be the same another time.

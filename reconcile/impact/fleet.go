@@ -12,8 +12,8 @@ import (
 
 // fleet is what is known of the endpoints.
 type fleet struct {
-	at       time.Time
-	active   int // within the days that are looked back; 0 is unknown
+	at       time.Time // zero where not all of it could be read
+	active   int       // within the days that are looked back; 0 is unknown
 	own      map[netip.Addr]string
 	policies int
 	whole    [streams]int // policies whose endpoints send all of a stream
@@ -26,7 +26,7 @@ const (
 
 // readFleet reads the endpoints and their policies. What cannot be read is a note. An error is an interruption.
 func (a *asking) readFleet(ctx context.Context) (*fleet, error) {
-	f := &fleet{at: a.now, own: map[netip.Addr]string{}}
+	f := &fleet{own: map[netip.Addr]string{}}
 	if err := a.agents(ctx, f); err != nil {
 		if interruption(err) == nil || ctx.Err() != nil {
 			return f, interruption(err)
@@ -52,6 +52,9 @@ func (a *asking) readFleet(ctx context.Context) (*fleet, error) {
 				f.whole[s]++
 			}
 		}
+	}
+	if len(f.notes) == 0 {
+		f.at = a.now
 	}
 	return f, nil
 }
