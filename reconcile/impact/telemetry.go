@@ -34,6 +34,9 @@ const (
 	streams
 )
 
+// Streams are all of them.
+var Streams = []Stream{Processes, Network, Resolutions, Drivers}
+
 // String is what people call the stream.
 func (s Stream) String() string {
 	return [streams]string{"process starts", "connections", "DNS resolutions", "driver loads"}[s]

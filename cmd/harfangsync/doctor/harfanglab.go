@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"harfangsync/reconcile"
+	"harfangsync/reconcile/impact"
 	"harfangsync/reconcile/remote"
 	"harfangsync/sinks/harfanglab"
 )
@@ -15,7 +17,7 @@ func harfangLabChecks() []string {
 	for _, k := range reconcile.Kinds {
 		names = append(names, "list."+k.String())
 	}
-	return append(names, "edit", "alerts")
+	return append(names, "edit", "alerts", "telemetry")
 }
 
 func (s *side) examineHarfangLab(ctx context.Context) (why string) {
@@ -43,6 +45,7 @@ func (s *side) examineHarfangLab(ctx context.Context) (why string) {
 		s.pass("edit", "a plan edits nothing")
 	}
 	s.checkAlerts(ctx, client)
+	s.checkTelemetry(ctx, client)
 	return ""
 }
 
@@ -112,4 +115,36 @@ func (s *side) checkAlerts(ctx context.Context, client *harfanglab.Client) {
 		return
 	}
 	s.ok("alerts", "alerts can be read")
+}
+
+// checkTelemetry asks once for everything that an impact is made of. What is missing stops no run: it is a warning.
+func (s *side) checkTelemetry(ctx context.Context, client *harfanglab.Client) {
+	if !s.Config.Sync.Impact.Report {
+		s.pass("telemetry", "the impact of a plan is not asked for (sync.impact)")
+		return
+	}
+	_, err := client.Agents(ctx, 1, 0)
+	if err == nil {
+		_, err = client.Policies(ctx)
+	}
+	var silent []string
+	for _, stream := range impact.Streams {
+		if err != nil {
+			break
+		}
+		var page impact.Page
+		page, err = client.Telemetry(ctx, impact.Query{Stream: stream, Since: s.now().AddDate(0, 0, -1), Limit: 1})
+		if err == nil && len(page.Rows) == 0 {
+			silent = append(silent, stream.String())
+		}
+	}
+	switch {
+	case err != nil:
+		detail, remedy, _ := strings.Cut(err.Error(), "; ")
+		s.warn("telemetry", detail, remedy)
+	case len(silent) > 0:
+		s.warn("telemetry", "telemetry can be read, and endpoints sent none of these in the last day: "+strings.Join(silent, ", "), "let the policies send them live, or what they would tell stays unknown")
+	default:
+		s.ok("telemetry", "endpoints, policies and telemetry can be read")
+	}
 }

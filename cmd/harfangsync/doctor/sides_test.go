@@ -114,6 +114,21 @@ func TestHarfangLabsListsAndRights(t *testing.T) {
 	f.want("harfanglab.alerts", isOK)
 	w.hl.HTTP.Heal()
 
+	// Telemetry, which only an impact needs, and which no run fails for.
+	f = examined(t, w, nil, "HARFANGSYNC_IMPACT=report")
+	f.failures(exit.OK)
+	f.want("harfanglab.telemetry", isWarn, "none of these in the last day: process starts, connections, DNS resolutions, driver loads", "let the policies send them live")
+	w.hl.SeedTelemetry()
+	f = examined(t, w, nil, "HARFANGSYNC_IMPACT=report")
+	f.want("harfanglab.telemetry", isOK, "telemetry can be read")
+	for _, path := range []string{"/endpoint/Policy/", "/telemetry/DriverLoad/"} {
+		_ = w.hl.HTTP.Fail(simhttp.Fault{Path: path, Do: simhttp.Answer, Status: 403, Payload: `{"detail": "no"}`})
+		f = examined(t, w, nil, "HARFANGSYNC_IMPACT=report")
+		f.failures(exit.OK)
+		f.want("harfanglab.telemetry", isWarn, path, "check the token and its right to view telemetry and endpoints")
+		w.hl.HTTP.Heal()
+	}
+
 	_ = w.hl.HTTP.Fail(simhttp.Fault{Path: "/api/", Do: simhttp.Answer, Payload: "<html>login</html>"})
 	f = examined(t, w, nil)
 	f.failures(exit.Side, "harfanglab.account")
