@@ -119,8 +119,21 @@ func TestWhatTestsIsNotWhatSigns(t *testing.T) {
 			}
 		}
 	}
-	if signs != 1 {
-		t.Errorf("%d jobs sign", signs)
+	if signs != 2 {
+		t.Errorf("%d signatures, want that of the files and that of the image", signs)
+	}
+	// The image is made for both platforms, with its parts and its origin, where nothing may be signed, and pushed as it is.
+	for job, want := range map[string]string{
+		"build":   `docker buildx build --file cmd/harfangsync/deploy/Dockerfile --platform linux/amd64,linux/arm64 \\\s+--sbom=true --provenance=mode=max --output type=oci,dest=image/image.tar `,
+		"publish": `skopeo copy --all --preserve-digests [^\n]*\\\s+oci-archive:image/image.tar `,
+	} {
+		found := false
+		for _, s := range w.Jobs[job].Steps {
+			found = found || regexp.MustCompile(want).MatchString(s.Run)
+		}
+		if !found {
+			t.Errorf("job %s has no step like %s", job, want)
+		}
 	}
 }
 
