@@ -103,7 +103,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		switch {
 		case len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged:
 			p.hold(&ch, Ambiguous, "its marker names no indicator that could be asked for")
-		case verdict == gone && (why == IndicatorGone || ch.unnamed > 0 || ch.blind) && len(e.LostMarkings) > 0:
+		case verdict == gone && (why == IndicatorGone || ch.Unnamed > 0 || ch.Blind) && len(e.LostMarkings) > 0:
 			p.hold(&ch, Ambiguous, fewerMarkings)
 		case verdict == gone:
 			p.noteLost(e, &ch)
@@ -212,7 +212,7 @@ func (f *Finding) left() Reason {
 // itself why it is out.
 func (e *Evidence) judge(ch *Change) (verdict, Reason) {
 	var why Reason
-	absent, moved := len(ch.Owners) == 0 || ch.unnamed > 0, false
+	absent, moved := len(ch.Owners) == 0 || ch.Unnamed > 0, false
 	for _, o := range ch.Owners {
 		f, ok := e.Found[o.ask()]
 		if !ok {

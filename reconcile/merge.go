@@ -311,8 +311,8 @@ func (c *computation) removal(e entry) *Change {
 		return nil
 	}
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: c.ending(), ID: row.ID, Before: bodyOf(&row),
-		Fields: []string{}, Owners: ownersOf(&row), Key: e.key, blind: e.blind}
-	ch.unnamed = max(0, int(e.count)-len(ch.Owners))
+		Fields: []string{}, Owners: ownersOf(&row), Key: e.key, Blind: e.blind}
+	ch.Unnamed = max(0, int(e.count)-len(ch.Owners))
 	ch.nameFrom(&row, c.rows.canon)
 	if ch.Action == Delete && !e.enabled {
 		ch.Sent = DeleteSent

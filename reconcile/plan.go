@@ -90,8 +90,8 @@ type Change struct {
 	Key  Key    `json:"key"`
 	Sent string `json:"sent,omitempty"`
 
-	unnamed int  // owners of a removed row beyond those that its marker names: nobody can ask for them
-	blind   bool // the server cut the marker of a removed row, so that they are not even counted
+	Unnamed int  `json:"-"` // owners of a removed row beyond those that its marker names: nobody can ask for them
+	Blind   bool `json:"-"` // the server cut the marker of a removed row, so that they are not even counted
 }
 
 // Label names the changed rule for people.

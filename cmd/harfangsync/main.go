@@ -11,5 +11,6 @@ import (
 func main() {
 	defer crash.Exit()
 	crash.AbortOnFaults()
+	keepWithinMemory()
 	os.Exit(start(os.Args, os.Stdin, os.Stdout, os.Stderr))
 }

@@ -9,8 +9,6 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"harfangsync/reconcile"
@@ -81,17 +79,11 @@ func Read(path string) (*Document, error) {
 	return Decode(f)
 }
 
-// mostBytes is how large a plan may be in the memory that this process may use, by GOMEMLIMIT and by its container: to read
-// one, and to prove its digest, takes several times its size.
+// mostBytes is how large a plan may be in the memory that this process may use: to read one, and to prove its digest, takes
+// several times its size.
 func mostBytes() int64 {
 	const times = 4
-	limit := debug.SetMemoryLimit(-1)
-	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil { // and not the word max
-			limit = min(limit, n)
-		}
-	}
-	return min(MostBytes, limit/times)
+	return min(MostBytes, debug.SetMemoryLimit(-1)/times)
 }
 
 // Decode reads a document and proves that it is whole.

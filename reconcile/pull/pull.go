@@ -155,6 +155,7 @@ type pull struct {
 	held    held                               // rules, by value
 	known   map[string]bool                    // techniques and host names: whether the platform has them
 	queue   []*entry                           // to be imported
+	queued  int                                // bytes of its longest texts
 	failed  map[string]state.Failed            // alerts that OpenCTI did not take, in this run or before, by id
 	filed   map[string]bool                    // those that failed in this run
 	blind   int                                // look-ups by rule id in a row that found nothing

@@ -86,7 +86,7 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 			continue
 		}
 		p.queue = append(p.queue, e)
-		if len(p.queue) == mostQueued {
+		if p.queued += len(a.RuleContent) + len(a.Message); len(p.queue) == mostQueued || p.queued > mostBytes {
 			if err := p.flush(ctx); err != nil {
 				return err
 			}
@@ -158,7 +158,7 @@ func there(ctx context.Context, ask func(context.Context, []string) ([]Stored, e
 // flush sends what is queued: new alerts in one bundle, changed ones in another.
 func (p *pull) flush(ctx context.Context) error {
 	queue := p.queue
-	p.queue = nil
+	p.queue, p.queued = nil, 0
 	var fresh, old []*entry
 	for _, e := range queue {
 		if e.stored == nil || e.again {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -13,13 +14,18 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MostBytes bounds an answer where a client is not told otherwise: a page of 5000 indicators with long
-// descriptions stays far below.
-const MostBytes = 128 << 20
+// MostBytes bounds an answer where a client is not told otherwise: a page of 5000 indicators with long descriptions stays
+// far below, and a sixth of the memory that this process may use is enough for it, and for what is decoded of it.
+func MostBytes() int64 { return min(96<<20, debug.SetMemoryLimit(-1)/6) }
 
 // mostElements bounds what one answer can make of memory when it is decoded: elements of lists and members
 // of objects, of which a page of 5000 rows has 200,000.
-const mostElements = 1 << 20
+const mostElements = 1 << 19
+
+// small is how large an answer may be that is read and used beside others. Of larger ones there is one at a time.
+const small = 8 << 20
+
+var large = make(chan struct{}, 1)
 
 // TooLargeError is an answer that was not read to its end, or not decoded. Asking again gives the same.
 type TooLargeError struct {
@@ -32,29 +38,54 @@ func (e *TooLargeError) Error() string {
 }
 
 // buffers are used again: answers of one size come by the thousand.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // Read hands a whole answer of at most most bytes to use, which must not keep it. Its error is that of
 // the connection, or a *TooLargeError.
 func Read(r io.Reader, most int64, use func(body []byte)) error {
-	const kept = 8 << 20
-	b := buffers.Get().(*bytes.Buffer)
+	kept := buffers.Get().(*[]byte)
+	b, err := fill((*kept)[:0], r, min(most+1, small))
+	if err == nil && int64(len(b)) == small && most >= small {
+		large <- struct{}{}
+		defer func() { <-large }()
+		b, err = fill(b, r, most+1)
+	}
 	defer func() {
-		if b.Reset(); b.Cap() <= kept {
-			buffers.Put(b)
+		if cap(b) <= small {
+			*kept = b[:0]
+			buffers.Put(kept)
 		}
 	}()
-	_, err := b.ReadFrom(io.LimitReader(r, most+1))
 	switch {
 	case err != nil:
 		return err
-	case int64(b.Len()) > most:
+	case int64(len(b)) > most:
 		return &TooLargeError{most, "bytes"}
-	case Crowded(b.Bytes()):
+	case Crowded(b):
 		return &TooLargeError{mostElements, "elements"}
 	}
-	use(b.Bytes())
+	use(b)
 	return nil
+}
+
+// fill appends to b what is read, until it has most bytes or there is no more.
+func fill(b []byte, r io.Reader, most int64) ([]byte, error) {
+	for int64(len(b)) < most {
+		if len(b) == cap(b) {
+			grown := make([]byte, len(b), min(max(2*int64(cap(b)), 64<<10), most))
+			copy(grown, b)
+			b = grown
+		}
+		n, err := r.Read(b[len(b):min(int64(cap(b)), most)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
 }
 
 // Crowded says that a JSON text has too many elements.

@@ -18,12 +18,12 @@ func TestReadBoundsAnAnswer(t *testing.T) {
 	}{
 		{"as long as may be", strings.Repeat("x", 4*million), ""},
 		{"longer", strings.Repeat("x", 4*million+1), "an answer of more than 4194304 bytes"},
-		{"as many elements as may be", "[" + strings.Repeat("0,", million-1) + "0]", ""},
-		{"more elements", "[" + strings.Repeat("0,", million) + "0]", "an answer of more than 1048576 elements"},
-		{"more lists in each other", strings.Repeat("[", million+1), "an answer of more than 1048576 elements"},
+		{"as many elements as may be", "[" + strings.Repeat("0,", million/2-1) + "0]", ""},
+		{"more elements", "[" + strings.Repeat("0,", million/2) + "0]", "an answer of more than 524288 elements"},
+		{"more lists in each other", strings.Repeat("[", million/2+1), "an answer of more than 524288 elements"},
 		{"more objects", strings.Repeat(`{"":`, million+1), "an answer of more than 4194304 bytes"},
-		{"what stands in a text is none", `["` + strings.Repeat(`,[{\"`, million/2) + `"]`, ""},
-		{"what stands after it is", `["\\"` + strings.Repeat(",0", million) + `]`, "an answer of more than 1048576 elements"},
+		{"what stands in a text is none", `["` + strings.Repeat(`,[{\"`, million/4) + `"]`, ""},
+		{"what stands after it is", `["\\"` + strings.Repeat(",0", million/2) + `]`, "an answer of more than 524288 elements"},
 	} {
 		used := false
 		err := remote.Read(strings.NewReader(tt.body), 4*million, func(body []byte) { used = string(body) == tt.body })

@@ -41,6 +41,11 @@ func Cut(ctx context.Context, request string, err error) error {
 
 // OneLine is what a server says on one line, at most so many characters of it, without what cannot be seen.
 func OneLine(s string, most int) string {
+	const wide = 64 // so many bytes are looked at for each character that may be shown
+	more := len(s) > wide*most
+	if more {
+		s = s[:wide*most]
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return ' '
@@ -50,6 +55,9 @@ func OneLine(s string, most int) string {
 	s = strings.Join(strings.Fields(s), " ")
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "…"
+	}
+	if more {
+		s += "…"
 	}
 	return s
 }

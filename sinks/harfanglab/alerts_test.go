@@ -136,6 +136,19 @@ func TestAlertsThatCannotBeRead(t *testing.T) {
 }
 
 // Of any rows behind any index, a read visits exactly those asked for, or says that some are missing.
+// TestAHugeAlertFailsAlone: what is made of one is copied and remembered, and one of 75 MB took the memory of a pod.
+func TestAHugeAlertFailsAlone(t *testing.T) {
+	rows := spread(3, time.Second)
+	rows[1].raw = `{"id": "` + strings.Repeat("A", 2<<20) + `", "status": "new", "alert_time": "2026-03-02T08:15:30Z"}`
+	var g got
+	if err := (&index{rows: rows}).serve(t).Alerts(t.Context(), pull.AlertQuery{}, g.alerts); err != nil {
+		t.Fatal(err)
+	}
+	if len(g.bad) != 1 || !strings.HasPrefix(g.bad[0], ": an alert of 2097") || len(g.bad[0]) > 1000 || len(g.ids) != 2 {
+		t.Errorf("%d alerts, unreadable %.300v", len(g.ids), g.bad)
+	}
+}
+
 func TestAlertsAreReadWhollyOrTold(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		x := &index{

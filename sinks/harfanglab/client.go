@@ -35,7 +35,7 @@ type Options struct {
 	Password  secret.Text
 	HTTP      *http.Client
 	PageSize  int   // rows a page; default 500
-	MaxAnswer int64 // bytes of one answer; default 128 MiB
+	MaxAnswer int64 // bytes of one answer; default remote.MostBytes
 	Log       *slog.Logger
 	Retry     remote.Retry
 }
@@ -57,7 +57,7 @@ const mostRefusal = 1 << 20
 // New makes a client. It sends nothing.
 func New(o Options) *Client {
 	o.Retry = o.Retry.Filled()
-	o.MaxAnswer = cmp.Or(max(o.MaxAnswer, 0), remote.MostBytes)
+	o.MaxAnswer = cmp.Or(max(o.MaxAnswer, 0), remote.MostBytes())
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	c := &Client{o: o, pageSize: cmp.Or(max(o.PageSize, 0), 500), index: indexWindow}
 	hc := *cmp.Or(o.HTTP, &http.Client{Timeout: 2 * time.Minute})

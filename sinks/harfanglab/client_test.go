@@ -344,8 +344,8 @@ func TestAnAnswerOverALimitIsFinal(t *testing.T) {
 		name, body, want string
 	}{
 		{"bytes", `{"count": 0, "next": null, "results": [], "x": "` + strings.Repeat("x", 8<<20) + `"}`, "200 with an answer of more than 8388608 bytes; lower sync.page_size"},
-		{"elements", `{"count": 1, "next": null, "results": [` + strings.Repeat("{},", 2<<20) + `{}]}`, "200 with an answer of more than 1048576 elements; lower sync.page_size"},
-		{"lists in each other", strings.Repeat("[", 4<<20), "200 with an answer of more than 1048576 elements; lower sync.page_size"},
+		{"elements", `{"count": 1, "next": null, "results": [` + strings.Repeat("{},", 2<<20) + `{}]}`, "200 with an answer of more than 524288 elements; lower sync.page_size"},
+		{"lists in each other", strings.Repeat("[", 4<<20), "200 with an answer of more than 524288 elements; lower sync.page_size"},
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { _, _ = io.WriteString(w, tt.body) })
 		c := client(t, m.URL, func(o *harfanglab.Options) { o.MaxAnswer = 8 << 20 })

@@ -129,8 +129,14 @@ func decodeAlert(raw json.RawMessage) (w wireAlert, a alert.Alert, err error) {
 	return w, a, err
 }
 
+// mostRow bounds an alert and a threat: what is made of one is kept, copied and remembered.
+const mostRow = 1 << 20
+
 // decodeRow reads a row into a type whose members take anything.
 func decodeRow(raw json.RawMessage, what string, into any) error {
+	if len(raw) > mostRow {
+		return fmt.Errorf("%s of %d bytes: %s", what, len(raw), oneLine(string(raw[:200])))
+	}
 	if !isObject(raw) {
 		return fmt.Errorf("%.60s in place of %s", oneLine(string(raw)), what)
 	}

@@ -27,7 +27,7 @@ type Options struct {
 	Hidden    []string // what else no message repeats, such as the values of headers that HTTP sends
 	HTTP      *http.Client
 	PageSize  int   // indicators a page; default 500, at most 5000 (contract opencti-api 1.6)
-	MaxAnswer int64 // bytes of one answer; default 128 MiB
+	MaxAnswer int64 // bytes of one answer; default remote.MostBytes
 	Log       *slog.Logger
 	Retry     remote.Retry
 	Without   Facts         // what decides nothing of an indicator, and is not asked for
@@ -61,7 +61,7 @@ const mostPage = 5000 // the platform's default cap (contract opencti-api 1.6)
 // New makes a client. It sends nothing.
 func New(o Options) *Client {
 	o.Retry = o.Retry.Filled()
-	o.MaxAnswer = cmp.Or(max(o.MaxAnswer, 0), remote.MostBytes)
+	o.MaxAnswer = cmp.Or(max(o.MaxAnswer, 0), remote.MostBytes())
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	c := &Client{o: o, secrets: append(remote.Secrets{o.Token.Reveal()}, o.Hidden...), pageSize: min(cmp.Or(max(o.PageSize, 0), 500), mostPage)}
 	hc := *cmp.Or(o.HTTP, &http.Client{Timeout: 2 * time.Minute})

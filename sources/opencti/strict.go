@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,10 +45,13 @@ func (s *strict) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var failure error
 	err = remote.Read(resp.Body, s.limit, func(body []byte) {
-		if data, ok := healthy(body); ok {
+		switch data, errs, ok := healthy(body); {
+		case ok:
 			failure = remote.Decode(data, r.Context().Value(intoKey{}))
-		} else {
-			failure = s.judge(resp, body)
+		case len(errs) > 0:
+			failure = s.judge(resp, slices.Concat([]byte(`{"errors":`), firstOf(errs), []byte("}")))
+		default:
+			failure = s.judge(resp, body[:min(len(body), mostRefusal)])
 		}
 	})
 	if tooLarge, ok := errors.AsType[*remote.TooLargeError](err); ok {
@@ -101,36 +105,67 @@ func (s *strict) judge(resp *http.Response, body []byte) *Error {
 }
 
 // healthy is the common case, told without decoding: valid JSON, data that is an object, and no member
-// errors but an empty list.
-func healthy(body []byte) (data []byte, ok bool) {
+// errors but an empty list. errs is that member where it is a list with something in it, whatever the data are.
+func healthy(body []byte) (data, errs []byte, ok bool) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
-		return nil, false
+		return nil, nil, false
 	}
+	odd := false // errors is no list
 	for dec.PeekKind() != '}' {
 		name, err := dec.ReadToken()
 		if err != nil {
-			return nil, false
+			return nil, nil, false
 		}
 		key := name.String()
 		value, err := dec.ReadValue()
 		if err != nil {
-			return nil, false
+			return nil, nil, false
 		}
-		switch {
+		end := dec.InputOffset()
+		switch value = body[end-int64(len(value)) : end]; {
 		case key == "data":
-			end := dec.InputOffset()
-			data = body[end-int64(len(value)) : end]
-		case key == "errors" && value.Kind() != 'n':
-			var list []jsontext.Value
-			if remote.Decode(value, &list) != nil || len(list) > 0 {
-				return nil, false
+			data = value
+		case key == "errors" && value.Kind() == '[':
+			if inner := bytes.TrimSpace(value[1 : len(value)-1]); len(inner) > 0 {
+				errs = value
 			}
+		case key == "errors" && value.Kind() != 'n':
+			odd = true
 		}
 	}
 	if _, err := dec.ReadToken(); err != nil {
-		return nil, false
+		return nil, nil, false
 	}
 	_, err := dec.ReadToken()
-	return data, err == io.EOF && len(data) > 0 && data[0] == '{'
+	whole := err == io.EOF
+	if !whole {
+		errs = nil
+	}
+	return data, errs, whole && !odd && errs == nil && len(data) > 0 && data[0] == '{'
+}
+
+// firstOf is a list with its first elements alone, as far as they are short.
+func firstOf(list []byte) []byte {
+	const most = 100
+	dec := jsontext.NewDecoder(bytes.NewBuffer(list), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	_, _ = dec.ReadToken()
+	out := []byte("[")
+	for range most {
+		if dec.PeekKind() == ']' || len(out) > mostRefusal {
+			break
+		}
+		value, err := dec.ReadValue()
+		if err != nil {
+			break
+		}
+		if len(value) > mostRefusal {
+			value = jsontext.Value(`{"message":"an error of more than a million characters"}`)
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		out = append(out, value...)
+	}
+	return append(out, ']')
 }

@@ -132,7 +132,7 @@ func TestAnswerOverTheLimit(t *testing.T) {
 	p, err = ident(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"data":{"about":`+strings.Repeat("[", 2<<20))
 	}, opencti.Options{})
-	says(t, err, "OpenCTI: Ident: 200 with an answer of more than 1048576 elements; lower sync.page_size")
+	says(t, err, "OpenCTI: Ident: 200 with an answer of more than 524288 elements; lower sync.page_size")
 	if len(p.slept()) != 0 {
 		t.Error("an answer of too many elements was asked for again")
 	}
