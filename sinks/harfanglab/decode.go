@@ -128,12 +128,12 @@ func (w *wireRule) row(k reconcile.Kind) (reconcile.Row, error) {
 	case w.GlobalState != "":
 		r.Enabled = w.GlobalState != "disabled"
 	default:
-		return r, fmt.Errorf("row %s does not say whether it is enabled", r.ID)
+		return r, fmt.Errorf("row %s does not say whether it is enabled", oneLine(r.ID))
 	}
 	if k == reconcile.IOC {
 		r.Type, r.Value, r.Description, r.Comment = string(w.Type), string(w.Value), string(w.Description), string(w.Comment)
 		if r.Type == "" || r.Value == "" {
-			return r, fmt.Errorf("row %s has no type or no value", r.ID)
+			return r, fmt.Errorf("row %s has no type or no value", oneLine(r.ID))
 		}
 		return r, nil
 	}
