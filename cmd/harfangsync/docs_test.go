@@ -119,6 +119,35 @@ func TestTheWayToThePlanIsShort(t *testing.T) {
 	t.Logf("%d lines in %d files", total, len(files))
 }
 
+// The page for contributors says what every package is for, but those that only help tests.
+func TestEveryPackageHasAPlace(t *testing.T) {
+	b, err := os.ReadFile("../../.github/CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for line := range strings.Lines(string(b)) {
+		beside := ""
+		for _, m := range regexp.MustCompile("`([a-z/]+)`").FindAllStringSubmatch(strings.Split(line+"||", "|")[1], -1) {
+			told[m[1]], told[beside+"/"+m[1]] = true, true // the second of a row may be named without its parent
+			if strings.Contains(m[1], "/") {
+				beside = filepath.Dir(m[1])
+			}
+		}
+	}
+	err = filepath.WalkDir("../..", func(path string, e os.DirEntry, err error) error {
+		dir := strings.TrimPrefix(filepath.Dir(path), "../../")
+		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") && !strings.HasSuffix(dir, "test") && !told[dir] {
+			t.Errorf("nothing says what %s is for", dir)
+			told[dir] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The forms for issues are what GitHub takes: keys that it knows, a text on everything, ids that are there once.
 func TestIssueForms(t *testing.T) {
 	forms, err := filepath.Glob("../../.github/ISSUE_TEMPLATE/*.yml")
