@@ -16,13 +16,13 @@ import (
 // of a run do, and the stream breaks in ways of its own. A cell survives if the lists end as they are
 // wanted, a plan finds nothing to do, and no rule that was wanted all the time was ever out of force.
 
-// tailAsks are the kinds of requests that a batch sends.
+// tailAsks are the kinds of requests that a batch sends. A small one asks OpenCTI all its questions in one, Look.
 var tailAsks = []ask{
-	{name: "a stream's filters", side: "octi", body: `query Stream\(`},
-	{name: "look-up by id", side: "octi", body: `query Find`},
-	{name: "based-on page", side: "octi", body: `query BasedOn`},
+	{name: "a stream's filters", side: "octi", body: `query (Stream|Look)\(`},
+	{name: "look-up by id", side: "octi", body: `query (Find|Look)\(`},
+	{name: "based-on page", side: "octi", body: `query (BasedOn|Look)\(`},
 	{name: "find a list", side: "hl", method: "GET", path: `Source/`},
-	{name: "read back", side: "hl", method: "GET", path: `(IOC|Sigma)Rule/.*(value__exact|search)=|YaraFile/.*name__exact=`},
+	{name: "read back", side: "hl", method: "GET", path: `(IOC|Sigma)Rule/.*(value__exact|search|last_update__gte)=|YaraFile/.*name__exact=`},
 	{name: "create IOC", side: "hl", method: "POST", path: `IOCRule/`, write: true},
 	{name: "create Sigma", side: "hl", method: "POST", path: `SigmaRule/`, write: true},
 	{name: "create YARA", side: "hl", method: "POST", path: `YaraFile/`, write: true},
