@@ -47,7 +47,7 @@ type Row struct {
 	Kind        Kind
 	ID          string // opaque; the one from a list answer, for item paths
 	Created     string // creation_date as answered; orders duplicates, never compared otherwise
-	Updated     string `json:"-"` // last_update as answered
+	Updated     string `json:"-"` // last_update as answered, of a rule in testing
 	Type, Value string // IOC
 	Description string // IOC
 	Comment     string // IOC

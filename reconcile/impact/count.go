@@ -52,7 +52,8 @@ type tally struct {
 	agents    map[string]sight
 	last      time.Time
 	order     []string // of agents, as they came
-	strangers int      // rows of other values
+	signer    string
+	strangers int // rows of other values
 }
 
 // sight is when an endpoint last saw a value.
@@ -141,6 +142,7 @@ func (t *tally) add(p place, value string, rows []Row) (fresh int) {
 			continue
 		}
 		t.events++
+		t.signer = cmp.Or(t.signer, r.Signer)
 		if r.At.After(t.last) {
 			t.last = r.At
 		}
@@ -370,6 +372,9 @@ func (a *asking) finish(r *result) {
 			last = w.last
 		}
 		why := join(w.why, a.lacks(r.places[i]))
+		if w.signer != "" {
+			whys = append(whys, "signed by "+w.signer)
+		}
 		switch {
 		case !w.done:
 			silent, why = append(silent, reconcile.ImpactNotAsked), a.over
@@ -387,10 +392,11 @@ func (a *asking) finish(r *result) {
 	switch {
 	case len(r.places) == 0:
 		out.Status = reconcile.ImpactUnknown
-	case len(silent) > 0 && len(agents) > 0:
-		out.Status = reconcile.ImpactAtLeast
-	case len(silent) > 0: // one that was not asked, or does not tell, may have seen it
+	case len(silent) == len(r.places):
 		out.Status = slices.MinFunc(silent, func(x, y reconcile.ImpactStatus) int { return cmp.Compare(weight(x), weight(y)) })
+	}
+	if len(silent) > 0 && len(silent) < len(r.places) { // what one place does not tell may be more than the other does
+		out.Status = reconcile.ImpactAtLeast
 	}
 	if out.Why = join(append([]string{r.why}, whys...)...); r.host && len(agents) > 0 {
 		out.Status, out.Why = reconcile.ImpactUnknown, join("its host, not the URL, which telemetry does not tell", out.Why)

@@ -81,6 +81,7 @@ type Page struct {
 type Row struct {
 	At          time.Time
 	Agent, Host string
+	Signer      string         // of the file, where it is signed
 	Values      [Fields]string // by field, "" for what the row does not have
 }
 

@@ -125,7 +125,7 @@ func TestNoImpactIsTooSmallInSilence(t *testing.T) {
 		{name: "the count is too large", knobs: hlsim.Knobs{CountOff: 3}, known: 0},
 		{name: "the history is short", knobs: tele(hlsim.TelemetryKnobs{TelemetryDays: 3}), known: 11, why: "the history is shorter than 7 days"},
 		{name: "no resolutions", knobs: tele(hlsim.TelemetryKnobs{TelemetryQuiet: []string{"DNSResolution"}}), known: 4, status: map[string]reconcile.ImpactStatus{"near.example": reconcile.ImpactUnknown}, why: "endpoints send no DNS resolutions"},
-		{name: "no drivers", knobs: tele(hlsim.TelemetryKnobs{TelemetryQuiet: []string{"DriverLoad"}}), known: 8, status: map[string]reconcile.ImpactStatus{strings.Repeat("d7", 32): reconcile.ImpactUnknown}},
+		{name: "no drivers", knobs: tele(hlsim.TelemetryKnobs{TelemetryQuiet: []string{"DriverLoad"}}), known: 8, status: map[string]reconcile.ImpactStatus{strings.Repeat("d7", 32): reconcile.ImpactAtLeast}},
 		{name: "the filter of names is unknown", knobs: hlsim.Knobs{IgnoreFilters: []string{"requested_name"}}, known: 4, status: map[string]reconcile.ImpactStatus{"near.example": reconcile.ImpactUnsupported}, why: "ignores the filter"},
 		{name: "that of hashes", knobs: hlsim.Knobs{IgnoreFilters: []string{"hashes.sha256__exact"}}, known: 6, status: map[string]reconcile.ImpactStatus{strings.Repeat("e1", 32): reconcile.ImpactUnsupported}},
 		{name: "that of addresses", knobs: hlsim.Knobs{IgnoreFilters: []string{"daddr", "saddr"}}, known: 8},
@@ -172,6 +172,9 @@ func TestNoImpactIsTooSmallInSilence(t *testing.T) {
 				}
 				if want := tt.status[ch.Value]; want != "" && ch.Impact.Status != want {
 					t.Errorf("%s: %s, want %s (%s)", ch.Label(), ch.Impact.Status, want, ch.Impact.Why)
+				}
+				if ch.Value == strings.Repeat("05", 32) && ch.Impact.Endpoints > 0 && !strings.Contains(ch.Impact.Why, "signed by Microsoft Windows") {
+					t.Errorf("%s: %q does not name the signer", ch.Label(), ch.Impact.Why)
 				}
 				if ch.Value == "near.example" && !strings.Contains(ch.Impact.Why, tt.why) {
 					t.Errorf("%s: %q does not say %q", ch.Label(), ch.Impact.Why, tt.why)

@@ -87,6 +87,12 @@ type wireEvent struct {
 		SHA1   loose `json:"sha1"`
 		SHA256 loose `json:"sha256"`
 	}] `json:"hashes"`
+	Signed    *bool `json:"signed"`
+	Signature maybe[struct {
+		Signer maybe[struct {
+			Name loose `json:"display_name"`
+		}] `json:"signer_info"`
+	}] `json:"signature_info"`
 	ProcessName loose `json:"process_name"`
 	ImageName   loose `json:"image_name"`
 	Requested   loose `json:"requested_name"`
@@ -100,6 +106,9 @@ func (w *wireEvent) row(s impact.Stream) impact.Row {
 	r := impact.Row{At: w.At.Time, Agent: string(w.Agent.v.ID), Host: oneLine(string(w.Agent.v.Host))}
 	r.Values[impact.MD5], r.Values[impact.SHA1], r.Values[impact.SHA256] = string(w.Hashes.v.MD5), string(w.Hashes.v.SHA1), string(w.Hashes.v.SHA256)
 	r.Values[impact.Source], r.Values[impact.Target] = string(w.Source), string(w.Target)
+	if w.Signed != nil && *w.Signed {
+		r.Signer = oneLine(string(w.Signature.v.Signer.v.Name))
+	}
 	switch s {
 	case impact.Processes:
 		r.Values[impact.Name], r.Values[impact.Path] = string(w.ProcessName), string(w.ImageName)
