@@ -35,7 +35,7 @@ func (p *program) doctorCommand() *cli.Command {
 			if err := d.Examine(c.Context); err != nil {
 				return err
 			}
-			if err := d.Print(p.stdout, p.color(p.stdout), asJSON); err != nil {
+			if err := d.Print(p.screen(asJSON), p.color(p.stdout), asJSON); err != nil {
 				return err
 			}
 			return exit.With(d.Code())

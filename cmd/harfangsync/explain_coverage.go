@@ -53,7 +53,7 @@ func (p *program) explainCoverage(ctx context.Context, e *explaining) error {
 		if err != nil {
 			return err
 		}
-		return e.printCoverage(p.stdout, coverageOf(last, read))
+		return e.printCoverage(p.screen(e.json), coverageOf(last, read))
 	})
 }
 
@@ -148,7 +148,7 @@ func (e *explaining) printCoverage(w io.Writer, all []coverage) error {
 		return writeJSON(w, all)
 	}
 	for _, c := range all {
-		fmt.Fprintf(w, "%s: %d of %s deployed, %d of them in part\n", c.PatternType, c.Deployed, reconcile.Count(c.Indicators, "indicator"), c.Partly)
+		fmt.Fprintf(w, "%s: %d of %s deployed%s\n", c.PatternType, c.Deployed, reconcile.Count(c.Indicators, "indicator"), inPart(c.Partly))
 		reasons := map[string]int{}
 		for r, n := range c.Reasons {
 			reasons[string(r)] = n
@@ -169,4 +169,11 @@ func (e *explaining) printCoverage(w io.Writer, all []coverage) error {
 		}
 	}
 	return nil
+}
+
+func inPart(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d of them in part", n)
 }

@@ -53,7 +53,7 @@ func (p *program) explainStatus(ctx context.Context, e *explaining) error {
 		if err := of(ctx, &s); err != nil {
 			return err
 		}
-		return e.printStatus(p.stdout, s)
+		return e.printStatus(p.screen(e.json), s)
 	})
 }
 

@@ -96,7 +96,7 @@ func (x *standing) inForce() *conclusion {
 	} else {
 		since = "a time that HarfangLab does not tell"
 	}
-	v := &conclusion{Blocked: true, Verdict: fmt.Sprintf("%s since %s by %d %s", blocked, since, len(by), map[bool]string{true: "indicator", false: "indicators"}[len(by) == 1])}
+	v := &conclusion{Blocked: true, Verdict: fmt.Sprintf("%s since %s by %s", blocked, since, reconcile.Count(len(by), "indicator"))}
 	switch {
 	case whose != ours:
 		v.Verdict = fmt.Sprintf("%s since %s by a rule that is not ours (%s)", blocked, since, whose)

@@ -48,7 +48,9 @@ func withoutDate(groups []string, a slog.Attr) slog.Attr {
 func (p *program) say(level slog.Level, line string, attributes ...any) {
 	line = render.EscapeLines(line)
 	if p.records == nil {
-		fmt.Fprintln(p.stderr, line)
+		for row := range strings.SplitSeq(line, "\n") {
+			fmt.Fprintln(p.stderr, render.Fit(row, p.look(p.stderr).Width))
+		}
 		return
 	}
 	p.records.Log(context.Background(), level, line, attributes...)

@@ -57,6 +57,33 @@ func (p *program) look(w io.Writer) render.Options {
 	return o
 }
 
+// screen is stdout for lines that people read: on a terminal they go on below themselves, between words. JSON does not.
+func (p *program) screen(asJSON bool) io.Writer {
+	if width := p.look(p.stdout).Width; width > 0 && !asJSON {
+		return &fitting{w: p.stdout, width: width}
+	}
+	return p.stdout
+}
+
+// fitting is a screen; what is written to it ends with a whole line.
+type fitting struct {
+	w     io.Writer
+	width int
+	rest  string // of a line that is not written yet
+}
+
+func (f *fitting) Write(b []byte) (int, error) {
+	text := f.rest + string(b)
+	whole := strings.LastIndexByte(text, '\n') + 1
+	f.rest = text[whole:]
+	for line := range strings.Lines(text[:whole]) {
+		if _, err := io.WriteString(f.w, render.Fit(strings.TrimSuffix(line, "\n"), f.width)+"\n"); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
 func terminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -133,10 +133,12 @@ func (p *program) showUnblock(entry *reconcile.Unblock, plan *reconcile.Plan, na
 		ch := &plan.Changes[i]
 		owners := make([]string, len(ch.Owners))
 		for j, o := range ch.Owners {
-			id := cmp.Or(o.ID, o.StandardID)
-			owners[j] = strings.TrimSpace(names[id] + " " + id)
+			owners[j] = cmp.Or(o.ID, o.StandardID)
+			if name := names[owners[j]]; name != "" {
+				owners[j] = `"` + name + `"`
+			}
 		}
-		fmt.Fprintln(p.stdout, render.Escape(fmt.Sprintf("%s %s, of %s", ch.Action.Symbol(), ch.Label(), strings.Join(owners, ", "))))
+		fmt.Fprintln(p.stdout, render.Escape(fmt.Sprintf("%s %s  %s", ch.Action.Symbol(), ch.Label(), strings.Join(owners, "; "))))
 	}
 	if len(plan.Changes) == 0 {
 		fmt.Fprintln(p.stdout, "No rule of ours blocks it now; until then none will.")

@@ -80,6 +80,9 @@ func (v *pageView) sections(d *planfile.Document) {
 // originTallies are authors or labels with how many rules come of them.
 func originTallies(n []reconcile.Counted) []tally {
 	var out []tally
+	if len(n) == 1 && n[0].Word == "" {
+		return nil // nobody is named
+	}
 	for _, c := range n {
 		out = append(out, tally{Word: Escape(cutLong(cmp.Or(c.Word, "none"))), Count: thousands(c.Count)})
 	}

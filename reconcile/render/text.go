@@ -86,7 +86,7 @@ type printer struct {
 
 // line prints a line, which on a narrow screen goes on below, between two words.
 func (p *printer) line(format string, args ...any) {
-	p.verbatim(wrap(fmt.Sprintf(format, args...), p.o.Width))
+	p.verbatim(Fit(fmt.Sprintf(format, args...), p.o.Width))
 }
 
 func (p *printer) verbatim(line string) {

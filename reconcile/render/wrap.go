@@ -6,8 +6,8 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// wrap breaks a line of a plan so that it fits a width; 0 is any. What follows the first part stands deeper than it.
-func wrap(line string, width int) string {
+// Fit breaks a line so that it fits a width; 0 is any. What follows the first part stands deeper than it.
+func Fit(line string, width int) string {
 	return Wrap(line, width, len(line)-len(strings.TrimLeft(line, " "))+4)
 }
 
