@@ -113,7 +113,7 @@ func TestAHealthyWorldHasNothingToMend(t *testing.T) {
 	f.want("opencti.filter", isOK, "the built-in filter", "flagged for detection")
 	f.want("harfanglab.list.ioc", isOK, `"from_OpenCTI" is enabled and has 1 row`)
 	f.want("harfanglab.list.yara", isWarn, "the first rule makes it")
-	f.want("state.memory", isOK, "the last good run was", "with 1 indicator", "of the last 24h0m0s: additions_ioc 7")
+	f.want("state.memory", isOK, "the last good run was", "with 1 indicator", "of the last 24 hours, 7 additions ioc")
 	f.want("state.lock", isOK, "is free")
 	if !strings.HasSuffix(f.out, " 0 fail, 5 skip.\n") {
 		t.Errorf("the last line of\n%s", f.out)

@@ -112,9 +112,11 @@ func (s *side) remembered(where string, doc *state.Document) {
 	counted := doc.Window.Counted(s.now(), span)
 	for i, gate := range slices.Sorted(maps.Keys(counted)) {
 		if i == 0 {
-			detail += fmt.Sprintf("; the gates count, of the last %s:", span)
+			detail += fmt.Sprintf("; the gates count, of the last %s, ", roughly(span))
+		} else {
+			detail += ", "
 		}
-		detail += fmt.Sprintf(" %s %d", gate, counted[gate])
+		detail += fmt.Sprintf("%d %s", counted[gate], strings.ReplaceAll(gate, "_", " "))
 	}
 	if age > old {
 		s.warn("memory", detail, "see whether the job runs, and what its last runs ended with")
