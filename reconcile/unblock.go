@@ -91,7 +91,7 @@ func (c *computation) unblocked(group []want, rows []entry) *Unblock {
 func (c *computation) keepOut(u *Unblock, group []want, rows []entry) {
 	owned, others := c.split(rows)
 	for _, e := range owned {
-		c.takeOut(e)
+		c.takeOut(e, group)
 	}
 	c.leave(others, nil)
 	for _, w := range group {
@@ -101,14 +101,18 @@ func (c *computation) keepOut(u *Unblock, group []want, rows []entry) {
 	}
 }
 
-// takeOut disables a row for as long as its rule is unblocked, whatever the policy says of removals.
-func (c *computation) takeOut(e entry) {
+// takeOut disables a row for as long as its rule is unblocked, whatever the policy says of removals. A row that does not
+// name its owners, by their internal ids, is given those that want it, if any do.
+func (c *computation) takeOut(e entry, group []want) {
 	if !e.enabled {
 		c.plan.Unchanged++
 		return
 	}
 	row := c.rows.read(e.at)
 	ch := Change{Kind: row.Kind, List: c.p.List, Action: Disable, Reason: Unblocked, ID: row.ID, Before: bodyOf(&row), Owners: ownersOf(&row), Key: e.key}
+	if len(ownerIDsOf(ch.Owners)) == 0 && len(group) > 0 {
+		ch.Owners = c.owners(group, c.best(&e, &row, group))
+	}
 	ch.nameFrom(&row, c.rows.canon)
 	ch.stop(&c.p)
 	c.plan.Changes = append(c.plan.Changes, ch)
@@ -122,7 +126,7 @@ func TakeOut(rows *Rows, p Policy) (*Plan, error) {
 	for _, e := range rows.entries {
 		switch covered := c.unblocked(nil, []entry{e}) != nil; {
 		case covered && e.whose.owned():
-			c.takeOut(e)
+			c.takeOut(e, nil)
 		case covered && e.enabled:
 			c.leave([]entry{e}, nil)
 		case !covered && e.whose.owned():

@@ -105,6 +105,9 @@ func TestAnUnblockedValueIsOutOfForceUntilItsEnd(t *testing.T) {
 		{"a YARA file by its indicator", p, later, []string{"y1"}, applied(t, p, yara("y1")), []reconcile.Indicator{yara("y1")},
 			[]string{"! yara name of y1 unblocked (enabled,content) by y1", "skip unblocked y1", "= 0"},
 			[]string{"* yara name of y1 unblock_ended/source_changed (enabled,content) by y1", "= 0"}},
+		{"an old connector's rule, which is ours from then on", p, later, []string{"a.example"}, []reconcile.Row{oldRow("r1", "domain_name", "a.example", "i1")}, []reconcile.Indicator{ind("i1", "domain_name a.example")},
+			[]string{"! domain_name a.example unblocked (enabled,comment) by i1", "skip unblocked i1", "= 0"},
+			[]string{"* domain_name a.example unblock_ended/source_changed (enabled,description,comment) by i1", "= 0"}},
 		{"one that is over does nothing", p, over, []string{"a.example"}, both, []reconcile.Indicator{a}, []string{"= 2"}, []string{"= 2"}},
 	}
 	for _, tt := range tests {

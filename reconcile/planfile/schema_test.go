@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -33,9 +34,24 @@ func schema(t testing.TB) *jsonschema.Schema {
 	return s
 }
 
+// unblocked is a plan in which a value is out of force in every way that a plan can say so.
+func unblocked() *planfile.Document {
+	text := ""
+	body := func(on bool) *reconcile.Body { return &reconcile.Body{Enabled: on, Description: &text, Comment: &text} }
+	change := func(a reconcile.Action, why reconcile.Reason, before, after bool) reconcile.Change {
+		return reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Action: a, Reason: why, ID: "1", Before: body(before), After: body(after)}
+	}
+	return planfile.New(&reconcile.Plan{
+		Changes:   []reconcile.Change{change(reconcile.Disable, reconcile.Unblocked, true, false), change(reconcile.Enable, reconcile.UnblockEnded, false, true)},
+		Held:      []reconcile.Held{{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Reason: reconcile.Unblocked}},
+		Skipped:   []reconcile.Skip{{Indicator: "i", Reason: reconcile.Unblocked}},
+		Unblocked: []reconcile.Unblock{{Value: "a.example", Reason: "ours", By: "anna", At: noon, Until: noon.Add(time.Hour)}},
+	}, planfile.Document{Policy: "sync", Timestamp: noon})
+}
+
 func TestPlansFitTheSchema(t *testing.T) {
 	s := schema(t)
-	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "with a mapping": mapped(t), "with what a gate holds": heldPlan(t, reconcile.Overrides{}), "with its impact": felt(t), "nothing": planfile.New(&reconcile.Plan{}, planfile.Document{Policy: "create-only", AsOf: &noon})} {
+	for name, d := range map[string]*planfile.Document{"everything": doc(t), "from a snapshot": fromSnapshot(t), "with a mapping": mapped(t), "with what a gate holds": heldPlan(t, reconcile.Overrides{}), "with its impact": felt(t), "with what is unblocked": unblocked(), "nothing": planfile.New(&reconcile.Plan{}, planfile.Document{Policy: "create-only", AsOf: &noon})} {
 		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded(t, d)))
 		if err != nil {
 			t.Fatal(err)

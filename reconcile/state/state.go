@@ -1,5 +1,5 @@
 // Package state remembers what one run must know of the runs before it: the last good run, what the
-// server refused, where reading stopped, and who is at work. It is one small JSON document, kept in
+// server refused, what persons took out of force, where reading stopped, and who is at work. It is one small JSON document, kept in
 // OpenCTI's connector state so that a pod needs no volume, or in a file.
 package state
 
