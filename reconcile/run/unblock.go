@@ -2,7 +2,7 @@ package run
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 	"time"
 
@@ -133,8 +133,11 @@ func (a *applying) stopAgain(ctx context.Context, i int) error {
 	}
 	if stop.ID == "" {
 		id, found, err := a.job.findOurs(ctx, it.Change, a.plan.Lists[it.Change.Kind])
-		if err != nil || !found {
-			return fmt.Errorf("its row is not found: %w", err)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return errors.New("its row is not found")
 		}
 		stop.ID = id
 	}

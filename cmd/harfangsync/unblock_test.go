@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"harfangsync/cmd/harfangsync/exit"
+)
+
+// Whoever watches hears that a value went out of force, and that it comes back; what metrics say of the last run stays.
+func TestUnblockTellsTheWebhook(t *testing.T) {
+	t.Parallel()
+	w, a := newChaosWorld(t), newAudience(t)
+	w.stix(1, "[domain-name:value = 'shop.example']")
+	file := filepath.Join(t.TempDir(), "harfangsync.prom")
+	w.env = []string{"HARFANGSYNC_METRICS_TEXTFILE=" + file, "HARFANGSYNC_NOTIFY_WEBHOOK=" + a.URL + "/hooks/" + hookSecret}
+	dir := t.TempDir()
+	w.ends(t, exit.OK, dir, "run")
+	a.heard()
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		args []string
+		says []string
+	}{
+		{[]string{"unblock", "shop[.]example", "--reason", "ticket 4711", "--by", "anna", "--auto-approve"}, []string{"harfangsync unblock", "shop.example, until ", "by anna: ticket 4711 is unblocked.", "1 rule went out of force."}},
+		{[]string{"unblock", "nobody.example", "--reason", "in advance", "--auto-approve"}, []string{"nobody.example, until ", "0 rules went out of force."}},
+		{[]string{"block", "shop.example", "--auto-approve"}, []string{"harfangsync block", "shop.example is not unblocked any more"}},
+	} {
+		w.ends(t, exit.OK, dir, step.args...)
+		notices, _ := a.heard()
+		if len(notices) != 1 {
+			t.Errorf("%q: %d notices", step.args, len(notices))
+			continue
+		}
+		for _, want := range step.says {
+			if !strings.Contains(notices[0].Text, want) {
+				t.Errorf("%q: want %q in %s", step.args, want, notices[0].Text)
+			}
+		}
+	}
+	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
+		t.Errorf("the metrics of the run are replaced: %v\n%s", err, after)
+	}
+}
