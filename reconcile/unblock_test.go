@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"harfangsync/reconcile"
 )
@@ -191,4 +192,45 @@ func TestARestoreLeavesUnblockedValuesOut(t *testing.T) {
 	if diff := cmp.Diff(want, brief(plan)); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)
 	}
+}
+
+// Whatever is wanted and held: what is unblocked is out of force after one apply, and all else as without it.
+func TestUnblockedPlansDoOneThing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, inds, rows := genPolicy(t), genIndicators(t, "wanted"), genRows(t)
+		var values []string
+		for i := range inds {
+			for _, v := range valuesOf(&inds[i]) {
+				if rapid.Bool().Draw(t, "unblocked "+v.Value) {
+					values = append(values, v.Value)
+				}
+			}
+		}
+		u := unblocks(noon.Add(time.Hour), values...)
+		covered := func(c *reconcile.Change) bool { return slices.Contains(values, canon(c.Type, c.Value)) }
+		plan, plain := decideUnblocked(t, p, u, rows, inds...), decideUnblocked(t, p, reconcile.Unblocks{}, rows, inds...)
+		for i := range plan.Changes {
+			if c := &plan.Changes[i]; covered(c) && (c.Action != reconcile.Disable || c.Reason != reconcile.Unblocked) {
+				t.Fatalf("%s is unblocked: %s %s", c.Label(), c.Action, c.Reason)
+			}
+		}
+		others := func(p *reconcile.Plan) (out []string) {
+			for i := range p.Changes {
+				if c := &p.Changes[i]; !covered(c) {
+					out = append(out, fmt.Sprintf("%s %s %s %s", c.Action, c.Label(), c.ID, c.Reason))
+				}
+			}
+			return out
+		}
+		if diff := cmp.Diff(others(plain), others(plan)); diff != "" {
+			t.Fatalf("what is not unblocked (-without +with):\n%s", diff)
+		}
+		after := obedient().apply(t, plan, p, rows)
+		again := decideUnblocked(t, p, u, after, inds...)
+		for i := range again.Changes {
+			if c := &again.Changes[i]; covered(c) {
+				t.Fatalf("a second plan: %s %s %s", c.Action, c.Label(), c.Reason)
+			}
+		}
+	})
 }

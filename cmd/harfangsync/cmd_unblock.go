@@ -100,10 +100,14 @@ func (p *program) withState(ctx context.Context, u *unblocking, work func(contex
 		t.optional = inFile(t.cfg.Sync.State)
 		return nil
 	}
-	return p.on(ctx, &u.shaping, !u.autoApprove && !terminal(p.stdin), func(ctx context.Context, t *target) error {
+	err := p.on(ctx, &u.shaping, !u.autoApprove && !terminal(p.stdin), func(ctx context.Context, t *target) error {
 		t.job.Markings = nil // this command learns nothing about OpenCTI
 		return work(ctx, u, t)
 	})
+	if exit.SideFailed(err) {
+		p.log.Warn("until both platforms answer, a rule can be disabled in HarfangLab's console: runs leave that as it is")
+	}
+	return err
 }
 
 // approve asks, where that is to be done, and ends the command unless the answer is yes.
@@ -123,6 +127,10 @@ func (p *program) approve(ctx context.Context, u *unblocking, question string) e
 
 // listUnblocked prints what is out of force.
 func (p *program) listUnblocked(ctx context.Context, u *unblocking) error {
+	u.shaping.check = func(t *target) error {
+		t.optional = inFile(t.cfg.Sync.State)
+		return nil
+	}
 	return p.on(ctx, &u.shaping, true, func(_ context.Context, t *target) error {
 		all := reconcile.Unblocks{List: t.job.Keeper.Unblocked()}
 		list := append([]reconcile.Unblock{}, all.At(t.job.Now())...)
