@@ -50,15 +50,15 @@ func (t *Thresholds) UnmarshalJSON(b []byte) error {
 // lacks says what an indicator of a kind lacks to reach its threshold, "" for nothing.
 func (t Thresholds) lacks(k Kind, score *int) string {
 	least, limited := t[k]
-	asked := fmt.Sprintf("%d asked for", least)
-	if _, all, _ := t.Uniform(); !all {
-		asked += " (" + k.String() + ")"
-	}
-	switch {
-	case !limited || score != nil && *score >= least:
+	if !limited || score != nil && *score >= least {
 		return ""
-	case score == nil:
-		return "no score, " + asked
 	}
-	return fmt.Sprintf("score %d, %s", *score, asked)
+	has := "no score"
+	if score != nil {
+		has = fmt.Sprintf("score %d", *score)
+	}
+	if _, all, _ := t.Uniform(); all {
+		return fmt.Sprintf("%s, %d asked for", has, least)
+	}
+	return fmt.Sprintf("%s, %d asked for (%s)", has, least, k)
 }
