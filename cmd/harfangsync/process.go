@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"harfangsync/reconcile/crash"
+	"harfangsync/reconcile/run"
 )
 
 // tuneMemory lets some MB gather before the first collection, as most commands end before it; each of the
@@ -44,4 +48,18 @@ func (p *program) untilSignal(ctx context.Context) (context.Context, func()) {
 		}
 	}()
 	return ctx, func() { signal.Stop(ch); cancel() }
+}
+
+// within does work within sync.deadline; 0 is none.
+func within(ctx context.Context, limit time.Duration, work func(context.Context) error) error {
+	if limit == 0 {
+		return work(ctx)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, run.ErrDeadline)
+	defer cancel()
+	err := work(ctx)
+	if errors.Is(context.Cause(ctx), run.ErrDeadline) && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%w (sync.deadline, %s): %w", run.ErrDeadline, limit, err)
+	}
+	return err
 }

@@ -133,3 +133,11 @@ func canonical(typ, value string) string {
 	}
 	return v
 }
+
+// without is what of an indicator neither the settings nor the output use.
+func (t *target) without() opencti.Facts {
+	if t.keeps {
+		return opencti.Facts{}
+	}
+	return opencti.Facts{Labels: !t.origins && !t.cfg.Sync.UsesLabels(), Authors: !t.origins, Phases: t.cfg.Sync.Behaviour != config.SigmaBehaviour}
+}

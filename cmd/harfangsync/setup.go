@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -132,20 +130,6 @@ func (t *target) close() {
 	}
 }
 
-// within does work within sync.deadline; 0 is none.
-func within(ctx context.Context, limit time.Duration, work func(context.Context) error) error {
-	if limit == 0 {
-		return work(ctx)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, run.ErrDeadline)
-	defer cancel()
-	err := work(ctx)
-	if errors.Is(context.Cause(ctx), run.ErrDeadline) && errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%w (sync.deadline, %s): %w", run.ErrDeadline, limit, err)
-	}
-	return err
-}
-
 // open reaches both platforms and prepares a job.
 func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, readOnly bool) (*target, error) {
 	kinds, err := s.kinds()
@@ -202,14 +186,6 @@ func (t *target) connect(p *program, readOnly bool) {
 	t.octi = opencti.New(opencti.Options{URL: cfg.OpenCTI.URL, Token: cfg.OpenCTI.Token, Hidden: cfg.OpenCTI.Hidden(), HTTP: t.octiHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}, Without: t.without(), Began: t.started, Every: cfg.Sync.RunEvery, Endless: t.endless})
 	p.reporter.reaches(t)
 	t.hl = harfanglab.New(harfanglab.Options{URL: cfg.HarfangLab.URL, Token: cfg.HarfangLab.Token, Login: cfg.HarfangLab.Login, Password: cfg.HarfangLab.Password, HTTP: t.hlHTTP.Client, PageSize: cfg.Sync.PageSize, Log: p.log, Retry: remote.Retry{Backoff: p.retryWait}})
-}
-
-// without is what of an indicator neither the settings nor the output use.
-func (t *target) without() opencti.Facts {
-	if t.keeps {
-		return opencti.Facts{}
-	}
-	return opencti.Facts{Labels: !t.origins && !t.cfg.Sync.UsesLabels(), Authors: !t.origins, Phases: t.cfg.Sync.Behaviour != config.SigmaBehaviour}
 }
 
 // prepare makes the job: what is wanted, what it means, and what may be done about it.
