@@ -135,7 +135,7 @@ func TestEnvironmentsOfTheOldConnectors(t *testing.T) {
 	}
 }
 
-const noPeriod = "environment CONNECTOR_DURATION_PERIOD is known from the old connectors and has no effect: how often it runs is for what starts it, or for tail and sync.tail.pull_every"
+const noPeriod = "environment CONNECTOR_DURATION_PERIOD is known from the old connectors and has no effect: how often it runs is for what starts it, for run --every, or for tail and sync.tail.pull_every"
 
 // A config.yml with the keys of all three: the environment names in another spelling.
 func TestFilesOfTheOldConnectors(t *testing.T) {

@@ -96,12 +96,12 @@ func quoted(s string) bool {
 // and what holds instead.
 var unheeded = map[string]string{
 	"CONNECTOR_AUTO_CREATE_SERVICE_ACCOUNT":  "the account is that of opencti.token",
-	"CONNECTOR_DURATION_PERIOD":              "how often it runs is for what starts it, or for tail and sync.tail.pull_every",
+	"CONNECTOR_DURATION_PERIOD":              "how often it runs is for what starts it, for run --every, or for tail and sync.tail.pull_every",
 	"CONNECTOR_EXPOSE_METRICS":               "metrics are written to a file or pushed, see sync.metrics",
-	"CONNECTOR_INTERVAL":                     "how often it runs is for what starts it, or for tail and sync.tail.pull_every",
+	"CONNECTOR_INTERVAL":                     "how often it runs is for what starts it, for run --every, or for tail and sync.tail.pull_every",
 	"CONNECTOR_LIVE_STREAM_RECOVER_ISO_DATE": "every full run reads all indicators, so that nothing is recovered",
 	"CONNECTOR_LIVE_STREAM_START_TIMESTAMP":  "every full run reads all indicators, from whatever time",
-	"CONNECTOR_RUN_EVERY":                    "how often it runs is for what starts it, or for tail and sync.tail.pull_every",
+	"CONNECTOR_RUN_EVERY":                    "how often it runs is for what starts it, for run --every, or for tail and sync.tail.pull_every",
 	"CONNECTOR_SEND_TO_DIRECTORY":            "what is imported goes to OpenCTI alone; pull --dry-run prints it",
 	"CONNECTOR_SEND_TO_QUEUE":                "what is imported goes to OpenCTI; pull --dry-run only prints it",
 	"CONNECTOR_SEND_TO_S3":                   "what is imported goes to OpenCTI alone; pull --dry-run prints it",
