@@ -228,6 +228,18 @@ var attacks = map[string]func(*siege){
 		}
 	},
 
+	"console: unblocks": func(s *siege) {
+		r := s.row(func(r *reconcile.Row) bool { return s.ours(r) && r.Kind == reconcile.IOC })
+		if r == nil {
+			return
+		}
+		k, err := state.Open(s.t.Context(), s.store)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		u := reconcile.Unblock{Value: r.Value, Reason: "ours", By: "anna", At: s.now, Until: s.now.Add(time.Duration(s.random.IntN(96)) * time.Hour)}
+		_ = k.Update(s.t.Context(), func(d *state.Document) { _ = d.Unblock(u) }) // the store may be too slow
+	},
 	"console: edits": func(s *siege) {
 		if r := s.row(s.ours); r != nil {
 			r.Description += " (edited)"
@@ -391,7 +403,20 @@ func (s *siege) means() meant {
 			}
 		}
 	}
+	for l := range m.all {
+		if s.unblocked(l) {
+			delete(m.all, l)
+			delete(m.kept, l)
+			delete(m.seen, l)
+		}
+	}
 	return m
+}
+
+// unblocked says whether a person took a rule out of force, as far as anybody remembers.
+func (s *siege) unblocked(label string) bool {
+	doc, _ := state.Parse(s.store.text)
+	return slices.ContainsFunc(doc.Unblocked, func(u reconcile.Unblock) bool { return u.Active(s.now) && strings.HasSuffix(label, " "+u.Value) })
 }
 
 // note remembers what a run has seen and has in place.
@@ -459,7 +484,7 @@ func (s *siege) job() *run.Job {
 	}
 	j.Keeper, j.Clock, j.Parallel = keeper, func() time.Time { return s.now }, 1
 	j.Limits.Hold, j.Limits.Additions, j.Limits.Changes = true, 10, 5
-	j.Policy.Remove, j.Policy.Values = s.delete, 10
+	j.Policy.Remove, j.Policy.Values, j.Unblocks = s.delete, 10, exactly
 	j.Markings = s.sees
 	j.AskMarkings = func(context.Context) ([]string, error) { return s.sees, nil }
 	return j
