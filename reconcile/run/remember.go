@@ -54,9 +54,7 @@ func (a *applying) count(p *Planned) func(*state.Document) {
 // giveBack takes out what was reserved for a plan that is not carried out.
 func (a *applying) giveBack(p *Planned) {
 	if count := a.count(p); count != nil {
-		ctx, cancel := context.WithTimeout(a.requests, SaveTimeout)
-		defer cancel()
-		if err := a.job.Keeper.Update(ctx, count); err != nil {
+		if err := a.save(false, count); err != nil {
 			a.job.Log.Warn("what was not done counts in the limits of later runs", "error", err)
 		}
 	}
@@ -66,23 +64,18 @@ func (a *applying) giveBack(p *Planned) {
 func (a *applying) remember(p *Planned) {
 	before := a.job.Keeper.Document()
 	a.cleared = remembered(a.cleared, before.Memory())
-	done := a.report.Clean() && !p.Restore && p.Plan.Sources != nil && !p.seen().Before(before.LastGood.At)
+	done := a.whole(p) && !p.seen().Before(before.LastGood.At)
 	clean := done && !p.Plan.Refused()
 	var sources map[reconcile.Kind]int
 	if done && !clean && before.LastGood.Known() {
 		sources = a.job.undoubted(p.Plan, before.LastGood.Sources)
 	}
 	count, proven := a.count(p), p.Controls != (impact.Controls{}) && p.Controls != before.Impact
-	if !proven && len(a.refused) == 0 && len(a.cleared) == 0 && len(a.stopped) == 0 && count == nil && !clean && len(sources) == 0 {
+	learned := proven || count != nil || len(a.refused)+len(a.cleared)+len(a.stopped) > 0
+	if !learned && !clean && len(sources) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
-	defer cancel()
-	save := a.job.Keeper.Update
-	if a.job.Lazy && len(a.refused)+len(a.cleared)+len(a.stopped) == 0 && count == nil && !proven && !before.LastGood.Shrinks(p.Plan.Sources) {
-		save = a.job.Keeper.Note
-	}
-	err := save(ctx, func(d *state.Document) {
+	err := a.save(!learned && !before.LastGood.Shrinks(p.Plan.Sources), func(d *state.Document) {
 		d.Remember(a.cleared, a.refused, a.stopped)
 		if count != nil {
 			count(d)
@@ -90,9 +83,8 @@ func (a *applying) remember(p *Planned) {
 		if proven {
 			d.Impact = p.Controls
 		}
-		if clean && !p.seen().Before(d.LastGood.At.Truncate(time.Second)) {
-			d.LastGood = a.job.lastGood(d.LastGood, p)
-			d.Settled(p.Started)
+		if clean {
+			a.job.noteGood(d, p)
 		}
 		d.LastGood.Sources = merged(d.LastGood.Sources, sources)
 	})
@@ -102,6 +94,29 @@ func (a *applying) remember(p *Planned) {
 	if err != nil {
 		a.job.Log.Warn("what this run learned could not be saved; the next run works without it", "error", err)
 	}
+}
+
+// whole says whether everything planned was done, of a plan that knows both sides.
+func (a *applying) whole(p *Planned) bool {
+	return a.report.Clean() && !p.Restore && p.Plan.Sources != nil
+}
+
+// noteGood notes a run that ended with everything in place, unless a later one is noted.
+func (j *Job) noteGood(d *state.Document, p *Planned) {
+	if !p.seen().Before(d.LastGood.At.Truncate(time.Second)) {
+		d.LastGood = j.lastGood(d.LastGood, p)
+		d.Settled(p.Started)
+	}
+}
+
+// save changes the state, and lazily where nothing is lost if it is not stored at once.
+func (a *applying) save(lazily bool, change func(*state.Document)) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
+	defer cancel()
+	if lazily && a.job.Lazy {
+		return a.job.Keeper.Note(ctx, change)
+	}
+	return a.job.Keeper.Update(ctx, change)
 }
 
 // remembered are the keys of which a memory holds something that can be cleared.

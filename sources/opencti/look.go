@@ -17,76 +17,98 @@ import (
 // them are too much for one answer.
 const mostTogether = 20
 
+// errApart says that questions cannot be asked together, so that each has to be asked for itself.
+var errApart = errors.New("asked apart")
+
 // Look is what a Source that follows a stream asks of a few indicators, in one request: which of them are there, which
 // pass the filter, their observables, the stream's filters, the markings that the account may see, and the state of our
-// connector. ok is false
-// where that cannot be asked together, so that each has to be asked for itself.
+// connector. ok is false where that cannot be asked together.
 func (c *Client) Look(ctx context.Context, ids []string, f *FilterGroup, stream, connector string) (a reconcile.Answer, filters *FilterGroup, ok bool, err error) {
 	if c.singly.Load() || len(ids) > mostTogether || slices.ContainsFunc(ids, func(id string) bool { return id == "" || strings.Contains(id, "--") }) {
 		return a, nil, false, nil // observables are found by internal id
 	}
-	var w struct {
+	l := look{Client: c, passing: question{ids: ids, filter: f, known: c.witnessesOf(f)}, all: question{ids: ids, known: c.witnessesOf(nil)}}
+	err = l.ask(ctx, stream, connector)
+	if err == nil {
+		err = l.check(ctx)
+	}
+	if errors.Is(err, errApart) {
+		return a, nil, false, nil
+	}
+	if err != nil {
+		return a, nil, false, err
+	}
+	a = reconcile.Answer{Found: together(l.passing.answers(), l.all.answers()), Markings: slices.Sorted(slices.Values(definitions(l.answer.Me.markings())))}
+	if l.answer.Connector != nil {
+		a.Stored = new(value(l.answer.Connector.State))
+	}
+	return a, l.stream.Filters, true, nil
+}
+
+// look is one Look.
+type look struct {
+	*Client
+	passing, all question
+	asked        []string
+	answer       struct {
 		List, All        *wirePage[wireIndicator]
 		BasedOn          *wirePage[wireRelation]
 		StreamCollection *wireStream
 		Me               *wireAllowed
 		Connector        *wireConnector
 	}
-	// Both questions ask for the same ids, witnesses included: those of the question without a filter.
-	passing, all := question{ids: ids, filter: f, known: c.witnessesOf(f)}, question{ids: ids, known: c.witnessesOf(nil)}
-	asked := all.asked()
-	passing.asked()
-	passing.wanted = all.wanted
-	r := request{op: "Look", document: "look", fields: f.fields(), right: "KNOWLEDGE", also: c.along(connector),
-		variables: map[string]any{"first": c.pageSize, "most": mostPage, "filters": And(f, Group(Eq("ids", asked...))), "ids": Group(Eq("ids", asked...)), "fromId": ids, "stream": stream}}
-	if err := c.query(ctx, r, &w); err != nil {
-		e, known := errors.AsType[*Error](err)
-		if known && e.Code != "" && !e.Temporary() { // each question alone says which of them it is
-			c.singly.Store(e.Code == "GRAPHQL_VALIDATION_FAILED" || e.Code == "FORBIDDEN_ACCESS")
-			return a, nil, false, nil
-		}
-		return a, nil, false, err
+	stream *Collection
+}
+
+// ask sends the request. Both questions ask for the same ids, witnesses included: those of the one without a filter.
+func (l *look) ask(ctx context.Context, stream, connector string) error {
+	l.asked = l.all.asked()
+	l.passing.wanted = l.all.wanted
+	f, ids := l.passing.filter, Group(Eq("ids", l.asked...))
+	err := l.query(ctx, request{op: "Look", document: "look", fields: f.fields(), right: "KNOWLEDGE", also: l.along(connector),
+		variables: map[string]any{"first": l.pageSize, "most": mostPage, "filters": And(f, ids), "ids": ids, "fromId": l.all.ids, "stream": stream}}, &l.answer)
+	if e, known := errors.AsType[*Error](err); known && e.Code != "" && !e.Temporary() { // each question alone says which it is
+		l.singly.Store(e.Code == "GRAPHQL_VALIDATION_FAILED" || e.Code == "FORBIDDEN_ACCESS")
+		return errApart
 	}
-	if w.Me == nil || w.StreamCollection == nil {
-		return a, nil, false, nil
+	if err == nil && (l.answer.Me == nil || l.answer.StreamCollection == nil) {
+		err = errApart
 	}
-	collection, err := w.StreamCollection.collection()
-	if err != nil {
-		return a, nil, false, err
+	return err
+}
+
+// check takes in the parts of the answer, of which each has to be whole.
+func (l *look) check(ctx context.Context) (err error) {
+	if l.stream, err = l.answer.StreamCollection.collection(); err != nil {
+		return err
 	}
 	for _, of := range []struct {
 		*question
 		page *wirePage[wireIndicator]
-	}{{&passing, w.List}, {&all, w.All}} {
-		l := listing{request: r, what: lookedUp, first: c.pageSize, most: len(asked)}
-		if more, err := only(c, l, of.page, of.note); err != nil || more {
-			return a, nil, false, err
+	}{{&l.passing, l.answer.List}, {&l.all, l.answer.All}} {
+		if err := only(l.Client, listing{what: lookedUp, first: l.pageSize, most: len(l.asked)}, of.page, of.note); err != nil {
+			return err
 		}
-		if err := c.believe(ctx, of.question); err != nil {
-			return a, nil, false, err
+		if err := l.believe(ctx, of.question); err != nil {
+			return err
 		}
 	}
-	relations := listing{request: r, what: observablesOf, first: mostPage}
-	if more, err := only(c, relations, w.BasedOn, func(r *wireRelation) (string, error) {
-		if !slices.Contains(ids, r.FromID) || r.ID == "" {
-			return "", &IncompleteError{What: observablesOf, Why: "a relationship came that was not asked for"}
-		}
-		for _, page := range [][]reconcile.Indicator{passing.page, all.page} {
-			for i := range page {
-				if page[i].ID == r.FromID {
-					page[i].Observables = append(page[i].Observables, r.observable())
-				}
+	return only(l.Client, listing{what: observablesOf, first: mostPage}, l.answer.BasedOn, l.attach)
+}
+
+// attach adds an observable to its indicator, in the answers to both questions.
+func (l *look) attach(r *wireRelation) (string, error) {
+	if !slices.Contains(l.all.ids, r.FromID) || r.ID == "" {
+		return "", &IncompleteError{What: observablesOf, Why: "a relationship came that was not asked for"}
+	}
+	for _, page := range [][]reconcile.Indicator{l.passing.page, l.all.page} {
+		for i := range page {
+			if page[i].ID == r.FromID {
+				page[i].Observables = append(page[i].Observables, r.observable())
 			}
 		}
-		return r.ID, nil
-	}); err != nil || more {
-		return a, nil, false, err
 	}
-	a = reconcile.Answer{Found: together(passing.answers(), all.answers()), Markings: slices.Sorted(slices.Values(definitions(w.Me.markings())))}
-	if w.Connector != nil {
-		a.Stored = new(value(w.Connector.State))
-	}
-	return a, collection.Filters, true, nil
+	return r.ID, nil
 }
 
 // along is what a Look asks for beside indicators, by the line of its document that stands for it.
@@ -101,14 +123,19 @@ func (c *Client) along(connector string) map[string]string {
 	return also
 }
 
-// only visits a page that is all of its listing; more says that it is not.
-func only[T any](c *Client, l listing, page *wirePage[T], visit func(*T) (id string, err error)) (more bool, err error) {
+// only visits a page that is all of its listing: errApart says that it is not.
+func only[T any](c *Client, l listing, page *wirePage[T], visit func(*T) (id string, err error)) error {
+	l.op = "Look"
 	w := c.start(l.what, l.first)
 	var seen remote.IDs
-	if more, err = entries(l, w, &seen, page, visit); err != nil || more {
-		return more, err
+	more, err := entries(l, w, &seen, page, visit)
+	if err == nil && more {
+		err = errApart
 	}
-	return false, w.missing(w.total)
+	if err != nil {
+		return err
+	}
+	return w.missing(w.total)
 }
 
 // together are the answers to both questions, that with the filter counting where both have one.
