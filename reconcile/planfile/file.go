@@ -82,8 +82,36 @@ func Read(path string) (*Document, error) {
 // mostBytes is how large a plan may be in the memory that this process may use: to read one, and to prove its digest, takes
 // several times its size.
 func mostBytes() int64 {
-	const times = 4
 	return min(MostBytes, debug.SetMemoryLimit(-1)/times)
+}
+
+const times = 4
+
+// weight is how much memory the elements of a JSON text may take beside its texts: an object of three bytes may stand for a
+// change of half a kilobyte.
+func weight(text []byte) (bytes int64) {
+	const change, owner, word = 1200, 100, 32
+	lists := 0                                      // that are open
+	for i, quoted := 0, false; i < len(text); i++ { // what is no JSON is found out later
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			if quoted = !quoted; quoted {
+				bytes += word
+			}
+		case quoted:
+		case c == '[':
+			lists++
+		case c == ']':
+			lists--
+		case c == '{' && lists > 1:
+			bytes += owner
+		case c == '{':
+			bytes += change
+		}
+	}
+	return bytes
 }
 
 // Decode reads a document and proves that it is whole.
@@ -91,6 +119,9 @@ func Decode(r io.Reader) (*Document, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MostBytes))
 	if err != nil {
 		return nil, damaged(err.Error())
+	}
+	if weight(b)+times*int64(len(b)) > debug.SetMemoryLimit(-1) {
+		return nil, refused("it has more elements than the memory here is enough for; give it more, or apply without a file")
 	}
 	var head struct {
 		FormatVersion *string `json:"format_version"`

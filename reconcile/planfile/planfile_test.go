@@ -211,6 +211,36 @@ func TestAPlanThatMemoryCannotHoldIsRefused(t *testing.T) {
 	}
 }
 
+// TestAPlanOfMillionsOfNothingsIsRefused: a small file of empty changes, or owners, took the memory of a pod many times over.
+func TestAPlanOfMillionsOfNothingsIsRefused(t *testing.T) {
+	was := debug.SetMemoryLimit(512 << 20)
+	defer debug.SetMemoryLimit(was)
+	whole := string(encoded(t, doc(t)))
+	for name, many := range map[string]func() string{
+		"changes": func() string { return `"changes": [` + strings.Repeat("{},", 3<<20) + `{},` },
+		"owners":  func() string { return `"changes": [{"owners": [` + strings.Repeat("{},", 8<<20) + `{}]},` },
+		"fields":  func() string { return `"changes": [{"fields": [` + strings.Repeat(`"",`, 16<<20) + `""]},` },
+	} {
+		text := strings.Replace(whole, `"changes": [`, many(), 1)
+		if len(text) > 60<<20 {
+			t.Fatalf("%s: %d bytes", name, len(text))
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := planfile.Decode(strings.NewReader(text))
+		runtime.ReadMemStats(&after)
+		if !planfile.Unusable(err) || !strings.Contains(err.Error(), "more elements than the memory here") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 512<<20 {
+			t.Errorf("%s: %d MiB", name, got>>20)
+		}
+	}
+	if _, err := planfile.Decode(strings.NewReader(whole)); err != nil {
+		t.Errorf("a plan: %v", err)
+	}
+}
+
 // TestDamage holds what is not taken for a plan.
 func TestDamage(t *testing.T) {
 	whole := string(encoded(t, doc(t)))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -202,6 +203,10 @@ func ReadDump(dir string) (*Dump, error) {
 	defer f.Close()
 	dec := json.NewDecoder(bufio.NewReader(f))
 	for dec.More() {
+		const each = 600 // bytes that a row takes beside its texts, while they grow more
+		if 2*dec.InputOffset()+each*int64(len(d.Rows)) > debug.SetMemoryLimit(-1) {
+			return nil, damaged(dir, fmt.Sprintf("it holds more than the memory here is enough for: %d rows and more; give it more", len(d.Rows)))
+		}
 		var row reconcile.Row
 		if err := dec.Decode(&row); err != nil {
 			return nil, damaged(dir, "the rows are damaged: "+err.Error())

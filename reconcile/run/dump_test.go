@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -151,6 +152,28 @@ func (p *paged) Rows(_ context.Context, k reconcile.Kind, _ string, visit func(p
 }
 
 // The lists may hold more than fits in memory.
+// TestADumpOfMillionsOfNothingsIsRefused: three bytes may stand for a row of hundreds.
+func TestADumpOfMillionsOfNothingsIsRefused(t *testing.T) {
+	was := debug.SetMemoryLimit(64 << 20)
+	defer debug.SetMemoryLimit(was)
+	dir := t.TempDir()
+	src, snk := &source{read: domains(0, 3)}, newSink()
+	j := job(t, src, snk)
+	syncAll(t, j)
+	if _, err := j.Dump(t.Context(), dir, "target"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.ReadDump(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rows.jsonl"), []byte(strings.Repeat("{}\n", 1<<20)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.ReadDump(dir); err == nil || !strings.Contains(err.Error(), "more than the memory here is enough for") {
+		t.Error(err)
+	}
+}
+
 func TestADumpHoldsAPageAtOnce(t *testing.T) {
 	const pages, size = 60, 1 << 20
 	heap := func() int64 {

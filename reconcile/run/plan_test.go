@@ -1,6 +1,10 @@
 package run_test
 
 import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +55,30 @@ func TestIncompleteReads(t *testing.T) {
 		if got := refused(p); !cmp.Equal(got, tt.want) || len(got) > 0 && (len(p.Plan.Changes) > 0 || p.Complete) {
 			t.Errorf("%s: refused by %q, want %q; %q", tt.name, got, tt.want, changes(p))
 		}
+	}
+}
+
+// TestASideWithoutAnEndEndsBeforeMemoryDoes: a platform, or a snapshot, may give ever more pages.
+func TestASideWithoutAnEndEndsBeforeMemoryDoes(t *testing.T) {
+	was := debug.SetMemoryLimit(64 << 20)
+	defer debug.SetMemoryLimit(was)
+	src, snk := &source{}, newSink()
+	j := job(t, src, snk)
+	src.read = make([]reconcile.Indicator, 250_000)
+	_, err := j.Plan(t.Context(), time.Time{})
+	if e, crowded := errors.AsType[*run.CrowdedError](err); !crowded || e.Most != 223696 {
+		t.Error(err)
+	}
+	src.read = nil
+	syncAll(t, j)
+	if _, err := snk.CreateList(t.Context(), reconcile.IOC, "from_OpenCTI"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 250_000 {
+		snk.rows = append(snk.rows, reconcile.Row{Kind: reconcile.IOC, ID: fmt.Sprint(i), Type: "url", Value: "v"})
+	}
+	if _, err := j.Plan(t.Context(), time.Time{}); err == nil || !strings.Contains(err.Error(), "more than 223696 rules came") {
+		t.Error(err)
 	}
 }
 

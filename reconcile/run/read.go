@@ -2,7 +2,9 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +30,7 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time, out reconc
 			}
 			n += len(page)
 			j.reading("indicators", n)
-			return w.Err()
+			return errors.Join(fits("indicators", n), w.Err())
 		})
 		return proven(err)
 	})
@@ -37,6 +39,25 @@ func (j *Job) readSource(ctx context.Context, started, now time.Time, out reconc
 		return nil, err
 	}
 	return w, nil
+}
+
+// CrowdedError says that a side has no end, or more of something than the memory here is enough for.
+type CrowdedError struct {
+	What string
+	Most int
+}
+
+func (e *CrowdedError) Error() string {
+	return fmt.Sprintf("more than %d %s came, and the memory here is not enough for them: give it more", e.Most, e.What)
+}
+
+// fits says whether so many entries of a side fit into memory, their texts apart.
+func fits(what string, n int) error {
+	const each = 300 // bytes, of which a side of a million has used less
+	if most := debug.SetMemoryLimit(-1) / each; int64(n) > most {
+		return &CrowdedError{what, int(most)}
+	}
+	return nil
 }
 
 // proven is the error of a read (gate G1).
@@ -103,7 +124,7 @@ func (j *Job) readList(ctx context.Context, k reconcile.Kind, list *reconcile.Li
 				rows.Add(&page[i])
 			}
 			j.reading(k.String()+" rules", rows.Len()-from)
-			return rows.Err()
+			return errors.Join(fits("rules", rows.Len()), rows.Err())
 		})
 		return proven(err)
 	})

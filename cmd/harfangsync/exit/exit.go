@@ -101,7 +101,7 @@ func Code(err error, signal int) int {
 
 // SideFailed says whether a platform is to blame.
 func SideFailed(err error) bool {
-	return is[*opencti.Error](err) || is[*opencti.RightError](err) || is[*opencti.VersionError](err) || is[*opencti.IncompleteError](err) ||
+	return is[*opencti.Error](err) || is[*opencti.RightError](err) || is[*opencti.VersionError](err) || is[*opencti.IncompleteError](err) || is[*run.CrowdedError](err) ||
 		is[*harfanglab.Error](err) || is[*harfanglab.IncompleteError](err) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, state.ErrLapsed) || errors.Is(err, opencti.ErrUnknownConnector)
 }
