@@ -156,7 +156,7 @@ func (a *asking) checkFilter(ctx context.Context, p place) (*failing, error) {
 		}
 	}
 	if value == "" {
-		return &failing{reconcile.ImpactUnknown, fmt.Sprintf("no row of the %s shows such a value", p.Stream)}, nil
+		return &failing{reconcile.ImpactUnknown, fmt.Sprintf("the filter of the %s cannot be proven: no row shows such a value", p.Stream)}, nil
 	}
 	finds := func(values ...string) (bool, error) {
 		page, err := a.rows(ctx, Query{Stream: p.Stream, Field: p.Field, Values: values, Since: s.since, Limit: 1})

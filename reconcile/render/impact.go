@@ -121,10 +121,13 @@ func mostFelt(a, b *reconcile.Change) int {
 // felt first and not more than most; and what no number covers.
 func impactLines(d *planfile.Document, most int) (summary string, seen, notes []string) {
 	e := d.Impact
-	if e == nil || e.Asked+e.NotAsked == 0 {
+	if e == nil {
 		return "", nil, nil
 	}
 	changes, by := felt(d)
+	if len(by) == 0 {
+		return "", nil, nil
+	}
 	for i, c := range changes {
 		if i == most {
 			seen = append(seen, fmt.Sprintf("and %s more that endpoints saw", thousands(len(changes)-most)))
@@ -176,11 +179,14 @@ func impactNote(im *reconcile.Impact) string {
 
 // impactSummary is the estimate in one line.
 func impactSummary(e *reconcile.Estimate, changes []*reconcile.Change, by map[reconcile.ImpactStatus]int) string {
-	seen := 0
+	seen, all := 0, 0
 	for _, c := range changes {
 		seen += min(c.Impact.Endpoints, 1)
 	}
-	parts := []string{fmt.Sprintf("endpoints saw %s of %s values in %s", thousands(seen), thousands(e.Asked+e.NotAsked), days(e.Days))}
+	for _, n := range by {
+		all += n
+	}
+	parts := []string{fmt.Sprintf("endpoints saw %s of %s values in %s", thousands(seen), thousands(all), days(e.Days))}
 	for _, s := range []struct {
 		status reconcile.ImpactStatus
 		words  string
