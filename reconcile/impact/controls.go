@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/google/uuid"
+
 	"harfangsync/reconcile"
 )
 
@@ -131,7 +133,7 @@ func (a *asking) checkStream(ctx context.Context, stream Stream) (*failing, erro
 		if first == "" || r.Agent == first {
 			continue
 		}
-		others, err := a.rows(ctx, Query{Stream: stream, Since: s.since, Except: []string{first}, Limit: sampleRows})
+		others, err := a.rows(ctx, Query{Stream: stream, Since: s.since, Except: []string{uuid.NewString(), first}, Limit: sampleRows})
 		if errors.Is(err, errOver) || ctx.Err() != nil {
 			return nil, err
 		}

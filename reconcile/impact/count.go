@@ -249,11 +249,11 @@ func (c *counting) without(ctx context.Context) (done bool, err error) {
 		case err != nil:
 			return false, err
 		}
-		back := slices.ContainsFunc(page.Rows, func(r Row) bool { _, known := c.t.agents[r.Agent]; return known })
+		if slices.ContainsFunc(page.Rows, func(r Row) bool { _, known := c.t.agents[r.Agent]; return known }) {
+			return false, nil
+		}
 		fresh := c.t.add(c.p, c.ask.Values[0], page.Rows)
 		switch {
-		case back:
-			return false, nil
 		case page.whole():
 			c.all = true
 			return true, nil

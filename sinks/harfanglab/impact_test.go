@@ -27,7 +27,16 @@ func hospitalOf(t testing.TB, k hlsim.Knobs) *hospital {
 	t.Helper()
 	h := &hospital{now: noon}
 	h.Sim, h.client = simulated(t, k, &h.now)
-	h.known = h.SeedTelemetry()
+	h.known = append(h.SeedTelemetry(), hlsim.SeededValue{Name: "one busy host and others", Type: "domain_name", Value: "uneven.example"})
+	for i := range 190 { // newest first: a page of two hosts, then others
+		seen := hlsim.Sighting{Type: "domain_name", Value: "uneven.example", Host: fmt.Sprintf("FLEET-%03d", 1+i%2), At: h.now.Add(-time.Duration(i) * time.Minute)}
+		if i >= 150 {
+			seen.Host = fmt.Sprintf("FLEET-%03d", i-140)
+		}
+		if _, err := h.Saw(seen); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return h
 }
 
@@ -94,6 +103,9 @@ func claims(im *reconcile.Impact, truth hlsim.Prevalence) string {
 	return ""
 }
 
+// everything is the answer of a manager whose only policy sends all.
+const everything = `{"count": 1, "next": null, "results": [{"telemetry_process_state": "live", "telemetry_network_state": "live", "telemetry_network_limit": false, "telemetry_dns_resolution_state": "live", "telemetry_driverload_state": "live"}]}`
+
 // The unkindness of managers, knob by knob: no number is ever too small without saying so.
 func TestNoImpactIsTooSmallInSilence(t *testing.T) {
 	tele := func(k hlsim.TelemetryKnobs) hlsim.Knobs { return hlsim.Knobs{TelemetryKnobs: k} }
@@ -129,6 +141,12 @@ func TestNoImpactIsTooSmallInSilence(t *testing.T) {
 		{name: "the filter of names is unknown", knobs: hlsim.Knobs{IgnoreFilters: []string{"requested_name"}}, known: 4, status: map[string]reconcile.ImpactStatus{"near.example": reconcile.ImpactUnsupported}, why: "ignores the filter"},
 		{name: "that of hashes", knobs: hlsim.Knobs{IgnoreFilters: []string{"hashes.sha256__exact"}}, known: 6, status: map[string]reconcile.ImpactStatus{strings.Repeat("e1", 32): reconcile.ImpactUnsupported}},
 		{name: "that of addresses", knobs: hlsim.Knobs{IgnoreFilters: []string{"daddr", "saddr"}}, known: 8},
+		{name: "that of file names", knobs: hlsim.Knobs{IgnoreFilters: []string{"process_name", "imagename"}}, known: 13},
+		{name: "that of endpoints", knobs: hlsim.Knobs{IgnoreFilters: []string{"agent.agentid__exact!"}}, known: 14},
+		{name: "leaving out endpoints leaves nothing", fault: fail(simhttp.Fault{Path: "agentid__exact", Do: simhttp.Answer, Status: 200, Payload: `{"count": 0, "next": null, "results": []}`}), known: 14},
+		{name: "lists find nothing", fault: fail(simhttp.Fault{Path: "%2C", Do: simhttp.Answer, Status: 200, Payload: `{"count": 0, "next": null, "results": []}`}), known: 14},
+		{name: "no processes", knobs: tele(hlsim.TelemetryKnobs{TelemetryQuiet: []string{"Processes"}}), known: 9},
+		{name: "no connections", knobs: tele(hlsim.TelemetryKnobs{TelemetryQuiet: []string{"Network"}}), known: 12},
 		{name: "that of times", knobs: hlsim.Knobs{IgnoreFilters: []string{"@event_create_date__gte"}}, known: 0, status: map[string]reconcile.ImpactStatus{"near.example": reconcile.ImpactUnsupported}, why: "ignores the time"},
 		{name: "no right", fault: fail(simhttp.Fault{Path: "/telemetry/", Do: simhttp.Answer, Status: 403, Payload: `{"detail": ""}`}), status: map[string]reconcile.ImpactStatus{"near.example": reconcile.ImpactNotAsked}, why: "its right to view telemetry and endpoints"},
 		{name: "no right to endpoints", fault: fail(simhttp.Fault{Path: "/endpoint/", Do: simhttp.Answer, Status: 403, Payload: `{"detail": ""}`}), known: 11, why: "which endpoints send their telemetry is not known"},
@@ -149,8 +167,12 @@ func TestNoImpactIsTooSmallInSilence(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h.SetKnobs(func(k *hlsim.Knobs) { *k = tt.knobs })
 			h.HTTP.Heal()
-			if tt.fault != nil {
-				if err := h.HTTP.Fail(*tt.fault); err != nil {
+			all := simhttp.Fault{Path: "/endpoint/Policy/", Do: simhttp.Answer, Payload: everything} // or no number were exact
+			for _, f := range []*simhttp.Fault{tt.fault, &all} {
+				if f == nil {
+					continue
+				}
+				if err := h.HTTP.Fail(*f); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -44,25 +44,30 @@ func (f telemetryStream) of(more telemetryStream, names ...string) telemetryStre
 }
 
 // at is every value at a path of names in a document, as a text.
-func (d document) at(path string) []string {
+func (d document) at(path string) (all []string) {
+	d.has(path, func(v string) bool {
+		all = append(all, v)
+		return false
+	})
+	return all
+}
+
+// has says whether a value at a path of names in a document, as a text, passes a test.
+func (d document) has(path string, test func(string) bool) bool {
 	name, rest, deeper := strings.Cut(path, ".")
 	switch v := d[name].(type) {
 	case nil:
-		return nil
+		return false
 	case document:
-		if deeper {
-			return v.at(rest)
-		}
-		return nil
+		return deeper && v.has(rest, test)
 	case []string:
-		return v
+		return slices.ContainsFunc(v, test)
+	case string:
+		return test(v)
 	case *string:
-		if v == nil {
-			return nil
-		}
-		return []string{*v}
+		return v != nil && test(*v)
 	default:
-		return []string{fmt.Sprint(v)}
+		return test(fmt.Sprint(v))
 	}
 }
 
@@ -162,7 +167,7 @@ func (k *Knobs) telemetryValue(path, v string, exact, not bool) func(*telemetryR
 			return have == want || !exact && len(have) >= n && strings.EqualFold(have[:n], want) && (len(have) == n || strings.IndexByte(`.-_ /\`, have[n]) >= 0)
 		})
 	}
-	return func(row *telemetryRow) bool { return slices.ContainsFunc(row.doc.at(path), matches) != not }
+	return func(row *telemetryRow) bool { return row.doc.has(path, matches) != not }
 }
 
 // telemetryRows are the rows of a stream that have come and are still kept.
@@ -281,7 +286,7 @@ func (s *Sim) Prevalence(typ, value string, since time.Time) (p Prevalence) {
 	k, agents, counted := s.knobs.Load(), map[string]bool{}, map[*telemetryRow]bool{}
 	for _, at := range where {
 		for _, row := range s.telemetryRows(k, at.stream) {
-			if row.at.Before(since) || counted[row] || !slices.ContainsFunc(row.doc.at(at.path), func(have string) bool { return strings.EqualFold(have, v) }) {
+			if row.at.Before(since) || counted[row] || !row.doc.has(at.path, func(have string) bool { return strings.EqualFold(have, v) }) {
 				continue
 			}
 			counted[row] = true
