@@ -124,6 +124,11 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 		if doc.Applyable { // what is left alone was said by a plan, and would be said again with every event
 			doc.Held, doc.Skipped = nil, nil
 		}
+		if slices.Equal(doc.Unblocked, t.unblocked) { // likewise
+			doc.Unblocked = nil
+		} else {
+			t.unblocked = doc.Unblocked
+		}
 		if waits := render.Waits(doc); waits != "" && waits == t.waits { // likewise
 			doc.Held, doc.Skipped = nil, nil
 			if len(doc.Changes) == 0 {

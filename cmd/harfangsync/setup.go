@@ -38,17 +38,18 @@ type target struct {
 	settings         string
 	octiHTTP, hlHTTP *httpclient.Client
 	started          time.Time
-	snap             *snapshot.File // read in place of OpenCTI; nil for none
-	optional         bool           // a command can do without OpenCTI
-	away             error          // why OpenCTI is not asked, nil when it is
-	waits            string         // what gates held of the last plan of a tail that was told
-	importsOnly      bool           // the command writes to no list
-	endless          bool           // the command follows the stream until it is interrupted
-	keeps            bool           // what is read is kept, for other settings to come
-	origins          bool           // the output groups by author and label
-	unfiltered       bool           // the stream has no filters
-	held             *state.Lock    // in OpenCTI; nil for none
-	leases           *state.Keeper  // keeps the lock; nil where it is not kept in OpenCTI
+	snap             *snapshot.File      // read in place of OpenCTI; nil for none
+	optional         bool                // a command can do without OpenCTI
+	away             error               // why OpenCTI is not asked, nil when it is
+	waits            string              // what gates held of the last plan of a tail that was told
+	unblocked        []reconcile.Unblock // what was unblocked then
+	importsOnly      bool                // the command writes to no list
+	endless          bool                // the command follows the stream until it is interrupted
+	keeps            bool                // what is read is kept, for other settings to come
+	origins          bool                // the output groups by author and label
+	unfiltered       bool                // the stream has no filters
+	held             *state.Lock         // in OpenCTI; nil for none
+	leases           *state.Keeper       // keeps the lock; nil where it is not kept in OpenCTI
 }
 
 // sources is where this program's settings come from.

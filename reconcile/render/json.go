@@ -40,11 +40,14 @@ func Events[E Event | PullEvent](w io.Writer, events ...E) error {
 	return b.Flush()
 }
 
-// PlanEvents writes a plan as events: every change, every gate that refuses, and the summary.
+// PlanEvents writes a plan as events: every change, what is unblocked, every gate that refuses, and the summary.
 func PlanEvents(w io.Writer, d *planfile.Document) error {
 	events := make([]Event, 0, len(d.Changes)+2)
 	for i := range d.Changes {
 		events = append(events, Event{Type: "planned_change", Change: &d.Changes[i]})
+	}
+	for i := range d.Unblocked {
+		events = append(events, Event{Type: "diagnostic", Level: "warning", Message: "unblocked: " + unblockWords(&d.Unblocked[i])})
 	}
 	for _, g := range Refused(d) {
 		events = append(events, Event{Type: "diagnostic", Level: "error", Gate: &g, Message: "refused by gate " + g.ID + ": " + g.Message})

@@ -34,6 +34,13 @@ func TestEveryFormNamesWhatIsUnblocked(t *testing.T) {
 			}
 		}
 	}
+	var events bytes.Buffer
+	if err := render.PlanEvents(&events, d); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"type":"diagnostic","level":"warning","message":"unblocked: c2.evil.example, until 2026-03-01T13:00:00Z, by anna@soc: ours`; !strings.Contains(events.String(), want) {
+		t.Errorf("events: want %s in\n%s", want, events.String())
+	}
 	var b bytes.Buffer
 	if err := planfile.Encode(&b, d); err != nil {
 		t.Fatal(err)
