@@ -125,7 +125,7 @@ func (r *reporter) complete(command string, code int, began time.Time) {
 	if r.p.records == nil {
 		return
 	}
-	level, members := slog.LevelInfo, []any{"command", command, "code", code, "seconds", time.Since(began).Seconds()}
+	level, members := slog.LevelInfo, []any{"command", command, "code", code, "seconds", time.Since(began).Round(time.Millisecond).Seconds()}
 	if code != exit.OK && code != exit.Changes {
 		level = slog.LevelError
 	}

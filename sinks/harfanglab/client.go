@@ -244,13 +244,13 @@ func (r *call) read(body []byte) error {
 // Version asks for the manager's version, which also proves address and credentials (contract
 // harfanglab-api 1.2).
 func (c *Client) Version(ctx context.Context) (string, error) {
-	body, err := c.do(ctx, call{method: http.MethodGet, path: "/api/version/", repeatable: true})
+	body, err := c.do(ctx, call{method: http.MethodGet, path: versionPath, repeatable: true})
 	if err != nil {
 		return "", err
 	}
 	var v struct{ Version *text }
 	if err := remote.Decode(body, &v); err != nil || v.Version == nil {
-		return "", &Error{Method: http.MethodGet, Path: "/api/version/", Status: http.StatusOK, Shape: true, Words: "no version in the answer; is this a HarfangLab manager?"}
+		return "", &Error{Method: http.MethodGet, Path: versionPath, Status: http.StatusOK, Shape: true, Words: "no version in the answer; is this a HarfangLab manager?"}
 	}
 	return oneLine(string(*v.Version)), nil
 }

@@ -197,6 +197,14 @@ func TestBrokenAnswersAreErrors(t *testing.T) {
 	}
 }
 
+// What is no manager has no version: 404 alone would leave a stranger alone.
+func TestAnAddressThatIsNoManagerSaysSo(t *testing.T) {
+	m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(404) })
+	if _, err := client(t, m.URL).Version(t.Context()); err == nil || !strings.Contains(err.Error(), "404 without a word; check harfanglab.url") {
+		t.Error(err)
+	}
+}
+
 func TestNothingIsLoggedThatIsSecret(t *testing.T) {
 	m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(500) })
 	var logged bytes.Buffer

@@ -55,6 +55,9 @@ type filterIgnored struct{}
 func (filterIgnored) Error() string          { return "HarfangLab ignores the filter of a narrow read" }
 func (filterIgnored) Fault() reconcile.Fault { return reconcile.Fault{FilterIgnored: true} }
 
+// versionPath is what every manager answers.
+const versionPath = "/api/version/"
+
 // Error names side, request and remedy.
 func (e *Error) Error() string {
 	if e.Refused {
@@ -101,7 +104,7 @@ func (e *Error) Remedy() string {
 		return "lower sync.parallelism or set sync.rate_limit"
 	case e.TooLarge:
 		return "lower sync.page_size"
-	case e.Shape:
+	case e.Shape, e.NotFound() && e.Path == versionPath:
 		return "check harfanglab.url and what is in front of it"
 	case e.Status >= 500:
 		return "the manager failed, try again later"
