@@ -219,25 +219,15 @@ func (e *Evidence) judge(ch *Change) (verdict, Reason) {
 			absent = true
 			continue
 		}
-		reason := f.left()
-		unfiltered := reason == OutOfFilter && f.Judged == "" && e.OwnFilter
-		if reason == "" || unfiltered {
-			switch {
-			case unfiltered || !f.Read || f.gives(ch):
-				// It is there, it matches, and by the read it should not: either it changed after the
-				// read began, or the read lost it.
-				if f.Indicator.UpdatedAt.Before(e.Started) {
-					return contradiction, ""
-				}
-				moved = true
-				continue
-			case ch.Kind == IOC && e.Excluded != nil && e.Excluded(ch.Type, ch.Value):
-				reason = Excluded
-			case len(f.Values) == 0:
-				reason = PatternSkipped
-			default:
-				reason = ValueRemoved
+		reason := e.out(ch, &f)
+		if reason == "" {
+			// It is there, it matches, and by the read it should not: either it changed after the
+			// read began, or the read lost it.
+			if f.Indicator.UpdatedAt.Before(e.Started) {
+				return contradiction, ""
 			}
+			moved = true
+			continue
 		}
 		if why == "" || reason == OutOfFilter {
 			why = reason
@@ -250,6 +240,23 @@ func (e *Evidence) judge(ch *Change) (verdict, Reason) {
 		return gone, IndicatorGone
 	}
 	return gone, why
+}
+
+// out is why an owner that is there does not want the rule of a change; empty where it does.
+func (e *Evidence) out(ch *Change, f *Finding) Reason {
+	reason := f.left()
+	unfiltered := reason == OutOfFilter && f.Judged == "" && e.OwnFilter
+	switch {
+	case reason != "" && !unfiltered:
+		return reason
+	case unfiltered || !f.Read || f.gives(ch):
+		return ""
+	case ch.Kind == IOC && e.Excluded != nil && e.Excluded(ch.Type, ch.Value):
+		return Excluded
+	case len(f.Values) == 0:
+		return PatternSkipped
+	}
+	return ValueRemoved
 }
 
 // gives says whether an owner would give the changed rule now.

@@ -358,19 +358,11 @@ const fewNamed = 5
 func (a *asking) finish(r *result) {
 	out := &reconcile.Impact{Status: reconcile.ImpactExact, Why: r.why, Own: r.own != ""}
 	r.ch.Impact = out
-	agents, whys, silent := map[string]sight{}, []string{}, []reconcile.ImpactStatus{}
-	var last time.Time
+	agents, last := r.seen()
+	whys, silent := []string{}, []reconcile.ImpactStatus{}
 	for i := range r.places {
 		w := &r.answers[i]
-		for id, s := range w.agents {
-			if before, seen := agents[id]; !seen || s.at.After(before.at) {
-				agents[id] = s
-			}
-		}
 		out.Events += w.events
-		if w.last.After(last) {
-			last = w.last
-		}
 		why := join(w.why, a.lacks(r.places[i]))
 		if w.signer != "" {
 			whys = append(whys, "signed by "+w.signer)
@@ -389,15 +381,7 @@ func (a *asking) finish(r *result) {
 		}
 	}
 	out.Endpoints = len(agents)
-	switch {
-	case len(r.places) == 0:
-		out.Status = reconcile.ImpactUnknown
-	case len(silent) == len(r.places):
-		out.Status = slices.MinFunc(silent, func(x, y reconcile.ImpactStatus) int { return cmp.Compare(weight(x), weight(y)) })
-	}
-	if len(silent) > 0 && len(silent) < len(r.places) { // what one place does not tell may be more than the other does
-		out.Status = reconcile.ImpactAtLeast
-	}
+	out.Status = overall(out.Status, silent, len(r.places))
 	if out.Why = join(append([]string{r.why}, whys...)...); r.host && len(agents) > 0 {
 		out.Status, out.Why = reconcile.ImpactUnknown, join("its host, not the URL, which telemetry does not tell", out.Why)
 	}
@@ -405,19 +389,46 @@ func (a *asking) finish(r *result) {
 		last = last.UTC().Truncate(time.Second)
 		out.LastSeen = &last
 	}
-	if out.Own {
-		whose := "an endpoint"
-		if a.o.Names {
-			whose = r.own
-		}
-		out.Why = join(map[bool]string{false: "it is the address of ", true: "it holds the address of "}[strings.Contains(r.value, "/")]+whose, out.Why)
-	}
+	whose := "an endpoint"
 	if a.o.Names {
-		out.Names = namesOf(agents)
+		whose, out.Names = r.own, namesOf(agents)
+	}
+	if out.Own {
+		out.Why = join(map[bool]string{false: "it is the address of ", true: "it holds the address of "}[strings.Contains(r.value, "/")]+whose, out.Why)
 	}
 	if len(silent) == 0 && len(a.known) < mostKnown {
 		a.known[reconcile.Value{Type: r.ch.Type, Value: r.ch.Value}] = told{a.now, *out}
 	}
+}
+
+// overall is the status of a number from so many places, of which some are silent.
+func overall(told reconcile.ImpactStatus, silent []reconcile.ImpactStatus, places int) reconcile.ImpactStatus {
+	switch {
+	case places == 0:
+		return reconcile.ImpactUnknown
+	case len(silent) == places:
+		return slices.MinFunc(silent, func(x, y reconcile.ImpactStatus) int { return cmp.Compare(weight(x), weight(y)) })
+	case len(silent) > 0: // what one place does not tell may be more than the other does
+		return reconcile.ImpactAtLeast
+	}
+	return told
+}
+
+// seen are the endpoints that saw a value in any place, each with its last sight, and the last sight of all.
+func (r *result) seen() (agents map[string]sight, last time.Time) {
+	agents = map[string]sight{}
+	for i := range r.places {
+		w := &r.answers[i]
+		for id, s := range w.agents {
+			if before, seen := agents[id]; !seen || s.at.After(before.at) {
+				agents[id] = s
+			}
+		}
+		if w.last.After(last) {
+			last = w.last
+		}
+	}
+	return agents, last
 }
 
 // weight orders what keeps a number from being known: what may become known another time comes first.

@@ -85,12 +85,18 @@ func (p *pull) sift(ctx context.Context, page []alert.Alert, changes bool) error
 			p.report.Unchanged++
 			continue
 		}
-		p.queue = append(p.queue, e)
-		if p.queued += len(a.RuleContent) + len(a.Message); len(p.queue) == mostQueued || p.queued > mostBytes {
-			if err := p.flush(ctx); err != nil {
-				return err
-			}
+		if err := p.line(ctx, e); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// line puts an alert into the queue, and sends the queue when it is long enough.
+func (p *pull) line(ctx context.Context, e *entry) error {
+	p.queue = append(p.queue, e)
+	if p.queued += len(e.a.RuleContent) + len(e.a.Message); len(p.queue) == mostQueued || p.queued > mostBytes {
+		return p.flush(ctx)
 	}
 	return nil
 }
