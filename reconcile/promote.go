@@ -17,7 +17,8 @@ type Promote struct {
 
 // Trial is a rule of ours that we made in testing, and that stands there as it is wanted.
 type Trial struct {
-	Change *Change   // to stable
+	Label  string    // names it for people
+	Change *Change   // to stable; nil while it is too young
 	RuleID string    // of a Sigma rule, in its YAML
 	Since  time.Time // when it was changed last, if only its owners; zero is unknown
 	// What was counted since then: alerts that may be of it, and those of them that are false positives.
@@ -50,13 +51,9 @@ func (c *computation) trial(e *entry, group []want) {
 		return
 	}
 	row := c.rows.read(e.at)
-	win, _ := winner(e, group)
-	before, after := bodyOf(&row), bodyOf(&row)
-	after.HLStatus = "stable"
-	ch := &Change{Kind: row.Kind, List: c.p.List, Action: Update, Reason: Promoted, ID: row.ID, Before: before, After: after,
-		Fields: differing(row.Kind, before, after), Owners: c.owners(group, win), Key: e.key, Sent: PromoteSent}
+	ch := Change{Kind: row.Kind, List: c.p.List, Action: Update, Reason: Promoted, ID: row.ID, Key: e.key, Sent: PromoteSent}
 	ch.nameFrom(&row, c.rows.canon)
-	t := &Trial{Change: ch, RuleID: row.RuleID}
+	t := &Trial{Label: ch.Label(), RuleID: row.RuleID}
 	for _, text := range []string{row.Created, row.Updated} {
 		at, err := time.Parse(time.RFC3339Nano, strings.Replace(text, " ", "T", 1))
 		if err != nil {
@@ -68,6 +65,14 @@ func (c *computation) trial(e *entry, group []want) {
 		}
 	}
 	c.plan.Trials = append(c.plan.Trials, t)
+	if !t.old(c.p.Promote.After, c.m.Now) {
+		return
+	}
+	win, _ := winner(e, group)
+	before, after := bodyOf(&row), bodyOf(&row)
+	after.HLStatus = "stable"
+	ch.Before, ch.After, ch.Fields, ch.Owners = before, after, differing(row.Kind, before, after), c.owners(group, win)
+	t.Change = &ch
 }
 
 // Due are the trials that have stood long enough, and since when the oldest has.
@@ -99,7 +104,7 @@ func (p *Plan) Promote(pol Policy, m Memory, unread string) {
 	for _, t := range p.Trials {
 		missing, has := t.missing(pol.Promote, m.Now, unread)
 		if missing != "" {
-			by[missing] = append(by[missing], strings.TrimSpace(t.Change.Label()+has))
+			by[missing] = append(by[missing], t.Label+has)
 			continue
 		}
 		t.Change.Notes = []string{fmt.Sprintf("unchanged in testing since %s: %d alerts, %d false positives", t.Since.UTC().Format(time.DateOnly), t.Alerts, t.FalsePositives)}
