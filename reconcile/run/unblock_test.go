@@ -78,7 +78,7 @@ func TestATailKeepsAnUnblockedValueOutUntilItsEnd(t *testing.T) {
 		follower.FullEvery = 2 * time.Hour
 		follower.For = time.Hour
 		go func() {
-			time.Sleep(time.Minute)
+			time.Sleep(61 * time.Second) // just after it looked
 			u := note(t, store, "x.example", 30*time.Minute)
 			hand := remembering(t, src, snk, store)
 			planned, err := hand.PlanUnblock(t.Context(), u, nil)
@@ -237,6 +237,40 @@ func TestWhatIsUnblockedDuringABatchGoesSoon(t *testing.T) {
 		}()
 		if err := follower.Run(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// What was unblocked and is over before a tail looked comes back all the same, within two minutes.
+func TestATailBringsBackWhatWasUnblockedForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{}
+		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example; domain_name y.example")}}, newSink()
+		follower := tailed(t, src, snk, make(stream), func(context.Context) (bool, error) { return false, nil })
+		follower.Job = remembering(t, src, snk, store)
+		follower.FullEvery = 2 * time.Hour
+		reads := 0
+		src.onRead = func() { reads++ }
+		go func() {
+			time.Sleep(61 * time.Second) // just after it looked
+			u := note(t, store, "x.example", 5*time.Second)
+			hand := remembering(t, src, snk, store)
+			planned, err := hand.PlanUnblock(t.Context(), u, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			apply(t, hand, planned, false)
+			time.Sleep(2 * time.Minute)
+			if got := inForce(snk); !cmp.Equal(got, []string{"x.example", "y.example"}) {
+				t.Errorf("two minutes later: %q", got)
+			}
+		}()
+		if err := follower.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if reads > 2 {
+			t.Errorf("%d full runs, want the first and one for it", reads)
 		}
 	})
 }
