@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,20 +160,29 @@ func TestEachFullRunOfATailEndsWithAnEvent(t *testing.T) {
 	w.put(1, "indicator", "stix", domainPattern("d.example"), "")
 	stream := w.octi.PutStream(octisim.Stream{Name: "all", Live: true})
 	w.env = []string{"CONNECTOR_LIVE_STREAM_ID=" + stream, "HARFANGSYNC_TAIL_FULL_EVERY=1s"}
-	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	_, _, errs := w.command(ctx, "tail", "--log-format", "json")
+	var mu sync.Mutex
+	var errs bytes.Buffer
 	n := 0
-	for _, r := range records(t, errs) {
-		if r["msg"] == "run_complete" {
-			n++
-			if r["command"] != "tail" || r["code"] != 0.0 || r["counts"] == nil {
-				t.Errorf("a full run ends with %v", r)
+	stderr := writerFunc(func(b []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if bytes.Contains(b, []byte(`"run_complete"`)) {
+			if n++; n == 2 {
+				cancel()
 			}
 		}
-	}
+		return errs.Write(b)
+	})
+	w.program(io.Discard, stderr).run(ctx, []string{"harfangsync", "tail", "--log-format", "json"})
 	if n < 2 {
-		t.Errorf("%d full runs are told in\n%s", n, errs)
+		t.Errorf("%d full runs are told in\n%s", n, errs.String())
+	}
+	for _, r := range records(t, errs.String()) {
+		if r["msg"] == "run_complete" && (r["command"] != "tail" || r["code"] != 0.0 || r["counts"] == nil) {
+			t.Errorf("a full run ends with %v", r)
+		}
 	}
 }
 

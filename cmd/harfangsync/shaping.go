@@ -37,10 +37,10 @@ func (s *shaping) flags() []cli.Flag {
 	return []cli.Flag{
 		onlyFlag(s),
 		&cli.BoolFlag{Name: "allow-empty", Usage: "believe a source without a single wanted rule (gate G2)", Destination: &s.accepted.AllowEmpty},
-		&cli.IntFlag{Name: "accept-shrink", Usage: "believe that `N` indicators went, N being the message's number (gate G2)", Destination: &s.accepted.AcceptShrink},
-		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, N being the message's number (gate G4)", Destination: &s.accepted.AcceptRemovals},
-		&cli.IntFlag{Name: "accept-additions", Usage: "accept that `N` rules begin to detect, N being the message's number (gate G13)", Destination: &s.accepted.AcceptAdditions},
-		&cli.IntFlag{Name: "accept-changes", Usage: "accept that the content of `N` rules changes, N being the message's number (gate G14)", Destination: &s.accepted.AcceptChanges},
+		&cli.IntFlag{Name: "accept-shrink", Usage: "believe that `N` indicators went, the number that the refusal names (gate G2)", Destination: &s.accepted.AcceptShrink},
+		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, the number that the refusal names (gate G4)", Destination: &s.accepted.AcceptRemovals},
+		&cli.IntFlag{Name: "accept-additions", Usage: "accept that `N` rules begin to detect, the number that the refusal names (gate G13)", Destination: &s.accepted.AcceptAdditions},
+		&cli.IntFlag{Name: "accept-changes", Usage: "accept that the content of `N` rules changes, the number that the refusal names (gate G14)", Destination: &s.accepted.AcceptChanges},
 		&cli.GenericFlag{Name: "accept-impact", Usage: "accept that `VALUE` begins to detect although many endpoints see it; may be given again (gate G15)", Value: (*repeated)(&s.accepted.AcceptImpact)},
 		&cli.StringFlag{Name: "take-over", Usage: "take the rules of another `INSTANCE` (its connector.id) for ours, once", Destination: &s.takeOver},
 	}

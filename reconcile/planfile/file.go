@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"harfangsync/reconcile"
@@ -288,7 +289,7 @@ func (d *Document) Enabled() map[reconcile.Kind]int {
 func (d *Document) Within(done reconcile.Tally) error {
 	for _, g := range d.Gates {
 		if g.OK && g.Override == "" && g.Planned > 0 && g.Limit > 0 && g.Value <= g.Limit && g.Planned+done[g.Name] > g.Limit {
-			return refused(fmt.Sprintf("gate %s refuses it now: %d of %s, and %d since or before, limit %d; plan again", g.ID, g.Planned, g.Name, done[g.Name], g.Limit))
+			return refused(fmt.Sprintf("gate %s (%s) refuses it now: %d planned and %d done within the window, limit %d; plan again", g.ID, strings.ReplaceAll(g.Name, "_", " "), g.Planned, done[g.Name], g.Limit))
 		}
 	}
 	return nil

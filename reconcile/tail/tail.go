@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"harfangsync/reconcile"
@@ -73,9 +74,11 @@ type Tail struct {
 const mostCollecting = 10 * time.Second
 
 // RefusedError says that the last plan of a tail was refused by a gate.
-type RefusedError struct{ Gate string }
+type RefusedError struct{ Gate, About string }
 
-func (e *RefusedError) Error() string { return "the last plan was refused by gate " + e.Gate }
+func (e *RefusedError) Error() string {
+	return "the last plan was refused by gate " + e.Gate + " (" + e.About + ")"
+}
 
 // Run tails until ctx ends, For has passed, or the stream ends for good. It begins with a full run, and
 // returns nil if the last thing it did ended clean.
@@ -319,7 +322,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) e
 	var refused error
 	for _, g := range planned.Plan.Gates {
 		if !g.OK {
-			refused = &RefusedError{g.ID}
+			refused = &RefusedError{g.ID, strings.ReplaceAll(g.Name, "_", " ")}
 			break
 		}
 	}
