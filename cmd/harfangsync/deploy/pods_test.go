@@ -84,7 +84,7 @@ func TestOneTailAtATime(t *testing.T) {
 			}
 			selects(t, m.file, d.Selector.MatchLabels, m.labels[name])
 			c := d.Template.Spec.Containers[0]
-			if len(c.Ports) != 1 || m.env(t, &c, "")["HARFANGSYNC_LISTEN"] != fmt.Sprintf("[::]:%d", c.Ports[0].ContainerPort) {
+			if len(c.Ports) != 1 || m.env(t, &c, "")["HARFANGSYNC_LISTEN"] != fmt.Sprintf("0.0.0.0:%d", c.Ports[0].ContainerPort) {
 				t.Errorf("%s: it listens at %s, and its port is %+v", m.file, m.env(t, &c, "")["HARFANGSYNC_LISTEN"], c.Ports)
 			}
 			served := new(metrics.Server).Handler()

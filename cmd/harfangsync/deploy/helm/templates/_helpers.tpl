@@ -58,6 +58,17 @@ successfulJobsHistoryLimit: 3
 failedJobsHistoryLimit: 5
 {{- end }}
 
+{{- define "harfangsync.resources" -}}
+{{- $tail := eq .Values.mode "tail" -}}
+requests:
+  cpu: {{ $tail | ternary "100m" "250m" }}
+  memory: 256Mi
+  ephemeral-storage: 256Mi
+limits: # no CPU: it would only make a run longer
+  memory: {{ $tail | ternary "1Gi" "512Mi" }} # a tail keeps what is wanted between full runs
+  ephemeral-storage: 2Gi
+{{- end }}
+
 {{- /* A pod with one container. root, component, restart, args, envFrom, env, ports and probes, mounts, volumes. */}}
 {{- define "harfangsync.pod" -}}
 metadata:
@@ -103,7 +114,7 @@ spec:
         {{- .env | nindent 8 }}
       {{- with .probes }}{{ . | nindent 6 }}{{ end }}
       resources:
-        {{- toYaml .root.Values.resources | nindent 8 }}
+        {{- .root.Values.resources | default (include "harfangsync.resources" .root | fromYaml) | toYaml | nindent 8 }}
       securityContext:
         allowPrivilegeEscalation: false
         readOnlyRootFilesystem: true
