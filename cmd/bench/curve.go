@@ -32,7 +32,12 @@ func (b *bench) curve(ctx context.Context, p *platform, n int) error {
 		}
 		b.grown(command+" with nothing to do", c, fmt.Sprintf("at most %d requests", 3*pages(n)+overhead), "", c.requests <= 3*pages(n)+overhead && c.last == inSync)
 	}
-	return nil
+	t, err := b.tail(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer t.stop()
+	return b.alone(ctx, p, 11, fmt.Sprintf(", of %d", n), singles[0])
 }
 
 func (b *bench) cost(ctx context.Context, p *platform, n int, args ...string) (cost, error) {

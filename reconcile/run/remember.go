@@ -109,11 +109,12 @@ func (j *Job) noteGood(d *state.Document, p *Planned) {
 	}
 }
 
-// save changes the state, and lazily where nothing is lost if it is not stored at once.
+// save changes the state, and lazily where nothing is lost if it is not stored at once: a tail goes on, and a run that has
+// written nothing ends its lease soon.
 func (a *applying) save(lazily bool, change func(*state.Document)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(a.requests), SaveTimeout)
 	defer cancel()
-	if lazily && a.job.Lazy {
+	if lazily && (a.job.Lazy || len(a.report.Items) == 0) {
 		return a.job.Keeper.Note(ctx, change)
 	}
 	return a.job.Keeper.Update(ctx, change)
