@@ -14,7 +14,7 @@ import (
 // G15 holds each value that too many endpoints saw, and nothing else, until it is accepted by name.
 func TestImpactHoldsWhatIsFelt(t *testing.T) {
 	impacts := map[string]reconcile.Impact{
-		"a.example":     {Status: reconcile.ImpactExact, Endpoints: 14},
+		"a.example":     {Status: reconcile.ImpactExact, Endpoints: 14, Names: []string{"WKS-042"}, Why: "signed by WKS-042"},
 		"b.example":     {Status: reconcile.ImpactAtLeast, Endpoints: 14},
 		"c.example":     {Status: reconcile.ImpactExact, Endpoints: 13},
 		"d.example":     {Status: reconcile.ImpactUnknown, Endpoints: 900}, // the host of a URL
@@ -60,6 +60,9 @@ func TestImpactHoldsWhatIsFelt(t *testing.T) {
 				t.Errorf("held (-want +got):\n%s", d)
 			}
 			g := plan.Gates[slices.IndexFunc(plan.Gates, func(g reconcile.Gate) bool { return g.ID == "G15" })]
+			if strings.Contains(g.Message, "WKS") || strings.Contains(g.Message, "14 endpoints") { // it goes to a webhook
+				t.Errorf("the gate tells of telemetry: %s", g.Message)
+			}
 			if refuses := len(tt.held) > 0 || tt.stop; g.OK == refuses || plan.Stopped() != tt.stop {
 				t.Errorf("%+v", g)
 			}
