@@ -229,19 +229,11 @@ func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, e
 	if len(j.Policy.Kinds) == 0 {
 		return nil, &DumpError{d.Dir, "it covers none of the kinds asked for"}
 	}
-	rows, lists, err := j.readSink(ctx, j.unblocks(true))
+	rows, lists, err := j.rowsAlone(ctx, j.unblocks(true))
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	empty := reconcile.NewWanted()
-	defer empty.Close()
-	if err := empty.Seal(); err != nil {
-		return nil, err
-	}
-	if err := rows.Seal(empty); err != nil {
-		return nil, err
-	}
 	plan, err := reconcile.Restore(rows, d.Rows, j.Policy, exact)
 	if err != nil {
 		return nil, err

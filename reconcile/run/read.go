@@ -90,6 +90,21 @@ func (j *Job) given(ind *reconcile.Indicator) reconcile.Given {
 	return g
 }
 
+// rowsAlone reads the lists for a plan that asks no indicator.
+func (j *Job) rowsAlone(ctx context.Context, out reconcile.Unblocks) (*reconcile.Rows, map[reconcile.Kind]*reconcile.List, error) {
+	rows, lists, err := j.readSink(ctx, out)
+	if err != nil {
+		return nil, nil, err
+	}
+	empty := reconcile.NewWanted()
+	defer empty.Close()
+	if err = errors.Join(empty.Seal(), rows.Seal(empty)); err != nil {
+		_ = rows.Close()
+		return nil, nil, err
+	}
+	return rows, lists, nil
+}
+
 // readSink reads the lists, each once more if its first read was incomplete.
 func (j *Job) readSink(ctx context.Context, out reconcile.Unblocks) (*reconcile.Rows, map[reconcile.Kind]*reconcile.List, error) {
 	rows := reconcile.NewRows(j.Policy.Own, j.Canon)

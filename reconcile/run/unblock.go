@@ -40,7 +40,7 @@ func (j *Job) PlanUnblock(ctx context.Context, u reconcile.Unblock, gives []reco
 	started := j.Now()
 	list := []reconcile.Unblock{u}
 	of := j.Unblocks(list)
-	rows, lists, err := j.readSink(ctx, reconcile.Unblocks{List: list, Of: func(k reconcile.Kind, v reconcile.Value, owners []string) int {
+	rows, lists, err := j.rowsAlone(ctx, reconcile.Unblocks{List: list, Of: func(k reconcile.Kind, v reconcile.Value, owners []string) int {
 		if slices.Contains(gives, v) { // a rule names some of its owners alone, where it has many
 			return 0
 		}
@@ -50,14 +50,6 @@ func (j *Job) PlanUnblock(ctx context.Context, u reconcile.Unblock, gives []reco
 		return nil, err
 	}
 	defer rows.Close()
-	empty := reconcile.NewWanted()
-	defer empty.Close()
-	if err := empty.Seal(); err != nil {
-		return nil, err
-	}
-	if err := rows.Seal(empty); err != nil {
-		return nil, err
-	}
 	plan, err := reconcile.TakeOut(rows, j.Policy)
 	if err != nil {
 		return nil, err
