@@ -97,7 +97,7 @@ function fieldsTable(item) {
   const [t, body] = table("fields", comes ? "What is made" : goes ? "What goes" : "What changes", ["Field", ...(comes ? [] : ["Before"]), ...(goes ? [] : ["After"])]);
   const cell = (text, cls) => text ? element("td", cls, "", longText(text, "text")) : element("td", "", "", element("i", "none", text === null ? "none" : "empty"));
   for (const [name, from, to] of item.f) {
-    const th = element("th", "", name);
+    const th = element("th", "", "", ...name.split(/(?<=\.)/).flatMap((part) => [part, element("wbr")]));
     th.scope = "row";
     const row = element("tr", "", "", th);
     if (!comes) row.append(cell(from, "before"));
