@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ type Control struct {
 // Filter is what was proven of a filter.
 type Filter struct {
 	Works bool `json:"works,omitempty"` // it finds what is there, and nothing else
-	Cased bool `json:"cased,omitempty"` // in the very letters alone
+	Cased bool `json:"cased,omitempty"` // in the very spelling alone
 	Lists bool `json:"lists,omitempty"` // commas part several values
 }
 
@@ -195,12 +196,19 @@ func (a *asking) checkFilter(ctx context.Context, p place) (*failing, error) {
 	return nil, nil
 }
 
-// folded is a value that means the same in other letters, where there is one.
+// folded is a value as it would be asked for, or where case makes no difference in other letters.
 func (p place) folded(value string) string {
 	switch p.Field {
+	case Source, Target:
+		if addr, err := netip.ParseAddr(value); err == nil {
+			return addr.Unmap().String()
+		}
 	case MD5, SHA1, SHA256:
 		return strings.ToLower(value)
 	case Name, Path:
+		if p.Stream == Resolutions {
+			value = strings.TrimSuffix(value, ".")
+		}
 		return strings.Map(func(r rune) rune {
 			if up := unicode.ToUpper(r); up != r {
 				return up
@@ -241,7 +249,7 @@ func (a *asking) lacks(p place) string {
 		out = append(out, fmt.Sprintf("the history is shorter than %d days", a.o.Days))
 	}
 	if c.Filters[p.Field].Cased {
-		out = append(out, "other spellings in capital letters are not counted")
+		out = append(out, "other spellings, in capital letters or with a dot at the end, are not counted")
 	}
 	return join(out...)
 }
