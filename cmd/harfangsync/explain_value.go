@@ -36,7 +36,7 @@ func questionOf(typed string) *question {
 	q := &question{typed: pattern.Refang(typed), spellings: pattern.Spellings(typed)}
 	list := []reconcile.Unblock{{Value: q.typed}}
 	if q.url = strings.Contains(q.typed, "://"); q.url {
-		list = append(list, reconcile.Unblock{Value: pattern.Host(q.typed)})
+		list = append(list, reconcile.Unblock{Value: q.host()})
 	}
 	q.network, _ = pattern.ParseAddress(q.typed)
 	q.of = exclude.Unblocked(list)
@@ -49,6 +49,15 @@ func (q *question) value() string {
 		return v.Value
 	}
 	return q.typed
+}
+
+// host is the host of a URL, in its canonical spelling.
+func (q *question) host() string {
+	host := pattern.Host(q.typed)
+	for _, v := range pattern.Spellings(host) {
+		return v.Value
+	}
+	return host
 }
 
 // match says how a rule hits the value; "" is not at all.

@@ -29,6 +29,7 @@ type standing struct {
 	rows    []reconcile.Row // in the order of status.Rows
 	memory  reconcile.Memory
 	unblock *reconcile.Unblock // that holds, nil for none
+	out     reconcile.Unblocks // all that hold
 }
 
 // verdictOf sums up how a value stands.
@@ -37,6 +38,7 @@ func (t *target) verdictOf(s *status, q *question, rows []reconcile.Row) *conclu
 	x := &standing{status: s, q: q, rows: rows, memory: doc.Memory()}
 	all := reconcile.Unblocks{List: doc.Unblocked}
 	holds := all.At(t.job.Now())
+	x.out = reconcile.Unblocks{List: holds, Of: t.job.Unblocks(holds)}
 	for i := range holds {
 		u := reconcile.Unblocks{List: holds[i : i+1]}
 		u.Of = t.job.Unblocks(u.List)
@@ -71,11 +73,14 @@ func inQuotes(value string) string { return "'" + strings.ReplaceAll(value, "'",
 // inForce is of a value that a rule blocks.
 func (x *standing) inForce() *conclusion {
 	since, by, whose := "", map[string]bool{}, ""
+	onHost, stays := false, false // a rule blocks all of the URL's host; one does that no unblock is of
 	for i := range x.rows {
 		r := &x.Rows[i]
 		if !r.Enabled || r.Match == part {
 			continue
 		}
+		onHost = onHost || x.q.url && r.Match == inside
+		stays = stays || !x.out.Cover(&x.rows[i], canonical(r.Type, r.Value))
 		if created := x.rows[i].Created; since == "" || created < since {
 			since = created
 		}
@@ -101,12 +106,19 @@ func (x *standing) inForce() *conclusion {
 	case whose != ours:
 		v.Verdict = fmt.Sprintf("%s since %s by a rule that is not ours (%s)", blocked, since, whose)
 		v.Ways = []string{"To change it: disable the rule in HarfangLab's console; it is none of ours."}
-	case x.unblock != nil:
+	case x.unblock != nil && !stays:
 		v.Verdict += ", although it is unblocked: the next run takes it out of force"
 		v.Ways = []string{"To change it: harfangsync run, or unblock it again to take it out at once."}
 	default:
+		value, all := x.q.value(), ""
+		if onHost {
+			value, all = x.q.host(), ", with all of its host"
+		}
+		if x.unblock != nil {
+			v.Verdict += ", although it is unblocked: a rule blocks all of its host"
+		}
 		v.Ways = []string{
-			"To take it out of force now, for a time: harfangsync unblock " + inQuotes(x.q.value()) + " --reason TEXT",
+			"To take it out of force now, for a time" + all + ": harfangsync unblock " + inQuotes(value) + " --reason TEXT",
 			"To take it out for good: revoke its indicators in OpenCTI, or list it in a file of sync.exclusions.",
 		}
 	}

@@ -35,7 +35,7 @@ func (p *program) unblock(ctx context.Context, u *unblocking, t *target) error {
 		if err != nil {
 			return exit.Unproven(err)
 		}
-		p.showUnblock(&entry, planned.Plan, t.ownerNames(ctx, planned.Plan))
+		p.showUnblock(ctx, t, &entry, planned.Plan)
 		if err := p.approve(ctx, u, "Take it out of force?"); err != nil {
 			return err
 		}
@@ -64,11 +64,11 @@ func (p *program) takeOut(ctx context.Context, u *unblocking, t *target, entry *
 			return fmt.Errorf("%s is unblocked, and the next run takes it out of force; this command could not: %w", entry.Value, exit.Unproven(err))
 		}
 		if !shown {
-			p.showUnblock(entry, planned.Plan, t.ownerNames(ctx, planned.Plan))
+			p.showUnblock(ctx, t, entry, planned.Plan)
 			shown = true
 		}
 		if len(planned.Plan.Changes) == 0 {
-			return p.unblocked(entry, planned.Plan, out)
+			return p.unblocked(ctx, t, entry, planned.Plan, out)
 		}
 		done, err := t.job.Apply(ctx, planned, false)
 		if err != nil {
@@ -81,15 +81,52 @@ func (p *program) takeOut(ctx context.Context, u *unblocking, t *target, entry *
 	}
 }
 
-// unblocked says that none of our rules is in force any more.
-func (p *program) unblocked(entry *reconcile.Unblock, plan *reconcile.Plan, out int) error {
-	fmt.Fprintf(p.stdout, "%s is out of force until %s; %s disabled.\n", render.Escape(entry.Value), entry.Until.Format(time.RFC3339), rulesWord(out))
+// unblocked says that none of our rules of it is in force any more, and what blocks it all the same.
+func (p *program) unblocked(ctx context.Context, t *target, entry *reconcile.Unblock, plan *reconcile.Plan, out int) error {
+	wider, err := t.hostRules(ctx, entry)
+	if err != nil {
+		return err
+	}
+	how := "out of force"
+	if len(wider) > 0 {
+		how = "unblocked"
+	}
+	fmt.Fprintf(p.stdout, "%s is %s until %s; %s disabled.\n", render.Escape(entry.Value), how, entry.Until.Format(time.RFC3339), rulesWord(out))
 	p.reporter.say(fmt.Sprintf("%s went out of force.", rulesWord(out)))
-	if left := stillBlocks(plan); len(left) > 0 {
+	for _, rule := range wider {
+		fmt.Fprintln(p.stderr, render.Escape("still blocked: "+rule))
+		p.reporter.say("Still blocked: " + rule + ".")
+	}
+	left := stillBlocks(plan)
+	if len(left) > 0 {
 		fmt.Fprintln(p.stderr, render.Escape("still in force, since they are not ours: "+strings.Join(left, "; ")+"; disable them in HarfangLab's console"))
+	}
+	if len(left)+len(wider) > 0 {
 		return exit.With(exit.Partly)
 	}
 	return nil
+}
+
+// hostRules are the rules in force that block the host of an unblocked URL, each with what takes it out of force.
+func (t *target) hostRules(ctx context.Context, entry *reconcile.Unblock) ([]string, error) {
+	q := questionOf(entry.Value)
+	if !q.url {
+		return nil, nil
+	}
+	rows, err := t.rowsOf(ctx, q)
+	var said []string
+	for i := range rows {
+		r := t.rowStatusOf(&rows[i])
+		if !r.Enabled || q.match(reconcile.Value{Type: r.Type, Value: canonical(r.Type, r.Value)}) != inside {
+			continue
+		}
+		way := "harfangsync unblock " + inQuotes(q.host()) + " --reason TEXT takes that out of force"
+		if r.Whose != ours {
+			way = "it is not ours, disable it in HarfangLab's console"
+		}
+		said = append(said, fmt.Sprintf("%s %s blocks all of its host: %s", r.Type, r.Value, way))
+	}
+	return said, err
 }
 
 // notOut says which rules could not be taken out of force.
@@ -126,8 +163,10 @@ func stillBlocks(plan *reconcile.Plan) []string {
 	return left
 }
 
-// showUnblock says what goes out of force.
-func (p *program) showUnblock(entry *reconcile.Unblock, plan *reconcile.Plan, names map[string]string) {
+// showUnblock says what goes out of force, and what does not.
+func (p *program) showUnblock(ctx context.Context, t *target, entry *reconcile.Unblock, plan *reconcile.Plan) {
+	wider, err := t.hostRules(ctx, entry) // an error comes again at the end, and keeps no rule in force here
+	names := t.ownerNames(ctx, plan)
 	fmt.Fprintln(p.stdout, render.Escape(entry.Words()))
 	for i := range plan.Changes {
 		ch := &plan.Changes[i]
@@ -140,8 +179,11 @@ func (p *program) showUnblock(entry *reconcile.Unblock, plan *reconcile.Plan, na
 		}
 		fmt.Fprintln(p.stdout, render.Escape(fmt.Sprintf("%s %s  %s", ch.Action.Symbol(), ch.Label(), strings.Join(owners, "; "))))
 	}
-	if len(plan.Changes) == 0 {
+	if len(plan.Changes)+len(wider) == 0 && err == nil {
 		fmt.Fprintln(p.stdout, "No rule of ours blocks it now; until then none will.")
+	}
+	for _, rule := range wider {
+		fmt.Fprintln(p.stdout, render.Escape("? "+rule))
 	}
 	for _, left := range stillBlocks(plan) {
 		fmt.Fprintln(p.stdout, render.Escape("? "+left+": not ours, and left in force"))
