@@ -108,6 +108,9 @@ func (a *Asker) Ask(ctx context.Context, changes []*reconcile.Change, c Controls
 	for _, ch := range changes {
 		if ch.Impact == nil {
 			ch.Impact = left // one for all: a first load has many
+			if r := q.result(ch); r.own != "" {
+				q.finish(r) // what it takes is known already
+			}
 		}
 		if ch.Impact.Status == reconcile.ImpactNotAsked {
 			e.NotAsked++
