@@ -13,6 +13,7 @@ import (
 type Evidence struct {
 	Started  time.Time          // when the read began
 	Found    map[string]Finding // by the id asked for; an owner that is not there is absent
+	Unknown  map[string]string  // owners that cannot be looked up, and why
 	Excluded func(typ, value string) bool
 	// LostMarkings are those that the account may not see any more since the last good run. Objects that
 	// it cannot see look deleted, so nothing then counts as gone.
@@ -100,11 +101,9 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		if failpoint.Active(failpoint.G3) && verdict != gone {
 			verdict, why = gone, IndicatorGone
 		}
-		switch {
-		case len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged:
-			p.hold(&ch, Ambiguous, "its marker names no indicator that could be asked for")
-		case verdict == gone && (why == IndicatorGone || ch.Unnamed > 0 || ch.Blind) && len(e.LostMarkings) > 0:
-			p.hold(&ch, Ambiguous, fewerMarkings)
+		switch doubt := e.doubts(&ch, pol, verdict, why); {
+		case doubt != "":
+			p.hold(&ch, Ambiguous, doubt)
 		case verdict == gone:
 			p.noteLost(e, &ch)
 			ch.Reason = why
@@ -183,12 +182,36 @@ func (p *Plan) lose(id string, why Reason, kinds ...Kind) {
 // keeps says why owners that were not read may still want a changed rule, "" when they do not. Once its marker does
 // not name them, nobody would ask for them before it goes.
 func (e *Evidence) keeps(owners []Owner, ch *Change) string {
+	if why := e.unknown(owners); why != "" {
+		return why
+	}
 	for _, o := range owners {
 		switch f, found := e.Found[o.ask()]; {
 		case !found && len(e.LostMarkings) > 0:
 			return fewerMarkings
 		case found && f.left() == "" && f.gives(ch):
 			return "an indicator that the rule names is there and wants it, and was not read: " + o.ID
+		}
+	}
+	return ""
+}
+
+// doubts says why nothing can be believed of the owners of a removed rule, "" where it can.
+func (e *Evidence) doubts(ch *Change, pol Policy, v verdict, why Reason) string {
+	switch {
+	case len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged:
+		return "its marker names no indicator that could be asked for"
+	case v == gone && (why == IndicatorGone || ch.Unnamed > 0 || ch.Blind) && len(e.LostMarkings) > 0:
+		return fewerMarkings
+	}
+	return e.unknown(ch.Owners)
+}
+
+// unknown says which of some owners cannot be looked up, "" for none.
+func (e *Evidence) unknown(owners []Owner) string {
+	for _, o := range owners {
+		if why, unknown := e.Unknown[o.ask()]; unknown {
+			return "an indicator that the rule names cannot be looked up: " + o.ask() + ": " + why
 		}
 	}
 	return ""

@@ -35,7 +35,8 @@ type source struct {
 	unfiltered map[string]bool                // ids that the filter does not let through
 	fail       []error                        // of the next reads
 	failByID   []error
-	onRead     func() // may be nil, as onAsk
+	broken     map[string]bool // ids whose look-up fails
+	onRead     func()          // may be nil, as onAsk
 	onAsk      func()
 }
 
@@ -66,6 +67,9 @@ func (s *source) Ask(_ context.Context, ids []string) (a reconcile.Answer, err e
 		return a, err
 	}
 	for _, id := range ids {
+		if s.broken[id] {
+			return a, &fault{reconcile.Fault{Side: true, Words: "500 of one id"}}
+		}
 		ind, ok := s.known[id]
 		for _, r := range s.read {
 			if s.known == nil && r.ID == id {

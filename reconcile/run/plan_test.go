@@ -151,6 +151,38 @@ func TestAbsence(t *testing.T) {
 	}
 }
 
+// TestOneOwnerThatCannotBeLookedUpStopsNothingElse: the rules of an indicator that OpenCTI fails at stay, whatever it is; every
+// other change waited for it, in every run.
+func TestOneOwnerThatCannotBeLookedUpStopsNothingElse(t *testing.T) {
+	src, snk := &source{read: append(domains(0, 40), ind("pair", "domain_name h00002.example"))}, newSink()
+	j := holding(t, src, snk)
+	src.read = domains(3, 41)
+	src.broken = map[string]bool{"i00001": true, "pair": true}
+	p := step(t, j)
+	want := []string{"! domain_name h00000.example indicator_gone", "+ domain_name h00040.example new_indicator", "held ambiguous domain_name h00001.example", "held ambiguous domain_name h00002.example"}
+	if d := cmp.Diff(want, changes(p)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if said := p.Plan.Held[0].Detail; !strings.Contains(said, "i00001: fault: 500 of one id") {
+		t.Errorf("said %q", said)
+	}
+	src.broken = nil
+	if p = step(t, j); p.Plan.Count(reconcile.Disable) != 2 {
+		t.Errorf("once they can be looked up: %q", changes(p))
+	}
+	src.read, src.broken = domains(20, 41), map[string]bool{}
+	for i := range 20 {
+		src.broken[fmt.Sprintf("i%05d", i)] = true
+	}
+	if _, err := j.Plan(t.Context(), time.Time{}); err == nil || !strings.Contains(err.Error(), "ask for the owners of rules to be removed") {
+		t.Errorf("more than ten: %v", err)
+	}
+	src.broken = map[string]bool{"i00003": true, "00000000-0000-4000-8000-000000000000": true} // nothing is answered
+	if _, err := j.Plan(t.Context(), time.Time{}); err == nil {
+		t.Error("OpenCTI does not answer, and the plan is made")
+	}
+}
+
 func TestWhatASavedPlanTeaches(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
