@@ -110,19 +110,25 @@ func (x *standing) inForce() *conclusion {
 		v.Verdict += ", although it is unblocked: the next run takes it out of force"
 		v.Ways = []string{"To change it: harfangsync run, or unblock it again to take it out at once."}
 	default:
-		value, all := x.q.value(), ""
-		if onHost {
-			value, all = x.q.host(), ", with all of its host"
-		}
 		if x.unblock != nil {
 			v.Verdict += ", although it is unblocked: a rule blocks all of its host"
 		}
-		v.Ways = []string{
-			"To take it out of force now, for a time" + all + ": harfangsync unblock " + inQuotes(value) + " --reason TEXT",
-			"To take it out for good: revoke its indicators in OpenCTI, or list it in a file of sync.exclusions.",
-		}
+		v.Ways = x.waysOut(onHost)
 	}
 	return v
+}
+
+// waysOut are how a value goes out of force, for a URL with all of its host where a rule blocks that.
+func (x *standing) waysOut(onHost bool) []string {
+	value, all := x.q.value(), ""
+	if onHost {
+		value, all = x.q.host(), ", with all of its host"
+	}
+	forGood := "To take it out for good: revoke its indicators in OpenCTI, or list it in a file of sync.exclusions."
+	if len(x.wantedBy()) == 0 {
+		forGood = "No indicator wants it any more: harfangsync plan says what the next run does about it, and what holds it."
+	}
+	return []string{"To take it out of force now, for a time" + all + ": harfangsync unblock " + inQuotes(value) + " --reason TEXT", forGood}
 }
 
 func (x *standing) unblocked() *conclusion {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/user"
 	"slices"
@@ -94,12 +95,12 @@ func (p *program) unblocked(ctx context.Context, t *target, entry *reconcile.Unb
 	fmt.Fprintf(p.stdout, "%s is %s until %s; %s disabled.\n", render.Escape(entry.Value), how, entry.Until.Format(time.RFC3339), rulesWord(out))
 	p.reporter.say(fmt.Sprintf("%s went out of force.", rulesWord(out)))
 	for _, rule := range wider {
-		fmt.Fprintln(p.stderr, render.Escape("still blocked: "+rule))
+		p.say(slog.LevelError, render.Escape("still blocked: "+rule))
 		p.reporter.say("Still blocked: " + rule + ".")
 	}
 	left := stillBlocks(plan)
 	if len(left) > 0 {
-		fmt.Fprintln(p.stderr, render.Escape("still in force, since they are not ours: "+strings.Join(left, "; ")+"; disable them in HarfangLab's console"))
+		p.say(slog.LevelError, render.Escape("still in force, since they are not ours: "+strings.Join(left, "; ")+"; disable them in HarfangLab's console"))
 	}
 	if len(left)+len(wider) > 0 {
 		return exit.With(exit.Partly)
@@ -133,13 +134,13 @@ func (t *target) hostRules(ctx context.Context, entry *reconcile.Unblock) ([]str
 func (p *program) notOut(entry *reconcile.Unblock, done *run.Report) error {
 	for i := range done.Items {
 		if it := &done.Items[i]; it.Outcome != run.Applied {
-			fmt.Fprintln(p.stderr, render.Escape(fmt.Sprintf("%s: %s: %s", it.Change.Label(), it.Outcome, it.Error)))
+			p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s: %s: %s", it.Change.Label(), it.Outcome, it.Error)))
 		}
 	}
 	for _, problem := range done.Problems {
-		fmt.Fprintln(p.stderr, render.Escape(problem))
+		p.say(slog.LevelError, render.Escape(problem))
 	}
-	fmt.Fprintln(p.stderr, render.Escape(entry.Value+" is unblocked, and not all of its rules could be disabled; the next run tries it again, and so does this command"))
+	p.say(slog.LevelError, render.Escape(entry.Value+" is unblocked, and not all of its rules could be disabled; the next run tries it again, and so does this command"))
 	if done.Unreachable != nil {
 		return exit.With(exit.Side)
 	}
