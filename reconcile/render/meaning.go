@@ -59,7 +59,7 @@ var meanings = map[reconcile.Reason]string{
 	reconcile.Refused:          "HarfangLab refused this very text; it is not sent again until it changes",
 	reconcile.Unmanaged:        "the rule carries no marker of ours",
 	reconcile.ForeignOwner:     "the rule belongs to another instance",
-	reconcile.Ambiguous:        "fewer markings are visible than before, so absence proves nothing",
+	reconcile.Ambiguous:        "absence proves nothing: fewer markings are visible than before, or its indicator cannot be looked up",
 	reconcile.ChangedMeanwhile: "it changed while OpenCTI was read; the next run settles it",
 	reconcile.PolicyHeld:       "the policy forbids it",
 	reconcile.GateHeld:         "a gate refused it until its number is accepted",
