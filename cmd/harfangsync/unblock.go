@@ -54,29 +54,28 @@ func (p *program) unblock(ctx context.Context, u *unblocking, t *target) error {
 	return p.takeOut(ctx, u, t, &entry, gives)
 }
 
-// takeOut disables the rules of what was unblocked. A run that is at work may write one of them at the same time: so they
-// are looked at again until none is in force.
+// takeOut disables the rules of what was unblocked. A run that is at work may write one of them at the same time: then
+// they are looked at again.
 func (p *program) takeOut(ctx context.Context, u *unblocking, t *target, entry *reconcile.Unblock, gives []reconcile.Value) error {
 	const attempts = 4
-	out, shown := 0, !u.autoApprove
-	for attempt := 0; ; attempt++ {
+	out := 0
+	for attempt := 1; ; attempt++ {
 		planned, err := t.job.PlanUnblock(ctx, *entry, gives)
 		if err != nil {
 			return fmt.Errorf("%s is unblocked, and the next run takes it out of force; this command could not: %w", entry.Value, exit.Unproven(err))
 		}
-		if !shown {
+		if u.autoApprove && attempt == 1 {
 			p.showUnblock(ctx, t, entry, planned.Plan)
-			shown = true
-		}
-		if len(planned.Plan.Changes) == 0 {
-			return p.unblocked(ctx, t, entry, planned.Plan, out)
 		}
 		done, err := t.job.Apply(ctx, planned, false)
 		if err != nil {
 			return err
 		}
 		out += done.Count(run.Applied, "")
-		if !done.Clean() && attempt+1 >= attempts {
+		switch {
+		case done.Clean():
+			return p.unblocked(ctx, t, entry, planned.Plan, out)
+		case attempt == attempts || ctx.Err() != nil:
 			return p.notOut(entry, done)
 		}
 	}
@@ -141,7 +140,10 @@ func (p *program) notOut(entry *reconcile.Unblock, done *run.Report) error {
 		p.say(slog.LevelError, render.Escape(problem))
 	}
 	p.say(slog.LevelError, render.Escape(entry.Value+" is unblocked, and not all of its rules could be disabled; the next run tries it again, and so does this command"))
-	if done.Unreachable != nil {
+	switch {
+	case done.Stopped == run.ErrInterrupted:
+		return run.ErrInterrupted
+	case done.Unreachable != nil:
 		return exit.With(exit.Side)
 	}
 	return exit.With(exit.Partly)
