@@ -82,7 +82,7 @@ func TestWhatWasDoneSinceCounts(t *testing.T) {
 		t.Errorf("12 of 12: %v", err)
 	}
 	done["removals_ioc_absence"] = 1
-	if err := within(); !planfile.Unusable(err) || !strings.Contains(err.Error(), "removals_ioc_absence") {
+	if err := within(); !planfile.Unusable(err) || !strings.Contains(err.Error(), "removals ioc absence") {
 		t.Errorf("one was done since: %v", err)
 	}
 }
