@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,14 +82,21 @@ type siege struct {
 
 // memory is a store of the state, which may be too slow.
 type memory struct {
+	mu     sync.Mutex // guards what follows while runs are at work
 	text   string
 	broken int // so many saves fail
 	failed int
 }
 
-func (m *memory) Load(context.Context) (string, error) { return m.text, nil }
+func (m *memory) Load(context.Context) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.text, nil
+}
 
 func (m *memory) Save(_ context.Context, text string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.broken > 0 {
 		m.broken--
 		m.failed++

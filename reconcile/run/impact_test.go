@@ -72,10 +72,12 @@ func TestATailHoldsWhatIsFelt(t *testing.T) {
 				{"c", "domain_name c.example", 1, []string{"a.example", "b.example", "c.example"}},
 			} {
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				before := telemetry.asked
 				src.read = append(src.read, ind(step.id, step.pattern))
 				s <- tail.Dirty{IDs: []string{step.id}}
 				time.Sleep(10 * time.Second)
+				synctest.Wait()
 				if d := cmp.Diff(step.inForce, inForce(snk)); d != "" {
 					t.Errorf("after %s (-want +got):\n%s", step.id, d)
 				}
@@ -89,6 +91,7 @@ func TestATailHoldsWhatIsFelt(t *testing.T) {
 			}
 		}()
 		_ = follower.Run(t.Context()) // it ends refused
+		synctest.Wait()
 		before := telemetry.asked
 		p := plan(t, asks())
 		if n := telemetry.asked - before; n != 3 || len(p.Plan.Held) != 1 || p.Plan.Held[0].Value != "felt.example" || !p.Plan.Refused() || p.Plan.Stopped() {

@@ -158,11 +158,13 @@ func TestTheFirstEventAfterAPauseGoesAtOnce(t *testing.T) {
 		}
 		go func() {
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			start = time.Now()
 			for _, e := range []struct {
 				id   string
 				wait time.Duration
 			}{{"b", 100 * time.Millisecond}, {"c", 900 * time.Millisecond}, {"d", 2 * time.Second}, {"e", 10 * time.Second}, {"f", 0}} {
+				synctest.Wait()
 				src.read = append(src.read, ind(e.id, "domain_name "+e.id+".example"))
 				s <- tail.Dirty{IDs: []string{e.id}}
 				time.Sleep(e.wait)
@@ -228,6 +230,7 @@ func TestRefusedBatchesPutNoFullRunOff(t *testing.T) {
 		src.onRead = func() { reads++ }
 		go func() {
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			for i := range 20 {
 				src.read[i].Revoked = true
 			}

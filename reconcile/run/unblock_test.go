@@ -94,6 +94,7 @@ func TestATailKeepsAnUnblockedValueOutUntilItsEnd(t *testing.T) {
 				if got := inForce(snk); !cmp.Equal(got, []string{"y.example"}) {
 					t.Errorf("%d minutes later: %q", i+1, got)
 				}
+				synctest.Wait()
 				src.read = []reconcile.Indicator{with(a, func(n *reconcile.Indicator) { n.Description += "." })} // an event about the indicator
 				s <- tail.Dirty{IDs: []string{"a"}}
 			}
@@ -224,6 +225,7 @@ func TestWhatIsUnblockedDuringABatchGoesSoon(t *testing.T) {
 		}
 		go func() {
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			src.read = append(src.read, ind("b", "domain_name y.example"))
 			s <- tail.Dirty{IDs: []string{"b"}}
 			time.Sleep(time.Second)
