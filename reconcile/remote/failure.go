@@ -13,14 +13,18 @@ import (
 // Permanent says whether a failed request was not carried out and will not be by trying again: one that
 // says so itself, such as one that a read-only command must not send, or a certificate that is not trusted.
 func Permanent(err error) bool {
-	if p, ok := errors.AsType[interface {
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return untrusted || Withheld(err)
+}
+
+// Withheld says whether a request did not reach its platform and the error itself says so, and why: a lock that is lost,
+// a command that only reads, a proxy.
+func Withheld(err error) bool {
+	p, ok := errors.AsType[interface {
 		error
 		Permanent() bool
-	}](err); ok && p.Permanent() {
-		return true
-	}
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	return untrusted
+	}](err)
+	return ok && p.Permanent()
 }
 
 // Bare drops the URL that net/http puts in front, which the adapters' errors say themselves.

@@ -12,6 +12,7 @@ import (
 
 	"harfangsync/reconcile"
 	"harfangsync/reconcile/crash"
+	"harfangsync/reconcile/state"
 )
 
 // Outcome is what became of one planned change.
@@ -283,9 +284,11 @@ func (a *applying) noteStop(ctx context.Context) {
 	if a.report.Count(Applied, "") == 0 && a.breaker.last != nil {
 		a.report.Unreachable = a.breaker.last
 	}
-	why := "not attempted"
-	if a.report.Stopped != nil {
-		why += ": " + a.report.Stopped.Error()
+	why := "the run ended before it"
+	if lost, ok := errors.AsType[*state.LostError](context.Cause(ctx)); ok {
+		why = lost.Error()
+	} else if a.report.Stopped != nil {
+		why = a.report.Stopped.Error()
 	}
 	for i := range a.report.Items {
 		if it := &a.report.Items[i]; it.Outcome == NotAttempted {

@@ -440,6 +440,21 @@ func TestAnInterruptStartsNothingNewAndReadsBackWhatWasDone(t *testing.T) {
 	}
 }
 
+// What was not attempted says why in words of its own: the outcome is not repeated, and a lost lock is no interrupt.
+func TestWhatWasNotAttemptedSaysWhy(t *testing.T) {
+	lost := &state.LostError{Err: errors.New("another run took it")}
+	for cause, want := range map[error]string{context.Canceled: "interrupted", lost: "the lock is lost: another run took it"} {
+		j := job(t, &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink())
+		p := plan(t, j)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		r, err := j.Apply(ctx, p, false)
+		if err != nil || len(r.Items) != 1 || r.Items[0].Outcome != run.NotAttempted || r.Items[0].Error != want {
+			t.Errorf("%v: %+v, %v", cause, r.Items, err)
+		}
+	}
+}
+
 // TestReadBack holds gate G8.
 func TestReadBack(t *testing.T) {
 	var many []reconcile.Indicator

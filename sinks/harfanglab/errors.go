@@ -88,7 +88,7 @@ func (e *Error) what() string {
 // Remedy is what to do about the failure, "" where its words say that.
 func (e *Error) Remedy() string {
 	switch {
-	case e.Refused:
+	case e.Refused, remote.Withheld(e.Err):
 		return ""
 	case e.Err != nil:
 		return "check harfanglab.url, the network and ssl_verify or ca_bundle"
