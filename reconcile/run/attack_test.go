@@ -431,10 +431,12 @@ func (s *siege) unblocked(label string) bool {
 func (s *siege) note(unwritten map[string]bool) {
 	_, force := s.force()
 	for id, i := range s.feed {
+		if !s.visible(&i) {
+			continue
+		}
+		maps.DeleteFunc(s.shown, func(shown string, _ bool) bool { return strings.HasPrefix(shown, id) }) // it may mean another rule now
 		for _, l := range s.rules(&i) {
-			if s.visible(&i) {
-				s.shown[id+l] = force[l] && !unwritten[l]
-			}
+			s.shown[id+l] = force[l] && !unwritten[l]
 		}
 	}
 }
