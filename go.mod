@@ -1,4 +1,4 @@
-module harfangsync
+module github.com/harfangsync/harfangsync
 
 go 1.26.8
 

@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"testing"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // million is the n-th of many indicators, one value each.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // after is the wanted state of a rule, with the winner's record and all owners. row is what holds the

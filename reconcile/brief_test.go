@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 
 	"github.com/google/uuid"
 )

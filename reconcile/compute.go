@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // Compute decides what must change so that the rows equal the wanted set, given what earlier runs left.

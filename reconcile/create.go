@@ -3,7 +3,7 @@ package reconcile
 import (
 	"slices"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // creates plans the rules that no row holds. An owner that has other rules gained a value; one that

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile/failpoint"
+	"github.com/harfangsync/harfangsync/reconcile/failpoint"
 )
 
 // Evidence is what OpenCTI says, asked by id, of the owners of rules that are to be removed.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile/failpoint"
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/failpoint"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // LastGood is what is remembered of the last run that ended with everything in place. A zero At

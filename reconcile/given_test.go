@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // TestARuleThatIsSaidOtherwise follows one Sigma rule: whoever changes its text, its author or our way of

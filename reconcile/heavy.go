@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // weigh finds the owners that give more rules than one may.

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // Key is the identity of a rule: a digest of the type and canonical value of an IOC, the YAML id of a

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // unwanted decides on rows that no indicator asks for.

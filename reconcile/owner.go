@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // owners describes a group, its winner first, then by id.

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"time"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // Policy is what the settings say about changes.

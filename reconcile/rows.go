@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/marker"
-	"harfangsync/reconcile/spool"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/spool"
 )
 
 // Rows is everything that the lists hold. Add every row that was read, then Seal. Only digests stay

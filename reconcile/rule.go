@@ -3,7 +3,7 @@ package reconcile
 import (
 	"cmp"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // CheckedRule is a Sigma or YARA rule that can be deployed. ID is that of the Sigma rule's YAML.

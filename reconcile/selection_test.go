@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // TestSelection holds spec 3: what is wanted whatever the stream's filter says.

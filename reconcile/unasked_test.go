@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // TestUnasked holds that what nobody was asked about counts as absence, whatever its reason says.

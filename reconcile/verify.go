@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // Readback is what a row, read again after a write, says about that write.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // TestVerify holds what a row may look like after a write (gate G8).

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/reconcile/marker"
-	"harfangsync/reconcile/spool"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/spool"
 )
 
 // Value is one IOC that an indicator gives: a HarfangLab type and a canonical value.

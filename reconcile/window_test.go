@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // A window stays small however many runs there were, and forgets what is older than it.

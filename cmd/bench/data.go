@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 const (

@@ -8,11 +8,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"harfangsync/cmd/httpclient"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/secret"
-	hl "harfangsync/sinks/harfanglab"
-	octi "harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/httpclient"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
+	hl "github.com/harfangsync/harfangsync/sinks/harfanglab"
+	octi "github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // discard reads what a plan reads, with the same clients, and drops it.

@@ -6,9 +6,9 @@ import (
 	"os"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/exclude"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/exclude"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 const inSync = "No changes. HarfangLab matches OpenCTI."

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 // address is the URL of a platform: http or https, a host, perhaps a port and a path; without

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/config"
 )
 
 // The catalogue's schema is written from the table, so that it cannot go stale.

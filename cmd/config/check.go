@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/sources/exclude"
+	"github.com/harfangsync/harfangsync/sources/exclude"
 )
 
 func deletesAreHeard(l *loader, _ *setting) error {

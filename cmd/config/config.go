@@ -10,9 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/secret"
-	"harfangsync/sources/exclude"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/sources/exclude"
 )
 
 // Config is every setting that is in effect. Load makes it; the part that a command needs is complete if

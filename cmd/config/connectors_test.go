@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/config"
 )
 
 // Environments in the shape of the three connectors that this program replaces, as operators have them.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/config"
 )
 
 func TestInspectGoesOnAfterProblems(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 func asIs[T any](v T) (T, error) { return v, nil }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/cmd/config"
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // exampleMapping is the README's, indented as in a file of its own.

@@ -1,6 +1,6 @@
 package config
 
-import "harfangsync/reconcile"
+import "github.com/harfangsync/harfangsync/reconcile"
 
 // mapEntry is an entry of a mapping as it is written.
 type mapEntry struct {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // integer is a whole number from 1 on.

@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 // Effective is one setting as it is in effect.

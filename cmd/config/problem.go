@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // source is one of the places that values come from.

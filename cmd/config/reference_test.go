@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/config"
 )
 
 var update = flag.Bool("update", false, "write README.md anew")

@@ -8,7 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 // Statement is one setting that somebody gave.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // setting is one row of the table, and what Load finds out about it.

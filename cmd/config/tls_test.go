@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/config"
 )
 
 // certificate is one that signs itself, and its key, both as PEM text.

@@ -10,9 +10,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // checks sets how many draws a property gets: few, or with -chaos many.

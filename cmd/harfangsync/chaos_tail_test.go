@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // The fault matrix of a tail: while everything changes that can, requests of a batch go wrong as those

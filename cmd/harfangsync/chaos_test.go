@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // The fault matrix: every fault on every kind of request, once and for good, under plan, apply, run,

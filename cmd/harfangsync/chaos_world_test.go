@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/marker"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // chaosWorld is a pair of platforms in the middle of their life: rules in sync, then a change of every

@@ -6,10 +6,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
 func (p *program) applyCommand() *cli.Command {

@@ -11,10 +11,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sinks/hlsim/evaluate"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sinks/hlsim/evaluate"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 //go:embed samples

@@ -3,9 +3,9 @@ package main
 import (
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/doctor"
-	"harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/doctor"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 )
 
 func (p *program) doctorCommand() *cli.Command {

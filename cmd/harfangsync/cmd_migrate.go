@@ -8,8 +8,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/cmd/harfangsync/migrate"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/migrate"
 )
 
 func (p *program) migrateCommand() *cli.Command {

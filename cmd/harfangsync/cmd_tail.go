@@ -10,15 +10,15 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/render"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/state"
-	"harfangsync/reconcile/tail"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 func (p *program) tailCommand() *cli.Command {

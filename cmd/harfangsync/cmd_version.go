@@ -7,7 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 // version is the module's version from the build, or "devel".

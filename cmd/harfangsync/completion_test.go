@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/cmd/harfangsync/help"
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/help"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // completed is what is offered after words, without what it is about.

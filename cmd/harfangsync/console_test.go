@@ -16,8 +16,8 @@ import (
 	"github.com/yuin/goldmark/ast"
 	markdown "github.com/yuin/goldmark/text"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // consoleCommand is one command of a page, with what the page says about it.

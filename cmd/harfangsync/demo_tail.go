@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile/crash"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 const demoStream = "3d9a1a52-0c6e-4f5e-9d4c-0f7f5a0f7c11"

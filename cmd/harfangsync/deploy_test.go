@@ -11,8 +11,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // commandsOf are the arguments of every container of ours in the manifests of a file.

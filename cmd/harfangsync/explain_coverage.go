@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // coverage is what becomes of the indicators of one kind of pattern, for the people who write them.

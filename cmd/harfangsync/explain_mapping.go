@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // explainedMapping is an entry of the mapping, and what it asks of a rule.

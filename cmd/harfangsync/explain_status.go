@@ -6,8 +6,8 @@ import (
 	"io"
 	"slices"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // status is how a value or an indicator stands on both sides.

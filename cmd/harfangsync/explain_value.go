@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/exclude"
-	"harfangsync/sources/opencti"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/exclude"
+	"github.com/harfangsync/harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // match is how a rule hits a value that is asked for.

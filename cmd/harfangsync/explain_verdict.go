@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // conclusion is the verdict in one line, and how to change what it says.

@@ -5,7 +5,7 @@ package main
 import (
 	"testing"
 
-	"harfangsync/reconcile/failpoint"
+	"github.com/harfangsync/harfangsync/reconcile/failpoint"
 )
 
 // The tests notice when a safety rule is missing: with any one of them switched off, some lie gets

@@ -7,8 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // Whatever goes wrong, on whichever requests of both sides at once: nothing wanted goes out of force,

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 )
 
 // ownCertificate makes a certificate for us, and names the files of it and of its key.

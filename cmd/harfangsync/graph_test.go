@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // graphOf is what OpenCTI has imported, as lines that two platforms can be compared by: no ids of the

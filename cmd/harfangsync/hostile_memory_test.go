@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"testing"
 
-	"harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 )
 
 // TestHostileAnswersFitAPod: whatever a platform, or what is in front of it, answers, a run stays within the 512 MiB of its

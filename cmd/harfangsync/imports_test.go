@@ -50,7 +50,7 @@ func fits(pkg, words string) bool {
 }
 
 func TestImportsPointOneWay(t *testing.T) {
-	const module = "harfangsync/"
+	const module = "github.com/harfangsync/harfangsync/"
 	const form = `{{.ImportPath}};{{if eq .Name "main"}}main{{end}};{{join .Imports " "}};{{join .TestImports " "}} {{join .XTestImports " "}};{{join .Deps " "}}`
 	out, err := exec.Command("go", "list", "-f", form, module+"...").Output()
 	if err != nil {

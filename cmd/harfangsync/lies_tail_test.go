@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // tailLie is a platform that answers a tail well-formed and wrong, or that changes between two looks at

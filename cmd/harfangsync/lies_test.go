@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // lie is a platform that answers well-formed and wrong, or that changes between two looks at it.

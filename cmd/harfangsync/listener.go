@@ -7,10 +7,10 @@ import (
 	"net/http"
 	"time"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/cmd/metrics"
-	"harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/metrics"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
 )
 
 // listener serves /metrics and /healthz for as long as the process goes on. A nil one does nothing.

@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/cmd/metrics"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/metrics"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // served is what a process answers where its log says that it listens; 0 while it does not.

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/state"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // lock takes the lock of this target (gate G10). What another run learned while it was waited for is

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/state"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 
 	"github.com/creack/pty"
 )

@@ -8,9 +8,9 @@ import (
 	"log/slog"
 	"strings"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/crash"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // setLog makes the logger: to stderr, at the level of the flag or else of the settings.

@@ -5,7 +5,7 @@ package main
 import (
 	"os"
 
-	"harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
 )
 
 func main() {

@@ -19,12 +19,12 @@ import (
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/cmd/metrics"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/metrics"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // exported is every metric that a run writes, with its labels.

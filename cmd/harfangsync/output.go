@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/term"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // canWrite says before the work begins that a file which a flag names could not be written after it.

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/state"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // planned runs plan.yml and returns what its comment says to give to apply.yml.

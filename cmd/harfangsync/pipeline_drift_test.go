@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile/render"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 func TestDriftWorkflow(t *testing.T) {

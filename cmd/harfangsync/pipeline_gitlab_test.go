@@ -14,9 +14,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile/render"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // gitlabJob is a job of .gitlab-ci.yml with everything that ours use; anything else is an error.

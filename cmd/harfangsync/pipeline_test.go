@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // howTo finds the command that a comment offers.

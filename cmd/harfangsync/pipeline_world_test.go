@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile/render"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 const examples = "../../.github/examples/"

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"harfangsync/reconcile/crash"
-	"harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
 // tuneMemory lets some MB gather before the first collection, as most commands end before it; each of the

@@ -7,7 +7,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
 // bars shows a run's progress on a terminal. Two reads may go on at once, so readings share a line.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 )
 
 // A case of hundreds of alerts holds all of them, and what ties them together: a graph, not a heap.

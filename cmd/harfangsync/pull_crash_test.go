@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // alertWorld is a pair of platforms with rules in force and n alerts of every form, all of which are imported.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 )
 
 // What an earlier version made, under another name, stays what it is and what it is called.

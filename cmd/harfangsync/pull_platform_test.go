@@ -8,7 +8,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // cmdPlatform changes OpenCTI as its administrators and time do: knobs JSON; reset (of our connector's

@@ -9,7 +9,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 )
 
 // cmdSaw: saw [N] key=value... lets an agent see something; N is how many alerts must come of it, 1

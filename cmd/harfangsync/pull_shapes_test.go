@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 )
 
 const (

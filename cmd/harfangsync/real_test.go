@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 )
 
 // The end-to-end suite of a real OpenCTI: indicators are imported there and changed in every way, and each

@@ -17,10 +17,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/secret"
-	"harfangsync/sources/opencti"
-	"harfangsync/sources/stix"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/sources/stix"
 )
 
 // realWorld is an OpenCTI, of which nothing is known but its address, and a HarfangLab in this process. What

@@ -14,11 +14,11 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/notify"
-	"harfangsync/reconcile/state"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/cmd/notify"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // audience is whoever hears of runs: a webhook and a Pushgateway.

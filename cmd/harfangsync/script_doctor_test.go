@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // cmdAccount: account TOKEN [CAPABILITY...] makes an account in OpenCTI that may see every marking and has

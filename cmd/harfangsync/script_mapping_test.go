@@ -7,7 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 )
 
 // cmdMapped: mapped KIND FILE writes what of the rules a mapping can ask for; mapped KIND KEY FIELD=VALUE... edits a

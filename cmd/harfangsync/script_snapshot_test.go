@@ -6,8 +6,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/snapshot"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/snapshot"
 )
 
 // cmdAge: age FROM DURATION TO writes a snapshot again as if it had been made that much earlier.

@@ -20,9 +20,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden parts of the scripts")

@@ -10,14 +10,14 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/marker"
-	"harfangsync/sources/exclude"
-	"harfangsync/sources/opencti"
-	"harfangsync/sources/pattern"
-	"harfangsync/sources/sigma"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/sources/exclude"
+	"github.com/harfangsync/harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/sources/sigma"
 )
 
 // stream adopts the filters of the configured stream. ownFilter says that there are none and the built-in

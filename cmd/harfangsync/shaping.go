@@ -7,10 +7,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 // shaping are the flags of every command that makes a plan.

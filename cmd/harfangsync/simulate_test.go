@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 )
 
 // What simulate serves is what the quickstart goes through.

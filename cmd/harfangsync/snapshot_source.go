@@ -5,9 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/marker"
-	"harfangsync/reconcile/snapshot"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/snapshot"
 )
 
 // snapshotSource lets a run read a snapshot in place of OpenCTI. What OpenCTI would leave out now is left out

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/snapshot"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/snapshot"
 )
 
 // stored is a snapshot of some indicators.

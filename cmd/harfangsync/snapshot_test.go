@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/config"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/snapshot"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/snapshot"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // reads is an OpenCTI whose reads give one page each and end with one error each.

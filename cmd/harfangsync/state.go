@@ -4,10 +4,10 @@ import (
 	"context"
 	"strings"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/state"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // keeper opens the state. A state that cannot be read is none, with a warning. Where the lock is taken in it next, it

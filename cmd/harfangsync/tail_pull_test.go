@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // A tail imports alerts from its start on, and while OpenCTI's workers keep an import waiting the lists

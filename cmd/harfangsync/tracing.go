@@ -8,10 +8,10 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/cmd/httpclient"
-	"harfangsync/cmd/metrics"
-	"harfangsync/cmd/telemetry"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/httpclient"
+	"github.com/harfangsync/harfangsync/cmd/metrics"
+	"github.com/harfangsync/harfangsync/cmd/telemetry"
 )
 
 // observe begins to tell a collector of this command, where the environment names one: a trace of it, to which the requests

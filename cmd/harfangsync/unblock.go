@@ -14,13 +14,13 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/render"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/state"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 func inFile(where string) bool { return strings.HasPrefix(where, config.InFile) }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 )
 
 // Whoever watches hears that a value went out of force, and that it comes back; what metrics say of the last run stays.

@@ -5,9 +5,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // viewing are the flags of every command that prints a plan.

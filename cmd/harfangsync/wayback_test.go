@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // oldSettings are those of the harfanglab connector, in its own words.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/snapshot"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/snapshot"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // openSnapshot opens the file that stands in for OpenCTI, and proves that it may, before any platform is asked. The

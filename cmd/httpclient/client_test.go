@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/httpclient"
+	"github.com/harfangsync/harfangsync/cmd/httpclient"
 )
 
 func newClient(t *testing.T, o httpclient.Options) *httpclient.Client {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/httpclient"
+	"github.com/harfangsync/harfangsync/cmd/httpclient"
 )
 
 func TestReadOnlySendsNoWrite(t *testing.T) {

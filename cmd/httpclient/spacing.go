@@ -2,7 +2,7 @@ package httpclient
 
 import (
 	"context"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 	"sync"
 	"time"
 )

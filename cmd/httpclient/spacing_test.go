@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/httpclient"
+	"github.com/harfangsync/harfangsync/cmd/httpclient"
 )
 
 // A side that allows so many requests a second and says so gets nearly as many, and each is sent few

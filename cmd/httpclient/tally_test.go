@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/cmd/httpclient"
+	"github.com/harfangsync/harfangsync/cmd/httpclient"
 )
 
 func TestRequestsAreCountedByMethodAndStatus(t *testing.T) {

@@ -8,9 +8,9 @@ package metrics
 import (
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
 // Phase is a part of a run that takes time.

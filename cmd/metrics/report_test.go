@@ -17,10 +17,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"pgregory.net/rapid"
 
-	"harfangsync/cmd/metrics"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/cmd/metrics"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
 var ended = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 // WriteFile writes a report to a text file, in one step and readable by all: the collector is another

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/metrics"
+	"github.com/harfangsync/harfangsync/cmd/metrics"
 )
 
 func TestTheLastSuccessOutlivesFailures(t *testing.T) {

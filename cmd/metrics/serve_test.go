@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"harfangsync/cmd/metrics"
+	"github.com/harfangsync/harfangsync/cmd/metrics"
 )
 
 func answerOf(s *metrics.Server, method, path string) (code int, body string) {

@@ -16,10 +16,10 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/render"
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 // Timeout is the limit for one attempt to send a notice.

@@ -18,10 +18,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"harfangsync/cmd/httpclient"
-	"harfangsync/cmd/notify"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/cmd/httpclient"
+	"github.com/harfangsync/harfangsync/cmd/notify"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 func sample() *notify.Notice {

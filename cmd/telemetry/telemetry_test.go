@@ -17,7 +17,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"harfangsync/cmd/telemetry"
+	"github.com/harfangsync/harfangsync/cmd/telemetry"
 )
 
 func TestSettings(t *testing.T) {

@@ -5,7 +5,7 @@ package alert
 import (
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // Alert is one security event (contract harfanglab-api 7.3). Text that is absent or null is "", a time

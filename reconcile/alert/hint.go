@@ -1,6 +1,6 @@
 package alert
 
-import "harfangsync/reconcile"
+import "github.com/harfangsync/harfangsync/reconcile"
 
 // Clue is the place of an alert where a hint was found.
 type Clue string

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"testing"
 
-	"harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
 )
 
 // ways are how a program may come down.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // Controls are what was proven of a manager's telemetry, and is believed for a day.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // place is where a value can be seen.

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // fleet is what is known of the endpoints.

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // slowly answers each question after a while, and then with what a stream of one busy endpoint shows.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // spelled is a manager whose one row stands in a spelling, and whose filters take that alone.

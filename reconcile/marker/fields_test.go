@@ -5,7 +5,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 func TestFieldsAreThreeLetters(t *testing.T) {

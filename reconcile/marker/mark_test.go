@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 func TestNormalForm(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile/yamltext"
+	"github.com/harfangsync/harfangsync/reconcile/yamltext"
 )
 
 // docDigest covers the meaning of a rule's document: members in any order, scalars by their value

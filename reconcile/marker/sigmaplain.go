@@ -6,7 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile/yamltext"
+	"github.com/harfangsync/harfangsync/reconcile/yamltext"
 )
 
 // PlainSigma is a rule's YAML in one form, whoever wrote it: members sorted, block style, no comments,

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 func TestPlainSigmaIsTheSameForTwoWritings(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 func TestYARAMarker(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 func TestAConditionThatIsTrueOfEveryFile(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // MostBytes is the size above which a file is not taken for a plan.

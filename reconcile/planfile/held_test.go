@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 // heldPlan is a plan of which a gate holds some.

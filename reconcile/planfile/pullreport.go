@@ -1,7 +1,7 @@
 package planfile
 
 import (
-	"harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
 	"time"
 )
 

@@ -3,8 +3,8 @@ package planfile
 import (
 	_ "embed"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
 //go:embed schema.json

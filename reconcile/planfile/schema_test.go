@@ -12,8 +12,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 func schema(t testing.TB) *jsonschema.Schema {

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // step is where a request about one alert or one threat may fail.

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // updateAll brings incidents up to date whose triage moved on, and the sightings that hang on them: a

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // contents are what a case holds: the objects that a threat's imported alerts made, what ties them together, the

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/pull"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // Where reading goes on after a pull, as seconds after t0.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // bundle is what goes to OpenCTI in one piece.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // memImporter writes objects as lines. An alert whose level is "unwritable" cannot be written.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // AlertQuery says which alerts to read. Members at zero ask for nothing; together they ask for what

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // Puller brings alerts and threats of HarfangLab into OpenCTI: an incident for each alert, a sighting on

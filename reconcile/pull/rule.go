@@ -5,8 +5,8 @@ import (
 	"slices"
 	"sync"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // firing is what a hint led to.

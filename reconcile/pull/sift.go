@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // entry is one alert on its way.

@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/crash"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // pair is an indicator on an endpoint: what one sighting is about.

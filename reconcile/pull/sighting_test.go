@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/pull"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // What a sighting says after a pull, whatever was there before.

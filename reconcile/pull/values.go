@@ -7,8 +7,8 @@ import (
 	"strings"
 	"sync"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // held are rules of our IOC list, as far as they were asked for.

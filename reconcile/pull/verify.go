@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 	"time"
 )
 

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // await waits until a work that was handed over at some time is complete and what must be there is there.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // bare says that an object which was just sent lacks the author or the marking it was sent with: OpenCTI

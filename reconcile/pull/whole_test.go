@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
 )
 
 // OpenCTI drops references that it cannot resolve at that moment, and reports success (contract opencti-api

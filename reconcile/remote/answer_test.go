@@ -8,7 +8,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 func TestReadBoundsAnAnswer(t *testing.T) {

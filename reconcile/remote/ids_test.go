@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 func TestIDsAreWhatAMapHolds(t *testing.T) {

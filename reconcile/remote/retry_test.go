@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // A wait is never longer than it can be told, nor shorter than was asked for because its number is huge.

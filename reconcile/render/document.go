@@ -2,8 +2,8 @@ package render
 
 import (
 	"cmp"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 	"slices"
 )
 

@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // fieldOf is one field of a rule as a text, nil where it has none.

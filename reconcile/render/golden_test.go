@@ -14,9 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")

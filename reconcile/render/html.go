@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 // pageFiles are the parts of the page that HTML writes: a template, a style sheet and scripts.

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 // pageData is what the page's script reads. Member names are short because they are repeated for every

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 // blockRows is how many rows of a list are laid out together; the page's script counts on it.

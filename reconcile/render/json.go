@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"io"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
 // JSON writes a plan as its document.

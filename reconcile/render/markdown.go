@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 const (

@@ -16,9 +16,9 @@ import (
 	"golang.org/x/net/html"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 func markdownOf(t interface{ Fatalf(string, ...any) }, d *planfile.Document, o render.Options) string {

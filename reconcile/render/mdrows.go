@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 // reasonsLine counts the reasons of some changes, the most frequent first, and says what they mean.

@@ -3,7 +3,7 @@ package render
 import (
 	"strings"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // meanings says in one sentence what a reason means, for people who do not know the words. A reason

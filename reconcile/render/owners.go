@@ -1,6 +1,6 @@
 package render
 
-import "harfangsync/reconcile"
+import "github.com/harfangsync/harfangsync/reconcile"
 
 // ownerTable puts each owner into a page once.
 type ownerTable struct {

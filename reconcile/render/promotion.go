@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 // promotionWords say what becomes of the rules in testing, "" where none are promoted: in one line, and what the

@@ -4,8 +4,8 @@ import (
 	"io"
 	"time"
 
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
 )
 
 // PullEvent is one line of the --json output of an import of alerts. Type is pull_item, with what became

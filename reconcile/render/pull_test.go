@@ -7,9 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/pull"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 func TestPullEvents(t *testing.T) {

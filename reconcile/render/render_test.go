@@ -12,10 +12,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/render"
-	"harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
 func text(t testing.TB, d *planfile.Document, o render.Options) string {

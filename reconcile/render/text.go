@@ -7,8 +7,8 @@ import (
 	"math"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
 // NoChanges is the last line of a plan and of an apply with nothing to do, a stable interface.

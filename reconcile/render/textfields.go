@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // fields prints what changes in a rule: nothing that the action and the reason say already.

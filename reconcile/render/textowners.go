@@ -3,7 +3,7 @@ package render
 import (
 	"cmp"
 	"fmt"
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 	"strings"
 )
 

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // Whoever reads a plan, in whatever form and however short, sees what is out of force by a person's word.

@@ -10,9 +10,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/crash"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // Outcome is what became of one planned change.

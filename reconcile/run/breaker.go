@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"sync"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // BreakerError says that too many failures in a row stopped the apply (gate G9).

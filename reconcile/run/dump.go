@@ -12,9 +12,9 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // dumpFormat is the version of a dump directory.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // evidence asks for the owners of everything that is to be removed.

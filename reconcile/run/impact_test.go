@@ -10,11 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/impact"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/state"
-	"harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/impact"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
 )
 
 // fleet is telemetry of ten endpoints, all of which saw names that begin with felt.

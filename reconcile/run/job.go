@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/impact"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/impact"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // Progress is told how far the long parts of a run are.

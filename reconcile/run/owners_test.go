@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // A rule whose content waits is asked for by all who want it before it goes: its marker names them at once.

@@ -7,9 +7,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/crash"
-	"harfangsync/reconcile/impact"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/impact"
 )
 
 // Planned is a plan together with what it was made from.

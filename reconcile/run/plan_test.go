@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 const ruleA = "aaaaaaaa-0000-4000-8000-00000000000a"

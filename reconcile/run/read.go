@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/failpoint"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/failpoint"
 )
 
 // readSource reads OpenCTI into a wanted set, once more if the first read was incomplete.

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
 )
 
 // narrowReads is how many touched rows are read back one by one; beyond it one list read is cheaper.

@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/failpoint"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/failpoint"
 )
 
 // recheck reads the lists once and turns every change whose row is no longer what the plan saw into

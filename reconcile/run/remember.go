@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/impact"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/impact"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // reserve notes what the plan is about to do before it is done, so that a run which is killed counts, too; and the

@@ -3,7 +3,7 @@ package run
 import (
 	"slices"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // spare takes removals out of the plan that the writes before them have proven wrong or early: a row

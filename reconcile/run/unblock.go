@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // unblocks are what persons took out of force, as far as it is known here, what is over too unless active says otherwise.

@@ -10,10 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/state"
-	"harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
 )
 
 // domains are indicators with one domain each.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // effect is how a change was made.

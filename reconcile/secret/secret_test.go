@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 func TestNothingPrintsASecret(t *testing.T) {

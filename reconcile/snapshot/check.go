@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"time"
 
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // UnusableError says in one line why a file cannot stand in for OpenCTI here and now.

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/snapshot"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/snapshot"
 )
 
 // TestCheck holds when a plan may be made from a file.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/snapshot"
+	"github.com/harfangsync/harfangsync/reconcile/snapshot"
 )
 
 // FuzzRead reads any bytes as a file, as the text in a file, and as the text of a file whose digest fits: it

@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // FormatVersion is the version of the files that this program writes and reads.

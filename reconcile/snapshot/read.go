@@ -15,8 +15,8 @@ import (
 	"io"
 	"os"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // File is a snapshot that is open for reading. It is not safe for concurrent use.

@@ -18,8 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/snapshot"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/snapshot"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 123, time.UTC)

@@ -15,8 +15,8 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // Writer makes a snapshot. Nothing stands at its path before Commit. It holds one line in memory; the

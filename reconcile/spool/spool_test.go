@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/spool"
+	"github.com/harfangsync/harfangsync/reconcile/spool"
 )
 
 // record is the n-th of many records of all sizes.

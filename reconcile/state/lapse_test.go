@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // patient is a lease on a store that goes away for a while.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"harfangsync/reconcile/crash"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // LockedError says that another run is at work (gate G10).

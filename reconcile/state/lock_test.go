@@ -14,7 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 func TestParsePosition(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"sync"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/impact"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/impact"
 )
 
 // MostBytes is the largest document: the size of OpenCTI's connector state is not documented, so it

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 func unblock(value string, at time.Time) reconcile.Unblock {

@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // slow is a store whose answers take their time.

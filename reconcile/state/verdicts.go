@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // Verdicts are refusals of which no more is kept than a digest and a day, ten bytes each, oldest first: what a document

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // batch reads the pending indicators, folds them into the last whole read, and applies what follows.

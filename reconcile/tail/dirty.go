@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // mostMarks is how many indicators are read by id; beyond it a full run is cheaper.

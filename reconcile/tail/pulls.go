@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
 )
 
 // pulls are the imports of a tail, one at a time. They go on beside the stream: an import waits for

@@ -3,7 +3,7 @@ package tail
 import (
 	"time"
 
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // Signal is one thing that a live stream tells: Connected, Dirty, Safe, Gap or Lost.

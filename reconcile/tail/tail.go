@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/crash"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // Tail keeps HarfangLab close to OpenCTI between full runs. The live stream only names indicators; what

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
 // lookEvery is how often a tail looks whether a person unblocked a value, or blocked it again.

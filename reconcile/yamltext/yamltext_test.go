@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile/yamltext"
+	"github.com/harfangsync/harfangsync/reconcile/yamltext"
 )
 
 // add appends an item to the list of a key, which it makes where there is none.

@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/pull"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 const (

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/pull"
-	"harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 )
 
 func TestAlertsAreAskedForAsTheManagerTakesIt(t *testing.T) {

@@ -23,8 +23,8 @@ import (
 
 	"github.com/go-resty/resty/v2"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 // Options say how the manager is reached. Token wins over Login and Password.

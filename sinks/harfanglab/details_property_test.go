@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // part is one place in which a manager shows evidence: a document of it, and whether an alert that was read tells it.

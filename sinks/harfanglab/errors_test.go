@@ -4,8 +4,8 @@ import (
 	"errors"
 	"testing"
 
-	"harfangsync/reconcile/state"
-	"harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 )
 
 // Only what went wrong on the way asks to check the way: what was not sent because the lock is lost says that.

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 )
 
 // noon is when most rows of these tests happen.

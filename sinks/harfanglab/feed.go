@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // Rule reads one rule by the id of its path or, of a Sigma rule, by that of its YAML, since managers

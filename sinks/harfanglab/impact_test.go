@@ -7,12 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/impact"
-	"harfangsync/reconcile/remote"
-	"harfangsync/sinks/harfanglab"
-	"harfangsync/sinks/hlsim"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/impact"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // hospital is a manager with the seeded fleet, whose policies send everything unless told otherwise.

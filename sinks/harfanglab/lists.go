@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"net/url"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 const base = "/api/data/threat_intelligence/"

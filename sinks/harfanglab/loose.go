@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // maybe is an object that may be absent, null or something else; all of these are the zero T. told says

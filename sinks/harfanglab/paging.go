@@ -9,8 +9,8 @@ import (
 	"net/url"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // counted is what a read to the end saw.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile"
-	"harfangsync/sinks/harfanglab"
-	"harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 )
 
 // A row that goes behind the cursor while another comes leaves the count as it was. It must not look absent:

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"net/url"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // Count is the manager's own count of the rules of a list. Nothing is read but one row (contract

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"testing"
 
-	"harfangsync/reconcile"
-	"harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 )
 
 func TestCountReadsOneRow(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile"
-	"harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 )
 
 func TestListsAreFoundByTheirExactName(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // SaturatedError says that HarfangLab holds rows which it does not list, because they are too many at

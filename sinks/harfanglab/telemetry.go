@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile/impact"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/impact"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 const (

@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"strings"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
 )
 
 const threatPath = eventBase + "Threat/"

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // How many values one request asks for, and how long they are together: they stand in its address.

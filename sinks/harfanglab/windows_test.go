@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/pull"
-	"harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 )
 
 // No window with more rows than the manager lists is read to its limit: it is halved.

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // wireAlert is an alert as it is listed (contract harfanglab-api 7.3). Every member may be absent, null

@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
 )
 
 // only reads the one alert of a manager that holds a row.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // wireThreat is a threat as the list and the item answer it, and with the members of the export beside

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // written are the rows that were written lately, and when by the manager's own word.

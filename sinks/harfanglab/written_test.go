@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 )
 
 // Rules that were just written are read together, by when the manager says that it wrote them; what it cannot be asked

@@ -15,7 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/sinks/hlsim/evaluate"
+	"github.com/harfangsync/harfangsync/sinks/hlsim/evaluate"
 )
 
 // Sighting is what an agent sees: a value, or something that a Sigma or YARA rule describes.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 func TestConsole(t *testing.T) {

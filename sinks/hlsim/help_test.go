@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 const (

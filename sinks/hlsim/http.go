@@ -10,7 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // The prefixes of the API (contract harfanglab-api 2).

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/sinks/hlsim/evaluate"
+	"github.com/harfangsync/harfangsync/sinks/hlsim/evaluate"
 )
 
 // Saw is the trigger "an agent saw this": every enabled rule of an enabled list that fits makes its

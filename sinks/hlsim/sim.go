@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // The kinds of rules. Each has collections, lists and identities of its own (contract harfanglab-api 3).

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // grouped are alerts of three threats: a number, a UUID that users did nothing in, and another number.

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // List is a set of entries. It is immutable and safe for concurrent use; a nil List excludes nothing.

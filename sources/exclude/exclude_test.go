@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/exclude"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/exclude"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 func TestBuiltinNamesEntryAndSource(t *testing.T) {

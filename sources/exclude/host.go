@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // hostOf gives the host of a URL as whoever opens it reads it: unescaped, in lower case, without its last dot.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 //go:embed builtin.txt

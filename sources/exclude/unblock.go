@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // Unblocked says which of a list a rule falls under, as reconcile.Unblocks.Of does: the rule of the value itself in

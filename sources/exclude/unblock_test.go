@@ -3,8 +3,8 @@ package exclude_test
 import (
 	"testing"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/exclude"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/exclude"
 )
 
 func TestUnblockedCoversWhatHitsTheSameThing(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // warningList is a file of MISP's warning lists, as github.com/MISP/misp-warninglists has them.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 func TestAuthErrorInFull(t *testing.T) {

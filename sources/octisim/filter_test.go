@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // zoo is a platform with indicators that differ in what filters look at.

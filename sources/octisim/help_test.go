@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 const indicatorPage = `query Page($first: Int!, $after: ID, $filters: FilterGroup, $orderBy: IndicatorsOrdering, $orderMode: OrderingMode) {

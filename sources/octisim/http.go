@@ -14,7 +14,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 func (s *Sim) routes() *http.ServeMux {

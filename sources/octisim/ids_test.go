@@ -3,7 +3,7 @@ package octisim
 import (
 	"testing"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 func TestTrimIsJavaScripts(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // idVectors say which standard id the platform gives to an object with the members, whatever id it

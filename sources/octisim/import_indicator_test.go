@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // life shows what of an indicator changes over time.

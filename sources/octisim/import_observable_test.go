@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 func TestObservableValuesAreChecked(t *testing.T) {

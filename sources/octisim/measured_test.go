@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 func TestListsTakeTheTimeThatWasMeasured(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // day is the first of March 2026 plus n days, at noon.

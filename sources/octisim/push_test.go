@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 func TestPushRefusesWhatIsNoBundle(t *testing.T) {

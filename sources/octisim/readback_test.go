@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // filledByImports holds the alert of alertBundle and four more incidents, two of them amber.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // recording is what a real platform of 7.260817.0 answered, or sent; long texts are cut, and of a list

@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // in2026 is a time of the form that bundles hold: of March 2026, unless the month is given too.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // Options shape a simulated platform. The zero value serves version DefaultVersion to nobody: give a

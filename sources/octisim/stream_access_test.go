@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/sources/simhttp"
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // Who may follow which stream; what is refused has no body, and its reason in the status line.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // joinObjects joins two objects as an import would.

@@ -1,7 +1,7 @@
 package octisim
 
 import (
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 	"slices"
 	"strings"
 	"testing"

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // mirror is a client that holds what the stream says: upserts and deletions by internal id, and what a

@@ -7,7 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 func TestTextsSurviveJSON(t *testing.T) {

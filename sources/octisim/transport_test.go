@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/sources/simhttp"
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 const (

@@ -16,8 +16,8 @@ import (
 
 	"github.com/machinebox/graphql"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 // Options say how the platform is reached.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // Connector is ours on a platform: it keeps the state, and pushes what a pull imports. It is a state.Store

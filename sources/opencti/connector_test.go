@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 const connectorID = "0d5b1a3c-8f53-4c8b-9a55-0f6d2f5c7a10"

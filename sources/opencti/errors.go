@@ -12,8 +12,8 @@ import (
 	"time"
 	"unicode"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // Error is a request that did not succeed, by HTTP status or by extensions.code (contract opencti-api

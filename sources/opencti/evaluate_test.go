@@ -8,9 +8,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // zoo puts indicators that differ in all that a filter may ask for.

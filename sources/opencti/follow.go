@@ -6,8 +6,8 @@ import (
 	"iter"
 	"time"
 
-	"harfangsync/reconcile/state"
-	"harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
 )
 
 // FollowOptions say which stream is followed, and from where.

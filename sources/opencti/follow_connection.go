@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
 )
 
 // follower is a stream that is being followed.

@@ -9,10 +9,10 @@ import (
 	"testing/iotest"
 	"time"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/state"
-	"harfangsync/reconcile/tail"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // A log of events that are further apart than a connection goes back, each behind a dependency with its

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
 )
 
 // all are the messages of a stream, one a line, and what ended it.

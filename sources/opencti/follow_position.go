@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"harfangsync/reconcile/state"
-	"harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
 )
 
 // tellPosition is the version from which redisStreamInfo tells where the stream ends (contract

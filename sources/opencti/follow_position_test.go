@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/state"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // split is a platform whose stream is answered by a test.

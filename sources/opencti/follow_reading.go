@@ -9,9 +9,9 @@ import (
 	"time"
 	"unicode"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/state"
-	"harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
 )
 
 // overlap is how far before the last safe position a connection begins, since the platform moves a

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/tail"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 func TestRefusalsOfAStreamAreFinal(t *testing.T) {

@@ -13,10 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/state"
-	"harfangsync/reconcile/tail"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // feeds is a platform that gives one answer to each connection to its stream, and then stops it.

@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/reconcile/tail"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // wireless is a platform without a network, so that time can be driven: each connection is a function that

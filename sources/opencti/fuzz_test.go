@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // Whatever text a stream holds: no panic, and what is understood is in a form that reads as itself.

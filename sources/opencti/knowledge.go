@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"harfangsync/reconcile/pull"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // kind is how objects of one type are asked for. The typename is empty where it is of several.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/pull"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // thing is an object that a shelf holds.

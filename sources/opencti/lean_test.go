@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // Labels take a platform a third of a page's time (contract opencti-api 0.9), and authors and phases some: they are

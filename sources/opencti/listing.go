@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // wireList is one page of a listing that its document calls list.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // mostTogether is how many indicators are looked at in one request with all else: of more the two questions about

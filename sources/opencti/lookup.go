@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // lookupBatch is how many ids one request asks for.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // lookup asks by id and gives asked>found for each answer, in one line.

@@ -9,9 +9,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 func TestCountAsksForOneID(t *testing.T) {

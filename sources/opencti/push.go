@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
 )
 
 // tiesWorks says whether the platform ties bundles to works that Push names.

@@ -16,11 +16,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/pull"
-	"harfangsync/reconcile/remote"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 const (

@@ -6,9 +6,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/crash"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/crash"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // slack is how far the platform's clock may be off ours, and how long a write may take to be listed.

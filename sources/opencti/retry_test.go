@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // How often a query is made for each code (contract opencti-api 1.4), with five attempts allowed.

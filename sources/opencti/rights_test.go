@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 func TestMissingRightsAreNamed(t *testing.T) {

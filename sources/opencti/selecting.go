@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // Selecting is what OpenCTI can evaluate of our own selection. Nulls pass as they do here.

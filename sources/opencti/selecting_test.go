@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // What the platform leaves out by thresholds is what we would leave out.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"harfangsync/reconcile/pull"
-	"harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // relationPage is how many relations one request asks for.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/pull"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/reconcile/pull"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // relations is a platform that lists relations, given as JSON nodes, in pages.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // Source is what a platform lets through one filter. It is a reconcile.Source: one call at a time.

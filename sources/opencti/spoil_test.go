@@ -10,7 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
 // operations counts the requests a simulator got, by operation, in one line.

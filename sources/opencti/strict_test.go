@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/remote"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/opencti"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 const identAnswer = `{"data":{"about":{"version":"6.9.22"},"me":{"id":"u","name":"n","capabilities":[{"name":"KNOWLEDGE"}],"allowed_marking":[],"effective_confidence_level":{"max_confidence":80}}}}`

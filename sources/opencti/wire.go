@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // moment is a DateTime; null and the dates that mean "unknown", the start of 1970 and the year 5138,

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // The broadest networks that a rule may name, in prefix bits.

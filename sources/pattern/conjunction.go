@@ -1,6 +1,6 @@
 package pattern
 
-import "harfangsync/reconcile"
+import "github.com/harfangsync/harfangsync/reconcile"
 
 // file is what is known of one file: its hash for each algorithm, "" where unknown.
 type file [algorithms]string

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // Options say what counts. The zero value deploys every hash of a pattern, reads no observables and

@@ -8,8 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // sound fails unless a result keeps its promises: canonical values, no repeats, readable details.

@@ -3,7 +3,7 @@ package pattern
 import (
 	"strings"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // literals are the strings that a pattern compares, by the object they are of. The platform makes observables

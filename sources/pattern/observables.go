@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // findings are the traits of a pattern that decide what its observables may add.

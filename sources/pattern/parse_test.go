@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // TestNormalForm shows how patterns print. An empty want means: as it is.

@@ -8,8 +8,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // node is a comparison as the tests draw it: a leaf, or kids under AND or OR.

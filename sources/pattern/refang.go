@@ -4,7 +4,7 @@ import (
 	"regexp"
 	"strings"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // Refang gives a value back what people take from it so that nobody opens it by mistake: hxxp for http, and brackets

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 func TestWhatPeopleTypeIsTheValueThatTheyMean(t *testing.T) {

@@ -3,7 +3,7 @@ package pattern
 import (
 	"strings"
 
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // value gives the rule for one literal. With an error it still says, as well as it can, which value

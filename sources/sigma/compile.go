@@ -9,10 +9,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/marker"
-	"harfangsync/reconcile/yamltext"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile/yamltext"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // source is where a compiled rule looks.

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // What the comparisons of a path are about.

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/sigma"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/sigma"
 )
 
 // fact is what happened on an endpoint, once in STIX's objects and once as HarfangLab's event.

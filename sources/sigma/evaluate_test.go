@@ -3,7 +3,7 @@ package sigma_test
 import (
 	"fmt"
 
-	"harfangsync/sinks/hlsim/evaluate"
+	"github.com/harfangsync/harfangsync/sinks/hlsim/evaluate"
 )
 
 // event is what an endpoint saw, in public rules' form or in HarfangLab's. A field that is not there is null.

@@ -6,7 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile/yamltext"
+	"github.com/harfangsync/harfangsync/reconcile/yamltext"
 )
 
 // processFields are what public rules call the process that caused an event.

@@ -7,7 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile/yamltext"
+	"github.com/harfangsync/harfangsync/reconcile/yamltext"
 )
 
 // hashTest is one hash of a test: a key with its modifiers, and the value.

@@ -13,7 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/sources/sigma"
+	"github.com/harfangsync/harfangsync/sources/sigma"
 )
 
 var update = flag.Bool("update", false, "write down what another implementation says")

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"harfangsync/sinks/hlsim/evaluate"
+	"github.com/harfangsync/harfangsync/sinks/hlsim/evaluate"
 )
 
 // facts are the contract's own table, as the simulator keeps it.

@@ -14,8 +14,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/yamltext"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/yamltext"
 )
 
 // Rule is a Sigma rule as it is deployed.

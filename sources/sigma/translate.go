@@ -8,8 +8,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/yamltext"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/yamltext"
 )
 
 // translator changes the tree of one rule for one product.

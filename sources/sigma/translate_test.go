@@ -8,8 +8,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/sources/sigma"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/sources/sigma"
 )
 
 // hash values that rules and events share.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/sources/simhttp"
-	"harfangsync/sources/simhttp/simtest"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/sources/simhttp/simtest"
 )
 
 // streaming says something and goes on until the client leaves.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // Alert makes of an alert its incident, which is the first object, and everything it refers to but the

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // SightingID is the id of the sighting of an indicator on an endpoint, both named by standard id. It is

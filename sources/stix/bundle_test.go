@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/sources/stix"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/sources/stix"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden bundles")

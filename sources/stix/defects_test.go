@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/sources/stix"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/sources/stix"
 )
 
 // Defects of the importers before.

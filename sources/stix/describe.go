@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // The fixed lines of a description, by which Read knows it again. They are part of what the platform

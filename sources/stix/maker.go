@@ -15,8 +15,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // product is where everything comes from.

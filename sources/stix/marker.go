@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
-	"harfangsync/reconcile/marker"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // content hints at rules by what comes of the rule itself: the marker in it, and else its id or its

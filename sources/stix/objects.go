@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // The objects as the platform reads them (contract opencti-api 11). Members that are empty are left out:

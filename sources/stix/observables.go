@@ -8,8 +8,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // file is a file as an object shows it.

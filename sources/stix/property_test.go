@@ -7,9 +7,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
-	"harfangsync/sources/stix/stixtest"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/sources/stix/stixtest"
 )
 
 // Whatever an alert holds, its bundle is sound and its facts are read back.

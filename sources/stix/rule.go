@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // Fired finds in an alert's texts which rule fired: the most telling clue first, as ordered in

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/reconcile/alert"
-	"harfangsync/sources/stix"
-	"harfangsync/sources/stix/stixtest"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/sources/stix"
+	"github.com/harfangsync/harfangsync/sources/stix/stixtest"
 )
 
 const (

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // Tags look like attack.t1059.001 and cells of the matrix like execution__t1059.001 (contract

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"harfangsync/reconcile/alert"
+	"github.com/harfangsync/harfangsync/reconcile/alert"
 )
 
 // CaseID is the id of the case made of a threat: of the threat's id and the time it was created. Its name

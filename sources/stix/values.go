@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/net/idna"
 
-	"harfangsync/sources/pattern"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // Longest texts that are shown, in characters. Names stay far under the 512 that the platform's search

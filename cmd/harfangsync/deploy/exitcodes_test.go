@@ -11,7 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 )
 
 // advice is what the table of a page says about each code in a CronJob.

@@ -12,7 +12,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"harfangsync/cmd/metrics"
+	"github.com/harfangsync/harfangsync/cmd/metrics"
 )
 
 func TestEveryPodIsLockedDown(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	strict "sigs.k8s.io/yaml"
 
-	"harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/config"
 )
 
 // The settings are valid once the placeholders are filled in, and nothing in them is misspelt.

@@ -13,11 +13,11 @@ import (
 	"slices"
 	"time"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/cmd/httpclient"
-	"harfangsync/reconcile/render"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/httpclient"
+	"github.com/harfangsync/harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // status is how a check ended.

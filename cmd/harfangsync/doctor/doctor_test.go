@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/sources/octisim"
-	"harfangsync/sources/simhttp"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sources/octisim"
+	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
 // diagnosis is what a doctor finds, by id; of two checks with one id the last.

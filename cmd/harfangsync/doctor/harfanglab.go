@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strings"
 
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/impact"
-	"harfangsync/reconcile/remote"
-	"harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/impact"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 )
 
 func harfangLabChecks() []string {

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/net/http/httpproxy"
 
-	"harfangsync/cmd/httpclient"
+	"github.com/harfangsync/harfangsync/cmd/httpclient"
 )
 
 // The limits of a doctor: a person is waiting.

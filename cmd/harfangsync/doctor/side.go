@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 )
 
 // side is what checks are of: the settings, a platform, the state or the reports.

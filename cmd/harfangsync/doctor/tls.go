@@ -3,7 +3,7 @@ package doctor
 import (
 	"crypto/x509"
 	"fmt"
-	"harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile"
 	"net"
 	"net/http"
 	"strings"

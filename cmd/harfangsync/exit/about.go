@@ -4,9 +4,9 @@ import (
 	"errors"
 	"strings"
 
-	"harfangsync/cmd/config"
-	"harfangsync/sinks/harfanglab"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // The sides of an error, as metrics and logs name them.

@@ -8,14 +8,14 @@ import (
 	"fmt"
 	"slices"
 
-	"harfangsync/cmd/config"
-	"harfangsync/reconcile"
-	"harfangsync/reconcile/planfile"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/snapshot"
-	"harfangsync/reconcile/state"
-	"harfangsync/sinks/harfanglab"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/snapshot"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 // The exit codes, a stable interface. The README lists them for users.

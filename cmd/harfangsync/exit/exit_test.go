@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"testing"
 
-	"harfangsync/cmd/config"
-	"harfangsync/reconcile/run"
-	"harfangsync/reconcile/state"
-	"harfangsync/sinks/harfanglab"
-	"harfangsync/sources/opencti"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sinks/harfanglab"
+	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
 func TestCodes(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"harfangsync/cmd/harfangsync/exit"
-	"harfangsync/reconcile/render"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
 // Text is the help of a command.

@@ -1,6 +1,6 @@
 package help
 
-import "harfangsync/cmd/harfangsync/exit"
+import "github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 
 // interrupted stands for 130 and 143 in the codes of a text.
 const interrupted = exit.Signal + 2

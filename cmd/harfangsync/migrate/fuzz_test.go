@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"harfangsync/cmd/harfangsync/migrate"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/migrate"
 )
 
 // Whatever a compose file holds, reading it ends, with a connector or with an error.

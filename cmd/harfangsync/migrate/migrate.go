@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"harfangsync/cmd/config"
-	"harfangsync/reconcile/secret"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/reconcile/secret"
 )
 
 // Options say what to migrate.

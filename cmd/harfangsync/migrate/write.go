@@ -15,9 +15,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"harfangsync/cmd/config"
-	"harfangsync/cmd/harfangsync/deploy"
-	"harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/cmd/config"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/deploy"
+	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
 // The files of a migration, below its directory.

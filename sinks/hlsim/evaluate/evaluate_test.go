@@ -3,7 +3,7 @@ package evaluate_test
 import (
 	"testing"
 
-	"harfangsync/sinks/hlsim/evaluate"
+	"github.com/harfangsync/harfangsync/sinks/hlsim/evaluate"
 )
 
 func TestTheEvaluatorFollowsTheStandard(t *testing.T) {

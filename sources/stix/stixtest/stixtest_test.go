@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"harfangsync/sources/stix/stixtest"
+	"github.com/harfangsync/harfangsync/sources/stix/stixtest"
 )
 
 const (
