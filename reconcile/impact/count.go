@@ -383,7 +383,7 @@ func (a *asking) finish(r *result) {
 	out.Endpoints = len(agents)
 	out.Status = overall(out.Status, silent, len(r.places))
 	if out.Why = join(append([]string{r.why}, whys...)...); r.host && len(agents) > 0 {
-		out.Status, out.Why = reconcile.ImpactUnknown, join("its host, not the URL, which telemetry does not tell", out.Why)
+		out.Status, out.Why = reconcile.ImpactUnknown, join("that is its host: telemetry does not tell URLs", out.Why)
 	}
 	if !last.IsZero() {
 		last = last.UTC().Truncate(time.Second)

@@ -162,7 +162,7 @@ func feltPlan(t testing.TB, inds ...reconcile.Indicator) *reconcile.Plan {
 		{Status: reconcile.ImpactAtLeast, Why: "2 of 3 policies send all DNS resolutions"},
 		{Status: reconcile.ImpactUnknown, Why: "telemetry cannot be asked for a value with a comma"},
 		{Status: reconcile.ImpactUnsupported, Why: "this manager does not have it"},
-		{Status: reconcile.ImpactUnknown, Endpoints: 900, Events: 9000, LastSeen: ago(30 * time.Minute), Why: "its host, not the URL, which telemetry does not tell"},
+		{Status: reconcile.ImpactUnknown, Endpoints: 900, Events: 9000, LastSeen: ago(30 * time.Minute), Why: "that is its host: telemetry does not tell URLs"},
 		{Status: reconcile.ImpactNotAsked, Why: "the budget of 500 requests is spent (sync.impact_budget)"},
 	}
 	n := 0

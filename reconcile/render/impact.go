@@ -22,8 +22,7 @@ func impactWords(d *planfile.Document, im *reconcile.Impact) string {
 	case im.Status == reconcile.ImpactNotAsked:
 		words = "not known how many endpoints saw it: not asked"
 	case im.Status == reconcile.ImpactUnknown && im.Endpoints > 0:
-		words = "not known how many endpoints saw it; " + im.Why + ": " + seenBy(d, im) + span
-		return words + lastSeen(d, im)
+		words = "not known how many endpoints saw it; what is known: " + seenBy(d, im) + span + lastSeen(d, im)
 	case im.Status == reconcile.ImpactUnknown, im.Status == reconcile.ImpactUnsupported:
 		words = "not known how many endpoints saw it"
 	case im.Endpoints == 0 && im.Status == reconcile.ImpactExact:
