@@ -357,6 +357,7 @@ func TestANoteIsStoredWithWhatIsStoredNext(t *testing.T) {
 		}
 		expect := func(when, stored, known string) {
 			t.Helper()
+			synctest.Wait() // for the renewal of a lease
 			d, err := state.Parse(s.text)
 			if d.LastGood.Meaning != stored || k.Document().LastGood.Meaning != known || err != nil {
 				t.Errorf("%s: %q is stored and %q known, want %q and %q; %v", when, d.LastGood.Meaning, k.Document().LastGood.Meaning, stored, known, err)
