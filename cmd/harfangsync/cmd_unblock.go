@@ -21,6 +21,7 @@ type unblocking struct {
 	span        time.Duration
 	list, json  bool
 	autoApprove bool
+	acceptRules int
 }
 
 // longest is for how long a value may be unblocked. What is to stay out for good belongs into an exclusion file.
@@ -39,6 +40,7 @@ func (p *program) unblockCommand() *cli.Command {
 			&cli.BoolFlag{Name: "list", Usage: "list what is unblocked, and change nothing", Destination: &u.list},
 			&cli.BoolFlag{Name: "json", Usage: "with --list: one JSON array", Destination: &u.json},
 			&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &u.autoApprove},
+			&cli.IntFlag{Name: "accept-rules", Usage: "accept that `N` rules go out of force, the number that the refusal names", Destination: &u.acceptRules},
 		}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {
 			u.typed = c.Args().First()

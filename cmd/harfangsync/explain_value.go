@@ -144,21 +144,29 @@ func (t *target) gives(ind *reconcile.Indicator, q *question) bool {
 
 // rowsOf are the rows of our list that hit a value: those of the very value first.
 func (t *target) rowsOf(ctx context.Context, q *question) ([]reconcile.Row, error) {
+	var rows, others []reconcile.Row
+	err := t.eachRow(ctx, func(row *reconcile.Row, v reconcile.Value) {
+		switch q.match(v) {
+		case same:
+			rows = append(rows, *row)
+		case inside, part:
+			others = append(others, *row)
+		}
+	})
+	return append(rows, others...), err
+}
+
+// eachRow gives the rows of our list, each with its value in the canonical spelling.
+func (t *target) eachRow(ctx context.Context, give func(*reconcile.Row, reconcile.Value)) error {
 	list, err := t.job.Sink.FindList(ctx, reconcile.IOC, t.cfg.HarfangLab.ListName)
 	if err != nil || list == nil {
-		return nil, err
+		return err
 	}
-	var rows, others []reconcile.Row
 	_, err = t.job.Sink.Rows(ctx, reconcile.IOC, list.ID, func(page []reconcile.Row, _ int) error {
 		for i := range page {
-			switch q.match(reconcile.Value{Type: page[i].Type, Value: canonical(page[i].Type, page[i].Value)}) {
-			case same:
-				rows = append(rows, page[i])
-			case inside, part:
-				others = append(others, page[i])
-			}
+			give(&page[i], reconcile.Value{Type: page[i].Type, Value: canonical(page[i].Type, page[i].Value)})
 		}
 		return nil
 	})
-	return append(rows, others...), err
+	return err
 }

@@ -16,10 +16,12 @@ import (
 
 	"github.com/harfangsync/harfangsync/cmd/config"
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/help"
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/render"
 	"github.com/harfangsync/harfangsync/reconcile/run"
 	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/sources/exclude"
 	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
@@ -31,15 +33,21 @@ func (p *program) unblock(ctx context.Context, u *unblocking, t *target) error {
 	if err != nil {
 		return err
 	}
-	if !u.autoApprove {
-		planned, err := t.job.PlanUnblock(ctx, entry, gives)
-		if err != nil {
-			return exit.Unproven(err)
-		}
-		p.showUnblock(ctx, t, &entry, planned.Plan)
-		if err := p.approve(ctx, u, "Take it out of force?"); err != nil {
-			return err
-		}
+	planned, err := t.job.PlanUnblock(ctx, entry, gives)
+	if err != nil {
+		return exit.Unproven(err)
+	}
+	doubt, err := t.doubt(ctx, u, &entry, planned.Plan)
+	if err != nil {
+		return err
+	}
+	question := "Take it out of force?"
+	if doubt != "" {
+		question = "Note it all the same?"
+	}
+	p.showUnblock(ctx, t, &entry, planned.Plan, doubt)
+	if err := p.approve(ctx, u, question); err != nil {
+		return err
 	}
 	err = t.job.Keeper.Insist(ctx, func(d *state.Document) error {
 		if err := d.Unblock(entry); err != nil {
@@ -63,9 +71,6 @@ func (p *program) takeOut(ctx context.Context, u *unblocking, t *target, entry *
 		planned, err := t.job.PlanUnblock(ctx, *entry, gives)
 		if err != nil {
 			return fmt.Errorf("%s is unblocked, and the next run takes it out of force; this command could not: %w", entry.Value, exit.Unproven(err))
-		}
-		if u.autoApprove && attempt == 1 {
-			p.showUnblock(ctx, t, entry, planned.Plan)
 		}
 		done, err := t.job.Apply(ctx, planned, false)
 		if err != nil {
@@ -167,7 +172,7 @@ func stillBlocks(plan *reconcile.Plan) []string {
 }
 
 // showUnblock says what goes out of force, and what does not.
-func (p *program) showUnblock(ctx context.Context, t *target, entry *reconcile.Unblock, plan *reconcile.Plan) {
+func (p *program) showUnblock(ctx context.Context, t *target, entry *reconcile.Unblock, plan *reconcile.Plan, doubt string) {
 	wider, err := t.hostRules(ctx, entry) // an error comes again at the end, and keeps no rule in force here
 	names := t.ownerNames(ctx, plan)
 	fmt.Fprintln(p.stdout, render.Escape(entry.Words()))
@@ -182,7 +187,10 @@ func (p *program) showUnblock(ctx context.Context, t *target, entry *reconcile.U
 		}
 		fmt.Fprintln(p.stdout, render.Escape(fmt.Sprintf("%s %s  %s", ch.Action.Symbol(), ch.Label(), strings.Join(owners, "; "))))
 	}
-	if len(plan.Changes)+len(wider) == 0 && err == nil {
+	switch {
+	case doubt != "":
+		fmt.Fprintln(p.stdout, render.Escape(doubt))
+	case len(plan.Changes)+len(wider) == 0 && err == nil:
 		fmt.Fprintln(p.stdout, "No rule of ours blocks it now; until then none will.")
 	}
 	for _, rule := range wider {
@@ -230,7 +238,56 @@ func (t *target) unblockOf(ctx context.Context, u *unblocking) (entry reconcile.
 		return entry, nil, exit.Usagef("%q can be no value of a rule", u.typed)
 	}
 	entry.Value = spellings[0].Value
+	if _, err := pattern.Canonical(spellings[0].Type, entry.Value); err != nil {
+		return entry, nil, exit.Usagef("%s: %v, and holds what nobody looked at; unblock an address or a narrower network in it, which takes networks that hold it out of force as well", entry.Value, err)
+	}
 	return entry, nil, nil
+}
+
+// mostRules is how many rules one value may take out of force without a word about their number.
+const mostRules = 100
+
+// doubt refuses what is no value of a rule and what takes too many rules out of force, and says of a value that no rule is
+// of that it may be a slip; "" is none.
+func (t *target) doubt(ctx context.Context, u *unblocking, entry *reconcile.Unblock, plan *reconcile.Plan) (string, error) {
+	if n := len(plan.Changes); n > mostRules && n != u.acceptRules {
+		return "", exit.Usagef("%s takes %d rules out of force, more than %d: nothing was changed; if that is right, pass --accept-rules %d", entry.Value, n, mostRules, n)
+	}
+	if len(plan.Changes)+len(plan.Held) > 0 {
+		return "", nil
+	}
+	near, ruled, err := t.near(ctx, entry.Value)
+	if err != nil || ruled {
+		return "", exit.Unproven(err)
+	}
+	meant, asked := "", ""
+	if len(near) > 0 {
+		words := "id you mean " + strings.Join(near, " or ") + "?"
+		meant, asked = "; d"+words, " D"+words
+	}
+	_, id := idOf(u.typed)
+	switch name := strings.Trim(entry.Value, "."); {
+	case exclude.PublicSuffix(strings.ToLower(name)):
+		return "", exit.Usagef("%s is a public suffix, covers no name below it, and no rule is of it: nothing was changed%s", name, meant)
+	case !id && !pattern.Telling(u.typed):
+		return "", exit.Usagef("%q is no domain, address, network, URL, hash, path, file name with an extension or id, and no rule is of it: nothing was changed%s", u.typed, meant)
+	}
+	return fmt.Sprintf("No rule of ours blocks it; is it spelled right?%s Noted all the same, no run will deploy it until %s.", asked, entry.Until.Format(time.RFC3339)), nil
+}
+
+// near are the values of rules in force that are spelled most like one, unless ruled says that there are rules of it,
+// in force or not.
+func (t *target) near(ctx context.Context, value string) (near []string, ruled bool, err error) {
+	q, values := questionOf(value), []string{}
+	err = t.eachRow(ctx, func(row *reconcile.Row, v reconcile.Value) {
+		ruled = ruled || q.match(v) != ""
+		if row.Enabled {
+			values = append(values, v.Value)
+		}
+	})
+	slices.Sort(values)
+	const most = 3
+	return help.Near(value, values, most), ruled, err
 }
 
 // idOf says whether a text is an id: internal, or of a Sigma rule, as a UUID; or standard.

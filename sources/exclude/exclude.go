@@ -144,6 +144,13 @@ func isPublicSuffix(name string) bool {
 	return !more || !isWildcard(parent)
 }
 
+// PublicSuffix says whether everybody may rent a name right below a name, as below com and co.uk. A label that no list
+// knows is none.
+func PublicSuffix(name string) bool {
+	_, listed := publicsuffix.PublicSuffix(name)
+	return isPublicSuffix(name) && (listed || strings.Contains(name, "."))
+}
+
 // isWildcard says whether any name right below is a suffix.
 func isWildcard(name string) bool {
 	const nobody = "zz--nobody."

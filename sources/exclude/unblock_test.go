@@ -53,3 +53,13 @@ func TestUnblockedCoversWhatHitsTheSameThing(t *testing.T) {
 		t.Errorf("another Sigma rule: %d", got)
 	}
 }
+
+func TestPublicSuffix(t *testing.T) {
+	for name, want := range map[string]bool{
+		"com": true, "co.uk": true, "github.io": true, "www.ck": false, "evil.com": false, "evil.example": false, "nobody": false, "not a value": false, "198.51.100.7": false,
+	} {
+		if got := exclude.PublicSuffix(name); got != want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package pattern
 import (
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/harfangsync/harfangsync/reconcile"
 )
@@ -41,4 +42,43 @@ func Spellings(typed string) []reconcile.Value {
 		}
 	}
 	return out
+}
+
+// Telling says whether the form alone of what a person types shows a value of a rule: an address or a network, a hash, a
+// domain name, a URL, a path, or a file name with an extension. Any other text may be the name of some file, or a slip.
+func Telling(typed string) bool {
+	for _, v := range Spellings(typed) {
+		told := false
+		switch v.Type {
+		case Hash, BothIP:
+			told = true
+		case DomainName:
+			told = nameForm.MatchString(v.Value)
+		case URL:
+			told = urlForm(v.Value)
+		case FileName:
+			told = fileForm.MatchString(v.Value) && strings.ContainsFunc(v.Value, unicode.IsLetter)
+		case FilePath:
+			told = pathForm.MatchString(v.Value)
+		}
+		if told {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	nameForm = regexp.MustCompile(`^([a-z0-9_-]+\.)+[a-z][a-z0-9-]+$`)
+	fileForm = regexp.MustCompile(`^[^\\/:*?"<>|]*[^\\/:*?"<>|.\s]\.\w{1,10}$`)
+	pathForm = regexp.MustCompile(`^([A-Za-z]:[\\/]|[/~%].|.*\\)`)
+)
+
+// urlForm takes a host without a scheme for one only if it is a name: an address with a slash is a network with a slip.
+func urlForm(url string) bool {
+	host := Host(url)
+	if strings.Contains(url, "://") {
+		return host != "" && !strings.ContainsFunc(host, unicode.IsSpace)
+	}
+	return strings.ContainsAny(url, "/:") && nameForm.MatchString(strings.ToLower(host))
 }

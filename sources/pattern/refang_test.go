@@ -39,3 +39,23 @@ func TestWhatPeopleTypeIsTheValueThatTheyMean(t *testing.T) {
 		t.Errorf("a blank: %v", got)
 	}
 }
+
+func TestTheFormTellsAValueFromASlip(t *testing.T) {
+	for _, typed := range []string{
+		"evil.example", "EVIL[.]Example.", "_dmarc.evil.example", "bücher[.]example", "198.51.100[.]7", "198.51.100.0/24", "2001:db8::1",
+		"79054025255FB1A26E4BC422AEF54EB4", "hxxp://evil[.]example/a", "http://intranet/x", "http://[2001:db8::1]/x", "evil.example/a", "evil.example:8080",
+		"evil.exe", "libevil.so.1", "my tool.exe", `C:\Users\[x]\evil`, "/tmp/evil", `\\host\share`, `%TEMP%\evil`,
+	} {
+		if !pattern.Telling(typed) {
+			t.Errorf("%q is taken for a slip", typed)
+		}
+	}
+	for _, typed := range []string{
+		"", "not a value", "com", "localhost", "*.evil.example", ".", "198.51.100.256", "198.51.100.0/33", "2001:db8::zz", "2001:db8::/200", "198.51.100",
+		"79054025255FB1A26E4BC422AEF54EB", "c2. loader. example", "http://", "evil.example or so",
+	} {
+		if pattern.Telling(typed) {
+			t.Errorf("%q is taken for a value", typed)
+		}
+	}
+}

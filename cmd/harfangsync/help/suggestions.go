@@ -1,6 +1,7 @@
 package help
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -58,11 +59,21 @@ func OnUsageError(c *cli.Context, err error, _ bool) error {
 
 // nearest is the one of some words that another was probably meant to be, or "".
 func nearest(word string, words []string) string {
-	best, least := "", len(word)/3+1
+	return strings.Join(Near(word, words, 1), "")
+}
+
+// Near are those of some words that another was probably meant to be, the nearest first, and no more than most.
+func Near(word string, words []string, most int) []string {
+	limit := min(len(word)/3+1, 4)
+	at := make([][]string, limit+1) // by distance
 	for _, w := range words {
-		if d := levenshtein.ComputeDistance(word, w); d <= least && d < len(w) {
-			best, least = w, d-1
+		if diff := len(w) - len(word); diff > limit || -diff > limit {
+			continue
+		}
+		if d := levenshtein.ComputeDistance(word, w); d <= limit && d < len(w) && len(at[d]) < most && !slices.Contains(at[d], w) {
+			at[d] = append(at[d], w)
 		}
 	}
-	return best
+	near := slices.Concat(at...)
+	return near[:min(most, len(near))]
 }

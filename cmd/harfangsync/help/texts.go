@@ -58,7 +58,8 @@ var Texts = map[string]*Text{
 	"unblock": {
 		"Takes a value out of force now and for a time, whoever wants it blocked: in any spelling, defanged too; a domain or an\n" +
 			"address with the URLs on it, an address with the networks that hold it; or all that an indicator gives, by its id. It shows\n" +
-			"the rules and asks. It needs no lock: a run or a tail at work leaves it out as well. Every plan names it until it is over.",
+			"the rules and asks, and refuses a slip and what covers too much. It needs no lock: a run or a tail at work leaves it out as\n" +
+			"well. Every plan names it until it is over.",
 		[]string{
 			"harfangsync unblock 'cdn[.]example[.]net' --reason 'ticket 4711: our own CDN'  # for a week",
 			"harfangsync unblock 198.51.100.7 --for 4h --reason 'scanner of the audit' --auto-approve",
