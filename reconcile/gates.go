@@ -37,7 +37,7 @@ type Overrides struct {
 	AcceptRemovals  int
 	AcceptAdditions int
 	AcceptChanges   int
-	AcceptImpact    []string // values
+	AcceptImpact    [][]string // values, each in every spelling that it may be meant in, as it was typed first
 }
 
 // Accept says whether a gate's override is among the flags that were given.
@@ -440,7 +440,7 @@ func (j *judging) guard(ch *Change, refused map[string]*Gate) *Gate {
 			return g
 		}
 	}
-	if g := refused[gateImpact]; g != nil && j.felt(ch) && !j.over.felt(ch.Value) {
+	if g := refused[gateImpact]; g != nil && ch.felt(g.Limit) && !j.over.felt(ch.Value) {
 		return g
 	}
 	return refused[j.limit(ch)]

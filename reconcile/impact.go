@@ -93,13 +93,13 @@ const (
 
 // felt says whether more endpoints than may saw what a change blocks, as far as that is known, or it is the address of
 // one.
-func (j *judging) felt(ch *Change) bool {
+func (ch *Change) felt(limit int) bool {
 	im := ch.Impact
 	if im == nil || !ch.begins() {
 		return false
 	}
 	known := im.Status == ImpactExact || im.Status == ImpactAtLeast
-	return im.Own || known && im.Endpoints > ImpactLimit(j.plan.Estimate.Endpoints, j.limits.Impact)
+	return im.Own || known && im.Endpoints > limit
 }
 
 // impact is G15: which values that begin to detect are felt by too many endpoints.
@@ -116,7 +116,7 @@ func (j *judging) impact() []Gate {
 			g.Value = max(g.Value, ch.Impact.Endpoints)
 		}
 		switch flag := acceptImpact + shellWord(ch.Value); {
-		case !j.felt(ch):
+		case !ch.felt(g.Limit):
 		case j.over.felt(ch.Value):
 			accepted = append(accepted, flag)
 		default:
@@ -139,14 +139,56 @@ func (j *judging) impact() []Gate {
 }
 
 // felt says whether a value was accepted by name.
-func (o *Overrides) felt(value string) bool {
-	return slices.ContainsFunc(o.AcceptImpact, func(v string) bool { return strings.EqualFold(v, value) })
+func (o *Overrides) felt(value string) bool { return acceptedAs(o.AcceptImpact, value) >= 0 }
+
+// acceptedAs is the place of a value among some that were accepted, -1 for none.
+func acceptedAs(accepted [][]string, value string) int {
+	return slices.IndexFunc(accepted, func(spellings []string) bool {
+		return slices.ContainsFunc(spellings, func(v string) bool { return strings.EqualFold(v, value) })
+	})
+}
+
+// Vain are the accepted values that are none which too many endpoints saw, as they were typed, and those that gate G15
+// still holds.
+func (p *Plan) Vain(o *Overrides) (vain, held []string) {
+	limit := 0
+	for i := range p.Gates {
+		if p.Gates[i].Name == gateImpact {
+			limit = p.Gates[i].Limit
+		}
+	}
+	meant := map[int]bool{}
+	find := func(value string) {
+		at := acceptedAs(o.AcceptImpact, value)
+		meant[at] = true
+		if at < 0 {
+			held = append(held, value)
+		}
+	}
+	for i := range p.Changes {
+		if ch := &p.Changes[i]; ch.felt(limit) {
+			find(ch.Value)
+		}
+	}
+	for i := range p.Held {
+		if p.Held[i].Gate == gateImpact {
+			find(p.Held[i].Value)
+		}
+	}
+	for i, spellings := range o.AcceptImpact {
+		if !meant[i] {
+			vain = append(vain, spellings[0])
+		}
+	}
+	return vain, held
 }
 
 // acceptFelt says whether all values that an override names were accepted.
 func (o *Overrides) acceptFelt(override string) bool {
 	for word := range strings.SplitSeq(strings.TrimPrefix(override, acceptImpact), " "+acceptImpact) {
-		if !slices.ContainsFunc(o.AcceptImpact, func(v string) bool { return strings.EqualFold(shellWord(v), word) }) {
+		if !slices.ContainsFunc(o.AcceptImpact, func(spellings []string) bool {
+			return slices.ContainsFunc(spellings, func(v string) bool { return strings.EqualFold(shellWord(v), word) })
+		}) {
 			return false
 		}
 	}

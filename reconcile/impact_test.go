@@ -29,10 +29,11 @@ func TestImpactHoldsWhatIsFelt(t *testing.T) {
 		accepted []string
 		stop     bool
 		held     []string
+		vain     []string
 	}{
 		{name: "one percent", fleet: 1300, held: []string{"203.0.113.7", "a.example", "b.example", "it's a,b .exe"}},
 		{name: "five at least, also where nobody knows how many there are", held: []string{"203.0.113.7", "a.example", "b.example", "c.example", "it's a,b .exe"}},
-		{name: "accepted by name, without case", fleet: 1300, accepted: []string{"A.example", "it's a,b .exe", "x"}, held: []string{"203.0.113.7", "b.example"}},
+		{name: "accepted by name, without case", fleet: 1300, accepted: []string{"A.example", "it's a,b .exe", "x", "c.example"}, held: []string{"203.0.113.7", "b.example"}, vain: []string{"x", "c.example"}},
 		{name: "all accepted", fleet: 1300, accepted: []string{"a.example", "b.example", "203.0.113.7", "it's a,b .exe"}},
 		{name: "nothing is held where a refusal stops the plan", fleet: 1300, stop: true},
 	} {
@@ -46,7 +47,10 @@ func TestImpactHoldsWhatIsFelt(t *testing.T) {
 			plan.Estimate = &reconcile.Estimate{Endpoints: tt.fleet}
 			lim := limits(20)
 			lim.Impact, lim.Hold = 1, !tt.stop
-			over := reconcile.Overrides{AcceptImpact: tt.accepted}
+			over := reconcile.Overrides{}
+			for _, v := range tt.accepted {
+				over.AcceptImpact = append(over.AcceptImpact, []string{v})
+			}
 			plan.Judge(reconcile.Gate{OK: true}, reconcile.Gate{OK: true}, reconcile.Memory{Now: noon}, "", p, lim, over)
 			var held []string
 			for _, h := range plan.Held {
@@ -58,6 +62,14 @@ func TestImpactHoldsWhatIsFelt(t *testing.T) {
 			slices.Sort(held)
 			if d := cmp.Diff(tt.held, held); d != "" {
 				t.Errorf("held (-want +got):\n%s", d)
+			}
+			vain, waits := plan.Vain(&over)
+			slices.Sort(waits)
+			if d := cmp.Diff(tt.vain, vain); d != "" {
+				t.Errorf("accepted in vain (-want +got):\n%s", d)
+			}
+			if d := cmp.Diff(tt.held, waits); d != "" && !tt.stop {
+				t.Errorf("still held (-want +got):\n%s", d)
 			}
 			g := plan.Gates[slices.IndexFunc(plan.Gates, func(g reconcile.Gate) bool { return g.ID == "G15" })]
 			if strings.Contains(g.Message, "WKS") || strings.Contains(g.Message, "14 endpoints") { // it goes to a webhook
@@ -72,7 +84,7 @@ func TestImpactHoldsWhatIsFelt(t *testing.T) {
 					t.Errorf("override %s: %s is due: %t", g.Override, flag, waits)
 				}
 			}
-			every := reconcile.Overrides{AcceptImpact: []string{"it's a,b .exe", "203.0.113.7", "B.example", "a.example", "c.example"}}
+			every := reconcile.Overrides{AcceptImpact: [][]string{{"it's a,b .exe"}, {"203[.]0.113.7", "203.0.113.7"}, {"B.example"}, {"a.example"}, {"c.example"}}}
 			if !g.OK && (!every.Accept(g.Override) || over.Accept(g.Override)) {
 				t.Errorf("%s is accepted by other flags than its own", g.Override)
 			}

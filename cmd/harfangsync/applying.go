@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/cmd/harfangsync/help"
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/crash"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
@@ -51,7 +52,27 @@ func planNow(ctx context.Context, t *target) (*run.Planned, error) {
 	if other := t.job.Policy.Own.TakeOver; err == nil && other != "" && planned.Complete && planned.Plan.Taken == 0 {
 		return nil, exit.Usagef("--take-over: no rule in the lists carries the marker of another instance %s; look for foreign_owner in a plan without it", other)
 	}
+	if err == nil && planned.Complete {
+		t.warnVain(planned.Plan, &t.job.Overrides)
+	}
 	return planned, err
+}
+
+// warnVain names the values that were accepted for nothing, each with those that wait and are spelled most like it.
+func (t *target) warnVain(plan *reconcile.Plan, over *reconcile.Overrides) {
+	vain, held := plan.Vain(over)
+	const most = 3
+	for _, typed := range vain {
+		w := "--accept-impact " + typed + ": gate G15 holds no such value"
+		near := help.Near(typed, held, most)
+		if len(near) == 0 {
+			near = held[:min(most, len(held))]
+		}
+		if len(near) > 0 {
+			w += "; it holds " + strings.Join(near, ", ")
+		}
+		t.job.Log.Warn(w)
+	}
 }
 
 // withPlan reaches both sides, makes a plan in the way of the command, prints it, asks where it should, and applies

@@ -63,6 +63,7 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 			return err
 		}
 		planned := t.restore(doc)
+		t.warnVain(planned.Plan, &a.accepted)
 		p.reporter.plans(planned, doc)
 		if a.json || len(doc.Changes) == 0 {
 			if err := a.showPlan(p, doc); err != nil {

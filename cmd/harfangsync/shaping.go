@@ -11,6 +11,7 @@ import (
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/sources/pattern"
 )
 
 // shaping are the flags of every command that makes a plan.
@@ -41,17 +42,25 @@ func (s *shaping) flags() []cli.Flag {
 		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, the number that the refusal names (gate G4)", Destination: &s.accepted.AcceptRemovals},
 		&cli.IntFlag{Name: "accept-additions", Usage: "accept that `N` rules begin to detect, the number that the refusal names (gate G13)", Destination: &s.accepted.AcceptAdditions},
 		&cli.IntFlag{Name: "accept-changes", Usage: "accept that the content of `N` rules changes, the number that the refusal names (gate G14)", Destination: &s.accepted.AcceptChanges},
-		&cli.GenericFlag{Name: "accept-impact", Usage: "accept that `VALUE` begins to detect although many endpoints see it; may be given again (gate G15)", Value: (*repeated)(&s.accepted.AcceptImpact)},
+		&cli.GenericFlag{Name: "accept-impact", Usage: "accept that `VALUE` begins to detect although many endpoints see it; may be given again (gate G15)", Value: (*values)(&s.accepted.AcceptImpact)},
 		&cli.StringFlag{Name: "take-over", Usage: "take the rules of another `INSTANCE` (its connector.id) for ours, once", Destination: &s.takeOver},
 	}
 }
 
-// repeated is a flag that may be given several times.
-type repeated []string
+// values is a flag that may be given several times, each time with a value in any spelling.
+type values [][]string
 
-func (r *repeated) Set(v string) error { *r = append(*r, v); return nil }
+// Set adds one.
+func (v *values) Set(typed string) error {
+	spellings := []string{typed}
+	for _, s := range pattern.Spellings(typed) {
+		spellings = append(spellings, s.Value)
+	}
+	*v = append(*v, spellings)
+	return nil
+}
 
-func (r *repeated) String() string { return "" }
+func (v *values) String() string { return "" }
 
 func fromFlag(s *shaping) cli.Flag {
 	return &cli.StringFlag{Name: "from", Usage: "read the snapshot `FILE` in place of OpenCTI, which is then asked for single indicators only, if at all", Destination: &s.from}
