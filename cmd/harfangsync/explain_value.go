@@ -51,6 +51,12 @@ func (q *question) value() string {
 	return q.typed
 }
 
+// broad says whether it is a network that is broader than a rule, or an unblock, may be.
+func (q *question) broad() bool {
+	_, err := pattern.Canonical(pattern.BothIP, q.value())
+	return q.network.IsValid() && err != nil
+}
+
 // host is the host of a URL, in its canonical spelling.
 func (q *question) host() string {
 	host := pattern.Host(q.typed)

@@ -121,8 +121,11 @@ func (x *standing) inForce() *conclusion {
 // waysOut are how a value goes out of force, for a URL with all of its host where a rule blocks that.
 func (x *standing) waysOut(onHost bool) []string {
 	value, all := x.q.value(), ""
-	if onHost {
+	switch {
+	case onHost:
 		value, all = x.q.host(), ", with all of its host"
+	case x.q.broad():
+		value = x.q.network.Addr().String() // and with it the networks that hold it
 	}
 	forGood := "To take it out for good: revoke its indicators in OpenCTI, or list it in a file of sync.exclusions."
 	if len(x.wantedBy()) == 0 {
@@ -198,8 +201,11 @@ func (x *standing) partly() *conclusion {
 	if n == 0 || len(x.wantedBy()) > 0 {
 		return nil
 	}
-	return &conclusion{Verdict: fmt.Sprintf("%s as a whole: parts of it are, by %s", notBlocked, rulesWord(n)),
-		Ways: []string{"To take these out of force, for a time: harfangsync unblock " + inQuotes(x.q.value()) + " --reason TEXT"}}
+	way := "To take these out of force, for a time: harfangsync unblock " + inQuotes(x.q.value()) + " --reason TEXT"
+	if x.q.broad() {
+		way = "To take one of these out of force, for a time: harfangsync unblock ITS-VALUE --reason TEXT"
+	}
+	return &conclusion{Verdict: fmt.Sprintf("%s as a whole: parts of it are, by %s", notBlocked, rulesWord(n)), Ways: []string{way}}
 }
 
 func (x *standing) wanted() *conclusion {
