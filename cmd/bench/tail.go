@@ -31,6 +31,7 @@ func (b *bench) tail(ctx context.Context, p *platform) (*tailing, error) {
 	t.cmd.Dir = b.dir
 	t.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + b.dir, "CONNECTOR_LIVE_STREAM_ID=" + benchStream, "HARFANGSYNC_LIMITS_ADDITIONS=1000000"}, p.env...)
 	t.cmd.Stdout, t.cmd.Stderr = &t.log, &t.log
+	shrink()
 	if err := t.cmd.Start(); err != nil {
 		return nil, err
 	}
