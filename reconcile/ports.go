@@ -55,8 +55,7 @@ type Sink interface {
 	// are not among them, though they may be there.
 	Written(ctx context.Context, list string, ids []string) ([]Located, error)
 	// Create makes a row; id is "" where the server does not name it. Fault.Exists leaves open whose row
-	// is there, and may come of an earlier attempt. After Fault.Unsure, which only YARA files have, a
-	// second call could make a duplicate.
+	// is there, and may come of an earlier attempt. After Fault.Once a second call could make a duplicate.
 	Create(ctx context.Context, list string, r Row) (id string, err error)
 	// Update changes a row; Fault.Missing is one that is not there.
 	Update(ctx context.Context, k Kind, id string, p Patch) error
@@ -109,7 +108,8 @@ type Fault struct {
 	Verdict       bool     // final word of the server on one item
 	Exists        bool     // the server says that the rule is there already
 	Linked        bool     // cannot be deleted while a correlation uses it
-	Unsure        bool     // a write that may or may not have been stored
+	Unsure        bool     // a write that may or may not have been stored, by its last attempt or one before
+	Once          bool     // and that is to be looked for before it is made again
 	Missing       bool     // the row is not there
 	FilterIgnored bool     // a narrow look-up came back wide
 	Side          bool     // the platform failed, not the item: counts for the breaker

@@ -183,7 +183,7 @@ func (p *program) applyCode(r *run.Report) int {
 		return exit.OK
 	case r.Stopped == run.ErrInterrupted && sig != 0:
 		return exit.Signal + sig
-	case r.Unreachable != nil, r.Stopped == run.ErrDeadline && r.Count(run.Applied, "") == 0:
+	case r.Unreachable != nil, r.Stopped == run.ErrDeadline && !r.Wrote:
 		return exit.Side
 	}
 	return exit.Partly

@@ -189,8 +189,8 @@ func (c chaosCell) codes() []int {
 		return []int{0}
 	case c.once:
 		return []int{0, 5}
-	case c.trouble.alike == "stored" && c.ask.name != "patch":
-		return []int{0, 5} // the work was done; the repeat or the read back may find out
+	case c.trouble.alike == "stored":
+		return []int{0, 5} // the work was done; a look afterwards may find out
 	}
 	return []int{5}
 }

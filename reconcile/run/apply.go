@@ -49,6 +49,7 @@ type Report struct {
 	Items    []Item
 	Problems []string // what concerns the run and no single item
 	Stopped  error    // why the apply ended early: ErrInterrupted, a *BreakerError, or nil
+	Wrote    bool     // something was written, or may have been
 	// Unreachable says that the platform refused or failed before anything was written.
 	Unreachable error
 }
@@ -71,9 +72,10 @@ func (r *Report) Clean() bool {
 
 // Apply carries out a plan: missing lists first, then creates and enables, adopts and updates,
 // disables, deletes (gate G7), each change on its own and Job.Parallel at once. When ctx ends it
-// starts nothing new, lets requests in flight finish and reports the rest as not attempted. At the
-// end every touched row is read again (G8). recheck verifies first that the rows still are what the
-// plan saw. Refused texts and, after a clean run, the last good run are remembered.
+// starts nothing new, lets requests in flight finish and reports the rest as not attempted. Then
+// what may have been stored although no answer said so is looked for, and at the end every touched row
+// is read again (G8). recheck verifies first that the rows still are what the plan saw. Refused texts
+// and, after a clean run, the last good run are remembered.
 func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, error) {
 	a := &applying{job: j, plan: p, report: &Report{Items: make([]Item, len(p.Plan.Changes))}, did: make([]effect, len(p.Plan.Changes)), removals: map[string]bool{}, breaker: breaker{limit: j.Limits.Failures}}
 	for i := range p.Plan.Changes {
@@ -113,6 +115,7 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 	if j.Progress != nil {
 		j.Progress.Done()
 	}
+	a.settle()
 	a.takeBack()
 	a.noteStop(ctx)
 	a.readBack()
@@ -156,9 +159,11 @@ func (a *applying) lists() {
 			a.plan.Lists[k] = l
 			continue
 		}
-		if reconcile.FaultOf(err).Side {
+		f := reconcile.FaultOf(err)
+		if f.Side {
 			a.breaker.failure(err)
 		}
+		a.report.Wrote = a.report.Wrote || f.Unsure
 		for i := range a.report.Items {
 			if it := &a.report.Items[i]; it.Change.Kind == k && it.Outcome == NotAttempted {
 				it.Outcome, it.Error = Failed, fmt.Sprintf("its list %q could not be created: %v", a.job.Policy.List, err)
@@ -229,17 +234,8 @@ func (a *applying) attempt(i int) {
 	}
 	a.did[i], it.Error = did, did.note
 	if err == nil {
-		it.Outcome = Applied
 		a.breaker.success()
-		if !a.refusedStill(it.Change) {
-			a.cleared = append(a.cleared, it.Change.Key)
-		}
-		if did.disabled { // the delete is not tried again, now that its row is out of force
-			a.refused = append(a.refused, reconcile.Refusal{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: did.note, At: a.job.Now().Truncate(time.Second)})
-		}
-		if did.unmarked {
-			a.stopped = append(a.stopped, it.Change.Key)
-		}
+		a.succeed(i)
 		return
 	}
 	it.Outcome, it.Error = Failed, err.Error()
@@ -247,6 +243,7 @@ func (a *applying) attempt(i int) {
 		it.Outcome = Conflict
 	}
 	f := reconcile.FaultOf(err)
+	a.did[i].unsure = it.Outcome == Failed && (f.Side && f.Unsure || a.requests.Err() != nil)
 	if f.Side {
 		a.breaker.failure(err)
 		return
@@ -254,6 +251,21 @@ func (a *applying) attempt(i int) {
 	a.breaker.success()
 	if (f.Verdict || f.Linked) && it.Outcome == Failed && !errors.Is(err, errUnconfirmed) {
 		a.refuse(it.Change, f)
+	}
+}
+
+// succeed files a change that was made.
+func (a *applying) succeed(i int) {
+	it, did := &a.report.Items[i], a.did[i]
+	it.Outcome, a.report.Wrote = Applied, true
+	if !a.refusedStill(it.Change) {
+		a.cleared = append(a.cleared, it.Change.Key)
+	}
+	if did.disabled { // the delete is not tried again, now that its row is out of force
+		a.refused = append(a.refused, reconcile.Refusal{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: did.note, At: a.job.Now().Truncate(time.Second)})
+	}
+	if did.unmarked {
+		a.stopped = append(a.stopped, it.Change.Key)
 	}
 }
 
@@ -281,7 +293,7 @@ func (a *applying) noteStop(ctx context.Context) {
 	case ctx.Err() != nil:
 		a.report.Stopped = ErrInterrupted
 	}
-	if a.report.Count(Applied, "") == 0 && a.breaker.last != nil {
+	if !a.report.Wrote && a.breaker.last != nil {
 		a.report.Unreachable = a.breaker.last
 	}
 	why := "the run ended before it"

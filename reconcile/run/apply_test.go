@@ -115,7 +115,7 @@ func TestAServerThatKeepsItsMaturityIsAskedOnce(t *testing.T) {
 
 // TestAYARAFileIsNotPostedTwice holds the look-up before a second POST.
 func TestAYARAFileIsNotPostedTwice(t *testing.T) {
-	unsure := &fault{reconcile.Fault{Unsure: true, Side: true, Words: "no answer"}}
+	unsure := &fault{reconcile.Fault{Unsure: true, Once: true, Side: true, Words: "no answer"}}
 	for _, tt := range []struct {
 		name           string
 		stored, lookup bool // the first POST was stored; the look-up answers

@@ -36,7 +36,7 @@ func (a *applying) reserve(p *Planned) {
 
 // count turns what was reserved into what was done.
 func (a *applying) count(p *Planned) func(*state.Document) {
-	done, moved := p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == Applied })
+	done, moved := p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == Applied || a.did[i].unsure })
 	back := reconcile.Tally{}
 	for gate, n := range a.counted {
 		if n -= done[gate]; n != 0 {

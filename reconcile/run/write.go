@@ -15,6 +15,7 @@ type effect struct {
 	note     string // for the report, of what was done in another way than planned
 	disabled bool   // instead of deleted
 	unmarked bool   // disabled without a word in the row that we did it
+	unsure   bool   // it may have been made although no answer said so
 }
 
 // apply carries out one change. leaving says whether the plan is about to remove a row.
@@ -43,11 +44,11 @@ func (j *Job) create(ctx context.Context, ch *reconcile.Change, list *reconcile.
 	switch {
 	case f.Exists:
 		return j.adoptExisting(ctx, ch, list, leaving, err)
-	case f.Unsure:
+	case f.Once:
 		// A YARA file may exist twice, so it is looked for before it is posted again.
 		switch id, found, err2 := j.findOurs(ctx, ch, list); {
 		case err2 != nil:
-			return "", fmt.Errorf("%v; then look whether it was stored: %w", err, err2)
+			return "", fmt.Errorf("%w; then look whether it was stored: %v", err, err2)
 		case found:
 			return id, nil
 		}
@@ -138,6 +139,17 @@ func (e *existsElsewhere) Error() string {
 }
 func (e *existsElsewhere) Unwrap() error { return e.err }
 
+// unsureError is a failure after a write that may have been stored.
+type unsureError struct{ error }
+
+func (e *unsureError) Unwrap() error { return e.error }
+
+func (e *unsureError) Fault() reconcile.Fault {
+	f := reconcile.FaultOf(e.error)
+	f.Unsure = true
+	return f
+}
+
 // errUnconfirmed is "already exists" for a rule that cannot be found. It is no verdict: it is tried
 // again in the next run.
 var errUnconfirmed = errors.New("HarfangLab says that it exists and does not show it")
@@ -148,6 +160,9 @@ var errUnconfirmed = errors.New("HarfangLab says that it exists and does not sho
 func (j *Job) adoptExisting(ctx context.Context, ch *reconcile.Change, list *reconcile.List, leaving func(string) bool, refused error) (string, error) {
 	rows, err := j.lookup(ctx, ch, list.ID)
 	if err != nil {
+		if reconcile.FaultOf(refused).Unsure { // what exists may come of it
+			err = &unsureError{err}
+		}
 		return "", fmt.Errorf("%v; then look it up: %w", refused, err)
 	}
 	others := false
@@ -276,7 +291,7 @@ func (j *Job) remove(ctx context.Context, ch *reconcile.Change) (did effect, err
 	instead := ch.AsDisable(j.Policy)
 	did, err2 := j.disable(ctx, &instead)
 	if err2 != nil {
-		return did, errors.Join(err, err2)
+		return did, fmt.Errorf("%v; then disable it: %w", err, err2)
 	}
 	did.disabled, did.note = true, "a correlation uses it, so it was disabled instead of deleted"
 	return did, nil

@@ -353,7 +353,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) e
 	}
 	if !report.Clean() {
 		if held.Err() != nil {
-			t.cut = t.cut || ctx.Err() == nil && report.Count(run.Applied, "") > 0
+			t.cut = t.cut || ctx.Err() == nil && report.Wrote
 			return context.Cause(held)
 		}
 		if report.Stopped != nil {

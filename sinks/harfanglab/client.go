@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -121,8 +122,13 @@ func (c *Client) do(ctx context.Context, r call) ([]byte, error) {
 		body, err := c.once(ctx, r, payload)
 		return body, remote.Cut(ctx, "HarfangLab: "+r.method+" "+r.path, err)
 	}
+	unsure := false
 	err := c.o.Retry.Do(ctx, c.o.Log, func() (err error) {
 		body, err = c.once(ctx, r, payload)
+		if e, ok := errors.AsType[*Error](err); ok {
+			unsure = unsure || e.Unsure
+			e.Unsure = unsure
+		}
 		return err
 	})
 	return body, remote.Cut(ctx, "HarfangLab: "+r.method+" "+r.path, err)
@@ -164,10 +170,10 @@ func (c *Client) once(ctx context.Context, r call, payload []byte) (answer []byt
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case tooLarge:
-		return nil, &Error{Method: r.method, Path: r.path, Status: resp.StatusCode(), Words: err.Error(), TooLarge: true, Unsure: !r.repeatable}
+		return nil, &Error{Method: r.method, Path: r.path, Status: resp.StatusCode(), Words: err.Error(), TooLarge: true, Unsure: r.changes()}
 	}
 	sent := !remote.Permanent(err)
-	return nil, &Error{Method: r.method, Path: r.path, Err: remote.Bare(err), Unsure: !r.repeatable && sent, again: r.repeatable && sent}
+	return nil, &Error{Method: r.method, Path: r.path, Err: remote.Bare(err), Unsure: r.changes() && sent && !unreached(err), again: r.repeatable && sent}
 }
 
 // judge takes what a whole answer holds, or says what is wrong with it.
@@ -181,10 +187,12 @@ func (c *Client) judge(r *call, resp *resty.Response, body []byte) ([]byte, *Err
 		}
 		err := r.read(body)
 		if misfit, ok := errors.AsType[remote.MisfitError](err); ok {
-			return nil, shapeError(r.path, misfit.Error())
+			e := shapeError(r.path, misfit.Error())
+			e.Method, e.Unsure = r.method, r.changes()
+			return nil, e
 		}
 		if err != nil {
-			e.Words, e.Shape, e.Unsure, e.again = c.secrets.Hide(err.Error()), true, !r.repeatable, r.repeatable
+			e.Words, e.Shape, e.Unsure, e.again = c.secrets.Hide(err.Error()), true, r.changes(), r.repeatable
 			return nil, e
 		}
 		if r.into != nil {
@@ -196,12 +204,21 @@ func (c *Client) judge(r *call, resp *resty.Response, body []byte) ([]byte, *Err
 	case e.turnedAway():
 		e.Words, e.again = c.secrets.Hide(words(body)), true
 	case status >= 500:
-		e.Words, e.Unsure, e.again = c.secrets.Hide(words(body)), !r.repeatable, r.repeatable
+		e.Words, e.Unsure, e.again = c.secrets.Hide(words(body)), r.changes(), r.repeatable
 	default:
 		e.Words = c.secrets.Hide(words(body))
 		e.judge(body)
 	}
 	return nil, e
+}
+
+// changes says that the request is no mere read.
+func (r *call) changes() bool { return r.method != http.MethodGet }
+
+// unreached says that there was no connection to send a request over.
+func unreached(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
 // nothing says that there is no answer where none is due.

@@ -21,7 +21,7 @@ type Error struct {
 	Fields       []string // that a 400 names, sorted
 	Exists       bool     // the rule or the list is there already
 	Linked       bool     // a correlation uses the rule
-	Unsure       bool     // the request may have been carried out
+	Unsure       bool     // the change may have been carried out, by this attempt or one before
 	Shape        bool     // the answer was not one of the API
 	TooLarge     bool     // the answer is over a limit, and would be again
 	Refused      bool     // a 2xx whose entry says that the content was refused (contract harfanglab-api 4.4)
@@ -145,7 +145,7 @@ func (e *Error) Verdict() bool {
 func (e *Error) Fault() reconcile.Fault {
 	verdict := e.Verdict() || e.Exists
 	return reconcile.Fault{
-		Verdict: verdict, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Missing: e.NotFound() || e.elsewhere(),
+		Verdict: verdict, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Once: e.Unsure && !e.again, Missing: e.NotFound() || e.elsewhere(),
 		Side: !verdict && !e.Linked && !e.NotFound(), Account: e.Auth(), Words: e.Words, Fields: e.Fields,
 	}
 }

@@ -70,20 +70,24 @@ func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*
 func (c *Client) CreateList(ctx context.Context, k reconcile.Kind, name string) (*reconcile.List, error) {
 	body, err := c.do(ctx, call{method: http.MethodPost, path: sourcePath(k), repeatable: true,
 		body: map[string]any{"name": name, "description": "Managed by harfangsync from OpenCTI", "enabled": true}})
-	if err != nil {
-		if e, ok := errors.AsType[*Error](err); !ok || !e.Exists {
-			return nil, err
-		}
+	e, failed := errors.AsType[*Error](err)
+	if err != nil && (!failed || !e.Exists && !e.Unsure) {
+		return nil, err
 	}
 	var s wireSource
 	if err == nil && remote.Decode(body, &s) == nil && s.ID != "" && (s.Name == "" || string(s.Name) == name) {
 		return &reconcile.List{ID: string(s.ID), Name: name, Enabled: s.Enabled}, nil
 	}
 	found, ferr := c.FindList(ctx, k, name)
-	if ferr != nil {
+	switch {
+	case ferr != nil && failed && e.Unsure:
+		return nil, fmt.Errorf("%w; unknown whether it was made: %v", err, ferr)
+	case ferr != nil:
 		return nil, ferr
-	}
-	if found == nil {
+	case found == nil:
+		if failed {
+			e.Unsure = false // it was not made
+		}
 		if err == nil {
 			err = &Error{Method: http.MethodPost, Path: sourcePath(k), Status: http.StatusCreated, Shape: true, Words: "no id of the new list"}
 		}

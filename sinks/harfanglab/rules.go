@@ -115,7 +115,7 @@ func names(q reconcile.Query, k reconcile.Kind, w *wireRule) bool {
 // Create makes a rule and returns its id, or "" when the manager does not name it. A duplicate is an
 // *Error with Exists; whose it is the caller must find out. The POST of an IOC or Sigma rule is
 // repeated after any failure, because the manager refuses twins; that of a YARA file only when it was
-// turned away, and a lost answer is an *Error with Unsure.
+// turned away, and after a lost answer Fault.Once holds.
 func (c *Client) Create(ctx context.Context, list string, r reconcile.Row) (id string, err error) {
 	body := map[string]any{"source_id": list, "hl_status": r.HLStatus}
 	// The flag and the global state are two spellings of one thing, and which wins is unknown (contract

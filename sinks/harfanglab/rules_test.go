@@ -158,9 +158,59 @@ func TestOnlyWhatMayBeRepeatedIs(t *testing.T) {
 		if err == nil || len(m.requests()) != tt.want {
 			t.Errorf("%s: %d requests, error %v; want %d", tt.kind, len(m.requests()), err, tt.want)
 		}
-		if e, ok := errors.AsType[*harfanglab.Error](err); !ok || e.Unsure != (tt.kind == reconcile.YARA && tt.want == 1) {
-			t.Errorf("%s: unsure %t after %v", tt.kind, ok && e.Unsure, err)
+		if f := reconcile.FaultOf(err); f.Unsure != (tt.want != 9) || f.Once != (tt.kind == reconcile.YARA && tt.want == 1) {
+			t.Errorf("%s: unsure %t, once %t after %v", tt.kind, f.Unsure, f.Once, err)
 		}
+	}
+}
+
+// What one attempt leaves unsure stays so whatever the last one ends with; what was never sent is sure.
+func TestAWriteIsUnsureByAnyOfItsAttempts(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		statuses []int
+		want     bool
+	}{
+		{"failed, then turned away", []int{502, 503}, true},
+		{"failed, then without rights", []int{500, 403}, true},
+		{"turned away", []int{503}, false},
+		{"without rights", []int{401}, false},
+	} {
+		n := 0
+		m := serve(t, func(w http.ResponseWriter, _ request) {
+			w.WriteHeader(tt.statuses[min(n, len(tt.statuses)-1)])
+			n++
+		})
+		off := false
+		err := client(t, m.URL).Update(t.Context(), reconcile.IOC, "1", reconcile.Patch{Enabled: &off})
+		if f := reconcile.FaultOf(err); !f.Side || f.Unsure != tt.want {
+			t.Errorf("%s: unsure %t after %v", tt.name, f.Unsure, err)
+		}
+	}
+	m := serve(t, func(http.ResponseWriter, request) {})
+	m.Close()
+	if err := client(t, m.URL).Delete(t.Context(), reconcile.IOC, "1"); err == nil || reconcile.FaultOf(err).Unsure {
+		t.Errorf("nobody listens: %+v", err)
+	}
+}
+
+// The list is there although every answer to its creation was a failure.
+func TestAListThatWasMadeThoughItsAnswerFailedIsFound(t *testing.T) {
+	made := false
+	m := serve(t, func(w http.ResponseWriter, r request) {
+		switch {
+		case r.method == http.MethodPost:
+			made = true
+			w.WriteHeader(500)
+		case made:
+			fmt.Fprint(w, `{"count": 1, "next": null, "results": [{"id": "l", "name": "n", "enabled": true}]}`)
+		default:
+			fmt.Fprint(w, `{"count": 0, "next": null, "results": []}`)
+		}
+	})
+	l, err := client(t, m.URL).CreateList(t.Context(), reconcile.IOC, "n")
+	if err != nil || l.ID != "l" || !l.Found {
+		t.Errorf("%+v, %v", l, err)
 	}
 }
 
