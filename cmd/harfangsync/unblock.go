@@ -59,12 +59,12 @@ func (p *program) unblock(ctx context.Context, u *unblocking, t *target) error {
 		return err
 	}
 	p.reporter.say(entry.Words() + " is unblocked.")
-	return p.takeOut(ctx, u, t, &entry, gives)
+	return p.takeOut(ctx, t, &entry, gives)
 }
 
 // takeOut disables the rules of what was unblocked. A run that is at work may write one of them at the same time: then
 // they are looked at again.
-func (p *program) takeOut(ctx context.Context, u *unblocking, t *target, entry *reconcile.Unblock, gives []reconcile.Value) error {
+func (p *program) takeOut(ctx context.Context, t *target, entry *reconcile.Unblock, gives []reconcile.Value) error {
 	const attempts = 4
 	out := 0
 	for attempt := 1; ; attempt++ {
