@@ -60,6 +60,9 @@ func (j *Job) askApart(ctx context.Context, ids []string, unknown map[string]str
 		return answer, err
 	}
 	if len(ids) == 1 {
+		if answer, again := j.Ask(ctx, ids); again == nil {
+			return answer, nil // it failed with the platform, which is back
+		}
 		j.Log.Warn("an indicator cannot be looked up, so the rules that it owns stay", "indicator", ids[0], "error", err)
 		unknown[ids[0]] = err.Error()
 		return none, nil

@@ -170,6 +170,10 @@ func TestOneOwnerThatCannotBeLookedUpStopsNothingElse(t *testing.T) {
 	if p = step(t, j); p.Plan.Count(reconcile.Disable) != 2 {
 		t.Errorf("once they can be looked up: %q", changes(p))
 	}
+	src.read, src.failByID = domains(4, 41), []error{&fault{reconcile.Fault{Side: true, Words: "HTML once"}}}
+	if p = step(t, j); p.Plan.Count(reconcile.Disable) != 1 || len(p.Plan.Held) != 0 {
+		t.Errorf("after one failure that passes: %q", changes(p))
+	}
 	src.read, src.broken = domains(20, 41), map[string]bool{}
 	for i := range 20 {
 		src.broken[fmt.Sprintf("i%05d", i)] = true
@@ -177,7 +181,7 @@ func TestOneOwnerThatCannotBeLookedUpStopsNothingElse(t *testing.T) {
 	if _, err := j.Plan(t.Context(), time.Time{}); err == nil || !strings.Contains(err.Error(), "ask for the owners of rules to be removed") {
 		t.Errorf("more than ten: %v", err)
 	}
-	src.broken = map[string]bool{"i00003": true, "00000000-0000-4000-8000-000000000000": true} // nothing is answered
+	src.broken = map[string]bool{"i00004": true, "00000000-0000-4000-8000-000000000000": true} // nothing is answered
 	if _, err := j.Plan(t.Context(), time.Time{}); err == nil {
 		t.Error("OpenCTI does not answer, and the plan is made")
 	}
