@@ -197,6 +197,7 @@ type sentry struct {
 	w    *chaosWorld
 	down atomic.Bool
 	cut  atomic.Int32 // requests while it was down
+	may  atomic.Int32 // so many were asked to go
 
 	mu   sync.Mutex
 	lost map[string]bool
@@ -217,7 +218,7 @@ func (f *sentry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			in++
 		}
 	}
-	if in < steadily {
+	if in < steadily-int(f.may.Load()) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if f.lost == nil {

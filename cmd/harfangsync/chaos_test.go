@@ -164,7 +164,7 @@ func (c chaosCell) codes() []int {
 	case c.ask.name == "find a list" && c.once && c.command != "plan":
 		return []int{0} // the lock asks first, and does without
 	case c.hangs():
-		return []int{exit.Side}
+		return []int{0} // rules need no registration
 	case c.ask.name == "look-up by id" && c.trouble.name == "redirect" && c.once:
 		return []int{0} // what may be one indicator's is asked for in parts
 	case c.ask.name == "ping" && c.trouble.alike == "stored":

@@ -66,6 +66,7 @@ func (l *tailLie) told(t *testing.T, tpl *tailTemplate) (bad []string) {
 	}
 	exact := w.exact()
 	w.follow(t)
+	w.front.may.Store(int32(l.most))
 	if l.during != nil {
 		l.during(w.chaosWorld)
 	}
