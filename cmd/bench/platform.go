@@ -107,7 +107,11 @@ func (p *platform) call(method, side, path string, send, into any) error {
 	case into == nil:
 		return nil
 	}
-	return json.NewDecoder(resp.Body).Decode(into)
+	d := json.NewDecoder(resp.Body)
+	if read, ok := into.(func(*json.Decoder) error); ok { // an answer that is not to be held whole
+		return read(d)
+	}
+	return d.Decode(into)
 }
 
 func (p *platform) get(side, path string, into any) error {

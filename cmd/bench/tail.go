@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -145,12 +146,17 @@ type rule struct {
 
 // rules are those of the list of IOCs, by value.
 func (p *platform) rules() (map[string]rule, error) {
-	var all []rule
-	err := p.get(harfanglab, "/_sim/rules/ioc", &all)
 	out := map[string]rule{}
-	for _, r := range all {
-		out[r.Value] = r
-	}
+	err := p.get(harfanglab, "/_sim/rules/ioc", func(d *json.Decoder) error {
+		_, err := d.Token()
+		for err == nil && d.More() {
+			var r rule
+			if err = d.Decode(&r); err == nil {
+				out[r.Value] = r
+			}
+		}
+		return err
+	})
 	return out, err
 }
 
