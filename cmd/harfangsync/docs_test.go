@@ -209,7 +209,7 @@ func TestLinksOfTheGuides(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, page := range append(pages, "../../README.md", "../../.github/CONTRIBUTING.md", "../../.github/SECURITY.md", "../../CHANGELOG.md", "../../reconcile/render/README.md", "../bench/README.md", "FAULTS.md") {
+	for _, page := range append(pages, "../../README.md", "../../.github/CONTRIBUTING.md", "../../.github/SECURITY.md", "../../.github/CHANGELOG.md", "../../reconcile/render/README.md", "../bench/README.md", "FAULTS.md") {
 		b, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
