@@ -12,7 +12,7 @@ import (
 // its misreading of the API, so it imports none, and only the program serves them.
 var imports = []struct{ pkg, may, tests string }{
 	{"cmd/bench", "cmd/httpclient reconcile/... sources/opencti sources/pattern sources/exclude sinks/harfanglab net/http", ""},
-	{"cmd/harfangsync", "cmd/config cmd/httpclient cmd/metrics cmd/notify cmd/telemetry reconcile/... sources/... sinks/... net/http", ""},
+	{"cmd/harfangsync", "cmd/config cmd/httpclient cmd/metrics cmd/notify cmd/otlp reconcile/... sources/... sinks/... net/http", ""},
 	{"cmd/harfangsync/migrate", "cmd/config cmd/harfangsync/deploy reconcile/...", ""},
 	{"cmd/harfangsync/deploy", "", "cmd/config cmd/harfangsync/exit cmd/metrics"},
 	{"cmd/harfangsync/...", "cmd/config cmd/harfangsync/exit cmd/httpclient reconcile/... sources/opencti sinks/harfanglab net/http", bothSims},

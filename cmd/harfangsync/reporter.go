@@ -14,7 +14,7 @@ import (
 	"github.com/harfangsync/harfangsync/cmd/httpclient"
 	"github.com/harfangsync/harfangsync/cmd/metrics"
 	"github.com/harfangsync/harfangsync/cmd/notify"
-	"github.com/harfangsync/harfangsync/cmd/telemetry"
+	"github.com/harfangsync/harfangsync/cmd/otlp"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
 	"github.com/harfangsync/harfangsync/reconcile/pull"
 	"github.com/harfangsync/harfangsync/reconcile/render"
@@ -42,8 +42,8 @@ type reporter struct {
 	reached time.Time // when the platforms were about to be asked
 	applies time.Time // when the apply began
 
-	telemetry *telemetry.Telemetry // nil for none
-	span      trace.Span           // of the command; nil without telemetry, and of a tail
+	collector *otlp.Collector // nil for none
+	span      trace.Span      // of the command; nil without a collector, and of a tail
 }
 
 // reaches notes that both platforms are about to be asked.
@@ -168,7 +168,7 @@ func (r *reporter) writeMetrics(ctx context.Context) {
 		}
 	}
 	r.p.listener.publish(&r.metrics)
-	if err := r.telemetry.Metrics(ctx, r.metrics.All(), r.began, r.metrics.Ended); err != nil {
+	if err := r.collector.Metrics(ctx, r.metrics.All(), r.began, r.metrics.Ended); err != nil {
 		r.p.log.Warn("the metrics are not told to the collector", "error", render.Escape(err.Error()), "remedy", "check OTEL_EXPORTER_OTLP_ENDPOINT")
 	}
 	if m.PushGateway != "" {

@@ -176,7 +176,7 @@ func (p *program) open(ctx context.Context, cfg *config.Config, s *shaping, read
 
 func (t *target) connect(p *program, readOnly bool) {
 	cfg := t.cfg
-	common := httpclient.Options{Parallelism: cfg.Sync.Parallelism, RateLimit: cfg.Sync.RateLimit, Timeout: cfg.Sync.RequestTimeout, ReadOnly: readOnly, Tracer: p.reporter.telemetry.Tracer(), Log: p.log, Version: version()}
+	common := httpclient.Options{Parallelism: cfg.Sync.Parallelism, RateLimit: cfg.Sync.RateLimit, Timeout: cfg.Sync.RequestTimeout, ReadOnly: readOnly, Tracer: p.reporter.collector.Tracer(), Log: p.log, Version: version()}
 	if p.retryWait != nil {
 		common.MostGap = p.retryWait(0)
 	}

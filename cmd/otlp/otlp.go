@@ -1,10 +1,10 @@
-// Package telemetry tells an OpenTelemetry collector what runs do, by OTLP over HTTP: a trace of each run, and the metrics
+// Package otlp tells an OpenTelemetry collector what runs do, by OTLP over HTTP: a trace of each run, and the metrics
 // that are told elsewhere, too. It is off, and costs nothing, unless OTEL_EXPORTER_OTLP_ENDPOINT is set.
 //
 // The SDK makes the traces and reads its own variables (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER,
 // OTEL_BSP_...). Its HTTP exporters would link gRPC into the program, 3 MB of it, so what they do is done here. Nothing that
 // is told holds a secret, a value of a rule or the text of an error.
-package telemetry
+package otlp
 
 import (
 	"context"
@@ -34,8 +34,8 @@ const (
 	defaultTimeout = 10 * time.Second // as OTEL_EXPORTER_OTLP_TIMEOUT has it
 )
 
-// Telemetry is a collector that is told of runs. A nil one is told nothing.
-type Telemetry struct {
+// Collector is a collector that is told of runs. A nil one is told nothing.
+type Collector struct {
 	to       *collector
 	provider *trace.TracerProvider
 	resource *resource.Resource
@@ -100,7 +100,7 @@ func Read(env []string) (Settings, error) {
 }
 
 // New begins to tell; nil where the settings are off. What cannot be told is a warning, once.
-func New(ctx context.Context, s Settings, o Options) (*Telemetry, error) {
+func New(ctx context.Context, s Settings, o Options) (*Collector, error) {
 	if s.Off() {
 		return nil, nil
 	}
@@ -119,11 +119,11 @@ func New(ctx context.Context, s Settings, o Options) (*Telemetry, error) {
 			o.Log.Warn("traces are not told to the collector", "error", err, "remedy", "check OTEL_EXPORTER_OTLP_ENDPOINT")
 		})
 	}))
-	return &Telemetry{to: to, resource: res, provider: trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(res))}, nil
+	return &Collector{to: to, resource: res, provider: trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(res))}, nil
 }
 
 // Tracer makes spans; nil where nobody is told.
-func (t *Telemetry) Tracer() tracing.Tracer {
+func (t *Collector) Tracer() tracing.Tracer {
 	if t == nil {
 		return nil
 	}
@@ -131,7 +131,7 @@ func (t *Telemetry) Tracer() tracing.Tracer {
 }
 
 // Close sends what waits and ends.
-func (t *Telemetry) Close(ctx context.Context) {
+func (t *Collector) Close(ctx context.Context) {
 	if t == nil {
 		return
 	}

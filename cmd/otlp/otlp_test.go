@@ -1,4 +1,4 @@
-package telemetry_test
+package otlp_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/harfangsync/harfangsync/cmd/telemetry"
+	"github.com/harfangsync/harfangsync/cmd/otlp"
 )
 
 func TestSettings(t *testing.T) {
@@ -37,7 +37,7 @@ func TestSettings(t *testing.T) {
 		{"gRPC", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4317 OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_PROTOCOL", true, 0},
 		{"headers without a name", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c:4318 OTEL_EXPORTER_OTLP_HEADERS=s3cret", "OTEL_EXPORTER_OTLP_HEADERS", true, 0},
 	} {
-		s, err := telemetry.Read(strings.Fields(tt.env))
+		s, err := otlp.Read(strings.Fields(tt.env))
 		if tt.wrong != "" {
 			if err == nil || !strings.HasPrefix(err.Error(), tt.wrong) || strings.Contains(err.Error(), "s3cret") {
 				t.Errorf("%s: %v", tt.name, err)
@@ -72,13 +72,13 @@ func newCollector(t *testing.T) *collector {
 	return c
 }
 
-func tell(t *testing.T, c *collector, log io.Writer, env ...string) *telemetry.Telemetry {
+func tell(t *testing.T, c *collector, log io.Writer, env ...string) *otlp.Collector {
 	t.Helper()
-	s, err := telemetry.Read(append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL))
+	s, err := otlp.Read(append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tele, err := telemetry.New(t.Context(), s, telemetry.Options{Version: "v1.2.3", Instance: "the-instance", HTTP: c.Client(), Log: slog.New(slog.NewTextHandler(log, nil))})
+	tele, err := otlp.New(t.Context(), s, otlp.Options{Version: "v1.2.3", Instance: "the-instance", HTTP: c.Client(), Log: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestACollectorThatRefusesIsAWarning(t *testing.T) {
 
 // Without a collector nothing is made, and everything may be called.
 func TestOffDoesNothing(t *testing.T) {
-	tele, err := telemetry.New(t.Context(), telemetry.Settings{}, telemetry.Options{})
+	tele, err := otlp.New(t.Context(), otlp.Settings{}, otlp.Options{})
 	if tele != nil || err != nil {
 		t.Fatalf("%v, %v", tele, err)
 	}

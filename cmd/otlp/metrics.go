@@ -1,4 +1,4 @@
-package telemetry
+package otlp
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // Metrics sends what a run tells, under the names that it has elsewhere. Counters count from when the run began.
-func (t *Telemetry) Metrics(ctx context.Context, from prometheus.Gatherer, began, ended time.Time) error {
+func (t *Collector) Metrics(ctx context.Context, from prometheus.Gatherer, began, ended time.Time) error {
 	if t == nil {
 		return nil
 	}
