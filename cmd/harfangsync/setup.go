@@ -11,11 +11,11 @@ import (
 	"github.com/harfangsync/harfangsync/cmd/httpclient"
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/impact"
+	"github.com/harfangsync/harfangsync/reconcile/promotion"
 	"github.com/harfangsync/harfangsync/reconcile/remote"
 	"github.com/harfangsync/harfangsync/reconcile/run"
 	"github.com/harfangsync/harfangsync/reconcile/snapshot"
 	"github.com/harfangsync/harfangsync/reconcile/state"
-	"github.com/harfangsync/harfangsync/reconcile/trial"
 	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 	"github.com/harfangsync/harfangsync/sources/exclude"
 	"github.com/harfangsync/harfangsync/sources/opencti"
@@ -226,7 +226,7 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		Markings:  slices.Sorted(slices.Values(t.ident.MarkingNames())),
 	}
 	if cfg.Sync.Promote.After > 0 {
-		counter := &trial.Counter{Alerts: t.hl, Fired: (&stix.Maker{}).Fired, Every: cfg.Sync.Promote.MinAlerts > 0}
+		counter := &promotion.Counter{Alerts: t.hl, Fired: (&stix.Maker{}).Fired, Every: cfg.Sync.Promote.MinAlerts > 0}
 		t.job.Count = counter.Count
 	}
 	if im := &cfg.Sync.Impact; im.Report && slices.Contains(t.job.Policy.Included(), reconcile.IOC) {

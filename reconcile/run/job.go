@@ -46,7 +46,7 @@ type Job struct {
 	ReadAt  time.Time
 	Unasked string
 
-	// Count counts the alerts of rules in testing, where some are to be promoted (trial.Counter).
+	// Count counts the alerts of rules in testing, where some are to be promoted (promotion.Counter).
 	Count  func(ctx context.Context, due []*reconcile.Trial, since time.Time) error
 	Impact *impact.Asker // asks how many endpoints saw what begins to detect; nil does not
 

@@ -1,5 +1,5 @@
-// Package trial counts the alerts of rules in testing, before some of them are promoted. It reads, and nothing else.
-package trial
+// Package promotion counts the alerts of rules in testing, before some of them are promoted. It reads, and nothing else.
+package promotion
 
 import (
 	"context"

@@ -10,7 +10,7 @@ import (
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/alert"
-	"github.com/harfangsync/harfangsync/reconcile/trial"
+	"github.com/harfangsync/harfangsync/reconcile/promotion"
 	"github.com/harfangsync/harfangsync/sinks/hlsim"
 	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
@@ -50,7 +50,7 @@ func TestAlertsOfRulesInTestingAreCounted(t *testing.T) {
 			for _, one := range due {
 				one.Since, one.Alerts, one.FalsePositives = since, 0, 0
 			}
-			counter := trial.Counter{Alerts: c, Fired: fired, Every: every}
+			counter := promotion.Counter{Alerts: c, Fired: fired, Every: every}
 			if err := counter.Count(t.Context(), due, noon); err != nil {
 				t.Fatal(err)
 			}
