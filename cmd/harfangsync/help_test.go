@@ -57,8 +57,8 @@ func TestEveryCommandTeaches(t *testing.T) {
 			}
 		}
 		for _, f := range c.Flags {
-			if !strings.Contains(all, "  --"+f.Names()[0]+" ") {
-				t.Errorf("%s --help-all lacks --%s", name, f.Names()[0])
+			if n := strings.Count(all, "\n  --"+f.Names()[0]+" "); n != 1 {
+				t.Errorf("%s --help-all has --%s %d times", name, f.Names()[0], n)
 			}
 		}
 		if len(l.Examples) > 4 {

@@ -33,6 +33,9 @@ func Teach(app *cli.App) {
 	for _, c := range app.Commands {
 		teachCommand(c, c.Name)
 	}
+	for _, f := range app.Flags {
+		group(f)
+	}
 	app.Description = "Start with demo, which needs nothing. Then set the addresses and tokens of both platforms (config validate says what is " +
 		"missing), let doctor try them, and read a plan: it writes nothing."
 	app.CustomAppHelpTemplate = literal(overview(app))
@@ -138,7 +141,7 @@ func All(app *cli.App, c *cli.Command, name string) string {
 		p.WriteString(overview(app))
 		p.line("", 0)
 		p.line(app.Description, 0)
-		p.flags(app.Flags, "", "Flags of every command:", whole)
+		p.flags(app.Flags, "global", titles["global"], whole)
 		p.line("", 0)
 		p.codes(exit.Table[0].Meaning)
 		return p.String()
@@ -197,7 +200,7 @@ func (p *page) flags(flags []cli.Flag, group, title string, text func(string, in
 	for _, f := range flags {
 		g, _ := f.(cli.CategorizableFlag)
 		d, _ := f.(cli.DocGenerationFlag)
-		if g == nil || d == nil || g.GetCategory() != group && title != titles["global"] {
+		if g == nil || d == nil || g.GetCategory() != group {
 			continue
 		}
 		before, placeholder, after := backquoted(d.GetUsage())
@@ -207,6 +210,9 @@ func (p *page) flags(flags []cli.Flag, group, title string, text func(string, in
 		}
 		usage := before + placeholder + after
 		if v := d.GetDefaultText(); group == "" && !slices.Contains([]string{"", "false", "0", "0s"}, v) {
+			if strings.HasSuffix(v, "h0m0s") {
+				v = strings.TrimSuffix(v, "0m0s")
+			}
 			usage += " (default " + strings.Trim(v, `"`) + ")"
 		}
 		names, usages = append(names, name), append(usages, usage)
