@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,14 +66,13 @@ func TestListsAreCreatedOnce(t *testing.T) {
 		{"an answer without an id", func(w http.ResponseWriter, _ int) { w.WriteHeader(201); fmt.Fprint(w, `{}`) }, "found", false},
 		{"refused", func(w http.ResponseWriter, _ int) { w.WriteHeader(400); fmt.Fprint(w, `{"name": ["too long"]}`) }, "", true},
 	} {
-		tries := 0
+		var tries atomic.Int32 // an answer that is broken off orders nothing
 		m := serve(t, func(w http.ResponseWriter, r request) {
 			if r.method == http.MethodGet {
 				fmt.Fprint(w, `{"count": 1, "next": null, "results": [{"id": "found", "name": "l", "enabled": false}]}`)
 				return
 			}
-			tries++
-			tt.answer(w, tries)
+			tt.answer(w, int(tries.Add(1)))
 		})
 		l, err := client(t, m.URL).CreateList(t.Context(), reconcile.IOC, "l")
 		if (err != nil) != tt.bad || err == nil && l.ID != tt.want {
