@@ -62,7 +62,7 @@ func TestAFailureOfTheSpoolIsAnErrorOfThePlan(t *testing.T) {
 			t.Fatal(err)
 		}
 		if plan, err := Compute(rows, w, Policy{Unmanaged: RemoveUnmanaged}, Memory{}); err == nil {
-			t.Errorf("%s: a plan of %d changes", tt.name, len(plan.Changes))
+			t.Errorf("%s: a plan of %d changes", tt.name, plan.Changes.Len())
 		}
 		if rows.Seal(w) == nil {
 			t.Errorf("%s: sealed", tt.name)
@@ -71,7 +71,7 @@ func TestAFailureOfTheSpoolIsAnErrorOfThePlan(t *testing.T) {
 	_, rows := twoSides(t)
 	rows.Close()
 	if plan, err := Restore(rows, nil, Policy{}, true); err == nil {
-		t.Errorf("restore: a plan of %d changes", len(plan.Changes))
+		t.Errorf("restore: a plan of %d changes", plan.Changes.Len())
 	}
 }
 

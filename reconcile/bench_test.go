@@ -43,9 +43,9 @@ func sides(b *testing.B, n, inLists int) (*reconcile.Wanted, *reconcile.Rows) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for c := range plan.Changes {
-			row := plan.Changes[c].Row()
-			row.ID = plan.Changes[c].Owners[0].ID
+		for c := range plan.Changes.Len() {
+			row := plan.Changes.At(c).Row()
+			row.ID = plan.Changes.At(c).Owners[0].ID
 			rows.Add(&row)
 		}
 		part.Close()
@@ -75,8 +75,8 @@ func BenchmarkCompute(b *testing.B) {
 			b.ResetTimer()
 			for range b.N {
 				plan, err := reconcile.Compute(rows, w, policy(), reconcile.Memory{})
-				if err != nil || len(plan.Changes) != bb.n-bb.inLists || plan.Unchanged != bb.inLists {
-					b.Fatalf("%d changes, %d unchanged, %v", len(plan.Changes), plan.Unchanged, err)
+				if err != nil || plan.Changes.Len() != bb.n-bb.inLists || plan.Unchanged != bb.inLists {
+					b.Fatalf("%d changes, %d unchanged, %v", plan.Changes.Len(), plan.Unchanged, err)
 				}
 			}
 			b.StopTimer()

@@ -176,8 +176,8 @@ func off(r *reconcile.Row) { r.Enabled = false }
 // the number of unchanged rows.
 func brief(p *reconcile.Plan) []string {
 	lines := []string{}
-	for i := range p.Changes {
-		c := &p.Changes[i]
+	for i := range p.Changes.Len() {
+		c := p.Changes.At(i)
 		why := string(c.Reason)
 		if c.Cause != "" {
 			why += "/" + string(c.Cause)
@@ -232,8 +232,8 @@ func (s *server) apply(t tb, plan *reconcile.Plan, p reconcile.Policy, rows []re
 	at := func(id string) int {
 		return slices.IndexFunc(rows, func(r reconcile.Row) bool { return r.ID == id })
 	}
-	for i := range plan.Changes {
-		ch := &plan.Changes[i]
+	for i := range plan.Changes.Len() {
+		ch := plan.Changes.At(i)
 		id := ch.ID
 		switch ch.Action {
 		case reconcile.Delete:

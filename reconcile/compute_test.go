@@ -99,7 +99,7 @@ func TestCompute(t *testing.T) {
 				t.Errorf("plan (-want +got):\n%s", d)
 			}
 			after := obedient().apply(t, plan, p, tt.rows)
-			if again := decide(t, p, after, tt.wanted...); len(again.Changes) > 0 {
+			if again := decide(t, p, after, tt.wanted...); again.Changes.Len() > 0 {
 				t.Errorf("a second plan is not empty: %q", brief(again))
 			}
 		})

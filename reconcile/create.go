@@ -25,7 +25,6 @@ func (c *computation) creates() {
 			}
 		}
 	}
-	c.plan.Changes = slices.Grow(c.plan.Changes, len(c.missing))
 	for _, group := range c.missing {
 		c.create(group, known)
 	}

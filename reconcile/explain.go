@@ -39,8 +39,11 @@ type Finding struct {
 // internal ids, and standard ids where a row of an old connector names no other.
 func (p *Plan) Absent() []string {
 	ids := map[string]bool{}
-	for i := range p.Changes {
-		ch := &p.Changes[i]
+	for i := range p.Changes.Len() {
+		if !p.Changes.Action(i).Removal() {
+			continue
+		}
+		ch := p.Changes.At(i)
 		if !ch.needsEvidence() {
 			continue
 		}
@@ -86,38 +89,43 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		gate.Message = p.invisible() + "no rule goes because its indicator looks deleted"
 	}
 	var contradicted []string
-	kept := p.Changes[:0]
-	for _, ch := range p.Changes {
-		if why := e.keeps(p.forsaken[ch.Key], &ch); why != "" && ch.Action == Update {
-			p.hold(&ch, Ambiguous, why)
+	held := map[int]bool{}
+	for i := range p.Changes.Len() {
+		if a := p.Changes.Action(i); a != Update && !a.Removal() {
+			continue
+		}
+		ch := p.Changes.At(i)
+		if why := e.keeps(p.forsaken[ch.Key], ch); why != "" && ch.Action == Update {
+			p.hold(ch, Ambiguous, why)
+			held[i] = true
 			continue
 		}
 		if !ch.needsEvidence() {
-			kept = append(kept, ch)
 			continue
 		}
 		gate.Base++
-		verdict, why := e.judge(&ch)
+		verdict, why := e.judge(ch)
 		if failpoint.Active(failpoint.G3) && verdict != gone {
 			verdict, why = gone, IndicatorGone
 		}
-		switch doubt := e.doubts(&ch, pol, verdict, why); {
+		switch doubt := e.doubts(ch, pol, verdict, why); {
 		case doubt != "":
-			p.hold(&ch, Ambiguous, doubt)
+			p.hold(ch, Ambiguous, doubt)
+			held[i] = true
 		case verdict == gone:
-			p.noteLost(e, &ch)
+			p.noteLost(e, ch)
 			ch.Reason = why
-			e.describe(&ch)
+			e.describe(ch)
 			ch.stop(&pol)
-			kept = append(kept, ch)
+			p.Changes.Set(i, ch)
 		case verdict == meanwhile:
-			p.hold(&ch, ChangedMeanwhile, "its indicator changed while this plan was made; the next run settles it")
+			p.hold(ch, ChangedMeanwhile, "its indicator changed while this plan was made; the next run settles it")
+			held[i] = true
 		default:
 			contradicted = append(contradicted, ch.Label())
-			kept = append(kept, ch)
 		}
 	}
-	p.Changes = kept
+	p.Changes.Drop(func(i int) bool { return held[i] })
 	if n := len(contradicted); n > 0 {
 		gate.OK, gate.Value = false, n
 		gate.Message = fmt.Sprintf("the read of OpenCTI was incomplete: %s would be removed although OpenCTI, asked by id, has what wants %s, first %s; run again, and look for a proxy or a page limit that drops rows if it stays",

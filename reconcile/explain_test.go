@@ -85,11 +85,11 @@ func TestExplain(t *testing.T) {
 			if gate.OK == tt.refused {
 				t.Errorf("gate %+v, refused %t", gate, tt.refused)
 			}
-			if len(plan.Changes)+plan.Unchanged != 1 {
-				t.Errorf("the row is counted %d times", len(plan.Changes)+plan.Unchanged)
+			if plan.Changes.Len()+plan.Unchanged != 1 {
+				t.Errorf("the row is counted %d times", plan.Changes.Len()+plan.Unchanged)
 			}
-			if len(plan.Changes) == 1 && !tt.refused && !strings.Contains(*plan.Changes[0].After.Comment, `"disabled":"`+string(plan.Changes[0].Reason)+`"`) {
-				t.Errorf("the note does not say why: %s", *plan.Changes[0].After.Comment)
+			if plan.Changes.Len() == 1 && !tt.refused && !strings.Contains(*plan.Changes.At(0).After.Comment, `"disabled":"`+string(plan.Changes.At(0).Reason)+`"`) {
+				t.Errorf("the note does not say why: %s", *plan.Changes.At(0).After.Comment)
 			}
 		})
 	}
@@ -177,7 +177,7 @@ func TestAnOldRowIsDescribedByWhatWasFound(t *testing.T) {
 	plan := decide(t, p, []reconcile.Row{oldRow("o", "domain_name", "x.example", "a")})
 	a := ind("a", "domain_name x.example")
 	plan.Explain(reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{std("a"): found(a, func(f *reconcile.Finding) { f.Judged = reconcile.Revoked })}}, p)
-	ch := plan.Changes[0]
+	ch := plan.Changes.At(0)
 	if ch.Reason != reconcile.Revoked || ch.Owners[0].ID != "a" || !strings.Contains(*ch.After.Comment, `"indicators":["a"]`) {
 		t.Errorf("%+v\n%s", ch, *ch.After.Comment)
 	}

@@ -46,7 +46,7 @@ func moved(plan *reconcile.Plan, before, after []reconcile.Row) []reconcile.Move
 		}
 		return nil
 	}
-	for _, ch := range plan.Changes {
+	for _, ch := range plan.Changes.All() {
 		if ch.Action != reconcile.Create {
 			out = append(out, reconcile.Moved{Key: ch.Key, ID: ch.ID, Row: byID(after, ch.ID)})
 		}

@@ -119,10 +119,10 @@ type judging struct {
 // count sorts the plan's changes by the limits that they count in.
 func (j *judging) count() {
 	j.planned, j.cause, j.ours, j.shrunk = Tally{}, map[string]map[Reason]int{}, map[Kind]int{}, map[Kind]bool{}
-	for i := range j.plan.Changes {
-		ch := &j.plan.Changes[i]
+	for i, ch := range j.plan.Changes.All() {
 		if ch.Action.Removal() {
 			ch.Class = j.basis.class(ch.Reason)
+			j.plan.Changes.Set(i, ch)
 			if gate := removalsGate(ch.Kind, ch.Class); j.basis.ours(ch.Reason) {
 				if j.cause[gate] == nil {
 					j.cause[gate] = map[Reason]int{}
@@ -396,8 +396,7 @@ func (j *judging) hold() {
 	}
 	held := map[int]*Gate{}
 	waits := map[string]*Gate{} // owners of rules, and rules, that are to come into force and do not yet
-	for i := range j.plan.Changes {
-		ch := &j.plan.Changes[i]
+	for i, ch := range j.plan.Changes.All() {
 		if g := j.guard(ch, refused); g != nil {
 			held[i] = g
 			if ch.begins() {
@@ -408,25 +407,23 @@ func (j *judging) hold() {
 			}
 		}
 	}
-	all := j.plan.Changes
-	j.plan.Changes = make([]Change, 0, len(all))
-	for i := range all {
-		ch := all[i]
+	for i := range j.plan.Changes.Len() {
+		ch := j.plan.Changes.At(i)
+		if held[i] == nil {
+			held[i] = awaited(ch, waits)
+		}
 		g := held[i]
 		if g == nil {
-			g = awaited(&ch, waits)
-		}
-		if g == nil {
-			j.plan.Changes = append(j.plan.Changes, ch)
 			continue
 		}
-		j.plan.hold(&ch, GateHeld, fmt.Sprintf("%s, %s, waits for %s %s", ch.Action, ch.Reason, g.ID, g.Name))
+		j.plan.hold(ch, GateHeld, fmt.Sprintf("%s, %s, waits for %s %s", ch.Action, ch.Reason, g.ID, g.Name))
 		last := &j.plan.Held[len(j.plan.Held)-1]
-		last.Gate, last.Change = g.Name, &ch
+		last.Gate, last.Change = g.Name, ch
 		if alone, ok := ch.ownersAlone(); ok {
 			j.plan.replace(&alone, j.memory)
 		}
 	}
+	j.plan.Changes.Drop(func(i int) bool { return held[i] != nil })
 	j.plan.sortAll()
 }
 
@@ -471,8 +468,8 @@ func (p *Plan) Release() {
 			whole[ch.ID] = true
 		}
 	}
-	p.Changes = slices.DeleteFunc(p.Changes, func(ch Change) bool {
-		alone := ch.Action == Update && whole[ch.ID]
+	p.Changes.Drop(func(i int) bool {
+		alone := p.Changes.Action(i) == Update && whole[p.Changes.At(i).ID]
 		if alone {
 			p.Unchanged++
 		}
@@ -484,7 +481,7 @@ func (p *Plan) Release() {
 			kept = append(kept, h)
 			continue
 		}
-		p.Changes = append(p.Changes, *h.Change)
+		p.Changes.Add(h.Change)
 		if h.Action != Create {
 			p.Unchanged--
 		}

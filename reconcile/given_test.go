@@ -43,7 +43,7 @@ func TestARuleThatIsSaidOtherwise(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		for _, c := range plan.Changes {
+		for _, c := range plan.Changes.All() {
 			got = strings.Join([]string{string(c.Action), string(c.Reason), string(c.Cause)}, " ")
 			if c.Action != reconcile.Disable && strings.Join(c.Notes, ";") != strings.Join(step.given.Notes, ";") {
 				t.Errorf("%s: notes %q", step.name, c.Notes)
@@ -105,7 +105,7 @@ func TestCompiledRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(plan.Changes) != 1 || plan.Changes[0].Kind != reconcile.Sigma || plan.Changes[0].After.HLStatus != "testing" || plan.Changes[0].Owners[0].ID != "a" {
+	if plan.Changes.Len() != 1 || plan.Changes.At(0).Kind != reconcile.Sigma || plan.Changes.At(0).After.HLStatus != "testing" || plan.Changes.At(0).Owners[0].ID != "a" {
 		t.Errorf("%+v", plan.Changes)
 	}
 	if plan.Sources[reconcile.Sigma] != 1 || plan.Sources[reconcile.IOC] != 1 {
@@ -113,7 +113,7 @@ func TestCompiledRules(t *testing.T) {
 	}
 	rows := obedient().apply(t, plan, policy(), nil)
 	rows[0].Content = strings.ReplaceAll(rows[0].Content, "level: high", "level: low")
-	if plan, err = reconcile.Compute(rowsOf(t, policy(), w, rows...), w, policy(), reconcile.Memory{}); err != nil || len(plan.Changes) != 0 {
+	if plan, err = reconcile.Compute(rowsOf(t, policy(), w, rows...), w, policy(), reconcile.Memory{}); err != nil || plan.Changes.Len() != 0 {
 		t.Errorf("another level: %v, %+v", err, plan.Changes)
 	}
 }

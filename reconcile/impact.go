@@ -42,18 +42,19 @@ type Estimate struct {
 	Notes     []string `json:"notes"`     // what no number covers
 }
 
-// Felt are the changes of rules that begin to detect a value, in the order in which their impact is asked for: the
-// highest score first, then the newest.
-func (p *Plan) Felt(w *Wanted) []*Change {
+// Felt are the changes of rules that begin to detect a value, and their places in the plan, in the order in which their
+// impact is asked for: the highest score first, then the newest.
+func (p *Plan) Felt(w *Wanted) (changes []*Change, places []int) {
 	type one struct {
 		*Change
+		at    int
 		score int
 		born  int64
 	}
 	var all []one
-	for i := range p.Changes {
-		if ch := &p.Changes[i]; ch.Kind == IOC && ch.begins() {
-			f := one{ch, -1, w.born(ch.Key)}
+	for i, ch := range p.Changes.All() {
+		if ch.Kind == IOC && ch.begins() {
+			f := one{ch, i, -1, w.born(ch.Key)}
 			for _, o := range ch.Owners {
 				if o.Score != nil {
 					f.score = max(f.score, *o.Score)
@@ -63,11 +64,10 @@ func (p *Plan) Felt(w *Wanted) []*Change {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b one) int { return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.born, a.born)) })
-	changes := make([]*Change, len(all))
-	for i := range all {
-		changes[i] = all[i].Change
+	for _, f := range all {
+		changes, places = append(changes, f.Change), append(places, f.at)
 	}
-	return changes
+	return changes, places
 }
 
 // born is when the newest indicator that wants a rule was made, in seconds.
@@ -110,8 +110,7 @@ func (j *judging) impact() []Gate {
 	}
 	g := Gate{ID: "G15", Name: gateImpact, Kind: IOC, OK: true, Base: e.Endpoints, Limit: ImpactLimit(e.Endpoints, j.limits.Impact)}
 	var labels, flags, accepted []string
-	for i := range j.plan.Changes {
-		ch := &j.plan.Changes[i]
+	for _, ch := range j.plan.Changes.All() {
 		if ch.Impact != nil && ch.Impact.Status != ImpactUnknown {
 			g.Value = max(g.Value, ch.Impact.Endpoints)
 		}
@@ -165,8 +164,8 @@ func (p *Plan) Vain(o *Overrides) (vain, held []string) {
 			held = append(held, value)
 		}
 	}
-	for i := range p.Changes {
-		if ch := &p.Changes[i]; ch.felt(limit) {
+	for _, ch := range p.Changes.All() {
+		if ch.felt(limit) {
 			find(ch.Value)
 		}
 	}

@@ -40,9 +40,11 @@ func TestImpactHoldsWhatIsFelt(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := policy()
 			plan := decide(t, p, nil, ind("A", "domain_name a.example; domain_name b.example; domain_name c.example; url d.example; domain_name e.example; ip_both 203.0.113.7; filename it's a,b .exe"))
-			for i := range plan.Changes {
-				im := impacts[plan.Changes[i].Value]
-				plan.Changes[i].Impact = &im
+			for i := range plan.Changes.Len() {
+				ch := plan.Changes.At(i)
+				im := impacts[ch.Value]
+				ch.Impact = &im
+				plan.Changes.Set(i, ch)
 			}
 			plan.Estimate = &reconcile.Estimate{Endpoints: tt.fleet}
 			lim := limits(20)
@@ -111,8 +113,12 @@ func TestTheOrderOfImpacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, ch := range plan.Felt(w) {
+	felt, places := plan.Felt(w)
+	for i, ch := range felt {
 		got = append(got, ch.Value)
+		if plan.Changes.At(places[i]).Value != ch.Value {
+			t.Errorf("%s stands in another place than %d", ch.Value, places[i])
+		}
 	}
 	if d := cmp.Diff([]string{"n3.example", "n1.example", "n2.example", "n0.example"}, got); d != "" {
 		t.Errorf("order (-want +got):\n%s", d)

@@ -174,22 +174,22 @@ func TestOnlyWhatARowLacksIsSent(t *testing.T) {
 	p.Mapping = reconcile.Mapping{entry(reconcile.Mapped{Level: "high", State: "block", Maturity: "testing"}, nil)}
 	a := ind("a", "domain_name x.example")
 	created := decide(t, p, nil, a)
-	row := created.Changes[0].Row()
-	if row.Level != "high" || row.State != "block" || row.Confidence != "" || row.HLStatus != "testing" || created.Changes[0].Sent[16:] != "-h0k" {
-		t.Errorf("created as %+v, noted as %s", row, created.Changes[0].Sent)
+	row := created.Changes.At(0).Row()
+	if row.Level != "high" || row.State != "block" || row.Confidence != "" || row.HLStatus != "testing" || created.Changes.At(0).Sent[16:] != "-h0k" {
+		t.Errorf("created as %+v, noted as %s", row, created.Changes.At(0).Sent)
 	}
 	if !strings.Contains(row.Comment, `-testing-mh0k"`) {
 		t.Errorf("the marker does not say what was asked for: %s", row.Comment)
 	}
 	rows := edit(obedient().apply(t, created, p, nil), func(r *reconcile.Row) { r.State = "alert" })
-	ch := decide(t, p, rows, a).Changes[0]
+	ch := decide(t, p, rows, a).Changes.At(0)
 	if ch.After.Level != nil || ch.After.State == nil || *ch.After.State != "block" || *ch.Before.State != "alert" {
 		t.Errorf("updated from %+v to %+v", ch.Before, ch.After)
 	}
 	if other := edit(rows, func(r *reconcile.Row) { r.State = "quarantine" }); ch.Before.SameAs(&other[0]) || !ch.Before.SameAs(&rows[0]) {
 		t.Error("a state that changed since the plan was made is not noticed")
 	}
-	ch = decide(t, p, rows).Changes[0]
+	ch = decide(t, p, rows).Changes.At(0)
 	if ch.Action != reconcile.Disable || ch.After.Level != nil || ch.After.State != nil || !strings.Contains(*ch.After.Comment, `-mh0k"`) {
 		t.Errorf("disabled as %+v", ch.After)
 	}
@@ -199,7 +199,7 @@ func TestOnlyWhatARowLacksIsSent(t *testing.T) {
 func TestAnotherMappingIsAnotherRule(t *testing.T) {
 	p, a := policy(), ind("a", "domain_name x.example")
 	p.Mapping = reconcile.Mapping{entry(reconcile.Mapped{Level: "high"}, nil)}
-	ch := decide(t, p, nil, a).Changes[0]
+	ch := decide(t, p, nil, a).Changes.At(0)
 	m := reconcile.Memory{Refusals: map[reconcile.Key]reconcile.Refusal{ch.Key: {Sent: ch.Sent, Words: "no"}}}
 	if got := brief(decideKnowing(t, p, m, nil, a)); !cmp.Equal(got, []string{"held refused domain_name x.example by a", "= 0"}) {
 		t.Errorf("the same: %q", got)
@@ -256,7 +256,7 @@ func TestAMappedPlanIsEmptyAfterTwoAppliesWhateverTheServerDoes(t *testing.T) {
 			rows = s.apply(t, decideKnowing(t, p, remapped, rows, inds...), p, rows)
 			second := decideKnowing(t, p, remapped, rows, inds...)
 			rows = s.apply(t, second, p, rows)
-			if third := decideKnowing(t, p, remapped, rows, inds...); len(third.Changes) > 0 {
+			if third := decideKnowing(t, p, remapped, rows, inds...); third.Changes.Len() > 0 {
 				t.Fatalf("%s: second %q\nthird %q\nrows %+v", step, brief(second), brief(third), rows)
 			}
 		}

@@ -276,7 +276,7 @@ func (c *computation) add(ch *Change) bool {
 		c.plan.hold(ch, PolicyHeld, fmt.Sprintf("policy %s forbids %s", c.p.Mode, ch.Action))
 		return false
 	}
-	c.plan.Changes = append(c.plan.Changes, *ch)
+	c.plan.Changes.Add(ch)
 	c.noteHeavy(ch)
 	return true
 }

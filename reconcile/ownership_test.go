@@ -144,14 +144,14 @@ func TestOwnership(t *testing.T) {
 			if d := cmp.Diff(tt.want, got); d != "" {
 				t.Errorf("plan (-want +got):\n%s", d)
 			}
-			for i := range plan.Changes {
-				if c := &plan.Changes[i]; c.Action == reconcile.Adopt && c.After.HLStatus != c.Before.HLStatus {
+			for i := range plan.Changes.Len() {
+				if c := plan.Changes.At(i); c.Action == reconcile.Adopt && c.After.HLStatus != c.Before.HLStatus {
 					t.Errorf("adopting %s moves its maturity from %s to %s", c.Label(), c.Before.HLStatus, c.After.HLStatus)
 				}
 			}
 			p.Own.TakeOver = ""
 			after := obedient().apply(t, plan, p, tt.rows)
-			if again := decide(t, p, after, tt.wanted...); len(again.Changes) > 0 {
+			if again := decide(t, p, after, tt.wanted...); again.Changes.Len() > 0 {
 				t.Errorf("a second plan is not empty: %q", brief(again))
 			}
 		})

@@ -145,7 +145,7 @@ type Gate struct {
 // Plan is what would change, what is left alone, and why. Its changes, held items and skips are
 // sorted; equal inputs give equal plans.
 type Plan struct {
-	Changes   []Change
+	Changes   Changes
 	Held      []Held
 	Skipped   []Skip
 	Gates     []Gate
@@ -187,7 +187,7 @@ func (p *Plan) hold(ch *Change, why Reason, detail string) {
 // replace plans a change in place of one of the same row that is held, unless the server refused it before.
 func (p *Plan) replace(ch *Change, m *Memory) {
 	if _, refused := m.refused(ch); !refused {
-		p.Changes = append(p.Changes, *ch)
+		p.Changes.Add(ch)
 		p.Unchanged--
 	}
 }
@@ -199,11 +199,7 @@ func heldChange(ch *Change, why Reason, detail string) Held {
 
 // sortAll brings everything into printed order.
 func (p *Plan) sortAll() {
-	slices.SortStableFunc(p.Changes, func(a, b Change) int {
-		return cmp.Or(cmp.Compare(slices.Index(Actions, a.Action), slices.Index(Actions, b.Action)),
-			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value),
-			cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID), a.Key.Compare(b.Key))
-	})
+	p.Changes.sort()
 	slices.SortStableFunc(p.Held, func(a, b Held) int {
 		return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type),
 			cmp.Compare(a.Value, b.Value), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
@@ -216,8 +212,8 @@ func (p *Plan) sortAll() {
 // Count is the number of changes with an action.
 func (p *Plan) Count(a Action) int {
 	n := 0
-	for i := range p.Changes {
-		if p.Changes[i].Action == a {
+	for i := range p.Changes.Len() {
+		if p.Changes.Action(i) == a {
 			n++
 		}
 	}
@@ -250,10 +246,10 @@ func (p *Plan) Summary() Summary {
 	for _, k := range Kinds {
 		s.ByKind[k.String()] = 0
 	}
-	for i := range p.Changes {
-		s.ByAction[string(p.Changes[i].Action)]++
-		s.ByKind[p.Changes[i].Kind.String()]++
-		s.ByReason[string(p.Changes[i].Reason)]++
+	for i := range p.Changes.Len() {
+		s.ByAction[string(p.Changes.Action(i))]++
+		s.ByKind[p.Changes.Kind(i).String()]++
+		s.ByReason[string(p.Changes.Reason(i))]++
 	}
 	for i := range p.Held {
 		s.ByReason[string(p.Held[i].Reason)]++

@@ -66,20 +66,20 @@ func TestPromotion(t *testing.T) {
 	if d := cmp.Diff(want, plan.Promotion); d != "" {
 		t.Errorf("promotion (-want +got):\n%s", d)
 	}
-	if g := plan.Changes[0].Limit(); g != "" {
+	if g := plan.Changes.At(0).Limit(); g != "" {
 		t.Errorf("it counts in %s", g)
 	}
 
 	// Nothing brings it back into testing.
 	after := obedient().apply(t, plan, p, rows)
 	again := promote(p, after, "")
-	if got := brief(again); len(again.Changes) != 0 || again.Promotion.Promoted != 0 {
+	if got := brief(again); again.Changes.Len() != 0 || again.Promotion.Promoted != 0 {
 		t.Errorf("the second plan: %q", got)
 	}
 	owners := promote(p, after, "").Changes
 	inds = append(inds, with(ind("joins", "domain_name ready.example"), func(x *reconcile.Indicator) { x.Score = new(10) }))
 	joined := promote(p, after, "")
-	if len(owners) != 0 || len(joined.Changes) != 1 || joined.Changes[0].After.HLStatus != "stable" {
+	if owners.Len() != 0 || joined.Changes.Len() != 1 || joined.Changes.At(0).After.HLStatus != "stable" {
 		t.Errorf("an owner joins: %q", brief(joined))
 	}
 

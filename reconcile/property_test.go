@@ -104,7 +104,7 @@ func TestApplyingAPlanLeavesNothingToDo(t *testing.T) {
 		p, rows, inds := genPolicy(t), genRows(t), genIndicators(t, "wanted")
 		plan := decide(t, p, rows, inds...)
 		after := obedient().apply(t, plan, p, rows)
-		if again := decide(t, p, after, inds...); len(again.Changes) > 0 {
+		if again := decide(t, p, after, inds...); again.Changes.Len() > 0 {
 			t.Fatalf("first %q\nthen %q", brief(plan), brief(again))
 		}
 	})
@@ -140,16 +140,16 @@ func TestRowsThatAreNotOursStay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, rows, inds := genPolicy(t), genRows(t), genIndicators(t, "wanted")
 		plan := decide(t, p, rows, inds...)
-		for i := range plan.Changes {
-			id := plan.Changes[i].ID
+		for i := range plan.Changes.Len() {
+			id := plan.Changes.At(i).ID
 			if strings.HasPrefix(id, "f-") {
-				t.Fatalf("another instance's row: %+v", plan.Changes[i])
+				t.Fatalf("another instance's row: %+v", plan.Changes.At(i))
 			}
 			if strings.HasPrefix(id, "h-") && p.Unmanaged == reconcile.ReportUnmanaged {
-				t.Fatalf("a row made by hand: %+v", plan.Changes[i])
+				t.Fatalf("a row made by hand: %+v", plan.Changes.At(i))
 			}
-			if strings.HasPrefix(id, "n-") && plan.Changes[i].Action.Removal() && p.Unmanaged != reconcile.RemoveUnmanaged {
-				t.Fatalf("an unmarked row goes: %+v", plan.Changes[i])
+			if strings.HasPrefix(id, "n-") && plan.Changes.At(i).Action.Removal() && p.Unmanaged != reconcile.RemoveUnmanaged {
+				t.Fatalf("an unmarked row goes: %+v", plan.Changes.At(i))
 			}
 		}
 	})
@@ -166,8 +166,8 @@ func TestWhatAPersonDisabledStaysAsItIs(t *testing.T) {
 			}
 		}
 		plan := decide(t, p, rows, inds...)
-		for i := range plan.Changes {
-			if ch := &plan.Changes[i]; off[ch.Kind.String()+ch.ID] {
+		for i := range plan.Changes.Len() {
+			if ch := plan.Changes.At(i); off[ch.Kind.String()+ch.ID] {
 				t.Fatalf("%+v", ch)
 			}
 		}
@@ -201,11 +201,11 @@ func TestEachOwnedRowCountsOnce(t *testing.T) {
 			t.Fatalf("%d rows of ours, %d counted: %q", owned, counted, brief(plan))
 		}
 		seen := map[string]bool{}
-		for i := range plan.Changes {
-			if id := plan.Changes[i].ID; id != "" && seen[id] {
+		for i := range plan.Changes.Len() {
+			if id := plan.Changes.At(i).ID; id != "" && seen[id] {
 				t.Fatalf("row %s changes twice: %q", id, brief(plan))
 			}
-			seen[plan.Changes[i].ID] = true
+			seen[plan.Changes.At(i).ID] = true
 		}
 	})
 }
@@ -294,7 +294,7 @@ func TestAPlanIsEmptyAfterTwoAppliesWhateverTheServerDoes(t *testing.T) {
 			rows = s.apply(t, decide(t, p, rows, inds...), p, rows)
 			second := decide(t, p, rows, inds...)
 			rows = s.apply(t, second, p, rows)
-			if third := decide(t, p, rows, inds...); len(third.Changes) > 0 {
+			if third := decide(t, p, rows, inds...); third.Changes.Len() > 0 {
 				t.Fatalf("%s: second %q\nthird %q\nrows %+v", step, brief(second), brief(third), rows)
 			}
 		}

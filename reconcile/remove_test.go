@@ -50,7 +50,7 @@ func TestRemovals(t *testing.T) {
 				t.Errorf("plan (-want +got):\n%s", d)
 			}
 			after := obedient().apply(t, plan, p, tt.rows)
-			if again := decide(t, p, after, tt.wanted...); len(again.Changes) > 0 {
+			if again := decide(t, p, after, tt.wanted...); again.Changes.Len() > 0 {
 				t.Errorf("a second plan is not empty: %q", brief(again))
 			}
 		})
@@ -75,7 +75,7 @@ func TestWhatEarlierRunsLeft(t *testing.T) {
 	a, s := ind("a", "domain_name x.example"), sigma("s", ruleA)
 	verdict := func(inds []reconcile.Indicator, rows []reconcile.Row, elsewhere bool) map[reconcile.Key]reconcile.Refusal {
 		out := map[reconcile.Key]reconcile.Refusal{}
-		for _, ch := range decide(t, base, rows, inds...).Changes {
+		for _, ch := range decide(t, base, rows, inds...).Changes.All() {
 			out[ch.Key] = reconcile.Refusal{Sent: ch.Sent, Words: "no", Elsewhere: elsewhere, At: noon.Add(-time.Hour)}
 		}
 		return out

@@ -89,7 +89,7 @@ func (r *restoring) restore(want *Row, i int) {
 	}
 	at, found := r.of[i]
 	if !found {
-		r.plan.Changes = append(r.plan.Changes, ch)
+		r.plan.Changes.Add(&ch)
 		return
 	}
 	row, e := &r.current[at], &r.rows.entries[at]
@@ -116,5 +116,5 @@ func (r *restoring) restore(want *Row, i int) {
 	if !e.whose.owned() {
 		r.take(e)
 	}
-	r.plan.Changes = append(r.plan.Changes, ch)
+	r.plan.Changes.Add(&ch)
 }

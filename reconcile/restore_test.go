@@ -53,7 +53,7 @@ func TestRestore(t *testing.T) {
 			}
 			after := obedient().apply(t, plan, p, tt.rows)
 			again, err := reconcile.Restore(rowsOf(t, p, wantedOf(t), after...), tt.dump, p, tt.exact)
-			if err != nil || len(again.Changes) > 0 {
+			if err != nil || again.Changes.Len() > 0 {
 				t.Errorf("a second restore is not empty: %v %q", err, brief(again))
 			}
 		})
@@ -67,13 +67,13 @@ func TestARestoredRuleMayComeBackInTheServersForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := plan.Changes[0].Row()
+	row := plan.Changes.At(0).Row()
 	row.HLStatus, row.Content = "testing", strings.Replace(row.Content, "Image: evil.exe", `Image: "evil.exe"`, 1)
-	if back := plan.Changes[0].Verify(&row, p.Own, canon, false); back.Problem != "" {
+	if back := plan.Changes.At(0).Verify(&row, p.Own, canon, false); back.Problem != "" {
 		t.Errorf("problem %q", back.Problem)
 	}
 	row.Content = strings.Replace(row.Content, "evil.exe", "good.exe", 1)
-	if back := plan.Changes[0].Verify(&row, p.Own, canon, false); back.Problem == "" {
+	if back := plan.Changes.At(0).Verify(&row, p.Own, canon, false); back.Problem == "" {
 		t.Error("another rule passes for the restored one")
 	}
 }

@@ -51,8 +51,8 @@ func TestUnasked(t *testing.T) {
 		if !g3.OK || strings.Contains(g3.Message, "counts as absence: "+tt.why) != (tt.why != "") {
 			t.Errorf("%s: the gate says %q", tt.name, g3.Message)
 		}
-		if plan.Changes[0].Reason != tt.reason {
-			t.Errorf("%s: the reason is %s", tt.name, plan.Changes[0].Reason)
+		if plan.Changes.At(0).Reason != tt.reason {
+			t.Errorf("%s: the reason is %s", tt.name, plan.Changes.At(0).Reason)
 		}
 	}
 }

@@ -120,7 +120,7 @@ func (c *computation) takeOut(e entry, group []want) {
 	}
 	ch.nameFrom(&row, c.rows.canon)
 	ch.stop(&c.p)
-	c.plan.Changes = append(c.plan.Changes, ch)
+	c.plan.Changes.Add(&ch)
 }
 
 // TakeOut plans that our rules which fall under what is unblocked go out of force, and nothing else: it asks no

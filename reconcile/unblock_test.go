@@ -119,7 +119,7 @@ func TestAnUnblockedValueIsOutOfForceUntilItsEnd(t *testing.T) {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 			after := obedient().apply(t, plan, tt.policy, tt.rows)
-			if again := decideUnblocked(t, tt.policy, u, after, tt.inds...); len(again.Changes) > 0 {
+			if again := decideUnblocked(t, tt.policy, u, after, tt.inds...); again.Changes.Len() > 0 {
 				t.Errorf("a second plan is not empty: %q", brief(again))
 			}
 			u = unblocks(over, tt.values...)
@@ -209,14 +209,14 @@ func TestUnblockedPlansDoOneThing(t *testing.T) {
 		u := unblocks(noon.Add(time.Hour), values...)
 		covered := func(c *reconcile.Change) bool { return slices.Contains(values, canon(c.Type, c.Value)) }
 		plan, plain := decideUnblocked(t, p, u, rows, inds...), decideUnblocked(t, p, reconcile.Unblocks{}, rows, inds...)
-		for i := range plan.Changes {
-			if c := &plan.Changes[i]; covered(c) && (c.Action != reconcile.Disable || c.Reason != reconcile.Unblocked) {
+		for i := range plan.Changes.Len() {
+			if c := plan.Changes.At(i); covered(c) && (c.Action != reconcile.Disable || c.Reason != reconcile.Unblocked) {
 				t.Fatalf("%s is unblocked: %s %s", c.Label(), c.Action, c.Reason)
 			}
 		}
 		others := func(p *reconcile.Plan) (out []string) {
-			for i := range p.Changes {
-				if c := &p.Changes[i]; !covered(c) {
+			for i := range p.Changes.Len() {
+				if c := p.Changes.At(i); !covered(c) {
 					out = append(out, fmt.Sprintf("%s %s %s %s", c.Action, c.Label(), c.ID, c.Reason))
 				}
 			}
@@ -227,8 +227,8 @@ func TestUnblockedPlansDoOneThing(t *testing.T) {
 		}
 		after := obedient().apply(t, plan, p, rows)
 		again := decideUnblocked(t, p, u, after, inds...)
-		for i := range again.Changes {
-			if c := &again.Changes[i]; covered(c) {
+		for i := range again.Changes.Len() {
+			if c := again.Changes.At(i); covered(c) {
 				t.Fatalf("a second plan: %s %s %s", c.Action, c.Label(), c.Reason)
 			}
 		}

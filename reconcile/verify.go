@@ -22,6 +22,11 @@ type Readback struct {
 	Unmarked bool
 }
 
+// Plain says that the row is as it was sent.
+func (r Readback) Plain() bool {
+	return r.Problem == "" && r.Note == nil && !r.Status && !r.Enable && len(r.Unkept) == 0
+}
+
 // Unkept is a field of a mapping that the server does not hold as it was asked to. It is noted, and not sent again.
 type Unkept struct{ Field, Asked, Held string }
 
@@ -67,6 +72,8 @@ func (ch *Change) outOfForce(row *Row) bool {
 func (ch *Change) verifyPlain(row *Row, inState bool) (problem string, done bool) {
 	texts := func(field string) bool { return field == "name" || field == "description" || field == "hl_status" }
 	switch {
+	case ch.Action == "":
+		return "the plan cannot be read again, so nobody knows whether it is as planned", true
 	case ch.Action == Delete && row == nil:
 		return "", true
 	case ch.Action == Delete:

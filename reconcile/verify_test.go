@@ -11,15 +11,15 @@ import (
 func TestVerify(t *testing.T) {
 	p := policy()
 	own := p.Own
-	create := func(i reconcile.Indicator) reconcile.Change { return decide(t, p, nil, i).Changes[0] }
+	create := func(i reconcile.Indicator) *reconcile.Change { return decide(t, p, nil, i).Changes.At(0) }
 	a := ind("a", "domain_name x.example")
 	appliedRows := applied(t, p, a)
-	stop := decide(t, p, appliedRows).Changes[0]
+	stop := decide(t, p, appliedRows).Changes.At(0)
 	p.Remove = true
-	remove := decide(t, p, appliedRows).Changes[0]
+	remove := decide(t, p, appliedRows).Changes.At(0)
 	for _, tt := range []struct {
 		name    string
-		change  reconcile.Change
+		change  *reconcile.Change
 		row     func(*reconcile.Row)
 		none    bool
 		problem string

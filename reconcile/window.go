@@ -134,8 +134,7 @@ func (p *Plan) Counts(done func(at int) bool) (counted Tally, moved map[Kind]int
 	for i := range p.Gates {
 		gates[p.Gates[i].Name] = &p.Gates[i]
 	}
-	for i := range p.Changes {
-		ch := &p.Changes[i]
+	for i, ch := range p.Changes.All() {
 		name := ch.Limit()
 		if name == "" || !done(i) {
 			continue

@@ -82,15 +82,14 @@ func eachRow(n int, visit func(reconcile.Indicator, reconcile.Row) error) error 
 		if err != nil {
 			return err
 		}
-		for i := range plan.Changes {
-			ch := &plan.Changes[i]
+		for _, ch := range plan.Changes.All() {
 			row := ch.Row()
 			row.ID = ch.Owners[0].ID
 			if err := visit(byID[ch.Owners[0].ID], row); err != nil {
 				return err
 			}
 		}
-		if err := errors.Join(w.Close(), empty.Close()); err != nil {
+		if err := errors.Join(plan.Changes.Err(), w.Close(), empty.Close()); err != nil {
 			return err
 		}
 	}

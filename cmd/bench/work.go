@@ -140,7 +140,7 @@ func (b *bench) decision(context.Context, *platform, int) error {
 	if err != nil {
 		return err
 	}
-	b.add(fmt.Sprintf("decision alone, %d against %d", n, n), "under 2 s", seconds(took), took < 2*time.Second && len(plan.Changes) == 0 && plan.Unchanged == n)
+	b.add(fmt.Sprintf("decision alone, %d against %d", n, n), "under 2 s", seconds(took), took < 2*time.Second && plan.Changes.Len() == 0 && plan.Unchanged == n)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,13 +111,10 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 		return err
 	}
 	if planned.Plan.Stopped() {
-		items := make([]run.Item, len(doc.Changes))
-		for i := range doc.Changes {
-			items[i] = run.ItemOf(&doc.Changes[i], run.NotAttempted, "a gate refused the plan")
-		}
+		items := slices.Repeat([]run.Item{{Outcome: run.NotAttempted, Error: "a gate refused the plan"}}, doc.Changes.Len())
 		return a.finish(planfile.NewReport(doc, exit.Refused, items))
 	}
-	if ask && len(planned.Plan.Changes) > 0 {
+	if ask && planned.Plan.Changes.Len() > 0 {
 		if !writes {
 			return exit.Usagef("not a terminal: nothing was applied; pass --auto-approve, or save the plan with plan --out and apply the file")
 		}
@@ -139,12 +137,12 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 // carryOut applies a plan and reports.
 func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned *run.Planned, doc *planfile.Document, recheck bool) error {
 	if a.json {
-		n := len(doc.Changes)
+		n := doc.Changes.Len()
 		if err := render.Events(p.stdout, render.Event{Type: "apply_start", Changes: &n}); err != nil {
 			return err
 		}
 	}
-	if a.backup != "" && len(planned.Plan.Changes) > 0 {
+	if a.backup != "" && planned.Plan.Changes.Len() > 0 {
 		if err := t.job.Backup(planned.Plan, a.backup, t.cfg.HarfangLab.URL); err != nil {
 			return fmt.Errorf("backup, nothing was applied: %w", err)
 		}
@@ -264,8 +262,9 @@ func (a *applying) failures(p *program, done *run.Report) {
 				continue
 			}
 		}
-		p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s %s: %s: %s", it.Change.Action, it.Change.Label(), strings.ReplaceAll(string(it.Outcome), "_", " "), it.Error)),
-			"action", it.Change.Action, "kind", it.Change.Kind, "rule", it.Change.Label(), "result", it.Outcome, "error", it.Error)
+		ch := done.Changes.At(i)
+		p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s %s: %s: %s", ch.Action, ch.Label(), strings.ReplaceAll(string(it.Outcome), "_", " "), it.Error)),
+			"action", ch.Action, "kind", ch.Kind, "rule", ch.Label(), "result", it.Outcome, "error", it.Error)
 	}
 	if failed > told && a.unattended(p) {
 		p.say(slog.LevelError, fmt.Sprintf("and %d more; --report FILE holds all of them", failed-told))

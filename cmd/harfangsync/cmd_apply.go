@@ -65,7 +65,7 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 		planned := t.restore(doc)
 		t.warnVain(planned.Plan, &a.accepted)
 		p.reporter.plans(planned, doc)
-		if a.json || len(doc.Changes) == 0 {
+		if a.json || doc.Changes.Len() == 0 {
 			if err := a.showPlan(p, doc); err != nil {
 				return err
 			}

@@ -51,7 +51,7 @@ func (p *program) planCommand() *cli.Command {
 				switch {
 				case s.asOf == "" && planned.Plan.Refused():
 					return exit.With(exit.Refused)
-				case detailed && len(planned.Plan.Changes) > 0:
+				case detailed && planned.Plan.Changes.Len() > 0:
 					return exit.With(exit.Changes)
 				}
 				return nil

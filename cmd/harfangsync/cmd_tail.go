@@ -118,7 +118,7 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 	if r == nil {
 		whole := *doc
 		p.reporter.plans(planned, &whole)
-		if len(doc.Changes) > 0 && !planned.Plan.Stopped() {
+		if doc.Changes.Len() > 0 && !planned.Plan.Stopped() {
 			p.reporter.begins()
 		}
 		if doc.Applyable { // what is left alone was said by a plan, and would be said again with every event
@@ -131,7 +131,7 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 		}
 		if waits := render.Waits(doc); waits != "" && waits == t.waits { // likewise
 			doc.Held, doc.Skipped = nil, nil
-			if len(doc.Changes) == 0 {
+			if doc.Changes.Len() == 0 {
 				return nil
 			}
 		} else {

@@ -157,7 +157,10 @@ func TestInterruptedPolitely(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var r planfile.Report
+			var r struct {
+				Items    []planfile.Item
+				ExitCode int `json:"exit_code"`
+			}
 			if err := json.Unmarshal(b, &r); err != nil {
 				t.Fatal(err)
 			}

@@ -89,8 +89,8 @@ func (t *target) leftBy(ctx context.Context, s *status) error {
 			refused += ", and gate " + g.ID + " refuses that plan"
 		}
 	}
-	for i := range planned.Plan.Changes {
-		if ch := &planned.Plan.Changes[i]; ch.Before != nil && slices.ContainsFunc(ch.Owners, its) {
+	for _, ch := range planned.Plan.Changes.All() {
+		if ch.Before != nil && slices.ContainsFunc(ch.Owners, its) {
 			s.Rows = append(s.Rows, rowStatus{ID: ch.ID, Kind: ch.Kind.String(), Type: ch.Type, Value: ch.Value, Name: ch.Name, Enabled: ch.Before.Enabled, Whose: "ours",
 				Next: fmt.Sprintf("the next plan would %s it (%s)%s", ch.Action, ch.Reason, refused)})
 		}

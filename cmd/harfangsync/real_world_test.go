@@ -254,8 +254,8 @@ func (w *realWorld) plans(t *testing.T, want string) {
 	}
 	if line := strings.Join(got, ", "); line != want {
 		var changes strings.Builder
-		for i := range doc.Changes {
-			ch := &doc.Changes[i]
+		for i := range doc.Changes.Len() {
+			ch := doc.Changes.At(i)
 			fmt.Fprintf(&changes, "%s %s (%s) %v\n", ch.Action, ch.Label(), ch.Reason, ch.Fields)
 		}
 		w.differ(t, "plans %s, want %s\n%s", line, want, changes.String())

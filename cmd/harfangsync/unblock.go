@@ -138,7 +138,7 @@ func (t *target) hostRules(ctx context.Context, entry *reconcile.Unblock) ([]str
 func (p *program) notOut(entry *reconcile.Unblock, done *run.Report) error {
 	for i := range done.Items {
 		if it := &done.Items[i]; it.Outcome != run.Applied {
-			p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s: %s: %s", it.Change.Label(), it.Outcome, it.Error)))
+			p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s: %s: %s", done.Changes.At(i).Label(), it.Outcome, it.Error)))
 		}
 	}
 	for _, problem := range done.Problems {
@@ -176,8 +176,7 @@ func (p *program) showUnblock(ctx context.Context, t *target, entry *reconcile.U
 	wider, err := t.hostRules(ctx, entry) // an error comes again at the end, and keeps no rule in force here
 	names := t.ownerNames(ctx, plan)
 	fmt.Fprintln(p.stdout, render.Escape(entry.Words()))
-	for i := range plan.Changes {
-		ch := &plan.Changes[i]
+	for _, ch := range plan.Changes.All() {
 		owners := make([]string, len(ch.Owners))
 		for j, o := range ch.Owners {
 			owners[j] = cmp.Or(o.ID, o.StandardID)
@@ -190,7 +189,7 @@ func (p *program) showUnblock(ctx context.Context, t *target, entry *reconcile.U
 	switch {
 	case doubt != "":
 		fmt.Fprintln(p.stdout, render.Escape(doubt))
-	case len(plan.Changes)+len(wider) == 0 && err == nil:
+	case plan.Changes.Len()+len(wider) == 0 && err == nil:
 		fmt.Fprintln(p.stdout, "No rule of ours blocks it now; until then none will.")
 	}
 	for _, rule := range wider {
@@ -204,8 +203,8 @@ func (p *program) showUnblock(ctx context.Context, t *target, entry *reconcile.U
 // ownerNames are the names of the indicators that want rules, by id; none of those that OpenCTI does not give now.
 func (t *target) ownerNames(ctx context.Context, plan *reconcile.Plan) map[string]string {
 	var ids []string
-	for i := range plan.Changes {
-		for _, o := range plan.Changes[i].Owners {
+	for _, ch := range plan.Changes.All() {
+		for _, o := range ch.Owners {
 			if id := cmp.Or(o.ID, o.StandardID); !slices.Contains(ids, id) {
 				ids = append(ids, id)
 			}
@@ -250,10 +249,10 @@ const mostRules = 100
 // doubt refuses what is no value of a rule and what takes too many rules out of force, and says of a value that no rule is
 // of that it may be a slip; "" is none.
 func (t *target) doubt(ctx context.Context, u *unblocking, entry *reconcile.Unblock, plan *reconcile.Plan) (string, error) {
-	if n := len(plan.Changes); n > mostRules && n != u.acceptRules {
+	if n := plan.Changes.Len(); n > mostRules && n != u.acceptRules {
 		return "", exit.Usagef("%s takes %d rules out of force, more than %d: nothing was changed; if that is right, pass --accept-rules %d", entry.Value, n, mostRules, n)
 	}
-	if len(plan.Changes)+len(plan.Held) > 0 {
+	if plan.Changes.Len()+len(plan.Held) > 0 {
 		return "", nil
 	}
 	near, ruled, err := t.near(ctx, entry.Value)

@@ -65,8 +65,8 @@ func (r *Report) SetPlan(d *planfile.Document) {
 	r.Forget()
 	r.Applied = map[reconcile.Action]int{}
 	r.Planned, r.Skipped, r.Held, r.Refused = map[Sort]int{}, map[reconcile.Reason]int{}, map[reconcile.Reason]int{}, map[string]bool{}
-	for i := range d.Changes {
-		r.Planned[Sort{d.Changes[i].Action, d.Changes[i].Kind}]++
+	for i := range d.Changes.Len() {
+		r.Planned[Sort{d.Changes.Action(i), d.Changes.Kind(i)}]++
 	}
 	for i := range d.Skipped {
 		r.Skipped[d.Skipped[i].Reason]++
@@ -85,8 +85,8 @@ func (r *Report) SetPlan(d *planfile.Document) {
 func (r *Report) SetApplied(done *run.Report) {
 	r.Applied, r.Failed = map[reconcile.Action]int{}, 0
 	for i := range done.Items {
-		if it := &done.Items[i]; it.Outcome == run.Applied {
-			r.Applied[it.Change.Action]++
+		if done.Items[i].Outcome == run.Applied {
+			r.Applied[done.Changes.Action(i)]++
 		} else {
 			r.Failed++
 		}

@@ -60,10 +60,10 @@ func samples(text string) []string {
 
 func plan() *planfile.Document {
 	return &planfile.Document{
-		Changes: []reconcile.Change{
-			{Kind: reconcile.IOC, Action: reconcile.Create}, {Kind: reconcile.IOC, Action: reconcile.Create},
-			{Kind: reconcile.Sigma, Action: reconcile.Delete}, {Kind: reconcile.YARA, Action: reconcile.Update},
-		},
+		Changes: reconcile.ChangesOf(
+			reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Create}, reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Create},
+			reconcile.Change{Kind: reconcile.Sigma, Action: reconcile.Delete}, reconcile.Change{Kind: reconcile.YARA, Action: reconcile.Update},
+		),
 		Skipped: []reconcile.Skip{{Reason: reconcile.PatternAnd}, {Reason: reconcile.PatternAnd}, {Reason: reconcile.Excluded}, {Reason: "evil\"} 1\nx"}},
 		Held:    []reconcile.Held{{Reason: reconcile.Pinned}, {Reason: reconcile.Unmanaged}, {Reason: "new word"}},
 		Gates:   []reconcile.Gate{{ID: "G1", OK: true}, {ID: "G4", OK: false}, {ID: "G4", OK: true}, {ID: "G99"}},
@@ -74,10 +74,7 @@ func TestAReportCountsWhatARunDid(t *testing.T) {
 	r := metrics.Report{Ended: ended, ExitCode: 5, LastSuccess: ended.Add(-time.Hour)}
 	d := plan()
 	r.SetPlan(d)
-	r.SetApplied(&run.Report{Items: []run.Item{
-		{Change: &d.Changes[0], Outcome: run.Applied}, {Change: &d.Changes[1], Outcome: run.Failed},
-		{Change: &d.Changes[2], Outcome: run.Applied}, {Change: &d.Changes[3], Outcome: run.NotAttempted},
-	}})
+	r.SetApplied(&run.Report{Changes: d.Changes, Items: []run.Item{{Outcome: run.Applied}, {Outcome: run.Failed}, {Outcome: run.Applied}, {Outcome: run.NotAttempted}}})
 	r.SetPhase(metrics.Read, 1500*time.Millisecond)
 	r.SetPhase(metrics.Pull, -time.Second)
 	r.Requests = map[metrics.Request]int64{{Side: "harfanglab", Method: "POST", Status: "4xx"}: 3, {Side: "opencti", Method: "POST", Status: "error"}: 1}
@@ -176,7 +173,7 @@ func TestLabelsComeFromClosedSets(t *testing.T) {
 			d.Skipped = append(d.Skipped, reconcile.Skip{Reason: reconcile.Reason(why)})
 			d.Held = append(d.Held, reconcile.Held{Reason: reconcile.Reason(why)})
 			d.Gates = append(d.Gates, reconcile.Gate{ID: why})
-			d.Changes = append(d.Changes, reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Action(why)})
+			d.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Action(why)})
 		}
 		r := metrics.Report{Ended: ended}
 		r.SetPlan(&d)

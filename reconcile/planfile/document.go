@@ -3,10 +3,9 @@
 package planfile
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
+	"io"
 	"time"
 
 	stream "github.com/go-json-experiment/json"
@@ -37,7 +36,7 @@ type Document struct {
 	Origins        *reconcile.Origins   `json:"origins,omitempty"`   // of what begins to detect
 	Impact         *reconcile.Estimate  `json:"impact,omitempty"`    // likewise; null where it was not asked for
 	Promotion      *reconcile.Promotion `json:"promotion,omitempty"` // of rules in testing; null where none are promoted
-	Changes        []reconcile.Change   `json:"changes"`
+	Changes        reconcile.Changes    `json:"changes"`
 	Held           []reconcile.Held     `json:"held"`
 	Skipped        []reconcile.Skip     `json:"skipped"`
 	Unblocked      []reconcile.Unblock  `json:"unblocked,omitempty"` // what persons took out of force, and is so while the plan was made
@@ -103,14 +102,10 @@ func (d *Document) SwitchedOff() []reconcile.Kind {
 // New completes the document of a plan: d says what the plan itself does not know.
 func New(p *reconcile.Plan, d Document) *Document {
 	d.FormatVersion, d.Timestamp = FormatVersion, d.Timestamp.UTC().Truncate(time.Second)
-	d.Gates, d.Changes, d.Held, d.Skipped = notNil(p.Gates), notNil(p.Changes), notNil(p.Held), notNil(p.Skipped)
+	d.Gates, d.Changes, d.Held, d.Skipped = notNil(p.Gates), p.Changes, notNil(p.Held), notNil(p.Skipped)
 	d.Summary, d.Origins, d.Unblocked, d.Impact, d.Promotion = p.Summary(), p.Origins, p.Unblocked, p.Estimate, p.Promotion
 	d.Target.Lists = notNil(d.Target.Lists)
 	d.Source.Selected = Selected{p.Sources[reconcile.IOC], p.Sources[reconcile.Sigma], p.Sources[reconcile.YARA]}
-	for i := range d.Changes {
-		d.Changes[i].Fields = notNil(d.Changes[i].Fields)
-		d.Changes[i].Owners = notNil(d.Changes[i].Owners)
-	}
 	for i := range d.Held {
 		if ch := d.Held[i].Change; ch != nil {
 			ch.Fields, ch.Owners = notNil(ch.Fields), notNil(ch.Owners)
@@ -142,18 +137,17 @@ func (d *Document) digest() string {
 	bare.Digest, bare.ToolVersion = "", ""
 	h := sha256.New()
 	if err := stream.MarshalWrite(h, &bare, v1.DefaultOptionsV1(), jsontext.EscapeForHTML(false)); err != nil {
-		panic(err) // texts, numbers and times always encode
+		return "" // a change could not be read: texts, numbers and times always encode
 	}
 	h.Write([]byte{'\n'})
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// encode is a plan or a report as it stands in a file.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	err := enc.Encode(v)
-	return b.Bytes(), err
+// encode writes a plan or a report as it stands in a file.
+func encode(w io.Writer, v any) error {
+	if err := stream.MarshalWrite(w, v, v1.DefaultOptionsV1(), jsontext.EscapeForHTML(false), jsontext.WithIndent(" ")); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
 }

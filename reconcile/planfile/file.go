@@ -1,7 +1,8 @@
 package planfile
 
 import (
-	"bytes"
+	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	stream "github.com/go-json-experiment/json"
+	v1 "github.com/go-json-experiment/json/v1"
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/remote"
@@ -46,21 +50,15 @@ func Foreign(what, of, want string) error {
 
 // Encode writes a document.
 func Encode(w io.Writer, d *Document) error {
-	b, err := encode(d)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(b)
-	return err
+	return encode(w, d)
 }
 
 // Write stores a *Document, *Report or *PullReport in a file of mode 0600, in one step.
 func Write(path string, v any) error {
-	b, err := encode(v)
-	if err != nil {
-		return err
-	}
-	return state.WriteFile(path, b)
+	return state.Replace(path, func(f *os.File) error {
+		b := bufio.NewWriter(f)
+		return cmp.Or(encode(b, v), b.Flush())
+	})
 }
 
 // Read reads a file that Write made. A file that cannot be opened is an *fs.PathError.
@@ -134,16 +132,14 @@ func Decode(r io.Reader) (*Document, error) {
 		return nil, &unusableError{fmt.Sprintf("the plan file has format %q and this program reads %q; plan again with this version", *head.FormatVersion, FormatVersion)}
 	}
 	var d Document
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
+	if err := stream.Unmarshal(b, &d, v1.DefaultOptionsV1(), stream.RejectUnknownMembers(true)); err != nil {
 		return nil, damaged(err.Error())
 	}
 	if d.Digest != d.digest() {
 		return nil, damaged("its digest does not fit its content")
 	}
-	for i := range d.Changes {
-		if err := check(&d.Changes[i]); err != nil {
+	for _, ch := range d.Changes.All() {
+		if err := check(ch); err != nil {
 			return nil, err
 		}
 	}

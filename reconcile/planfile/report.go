@@ -2,6 +2,11 @@ package planfile
 
 import (
 	_ "embed"
+	"iter"
+
+	stream "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	v1 "github.com/go-json-experiment/json/v1"
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/run"
@@ -18,12 +23,49 @@ type Report struct {
 	FormatVersion string            `json:"format_version"`
 	ExitCode      int               `json:"exit_code"`
 	Summary       reconcile.Summary `json:"summary"`
-	Items         []run.Item        `json:"items"`
+	Items         Items             `json:"items"`
 	Gates         []reconcile.Gate  `json:"gates"`
 	Pull          *PullReport       `json:"pull,omitempty"` // of a run that imports alerts
 }
 
-// NewReport makes the report of a plan.
+// NewReport makes the report of a plan: what became of each of its changes.
 func NewReport(d *Document, code int, items []run.Item) *Report {
-	return &Report{FormatVersion: FormatVersion, ExitCode: code, Summary: d.Summary, Items: items, Gates: d.Gates}
+	return &Report{FormatVersion: FormatVersion, ExitCode: code, Summary: d.Summary, Items: Items{d.Changes, items}, Gates: d.Gates}
 }
+
+// Items are what became of every change of a plan, in its order.
+type Items struct {
+	changes reconcile.Changes
+	of      []run.Item
+}
+
+// Item is one planned change and what became of it.
+type Item struct {
+	Kind    reconcile.Kind   `json:"kind"`
+	List    string           `json:"list"`
+	Type    string           `json:"type,omitempty"`
+	Value   string           `json:"value,omitempty"`
+	Name    string           `json:"name,omitempty"`
+	Action  reconcile.Action `json:"action"`
+	Outcome run.Outcome      `json:"result"`
+	Error   string           `json:"error,omitempty"` // the way out, for what was not applied; a note for what was
+}
+
+// All reads the items, one after the other.
+func (it Items) All() iter.Seq[*Item] {
+	return func(yield func(*Item) bool) {
+		for i, c := range it.changes.All() {
+			if !yield(&Item{Kind: c.Kind, List: c.List, Type: c.Type, Value: c.Value, Name: c.Name, Action: c.Action, Outcome: it.of[i].Outcome, Error: it.of[i].Error}) {
+				return
+			}
+		}
+	}
+}
+
+// MarshalJSONTo writes the items one after the other.
+func (it Items) MarshalJSONTo(to *jsontext.Encoder) error {
+	return reconcile.WriteArray(to, it.All(), it.changes.Err)
+}
+
+// MarshalJSON is MarshalJSONTo for encoding/json.
+func (it Items) MarshalJSON() ([]byte, error) { return stream.Marshal(it, v1.DefaultOptionsV1()) }

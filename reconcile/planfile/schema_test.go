@@ -42,7 +42,7 @@ func unblocked() *planfile.Document {
 		return reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Action: a, Reason: why, ID: "1", Before: body(before), After: body(after)}
 	}
 	return planfile.New(&reconcile.Plan{
-		Changes:   []reconcile.Change{change(reconcile.Disable, reconcile.Unblocked, true, false), change(reconcile.Enable, reconcile.UnblockEnded, false, true)},
+		Changes:   reconcile.ChangesOf(change(reconcile.Disable, reconcile.Unblocked, true, false), change(reconcile.Enable, reconcile.UnblockEnded, false, true)),
 		Held:      []reconcile.Held{{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Reason: reconcile.Unblocked}},
 		Skipped:   []reconcile.Skip{{Indicator: "i", Reason: reconcile.Unblocked}},
 		Unblocked: []reconcile.Unblock{{Value: "a.example", Reason: "ours", By: "anna", At: noon, Until: noon.Add(time.Hour)}},
@@ -91,7 +91,7 @@ func felt(t testing.TB) *planfile.Document {
 	change := reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Action: reconcile.Create, Reason: reconcile.NewIndicator, Key: reconcile.KeyOf(reconcile.IOC, "domain_name", "a.example"),
 		After: &reconcile.Body{Enabled: true, Description: &text, Comment: &text}}
 	change.Impact = &reconcile.Impact{Status: reconcile.ImpactAtLeast, Endpoints: 2, Events: 3, LastSeen: &noon, Names: []string{"WKS-042"}, Why: "w", Own: true}
-	return planfile.New(&reconcile.Plan{Changes: []reconcile.Change{change}, Estimate: &reconcile.Estimate{Days: 7, Budget: 1, Notes: []string{"n"}}}, planfile.Document{Policy: "sync"})
+	return planfile.New(&reconcile.Plan{Changes: reconcile.ChangesOf(change), Estimate: &reconcile.Estimate{Days: 7, Budget: 1, Notes: []string{"n"}}}, planfile.Document{Policy: "sync"})
 }
 
 // mapped is a plan that creates and changes rules with what a mapping asks for.
@@ -111,8 +111,8 @@ func mapped(t testing.TB) *planfile.Document {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range created.Changes {
-		row := created.Changes[i].Row()
+	for i := range created.Changes.Len() {
+		row := created.Changes.At(i).Row()
 		row.ID, row.State, row.Level, row.Confidence = "row", "alert", "", "weak"
 		if row.Kind != reconcile.Sigma { // one is created
 			rows.Add(&row)
@@ -126,8 +126,8 @@ func mapped(t testing.TB) *planfile.Document {
 		t.Fatal(err)
 	}
 	d := planfile.New(plan, planfile.Document{Policy: "sync"})
-	if plan.Count(reconcile.Update) != 2 || plan.Count(reconcile.Create) != 1 || d.Changes[0].Before.State == nil {
-		t.Fatalf("%d changes, of which the first is %+v", len(plan.Changes), d.Changes[0])
+	if plan.Count(reconcile.Update) != 2 || plan.Count(reconcile.Create) != 1 || d.Changes.At(0).Before.State == nil {
+		t.Fatalf("%d changes, of which the first is %+v", plan.Changes.Len(), d.Changes.At(0))
 	}
 	return d
 }

@@ -202,8 +202,8 @@ func (tb *tab) shot(name string) image.Image {
 // allRemovals is mixed with nothing but removals.
 func allRemovals(n int) *planfile.Document {
 	d := mixed(n)
-	for i := range d.Changes {
-		c := &d.Changes[i]
+	for i := range d.Changes.Len() {
+		c := d.Changes.At(i)
 		c.Action, c.Reason, c.Before, c.After = reconcile.Delete, reconcile.IndicatorGone, &reconcile.Body{Enabled: true}, nil
 	}
 	return d
@@ -256,9 +256,9 @@ func TestBrowserReachesEveryRemovalByKeys(t *testing.T) {
 	tb.press("r")
 	rows := eval[[]string](tb, `Array.from(document.querySelectorAll(".row")).filter(r => r.checkVisibility() && r.getBoundingClientRect().height > 20).map(r => r.innerText)`)
 	var removals []*reconcile.Change
-	for i := range d.Changes {
-		if d.Changes[i].Action.Removal() {
-			removals = append(removals, &d.Changes[i])
+	for i := range d.Changes.Len() {
+		if d.Changes.At(i).Action.Removal() {
+			removals = append(removals, d.Changes.At(i))
 		}
 	}
 	if len(rows) != len(removals) || len(rows) < 1600 {
@@ -294,7 +294,9 @@ func TestBrowserReachesEveryRemovalByKeys(t *testing.T) {
 
 func TestBrowserSearchesAndFilters(t *testing.T) {
 	d := mixed(5000)
-	d.Changes[4321].Owners[0].Name = "Zebra campaign"
+	zebra := d.Changes.At(4321)
+	zebra.Owners[0].Name = "Zebra campaign"
+	d.Changes.Set(4321, zebra)
 	d.Held = []reconcile.Held{{Kind: reconcile.Sigma, Name: "a held rule", Reason: reconcile.Pinned, Detail: "disabled in the console"}}
 	d.Skipped = []reconcile.Skip{{Indicator: "0f0f0f0f-0000-4000-8000-000000000000", Reason: reconcile.PatternAnd, Detail: "a AND b"}}
 	tb := tabOf(t, browser(t), d)
@@ -305,7 +307,7 @@ func TestBrowserSearchesAndFilters(t *testing.T) {
 		{"a value", "host-04999.example", "host-04999.example"},
 		{"a defanged value", "host-04998[.]example", "host-04998.example"},
 		{"an owner's name, in any case", "ZEBRA camp", "host-04321.example"},
-		{"an owner's internal id", d.Changes[1234].Owners[0].ID, "host-01234.example"},
+		{"an owner's internal id", d.Changes.At(1234).Owners[0].ID, "host-01234.example"},
 		{"an owner's standard id", "indicator--2222", "host-02222.example"},
 		{"a row's id", "row-777", "host-00777.example"},
 		{"a held rule", "held rule", "a held rule"},
@@ -452,7 +454,7 @@ func TestBrowserRunsNothingHostile(t *testing.T) {
 				document.querySelectorAll(".offer").forEach(b => b.click());
 				return document.querySelectorAll(".panel").length;
 			})()`)
-			if want := len(d.Changes) + len(d.Held) + len(d.Skipped); n != want {
+			if want := d.Changes.Len() + len(d.Held) + len(d.Skipped); n != want {
 				t.Errorf("%d rows are open, want %d", n, want)
 			}
 			tb.press("/")

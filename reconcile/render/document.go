@@ -10,7 +10,7 @@ import (
 // newLists are the lists that will be made, each with its first rule.
 func newLists(d *planfile.Document) []planfile.List {
 	return slices.DeleteFunc(slices.Clone(d.Target.Lists), func(l planfile.List) bool {
-		return l.ID != nil || !slices.ContainsFunc(d.Changes, func(c reconcile.Change) bool { return c.Kind == l.Kind && c.Action == reconcile.Create })
+		return l.ID != nil || headCounts(d.Changes)[head{reconcile.Create, l.Kind}] == 0
 	})
 }
 
@@ -25,7 +25,7 @@ func stopped(d *planfile.Document) bool {
 }
 
 // waiting are the changes that gates hold.
-func waiting(d *planfile.Document) []reconcile.Change {
+func waiting(d *planfile.Document) reconcile.Changes {
 	var list []reconcile.Change
 	for i := range d.Held {
 		if ch := d.Held[i].Change; ch != nil {
@@ -35,5 +35,5 @@ func waiting(d *planfile.Document) []reconcile.Change {
 	slices.SortStableFunc(list, func(a, b reconcile.Change) int {
 		return cmp.Or(cmp.Compare(slices.Index(reconcile.Actions, a.Action), slices.Index(reconcile.Actions, b.Action)), cmp.Compare(a.Kind, b.Kind))
 	})
-	return list
+	return reconcile.ChangesOf(list...)
 }

@@ -73,8 +73,8 @@ func rowsOf(t testing.TB, inds ...reconcile.Indicator) []reconcile.Row {
 	t.Helper()
 	var rows []reconcile.Row
 	plan := made(t, policy(), nil, nil, inds...)
-	for i := range plan.Changes {
-		row := plan.Changes[i].Row()
+	for i := range plan.Changes.Len() {
+		row := plan.Changes.At(i).Row()
 		row.ID = fmt.Sprintf("row-%02d", i)
 		rows = append(rows, row)
 	}
@@ -166,8 +166,8 @@ func feltPlan(t testing.TB, inds ...reconcile.Indicator) *reconcile.Plan {
 		{Status: reconcile.ImpactNotAsked, Why: "the budget of 500 requests is spent (sync.impact_budget)"},
 	}
 	n := 0
-	for i := range plan.Changes {
-		ch := &plan.Changes[i]
+	for i := range plan.Changes.Len() {
+		ch := plan.Changes.At(i)
 		if ch.Kind != reconcile.IOC {
 			continue
 		}
@@ -175,6 +175,7 @@ func feltPlan(t testing.TB, inds ...reconcile.Indicator) *reconcile.Plan {
 		if ch.Type == "ip_both" {
 			ch.Impact = &reconcile.Impact{Status: reconcile.ImpactExact, Own: true, Why: "it is the address of WKS-042"}
 		}
+		plan.Changes.Set(i, ch)
 		n++
 	}
 	plan.Promotion = &reconcile.Promotion{Promoted: 3, Waiting: []reconcile.Waiting{{For: "unchanged for 336h", Rules: 1200, Some: []string{"domain_name a.example: since 2026-02-16"}}, {For: "at most 0 false positives", Rules: 1, Some: []string{"sigma s: 1 of 3 alerts"}}}}

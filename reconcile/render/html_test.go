@@ -159,7 +159,7 @@ func checkPage(t interface{ Fatalf(string, ...any) }, d *planfile.Document, page
 	for _, part := range seen.data {
 		checkTexts(t, part)
 	}
-	if n := [3]int{len(seen.data["changes"]), len(seen.data["held"]), len(seen.data["skipped"])}; n != [3]int{len(d.Changes), len(d.Held), len(d.Skipped)} {
+	if n := [3]int{len(seen.data["changes"]), len(seen.data["held"]), len(seen.data["skipped"])}; n != [3]int{d.Changes.Len(), len(d.Held), len(d.Skipped)} {
 		t.Fatalf("the data has %v changes, held items and skips", n)
 	}
 	checkRemovals(t, d, seen.removals)
@@ -200,8 +200,8 @@ func checkTexts(t interface{ Fatalf(string, ...any) }, v any) {
 // checkRemovals wants every removal in a row, in their order.
 func checkRemovals(t interface{ Fatalf(string, ...any) }, d *planfile.Document, rows []string) {
 	at := 0
-	for i := range d.Changes {
-		c := &d.Changes[i]
+	for i := range d.Changes.Len() {
+		c := d.Changes.At(i)
 		if !c.Action.Removal() {
 			continue
 		}
@@ -233,7 +233,7 @@ func TestHTMLIsClosedAndShowsRemovalsWithoutAScript(t *testing.T) {
 	if n := len(seen.links); n != len(seen.removals) || n < 300 {
 		t.Errorf("%d links for %d removals", n, len(seen.removals))
 	}
-	if want := "https://cti.example/dashboard/observations/indicators/" + d.Changes[7].Owners[0].ID; seen.links[7] != want {
+	if want := "https://cti.example/dashboard/observations/indicators/" + d.Changes.At(7).Owners[0].ID; seen.links[7] != want {
 		t.Errorf("link %q, want %q", seen.links[7], want)
 	}
 }
@@ -270,7 +270,7 @@ func hostileDocument(value, name string) *planfile.Document {
 	p := reconcile.Plan{}
 	for _, a := range reconcile.Actions {
 		for _, k := range reconcile.Kinds {
-			p.Changes = append(p.Changes, reconcile.Change{Kind: k, List: name, Type: value, Value: value, Name: value, Action: a, Reason: reconcile.Reason(name), Cause: reconcile.Cause(value), ID: name,
+			p.Changes.Add(&reconcile.Change{Kind: k, List: name, Type: value, Value: value, Name: value, Action: a, Reason: reconcile.Reason(name), Cause: reconcile.Cause(value), ID: name,
 				Before: body(value), After: body(name), Fields: []string{"name", "description", "comment", "content", value}, Owners: owner})
 		}
 	}
@@ -299,7 +299,7 @@ func TestOnlyWebAddressesBecomeLinks(t *testing.T) {
 		{"an id with a question", "https://cti.example", id + "?x", ""},
 		{"no id", "https://cti.example", "", ""},
 	} {
-		p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Reason: reconcile.Revoked, Before: &reconcile.Body{}, Owners: []reconcile.Owner{{ID: tt.id, Name: "n"}}}}}
+		p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Reason: reconcile.Revoked, Before: &reconcile.Body{}, Owners: []reconcile.Owner{{ID: tt.id, Name: "n"}}})}
 		d := planfile.New(&p, planfile.Document{Complete: true, Source: planfile.Source{URL: tt.source}})
 		if got := strings.Join(readPage(t, htmlOf(t, d, render.Options{})).links, " "); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
@@ -318,18 +318,18 @@ func TestThePageSaysWhatThePlanComesTo(t *testing.T) {
 		head planfile.Document
 		want []string
 	}{
-		{"ready", reconcile.Plan{Changes: change, Gates: g(true)}, planfile.Document{Complete: true, Applyable: true}, []string{"Ready for review", "1 gate passed"}},
+		{"ready", reconcile.Plan{Changes: reconcile.ChangesOf(change...), Gates: g(true)}, planfile.Document{Complete: true, Applyable: true}, []string{"Ready for review", "1 gate passed"}},
 		{"nothing to do", reconcile.Plan{}, planfile.Document{Complete: true, Applyable: true}, []string{"Nothing to do", render.NoChanges}},
-		{"refused", reconcile.Plan{Changes: change, Gates: g(false)}, planfile.Document{Complete: true}, []string{"Refused by 1 gate", "20 of 40", "Value20", "Base40", "Limit12", "--accept-removals 20"}},
-		{"another day", reconcile.Plan{Changes: change}, planfile.Document{Complete: true, AsOf: &noon}, []string{"as of 2026-03-01T12:00:00Z; such a plan cannot be applied"}},
-		{"not complete", reconcile.Plan{Changes: change}, planfile.Document{}, []string{"Not proven complete"}},
-		{"much is new", reconcile.Plan{Changes: append(slices.Clone(change), manyNew(300)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 300, Base: 2000}},
+		{"refused", reconcile.Plan{Changes: reconcile.ChangesOf(change...), Gates: g(false)}, planfile.Document{Complete: true}, []string{"Refused by 1 gate", "20 of 40", "Value20", "Base40", "Limit12", "--accept-removals 20"}},
+		{"another day", reconcile.Plan{Changes: reconcile.ChangesOf(change...)}, planfile.Document{Complete: true, AsOf: &noon}, []string{"as of 2026-03-01T12:00:00Z; such a plan cannot be applied"}},
+		{"not complete", reconcile.Plan{Changes: reconcile.ChangesOf(change...)}, planfile.Document{}, []string{"Not proven complete"}},
+		{"much is new", reconcile.Plan{Changes: reconcile.ChangesOf(append(slices.Clone(change), manyNew(300)...)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 300, Base: 2000}},
 			Origins: &reconcile.Origins{Authors: []reconcile.Counted{{Word: "Feed <x>", Count: 290}, {Count: 10}}, Labels: []reconcile.Counted{{Word: "apt", Count: 7}}}},
 			planfile.Document{Complete: true, Applyable: true}, []string{"Review what begins to detect", "300 rules begin to detect (300 ioc domain_name); by author: 290 Feed <x>, 10 none; by label: 7 apt."}},
-		{"not so much", reconcile.Plan{Changes: append(slices.Clone(change), manyNew(100)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 100}}},
+		{"not so much", reconcile.Plan{Changes: reconcile.ChangesOf(append(slices.Clone(change), manyNew(100)...)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 100}}},
 			planfile.Document{Complete: true, Applyable: true}, []string{"Ready for review"}},
 		{"a part is held", heldBy(reconcile.Delete), planfile.Document{Complete: true}, []string{"Refused by 1 gate", "the rest may go on. Held: 20 for gate G4 (removals of ioc rules, by absence); if that is right: --accept-removals 20."}},
-		{"not applyable", reconcile.Plan{Changes: change}, planfile.Document{Complete: true}, []string{"Cannot be applied"}},
+		{"not applyable", reconcile.Plan{Changes: reconcile.ChangesOf(change...)}, planfile.Document{Complete: true}, []string{"Cannot be applied"}},
 	} {
 		d := planfile.New(&tt.plan, tt.head)
 		for _, o := range []render.Options{{}, {SummaryOnly: true}} {
@@ -339,7 +339,7 @@ func TestThePageSaysWhatThePlanComesTo(t *testing.T) {
 					t.Errorf("%s: %q is missing", tt.name, want)
 				}
 			}
-			if o.SummaryOnly != (len(seen.removals) == 0) && len(d.Changes) > 0 {
+			if o.SummaryOnly != (len(seen.removals) == 0) && d.Changes.Len() > 0 {
 				t.Errorf("%s: %d removals with %+v", tt.name, len(seen.removals), o)
 			}
 		}
@@ -359,7 +359,7 @@ func manyNew(n int) []reconcile.Change {
 // heldBy is a plan with one removal, and 20 changes that a gate holds.
 func heldBy(a reconcile.Action) reconcile.Plan {
 	text := ""
-	p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Before: &reconcile.Body{}}},
+	p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Before: &reconcile.Body{}}),
 		Gates: []reconcile.Gate{{ID: "G4", Name: "removals_ioc_absence", Kind: reconcile.IOC, Hold: true, Value: 20, Planned: 20, Base: 40, Limit: 12, Message: "20 of 40", Override: "--accept-removals 20"}}}
 	for i := range 20 {
 		ch := reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: fmt.Sprintf("held%02d.example", i), Action: a, Reason: reconcile.IndicatorGone, Before: &reconcile.Body{Enabled: true, Description: &text, Comment: &text}}
@@ -463,7 +463,7 @@ func BenchmarkHTML(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(len(d.Changes))*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
+	b.ReportMetric(float64(d.Changes.Len())*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
 }
 
 // Whoever reads on a phone sees what stands against a plan before where it came from.

@@ -49,10 +49,9 @@ type pageChange struct {
 
 func dataOf(d *planfile.Document) *pageData {
 	p := &pageData{Base: linkBase(d.Source.URL), Owners: []pageOwner{}, Meanings: map[string]string{}, Causes: map[string]string{},
-		Changes: make([]pageChange, len(d.Changes)), Held: make([]pageChange, len(d.Held)), Skipped: make([]pageChange, len(d.Skipped))}
+		Changes: make([]pageChange, d.Changes.Len()), Held: make([]pageChange, len(d.Held)), Skipped: make([]pageChange, len(d.Skipped))}
 	o := ownerTable{page: p, at: map[ownerKey]int{}, byID: map[string]int{}}
-	for i := range d.Changes {
-		c := &d.Changes[i]
+	for i, c := range d.Changes.All() {
 		p.explain(c.Reason, c.Cause)
 		p.Changes[i] = pageChange{Action: Escape(string(c.Action)), Kind: c.Kind.String(), Type: Escape(c.Type), Value: Escape(valueOf(c.Kind, c.Value, c.Name)), List: Escape(c.List),
 			Row: Escape(c.ID), Reason: Escape(string(c.Reason)), Cause: Escape(string(c.Cause)), Note: Escape(noteOf(d, c, c.Notes...)), Owners: o.add(c.Owners)}

@@ -68,7 +68,7 @@ type gateView struct {
 func newPageView(d *planfile.Document, o Options) *pageView {
 	if o.SummaryOnly {
 		bare := *d
-		bare.Changes, bare.Held, bare.Skipped = nil, nil, nil
+		bare.Changes, bare.Held, bare.Skipped = reconcile.Changes{}, nil, nil
 		v := pageOf(&bare, d)
 		v.Summary = true
 		return v
@@ -119,9 +119,9 @@ func verdictOf(d *planfile.Document) verdict {
 		return verdict{"unfit", "◷", "A look at another day", "Validity dates were judged as of " + d.AsOf.UTC().Format(time.RFC3339) + "; such a plan cannot be applied."}
 	case !d.Complete:
 		return verdict{"unfit", "?", "Not proven complete", "A side was not read to its end; such a plan cannot be applied."}
-	case len(d.Changes) == 0 && len(d.SwitchedOff()) > 0:
+	case d.Changes.Len() == 0 && len(d.SwitchedOff()) > 0:
 		return verdict{"unfit", "!", "A list is switched off", "Enable it in the console: until then its rules detect nothing."}
-	case len(d.Changes) == 0:
+	case d.Changes.Len() == 0:
 		return verdict{"idle", "=", "Nothing to do", ""}
 	case !d.Applyable:
 		return verdict{"unfit", "?", "Cannot be applied", "The plan is marked as not to be applied."}
@@ -151,10 +151,10 @@ func beginWords(d *planfile.Document) string {
 		return ""
 	}
 	n, types := 0, map[string]int{}
-	for i := range d.Changes {
-		if c := &d.Changes[i]; c.Action == reconcile.Create || c.Action == reconcile.Enable {
+	for i := range d.Changes.Len() {
+		if a := d.Changes.Action(i); a == reconcile.Create || a == reconcile.Enable {
 			n++
-			types[strings.TrimSpace(c.Kind.String()+" "+c.Type)]++
+			types[strings.TrimSpace(d.Changes.Kind(i).String()+" "+d.Changes.Type(i))]++
 		}
 	}
 	words := fmt.Sprintf("Every gate passes, and much is new: %s rules begin to detect (%s)", thousands(n), fewWords(types))

@@ -93,8 +93,10 @@ func felt(d *planfile.Document) (changes []*reconcile.Change, by map[reconcile.I
 			changes = append(changes, c)
 		}
 	}
-	for i := range d.Changes {
-		add(&d.Changes[i])
+	if d.Impact != nil {
+		for _, c := range d.Changes.All() {
+			add(c)
+		}
 	}
 	for i := range d.Held {
 		add(d.Held[i].Change)
@@ -148,7 +150,7 @@ func (p *printer) impact() {
 		return
 	}
 	p.line("%s", summary)
-	if !p.o.SummaryOnly && (p.o.Full || len(p.d.Changes)+len(p.d.Held) <= foldOver) {
+	if !p.o.SummaryOnly && (p.o.Full || p.d.Changes.Len()+len(p.d.Held) <= foldOver) {
 		seen = nil
 	}
 	for _, text := range seen {

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"iter"
+	"slices"
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
@@ -18,7 +20,7 @@ func JSON(w io.Writer, d *planfile.Document) error { return planfile.Encode(w, d
 type Event struct {
 	Type    string             `json:"type"`
 	Change  *reconcile.Change  `json:"change,omitempty"`
-	Item    *run.Item          `json:"item,omitempty"`
+	Item    *planfile.Item     `json:"item,omitempty"`
 	Summary *reconcile.Summary `json:"summary,omitempty"`
 	Gate    *reconcile.Gate    `json:"gate,omitempty"`
 	Changes *int               `json:"changes,omitempty"`
@@ -29,11 +31,15 @@ type Event struct {
 
 // Events writes events, one JSON object a line.
 func Events[E Event | PullEvent](w io.Writer, events ...E) error {
+	return writeEvents(w, slices.Values(events))
+}
+
+func writeEvents[E Event | PullEvent](w io.Writer, events iter.Seq[E]) error {
 	b := bufio.NewWriter(w)
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
-	for i := range events {
-		if err := enc.Encode(&events[i]); err != nil {
+	for e := range events {
+		if err := enc.Encode(&e); err != nil {
 			return err
 		}
 	}
@@ -42,10 +48,19 @@ func Events[E Event | PullEvent](w io.Writer, events ...E) error {
 
 // PlanEvents writes a plan as events: every change, what is unblocked, every gate that refuses, and the summary.
 func PlanEvents(w io.Writer, d *planfile.Document) error {
-	events := make([]Event, 0, len(d.Changes)+2)
-	for i := range d.Changes {
-		events = append(events, Event{Type: "planned_change", Change: &d.Changes[i]})
+	if err := writeEvents(w, func(yield func(Event) bool) {
+		for _, ch := range d.Changes.All() {
+			if !yield(Event{Type: "planned_change", Change: ch}) {
+				return
+			}
+		}
+	}); err != nil {
+		return err
 	}
+	if err := d.Changes.Err(); err != nil {
+		return err
+	}
+	var events []Event
 	for i := range d.Unblocked {
 		events = append(events, Event{Type: "diagnostic", Level: "warning", Message: "unblocked: " + unblockWords(&d.Unblocked[i])})
 	}
@@ -58,14 +73,16 @@ func PlanEvents(w io.Writer, d *planfile.Document) error {
 
 // ReportEvents writes what became of every change, and the end.
 func ReportEvents(w io.Writer, r *planfile.Report, message string) error {
-	events := make([]Event, 0, len(r.Items)+1)
-	for i := range r.Items {
-		e := Event{Type: "apply_complete", Item: &r.Items[i]}
-		if r.Items[i].Outcome != run.Applied {
-			e.Type = "apply_errored"
+	return writeEvents(w, func(yield func(Event) bool) {
+		for it := range r.Items.All() {
+			e := Event{Type: "apply_complete", Item: it}
+			if it.Outcome != run.Applied {
+				e.Type = "apply_errored"
+			}
+			if !yield(e) {
+				return
+			}
 		}
-		events = append(events, e)
-	}
-	events = append(events, Event{Type: "change_summary", Summary: &r.Summary, Code: &r.ExitCode, Message: message})
-	return Events(w, events...)
+		yield(Event{Type: "change_summary", Summary: &r.Summary, Code: &r.ExitCode, Message: message})
+	})
 }

@@ -44,23 +44,23 @@ func Markdown(w io.Writer, d *planfile.Document, o Options) error {
 			}
 			return left
 		}
-		list := func(of []reconcile.Change, title string, actions ...reconcile.Action) {
+		list := func(of reconcile.Changes, title string, actions ...reconcile.Action) {
 			text, all := markdownList(of, title, actions, room())
 			body.WriteString(text)
 			whole = whole && all
 		}
 		held := waiting(d)
-		if len(held) > 0 {
+		if held.Len() > 0 {
 			notes += 2
 		}
 		list(d.Changes, "Removals", removalActions...)
-		if len(held) > 0 {
+		if held.Len() > 0 {
 			list(held, "Removals that a gate holds", removalActions...)
 		}
 		list(d.Changes, "Changes", changeActions...)
 		body.WriteString(markdownDiffs(d, room()))
 		list(d.Changes, "Additions", reconcile.Create)
-		if len(held) > 0 {
+		if held.Len() > 0 {
 			list(held, "Changes and additions that a gate holds", append(slices.Clone(changeActions), reconcile.Create)...)
 		}
 	}
@@ -129,7 +129,7 @@ func markdownHead(d *planfile.Document) string {
 
 // countsTable is how many rules of each kind each action touches.
 func countsTable(d *planfile.Document) string {
-	if len(d.Changes) == 0 {
+	if d.Changes.Len() == 0 {
 		return ""
 	}
 	n := headCounts(d.Changes)
@@ -163,11 +163,11 @@ func markdownTail(d *planfile.Document) string {
 
 // markdownList lists the changes with some actions in at most budget characters and a note, and says
 // whether it lists all.
-func markdownList(of []reconcile.Change, title string, actions []reconcile.Action, budget int) (string, bool) {
+func markdownList(of reconcile.Changes, title string, actions []reconcile.Action, budget int) (string, bool) {
 	var rows []*reconcile.Change
-	for i := range of {
-		if slices.Contains(actions, of[i].Action) {
-			rows = append(rows, &of[i])
+	for i := range of.Len() {
+		if slices.Contains(actions, of.Action(i)) {
+			rows = append(rows, of.At(i))
 		}
 	}
 	if len(rows) == 0 {

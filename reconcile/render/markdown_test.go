@@ -192,11 +192,12 @@ func TestMarkdownShowsRuleTexts(t *testing.T) {
 		t.Errorf("the diff shows our marker:\n%s", seen.text)
 	}
 	big := strings.Repeat("condition: selection and another one\n", 3000)
-	p := reconcile.Plan{Changes: slices.Clone(d.Changes)}
-	for i := range p.Changes {
-		if c := &p.Changes[i]; c.Kind == reconcile.Sigma {
+	p := reconcile.Plan{}
+	for _, c := range d.Changes.All() {
+		if c.Kind == reconcile.Sigma {
 			c.After = &reconcile.Body{Name: c.After.Name, Content: &big}
 		}
+		p.Changes.Add(c)
 	}
 	d = planfile.New(&p, planfile.Document{Complete: true})
 	if got := checkMarkdown(t, d, markdownOf(t, d, render.Options{})).text; !strings.Contains(got, "1 diff of rules' texts left out here") || !strings.Contains(got, "text: 12 lines out") && !strings.Contains(got, "lines out, 3000 in") {
@@ -208,7 +209,7 @@ func TestMarkdownCutsCreatesFirstAndRemovalsLast(t *testing.T) {
 	p := reconcile.Plan{}
 	for i := range 3000 {
 		a := []reconcile.Action{reconcile.Create, reconcile.Update, reconcile.Delete}[i%3]
-		p.Changes = append(p.Changes, reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprintf("%064x", i), Action: a, Reason: "x", Before: &reconcile.Body{}, After: &reconcile.Body{}})
+		p.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprintf("%064x", i), Action: a, Reason: "x", Before: &reconcile.Body{}, After: &reconcile.Body{}})
 	}
 	for _, tt := range []struct {
 		keep func(i int) bool
@@ -218,9 +219,9 @@ func TestMarkdownCutsCreatesFirstAndRemovalsLast(t *testing.T) {
 		{func(i int) bool { return i%3 != 2 || i < 300 }, []string{"#### Removals (100)", "#### Changes (1000)", "1000 of 1000 are left out"}},
 	} {
 		q := reconcile.Plan{}
-		for i := range p.Changes {
+		for i := range p.Changes.Len() {
 			if tt.keep(i) {
-				q.Changes = append(q.Changes, p.Changes[i])
+				q.Changes.Add(p.Changes.At(i))
 			}
 		}
 		var b bytes.Buffer

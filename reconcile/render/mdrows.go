@@ -100,9 +100,12 @@ func markdownDiffs(d *planfile.Document, budget int) string {
 	const open, end = "<details><summary>Rules' texts, before and after</summary>\n\n", "</details>\n\n"
 	var b strings.Builder
 	used, left := units(open)+units(end), 0
-	for i := range d.Changes {
-		c := &d.Changes[i]
-		if !slices.Contains(changeActions, c.Action) || !slices.Contains(c.Fields, "content") {
+	for i := range d.Changes.Len() {
+		if !slices.Contains(changeActions, d.Changes.Action(i)) {
+			continue
+		}
+		c := d.Changes.At(i)
+		if !slices.Contains(c.Fields, "content") {
 			continue
 		}
 		lines := contentDiff(c)

@@ -33,16 +33,11 @@ func lastLine(s string) string {
 }
 
 func TestTheLastLineIsStable(t *testing.T) {
-	n := func(a reconcile.Action, times int) []reconcile.Change {
-		out := make([]reconcile.Change, times)
-		for i := range out {
-			out[i] = reconcile.Change{Kind: reconcile.IOC, Action: a, After: &reconcile.Body{}, Before: &reconcile.Body{}}
-		}
-		return out
-	}
 	all := reconcile.Plan{Unchanged: 48112, Skipped: make([]reconcile.Skip, 37)}
 	for a, times := range map[reconcile.Action]int{reconcile.Create: 120, reconcile.Update: 14, reconcile.Disable: 3, reconcile.Delete: 2} {
-		all.Changes = append(all.Changes, n(a, times)...)
+		for range times {
+			all.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Action: a, After: &reconcile.Body{}, Before: &reconcile.Body{}})
+		}
 	}
 	refused := reconcile.Plan{Gates: []reconcile.Gate{{ID: "G2", Message: "no"}}}
 	for _, tt := range []struct {
@@ -82,8 +77,8 @@ func TestTheLastLineIsStable(t *testing.T) {
 func TestRemovalsAreNeverFoldedAndCreatesAre(t *testing.T) {
 	p := reconcile.Plan{}
 	for i := range 100 {
-		p.Changes = append(p.Changes, reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprint("gone", i), Action: reconcile.Delete, Reason: reconcile.IndicatorGone, Before: &reconcile.Body{}},
-			reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprint("new", i), Action: reconcile.Create, Reason: reconcile.NewIndicator, After: &reconcile.Body{}})
+		p.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprint("gone", i), Action: reconcile.Delete, Reason: reconcile.IndicatorGone, Before: &reconcile.Body{}})
+		p.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Type: "hash", Value: fmt.Sprint("new", i), Action: reconcile.Create, Reason: reconcile.NewIndicator, After: &reconcile.Body{}})
 	}
 	d := planfile.New(&p, planfile.Document{Complete: true})
 	got := text(t, d, render.Options{})
@@ -108,7 +103,7 @@ func genDocument(t *rapid.T) *planfile.Document {
 		c := proto
 		c.Action = reconcile.Actions[i%len(reconcile.Actions)]
 		c.Before, c.After = body, &reconcile.Body{Description: &proto.Value, Comment: &proto.Value}
-		p.Changes = append(p.Changes, c)
+		p.Changes.Add(&c)
 	}
 	for range rapid.SampledFrom([]int{0, 1, 1, 30}).Draw(t, "gates") {
 		p.Gates = append(p.Gates, reconcile.Gate{ID: word("gate"), Name: word("gate name"), Message: word("message"), Override: word("override")})
@@ -205,7 +200,8 @@ func TestEventsAreOneObjectALine(t *testing.T) {
 	if err := render.PlanEvents(&b, d); err != nil {
 		t.Fatal(err)
 	}
-	r := planfile.NewReport(d, 5, []run.Item{run.ItemOf(&d.Changes[0], run.Applied, ""), run.ItemOf(&d.Changes[0], run.Failed, "no\nnew line")})
+	d.Changes.Add(d.Changes.At(0))
+	r := planfile.NewReport(d, 5, []run.Item{{Outcome: run.Applied}, {Outcome: run.Failed, Error: "no\nnew line"}})
 	if err := render.ReportEvents(&b, r, "done"); err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +222,7 @@ func TestEventsAreOneObjectALine(t *testing.T) {
 func cases2(t *testing.T) *planfile.Document {
 	t.Helper()
 	s := "x"
-	return planfile.New(&reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Create, After: &reconcile.Body{Description: &s, Comment: &s}}},
+	return planfile.New(&reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Create, After: &reconcile.Body{Description: &s, Comment: &s}}),
 		Gates: []reconcile.Gate{{ID: "G2", Message: "no"}, {ID: "G1", OK: true}}}, planfile.Document{Complete: true})
 }
 
@@ -234,7 +230,7 @@ func BenchmarkText(b *testing.B) {
 	p := reconcile.Plan{}
 	s, z := `{"indicator_id":"a","owners_count":1}`, `{"indicator_id":"b","owners_count":2}`
 	for i := range 10_000 {
-		p.Changes = append(p.Changes, reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: fmt.Sprintf("h%d.example", i), Action: reconcile.Actions[i%6], Reason: "x",
+		p.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: fmt.Sprintf("h%d.example", i), Action: reconcile.Actions[i%6], Reason: "x",
 			Before: &reconcile.Body{Comment: &s, Description: &s}, After: &reconcile.Body{Comment: &z, Description: &z}, Fields: []string{"comment", "description"}})
 	}
 	d := planfile.New(&p, planfile.Document{Complete: true})
@@ -244,5 +240,5 @@ func BenchmarkText(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(len(p.Changes))*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
+	b.ReportMetric(float64(p.Changes.Len())*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
 }

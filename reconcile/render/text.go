@@ -42,7 +42,7 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 	p.aside()
 	p.unblocked()
 	p.refusals()
-	if off := OffLine(d); off != "" && len(d.Changes) > 0 {
+	if off := OffLine(d); off != "" && d.Changes.Len() > 0 {
 		p.line("%s", strings.ToUpper(off[:1])+off[1:])
 	}
 	p.line("%s", LastLine(d))
@@ -55,7 +55,7 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 // LastLine is the stable last line of a plan. A plan that a gate refuses says nothing about whether
 // the two sides match.
 func LastLine(d *planfile.Document) string {
-	if len(d.Changes) == 0 && d.Complete && len(Refused(d)) == 0 {
+	if d.Changes.Len() == 0 && d.Complete && len(Refused(d)) == 0 {
 		if off := OffLine(d); off != "" {
 			return "No changes, but " + off
 		}
@@ -123,7 +123,9 @@ type group struct {
 	reason reconcile.Reason
 }
 
-func groupOf(c *reconcile.Change) group { return group{c.Action, c.Kind, c.Type, c.Reason} }
+func groupOf(c reconcile.Changes, i int) group {
+	return group{c.Action(i), c.Kind(i), c.Type(i), c.Reason(i)}
+}
 
 // most is how many changes of a group are listed at most before they fold. Removals that are done never do.
 func (p *printer) most(a reconcile.Action, undone bool) int {
@@ -140,13 +142,13 @@ func (p *printer) most(a reconcile.Action, undone bool) int {
 
 func (p *printer) changes() {
 	p.list(p.d.Changes, stopped(p.d))
-	if waits := waiting(p.d); len(waits) > 0 {
-		if len(p.d.Changes) > 0 {
+	if waits := waiting(p.d); waits.Len() > 0 {
+		if p.d.Changes.Len() > 0 {
 			p.line("")
 		}
 		p.line("Held by a gate, and not done:")
 		p.list(waits, true)
-		if len(p.d.Changes) == 0 {
+		if p.d.Changes.Len() == 0 {
 			p.line("")
 		}
 	}
@@ -156,31 +158,30 @@ func (p *printer) changes() {
 }
 
 // list prints changes that stand in printed order.
-func (p *printer) list(changes []reconcile.Change, undone bool) {
+func (p *printer) list(changes reconcile.Changes, undone bool) {
 	size, noted, heads := map[group]int{}, map[group]int{}, headCounts(changes)
-	for i := range changes {
-		g := groupOf(&changes[i])
+	for i, c := range changes.All() {
+		g := groupOf(changes, i)
 		size[g]++
-		if len(changes[i].Notes) > 0 {
+		if len(c.Notes) > 0 {
 			noted[g]++
 		}
 	}
 	folded := map[group]bool{}
 	var under head
-	for i := range changes {
-		c := &changes[i]
-		g := groupOf(c)
-		if h := headOf(c); h != under {
+	for i := range changes.Len() {
+		g := groupOf(changes, i)
+		if h := (head{g.action, g.kind}); h != under {
 			p.head(h, heads[h], i > 0)
 			under = h
 		}
-		if size[g] <= p.most(c.Action, undone) {
-			p.change(c)
+		if size[g] <= p.most(g.action, undone) {
+			p.change(changes.At(i))
 			continue
 		}
 		if !folded[g] {
 			folded[g] = true
-			p.line("%s %d × %s  [%s] (--full lists them)", p.symbol(c.Action), size[g], Escape(strings.TrimSpace(g.kind.String()+" "+g.typ)), Escape(string(g.reason)))
+			p.line("%s %d × %s  [%s] (--full lists them)", p.symbol(g.action), size[g], Escape(strings.TrimSpace(g.kind.String()+" "+g.typ)), Escape(string(g.reason)))
 			if n := noted[g]; n > 0 {
 				p.line("    %d of them %s a note (--full shows it)", n, reconcile.Plural(n, "has", "have"))
 			}
@@ -194,12 +195,10 @@ type head struct {
 	kind   reconcile.Kind
 }
 
-func headOf(c *reconcile.Change) head { return head{c.Action, c.Kind} }
-
-func headCounts(changes []reconcile.Change) map[head]int {
+func headCounts(changes reconcile.Changes) map[head]int {
 	n := map[head]int{}
-	for i := range changes {
-		n[headOf(&changes[i])]++
+	for i := range changes.Len() {
+		n[head{changes.Action(i), changes.Kind(i)}]++
 	}
 	return n
 }

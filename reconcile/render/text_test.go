@@ -32,7 +32,7 @@ func mixed(n int) *planfile.Document {
 		case reconcile.Create:
 			c.Reason, c.Before, c.Fields, c.ID = reconcile.NewIndicator, nil, nil, ""
 		}
-		p.Changes = append(p.Changes, c)
+		p.Changes.Add(&c)
 	}
 	return planfile.New(&p, planfile.Document{Complete: true, Applyable: true, Source: planfile.Source{URL: "https://cti.example"}, Target: planfile.Target{URL: "https://edr.example"}})
 }
@@ -54,8 +54,8 @@ func TestTextReadsWellAtFiveAndAtFiveThousand(t *testing.T) {
 			}
 		}
 		removals := 0
-		for i := range d.Changes {
-			c := &d.Changes[i]
+		for i := range d.Changes.Len() {
+			c := d.Changes.At(i)
 			line := fmt.Sprintf("%s %s  [%s]  \"Campaign %d\" score %d\n", c.Action.Symbol(), c.Label(), c.Reason, i, *c.Owners[0].Score)
 			if c.Action.Removal() {
 				removals++
@@ -101,7 +101,7 @@ func TestCommentsShowWhatIsForPeople(t *testing.T) {
 	other := `{"instance":"another"}`
 	two, three := `{"indicators":["id-a","id-b"],"owners_count":2,"indicator_score":40}`, `{"indicators":["id-a","id-c"],"owners_count":2,"indicator_score":70}`
 	one := func(before, after string, o render.Options) string {
-		p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Update, Owners: []reconcile.Owner{{ID: "id-a", Name: "A"}, {ID: "id-c", Name: "C"}}, Before: &reconcile.Body{Comment: &before}, After: &reconcile.Body{Comment: &after}, Fields: []string{"comment"}}}}
+		p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Update, Owners: []reconcile.Owner{{ID: "id-a", Name: "A"}, {ID: "id-c", Name: "C"}}, Before: &reconcile.Body{Comment: &before}, After: &reconcile.Body{Comment: &after}, Fields: []string{"comment"}})}
 		return text(t, planfile.New(&p, planfile.Document{Complete: true}), o)
 	}
 	for _, tt := range []struct {
@@ -125,7 +125,7 @@ func TestCommentsShowWhatIsForPeople(t *testing.T) {
 
 func TestARuleThatIsOnlySpeltOtherwiseSaysSo(t *testing.T) {
 	from, to := "rule r {\r\n condition: true }", "rule r {\n condition: true }\n"
-	p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}}}}
+	p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}})}
 	if got := text(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, "      only its spelling or our marker changes\n") {
 		t.Error(got)
 	}
@@ -145,7 +145,7 @@ func TestOwnersAreNamedOnce(t *testing.T) {
 		if c.Kind == 0 {
 			c.Kind = reconcile.IOC
 		}
-		if got := text(t, planfile.New(&reconcile.Plan{Changes: []reconcile.Change{c}}, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, want) {
+		if got := text(t, planfile.New(&reconcile.Plan{Changes: reconcile.ChangesOf(c)}, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
@@ -154,7 +154,7 @@ func TestOwnersAreNamedOnce(t *testing.T) {
 func TestDiffsAreWithoutOurMarker(t *testing.T) {
 	from := "// harfangsync indicator=1 instance=i applied=1:aa\nrule r {\n condition: false }\n"
 	to := "// harfangsync indicator=1 instance=i applied=1:bb\nrule r {\n condition: filesize < 1 }\n"
-	p := reconcile.Plan{Changes: []reconcile.Change{{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}}}}
+	p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}})}
 	if got := text(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}); strings.Contains(got, "harfangsync ind") || !strings.Contains(got, "- condition: false }") {
 		t.Error(got)
 	}
@@ -163,8 +163,10 @@ func TestDiffsAreWithoutOurMarker(t *testing.T) {
 // A screen of 80 columns breaks lines between words; a word that is wider stays whole.
 func TestLinesFitTheScreen(t *testing.T) {
 	d := mixed(24)
-	d.Changes[0].Owners[0].Name = strings.Repeat("Kampagne gegen Krankenhäuser ", 6)
-	d.Changes[1].Value = strings.Repeat("x", 100)
+	named, long := d.Changes.At(0), d.Changes.At(1)
+	named.Owners[0].Name, long.Value = strings.Repeat("Kampagne gegen Krankenhäuser ", 6), strings.Repeat("x", 100)
+	d.Changes.Set(0, named)
+	d.Changes.Set(1, long)
 	plain := text(t, d, render.Options{})
 	for _, o := range []render.Options{{Width: 80}, {Width: 80, Color: true}} {
 		got := ansi.ReplaceAllString(text(t, d, o), "")
@@ -182,20 +184,19 @@ func TestLinesFitTheScreen(t *testing.T) {
 // A job prints every quarter of an hour: what it did, and numbers of what it left.
 func TestALogIsBrief(t *testing.T) {
 	p := reconcile.Plan{Gates: []reconcile.Gate{{ID: "G4", Name: "removals_ioc_absence", Kind: reconcile.IOC, Message: "many go", Override: "--accept-removals 3000", Hold: true}}}
-	change := func(a reconcile.Action, i int) reconcile.Change {
-		c := reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: fmt.Sprint(a, "-", i), Action: a, Reason: "why", Before: &reconcile.Body{}, After: &reconcile.Body{}}
-		return c
+	change := func(a reconcile.Action, i int) *reconcile.Change {
+		return &reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: fmt.Sprint(a, "-", i), Action: a, Reason: "why", Before: &reconcile.Body{}, After: &reconcile.Body{}}
 	}
 	for i := range 3000 {
 		ch := change(reconcile.Delete, i)
-		p.Held = append(p.Held, reconcile.Held{Kind: reconcile.IOC, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: &ch})
+		p.Held = append(p.Held, reconcile.Held{Kind: reconcile.IOC, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: ch})
 		p.Skipped = append(p.Skipped, reconcile.Skip{Indicator: fmt.Sprint("skipped-", i), Reason: reconcile.PatternAnd})
 	}
 	for i := range 50 {
-		p.Changes = append(p.Changes, change(reconcile.Disable, i))
+		p.Changes.Add(change(reconcile.Disable, i))
 	}
 	for i := range 500 {
-		p.Changes = append(p.Changes, change(reconcile.Update, i))
+		p.Changes.Add(change(reconcile.Update, i))
 	}
 	d := planfile.New(&p, planfile.Document{Complete: true})
 	got := text(t, d, render.Options{Brief: true})

@@ -14,13 +14,13 @@ import (
 // counts is the plan in a few lines: by action and kind where the changes themselves do not fit a
 // screen, and the removals by reason.
 func (p *printer) counts() {
-	if len(p.d.Changes) == 0 {
+	if p.d.Changes.Len() == 0 {
 		return
 	}
 	if !p.o.SummaryOnly {
 		p.line("")
 	}
-	if p.o.SummaryOnly || len(p.d.Changes) > foldOver {
+	if p.o.SummaryOnly || p.d.Changes.Len() > foldOver {
 		n := headCounts(p.d.Changes)
 		p.line("  %-7s%8s%8s%8s", "", reconcile.IOC, reconcile.Sigma, reconcile.YARA)
 		for _, a := range reconcile.Actions {
@@ -31,10 +31,10 @@ func (p *printer) counts() {
 		}
 	}
 	removals, byReason := 0, map[string]int{}
-	for i := range p.d.Changes {
-		if c := &p.d.Changes[i]; c.Action.Removal() {
+	for i := range p.d.Changes.Len() {
+		if p.d.Changes.Action(i).Removal() {
 			removals++
-			byReason[string(c.Reason)]++
+			byReason[string(p.d.Changes.Reason(i))]++
 		}
 	}
 	p.byReason(reconcile.Plural(removals, "removal", "removals"), removals, byReason)

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/crash"
@@ -26,30 +25,19 @@ const (
 	NotAttempted Outcome = "not_attempted"
 )
 
-// Item is one planned change and what became of it.
+// Item is what became of one change.
 type Item struct {
-	Kind    reconcile.Kind    `json:"kind"`
-	List    string            `json:"list"`
-	Type    string            `json:"type,omitempty"`
-	Value   string            `json:"value,omitempty"`
-	Name    string            `json:"name,omitempty"`
-	Action  reconcile.Action  `json:"action"`
-	Outcome Outcome           `json:"result"`
-	Error   string            `json:"error,omitempty"` // the way out, for what was not applied; a note for what was
-	Change  *reconcile.Change `json:"-"`
+	Outcome Outcome
+	Error   string // the way out, for what was not applied; a note for what was
 }
 
-// ItemOf is what became of a change.
-func ItemOf(c *reconcile.Change, o Outcome, err string) Item {
-	return Item{Kind: c.Kind, List: c.List, Type: c.Type, Value: c.Value, Name: c.Name, Action: c.Action, Outcome: o, Error: err, Change: c}
-}
-
-// Report is what an apply did. Items stand in the order of the plan.
+// Report is what an apply did.
 type Report struct {
-	Items    []Item
-	Problems []string // what concerns the run and no single item
-	Stopped  error    // why the apply ended early: ErrInterrupted, a *BreakerError, or nil
-	Wrote    bool     // something was written, or may have been
+	Changes  reconcile.Changes // of the plan
+	Items    []Item            // by change
+	Problems []string          // what concerns the run and no single item
+	Stopped  error             // why the apply ended early: ErrInterrupted, a *BreakerError, or nil
+	Wrote    bool              // something was written, or may have been
 	// Unreachable says that the platform refused or failed before anything was written.
 	Unreachable error
 }
@@ -58,7 +46,7 @@ type Report struct {
 func (r *Report) Count(o Outcome, a reconcile.Action) int {
 	n := 0
 	for i := range r.Items {
-		if r.Items[i].Outcome == o && (a == "" || r.Items[i].Change.Action == a) {
+		if r.Items[i].Outcome == o && (a == "" || r.Changes.Action(i) == a) {
 			n++
 		}
 	}
@@ -77,13 +65,16 @@ func (r *Report) Clean() bool {
 // is read again (G8). recheck verifies first that the rows still are what the plan saw. Refused texts
 // and, after a clean run, the last good run are remembered.
 func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, error) {
-	a := &applying{job: j, plan: p, report: &Report{Items: make([]Item, len(p.Plan.Changes))}, did: make([]effect, len(p.Plan.Changes)), removals: map[string]bool{}, breaker: breaker{limit: j.Limits.Failures}}
-	for i := range p.Plan.Changes {
-		ch := &p.Plan.Changes[i]
-		a.report.Items[i] = ItemOf(ch, NotAttempted, "")
-		if ch.Action.Removal() {
-			a.removals[ch.Kind.String()+ch.ID] = true
+	changes := p.Plan.Changes
+	a := &applying{job: j, plan: p, report: &Report{Changes: changes, Items: make([]Item, changes.Len())}, did: make([]effect, changes.Len()), removals: map[string]bool{}, breaker: breaker{limit: j.Limits.Failures}}
+	for i := range a.report.Items {
+		a.report.Items[i].Outcome = NotAttempted
+		if changes.Action(i).Removal() {
+			a.removals[changes.Kind(i).String()+changes.At(i).ID] = true
 		}
+	}
+	if err := changes.Err(); err != nil {
+		return nil, err
 	}
 	// An interrupt does not cut requests at once, so that no write is left in doubt.
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -165,7 +156,7 @@ func (a *applying) lists() {
 		}
 		a.report.Wrote = a.report.Wrote || f.Unsure
 		for i := range a.report.Items {
-			if it := &a.report.Items[i]; it.Change.Kind == k && it.Outcome == NotAttempted {
+			if it := &a.report.Items[i]; a.report.Changes.Kind(i) == k && it.Outcome == NotAttempted {
 				it.Outcome, it.Error = Failed, fmt.Sprintf("its list %q could not be created: %v", a.job.Policy.List, err)
 			}
 		}
@@ -180,7 +171,7 @@ func (a *applying) mustBeEmpty(k reconcile.Kind, l *reconcile.List) error {
 		return err
 	}
 	for i := range a.report.Items {
-		if it := &a.report.Items[i]; n > 0 && it.Change.Kind == k && it.Outcome == NotAttempted {
+		if n > 0 && a.report.Changes.Kind(i) == k && a.report.Items[i].Outcome == NotAttempted {
 			a.conflict(i, fmt.Sprintf("the list was to be created and holds %s now", reconcile.Count(n, "rule")))
 		}
 	}
@@ -189,43 +180,47 @@ func (a *applying) mustBeEmpty(k reconcile.Kind, l *reconcile.List) error {
 
 func (a *applying) needs(k reconcile.Kind) bool {
 	for i := range a.report.Items {
-		if it := &a.report.Items[i]; it.Change.Kind == k && it.Outcome == NotAttempted {
+		if a.report.Changes.Kind(i) == k && a.report.Items[i].Outcome == NotAttempted {
 			return true
 		}
 	}
 	return false
 }
 
+// phase attempts the changes with some actions, so many at once, each worker the next that is left.
 func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
-	var g errgroup.Group
-	g.SetLimit(max(a.job.Parallel, 1))
-	for i := range a.report.Items {
-		it := &a.report.Items[i]
-		if it.Outcome != NotAttempted || it.Change.Action != actions[0] && it.Change.Action != actions[len(actions)-1] {
-			continue
-		}
-		if ctx.Err() != nil || a.breaker.open() {
-			break
-		}
-		g.Go(func() error {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range max(a.job.Parallel, 1) {
+		workers.Go(func() {
 			defer crash.Exit()
-			if ctx.Err() == nil && !a.breaker.open() {
-				a.attempt(i)
+			for i := int(next.Add(1)) - 1; i < len(a.report.Items); i = int(next.Add(1)) - 1 {
+				if ctx.Err() != nil || a.breaker.open() {
+					return
+				}
+				if a.report.Items[i].Outcome == NotAttempted && slices.Contains(actions, a.report.Changes.Action(i)) {
+					a.attempt(i)
+				}
 			}
-			return nil
 		})
 	}
-	_ = g.Wait() // attempts report into their items
+	workers.Wait()
 }
 
 // attempt carries out one change and files the result.
 func (a *applying) attempt(i int) {
-	it := &a.report.Items[i]
-	if u := a.barred(it.Change); u != nil {
+	it, ch := &a.report.Items[i], a.report.Changes.At(i)
+	if err := a.report.Changes.Err(); err != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		it.Outcome, it.Error = Failed, err.Error()
+		return
+	}
+	if u := a.barred(ch); u != nil {
 		a.conflict(i, "it was unblocked since the plan was made ("+u.Words()+")")
 		return
 	}
-	did, err := a.job.apply(a.requests, it.Change, a.plan.Lists[it.Change.Kind], a.leaving(it.Change.Kind))
+	did, err := a.job.apply(a.requests, ch, a.plan.Lists[ch.Kind], a.leaving(ch.Kind))
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.done++
@@ -235,7 +230,7 @@ func (a *applying) attempt(i int) {
 	a.did[i], it.Error = did, did.note
 	if err == nil {
 		a.breaker.success()
-		a.succeed(i)
+		a.succeed(i, ch)
 		return
 	}
 	it.Outcome, it.Error = Failed, err.Error()
@@ -250,22 +245,22 @@ func (a *applying) attempt(i int) {
 	}
 	a.breaker.success()
 	if (f.Verdict || f.Linked) && it.Outcome == Failed && !errors.Is(err, errUnconfirmed) {
-		a.refuse(it.Change, f)
+		a.refuse(ch, f)
 	}
 }
 
 // succeed files a change that was made.
-func (a *applying) succeed(i int) {
+func (a *applying) succeed(i int, ch *reconcile.Change) {
 	it, did := &a.report.Items[i], a.did[i]
 	it.Outcome, a.report.Wrote = Applied, true
-	if !a.refusedStill(it.Change) {
-		a.cleared = append(a.cleared, it.Change.Key)
+	if !a.refusedStill(ch) {
+		a.cleared = append(a.cleared, ch.Key)
 	}
 	if did.disabled { // the delete is not tried again, now that its row is out of force
-		a.refused = append(a.refused, reconcile.Refusal{Key: it.Change.Key, Sent: reconcile.DeleteSent, Words: did.note, At: a.job.Now().Truncate(time.Second)})
+		a.refused = append(a.refused, reconcile.Refusal{Key: ch.Key, Sent: reconcile.DeleteSent, Words: did.note, At: a.job.Now().Truncate(time.Second)})
 	}
 	if did.unmarked {
-		a.stopped = append(a.stopped, it.Change.Key)
+		a.stopped = append(a.stopped, ch.Key)
 	}
 }
 

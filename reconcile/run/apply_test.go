@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/spool/spooltest"
 	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
@@ -74,7 +76,7 @@ func TestCommentsThatTheServerRefusesAreShortAfterOneApply(t *testing.T) {
 	snk.comments = 430
 	j := job(t, src, snk)
 	syncAll(t, j)
-	if p := plan(t, j); len(p.Plan.Changes) > 0 {
+	if p := plan(t, j); p.Plan.Changes.Len() > 0 {
 		t.Errorf("a second plan: %q\n%s", changes(p), snk.rows[0].Comment)
 	}
 }
@@ -108,7 +110,7 @@ func TestAServerThatKeepsItsMaturityIsAskedOnce(t *testing.T) {
 			updates++
 		}
 	}
-	if p := plan(t, j); len(p.Plan.Changes) > 0 || updates != 1 {
+	if p := plan(t, j); p.Plan.Changes.Len() > 0 || updates != 1 {
 		t.Errorf("%d updates, then %q", updates, changes(p))
 	}
 }
@@ -135,7 +137,7 @@ func TestAYARAFileIsNotPostedTwice(t *testing.T) {
 			case what == "create":
 				if posts++; posts == 1 {
 					if tt.stored {
-						row := p.Plan.Changes[0].Row()
+						row := p.Plan.Changes.At(0).Row()
 						row.ID = "stored"
 						snk.rows = append(snk.rows, row)
 					}
@@ -248,7 +250,7 @@ func TestAnAnswerThatWasLostIsNoFailure(t *testing.T) {
 	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
 	j := job(t, src, snk)
 	p := plan(t, j)
-	row := p.Plan.Changes[0].Row()
+	row := p.Plan.Changes.At(0).Row()
 	row.ID = "stored"
 	snk.rows = []reconcile.Row{row}
 	if r := apply(t, j, p, false); !r.Clean() {
@@ -314,8 +316,8 @@ func TestManyRefusedValuesAreNotPostedAgain(t *testing.T) {
 	for i := range src.read { // another text is tried
 		src.read[i].Description += "!"
 	}
-	if p = plan(t, j); len(p.Plan.Changes) != 700 {
-		t.Errorf("%d changes once the content is another, want 700", len(p.Plan.Changes))
+	if p = plan(t, j); p.Plan.Changes.Len() != 700 {
+		t.Errorf("%d changes once the content is another, want 700", p.Plan.Changes.Len())
 	}
 }
 
@@ -329,7 +331,7 @@ func TestVerdictsThatAreForgottenAreSaid(t *testing.T) {
 	}
 	again(t, j, store)
 	p := plan(t, j)
-	if n := len(p.Plan.Changes); !strings.Contains(log.String(), fmt.Sprintf("rules=%d", n)) || n == 0 || n > 2500 {
+	if n := p.Plan.Changes.Len(); !strings.Contains(log.String(), fmt.Sprintf("rules=%d", n)) || n == 0 || n > 2500 {
 		t.Errorf("%d of 4000 are sent again; log: %.300s", n, log.String())
 	}
 }
@@ -499,5 +501,36 @@ func TestReadBack(t *testing.T) {
 		if r.Count(run.Applied, "") != tt.applied || reads != tt.reads {
 			t.Errorf("%s: %d applied, %d lists read; %q", tt.name, r.Count(run.Applied, ""), reads, r.Problems)
 		}
+	}
+}
+
+// What waits in a temporary file and cannot be read again is not sent, and neither is anything in its place.
+func TestNothingIsSentOfAPlanThatCannotBeRead(t *testing.T) {
+	var inds []reconcile.Indicator
+	for n := range 120 {
+		i := yara(fmt.Sprintf("0a1b2c3d-0000-4000-8000-%012d", n))
+		i.Pattern = "rule r" + fmt.Sprint(n) + " { condition: true }\n// " + strings.Repeat("x", 100_000) + "\n"
+		inds = append(inds, i)
+	}
+	src, snk := &source{read: inds}, newSink()
+	j := job(t, src, snk)
+	p := plan(t, j)
+	spooltest.Spoil(t)
+	r := apply(t, j, p, false)
+	for _, row := range snk.rows { // of the few that were in memory still
+		if !slices.ContainsFunc(inds, func(i reconcile.Indicator) bool { return strings.HasSuffix(row.Content, i.Pattern) }) {
+			t.Errorf("written was %.100q", row.Content)
+		}
+	}
+	if n := r.Count(run.Failed, ""); n < 110 || snk.writes() > 10 {
+		t.Errorf("%d failed, %d written", n, snk.writes())
+	}
+	for _, it := range r.Items {
+		if it.Outcome != run.Applied && !strings.Contains(it.Error, "temporary file") && !strings.Contains(it.Error, "cannot be read again") {
+			t.Errorf("%+v", it)
+		}
+	}
+	if syncAll(t, j); len(snk.rows) != 120 {
+		t.Errorf("the next run leaves %d rules", len(snk.rows))
 	}
 }

@@ -555,11 +555,12 @@ func (s *siege) run(flags string) (overrides []string, left int) {
 			return nil, 0
 		}
 		s.did["applied"]++
-		left = len(p.Plan.Changes)
-		for _, it := range report.Items {
+		left = p.Plan.Changes.Len()
+		for i, it := range report.Items {
 			if it.Outcome != run.Applied {
 				s.did["failed"]++
-				said[it.Change.Label()], unwritten[it.Change.Label()] = true, true
+				label := report.Changes.At(i).Label()
+				said[label], unwritten[label] = true, true
 			}
 		}
 		for i := range p.Plan.Held {

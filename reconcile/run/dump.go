@@ -78,14 +78,14 @@ func (j *Job) dumpList(ctx context.Context, k reconcile.Kind, list string, w *ro
 // Backup writes a dump of the rows that a plan would change, as they are before.
 func (j *Job) Backup(p *reconcile.Plan, dir, target string) error {
 	return j.dump(ScopeRows, target).write(dir, func(w *rowWriter) error {
-		for i := range p.Changes {
-			if ch := &p.Changes[i]; ch.Before != nil {
+		for _, ch := range p.Changes.All() {
+			if ch.Before != nil {
 				if err := w.add([]reconcile.Row{ch.RowBefore()}); err != nil {
 					return err
 				}
 			}
 		}
-		return nil
+		return p.Changes.Err()
 	})
 }
 

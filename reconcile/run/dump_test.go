@@ -59,7 +59,7 @@ func TestADumpComesBackAsItWas(t *testing.T) {
 	if diff := cmp.Diff(before, snk.rows); diff != "" {
 		t.Errorf("restored (-want +got):\n%s", diff)
 	}
-	if p := plan(t, j); len(p.Plan.Changes) > 0 {
+	if p := plan(t, j); p.Plan.Changes.Len() > 0 {
 		t.Errorf("the next plan: %q", changes(p))
 	}
 }

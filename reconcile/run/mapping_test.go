@@ -80,7 +80,7 @@ func TestAMappingAgainstManagers(t *testing.T) {
 			}
 			for _, what := range []string{"after it", "after a text changed", "after it came back"} {
 				snk.log = nil
-				if p := plan(t, j); len(p.Plan.Changes) > 0 {
+				if p := plan(t, j); p.Plan.Changes.Len() > 0 {
 					t.Fatalf("%s: %q", what, changes(p))
 				}
 				switch what {
@@ -175,13 +175,13 @@ func TestWhoChangedTheMapping(t *testing.T) {
 	} {
 		j.Policy.Mapping, src.read = tt.mapping, []reconcile.Indicator{score(tt.score)}
 		p := plan(t, j)
-		if len(p.Plan.Changes) != 1 || p.Plan.Changes[0].Cause != tt.want {
-			t.Errorf("%s: %q, cause %s, want %s", tt.what, changes(p), p.Plan.Changes[0].Cause, tt.want)
+		if p.Plan.Changes.Len() != 1 || p.Plan.Changes.At(0).Cause != tt.want {
+			t.Errorf("%s: %q, cause %s, want %s", tt.what, changes(p), p.Plan.Changes.At(0).Cause, tt.want)
 		}
 		apply(t, j, p, true)
 	}
 	snk.rows[0].Level = "high"
-	if p := plan(t, j); len(p.Plan.Changes) != 1 || p.Plan.Changes[0].Cause != reconcile.Drifted {
+	if p := plan(t, j); p.Plan.Changes.Len() != 1 || p.Plan.Changes.At(0).Cause != reconcile.Drifted {
 		t.Errorf("an edit in the console: %q", changes(p))
 	}
 }

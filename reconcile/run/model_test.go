@@ -347,16 +347,16 @@ func syncAll(t *testing.T, j *run.Job) {
 
 func brief(r *run.Report) []string {
 	lines := []string{}
-	for _, it := range r.Items {
-		lines = append(lines, fmt.Sprintf("%s %s %s", it.Change.Action.Symbol(), it.Change.Label(), it.Outcome))
+	for i, it := range r.Items {
+		lines = append(lines, fmt.Sprintf("%s %s %s", r.Changes.Action(i).Symbol(), r.Changes.At(i).Label(), it.Outcome))
 	}
 	return append(lines, r.Problems...)
 }
 
 func changes(p *run.Planned) []string {
 	lines := []string{}
-	for i := range p.Plan.Changes {
-		c := &p.Plan.Changes[i]
+	for i := range p.Plan.Changes.Len() {
+		c := p.Plan.Changes.At(i)
 		lines = append(lines, fmt.Sprintf("%s %s %s", c.Action.Symbol(), c.Label(), c.Reason))
 	}
 	for i := range p.Plan.Held {

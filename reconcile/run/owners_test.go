@@ -44,10 +44,10 @@ func TestANewOwnerDoesNotWaitWithTheContent(t *testing.T) {
 			if row := snk.rows[0]; !tt.named(snk) || row.Name != old.Name || row.Description != old.Description || !row.Enabled {
 				t.Errorf("the row is now %+v", row)
 			}
-			if p.Plan.Unchanged != 0 || len(p.Plan.Changes) != 1 {
+			if p.Plan.Unchanged != 0 || p.Plan.Changes.Len() != 1 {
 				t.Errorf("a row counts once: %d unchanged, %q", p.Plan.Unchanged, changes(p))
 			}
-			if again := plan(t, j); len(again.Plan.Changes) != 0 || again.Plan.Unchanged != 1 {
+			if again := plan(t, j); again.Plan.Changes.Len() != 0 || again.Plan.Unchanged != 1 {
 				t.Errorf("the next plan has %q", changes(again))
 			}
 			p = plan(t, j)
@@ -72,7 +72,7 @@ func TestWhatIsReleasedTakesThePlaceOfItsOwners(t *testing.T) {
 	src.read = append(src.read, ind("b", "domain_name x.example"))
 	p := plan(t, j)
 	p.Plan.Release()
-	if got := changes(p); len(got) != 1 || !slices.Contains(p.Plan.Changes[0].Fields, "description") || p.Plan.Unchanged != 0 {
+	if got := changes(p); len(got) != 1 || !slices.Contains(p.Plan.Changes.At(0).Fields, "description") || p.Plan.Unchanged != 0 {
 		t.Errorf("%q, %d unchanged", got, p.Plan.Unchanged)
 	}
 }
@@ -102,7 +102,7 @@ func TestANewOwnerIsNamedAlthoughTheServerRefusesTheContent(t *testing.T) {
 	if !slices.Equal(ids, []string{"a", "b"}) || snk.rows[0].Description == "told anew" {
 		t.Errorf("%q, %+v", changes(p), snk.rows[0])
 	}
-	if p = step(t, j); len(p.Plan.Changes) != 0 || !slices.ContainsFunc(p.Plan.Held, func(h reconcile.Held) bool { return h.Reason == reconcile.Refused }) {
+	if p = step(t, j); p.Plan.Changes.Len() != 0 || !slices.ContainsFunc(p.Plan.Held, func(h reconcile.Held) bool { return h.Reason == reconcile.Refused }) {
 		t.Errorf("the next plan has %q", changes(p))
 	}
 }

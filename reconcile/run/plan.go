@@ -163,6 +163,9 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.Wanted.Read(), Base: s.Rows.Len(),
 		Message: fmt.Sprintf("%s%s and %s, read to the end", reconcile.Count(s.Wanted.Read(), "indicator"), j.snapshotWords(), reconcile.Count(s.Rows.Len(), "row"))}
 	plan.Judge(complete, absence, memory, j.Filter, j.Policy, j.Limits, j.Overrides)
+	if err := plan.Changes.Err(); err != nil {
+		return nil, err
+	}
 	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt, Controls: controls}, nil
 }
 
@@ -188,7 +191,11 @@ func (j *Job) feel(ctx context.Context, plan *reconcile.Plan, w *reconcile.Wante
 	if j.Impact == nil {
 		return c, nil
 	}
-	plan.Estimate, c, err = j.Impact.Ask(ctx, plan.Felt(w), j.Keeper.Document().Impact)
+	changes, places := plan.Felt(w)
+	plan.Estimate, c, err = j.Impact.Ask(ctx, changes, j.Keeper.Document().Impact)
+	for i, ch := range changes {
+		plan.Changes.Set(places[i], ch)
+	}
 	return c, err
 }
 

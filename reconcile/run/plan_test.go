@@ -25,7 +25,7 @@ func TestARunMakesTheListsEqualAndASecondDoesNothing(t *testing.T) {
 		t.Fatalf("%d rows, %d lists", len(snk.rows), len(snk.lists))
 	}
 	snk.log = nil
-	if p := plan(t, j); len(p.Plan.Changes) > 0 || snk.writes() > 0 {
+	if p := plan(t, j); p.Plan.Changes.Len() > 0 || snk.writes() > 0 {
 		t.Errorf("%q, %q", changes(p), snk.log)
 	}
 	last := j.Keeper.Document().LastGood
@@ -52,7 +52,7 @@ func TestIncompleteReads(t *testing.T) {
 		tt.src.read = []reconcile.Indicator{ind("a", "domain_name x.example")}
 		j.Source = tt.src
 		p := plan(t, j)
-		if got := refused(p); !cmp.Equal(got, tt.want) || len(got) > 0 && (len(p.Plan.Changes) > 0 || p.Complete) {
+		if got := refused(p); !cmp.Equal(got, tt.want) || len(got) > 0 && (p.Plan.Changes.Len() > 0 || p.Complete) {
 			t.Errorf("%s: refused by %q, want %q; %q", tt.name, got, tt.want, changes(p))
 		}
 	}
@@ -93,7 +93,7 @@ func TestAListThatIsReadTwiceIsNotAddedUp(t *testing.T) {
 		}
 		return nil
 	}
-	if p := plan(t, j); len(p.Plan.Changes) > 0 || p.Plan.Owned[reconcile.IOC] != 1 {
+	if p := plan(t, j); p.Plan.Changes.Len() > 0 || p.Plan.Owned[reconcile.IOC] != 1 {
 		t.Errorf("%q, %d rows", changes(p), p.Plan.Owned[reconcile.IOC])
 	}
 }

@@ -24,7 +24,11 @@ func (a *applying) readBack() {
 	if len(touched) == 0 {
 		return
 	}
-	rows, err := a.reread(touched)
+	plain := make([]bool, len(a.report.Items)) // rows that are as they were sent, as nearly all are
+	rows, err := a.reread(touched, func(i int, row *reconcile.Row) bool {
+		plain[i] = a.plain(i, row)
+		return plain[i]
+	})
 	if err != nil {
 		a.report.Problems = append(a.report.Problems, "the written rules could not be read back: "+err.Error())
 		return
@@ -32,14 +36,14 @@ func (a *applying) readBack() {
 	defer a.tellUnkept()
 	var again []int
 	for _, i := range touched {
-		if a.verify(i, rows[i], false) {
+		if !plain[i] && a.verify(i, rows[i], false) {
 			again = append(again, i)
 		}
 	}
 	if len(again) == 0 {
 		return
 	}
-	if rows, err = a.reread(again); err != nil {
+	if rows, err = a.reread(again, nil); err != nil {
 		a.report.Problems = append(a.report.Problems, "the written rules could not be read back: "+err.Error())
 		return
 	}
@@ -71,17 +75,22 @@ func (a *applying) touched() []int {
 	return list
 }
 
+// plain says whether a row is as its change wanted it, so that nobody has to know more of it.
+func (a *applying) plain(i int, row *reconcile.Row) bool {
+	return a.job.Touched == nil && a.report.Changes.At(i).Verify(row, a.job.Policy.Own, a.job.Canon, false).Plain()
+}
+
 // verify judges one row and says whether it was written once more.
 func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten bool) {
-	it := &a.report.Items[i]
+	it, ch := &a.report.Items[i], a.report.Changes.At(i)
 	if a.job.Touched != nil {
-		a.job.Touched(it.Change, row)
+		a.job.Touched(ch, row)
 	}
-	back := it.Change.Verify(row, a.job.Policy.Own, a.job.Canon, second)
+	back := ch.Verify(row, a.job.Policy.Own, a.job.Canon, second)
 	if back.Problem != "" {
 		it.Outcome, it.Error = Failed, back.Problem
 		if back.Unmarked { // held from now on, or every plan would adopt it again
-			a.refuse(it.Change, reconcile.Fault{Words: back.Problem})
+			a.refuse(ch, reconcile.Fault{Words: back.Problem})
 		}
 		return false
 	}
@@ -90,10 +99,10 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 		p = reconcile.Patch{Comment: back.Note.Comment, Content: back.Note.Content}
 	}
 	if back.Status {
-		p.HLStatus = &it.Change.After.HLStatus
+		p.HLStatus = &ch.After.HLStatus
 	}
 	if back.Enable {
-		p.Enabled = &it.Change.After.Enabled
+		p.Enabled = &ch.After.Enabled
 	}
 	for _, u := range back.Unkept {
 		if a.unkept == nil {
@@ -104,7 +113,7 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 	if back.Note == nil && !back.Status && !back.Enable {
 		return false
 	}
-	err := a.job.patch(a.requests, it.Change.Kind, row.ID, p)
+	err := a.job.patch(a.requests, ch.Kind, row.ID, p)
 	f := reconcile.FaultOf(err)
 	switch {
 	case err == nil:
@@ -114,15 +123,16 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 	}
 	it.Outcome, it.Error = Failed, err.Error()
 	if f.Verdict { // held from now on, or every plan would try it again
-		a.refuse(it.Change, f)
+		a.refuse(ch, f)
 	}
 	return false
 }
 
 // reread finds the rows of some items: one by one, or by reading the lists when that is cheaper, when
 // the server ignores the filters of a narrow read, or for a row that a narrow read did not find: the
-// server may hold its value or its name in another form.
-func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
+// server may hold its value or its name in another form. Rows of a list that done, unless it is nil, is content with are
+// not kept.
+func (a *applying) reread(items []int, done func(i int, row *reconcile.Row) bool) (map[int]*reconcile.Row, error) {
 	found := map[int]*reconcile.Row{}
 	if len(items) <= narrowReads {
 		rows, err := a.rereadNarrow(items)
@@ -130,7 +140,7 @@ func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
 		case err == nil:
 			found = rows
 			items = slices.DeleteFunc(slices.Clone(items), func(i int) bool {
-				return rows[i] != nil || a.report.Items[i].Change.Action == reconcile.Delete
+				return rows[i] != nil || a.report.Changes.Action(i) == reconcile.Delete
 			})
 		case !reconcile.FaultOf(err).FilterIgnored:
 			return nil, err
@@ -141,7 +151,7 @@ func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
 		if len(byID)+len(byKey) == 0 {
 			continue
 		}
-		if _, err := a.readList(k, byID, byKey, found); err != nil {
+		if _, err := a.readList(k, byID, byKey, found, done); err != nil {
 			return nil, err
 		}
 	}
@@ -152,59 +162,44 @@ func (a *applying) reread(items []int) (map[int]*reconcile.Row, error) {
 func (a *applying) wantedRows(items []int, k reconcile.Kind) (byID map[string]int, byKey map[reconcile.Key]int) {
 	byID, byKey = map[string]int{}, map[reconcile.Key]int{}
 	for _, i := range items {
-		ch := a.report.Items[i].Change
-		if ch.Kind != k {
+		if a.report.Changes.Kind(i) != k {
 			continue
 		}
 		switch id := a.rowID(i); {
 		case id != "":
 			byID[id] = i
 		default:
-			byKey[ch.Key] = i
+			byKey[a.report.Changes.At(i).Key] = i
 		}
 	}
 	return byID, byKey
 }
 
 func (a *applying) rowID(i int) string {
-	if id := a.report.Items[i].Change.ID; id != "" {
+	if id := a.did[i].id; id != "" || a.report.Changes.Action(i) == reconcile.Create {
 		return id
 	}
-	return a.did[i].id
+	return a.report.Changes.At(i).ID
 }
 
 // readList finds rows in a whole list and says how many the list has.
-func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[reconcile.Key]int, found map[int]*reconcile.Row) (int, error) {
+func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[reconcile.Key]int, found map[int]*reconcile.Row, done func(int, *reconcile.Row) bool) (int, error) {
 	n := 0
 	err := a.job.twice(fmt.Sprintf("the %s list was read incompletely, reading once more", k), func() (err error) {
 		n, err = a.job.Sink.Rows(a.requests, k, a.plan.Lists[k].ID, func(page []reconcile.Row, _ int) error {
 			for i := range page {
-				if at, ok := a.match(&page[i], byID, byKey); ok {
-					row := page[i]
-					a.share(at, &row)
-					found[at] = &row
+				at, ok := a.match(&page[i], byID, byKey)
+				if !ok || done != nil && done(at, &page[i]) {
+					continue
 				}
+				row := page[i]
+				found[at] = &row
 			}
 			return nil
 		})
 		return err
 	})
 	return n, err
-}
-
-// share lets a row have the texts that its change wrote in common with it: of a first load all rows are
-// read back at once.
-func (a *applying) share(i int, row *reconcile.Row) {
-	ch, id := a.report.Items[i].Change, a.rowID(i)
-	texts := map[*string]*string{&row.ID: &id, &row.Type: &ch.Type, &row.Value: &ch.Value}
-	if b := ch.After; b != nil {
-		texts[&row.Description], texts[&row.Comment], texts[&row.Name], texts[&row.Content], texts[&row.HLStatus] = b.Description, b.Comment, b.Name, b.Content, &b.HLStatus
-	}
-	for held, sent := range texts {
-		if sent != nil && *held == *sent {
-			*held = *sent
-		}
-	}
 }
 
 func (a *applying) match(row *reconcile.Row, byID map[string]int, byKey map[reconcile.Key]int) (int, bool) {
@@ -233,7 +228,7 @@ func (a *applying) rereadNarrow(items []int) (map[int]*reconcile.Row, error) {
 			defer crash.Exit()
 			row, err := a.rereadOne(ctx, i)
 			if err != nil {
-				return fmt.Errorf("read back %s: %w", a.report.Items[i].Change.Label(), err)
+				return fmt.Errorf("read back %s: %w", a.report.Changes.At(i).Label(), err)
 			}
 			if row != nil {
 				mu.Lock()
@@ -250,7 +245,7 @@ func (a *applying) rereadNarrow(items []int) (map[int]*reconcile.Row, error) {
 func (a *applying) rereadTogether(items []int) (map[int]*reconcile.Row, error) {
 	found, byID := map[int]*reconcile.Row{}, map[string]int{}
 	for _, i := range items {
-		if id := a.rowID(i); id != "" && a.report.Items[i].Change.Kind == reconcile.IOC {
+		if id := a.rowID(i); id != "" && a.report.Changes.Kind(i) == reconcile.IOC {
 			byID[id] = i
 		}
 	}
@@ -270,7 +265,7 @@ func (a *applying) rereadTogether(items []int) (map[int]*reconcile.Row, error) {
 }
 
 func (a *applying) rereadOne(ctx context.Context, i int) (*reconcile.Row, error) {
-	ch := a.report.Items[i].Change
+	ch := a.report.Changes.At(i)
 	list := a.plan.Lists[ch.Kind]
 	rows, err := a.job.lookup(ctx, ch, list.ID)
 	if err != nil {

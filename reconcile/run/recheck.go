@@ -44,7 +44,7 @@ func (a *applying) rowsNow(ctx context.Context, k reconcile.Kind, byID map[strin
 	planned := a.plan.Lists[k]
 	narrow := planned != nil && a.job.RecheckRows && len(byID) <= narrowReads
 	if narrow && len(byID) > 0 {
-		rows, err := a.reread(slices.Sorted(maps.Values(byID)))
+		rows, err := a.reread(slices.Sorted(maps.Values(byID)), nil)
 		if err != nil || len(rows) > 0 {
 			return rows, err
 		}
@@ -62,7 +62,7 @@ func (a *applying) rowsNow(ctx context.Context, k reconcile.Kind, byID map[strin
 	}
 	a.plan.Lists[k] = list
 	now := map[int]*reconcile.Row{}
-	n, err := a.readList(k, byID, byKey, now)
+	n, err := a.readList(k, byID, byKey, now, nil)
 	if err == nil && planned == nil && n > 0 {
 		err = fmt.Errorf("%w: the %s list was to be created and holds %s now; plan again", ErrStale, k, reconcile.Count(n, "rule"))
 	}
@@ -73,12 +73,14 @@ func (a *applying) rowsNow(ctx context.Context, k reconcile.Kind, byID map[strin
 var ErrStale = fmt.Errorf("the plan is stale")
 
 func (a *applying) compare(i int, row *reconcile.Row) {
-	switch ch := a.report.Items[i].Change; {
+	switch ch := a.report.Changes.At(i); {
 	case row == nil && ch.Action == reconcile.Delete:
 		a.report.Items[i].Outcome = Applied
 		a.report.Items[i].Error = "it was gone already"
 	case row == nil:
 		a.conflict(i, "the row is gone")
+	case ch.Before == nil:
+		a.conflict(i, "the plan cannot be read again")
 	case !ch.Before.SameAs(row) && !failpoint.Active(failpoint.Row):
 		a.conflict(i, reconcile.ErrConflict.Error())
 	}
@@ -86,5 +88,5 @@ func (a *applying) compare(i int, row *reconcile.Row) {
 
 func (a *applying) conflict(i int, why string) {
 	it := &a.report.Items[i]
-	it.Outcome, it.Error = Conflict, it.Change.Label()+": "+why+"; plan again"
+	it.Outcome, it.Error = Conflict, a.report.Changes.At(i).Label()+": "+why+"; plan again"
 }

@@ -37,6 +37,9 @@ func (a *applying) reserve(p *Planned) {
 // count turns what was reserved into what was done.
 func (a *applying) count(p *Planned) func(*state.Document) {
 	done, moved := p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == Applied || a.did[i].unsure })
+	if p.Plan.Changes.Err() != nil { // nobody knows what was done, so what was reserved counts
+		return nil
+	}
 	back := reconcile.Tally{}
 	for gate, n := range a.counted {
 		if n -= done[gate]; n != 0 {

@@ -14,7 +14,7 @@ func (a *applying) settle() {
 	if len(unsure) == 0 {
 		return
 	}
-	rows, err := a.reread(unsure)
+	rows, err := a.reread(unsure, nil)
 	for _, i := range unsure {
 		it := &a.report.Items[i]
 		if err != nil {
@@ -23,7 +23,8 @@ func (a *applying) settle() {
 			continue
 		}
 		a.did[i].unsure = false
-		problem := a.unmade(it.Change, rows[i])
+		ch := a.report.Changes.At(i)
+		problem := a.unmade(ch, rows[i])
 		if problem != "" {
 			it.Error += "; " + problem
 			continue
@@ -32,7 +33,7 @@ func (a *applying) settle() {
 			a.did[i].id = rows[i].ID
 		}
 		it.Error = "it was stored, although HarfangLab's answer was a failure: " + it.Error
-		a.succeed(i)
+		a.succeed(i, ch)
 	}
 }
 

@@ -12,26 +12,29 @@ import (
 // one until the server has said its last word on the new one.
 func (a *applying) spare() {
 	rows, owners, pending := map[string]bool{}, map[string]bool{}, map[reconcile.Key]bool{}
+	changes := a.report.Changes
 	for i := range a.report.Items {
-		it := &a.report.Items[i]
-		ch := it.Change
-		switch {
-		case ch.Action.Removal():
-		case ch.Action == reconcile.Create && it.Outcome == Applied:
-			rows[ch.Kind.String()+a.did[i].id] = true
-		case it.Outcome != Applied && (ch.Before == nil || !ch.Before.Enabled): // it was to come into force
-			pending[ch.Key] = true
-			for _, o := range ch.Owners {
-				owners[o.ID] = true
+		switch done := a.report.Items[i].Outcome == Applied; {
+		case len(a.removals) == 0: // nothing to be spared
+			return
+		case changes.Action(i).Removal():
+		case done && changes.Action(i) == reconcile.Create:
+			rows[changes.Kind(i).String()+a.did[i].id] = true
+		case !done:
+			if ch := changes.At(i); ch.Before == nil || !ch.Before.Enabled { // it was to come into force
+				pending[ch.Key] = true
+				for _, o := range ch.Owners {
+					owners[o.ID] = true
+				}
 			}
 		}
 	}
 	for i := range a.report.Items {
 		it := &a.report.Items[i]
-		ch := it.Change
-		if !ch.Action.Removal() || it.Outcome != NotAttempted {
+		if !changes.Action(i).Removal() || it.Outcome != NotAttempted {
 			continue
 		}
+		ch := changes.At(i)
 		early := slices.ContainsFunc(ch.Owners, func(o reconcile.Owner) bool { return owners[o.ID] })
 		why := ""
 		switch {

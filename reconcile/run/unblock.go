@@ -90,7 +90,7 @@ func (a *applying) takeBack() {
 	began := false
 	for i := range a.report.Items {
 		it := &a.report.Items[i]
-		began = began || it.Outcome == Applied && !it.Change.Action.Removal()
+		began = began || it.Outcome == Applied && !a.report.Changes.Action(i).Removal()
 	}
 	if !began || a.job.Lazy || !a.job.Keeper.Stored() { // a tail looks soon
 		return
@@ -104,27 +104,30 @@ func (a *applying) takeBack() {
 	u := a.job.unblocks(true)
 	for i := range a.report.Items {
 		it := &a.report.Items[i]
-		now := u.Covering(it.Change)
-		if now == nil || it.Outcome != Applied {
+		if len(u.List) == 0 || it.Outcome != Applied {
+			continue
+		}
+		ch := a.report.Changes.At(i)
+		now := u.Covering(ch)
+		if now == nil {
 			continue
 		}
 		a.conflict(i, "it was unblocked meanwhile ("+now.Words()+")")
-		if err := a.stopAgain(ctx, i); err != nil {
+		if err := a.stopAgain(ctx, ch, a.did[i].id); err != nil {
 			it.Error += "; and taking it out of force failed: " + err.Error()
 		}
 	}
 }
 
-// stopAgain disables the rule of an applied change.
-func (a *applying) stopAgain(ctx context.Context, i int) error {
-	it := &a.report.Items[i]
-	stop := *it.Change
-	stop.Before, stop.Reason = it.Change.After, reconcile.Unblocked
+// stopAgain disables the rule of an applied change, which made a row.
+func (a *applying) stopAgain(ctx context.Context, ch *reconcile.Change, made string) error {
+	stop := *ch
+	stop.Before, stop.Reason = ch.After, reconcile.Unblocked
 	if stop.ID == "" {
-		stop.ID = a.did[i].id
+		stop.ID = made
 	}
 	if stop.ID == "" {
-		id, found, err := a.job.findOurs(ctx, it.Change, a.plan.Lists[it.Change.Kind])
+		id, found, err := a.job.findOurs(ctx, ch, a.plan.Lists[ch.Kind])
 		switch {
 		case err != nil:
 			return err

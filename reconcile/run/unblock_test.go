@@ -142,7 +142,7 @@ func TestWhatIsUnblockedDuringAnApplyEndsOutOfForce(t *testing.T) {
 			t.Errorf("in force: %q, of %d rules made", got, len(snk.rows))
 		}
 		for i := range 3 {
-			if again := plan(t, j); len(again.Plan.Changes) > 0 {
+			if again := plan(t, j); again.Plan.Changes.Len() > 0 {
 				t.Errorf("run %d after it: %q", i+1, changes(again))
 			}
 		}

@@ -473,8 +473,8 @@ func TestNoWindowHasMoreThanTheLimits(t *testing.T) {
 				}
 				d := done{now, map[string]int{}, snk.enabled(reconcile.IOC)}
 				p := step(t, j)
-				for i := range p.Plan.Changes {
-					d.n[p.Plan.Changes[i].Limit()]++
+				for i := range p.Plan.Changes.Len() {
+					d.n[p.Plan.Changes.At(i).Limit()]++
 				}
 				all = append(all, d)
 				sum, most := map[string]int{}, snk.enabled(reconcile.IOC)

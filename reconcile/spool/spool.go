@@ -207,13 +207,19 @@ func (d *Decoder) Int() int64 {
 // Bool reads a flag.
 func (d *Decoder) Bool() bool { return d.Int() != 0 }
 
-// Strings reads a list.
-func (d *Decoder) Strings() []string {
+// Len reads the length of a list; no list is longer than what is left of the record.
+func (d *Decoder) Len() int {
 	n := d.Int()
 	if n < 0 || n > int64(len(d.b)) {
 		d.fail()
-		return nil
+		return 0
 	}
+	return int(n)
+}
+
+// Strings reads a list.
+func (d *Decoder) Strings() []string {
+	n := d.Len()
 	l := make([]string, 0, n)
 	for range n {
 		l = append(l, d.String())

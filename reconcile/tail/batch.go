@@ -37,7 +37,7 @@ func (t *Tail) batch(ctx context.Context) {
 		t.later(ctx, ids, err)
 		return
 	}
-	if len(planned.Plan.Changes) > 0 {
+	if planned.Plan.Changes.Len() > 0 {
 		defer func() { t.unblocks.brought(t.now()) }()
 	}
 	if err := t.carryOut(ctx, planned, true); err != nil {

@@ -158,7 +158,13 @@ func (m *pending) dealtWith() state.Position {
 }
 
 // moves are the rows that an apply wrote, by change.
-type moves map[*reconcile.Change]reconcile.Moved
+type moves map[moving]reconcile.Moved
+
+// moving names a change.
+type moving struct {
+	key reconcile.Key
+	id  string
+}
 
 // note takes in a row as it was read back; nil is gone.
 func (m moves) note(ch *reconcile.Change, row *reconcile.Row) {
@@ -167,7 +173,7 @@ func (m moves) note(ch *reconcile.Change, row *reconcile.Row) {
 		now := *row
 		moved.Row = &now
 	}
-	m[ch] = moved
+	m[moving{ch.Key, ch.ID}] = moved
 }
 
 func (m moves) list() []reconcile.Moved {

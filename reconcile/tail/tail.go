@@ -326,13 +326,13 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) e
 			break
 		}
 	}
-	if len(planned.Plan.Changes) == 0 && refused == nil {
+	if planned.Plan.Changes.Len() == 0 && refused == nil {
 		return t.Job.RememberGood(ctx, planned)
 	}
 	if err := t.Told(planned, nil); err != nil {
 		return err
 	}
-	if planned.Plan.Stopped() || len(planned.Plan.Changes) == 0 {
+	if planned.Plan.Stopped() || planned.Plan.Changes.Len() == 0 {
 		return refused
 	}
 	moved := moves{}

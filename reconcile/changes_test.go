@@ -1,0 +1,106 @@
+package reconcile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/spool/spooltest"
+)
+
+// genChange draws a change with anything in every member.
+func genChange() *rapid.Generator[reconcile.Change] {
+	return rapid.Custom(func(t *rapid.T) reconcile.Change {
+		ch := rapid.Make[reconcile.Change]().Draw(t, "change")
+		if ch.Impact != nil && ch.Impact.LastSeen != nil {
+			at := time.Unix(rapid.Int64Range(0, 1<<34).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "ns")).UTC()
+			ch.Impact.LastSeen = &at
+		}
+		return ch
+	})
+}
+
+func TestAChangeComesBackAsItWentIn(t *testing.T) {
+	same := func(t *rapid.T, want, got *reconcile.Change) {
+		t.Helper()
+		if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("(-in +out):\n%s", d)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.SliceOfN(genChange(), 1, 4).Draw(t, "in")
+		changes := reconcile.ChangesOf(in...)
+		for i, out := range changes.All() {
+			same(t, &in[i], out)
+			if changes.Action(i) != in[i].Action || changes.Kind(i) != in[i].Kind || changes.Type(i) != in[i].Type || changes.Reason(i) != in[i].Reason {
+				t.Errorf("%d: %s %s %s %s", i, changes.Action(i), changes.Kind(i), changes.Type(i), changes.Reason(i))
+			}
+		}
+		other := genChange().Draw(t, "another")
+		changes.Set(0, &other)
+		same(t, &other, changes.At(0))
+		last := in[len(in)-1]
+		if changes.Drop(func(i int) bool { return i < len(in)-1 }); changes.Len() != 1 {
+			t.Fatalf("%d are left, want the last", changes.Len())
+		}
+		if len(in) > 1 {
+			same(t, &last, changes.At(0))
+		}
+		if err := changes.Err(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestChangesAreTheJSONOfASlice holds what plans look like for those who read them with other tools.
+func TestChangesAreTheJSONOfASlice(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.SliceOfN(genChange(), 0, 3).Draw(t, "in")
+		for i := range in { // what a change without any says
+			in[i].Fields, in[i].Owners = append([]string{}, in[i].Fields...), append([]reconcile.Owner{}, in[i].Owners...)
+			in[i].Kind = reconcile.IOC
+		}
+		got, err := json.Marshal(reconcile.ChangesOf(in...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(want, got) {
+			t.Errorf("%s, want %s", got, want)
+		}
+		var back reconcile.Changes
+		if err := json.Unmarshal(got, &back); err != nil || back.Len() != len(in) {
+			t.Fatalf("%d came back of %d: %v", back.Len(), len(in), err)
+		}
+	})
+}
+
+// A plan whose changes cannot be read any more is an error, and no other plan.
+func TestChangesThatCannotBeReadAreAnError(t *testing.T) {
+	var changes reconcile.Changes
+	long := strings.Repeat("x", 100_000)
+	for i := range 100 {
+		changes.Add(&reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: fmt.Sprint(i), Action: reconcile.Create, After: &reconcile.Body{Enabled: true, Description: &long}})
+	}
+	if changes.At(0).Value != "0" || changes.Err() != nil {
+		t.Fatal(changes.Err())
+	}
+	spooltest.Spoil(t)
+	if ch := changes.At(0); ch.Action != "" || ch.After != nil || changes.Err() == nil {
+		t.Errorf("%+v, %v", ch, changes.Err())
+	}
+	if _, err := json.Marshal(changes); err == nil {
+		t.Error("it is written as if it were whole")
+	}
+}

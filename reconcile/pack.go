@@ -1,0 +1,148 @@
+package reconcile
+
+import (
+	"encoding/json"
+
+	"github.com/harfangsync/harfangsync/reconcile/spool"
+)
+
+// packer turns changes into records of a spool, and back.
+type packer struct {
+	words words
+	enc   spool.Encoder
+}
+
+// words numbers what many changes say: the same few words.
+type words struct {
+	list []string
+	at   map[string]word
+}
+
+type word uint32
+
+func (w *words) of(s string) word {
+	at, known := w.at[s]
+	if !known {
+		if w.at == nil {
+			w.at = map[string]word{}
+		}
+		at = word(len(w.list))
+		w.at[s], w.list = at, append(w.list, s)
+	}
+	return at
+}
+
+func (p *packer) word(s string) { p.enc.Int(int64(p.words.of(s))) }
+
+// read gives a word back; one that a torn record names is none.
+func (w *words) read(d *spool.Decoder) string {
+	if at := d.Int(); at >= 0 && at < int64(len(w.list)) {
+		return w.list[at]
+	}
+	return ""
+}
+
+// record packs a change. It is valid until the next.
+func (p *packer) record(ch *Change) []byte {
+	e := &p.enc
+	e.Reset()
+	e.Int(int64(ch.Kind))
+	p.word(ch.List)
+	p.word(ch.Type)
+	p.word(string(ch.Action))
+	p.word(string(ch.Reason))
+	p.word(string(ch.Cause))
+	p.word(string(ch.Class))
+	e.String(ch.Value)
+	e.String(ch.Name)
+	e.String(ch.ID)
+	p.body(ch.Before)
+	p.body(ch.After)
+	e.Int(int64(len(ch.Fields)))
+	for _, f := range ch.Fields {
+		p.word(f)
+	}
+	e.Int(int64(len(ch.Owners)))
+	for i := range ch.Owners {
+		o := &ch.Owners[i]
+		e.String(o.ID)
+		e.String(o.StandardID)
+		e.String(o.Name)
+		if e.Bool(o.Score != nil); o.Score != nil {
+			e.Int(int64(*o.Score))
+		}
+	}
+	e.Strings(ch.Notes)
+	if e.Bool(ch.Impact != nil); ch.Impact != nil {
+		text, _ := json.Marshal(ch.Impact) // words, numbers and a time always encode
+		e.String(string(text))
+	}
+	e.String(string(ch.Key[:]))
+	e.String(ch.Sent)
+	e.Int(int64(ch.Unnamed))
+	e.Bool(ch.Blind)
+	return e.Bytes()
+}
+
+// change unpacks a record.
+func (p *packer) change(d *spool.Decoder) *Change {
+	ch := &Change{Kind: Kind(d.Int()), List: p.words.read(d), Type: p.words.read(d), Action: Action(p.words.read(d)), Reason: Reason(p.words.read(d)),
+		Cause: Cause(p.words.read(d)), Class: Class(p.words.read(d)), Value: d.String(), Name: d.String(), ID: d.String(), Before: p.readBody(d), After: p.readBody(d)}
+	ch.Fields = make([]string, 0, d.Len())
+	for range cap(ch.Fields) {
+		ch.Fields = append(ch.Fields, p.words.read(d))
+	}
+	ch.Owners = make([]Owner, d.Len())
+	for i := range ch.Owners {
+		o := &ch.Owners[i]
+		o.ID, o.StandardID, o.Name = d.String(), d.String(), d.String()
+		if d.Bool() {
+			score := int(d.Int())
+			o.Score = &score
+		}
+	}
+	if notes := d.Strings(); len(notes) > 0 {
+		ch.Notes = notes
+	}
+	if d.Bool() {
+		ch.Impact = &Impact{}
+		_ = json.Unmarshal([]byte(d.String()), ch.Impact)
+	}
+	copy(ch.Key[:], d.String())
+	ch.Sent, ch.Unnamed, ch.Blind = d.String(), int(d.Int()), d.Bool()
+	return ch
+}
+
+// body packs one, nil too.
+func (p *packer) body(b *Body) {
+	e := &p.enc
+	if e.Bool(b != nil); b == nil {
+		return
+	}
+	e.Bool(b.Enabled)
+	p.word(b.HLStatus)
+	for _, text := range b.texts() {
+		if e.Bool(*text != nil); *text != nil {
+			e.String(**text)
+		}
+	}
+}
+
+func (p *packer) readBody(d *spool.Decoder) *Body {
+	if !d.Bool() {
+		return nil
+	}
+	b := &Body{Enabled: d.Bool(), HLStatus: p.words.read(d)}
+	for _, text := range b.texts() {
+		if d.Bool() {
+			s := d.String()
+			*text = &s
+		}
+	}
+	return b
+}
+
+// texts are what a body may say.
+func (b *Body) texts() [7]**string {
+	return [...]**string{&b.Name, &b.Description, &b.Comment, &b.Content, &b.Level, &b.Confidence, &b.State}
+}
