@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
 // step is where a request about one alert or one threat may fail.
@@ -90,52 +91,43 @@ func (p *pull) noPush() error {
 // asked is what OpenCTI has of some ids, by each of its own. Those whose look-up fails by itself are filed, and are in
 // bad; no other waits for them.
 func (p *pull) asked(ctx context.Context, at step, ask func(context.Context, []string) ([]Stored, error), ids []string, file func(id string, err error)) (found map[string]*Stored, bad map[string]bool, err error) {
-	found, err = there(ctx, ask, ids)
-	switch {
-	case err == nil:
-		if len(ids) > 0 {
+	found, bad = map[string]*Stored{}, map[string]bool{}
+	err = remote.Apart(ids, func(ids []string) error {
+		some, err := there(ctx, ask, ids)
+		if err == nil && len(ids) > 0 {
 			p.streak[at] = nil
 		}
-		return found, nil, nil
-	case !p.alone(ctx, at, err):
-		return nil, nil, err
-	case len(ids) == 1:
-		file(ids[0], err)
-		return nil, map[string]bool{ids[0]: true}, nil
-	}
-	p.Log.Warn("something cannot be looked up, so it is asked for in parts", "objects", len(ids), "error", err)
-	found, bad = map[string]*Stored{}, map[string]bool{}
-	for _, half := range [][]string{ids[:len(ids)/2], ids[len(ids)/2:]} {
-		some, none, err := p.asked(ctx, at, ask, half, file)
-		if err != nil {
-			return nil, nil, err
-		}
 		maps.Copy(found, some)
-		maps.Copy(bad, none)
-	}
-	return found, bad, nil
+		return err
+	}, p.blames(ctx, at), func(id string, err error) error {
+		file(id, err)
+		bad[id] = true
+		return nil
+	})
+	return found, bad, err
 }
 
-// apart looks things up for alerts together and does then what follows; where that look-up fails, for each by itself.
-// An alert that fails by itself is filed.
+// blames is alone as remote.Apart asks it.
+func (p *pull) blames(ctx context.Context, at step) func(error) bool {
+	return func(err error) bool { return p.alone(ctx, at, err) }
+}
+
+// apart looks things up for alerts together, or where that fails in parts, and does then what follows. An alert whose look-up
+// fails by itself is filed.
 func apart[T interface{ self() *entry }](ctx context.Context, p *pull, at step, all []T, look func(context.Context, []T) (then func() error, err error)) error {
-	then, err := look(ctx, all)
-	switch {
-	case err == nil:
-		p.streak[at] = nil
-		return then()
-	case !p.alone(ctx, at, err):
-		return err
-	case len(all) == 1:
-		e := all[0].self()
-		p.failAlone(at, e.item(), e.a.Time, err)
-		return nil
-	}
-	p.Log.Warn("something cannot be looked up, so the alerts go one by one", "alerts", len(all), "error", err)
-	for i := range all {
-		if err := apart(ctx, p, at, all[i:i+1], look); err != nil {
+	var failed error // what follows
+	blames := p.blames(ctx, at)
+	return remote.Apart(all, func(some []T) error {
+		then, err := look(ctx, some)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
+		p.streak[at] = nil
+		failed = then()
+		return failed
+	}, func(err error) bool { return failed == nil && blames(err) }, func(one T, err error) error {
+		e := one.self()
+		p.failAlone(at, e.item(), e.a.Time, err)
+		return nil
+	})
 }
