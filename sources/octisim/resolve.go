@@ -195,7 +195,19 @@ var objectFields = fields(allColumns(columns[item]{}), map[string]resolver{
 	"revoked":            on(func(v item) any { return v.core().told().props["revoked"] == true }),
 })
 
+// resolvable gives a field that cannot be null, of an object that the knobs do not break.
+func resolvable[T item](get func(*call, T) any) resolver {
+	return func(c *call) (any, error) {
+		v := c.source.(T)
+		if slices.Contains(c.sim.knobs.Unresolvable, v.core().id) {
+			return nil, internal("Cannot return null for non-nullable field %s.%s.", v.core().entity, c.field)
+		}
+		return get(c, v), nil
+	}
+}
+
 var indicatorFields = fields(indicatorColumns, map[string]resolver{
+	"name":                        resolvable(func(_ *call, i *indicator) any { return orNull(i.name) }),
 	"x_opencti_observable_values": on(observableValues),
 	"observables": func(c *call) (any, error) {
 		if happens(&c.sim.knobs.OverrunPages) {
@@ -239,7 +251,7 @@ func observableValues(i *indicator) any {
 var observableFields = map[string]resolver{
 	"x_opencti_score":       on(func(o *observable) any { return optionalInt(o.score) }),
 	"x_opencti_description": property,
-	"observable_value":      with(func(c *call, o *observable) any { return o.shown(c.version) }),
+	"observable_value":      resolvable(func(c *call, o *observable) any { return o.shown(c.version) }),
 	"hashes":                on(func(o *observable) any { return hashList(o.hashes) }),
 }
 

@@ -56,6 +56,8 @@ type Knobs struct {
 
 	IgnoreFilters bool `json:"ignore_filters"` // listings let everything through but for the ids asked for
 
+	Unresolvable []string `json:"unresolvable"` // internal ids of indicators and observables of which an answer can have the ids, and nothing that names them
+
 	ImportDelay time.Duration `json:"import_delay"` // of bundles pushed from now on
 	FailImport  string        `json:"fail_import"`  // regular expression on an object's JSON as pushed: refused, with an error on the work
 	StripRefs   string        `json:"strip_refs"`   // regular expression on an object's JSON as pushed: it loses its author and its markings, without a word
