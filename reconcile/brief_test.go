@@ -118,6 +118,10 @@ func wantedBy(t tb, m reconcile.Mapping, inds ...reconcile.Indicator) *reconcile
 			w.Pass(&inds[i], reconcile.Revoked, "revoked")
 			continue
 		}
+		if inds[i].Unread != "" {
+			w.Pass(&inds[i], reconcile.Unreadable, inds[i].Unread)
+			continue
+		}
 		w.Add(&inds[i], reconcile.Given{Values: valuesOf(&inds[i])})
 	}
 	if err := w.Seal(); err != nil {

@@ -202,7 +202,8 @@ func (j *judging) source() []Gate {
 	lost, lostLine := 0, []string{}
 	all, short := [2]int{}, [2]int{} // indicators of the last good run and how many may be lost, of all kinds and of those that shrank
 	for _, k := range j.policy.Included() {
-		if p.Enabled[k] > 0 && (p.Sources[k] == 0 || p.Wanted[k] == 0) {
+		unread := p.unread(k)
+		if p.Enabled[k] > 0 && unread == 0 && (p.Sources[k] == 0 || p.Wanted[k] == 0) {
 			what := "indicators"
 			if p.Sources[k] > 0 {
 				what = "rules"
@@ -211,7 +212,7 @@ func (j *judging) source() []Gate {
 				Message:  p.invisible() + fmt.Sprintf("0 wanted %s %s while %s ours; if the source is meant to be empty, say so with %s", k, what, Count(p.Enabled[k], "enabled rule")+Plural(p.Enabled[k], " is", " are"), allowEmpty),
 				Override: allowEmpty})
 		}
-		if !last.Known() || p.Enabled[k] > 0 && p.Sources[k] == 0 { // an empty source has a gate of its own
+		if !last.Known() || p.Enabled[k] > 0 && unread == 0 && p.Sources[k] == 0 { // an empty source has a gate of its own
 			continue
 		}
 		gap, limit := last.Sources[k]-p.Sources[k]-p.explained(k, j.basis), max(last.Sources[k]*j.limits.SourceShrink/100, fewLost)
@@ -242,12 +243,22 @@ const (
 	fewLost    = 10 // indicators of a kind may always be lost
 )
 
+// unread counts the indicators that own rules of a kind and could not be read: OpenCTI has them.
+func (p *Plan) unread(k Kind) (n int) {
+	for _, why := range p.lost[k] {
+		if why == Unreadable {
+			n++
+		}
+	}
+	return n
+}
+
 // explained counts the indicators of a kind whose loss is explained: by what OpenCTI, asked by id, says of
-// them, or by our own settings.
+// them, by its failure to give them, or by our own settings.
 func (p *Plan) explained(k Kind, b basis) int {
 	n := 0
 	for _, why := range p.lost[k] {
-		if why == IndicatorGone || b.evidences(why) || b.settings(why) && why != OutOfFilter {
+		if why == IndicatorGone || why == Unreadable || b.evidences(why) || b.settings(why) && why != OutOfFilter {
 			n++
 		}
 	}

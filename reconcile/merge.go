@@ -53,7 +53,7 @@ func (c *computation) take(e *entry) {
 func (c *computation) duplicates(rows []entry, inForce bool) {
 	for _, e := range rows {
 		if inForce || !e.enabled {
-			if ch := c.removal(e); ch != nil {
+			if ch := c.removal(e); ch != nil && !c.keeps(ch, wanters(ch, &e)) {
 				c.end(ch, Duplicate)
 			}
 			continue
@@ -196,7 +196,13 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	if row.Kind != IOC {
 		ch.Name = rec.Name
 	}
-	c.forsake(&ch, &row, &e)
+	if a == Update || a == Adopt && len(c.w.unread) > 0 {
+		gone := c.leaving(&ch, &row, &e)
+		if c.keeps(&ch, gone) {
+			return false
+		}
+		c.forsake(&ch, gone)
+	}
 	planned := c.add(&ch)
 	if planned {
 		c.begun(&ch, &rec)
@@ -204,12 +210,9 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	return planned
 }
 
-// forsake notes the owners that were not read and that an update takes away. One without an id stands for those that
-// the marker only counts.
-func (c *computation) forsake(ch *Change, row *Row, e *entry) {
-	if ch.Action != Update {
-		return
-	}
+// leaving are the owners that were not read and that a change takes away. One without an id stands for those that the
+// marker only counts.
+func (c *computation) leaving(ch *Change, row *Row, e *entry) []Owner {
 	named := ownersOf(row)
 	among := func(owners []Owner, o Owner) bool {
 		return slices.ContainsFunc(owners, func(n Owner) bool { return n.ID == o.ID })
@@ -221,11 +224,18 @@ func (c *computation) forsake(ch *Change, row *Row, e *entry) {
 		}
 	}
 	unnamed := int(e.count) - len(named)
-	gone := slices.DeleteFunc(named, func(o Owner) bool { return o.ID == "" || c.w.WasRead(o.ID) || among(ch.Owners, o) })
+	gone := slices.DeleteFunc(named, func(o Owner) bool {
+		return c.w.unreadOf([]Owner{o}) == "" && (o.ID == "" || c.w.WasRead(o.ID) || among(ch.Owners, o))
+	})
 	if unnamed > further {
 		gone = append(gone, Owner{})
 	}
-	if len(gone) == 0 {
+	return gone
+}
+
+// forsake notes those that an update takes away, to be asked for.
+func (c *computation) forsake(ch *Change, gone []Owner) {
+	if len(gone) == 0 || ch.Action != Update {
 		return
 	}
 	if c.plan.forsaken == nil {
@@ -283,9 +293,33 @@ func (c *computation) add(ch *Change) bool {
 
 // removeUnwanted takes out of force a row that no indicator asks for.
 func (c *computation) removeUnwanted(e entry) {
-	if ch := c.removal(e); ch != nil {
+	if ch := c.removal(e); ch != nil && !c.keeps(ch, wanters(ch, &e)) {
 		c.end(ch, c.provisional(ch.Owners))
 	}
+}
+
+// wanters are the owners of a row that is to go, those that its marker does not name as one without an id. An old connector
+// named an indicator by its standard id, which may be another by now.
+func wanters(ch *Change, e *entry) []Owner {
+	if len(ch.Owners) == 0 || ch.Unnamed > 0 || ch.Blind || e.whose == old {
+		return append(slices.Clone(ch.Owners), Owner{})
+	}
+	return ch.Owners
+}
+
+// keeps holds a change that takes a rule away from owners of which one could not be read, and may want it.
+func (c *computation) keeps(ch *Change, owners []Owner) bool {
+	id := c.w.unreadOf(owners)
+	if id == "" {
+		return false
+	}
+	c.plan.lose(id, Unreadable, ch.Kind)
+	is := func(o Owner) bool { return o.ID == id }
+	if slices.ContainsFunc(owners, is) && !slices.ContainsFunc(ch.Owners, is) {
+		ch.Owners = append(ch.Owners, Owner{ID: id})
+	}
+	c.plan.hold(ch, Ambiguous, "an indicator that owns it, or may own it, cannot be read: "+id)
+	return true
 }
 
 // pinned says whether a person disabled a row, and not we, so that it stays as it is.

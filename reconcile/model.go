@@ -25,6 +25,7 @@ type Indicator struct {
 	Markings    []Marking    `json:"markings,omitempty"`
 	Observables []Observable `json:"observables,omitempty"` // based-on targets
 	Outside     bool         `json:"outside,omitempty"`     // the platform gave it, and it does not pass the filter that it was asked for with
+	Unread      string       `json:"unread,omitempty"`      // why the platform cannot give it, while it gives others: nothing but its ids is known
 }
 
 // Marking is one marking definition of an indicator, such as {"TLP", "TLP:AMBER"}.

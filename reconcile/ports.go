@@ -13,10 +13,10 @@ type Source interface {
 	// Read visits every indicator that the run's filter lets through, observables included, page by page
 	// and in no order. start is when the run began; what changed since is visited again, and the later
 	// version counts. What was visited before an error is to be dropped. total is how many are likely to
-	// come in all.
+	// come in all. A few that the platform cannot give, while it gives others, are Unread.
 	Read(ctx context.Context, start time.Time, visit func(page []Indicator, total int) error) (count int, err error)
 	// Ask asks for indicators by id of any kind, alone and together with the run's filter. Those that are
-	// absent or not visible are not among the answers.
+	// absent or not visible are not among the answers; those whose look-up fails by itself are Unread.
 	Ask(ctx context.Context, ids []string) (Answer, error)
 }
 

@@ -26,6 +26,7 @@ const (
 	DetectionOff    Reason = "detection_off"
 	ExistsElsewhere Reason = "exists_elsewhere"
 	DuplicateMerged Reason = "duplicate_merged"
+	Unreadable      Reason = "unreadable" // OpenCTI cannot give it; what it owns stays
 
 	UnsupportedLogsource Reason = "unsupported_logsource"
 	UnsupportedField     Reason = "unsupported_field"

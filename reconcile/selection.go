@@ -19,6 +19,9 @@ type Selection struct {
 // Judge says why an indicator is not wanted at a moment, or "" when it is. The first reason that
 // holds counts.
 func (s *Selection) Judge(ind *Indicator, now time.Time) (why Reason, detail string) {
+	if ind.Unread != "" {
+		return Unreadable, "OpenCTI has it and cannot give it: " + ind.Unread + "; open it there, or look for its id in the platform's log; its rules stay as they are until it can be read"
+	}
 	kind := patternKind(ind.PatternType)
 	if kind == 0 || len(s.Kinds) > 0 && !slices.Contains(s.Kinds, kind) {
 		return OutOfFilter, "pattern type " + ind.PatternType

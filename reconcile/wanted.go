@@ -63,6 +63,7 @@ type Wanted struct {
 	wants     []want
 	seen      []seen
 	skips     []numberedSkip
+	unread    []unread
 	derived   map[int64]bool   // Sigma rules whose YAML carries no id
 	ours      map[int64]bool   // Sigma rules that are compiled from STIX patterns
 	sources   map[int64]uint64 // of rules that are deployed otherwise than they are written: the text's digest as it is written
@@ -107,8 +108,14 @@ type numberedSkip struct {
 	seq uint32
 }
 
+// unread is an indicator that the platform could not give.
+type unread struct {
+	id, standardID string
+	seq            uint32
+}
+
 // skipCodes numbers the reasons for which a whole indicator is not selected.
-var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowThreshold, LabelFiltered, MarkingDenied, OutOfFilter}
+var skipCodes = []Reason{"", Revoked, NotYetValid, Expired, DetectionOff, BelowThreshold, LabelFiltered, MarkingDenied, OutOfFilter, Unreadable}
 
 // NewWanted makes an empty set.
 func NewWanted() *Wanted {
@@ -144,6 +151,9 @@ func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
 	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: patternKind(ind.PatternType), why: uint8(code)})
 	if why != Revoked && why != OutOfFilter { // the server was asked to leave these out; they are no skips
 		w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Name: ind.Name, Reason: why, Detail: detail}, seq})
+	}
+	if why == Unreadable {
+		w.unread = append(w.unread, unread{ind.ID, ind.StandardID, seq})
 	}
 }
 
@@ -323,6 +333,7 @@ func (w *Wanted) Seal() error {
 		w.wants = append(before, slices.DeleteFunc(w.wants[sorted:], old)...)
 		sorted = len(before)
 		w.skips = slices.DeleteFunc(w.skips, func(s numberedSkip) bool { return stale[s.seq] })
+		w.unread = slices.DeleteFunc(w.unread, func(u unread) bool { return stale[u.seq] })
 	}
 	w.wants = mergeTail(w.wants, sorted, compareWants)
 	w.wants = slices.CompactFunc(w.wants, func(a, b want) bool { return a.key == b.key && a.owner == b.owner })
@@ -404,8 +415,19 @@ func (w *Wanted) lookup(owner uint64) (seen, bool) {
 
 // WasRead says whether the indicator with an internal id was among those read.
 func (w *Wanted) WasRead(id string) bool {
-	_, ok := w.lookup(marker.OwnersDigest(id))
-	return ok
+	s, ok := w.lookup(marker.OwnersDigest(id))
+	return ok && skipCodes[s.why] != Unreadable
+}
+
+// unreadOf is an indicator that could not be read and that is, or may be, one of some owners; "" for none. An owner without
+// an id stands for those that a marker does not name.
+func (w *Wanted) unreadOf(owners []Owner) string {
+	for _, u := range w.unread {
+		if slices.ContainsFunc(owners, func(o Owner) bool { return o.ask() == "" || o.ask() == u.id || o.ask() == u.standardID }) {
+			return u.id
+		}
+	}
+	return ""
 }
 
 // Witnesses are some wanted indicators, at most n, by internal id, that are none of those named.

@@ -44,7 +44,7 @@ func (s *snapshotSource) Read(ctx context.Context, _ time.Time, visit func(page 
 // passes evaluates what opencti.Selecting asks of OpenCTI. Labels and markings are for the run to judge.
 func (s *snapshotSource) passes(i *reconcile.Indicator) bool {
 	switch why, _ := s.selection.Judge(i, s.now); why {
-	case "", reconcile.LabelFiltered, reconcile.MarkingDenied:
+	case "", reconcile.LabelFiltered, reconcile.MarkingDenied, reconcile.Unreadable:
 		return true
 	}
 	return false

@@ -17,7 +17,7 @@ var (
 		reconcile.PatternSyntax, reconcile.PatternAnd, reconcile.PatternNegation, reconcile.PatternOperator, reconcile.PatternTemporal,
 		reconcile.UnsupportedType, reconcile.UnsupportedHash, reconcile.InvalidValue, reconcile.InvalidRule, reconcile.TooLong, reconcile.TooBroad,
 		reconcile.Excluded, reconcile.BelowThreshold, reconcile.MarkingDenied, reconcile.LabelFiltered, reconcile.NotYetValid, reconcile.Expired,
-		reconcile.DetectionOff, reconcile.ExistsElsewhere, reconcile.DuplicateMerged,
+		reconcile.DetectionOff, reconcile.ExistsElsewhere, reconcile.DuplicateMerged, reconcile.Unreadable,
 		reconcile.UnsupportedLogsource, reconcile.UnsupportedField, reconcile.UnsupportedEvent, reconcile.MatchesEverything, reconcile.Unblocked,
 	}
 	heldReasons = []reconcile.Reason{

@@ -49,6 +49,7 @@ var meanings = map[reconcile.Reason]string{
 	reconcile.NotYetValid:     "the indicator's valid_from is still to come",
 	reconcile.ExistsElsewhere: "another list holds a rule with this Sigma id",
 	reconcile.DuplicateMerged: "another indicator with the same Sigma id has the rule",
+	reconcile.Unreadable:      "OpenCTI has the indicator and cannot give it; its rules stay as they are",
 
 	reconcile.UnsupportedLogsource: "HarfangLab's agents have no such events",
 	reconcile.UnsupportedField:     "HarfangLab's events have no such field; an agent ignores a rule that names one",
@@ -59,7 +60,7 @@ var meanings = map[reconcile.Reason]string{
 	reconcile.Refused:          "HarfangLab refused this very text; it is not sent again until it changes",
 	reconcile.Unmanaged:        "the rule carries no marker of ours",
 	reconcile.ForeignOwner:     "the rule belongs to another instance",
-	reconcile.Ambiguous:        "absence proves nothing: fewer markings are visible than before, or its indicator cannot be looked up",
+	reconcile.Ambiguous:        "absence proves nothing: fewer markings are visible than before, or its indicator cannot be read",
 	reconcile.ChangedMeanwhile: "it changed while OpenCTI was read; the next run settles it",
 	reconcile.PolicyHeld:       "the policy forbids it",
 	reconcile.GateHeld:         "a gate refused it until its number is accepted",
