@@ -76,6 +76,7 @@ type siege struct {
 
 	lie   func(*source)      // of the next run's OpenCTI; may be nil
 	short bool               // and it shows less than there is, which it says nowhere: nobody can know what was never deployed
+	bad   map[string]bool    // indicators that it cannot give
 	fail  func(string) error // of the next run's writes and reads in HarfangLab; may be nil
 	rival bool               // the next run is held up past its lease while another one works
 }
@@ -327,6 +328,25 @@ var attacks = map[string]func(*siege){
 			}
 		}
 	},
+	"platform: cannot give some": func(s *siege) {
+		s.short = false
+		ids := s.some(4)
+		s.lie = func(src *source) {
+			s.bad = map[string]bool{}
+			for _, id := range ids {
+				s.bad[id] = true
+				stub := reconcile.Indicator{ID: id, StandardID: s.feed[id].StandardID, Unread: "broken"}
+				for i := range src.read {
+					if src.read[i].ID == id {
+						src.read[i] = stub
+					}
+				}
+				if _, there := src.known[id]; there {
+					src.known[id] = stub
+				}
+			}
+		}
+	},
 	"platform: does not answer by id": func(s *siege) {
 		s.short = false
 		s.lie = func(src *source) { src.failByID = []error{&fault{reconcile.Fault{Side: true, Words: "down"}}} }
@@ -403,7 +423,7 @@ func (s *siege) means() meant {
 	for id, i := range s.feed {
 		for _, l := range s.rules(&i) {
 			m.all[l] = true
-			if s.visible(&i) && !s.short || s.shown[id+l] {
+			if s.visible(&i) && !s.short && !s.bad[id] || s.shown[id+l] {
 				m.kept[l] = true
 			}
 			if s.visible(&i) && (!s.short || s.shown[id+l] && force[l]) {
@@ -431,7 +451,7 @@ func (s *siege) unblocked(label string) bool {
 func (s *siege) note(unwritten map[string]bool) {
 	_, force := s.force()
 	for id, i := range s.feed {
-		if !s.visible(&i) {
+		if !s.visible(&i) || s.bad[id] {
 			continue
 		}
 		maps.DeleteFunc(s.shown, func(shown string, _ bool) bool { return strings.HasPrefix(shown, id) }) // it may mean another rule now
@@ -569,6 +589,13 @@ func (s *siege) run(flags string) (overrides []string, left int) {
 				said[h.Label()] = true
 			}
 		}
+		for _, skip := range p.Plan.Skipped {
+			if i := s.feed[skip.Indicator]; skip.Reason == reconcile.Unreadable {
+				for _, l := range s.rules(&i) {
+					said[l] = true
+				}
+			}
+		}
 		for _, g := range p.Plan.Gates {
 			if !g.OK {
 				overrides = append(overrides, g.Override)
@@ -580,7 +607,7 @@ func (s *siege) run(flags string) (overrides []string, left int) {
 	if whole && !s.short && s.store.failed == failed {
 		s.note(unwritten)
 	}
-	s.lie, s.short, s.fail, s.snk.fail = nil, false, nil, nil
+	s.lie, s.short, s.bad, s.fail, s.snk.fail = nil, false, nil, nil, nil
 	s.judge(before, means, said, whole)
 	return overrides, left
 }

@@ -20,7 +20,7 @@ func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.W
 	var answer reconcile.Answer
 	if len(ids) > 0 {
 		var err error
-		if answer, err = j.askApart(ctx, ids, e.Unknown); err != nil {
+		if answer, err = j.Ask(ctx, ids); err != nil {
 			return e, fmt.Errorf("ask for the owners of rules to be removed: %w", err)
 		}
 		if answer.Markings != nil {
@@ -31,6 +31,11 @@ func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.W
 	}
 	e.LostMarkings = slices.DeleteFunc(slices.Clone(last.Markings), func(m string) bool { return slices.Contains(j.Markings, m) })
 	for _, f := range answer.Found {
+		if f.Unread != "" {
+			j.Log.Warn("an indicator cannot be looked up, so the rules that it owns stay", "indicator", f.Asked, "error", f.Unread)
+			e.Unknown[f.Asked] = f.Unread
+			continue
+		}
 		e.Found[f.Asked] = j.finding(&f.Indicator, w, f.Passes, now)
 	}
 	return e, nil
@@ -44,37 +49,6 @@ func (j *Job) Ask(ctx context.Context, ids []string) (reconcile.Answer, error) {
 		j.Keeper.Heard(turn, *answer.Stored)
 	}
 	return answer, err
-}
-
-// askApart is Ask but for those whose look-up fails by itself, while OpenCTI answers others: they are in unknown with the
-// reason. What they own stays, and no other rule waits for them.
-func (j *Job) askApart(ctx context.Context, ids []string, unknown map[string]string) (reconcile.Answer, error) {
-	const most = 10
-	const nobody = "00000000-0000-4000-8000-000000000000"
-	answer, err := j.Ask(ctx, ids)
-	if f := reconcile.FaultOf(err); err == nil || !f.Side || f.Account || f.Incomplete || ctx.Err() != nil || len(unknown) >= most {
-		return answer, err
-	}
-	none, probe := j.Ask(ctx, []string{nobody})
-	if probe != nil {
-		return answer, err
-	}
-	if len(ids) == 1 {
-		if answer, again := j.Ask(ctx, ids); again == nil {
-			return answer, nil // it failed with the platform, which is back
-		}
-		j.Log.Warn("an indicator cannot be looked up, so the rules that it owns stay", "indicator", ids[0], "error", err)
-		unknown[ids[0]] = err.Error()
-		return none, nil
-	}
-	for _, half := range [][]string{ids[:len(ids)/2], ids[len(ids)/2:]} {
-		some, err := j.askApart(ctx, half, unknown)
-		if err != nil {
-			return answer, err
-		}
-		none.Found, none.Markings = append(none.Found, some.Found...), some.Markings
-	}
-	return none, nil
 }
 
 // SeeMarkings asks again which markings the account may see.

@@ -35,7 +35,7 @@ type source struct {
 	unfiltered map[string]bool                // ids that the filter does not let through
 	fail       []error                        // of the next reads
 	failByID   []error
-	broken     map[string]bool // ids whose look-up fails
+	broken     map[string]bool // ids that it cannot give
 	onRead     func()          // may be nil, as onAsk
 	onAsk      func()
 }
@@ -56,7 +56,17 @@ func (s *source) Read(_ context.Context, _ time.Time, visit func(page []reconcil
 	if err := pop(&s.fail); err != nil {
 		return 0, errors.Join(visit(s.read[:len(s.read)/2], len(s.read)), err)
 	}
-	return len(s.read), visit(s.read, len(s.read))
+	page := slices.Clone(s.read)
+	for i := range page {
+		if s.broken[page[i].ID] {
+			page[i] = unread(page[i].ID)
+		}
+	}
+	return len(page), visit(page, len(page))
+}
+
+func unread(id string) reconcile.Indicator {
+	return reconcile.Indicator{ID: id, StandardID: "indicator--" + id, Unread: "it cannot be resolved"}
 }
 
 func (s *source) Ask(_ context.Context, ids []string) (a reconcile.Answer, err error) {
@@ -68,7 +78,8 @@ func (s *source) Ask(_ context.Context, ids []string) (a reconcile.Answer, err e
 	}
 	for _, id := range ids {
 		if s.broken[id] {
-			return a, &fault{reconcile.Fault{Side: true, Words: "500 of one id"}}
+			a.Found = append(a.Found, reconcile.Found{Asked: id, Indicator: unread(id), Passes: true})
+			continue
 		}
 		ind, ok := s.known[id]
 		for _, r := range s.read {

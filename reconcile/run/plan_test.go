@@ -163,27 +163,41 @@ func TestOneOwnerThatCannotBeLookedUpStopsNothingElse(t *testing.T) {
 	if d := cmp.Diff(want, changes(p)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if said := p.Plan.Held[0].Detail; !strings.Contains(said, "i00001: fault: 500 of one id") {
+	if said := p.Plan.Held[0].Detail; !strings.Contains(said, "i00001: it cannot be resolved") {
 		t.Errorf("said %q", said)
 	}
 	src.broken = nil
 	if p = step(t, j); p.Plan.Count(reconcile.Disable) != 2 {
 		t.Errorf("once they can be looked up: %q", changes(p))
 	}
-	src.read, src.failByID = domains(4, 41), []error{&fault{reconcile.Fault{Side: true, Words: "HTML once"}}}
-	if p = step(t, j); p.Plan.Count(reconcile.Disable) != 1 || len(p.Plan.Held) != 0 {
-		t.Errorf("after one failure that passes: %q", changes(p))
+}
+
+// TestAnIndicatorThatCannotBeReadKeepsItsRules: everything else goes on, the run is a good one, and the next has nothing to do.
+// One such indicator ended every run before its plan.
+func TestAnIndicatorThatCannotBeReadKeepsItsRules(t *testing.T) {
+	src, snk := &source{read: append(domains(0, 20), ind("pair", "domain_name h00002.example"))}, newSink()
+	j := holding(t, src, snk)
+	good := j.Keeper.Document().LastGood.At
+	src.read = append(domains(1, 22), ind("pair", "domain_name h00002.example"))
+	src.read[1].Description = "changed"
+	src.broken = map[string]bool{"i00001": true, "pair": true, "i00021": true}
+	j.Clock = func() time.Time { return noon.Add(time.Hour) }
+	for _, want := range [][]string{
+		{"! domain_name h00000.example indicator_gone", "+ domain_name h00020.example new_indicator",
+			"held ambiguous domain_name h00001.example", "held ambiguous domain_name h00002.example", "skip unreadable i00001", "skip unreadable i00021", "skip unreadable pair"},
+		{"held ambiguous domain_name h00001.example", "held ambiguous domain_name h00002.example", "skip unreadable i00001", "skip unreadable i00021", "skip unreadable pair"},
+	} {
+		if p := step(t, j); !cmp.Equal(want, changes(p)) || p.Plan.Refused() {
+			t.Errorf("refused %q (-want +got):\n%s", refused(p), cmp.Diff(want, changes(p)))
+		}
 	}
-	src.read, src.broken = domains(20, 41), map[string]bool{}
-	for i := range 20 {
-		src.broken[fmt.Sprintf("i%05d", i)] = true
+	if doc := j.Keeper.Document(); !doc.LastGood.At.After(good) || doc.LastGood.Sources[reconcile.IOC] != 19 {
+		t.Errorf("the run was not a good one: %+v", doc.LastGood)
 	}
-	if _, err := j.Plan(t.Context(), time.Time{}); err == nil || !strings.Contains(err.Error(), "ask for the owners of rules to be removed") {
-		t.Errorf("more than ten: %v", err)
-	}
-	src.broken = map[string]bool{"i00004": true, "00000000-0000-4000-8000-000000000000": true} // nothing is answered
-	if _, err := j.Plan(t.Context(), time.Time{}); err == nil {
-		t.Error("OpenCTI does not answer, and the plan is made")
+	src.broken = nil
+	want := []string{"~ domain_name h00002.example fields_changed", "+ domain_name h00021.example new_indicator"}
+	if p := step(t, j); !cmp.Equal(want, changes(p)) {
+		t.Errorf("once they can be read (-want +got):\n%s", cmp.Diff(want, changes(p)))
 	}
 }
 

@@ -70,7 +70,11 @@ func proven(err error) error {
 
 // Want adds one indicator that was read.
 func (j *Job) Want(w *reconcile.Wanted, ind *reconcile.Indicator, now time.Time) {
-	if why, detail := j.Selection.Judge(ind, now); why != "" {
+	why, detail := j.Selection.Judge(ind, now)
+	if why == reconcile.Unreadable {
+		j.Log.Warn("OpenCTI cannot give an indicator: it gives no rule, and the rules that it owns stay", "indicator", ind.ID, "error", ind.Unread)
+	}
+	if why != "" {
 		w.Pass(ind, why, detail)
 		return
 	}

@@ -443,3 +443,53 @@ func TestATailThatIsInterruptedHasLostNoLock(t *testing.T) {
 		}
 	})
 }
+
+// One indicator that OpenCTI cannot give keeps its rule and stops no other; where it gives none of those any more that it gave
+// before, it is the platform, and is asked again.
+func TestABatchGoesOnWithoutWhatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk := &source{read: domains(0, 6)}, newSink()
+		s := make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		force := func(what, value string, want bool) {
+			t.Helper()
+			synctest.Wait()
+			i := slices.IndexFunc(snk.rows, func(r reconcile.Row) bool { return r.Value == value })
+			if got := i >= 0 && snk.rows[i].Enabled; got != want {
+				t.Errorf("%s: %s is in force: %t", what, value, got)
+			}
+		}
+		go func() {
+			time.Sleep(time.Minute)
+			src.broken = map[string]bool{"i00004": true, "i00006": true}
+			src.read = append(src.read[:4:4], domains(4, 8)...)
+			src.read[3].Revoked = true
+			s <- tail.Dirty{IDs: []string{"i00003", "i00004", "i00006", "i00007"}}
+			time.Sleep(time.Minute)
+			force("it cannot be read", "h00004.example", true)
+			force("it is new and cannot be read", "h00006.example", false)
+			force("beside it", "h00007.example", true)
+			force("beside it", "h00003.example", false)
+
+			src.broken = nil
+			s <- tail.Dirty{IDs: []string{"i00006"}}
+			time.Sleep(time.Minute)
+			force("once it can be read", "h00006.example", true)
+
+			src.broken = map[string]bool{}
+			for _, i := range src.read {
+				src.broken[i.ID] = true
+			}
+			src.read = append(src.read, domains(8, 9)...)
+			src.broken["i00008"] = true
+			s <- tail.Dirty{IDs: []string{"i00008"}}
+			time.Sleep(time.Minute)
+			src.broken = nil
+			time.Sleep(2 * time.Minute)
+			force("once the platform is back", "h00008.example", true)
+		}()
+		if err := follower.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

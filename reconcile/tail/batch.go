@@ -73,7 +73,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 		return n, err
 	}
 	n.refiltered = answer.Refiltered
-	there := map[string]bool{}
+	there, unread := map[string]bool{}, 0 // of the witnesses
 	for _, f := range answer.Found {
 		there[f.Asked] = true
 		switch {
@@ -81,6 +81,10 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 			n.matching = append(n.matching, f)
 		case named[f.Asked]:
 			n.left = append(n.left, f)
+		case f.Unread != "":
+			if unread++; unread == len(witnesses) {
+				return n, fmt.Errorf("OpenCTI cannot give indicators that it gave before, such as %s: %s", f.ID, f.Unread)
+			}
 		case !f.Passes && !n.refiltered:
 			if why, _ := t.Job.Selection.Judge(&f.Indicator, t.now()); why == "" && f.UpdatedAt.Before(t.now().Add(-time.Minute)) {
 				return n, fmt.Errorf("OpenCTI leaves out indicator %s, which passes the filter: its answers by id cannot be believed", f.Indicator.ID)

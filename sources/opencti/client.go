@@ -94,6 +94,7 @@ type request struct {
 	variables map[string]any
 	right     string // the capability it needs (contract opencti-api 1.3)
 	broker    bool   // the platform's message broker takes part in it
+	once      bool   // what one of the objects may be to blame for is not tried again
 }
 
 // mostBroker is how long an operation may take that the message broker takes part in: up to 3.5 s were
@@ -137,7 +138,7 @@ func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) 
 		e := c.errorOf(r, err)
 		late, timed := errors.AsType[net.Error](err)
 		e.hung = r.broker && timed && late.Timeout()
-		e.again = may(e) && !e.hung
+		e.again = may(e) && !e.hung && !(r.once && e.spoiled())
 		return e
 	})
 	return remote.Cut(ctx, "OpenCTI: "+r.op, err)

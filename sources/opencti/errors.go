@@ -190,6 +190,15 @@ func (e *Error) Temporary() bool {
 	return slices.Contains(lockCodes, e.Code) || slices.Contains(failureCodes, e.Code) || slices.Contains(onceCodes, e.Code)
 }
 
+// spoiled says that the platform took the request and could not give all of the answer, so that one of the objects that were
+// asked for may be to blame.
+func (e *Error) spoiled() bool {
+	if _, misfit := errors.AsType[remote.MisfitError](e.Err); misfit {
+		return true
+	}
+	return e.Status == http.StatusOK && !e.Shape && !e.Auth() && e.Code != "FORBIDDEN_ACCESS" && !slices.Contains(misfitCodes, e.Code) && !slices.Contains(lockCodes, e.Code)
+}
+
 // Fault is what the failure means to a run. A deleted work takes its bundle with it, for good.
 func (e *Error) Fault() reconcile.Fault {
 	verdict := e.Verdict() || e.Code == codeWorkGone

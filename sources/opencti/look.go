@@ -65,9 +65,9 @@ func (l *look) ask(ctx context.Context, stream, connector string) error {
 	l.asked = l.all.asked()
 	l.passing.wanted = l.all.wanted
 	f, ids := l.passing.filter, Group(Eq("ids", l.asked...))
-	err := l.query(ctx, request{op: "Look", document: "look", fields: f.fields(), right: "KNOWLEDGE", also: l.along(connector),
+	err := l.query(ctx, request{op: "Look", document: "look", fields: f.fields(), right: "KNOWLEDGE", also: l.along(connector), once: true,
 		variables: map[string]any{"first": l.pageSize, "most": mostPage, "filters": And(f, ids), "ids": ids, "fromId": l.all.ids, "stream": stream}}, &l.answer)
-	if e, known := errors.AsType[*Error](err); known && e.Code != "" && !e.Temporary() { // each question alone says which it is
+	if e, known := errors.AsType[*Error](err); known && (e.Code != "" && !e.Temporary() || byItself(err)) { // each question alone says which it is
 		l.singly.Store(e.Code == "GRAPHQL_VALIDATION_FAILED" || e.Code == "FORBIDDEN_ACCESS")
 		return errApart
 	}

@@ -1,6 +1,7 @@
 package opencti
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,12 +18,17 @@ const lookupBatch = 200
 // ByIDs asks for indicators by internal, standard or further STIX id, all that f lets through, or all
 // that are visible when f is nil. An id that is not among the answers is absent or not visible. Since
 // rules are removed on that word (gate G3), the filter by id has to prove that it works: it must find
-// witnesses, which are indicators of the last read, and it must find nothing that was not asked for.
+// witnesses, which are indicators of the last read, and it must find nothing that was not asked for. A few that are there
+// and that the platform cannot give are unread.
 func (c *Client) ByIDs(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]reconcile.Found, error) {
+	return c.byIDs(ctx, ids, f, observables, &unread{alone: byItself})
+}
+
+func (c *Client) byIDs(ctx context.Context, ids []string, f *FilterGroup, observables bool, bad *unread) ([]reconcile.Found, error) {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" })
 	var found []reconcile.Found
 	for batch := range slices.Chunk(ids, lookupBatch) {
-		some, err := c.lookup(ctx, batch, f, observables)
+		some, err := c.lookup(ctx, batch, f, observables, bad)
 		if err != nil {
 			return nil, err
 		}
@@ -31,21 +37,35 @@ func (c *Client) ByIDs(ctx context.Context, ids []string, f *FilterGroup, observ
 	return found, nil
 }
 
-func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]reconcile.Found, error) {
+func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, observables bool, bad *unread) ([]reconcile.Found, error) {
 	q := question{ids: ids, filter: f, known: c.witnessesOf(f)}
 	asked := q.asked()
-	l := listing{
-		request: request{op: "Find", document: "find", fields: f.fields(), variables: map[string]any{"filters": And(f, Group(Eq("ids", asked...)))}, right: "KNOWLEDGE"},
-		what:    lookedUp, first: c.pageSize, most: len(asked),
+	find := func(op, document, fields string) error {
+		q.page, q.names = nil, nil
+		return list(ctx, c, listing{
+			request: request{op: op, document: document, fields: fields, variables: map[string]any{"filters": And(f, Group(Eq("ids", asked...)))}, right: "KNOWLEDGE"},
+			what:    lookedUp, first: c.pageSize, most: len(asked),
+		}, q.note)
 	}
-	if err := list(ctx, c, l, q.note); err != nil {
-		return nil, err
+	err := find("Find", "find", f.fields())
+	apart := err != nil && bad.alone(err) && find("FindIDs", "find_ids", "") == nil
+	if err != nil && !apart {
+		return nil, cmp.Or(ctx.Err(), err)
 	}
 	if err := c.believe(ctx, &q); err != nil {
 		return nil, err
 	}
+	if apart {
+		gone, err := c.fill(ctx, f, nil, pointers(q.page), bad)
+		if err != nil {
+			return nil, err
+		}
+		for id := range gone {
+			return nil, &IncompleteError{What: lookedUp, Why: "indicator " + oneLine(id) + " came and went"}
+		}
+	}
 	if observables && len(q.answers()) > 0 {
-		if err := c.attach(ctx, q.page); err != nil {
+		if err := c.attach(ctx, q.page, bad); err != nil {
 			return nil, err
 		}
 	}
@@ -78,8 +98,7 @@ func (q *question) asked() []string {
 
 // note takes in an entry, and refuses an answer wider than the question.
 func (q *question) note(w *wireIndicator) (string, error) {
-	ind, err := w.indicator()
-	ind.Outside = q.filter.passes(w) == no
+	ind, err := w.indicator(q.filter)
 	ids := w.ids()
 	if err == nil && !slices.ContainsFunc(ids, func(id string) bool { _, ok := q.wanted[id]; return ok }) {
 		err = fmt.Errorf("indicator %s, which was not asked for: the filter by id is ignored", oneLine(ind.ID))

@@ -1,7 +1,9 @@
 package opencti
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,11 +21,13 @@ const slack = time.Minute
 // what changed since start is read once more and visited again, so a visitor must let the later
 // version of an indicator count. An indicator that began to pass f behind the cursor comes only then,
 // and counts with the others, which must be at least as many as the last page's globalCount. A read
-// that cannot be proven is an *IncompleteError. count is how many indicators were visited, each once.
+// that cannot be proven is an *IncompleteError. A few indicators that the platform cannot give are unread, if it gives
+// others. count is how many indicators were visited, each once.
 func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, observables bool, visit func(page []reconcile.Indicator, total int) error) (count int, err error) {
 	known := witnesses{filter: f.Digest(), since: start.UTC().Add(-slack)}
 	all := c.start("indicators", c.pageSize)
 	var seen, again, outside remote.IDs
+	bad := &unread{alone: spoiled}
 	given := func(page []reconcile.Indicator) error {
 		for i := range page {
 			if page[i].Outside {
@@ -33,9 +37,13 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 		return visit(page, all.total)
 	}
 	var end time.Time // created_at of the last row: what is later was not counted
-	err = c.pages(ctx, f, nil, observables, all, &seen, func(page []reconcile.Indicator) error {
+	err = c.pages(ctx, f, nil, observables, all, bad, &seen, func(page []reconcile.Indicator) error {
 		known.note(page)
-		end = page[len(page)-1].CreatedAt
+		for i := range page {
+			if page[i].Unread == "" {
+				end = page[i].CreatedAt
+			}
+		}
 		return given(page)
 	})
 	if err != nil {
@@ -43,7 +51,7 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 	}
 
 	changed := c.start("indicators that changed meanwhile", c.pageSize)
-	err = c.pages(ctx, f, changedSince(known.since), observables, changed, &again, func(page []reconcile.Indicator) error {
+	err = c.pages(ctx, f, changedSince(known.since), observables, changed, bad, &again, func(page []reconcile.Indicator) error {
 		for i := range page {
 			if seen.Add(page[i].ID) && !page[i].CreatedAt.After(end) {
 				all.got++
@@ -62,6 +70,9 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 		err = changed.missing(min(changed.atStart, changed.total))
 	}
 	if err == nil {
+		err = bad.all(seen.Len())
+	}
+	if err == nil {
 		c.remember(known)
 	}
 	return seen.Len(), err
@@ -73,8 +84,8 @@ func changedSince(t time.Time) *FilterGroup {
 
 // pages walks one query and visits every page that holds something. While the observables of a page
 // are fetched, the next page is on its way. What comes is to pass f; also is only asked for.
-func (c *Client) pages(ctx context.Context, f, also *FilterGroup, observables bool, w *walk, seen *remote.IDs, visit func([]reconcile.Indicator) error) error {
-	next, err := c.page(ctx, f, also, w)
+func (c *Client) pages(ctx context.Context, f, also *FilterGroup, observables bool, w *walk, bad *unread, seen *remote.IDs, visit func([]reconcile.Indicator) error) error {
+	next, err := c.page(ctx, f, also, w, bad)
 	if err != nil {
 		return err
 	}
@@ -94,13 +105,13 @@ func (c *Client) pages(ctx context.Context, f, also *FilterGroup, observables bo
 		if observables && len(page.indicators) > 0 {
 			g.Go(func() error {
 				defer crash.Exit()
-				return c.attach(ctx, page.indicators)
+				return c.attach(ctx, page.indicators, bad)
 			})
 		}
 		if more {
 			g.Go(func() (err error) {
 				defer crash.Exit()
-				next, err = c.page(ctx, f, also, w)
+				next, err = c.page(ctx, f, also, w, bad)
 				return err
 			})
 		}
@@ -125,19 +136,43 @@ type onePage struct {
 	rows       int
 }
 
-func (c *Client) page(ctx context.Context, f, also *FilterGroup, w *walk) (onePage, error) {
+// page asks for a page. What of it the platform cannot give is unread.
+func (c *Client) page(ctx context.Context, f, also *FilterGroup, w *walk, bad *unread) (onePage, error) {
 	vars := w.page(map[string]any{"orderBy": "created_at", "orderMode": "asc"})
 	if all := And(f, also); all != nil {
 		vars["filters"] = all
 	}
+	p, err := c.pageOf(ctx, f, request{op: "Page", document: "page", fields: f.fields(), variables: vars, right: "KNOWLEDGE"})
+	if err == nil {
+		for i := range p.indicators {
+			if ind := &p.indicators[i]; ind.Unread != "" && err == nil {
+				err = bad.add(ind, misshapen("Page", ind.Unread))
+			}
+		}
+		return p, err
+	}
+	if !bad.alone(err) {
+		return p, err
+	}
+	p, failed := c.pageOf(ctx, f, request{op: "PageIDs", document: "page_ids", variables: vars, right: "KNOWLEDGE"})
+	if failed != nil {
+		return p, cmp.Or(ctx.Err(), err)
+	}
+	c.o.Log.Warn("OpenCTI cannot give a page of indicators, so they are asked for in parts", "indicators", len(p.indicators), "error", err)
+	gone, err := c.fill(ctx, f, also, pointers(p.indicators), bad)
+	p.indicators = slices.DeleteFunc(p.indicators, func(i reconcile.Indicator) bool { return gone[i.ID] })
+	return p, err
+}
+
+func (c *Client) pageOf(ctx context.Context, f *FilterGroup, r request) (onePage, error) {
 	var answer wireList[wireIndicator]
-	if err := c.query(ctx, request{op: "Page", document: "page", fields: f.fields(), variables: vars, right: "KNOWLEDGE"}, &answer); err != nil {
+	if err := c.query(ctx, r, &answer); err != nil {
 		return onePage{}, err
 	}
 	if answer.List == nil {
-		return onePage{}, misshapen("Page", "no indicators")
+		return onePage{}, misshapen(r.op, "no indicators")
 	}
-	at, err := answer.List.PageInfo.place("Page")
+	at, err := answer.List.PageInfo.place(r.op)
 	if err != nil {
 		return onePage{}, err
 	}
@@ -147,44 +182,49 @@ func (c *Client) page(ctx context.Context, f, also *FilterGroup, w *walk) (onePa
 		if e == nil || e.Node == nil {
 			continue // allowed by the schema; the count then finds what it stands for
 		}
-		ind, err := e.Node.indicator()
+		ind, err := e.Node.indicator(f)
 		if err != nil {
-			return onePage{}, misshapen("Page", err.Error())
+			return onePage{}, misshapen(r.op, err.Error())
 		}
-		ind.Outside = f.passes(e.Node) == no
 		p.indicators = append(p.indicators, ind)
 	}
 	return p, nil
 }
 
-// attach adds the observables of a page's indicators: one request with all their ids, more only if its
-// answer has further pages.
-func (c *Client) attach(ctx context.Context, page []reconcile.Indicator) error {
-	ids := make([]string, len(page))
+// pointers are those to the elements of a page.
+func pointers(page []reconcile.Indicator) []*reconcile.Indicator {
+	all := make([]*reconcile.Indicator, len(page))
 	for i := range page {
-		ids[i] = page[i].ID
+		all[i] = &page[i]
 	}
-	l := listing{
-		request: request{op: "BasedOn", document: "based_on", variables: map[string]any{"fromId": ids}, right: "KNOWLEDGE"},
-		what:    observablesOf, first: mostPage,
+	return all
+}
+
+// attach adds the observables of a page's indicators: one request with all their ids, more only if its
+// answer has further pages. Those of which the platform cannot give some are unread.
+func (c *Client) attach(ctx context.Context, page []reconcile.Indicator, bad *unread) error {
+	some := slices.DeleteFunc(pointers(page), func(ind *reconcile.Indicator) bool { return ind.Unread != "" })
+	if len(some) == 0 {
+		return nil
 	}
-	return list(ctx, c, l, attaching(page))
+	return bad.apart(some, true, func(some []*reconcile.Indicator, once bool) error {
+		ids, byID := internalIDs(some)
+		for _, ind := range some {
+			ind.Observables = nil
+		}
+		l := listing{
+			request: request{op: "BasedOn", document: "based_on", variables: map[string]any{"fromId": ids}, right: "KNOWLEDGE", once: once},
+			what:    observablesOf, first: mostPage,
+		}
+		return list(ctx, c, l, func(w *wireRelation) (string, error) {
+			ind := byID[w.FromID]
+			if ind == nil || w.ID == "" {
+				return "", &IncompleteError{What: observablesOf, Why: "a relationship came that was not asked for"}
+			}
+			ind.Observables = append(ind.Observables, w.observable())
+			return w.ID, nil
+		})
+	})
 }
 
 const observablesOf = "observables of indicators"
-
-// attaching takes in the relations of some indicators.
-func attaching(page []reconcile.Indicator) func(*wireRelation) (string, error) {
-	byID := make(map[string]*reconcile.Indicator, len(page))
-	for i := range page {
-		byID[page[i].ID] = &page[i]
-	}
-	return func(w *wireRelation) (string, error) {
-		ind := byID[w.FromID]
-		if ind == nil || w.ID == "" {
-			return "", &IncompleteError{What: observablesOf, Why: "a relationship came that was not asked for"}
-		}
-		ind.Observables = append(ind.Observables, w.observable())
-		return w.ID, nil
-	}
-}

@@ -89,19 +89,19 @@ func (w *wireIndicator) ids() []string {
 	return slices.Compact(ids)
 }
 
-// indicator checks a node's shape. One that cannot be understood is an error of the whole read:
-// leaving it out would make its rules look unwanted.
-func (w *wireIndicator) indicator() (reconcile.Indicator, error) {
+// indicator checks a node's shape. One that lacks what a rule is made of is unread: leaving it out would make its rules look
+// unwanted.
+func (w *wireIndicator) indicator(f *FilterGroup) (reconcile.Indicator, error) {
 	if w.ID == "" {
 		return reconcile.Indicator{}, errors.New("an indicator without an id")
 	}
 	if w.Pattern == nil || w.PatternType == nil || w.Revoked == nil {
-		return reconcile.Indicator{}, fmt.Errorf("indicator %s without pattern, pattern type or revoked", oneLine(w.ID))
+		return reconcile.Indicator{ID: w.ID, StandardID: w.StandardID, Unread: fmt.Sprintf("indicator %s without pattern, pattern type or revoked", oneLine(w.ID))}, nil
 	}
 	ind := reconcile.Indicator{
 		ID: w.ID, StandardID: w.StandardID, Name: value(w.Name), Description: value(w.Description), Pattern: *w.Pattern, PatternType: strings.ToLower(*w.PatternType),
 		Revoked: *w.Revoked, Detection: w.Detection, Score: w.Score, ValidFrom: w.ValidFrom.Time, ValidUntil: w.ValidUntil.Time,
-		CreatedAt: w.CreatedAt.Time, UpdatedAt: w.UpdatedAt.Time,
+		CreatedAt: w.CreatedAt.Time, UpdatedAt: w.UpdatedAt.Time, Outside: f.passes(w) == no,
 	}
 	for _, p := range w.Platforms {
 		if p != nil {
