@@ -242,6 +242,10 @@ func (ref *pullReference) converge(t testing.TB, w *chaosWorld, exact map[string
 // arm adds the fault of a cell to its platform.
 func (c chaosCell) arm(t testing.TB, w *chaosWorld) {
 	t.Helper()
+	if c.ask.object > 0 {
+		w.octi.SetKnobs(func(k *octisim.Knobs) { k.Unresolvable = []string{chaosID(c.ask.object)} })
+		return
+	}
 	f := simhttp.Fault{Method: c.ask.method, Path: c.ask.path, Body: c.ask.body}
 	if c.once {
 		f.Times = 1

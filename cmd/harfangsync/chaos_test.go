@@ -16,6 +16,7 @@ import (
 
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 	"github.com/harfangsync/harfangsync/sinks/hlsim"
+	"github.com/harfangsync/harfangsync/sources/octisim"
 	"github.com/harfangsync/harfangsync/sources/simhttp"
 )
 
@@ -94,6 +95,7 @@ type ask struct {
 	name, side, method, path, body string
 	write                          bool
 	fresh                          bool // only sent by a world that is template.fresh
+	object                         int  // the number of the indicator that it is about; 0 is no one's
 }
 
 var asks = []ask{
@@ -117,6 +119,17 @@ var asks = []ask{
 	{name: "create YARA", side: "hl", method: "POST", path: `YaraFile/`, write: true},
 	{name: "patch", side: "hl", method: "PATCH", write: true},
 	{name: "delete", side: "hl", method: "DELETE", write: true},
+}
+
+// unresolvable is an indicator of which OpenCTI can give the ids alone, whatever asks for more.
+var unresolvable = trouble{name: "object that cannot be resolved", side: "octi", alike: "object"}
+
+// objects are indicators of every sort, at what a run has to do with them.
+var objects = []ask{
+	{name: "steady", side: "octi", object: 4}, {name: "edited in the console", side: "octi", object: 100}, {name: "pinned", side: "octi", object: 101},
+	{name: "to come back", side: "octi", object: 102}, {name: "an old connector's", side: "octi", object: 103}, {name: "revoked", side: "octi", object: 110},
+	{name: "an owner of two", side: "octi", object: 112}, {name: "a changed Sigma rule", side: "octi", object: 120}, {name: "a changed YARA file", side: "octi", object: 140},
+	{name: "new", side: "octi", object: 200}, {name: "a new Sigma rule", side: "octi", object: 210},
 }
 
 type chaosCell struct {
@@ -151,14 +164,19 @@ func chaosCells() []chaosCell {
 			}
 		}
 	}
+	for _, a := range objects {
+		for _, command := range []string{"plan", "apply", "run"} {
+			cells = append(cells, chaosCell{unresolvable, a, false, command})
+		}
+	}
 	return cells
 }
 
 // codes are the right exit codes of a cell.
 func (c chaosCell) codes() []int {
 	switch {
-	case c.ask.name == "state, read only":
-		return []int{0} // no state is an empty one, with a warning
+	case c.ask.name == "state, read only", c.ask.object > 0:
+		return []int{0} // no state is an empty one, with a warning, and one bad object stops no other
 	case c.ask.name == "a stream's filters" && c.trouble.name == "nulls for answers":
 		return []int{exit.Usage} // null is the platform's word for an unknown id
 	case c.ask.name == "find a list" && c.once && c.command != "plan":
@@ -237,17 +255,7 @@ func (ref *reference) try(t testing.TB, c chaosCell) verdict {
 	w := ref.tpl.copyOf(t)
 	defer w.close()
 	exact := w.exact()
-	f := simhttp.Fault{Method: c.ask.method, Path: c.ask.path, Body: c.ask.body}
-	if c.once {
-		f.Times = 1
-	}
-	handler := w.octi.HTTP
-	if c.ask.side == "hl" {
-		handler = w.hl.HTTP
-	}
-	if err := handler.Fail(c.trouble.do(f)); err != nil {
-		t.Fatal(err)
-	}
+	c.arm(t, w)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	args := []string{c.command}
@@ -255,7 +263,8 @@ func (ref *reference) try(t testing.TB, c chaosCell) verdict {
 		args = append(args, "--auto-approve")
 	}
 	code, out, errs := w.command(ctx, args...)
-	handler.Heal()
+	c.handler(w).Heal()
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.Unresolvable = nil })
 	if !slices.Contains(c.codes(), code) {
 		v.other = append(v.other, fmt.Sprintf("code %d, want %v; said %q", code, c.codes(), lastLine(errs)))
 	}
@@ -266,6 +275,9 @@ func (ref *reference) try(t testing.TB, c chaosCell) verdict {
 		v.other = append(v.other, "a token was printed")
 	}
 	ref.judge(w, exact, c.command == "plan", &v)
+	if c.ask.object > 0 {
+		ref.aside(w, c, out+errs, &v)
+	}
 	ref.converge(ctx, w, &v)
 	return v
 }
@@ -312,6 +324,24 @@ func (ref *reference) judge(w *chaosWorld, exact map[string]string, readOnly boo
 	}
 	if readOnly && !maps.Equal(exact, now) {
 		v.other = append(v.other, "plan wrote")
+	}
+}
+
+// aside looks whether a run named the one object that could not be read, and did all that is not its.
+func (ref *reference) aside(w *chaosWorld, c chaosCell, said string, v *verdict) {
+	id := chaosID(c.ask.object)
+	if !slices.ContainsFunc([]string{"unreadable: ", "looked up: ", "indicator="}, func(before string) bool { return strings.Contains(said, before+id) }) {
+		v.other = append(v.other, "the object is not named: "+said)
+	}
+	after, _ := w.held()
+	var undone []string
+	for _, key := range slices.Sorted(maps.Keys(ref.final)) {
+		if after[key] != ref.final[key] {
+			undone = append(undone, key)
+		}
+	}
+	if c.command != "plan" && len(undone) > 1 {
+		v.lost = append(v.lost, fmt.Sprintf("waited for the object: %q", undone))
 	}
 }
 
