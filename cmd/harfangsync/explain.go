@@ -45,6 +45,9 @@ type explainedSkip struct {
 // explained is the meaning of an indicator, to which a mapping may say more.
 func explained(ind *reconcile.Indicator, meaning func(*reconcile.Indicator) reconcile.Given, mapping reconcile.Mapping) explainedMeaning {
 	x := explainedMeaning{Rules: []explainedRule{}, Skipped: []explainedSkip{}}
+	if ind.Unread != "" {
+		return x
+	}
 	given := meaning(ind)
 	if !strings.EqualFold(ind.PatternType, "stix") && len(given.Skips) == 0 {
 		if r, err := reconcile.CheckRule(ind, &given); err == nil {

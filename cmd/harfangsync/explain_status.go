@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/render"
@@ -17,6 +18,7 @@ type status struct {
 	Excluded   string            `json:"excluded,omitempty"`
 	Indicators []indicatorStatus `json:"indicators"`
 	Rows       []rowStatus       `json:"rows"`
+	Unread     []string          `json:"unread,omitempty"` // indicators that OpenCTI cannot give, and that may give the value
 }
 
 type indicatorStatus struct {
@@ -38,7 +40,7 @@ type rowStatus struct {
 	Enabled bool   `json:"enabled"`
 	Whose   string `json:"whose"`           // ours, foreign or unmanaged
 	Match   match  `json:"match,omitempty"` // how it hits the value that was asked for
-	// Next is what the next plan does with it; only of an indicator that is gone.
+	// Next is what the next plan does with it; only of an indicator that is gone or cannot be read.
 	Next string `json:"next,omitempty"`
 }
 
@@ -68,6 +70,9 @@ func (t *target) statusOfIndicator(ctx context.Context, s *status) error {
 	}
 	st := t.statusOf(&answer.Found[0].Indicator, answer.Found[0].Passes)
 	s.Indicators = append(s.Indicators, st)
+	if answer.Found[0].Unread != "" {
+		return t.leftBy(ctx, s)
+	}
 	for _, r := range st.Rules {
 		if err := t.addRows(ctx, s, r); err != nil {
 			return err
@@ -76,7 +81,7 @@ func (t *target) statusOfIndicator(ctx context.Context, s *status) error {
 	return nil
 }
 
-// leftBy names the rules that an indicator left behind which is gone, and what the next plan does with them.
+// leftBy names the rules of an indicator that is gone or cannot be read, and what the next plan does with them.
 func (t *target) leftBy(ctx context.Context, s *status) error {
 	planned, err := t.job.Plan(ctx, t.now())
 	if err != nil {
@@ -166,12 +171,15 @@ func (e *explaining) printStatus(w io.Writer, s status) error {
 	if len(s.Indicators) == 0 {
 		fmt.Fprintln(w, "  no indicator in OpenCTI gives it")
 	}
+	if n := len(s.Unread); n > 0 {
+		fmt.Fprintln(w, "  "+render.Escape(fmt.Sprintf("%s in OpenCTI cannot be read, and may give it: %s", reconcile.Count(n, "indicator"), strings.Join(s.Unread, ", "))))
+	}
 	for _, st := range s.Indicators {
 		word := "wanted by"
 		if !st.Wanted {
 			word = fmt.Sprintf("not wanted (%s: %s) from", st.Reason, st.Detail)
 		}
-		fmt.Fprintln(w, "  "+render.Escape(fmt.Sprintf("%s %s (%s)", word, st.Name, st.ID)))
+		fmt.Fprintln(w, "  "+render.Escape(joined(word, st.Name, "("+st.ID+")")))
 		st.lines(w, "    ")
 	}
 	if len(s.Rows) == 0 {

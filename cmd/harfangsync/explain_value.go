@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -95,10 +96,15 @@ func (t *target) statusOfValue(ctx context.Context, s *status) error {
 	}
 	// Everything is read, not only what the filter lets through: "why not" is asked as often as "why".
 	var ids []string
-	byID := map[string]*reconcile.Indicator{}
+	byID, unread := map[string]*reconcile.Indicator{}, map[string]*reconcile.Indicator{}
 	every := opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: t.cfg.Sync.Observables()}
 	_, err := every.Read(ctx, t.now(), func(page []reconcile.Indicator, _ int) error {
 		for i := range page {
+			if page[i].Unread != "" {
+				unread[page[i].ID] = &page[i]
+				continue
+			}
+			delete(unread, page[i].ID)
 			if t.gives(&page[i], q) {
 				if byID[page[i].ID] == nil {
 					ids = append(ids, page[i].ID)
@@ -132,7 +138,14 @@ func (t *target) statusOfValue(ctx context.Context, s *status) error {
 		st := t.rowStatusOf(&rows[i])
 		st.Match = q.match(reconcile.Value{Type: rows[i].Type, Value: canonical(rows[i].Type, rows[i].Value)})
 		s.Rows = append(s.Rows, st)
+		for _, o := range reconcile.OwnersOf(&rows[i]) {
+			if ind := unread[o.ID]; ind != nil {
+				s.Indicators = append(s.Indicators, t.statusOf(ind, true))
+				delete(unread, o.ID)
+			}
+		}
 	}
+	s.Unread = slices.Sorted(maps.Keys(unread))
 	s.conclusion = t.verdictOf(s, q, rows)
 	return nil
 }

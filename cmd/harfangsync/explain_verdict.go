@@ -128,7 +128,11 @@ func (x *standing) waysOut(onHost bool) []string {
 		value = x.q.network.Addr().String() // and with it the networks that hold it
 	}
 	forGood := "To take it out for good: revoke its indicators in OpenCTI, or list it in a file of sync.exclusions."
-	if len(x.wantedBy()) == 0 {
+	switch {
+	case len(x.wantedBy()) > 0:
+	case slices.ContainsFunc(x.Indicators, func(st indicatorStatus) bool { return st.Reason == reconcile.Unreadable }):
+		forGood = "Its indicator cannot be read, and its rule stays until it can: open it in OpenCTI."
+	default:
 		forGood = "No indicator wants it any more: harfangsync plan says what the next run does about it, and what holds it."
 	}
 	return []string{"To take it out of force now, for a time" + all + ": harfangsync unblock " + inQuotes(value) + " --reason TEXT", forGood}
