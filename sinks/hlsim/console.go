@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // What people do in the console, without the checks of the API. A kind that is none has no lists and no
@@ -63,12 +64,17 @@ func (s *Sim) DisableSource(kind, id string) bool {
 }
 
 // Rules are all rules of a kind, sorted by type, value, name and id.
-func (s *Sim) Rules(kind string) []Rule {
+func (s *Sim) Rules(kind string) []Rule { return s.rulesSince(kind, 0) }
+
+// rulesSince are those whose last_update is no earlier than a moment in microseconds.
+func (s *Sim) rulesSince(kind string, since int64) []Rule {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	out := []Rule{}
 	for _, r := range s.of(kind).byID {
-		out = append(out, r.rule())
+		if r.updated >= since {
+			out = append(out, r.rule())
+		}
 	}
 	slices.SortFunc(out, func(a, b Rule) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
@@ -253,7 +259,7 @@ func (s *Sim) Promote() (n int) {
 // controlRoutes are what tests and people use in place of the console, beside what simhttp serves
 // there:
 //
-//	GET, POST      /_sim/rules/{kind}        all; a Rule and the name of its "list", gives its id
+//	GET, POST      /_sim/rules/{kind}        all, or those that changed since a moment; a Rule and the name of its "list", gives its id
 //	PATCH, DELETE  /_sim/rules/{kind}/{id}   PATCH takes the members that change
 //	GET            /_sim/sources/{kind}
 //	GET, PATCH     /_sim/knobs               PATCH takes the members that change
@@ -264,7 +270,7 @@ func (s *Sim) Promote() (n int) {
 func (s *Sim) controlRoutes() http.Handler {
 	mux := http.NewServeMux()
 	for path, do := range map[string]control{
-		"GET /_sim/rules/{kind}":         func(r *http.Request, _ func(any) error) (any, error) { return s.Rules(r.PathValue("kind")), nil },
+		"GET /_sim/rules/{kind}":         s.rulesByControl,
 		"POST /_sim/rules/{kind}":        s.addByControl,
 		"PATCH /_sim/rules/{kind}/{id}":  s.editByControl,
 		"DELETE /_sim/rules/{kind}/{id}": s.deleteByControl,
@@ -300,6 +306,15 @@ func (do control) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		send(w, ok(out))
 	}
+}
+
+func (s *Sim) rulesByControl(r *http.Request, _ func(any) error) (any, error) {
+	kind, v := r.PathValue("kind"), r.FormValue("since")
+	if v == "" {
+		return s.Rules(kind), nil
+	}
+	since, err := time.Parse(time.RFC3339, v)
+	return s.rulesSince(kind, since.UnixMicro()), err
 }
 
 // addByControl makes a rule, enabled unless it says otherwise, in a list that is made when missing.
