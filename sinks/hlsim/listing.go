@@ -337,10 +337,27 @@ func (r *row) mentions(kind, lower string) bool {
 	return mentions(orEmpty(r.name), lower) || mentions(r.text, lower)
 }
 
-// mentions says whether s holds a text in lower case, in any case.
+// mentions says whether s holds a text in lower case, in any case. A byte that has one spelling is looked for first, best
+// a dot, which few texts have many of: that is quick, and so is a search through a million rules.
 func mentions(s, lower string) bool {
 	if lower[0] >= utf8.RuneSelf {
 		return strings.Contains(strings.ToLower(s), lower)
+	}
+	at := strings.IndexByte(lower, '.')
+	if at < 0 {
+		at = strings.IndexFunc(lower, func(c rune) bool { return c < 'a' })
+	}
+	if at >= 0 {
+		for from := 0; ; {
+			i := strings.IndexByte(s[from:], lower[at])
+			if i < 0 {
+				return false
+			}
+			from += i + 1
+			if start := from - 1 - at; start >= 0 && start+len(lower) <= len(s) && strings.EqualFold(s[start:start+len(lower)], lower) {
+				return true
+			}
+		}
 	}
 	for i := 0; i+len(lower) <= len(s); i++ {
 		c := s[i]
