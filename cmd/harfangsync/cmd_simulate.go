@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 	"github.com/harfangsync/harfangsync/reconcile/crash"
@@ -113,10 +114,16 @@ func (s *simulators) load(o *simOptions) error {
 		return err
 	}
 	defer sample.Close()
-	return cmp.Or(
-		loadFile("--indicators", o.indicators, sample, s.octi.LoadJSONL),
-		loadFile("--alerts", o.alerts, nil, s.hl.LoadAlertsJSONL),
-		loadFile("--rules", o.rules, nil, s.hl.LoadJSONL))
+	var both errgroup.Group
+	both.Go(func() error {
+		defer crash.Exit()
+		return loadFile("--indicators", o.indicators, sample, s.octi.LoadJSONL)
+	})
+	both.Go(func() error {
+		defer crash.Exit()
+		return cmp.Or(loadFile("--alerts", o.alerts, nil, s.hl.LoadAlertsJSONL), loadFile("--rules", o.rules, nil, s.hl.LoadJSONL))
+	})
+	return both.Wait()
 }
 
 // loadFile loads the file that a flag names, or what stands in for it.

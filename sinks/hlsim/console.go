@@ -174,18 +174,17 @@ func (s *Sim) LoadJSONL(r io.Reader) (int, error) {
 		if strings.TrimSpace(scan.Text()) == "" {
 			continue
 		}
-		var head struct{ Kind, List string }
-		var rule Rule
-		if err := errors.Join(json.Unmarshal(scan.Bytes(), &head), json.Unmarshal(scan.Bytes(), &rule)); err != nil {
+		line := struct {
+			Kind, List string
+			Rule
+		}{List: "from_OpenCTI"}
+		if err := json.Unmarshal(scan.Bytes(), &line); err != nil {
 			return 0, fmt.Errorf("line %d: %w", at, err)
 		}
-		if head.List == "" {
-			head.List = "from_OpenCTI"
+		if byKind[line.Kind] == nil {
+			byKind[line.Kind] = map[string][]Rule{}
 		}
-		if byKind[head.Kind] == nil {
-			byKind[head.Kind] = map[string][]Rule{}
-		}
-		byKind[head.Kind][head.List] = append(byKind[head.Kind][head.List], rule)
+		byKind[line.Kind][line.List] = append(byKind[line.Kind][line.List], line.Rule)
 	}
 	for kind, lists := range byKind {
 		for list, rules := range lists {
