@@ -111,26 +111,33 @@ func sets(n int) (*reconcile.Wanted, *reconcile.Rows, error) {
 	return w, rows, errors.Join(err, w.Seal(), rows.Seal(w))
 }
 
-// generate writes the files that the simulators load.
+// generate writes the files that the simulators load: rules are read where they are held.
 func generate(indicators, rules string, n int, held bool) (err error) {
 	fi, err := os.Create(indicators)
 	if err != nil {
 		return err
 	}
 	defer fi.Close()
+	wi := bufio.NewWriter(fi)
+	ei := json.NewEncoder(wi)
+	if !held {
+		for i := 0; i < n && err == nil; i++ {
+			ind := indicator(i)
+			err = ei.Encode(openctiNode(&ind))
+		}
+		return errors.Join(err, wi.Flush())
+	}
 	fr, err := os.Create(rules)
 	if err != nil {
 		return err
 	}
 	defer fr.Close()
-	wi, wr := bufio.NewWriter(fi), bufio.NewWriter(fr)
-	ei, er := json.NewEncoder(wi), json.NewEncoder(wr)
+	wr := bufio.NewWriter(fr)
+	er := json.NewEncoder(wr)
 	err = eachRow(n, func(ind reconcile.Indicator, row reconcile.Row) error {
-		if err := ei.Encode(openctiNode(&ind)); err != nil || !held {
-			return err
-		}
-		return er.Encode(map[string]any{"kind": "ioc", "list": listName, "type": row.Type, "value": row.Value, "description": row.Description,
-			"comment": row.Comment, "enabled": row.Enabled, "hl_status": row.HLStatus})
+		return errors.Join(ei.Encode(openctiNode(&ind)), er.Encode(map[string]any{
+			"kind": "ioc", "list": listName, "type": row.Type, "value": row.Value, "description": row.Description,
+			"comment": row.Comment, "enabled": row.Enabled, "hl_status": row.HLStatus}))
 	})
 	return errors.Join(err, wi.Flush(), wr.Flush())
 }

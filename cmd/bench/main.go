@@ -25,14 +25,15 @@ type row struct {
 
 type bench struct {
 	dir, binary, self string
-	small             bool
+	small, short      bool
 	rows              []row
-	costs             map[string]cost // of a smaller size, by work
+	points            map[string]point // of a smaller size, by work
 }
 
 func main() {
 	small := flag.Bool("small", false, "a hundredth of the sizes, to try the bench itself")
-	only := flag.String("only", "", "measure this alone: startup, load, curve, ceiling, plan, million, stream, pull, decision or patterns")
+	short := flag.Bool("short", false, "without the first load of a million and the run after it; the rest of their curves begins with rows that are there")
+	only := flag.String("only", "", "measure this alone: startup, load, curve, ceiling, stream, pull, decision or patterns")
 	folder := flag.String("generate", "", "write sample data to this folder and do nothing else: what the bench asks itself to do, so that its own memory stays small")
 	n, held := flag.Int("n", 0, "with -generate: so many indicators"), flag.Bool("held", false, "with -generate: and rows that equal them")
 	page := flag.String("page", "", "write the measurements into the table of this file: those that it has in their place, others below")
@@ -47,7 +48,7 @@ func main() {
 	case *drop:
 		err = discard(ctx)
 	default:
-		err = run(ctx, *small, *only, *page)
+		err = run(ctx, &bench{small: *small, short: *short, points: map[string]point{}}, *only, *page)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -56,36 +57,26 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, small bool, only, page string) error {
-	dir, err := os.MkdirTemp("", "harfangsync-bench-*")
-	if err != nil {
+func run(ctx context.Context, b *bench, only, page string) (err error) {
+	if b.dir, err = os.MkdirTemp("", "harfangsync-bench-*"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	self, err := os.Executable()
-	if err != nil {
+	defer os.RemoveAll(b.dir)
+	if b.self, err = os.Executable(); err != nil {
 		return err
 	}
-	b := &bench{dir: dir, binary: filepath.Join(dir, "harfangsync"), self: self, small: small, costs: map[string]cost{}}
+	b.binary = filepath.Join(b.dir, "harfangsync")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s", "-o", b.binary, "./cmd/harfangsync")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	for _, m := range []struct {
-		name    string
-		n       int // indicators on the platform
-		held    bool
-		measure func(ctx context.Context, p *platform, n int) error
-	}{
-		{"startup", 0, true, b.startup}, {"load", 5000, false, b.firstLoad}, {"curve", 10_000, false, b.curve}, {"curve", 100_000, false, b.curve}, {"ceiling", 300, false, b.ceiling}, {"plan", 100_000, true, b.plan100k}, {"million", 1_000_000, true, b.plan1M},
-		{"stream", 5000, true, b.stream}, {"pull", 5000, true, b.pull}, {"decision", 0, false, b.decision}, {"patterns", 0, false, b.patterns},
-	} {
+	for _, m := range b.measurements() {
 		if only != "" && m.name != only {
 			continue
 		}
-		if err := b.on(ctx, b.size(m.n), m.held, m.measure); err != nil {
-			return err
+		if err := b.on(ctx, b.size(m.rules), m.held, m.measure); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
 	if len(b.rows) == 0 {
@@ -97,6 +88,23 @@ func run(ctx context.Context, small bool, only, page string) error {
 		}
 	}
 	return b.print()
+}
+
+// measurement is done on a platform with so many indicators, and as many rows if they are held.
+type measurement struct {
+	name    string
+	rules   int
+	held    bool
+	measure func(ctx context.Context, p *platform, n int) error
+}
+
+func (b *bench) measurements() []measurement {
+	all := []measurement{{"startup", 0, true, b.startup}, {"load", 5000, false, b.firstLoad}}
+	for _, most := range sizes {
+		all = append(all, measurement{"curve", most.rules, b.short && most.rules == million, b.curve(most)})
+	}
+	return append(all, measurement{"ceiling", 300, false, b.ceiling}, measurement{"stream", 5000, true, b.stream}, measurement{"pull", 5000, true, b.pull},
+		measurement{"decision", 0, false, b.decision}, measurement{"patterns", 0, false, b.patterns})
 }
 
 // on measures on a platform of its own.
@@ -117,8 +125,16 @@ func (b *bench) size(n int) int {
 	return n
 }
 
+// add puts a row behind those of the same work, so that its growth is seen.
 func (b *bench) add(work, budget, measured string, ok bool) {
-	b.rows = append(b.rows, row{work, budget, measured, !ok})
+	same, _, _ := strings.Cut(work, ",")
+	at := len(b.rows)
+	for i, r := range b.rows {
+		if strings.HasPrefix(r.work, same+",") {
+			at = i + 1
+		}
+	}
+	b.rows = slices.Insert(b.rows, at, row{work, budget, measured, !ok})
 	fmt.Fprintf(os.Stderr, "%-60s %s\n", work, measured)
 }
 

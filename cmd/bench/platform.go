@@ -19,9 +19,10 @@ import (
 
 // platform is both simulators in one process of their own.
 type platform struct {
-	cmd *exec.Cmd
-	env []string
-	url map[string]string
+	cmd  *exec.Cmd
+	env  []string
+	url  map[string]string
+	held bool // it began with rows that equal the indicators
 }
 
 const latency = "20ms"
@@ -58,7 +59,7 @@ func (b *bench) serve(ctx context.Context, n int, held bool) (*platform, error) 
 	if held {
 		args = append(args, "--rules", rules)
 	}
-	p := &platform{cmd: exec.CommandContext(ctx, b.binary, args...), url: map[string]string{}}
+	p := &platform{cmd: exec.CommandContext(ctx, b.binary, args...), url: map[string]string{}, held: held}
 	p.cmd.Stderr = os.Stderr
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
@@ -107,11 +108,7 @@ func (p *platform) call(method, side, path string, send, into any) error {
 	case into == nil:
 		return nil
 	}
-	d := json.NewDecoder(resp.Body)
-	if read, ok := into.(func(*json.Decoder) error); ok { // an answer that is not to be held whole
-		return read(d)
-	}
-	return d.Decode(into)
+	return json.NewDecoder(resp.Body).Decode(into)
 }
 
 func (p *platform) get(side, path string, into any) error {
@@ -136,16 +133,24 @@ func (p *platform) forget() error {
 	return errors.Join(p.call("DELETE", opencti, "/_sim/requests", nil, nil), p.call("DELETE", harfanglab, "/_sim/requests", nil, nil))
 }
 
+// cost is what one run of the binary took, with the requests that it made of both sides.
+type cost struct {
+	usage
+	octi, hl int
+}
+
+func (c cost) requests() int { return c.octi + c.hl }
+
 // counted runs the binary and counts the requests that it makes.
-func (b *bench) counted(ctx context.Context, p *platform, args ...string) (u usage, octi, hl int, err error) {
+func (b *bench) counted(ctx context.Context, p *platform, args ...string) (c cost, err error) {
 	if err := p.forget(); err != nil {
-		return u, 0, 0, err
+		return c, err
 	}
-	if u, err = b.exec(ctx, p, args...); err != nil {
-		return u, 0, 0, err
+	if c.usage, err = b.exec(ctx, p, args...); err != nil {
+		return c, err
 	}
-	octi, hl, err = p.requests()
-	return u, octi, hl, err
+	c.octi, c.hl, err = p.requests()
+	return c, err
 }
 
 // usage is what one run of the binary took.

@@ -58,25 +58,18 @@ func (b *bench) startup(ctx context.Context, p *platform, _ int) error {
 	return nil
 }
 
-// firstLoad measures the writes of a first load and the requests of a run with nothing to do.
+// firstLoad measures a first load as it is without settings.
 func (b *bench) firstLoad(ctx context.Context, p *platform, n int) error {
 	const perSecond = 300
 	writing := p.writing(ctx, n)
-	u, _, hl, err := b.counted(ctx, p, "run")
+	c, err := b.counted(ctx, p, "run")
 	if err != nil {
 		return err
 	}
 	rate := float64(n) / (<-writing).Seconds()
 	most := writes(n)
 	b.add(fmt.Sprintf("first load, %d rules: requests to HarfangLab", n), fmt.Sprintf("%d writes and one read-back, at most %d; at least %d written a second", n, most, perSecond),
-		fmt.Sprintf("%d in %s, %.0f a second", hl, seconds(u.wall), rate), hl <= most && (rate >= perSecond || b.small))
-	u, octi, hl, err := b.counted(ctx, p, "run")
-	if err != nil {
-		return err
-	}
-	most = 3*pages(n) + overhead
-	b.add(fmt.Sprintf("run with nothing to do, %d rules: requests", n), fmt.Sprintf("pages, based-on pages, row pages and 20: %d", most),
-		fmt.Sprintf("%d in %s", octi+hl, seconds(u.wall)), octi+hl <= most && u.last == inSync)
+		fmt.Sprintf("%d in %s, %.0f a second", c.hl, seconds(c.wall), rate), c.hl <= most && (rate >= perSecond || b.small))
 	return nil
 }
 
@@ -87,47 +80,19 @@ func (b *bench) ceiling(ctx context.Context, p *platform, n int) error {
 	if err := p.ceiling(perSecond); err != nil {
 		return err
 	}
-	u, _, hl, err := b.counted(ctx, p, "run")
+	c, err := b.counted(ctx, p, "run")
 	if err != nil {
 		return err
 	}
 	most := 3 * n // each rule is written and read back; a third may be turned away
 	b.add(fmt.Sprintf("first load, %d rules, manager takes %d requests a second", n, perSecond), fmt.Sprintf("all applied, at most %d requests", max(most, 2*overhead)),
-		fmt.Sprintf("%d in %s", hl, seconds(u.wall)), hl <= max(most, 2*overhead))
+		fmt.Sprintf("%d in %s", c.hl, seconds(c.wall)), c.hl <= max(most, 2*overhead))
 	return nil
-}
-
-func (b *bench) plan100k(ctx context.Context, p *platform, n int) error {
-	u, err := b.exec(ctx, p, "plan")
-	if err != nil {
-		return err
-	}
-	b.add(fmt.Sprintf("plan, %d wanted against %d held", n, n), "under 15 s, under 300 MiB", fmt.Sprintf("%s, %d MiB", seconds(u.wall), u.peakMiB),
-		u.wall < 15*time.Second && u.peakMiB < 300 && u.last == inSync)
-	return nil
-}
-
-func (b *bench) plan1M(ctx context.Context, p *platform, n int) error {
-	u, err := b.exec(ctx, p, "plan")
-	if err != nil {
-		return err
-	}
-	b.add(fmt.Sprintf("plan, %d against %d, nothing to do", n, n), "under 400 MiB, under 25 s CPU", fmt.Sprintf("%d MiB, %s CPU, %s in all", u.peakMiB, seconds(u.cpu), seconds(u.wall)),
-		u.peakMiB < 400 && u.cpu < 25*time.Second && u.last == inSync)
-	read, err := b.use(ctx, p, b.self, "-discard")
-	if err != nil {
-		return err
-	}
-	longer := u.wall.Seconds() / read.wall.Seconds()
-	b.add("the same pages, read by the same clients and discarded", "the plan takes at most 1.3 times as long",
-		fmt.Sprintf("%d MiB, %s CPU, %s in all; the plan takes %.2f times as long, and %.2f times the CPU", read.peakMiB, seconds(read.cpu), seconds(read.wall), longer, u.cpu.Seconds()/read.cpu.Seconds()),
-		longer <= 1.3 || b.small)
-	return b.tail1M(ctx, p, n)
 }
 
 // decision measures Compute alone, on sets that are read already.
 func (b *bench) decision(context.Context, *platform, int) error {
-	n := b.size(1_000_000)
+	n := b.size(million)
 	w, rows, err := sets(n)
 	if err != nil {
 		return err
@@ -146,7 +111,7 @@ func (b *bench) decision(context.Context, *platform, int) error {
 
 // patterns measures what turns patterns into values, on one core.
 func (b *bench) patterns(context.Context, *platform, int) error {
-	n := b.size(1_000_000)
+	n := b.size(million)
 	opts := pattern.Options{Observables: true, Excluded: exclude.Builtin().Match}
 	values := 0
 	start := time.Now()
