@@ -69,6 +69,33 @@ func TestNullTakesTheParentWithIt(t *testing.T) {
 	}
 }
 
+// An object without a member that cannot be null fails whatever asks for that: by how far null goes up, contract opencti-api 1.4.
+func TestAnObjectThatCannotBeResolved(t *testing.T) {
+	s := New(Options{Token: "t", Now: func() time.Time { return day(0) }})
+	for _, id := range []string{"a", "b"} {
+		s.Put(Indicator{ID: id, Name: id, Pattern: "[url:value = '" + id + "']", CreatedAt: day(0), Observables: []Observable{{ID: "of-" + id, EntityType: "Url", Value: id}}})
+	}
+	s.SetKnobs(func(k *Knobs) { k.Unresolvable = []string{"a", "of-a"} })
+	for _, tt := range []struct{ name, query, want, error string }{
+		{"in a list", `{ indicators(orderBy: name) { edges { node { id name } } } }`, `"data":{"indicators":{"edges":[null,{"node":{"id":"b","name":"b"}}]}}}`, "Cannot return null for non-nullable field Indicator.name."},
+		{"by id", `{ indicator(id: "a") { id name } }`, `"data":{"indicator":null}}`, "Cannot return null for non-nullable field Indicator.name."},
+		{"its id alone", `{ indicators(orderBy: name) { edges { node { id } } } }`, `{"data":{"indicators":{"edges":[{"node":{"id":"a"}},{"node":{"id":"b"}}]}}}`, ""},
+		{"an observable", `{ stixCoreRelationships(fromId: ["a"]) { edges { node { fromId to { ... on StixCyberObservable { id observable_value } } } } } }`,
+			`"data":{"stixCoreRelationships":{"edges":[{"node":{"fromId":"a","to":null}}]}}}`, "Cannot return null for non-nullable field Url.observable_value."},
+		{"another", `{ indicator(id: "b") { name } }`, `{"data":{"indicator":{"name":"b"}}}`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := ask(t, s, tt.query, nil)
+			if r.Status != 200 || !strings.HasSuffix(r.Text, tt.want) || len(r.Errors) != min(len(tt.error), 1) {
+				t.Errorf("got %s", r.Text)
+			}
+			if tt.error != "" && (r.code() != "INTERNAL_SERVER_ERROR" || r.Errors[0].Message != tt.error) {
+				t.Errorf("code %s: %s", r.code(), r.Errors[0].Message)
+			}
+		})
+	}
+}
+
 func TestWhoAmI(t *testing.T) {
 	s := New(Options{Users: []User{{ID: "me", Name: "Job", Token: "u", Capabilities: []string{"KNOWLEDGE", "TAXIIAPI"}, Markings: []string{"TLP:GREEN", "TLP:CLEAR"}, MaxConfidence: new(75)}}})
 	r := askAs(t, s, "u", identQuery, nil)

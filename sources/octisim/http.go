@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"mime"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -226,6 +227,7 @@ func (s *Sim) ask(token string, q graphqlRequest) []byte {
 //	GET  /_sim/held        a Held
 //	PUT  /_sim/indicators  a list of Indicator, each as Put takes it
 //	PUT  /_sim/streams     a Stream, live unless said otherwise
+//	PUT  /_sim/knobs       those of Knobs that are to change
 func (s *Sim) controls(mux *http.ServeMux) {
 	mux.HandleFunc("GET /_sim/held", func(w http.ResponseWriter, _ *http.Request) {
 		simhttp.JSON(w, http.StatusOK, s.Held())
@@ -241,6 +243,23 @@ func (s *Sim) controls(mux *http.ServeMux) {
 				return
 			}
 		}
+	})
+	mux.HandleFunc("PUT /_sim/knobs", func(w http.ResponseWriter, r *http.Request) {
+		var named json.RawMessage
+		var in Knobs
+		if !take(w, r, &named) {
+			return
+		}
+		err := json.Unmarshal(named, &in)
+		for _, text := range []string{in.FailImport, in.StripRefs} {
+			_, bad := regexp.Compile(text)
+			err = errors.Join(err, bad)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		s.SetKnobs(func(k *Knobs) { _ = json.Unmarshal(named, k) }) // which it did just now
 	})
 	mux.HandleFunc("PUT /_sim/streams", func(w http.ResponseWriter, r *http.Request) {
 		in := Stream{Live: true}

@@ -2,6 +2,7 @@ package octisim
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -207,6 +208,10 @@ func TestControls(t *testing.T) {
 		{"PUT", "/_sim/indicators", `{"id": 5}`, 400, "cannot unmarshal"},
 		{"PUT", "/_sim/streams", `{"id": "s", "name": "n"}`, 200, ""},
 		{"PUT", "/_sim/streams", `{"id": `, 400, "unexpected EOF"},
+		{"PUT", "/_sim/knobs", `{"unresolvable": ["a"], "page_cap": 7}`, 200, ""},
+		{"PUT", "/_sim/knobs", `{"count_off": 5}`, 200, ""},
+		{"PUT", "/_sim/knobs", `{"page_cap": "x"}`, 400, "cannot unmarshal"},
+		{"PUT", "/_sim/knobs", `{"strip_refs": "("}`, 400, "missing closing"},
 		{"GET", "/_sim/held", "", 200, `{"indicators":2,"incidents":0`},
 		{"GET", "/_sim/requests", "", 200, `"count":0`},
 	} {
@@ -214,5 +219,8 @@ func TestControls(t *testing.T) {
 			t.Errorf("%s %s: status %d: %s", st.method, st.path, w.Code, w.Body)
 		}
 	}
+	s.SetKnobs(func(k *Knobs) {
+		simtest.Is(t, "knobs", "[a] 7 5", fmt.Sprint(k.Unresolvable, k.PageCap, k.CountOff))
+	})
 	simtest.Is(t, "stream", true, ask(t, s, streamQuery, map[string]any{"id": "s"}).get("streamCollection", "stream_live"))
 }
