@@ -53,7 +53,7 @@ func (c *computation) take(e *entry) {
 func (c *computation) duplicates(rows []entry, inForce bool) {
 	for _, e := range rows {
 		if inForce || !e.enabled {
-			if ch := c.removal(e); ch != nil && !c.keeps(ch, wanters(ch, &e)) {
+			if ch := c.removal(e); ch != nil && !c.keeps(ch, ch.Owners) {
 				c.end(ch, Duplicate)
 			}
 			continue

@@ -67,6 +67,8 @@ func TestRulesOfAnUnreadableIndicatorStay(t *testing.T) {
 			want: []string{"held ambiguous domain_name x.example by b", "skip unreadable a", "= 1"}},
 		{name: "a second row names it", rows: append(applied(t, p, b), second(applied(t, p, a)[0])), wanted: []reconcile.Indicator{unreadable("a"), b},
 			want: []string{"held ambiguous domain_name x.example by a", "skip unreadable a", "= 2"}},
+		{name: "a second row names another", rows: append(applied(t, p, b), second(oldRow("o", "domain_name", "x.example", "c"))), wanted: []reconcile.Indicator{unreadable("a"), b},
+			want: []string{"! domain_name x.example duplicate (enabled,comment) by indicator--c", "skip unreadable a", "= 1"}},
 		{name: "a row by hand may say what it wants", policy: func(p *reconcile.Policy) { p.Unmanaged = reconcile.RemoveUnmanaged }, rows: []reconcile.Row{byHand}, wanted: []reconcile.Indicator{unreadable("a")},
 			want: []string{"held ambiguous domain_name x.example", "skip unreadable a", "= 1"}},
 		{name: "a rule that it does not own goes", rows: applied(t, p, b), wanted: []reconcile.Indicator{unreadable("a")},
