@@ -20,7 +20,7 @@ type Selection struct {
 // holds counts.
 func (s *Selection) Judge(ind *Indicator, now time.Time) (why Reason, detail string) {
 	if ind.Unread != "" {
-		return Unreadable, "OpenCTI has it and cannot give it: " + ind.Unread + "; open it there, or look for its id in the platform's log; its rules stay as they are until it can be read"
+		return Unreadable, "OpenCTI has it and cannot give it: open it there, or look for its id in the platform's log; its rules stay as they are: " + ind.Unread
 	}
 	kind := patternKind(ind.PatternType)
 	if kind == 0 || len(s.Kinds) > 0 && !slices.Contains(s.Kinds, kind) {

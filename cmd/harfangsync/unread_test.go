@@ -36,13 +36,13 @@ func TestEveryCommandGoesOnWithoutWhatCannotBeRead(t *testing.T) {
 	w.edit(7, func(i *octisim.Indicator) { i.Description = "changed" })
 	w.edit(8, func(i *octisim.Indicator) { i.Description = "changed" })
 	w.octi.Delete(chaosID(9))
-	left := "unreadable: " + id + ": OpenCTI has it and cannot give it: INTERNAL_SERVER_ERROR: Cannot return null"
+	left := "unreadable: " + id + ": OpenCTI has it and cannot give it: open it there, or look for its id in the platform's log; its rules stay as they are"
 	held := "ambiguous: domain_name steady-7.example: an indicator that owns it, or may own it, cannot be read: " + id
 	command(exit.Changes, left+"\n"+held+"\n0 to add, 1 to change, 0 to enable, 0 to disable, 1 to delete", "plan", "--detailed-exitcode", "--full")
 	file := filepath.Join(t.TempDir(), "s.gz")
 	command(exit.OK, "Wrote a snapshot of 29 indicators", "snapshot", "--out", file)
 	command(exit.Changes, left+"\n"+held+"\n0 to add, 1 to change, 0 to enable, 0 to disable, 1 to delete", "plan", "--detailed-exitcode", "--full", "--from", file)
-	command(exit.OK, "not wanted (unreadable: OpenCTI has it\nopen it there, or look for its id in the platform's log\nheld: ioc domain_name steady-7.example, enabled\nthe next plan would leave it alone (ambiguous:",
+	command(exit.OK, "not wanted (unreadable: OpenCTI has it\nINTERNAL_SERVER_ERROR: Cannot return null for non-nullable field Indicator.name.\nheld: ioc domain_name steady-7.example, enabled\nthe next plan would leave it alone (ambiguous:",
 		"explain", "--indicator", id)
 	command(exit.OK, "BLOCKED since\nnot wanted (unreadable: OpenCTI has it\nIts indicator cannot be read, and its rule stays", "explain", "--value", "steady-7.example")
 	command(exit.OK, "NOT BLOCKED\n1 indicator in OpenCTI cannot be read, and may give it: "+id, "explain", "--value", "other.example")
