@@ -29,11 +29,11 @@ func (u *unread) has(id string) bool {
 	return u.ids[id]
 }
 
-// More than these cannot be read only on a platform that is broken. Those at which it fails in other ways than with an answer
-// may take their time.
+// More than these cannot be read only on a platform that is broken. Fewer of those are borne that take long, since each
+// question about them is made again.
 const (
-	mostUnread   = 100
-	mostSilently = 10
+	mostUnread = 100
+	mostSlow   = 10
 )
 
 // add notes an indicator of which nothing but its ids is known, and why. More than a few are the platform's failure.
@@ -47,8 +47,8 @@ func (u *unread) add(ind *reconcile.Indicator, err error) error {
 	}
 	u.ids[ind.ID] = true
 	most := mostUnread
-	if !spoiled(err) {
-		most = mostSilently
+	if e, ok := errors.AsType[*Error](err); ok && e.Temporary() && !e.spoiled() {
+		most = mostSlow
 	}
 	if len(u.ids) > most {
 		return fmt.Errorf("more than %d indicators cannot be read: %w", most, err)
