@@ -192,8 +192,7 @@ func brief(p *reconcile.Plan) []string {
 		}
 		lines = append(lines, line+ownerWords(c.Owners))
 	}
-	for i := range p.Held {
-		h := &p.Held[i]
+	for _, h := range p.Held.All() {
 		lines = append(lines, fmt.Sprintf("held %s %s%s", h.Reason, h.Label(), ownerWords(h.Owners)))
 	}
 	for _, s := range p.Skipped {

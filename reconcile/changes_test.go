@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 	"github.com/harfangsync/harfangsync/reconcile/spool/spooltest"
 )
 
@@ -37,7 +38,7 @@ func TestAChangeComesBackAsItWentIn(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		in := rapid.SliceOfN(genChange(), 1, 4).Draw(t, "in")
-		changes := reconcile.ChangesOf(in...)
+		changes := plantest.Changes(in...)
 		for i, out := range changes.All() {
 			same(t, &in[i], out)
 			if changes.Action(i) != in[i].Action || changes.Kind(i) != in[i].Kind || changes.Type(i) != in[i].Type || changes.Reason(i) != in[i].Reason {
@@ -60,6 +61,30 @@ func TestAChangeComesBackAsItWentIn(t *testing.T) {
 	})
 }
 
+func TestWhatIsHeldComesBackAsItWentIn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.Custom(func(t *rapid.T) reconcile.Held {
+			h := rapid.Make[reconcile.Held]().Draw(t, "held")
+			if h.Change = nil; rapid.Bool().Draw(t, "waits") {
+				ch := genChange().Draw(t, "what waits")
+				h.Change = &ch
+			}
+			return h
+		}).Draw(t, "in")
+		held := plantest.Held(in)
+		if d := cmp.Diff(&in, held.At(0), cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("(-in +out):\n%s", d)
+		}
+		waits := reconcile.Change{}
+		if in.Change != nil {
+			waits = *in.Change
+		}
+		if a, k := held.Waits(0); held.Reason(0) != in.Reason || held.Gate(0) != in.Gate || a != waits.Action || k != waits.Kind {
+			t.Errorf("%s %s %s %s", held.Reason(0), held.Gate(0), a, k)
+		}
+	})
+}
+
 // TestChangesAreTheJSONOfASlice holds what plans look like for those who read them with other tools.
 func TestChangesAreTheJSONOfASlice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -68,7 +93,7 @@ func TestChangesAreTheJSONOfASlice(t *testing.T) {
 			in[i].Fields, in[i].Owners = append([]string{}, in[i].Fields...), append([]reconcile.Owner{}, in[i].Owners...)
 			in[i].Kind = reconcile.IOC
 		}
-		got, err := json.Marshal(reconcile.ChangesOf(in...))
+		got, err := json.Marshal(plantest.Changes(in...))
 		if err != nil {
 			t.Fatal(err)
 		}

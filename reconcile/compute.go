@@ -38,7 +38,7 @@ func Compute(rows *Rows, w *Wanted, p Policy, m Memory) (*Plan, error) {
 	}
 	c.creates()
 	c.plan.Origins = c.originsOf()
-	if err := errors.Join(rows.Err(), w.Err(), c.plan.Changes.Err(), c.err); err != nil {
+	if err := errors.Join(rows.Err(), w.Err(), c.plan.Err(), c.err); err != nil {
 		return nil, err
 	}
 	c.plan.sortAll()

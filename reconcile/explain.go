@@ -148,7 +148,12 @@ const fewerMarkings = "fewer markings are visible than at the last good run; an 
 // Hidden says whether the plan holds rules whose indicators may be there and not visible. As long as it
 // does, the markings of the last good run must not be forgotten.
 func (p *Plan) Hidden() bool {
-	return slices.ContainsFunc(p.Held, func(h Held) bool { return h.Reason == Ambiguous && h.Detail == fewerMarkings })
+	for i := range p.Held.Len() {
+		if p.Held.Reason(i) == Ambiguous && p.Held.At(i).Detail == fewerMarkings {
+			return true
+		}
+	}
+	return false
 }
 
 // invisible says that markings are lost, as the beginning of a message; "" when none is.

@@ -405,12 +405,13 @@ func (j *judging) hold() {
 	if len(refused) == 0 {
 		return
 	}
-	held := map[int]*Gate{}
+	held := make([]*Gate, j.plan.Changes.Len())
+	removals := j.plan.Count(Delete)+j.plan.Count(Disable) > 0
 	waits := map[string]*Gate{} // owners of rules, and rules, that are to come into force and do not yet
 	for i, ch := range j.plan.Changes.All() {
 		if g := j.guard(ch, refused); g != nil {
 			held[i] = g
-			if ch.begins() {
+			if removals && ch.begins() {
 				waits[ch.Key.String()] = g
 				for _, o := range ch.Owners {
 					waits[o.ID] = g
@@ -427,14 +428,14 @@ func (j *judging) hold() {
 		if g == nil {
 			continue
 		}
-		j.plan.hold(ch, GateHeld, fmt.Sprintf("%s, %s, waits for %s %s", ch.Action, ch.Reason, g.ID, g.Name))
-		last := &j.plan.Held[len(j.plan.Held)-1]
-		last.Gate, last.Change = g.Name, ch
+		waits := heldChange(ch, GateHeld, fmt.Sprintf("%s, %s, waits for %s %s", ch.Action, ch.Reason, g.ID, g.Name))
+		waits.Gate, waits.Change = g.Name, ch
+		j.plan.leave(&waits)
 		if alone, ok := ch.ownersAlone(); ok {
 			j.plan.replace(&alone, j.memory)
 		}
 	}
-	j.plan.Changes.Drop(func(i int) bool { return held[i] != nil })
+	j.plan.Changes.Drop(func(i int) bool { return i < len(held) && held[i] != nil }) // what replaces some of them comes after
 	j.plan.sortAll()
 }
 
@@ -474,9 +475,9 @@ func awaited(ch *Change, waits map[string]*Gate) *Gate {
 // Release puts back what gates hold, once these are accepted.
 func (p *Plan) Release() {
 	whole := map[string]bool{} // rows that are updated with their content, and not in owners alone
-	for i := range p.Held {
-		if ch := p.Held[i].Change; ch != nil && ch.Action == Update {
-			whole[ch.ID] = true
+	for i := range p.Held.Len() {
+		if a, _ := p.Held.Waits(i); a == Update {
+			whole[p.Held.At(i).ID] = true
 		}
 	}
 	p.Changes.Drop(func(i int) bool {
@@ -486,18 +487,17 @@ func (p *Plan) Release() {
 		}
 		return alone
 	})
-	kept := p.Held[:0]
-	for _, h := range p.Held {
-		if h.Change == nil {
-			kept = append(kept, h)
-			continue
+	p.Held.Drop(func(i int) bool {
+		a, _ := p.Held.Waits(i)
+		if a == "" {
+			return false
 		}
-		p.Changes.Add(h.Change)
-		if h.Action != Create {
+		p.Changes.Add(p.Held.At(i).Change)
+		if a != Create {
 			p.Unchanged--
 		}
-	}
-	p.Held = kept
+		return true
+	})
 	p.sortAll()
 }
 

@@ -169,9 +169,9 @@ func (p *Plan) Vain(o *Overrides) (vain, held []string) {
 			find(ch.Value)
 		}
 	}
-	for i := range p.Held {
-		if p.Held[i].Gate == gateImpact {
-			find(p.Held[i].Value)
+	for i := range p.Held.Len() {
+		if p.Held.Gate(i) == gateImpact {
+			find(p.Held.At(i).Value)
 		}
 	}
 	for i, spellings := range o.AcceptImpact {

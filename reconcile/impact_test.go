@@ -55,7 +55,7 @@ func TestImpactHoldsWhatIsFelt(t *testing.T) {
 			}
 			plan.Judge(reconcile.Gate{OK: true}, reconcile.Gate{OK: true}, reconcile.Memory{Now: noon}, "", p, lim, over)
 			var held []string
-			for _, h := range plan.Held {
+			for _, h := range plan.Held.All() {
 				held = append(held, h.Value)
 				if h.Gate != "impact" || h.Change == nil || h.Reason != reconcile.GateHeld {
 					t.Errorf("%+v", h)

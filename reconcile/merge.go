@@ -62,7 +62,7 @@ func (c *computation) duplicates(rows []entry, inForce bool) {
 		item := c.heldRow(&row)
 		item.Action, item.Reason, item.Owners = c.ending(), Ambiguous, ownersOf(&row)
 		item.Detail = "a second rule of ours for it, and the one that would stay is out of force"
-		c.plan.Held = append(c.plan.Held, item)
+		c.plan.Held.Add(&item)
 		c.plan.Unchanged++
 	}
 }
@@ -89,7 +89,7 @@ func (c *computation) leave(rows []entry, group []want) {
 			item.Action, item.Detail = Create, "the wanted rule exists and is not ours"
 			item.Owners = c.owners(group, group[0])
 		}
-		c.plan.Held = append(c.plan.Held, item)
+		c.plan.Held.Add(&item)
 	}
 }
 
@@ -174,7 +174,7 @@ func (c *computation) pin(e entry, group []want, detail string) {
 	item := c.heldRow(&row)
 	win, _ := winner(&e, group)
 	item.Action, item.Reason, item.Detail, item.Owners = Enable, Pinned, detail, c.owners(group, win)
-	c.plan.Held = append(c.plan.Held, item)
+	c.plan.Held.Add(&item)
 	if e.whose.owned() {
 		c.plan.Unchanged++
 	}
@@ -340,7 +340,7 @@ func (c *computation) removal(e entry) *Change {
 		item := c.heldRow(&row)
 		item.Action, item.Reason, item.Owners = Delete, Pinned, ownersOf(&row)
 		item.Detail = "disabled in the console, and not wanted any more; it stays for the day it is"
-		c.plan.Held = append(c.plan.Held, item)
+		c.plan.Held.Add(&item)
 		c.plan.Unchanged++
 		return nil
 	}

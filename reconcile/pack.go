@@ -6,13 +6,19 @@ import (
 	"github.com/harfangsync/harfangsync/reconcile/spool"
 )
 
-// packer turns changes into records of a spool, and back.
+// packer turns what plans list into records of a spool, and back.
 type packer struct {
 	words words
 	enc   spool.Encoder
 }
 
-// words numbers what many changes say: the same few words.
+// head is what is known of a record without reading it.
+type head struct {
+	action, reason, also word
+	kind                 Kind
+}
+
+// words numbers what many records say: the same few words.
 type words struct {
 	list []string
 	at   map[string]word
@@ -42,10 +48,8 @@ func (w *words) read(d *spool.Decoder) string {
 	return ""
 }
 
-// record packs a change. It is valid until the next.
-func (p *packer) record(ch *Change) []byte {
+func (ch *Change) write(p *packer) {
 	e := &p.enc
-	e.Reset()
 	e.Int(int64(ch.Kind))
 	p.word(ch.List)
 	p.word(ch.Type)
@@ -62,16 +66,7 @@ func (p *packer) record(ch *Change) []byte {
 	for _, f := range ch.Fields {
 		p.word(f)
 	}
-	e.Int(int64(len(ch.Owners)))
-	for i := range ch.Owners {
-		o := &ch.Owners[i]
-		e.String(o.ID)
-		e.String(o.StandardID)
-		e.String(o.Name)
-		if e.Bool(o.Score != nil); o.Score != nil {
-			e.Int(int64(*o.Score))
-		}
-	}
+	p.owners(ch.Owners)
 	e.Strings(ch.Notes)
 	if e.Bool(ch.Impact != nil); ch.Impact != nil {
 		text, _ := json.Marshal(ch.Impact) // words, numbers and a time always encode
@@ -81,26 +76,16 @@ func (p *packer) record(ch *Change) []byte {
 	e.String(ch.Sent)
 	e.Int(int64(ch.Unnamed))
 	e.Bool(ch.Blind)
-	return e.Bytes()
 }
 
-// change unpacks a record.
-func (p *packer) change(d *spool.Decoder) *Change {
-	ch := &Change{Kind: Kind(d.Int()), List: p.words.read(d), Type: p.words.read(d), Action: Action(p.words.read(d)), Reason: Reason(p.words.read(d)),
+func (ch *Change) read(p *packer, d *spool.Decoder) {
+	*ch = Change{Kind: Kind(d.Int()), List: p.words.read(d), Type: p.words.read(d), Action: Action(p.words.read(d)), Reason: Reason(p.words.read(d)),
 		Cause: Cause(p.words.read(d)), Class: Class(p.words.read(d)), Value: d.String(), Name: d.String(), ID: d.String(), Before: p.readBody(d), After: p.readBody(d)}
 	ch.Fields = make([]string, 0, d.Len())
 	for range cap(ch.Fields) {
 		ch.Fields = append(ch.Fields, p.words.read(d))
 	}
-	ch.Owners = make([]Owner, d.Len())
-	for i := range ch.Owners {
-		o := &ch.Owners[i]
-		o.ID, o.StandardID, o.Name = d.String(), d.String(), d.String()
-		if d.Bool() {
-			score := int(d.Int())
-			o.Score = &score
-		}
-	}
+	ch.Owners = readOwners(d)
 	if notes := d.Strings(); len(notes) > 0 {
 		ch.Notes = notes
 	}
@@ -110,7 +95,63 @@ func (p *packer) change(d *spool.Decoder) *Change {
 	}
 	copy(ch.Key[:], d.String())
 	ch.Sent, ch.Unnamed, ch.Blind = d.String(), int(d.Int()), d.Bool()
-	return ch
+}
+
+func (h *Held) write(p *packer) {
+	e := &p.enc
+	e.Int(int64(h.Kind))
+	p.word(h.List)
+	p.word(h.Type)
+	e.String(h.Value)
+	e.String(h.Name)
+	e.String(h.ID)
+	p.word(string(h.Action))
+	p.word(string(h.Reason))
+	e.String(h.Detail)
+	p.owners(h.Owners)
+	p.word(h.Gate)
+	if e.Bool(h.Change != nil); h.Change != nil {
+		h.Change.write(p)
+	}
+}
+
+func (h *Held) read(p *packer, d *spool.Decoder) {
+	*h = Held{Kind: Kind(d.Int()), List: p.words.read(d), Type: p.words.read(d), Value: d.String(), Name: d.String(), ID: d.String(),
+		Action: Action(p.words.read(d)), Reason: Reason(p.words.read(d)), Detail: d.String()}
+	if owners := readOwners(d); len(owners) > 0 {
+		h.Owners = owners
+	}
+	if h.Gate = p.words.read(d); d.Bool() {
+		h.Change = &Change{}
+		h.Change.read(p, d)
+	}
+}
+
+func (p *packer) owners(owners []Owner) {
+	e := &p.enc
+	e.Int(int64(len(owners)))
+	for i := range owners {
+		o := &owners[i]
+		e.String(o.ID)
+		e.String(o.StandardID)
+		e.String(o.Name)
+		if e.Bool(o.Score != nil); o.Score != nil {
+			e.Int(int64(*o.Score))
+		}
+	}
+}
+
+func readOwners(d *spool.Decoder) []Owner {
+	owners := make([]Owner, d.Len())
+	for i := range owners {
+		o := &owners[i]
+		o.ID, o.StandardID, o.Name = d.String(), d.String(), d.String()
+		if d.Bool() {
+			score := int(d.Int())
+			o.Score = &score
+		}
+	}
+	return owners
 }
 
 // body packs one, nil too.

@@ -146,7 +146,7 @@ type Gate struct {
 // sorted; equal inputs give equal plans.
 type Plan struct {
 	Changes   Changes
-	Held      []Held
+	Held      AllHeld
 	Skipped   []Skip
 	Gates     []Gate
 	Unblocked []Unblock // what persons took out of force, and is so now
@@ -176,10 +176,18 @@ type Plan struct {
 	heavy        map[string]int  // indicators that give more rules than one may, and how many
 }
 
+// Err is the first failure to keep what the plan lists, or to read it again.
+func (p *Plan) Err() error { return errors.Join(p.Changes.Err(), p.Held.Err()) }
+
 // hold leaves a change undone. A row of ours that it would have changed stays as it is.
 func (p *Plan) hold(ch *Change, why Reason, detail string) {
-	p.Held = append(p.Held, heldChange(ch, why, detail))
-	if ch.Action != Create {
+	h := heldChange(ch, why, detail)
+	p.leave(&h)
+}
+
+func (p *Plan) leave(h *Held) {
+	p.Held.Add(h)
+	if h.Action != Create {
 		p.Unchanged++
 	}
 }
@@ -200,10 +208,7 @@ func heldChange(ch *Change, why Reason, detail string) Held {
 // sortAll brings everything into printed order.
 func (p *Plan) sortAll() {
 	p.Changes.sort()
-	slices.SortStableFunc(p.Held, func(a, b Held) int {
-		return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type),
-			cmp.Compare(a.Value, b.Value), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
-	})
+	p.Held.sort()
 	slices.SortStableFunc(p.Skipped, func(a, b Skip) int {
 		return cmp.Or(cmp.Compare(a.Indicator, b.Indicator), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Detail, b.Detail))
 	})
@@ -251,12 +256,12 @@ func (p *Plan) Summary() Summary {
 		s.ByKind[p.Changes.Kind(i).String()]++
 		s.ByReason[string(p.Changes.Reason(i))]++
 	}
-	for i := range p.Held {
-		s.ByReason[string(p.Held[i].Reason)]++
+	for i := range p.Held.Len() {
+		s.ByReason[string(p.Held.Reason(i))]++
 	}
 	for i := range p.Skipped {
 		s.ByReason[string(p.Skipped[i].Reason)]++
 	}
-	s.ByAction["unchanged"], s.ByAction["skipped"], s.ByAction["held"] = p.Unchanged, len(p.Skipped), len(p.Held)
+	s.ByAction["unchanged"], s.ByAction["skipped"], s.ByAction["held"] = p.Unchanged, len(p.Skipped), p.Held.Len()
 	return s
 }

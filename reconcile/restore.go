@@ -81,7 +81,8 @@ func (r *restoring) restore(want *Row, i int) {
 		Key: r.keys[i], Owners: ownersOf(want), Fields: []string{}}
 	ch.nameFrom(want, r.rows.canon)
 	if u := r.rows.unblocks.Covering(&ch); u != nil {
-		r.plan.Held = append(r.plan.Held, heldChange(&ch, Unblocked, u.Words()))
+		held := heldChange(&ch, Unblocked, u.Words())
+		r.plan.Held.Add(&held)
 		if _, found := r.of[i]; found {
 			r.plan.Unchanged++
 		}
@@ -106,7 +107,8 @@ func (r *restoring) restore(want *Row, i int) {
 		if e.whose == foreign {
 			why = ForeignOwner
 		}
-		r.plan.Held = append(r.plan.Held, heldChange(&ch, why, "this rule was made after the dump, and it is not ours"))
+		held := heldChange(&ch, why, "this rule was made after the dump, and it is not ours")
+		r.plan.Held.Add(&held)
 		return
 	case ch.After.Enabled && !ch.Before.Enabled:
 		ch.Action, ch.Reason = Enable, DriftFound

@@ -88,7 +88,7 @@ func TestRulesOfAnUnreadableIndicatorStay(t *testing.T) {
 			if d := cmp.Diff(tt.want, brief(plan)); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
-			for _, h := range plan.Held {
+			for _, h := range plan.Held.All() {
 				if h.Reason == reconcile.Ambiguous && !strings.HasSuffix(h.Detail, "cannot be read: "+tt.wanted[0].ID) {
 					t.Errorf("said %q", h.Detail)
 				}
@@ -126,8 +126,8 @@ func TestUnreadableIndicatorsAreNoLoss(t *testing.T) {
 	g3 := plan.Explain(reconcile.Evidence{Started: noon, Unasked: "x"}, p)
 	last := reconcile.LastGood{At: noon.AddDate(0, 0, -1), Filter: "f", Sources: counts{reconcile.IOC: 60, reconcile.Sigma: 1, reconcile.YARA: 1}}
 	plan.Judge(reconcile.Gate{ID: "G1", OK: true}, g3, reconcile.Memory{LastGood: last}, "f", p, limits(20), reconcile.Overrides{})
-	if got := refusals(plan); len(got) > 0 || plan.Changes.Len() > 0 || len(plan.Held) != 32 {
-		t.Errorf("refused %q, %d changes, %d held", got, plan.Changes.Len(), len(plan.Held))
+	if got := refusals(plan); len(got) > 0 || plan.Changes.Len() > 0 || plan.Held.Len() != 32 {
+		t.Errorf("refused %q, %d changes, %d held", got, plan.Changes.Len(), plan.Held.Len())
 	}
 }
 

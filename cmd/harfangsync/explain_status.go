@@ -100,8 +100,8 @@ func (t *target) leftBy(ctx context.Context, s *status) error {
 				Next: fmt.Sprintf("the next plan would %s it (%s)%s", ch.Action, ch.Reason, refused)})
 		}
 	}
-	for i := range planned.Plan.Held {
-		if h := &planned.Plan.Held[i]; h.ID != "" && slices.ContainsFunc(h.Owners, its) {
+	for _, h := range planned.Plan.Held.All() {
+		if h.ID != "" && slices.ContainsFunc(h.Owners, its) {
 			s.Rows = append(s.Rows, rowStatus{ID: h.ID, Kind: h.Kind.String(), Type: h.Type, Value: h.Value, Name: h.Name, Enabled: h.Action.Removal(), Whose: "ours",
 				Next: fmt.Sprintf("the next plan would leave it alone (%s: %s)%s", h.Reason, h.Detail, refused)})
 		}

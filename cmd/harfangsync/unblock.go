@@ -164,8 +164,7 @@ func rulesWord(n int) string {
 // stillBlocks are the rules of others that block an unblocked value.
 func stillBlocks(plan *reconcile.Plan) []string {
 	var left []string
-	for i := range plan.Held {
-		h := &plan.Held[i]
+	for _, h := range plan.Held.All() {
 		left = append(left, fmt.Sprintf("%s (%s, row %s)", h.Label(), h.Reason, h.ID))
 	}
 	return left
@@ -252,7 +251,7 @@ func (t *target) doubt(ctx context.Context, u *unblocking, entry *reconcile.Unbl
 	if n := plan.Changes.Len(); n > mostRules && n != u.acceptRules {
 		return "", exit.Usagef("%s takes %d rules out of force, more than %d: nothing was changed; if that is right, pass --accept-rules %d", entry.Value, n, mostRules, n)
 	}
-	if plan.Changes.Len()+len(plan.Held) > 0 {
+	if plan.Changes.Len()+plan.Held.Len() > 0 {
 		return "", nil
 	}
 	near, ruled, err := t.near(ctx, entry.Value)

@@ -71,8 +71,8 @@ func (r *Report) SetPlan(d *planfile.Document) {
 	for i := range d.Skipped {
 		r.Skipped[d.Skipped[i].Reason]++
 	}
-	for i := range d.Held {
-		r.Held[d.Held[i].Reason]++
+	for i := range d.Held.Len() {
+		r.Held[d.Held.Reason(i)]++
 	}
 	for i := range d.Gates {
 		if !d.Gates[i].OK {

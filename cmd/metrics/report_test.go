@@ -20,6 +20,7 @@ import (
 	"github.com/harfangsync/harfangsync/cmd/metrics"
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
@@ -60,12 +61,12 @@ func samples(text string) []string {
 
 func plan() *planfile.Document {
 	return &planfile.Document{
-		Changes: reconcile.ChangesOf(
+		Changes: plantest.Changes(
 			reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Create}, reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Create},
 			reconcile.Change{Kind: reconcile.Sigma, Action: reconcile.Delete}, reconcile.Change{Kind: reconcile.YARA, Action: reconcile.Update},
 		),
 		Skipped: []reconcile.Skip{{Reason: reconcile.PatternAnd}, {Reason: reconcile.PatternAnd}, {Reason: reconcile.Excluded}, {Reason: "evil\"} 1\nx"}},
-		Held:    []reconcile.Held{{Reason: reconcile.Pinned}, {Reason: reconcile.Unmanaged}, {Reason: "new word"}},
+		Held:    plantest.Held(reconcile.Held{Reason: reconcile.Pinned}, reconcile.Held{Reason: reconcile.Unmanaged}, reconcile.Held{Reason: "new word"}),
 		Gates:   []reconcile.Gate{{ID: "G1", OK: true}, {ID: "G4", OK: false}, {ID: "G4", OK: true}, {ID: "G99"}},
 	}
 }
@@ -171,7 +172,7 @@ func TestLabelsComeFromClosedSets(t *testing.T) {
 		var d planfile.Document
 		for _, why := range rapid.SliceOfN(rapid.String(), 0, 5).Draw(t, "reasons") {
 			d.Skipped = append(d.Skipped, reconcile.Skip{Reason: reconcile.Reason(why)})
-			d.Held = append(d.Held, reconcile.Held{Reason: reconcile.Reason(why)})
+			d.Held.Add(&reconcile.Held{Reason: reconcile.Reason(why)})
 			d.Gates = append(d.Gates, reconcile.Gate{ID: why})
 			d.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Action(why)})
 		}

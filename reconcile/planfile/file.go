@@ -143,9 +143,9 @@ func Decode(r io.Reader) (*Document, error) {
 			return nil, err
 		}
 	}
-	for i := range d.Held {
-		if ch := d.Held[i].Change; ch != nil {
-			if err := check(ch); err != nil {
+	for _, h := range d.Held.All() {
+		if h.Change != nil {
+			if err := check(h.Change); err != nil {
 				return nil, err
 			}
 		}

@@ -44,8 +44,8 @@ func TestASavedPlanKnowsWhatGatesHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Changes.Len() != 1 || len(d.Held) != 13 || d.Held[0].Gate != "removals_ioc_absence" || d.Summary.ByReason["gate"] != 13 {
-		t.Fatalf("%d changes, %d held, %+v", d.Changes.Len(), len(d.Held), d.Summary)
+	if d.Changes.Len() != 1 || d.Held.Len() != 13 || d.Held.At(0).Gate != "removals_ioc_absence" || d.Summary.ByReason["gate"] != 13 {
+		t.Fatalf("%d changes, %d held, %+v", d.Changes.Len(), d.Held.Len(), d.Summary)
 	}
 	want := planfile.Expect{Now: noon}
 	if err := d.Check(want); err == nil || !strings.Contains(err.Error(), "gate G4 refused it: 13 of 40 enabled rules go, limit 12; if that is right, pass --accept-removals 13") {
@@ -60,8 +60,8 @@ func TestASavedPlanKnowsWhatGatesHold(t *testing.T) {
 		t.Errorf("accepted: %v", err)
 	}
 	d.Accept()
-	if d.Changes.Len() != 14 || len(d.Held) != 0 || d.Summary.ByAction["delete"] != 13 || d.Summary.ByAction["unchanged"] != 0 {
-		t.Errorf("%d changes, %d held, %+v", d.Changes.Len(), len(d.Held), d.Summary)
+	if d.Changes.Len() != 14 || d.Held.Len() != 0 || d.Summary.ByAction["delete"] != 13 || d.Summary.ByAction["unchanged"] != 0 {
+		t.Errorf("%d changes, %d held, %+v", d.Changes.Len(), d.Held.Len(), d.Summary)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 	"github.com/harfangsync/harfangsync/reconcile/run"
 )
 
@@ -183,14 +184,6 @@ func TestTheDigestTakesNoMemory(t *testing.T) {
 	}
 }
 
-// changes lets cmp see what they hold.
-var changes = cmp.Transformer("changes", func(c reconcile.Changes) (all []*reconcile.Change) {
-	for _, ch := range c.All() {
-		all = append(all, ch)
-	}
-	return all
-})
-
 func TestAFileIsReadAsItWasWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "plan.json")
 	want := doc(t)
@@ -204,7 +197,7 @@ func TestAFileIsReadAsItWasWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(want, got, changes); d != "" {
+	if d := cmp.Diff(want, got, plantest.Compare); d != "" {
 		t.Errorf("document (-want +got):\n%s", d)
 	}
 	if text := string(encoded(t, want)); strings.Contains(text, `\u003c`) || !strings.Contains(text, "about <keep>") {
@@ -443,8 +436,8 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		again, err := planfile.Decode(bytes.NewReader(encoded(t, d)))
-		if err != nil || !cmp.Equal(d, again, changes) {
-			t.Errorf("read, written and read again: %v\n%s", err, cmp.Diff(d, again, changes))
+		if err != nil || !cmp.Equal(d, again, plantest.Compare) {
+			t.Errorf("read, written and read again: %v\n%s", err, cmp.Diff(d, again, plantest.Compare))
 		}
 	})
 }

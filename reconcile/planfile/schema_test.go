@@ -14,6 +14,7 @@ import (
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 )
 
 func schema(t testing.TB) *jsonschema.Schema {
@@ -42,8 +43,8 @@ func unblocked() *planfile.Document {
 		return reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Action: a, Reason: why, ID: "1", Before: body(before), After: body(after)}
 	}
 	return planfile.New(&reconcile.Plan{
-		Changes:   reconcile.ChangesOf(change(reconcile.Disable, reconcile.Unblocked, true, false), change(reconcile.Enable, reconcile.UnblockEnded, false, true)),
-		Held:      []reconcile.Held{{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Reason: reconcile.Unblocked}},
+		Changes:   plantest.Changes(change(reconcile.Disable, reconcile.Unblocked, true, false), change(reconcile.Enable, reconcile.UnblockEnded, false, true)),
+		Held:      plantest.Held(reconcile.Held{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Reason: reconcile.Unblocked}),
 		Skipped:   []reconcile.Skip{{Indicator: "i", Reason: reconcile.Unblocked}},
 		Unblocked: []reconcile.Unblock{{Value: "a.example", Reason: "ours", By: "anna", At: noon, Until: noon.Add(time.Hour)}},
 	}, planfile.Document{Policy: "sync", Timestamp: noon})
@@ -91,7 +92,7 @@ func felt(t testing.TB) *planfile.Document {
 	change := reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Action: reconcile.Create, Reason: reconcile.NewIndicator, Key: reconcile.KeyOf(reconcile.IOC, "domain_name", "a.example"),
 		After: &reconcile.Body{Enabled: true, Description: &text, Comment: &text}}
 	change.Impact = &reconcile.Impact{Status: reconcile.ImpactAtLeast, Endpoints: 2, Events: 3, LastSeen: &noon, Names: []string{"WKS-042"}, Why: "w", Own: true}
-	return planfile.New(&reconcile.Plan{Changes: reconcile.ChangesOf(change), Estimate: &reconcile.Estimate{Days: 7, Budget: 1, Notes: []string{"n"}}}, planfile.Document{Policy: "sync"})
+	return planfile.New(&reconcile.Plan{Changes: plantest.Changes(change), Estimate: &reconcile.Estimate{Days: 7, Budget: 1, Notes: []string{"n"}}}, planfile.Document{Policy: "sync"})
 }
 
 // mapped is a plan that creates and changes rules with what a mapping asks for.

@@ -26,6 +26,7 @@ import (
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
@@ -297,7 +298,7 @@ func TestBrowserSearchesAndFilters(t *testing.T) {
 	zebra := d.Changes.At(4321)
 	zebra.Owners[0].Name = "Zebra campaign"
 	d.Changes.Set(4321, zebra)
-	d.Held = []reconcile.Held{{Kind: reconcile.Sigma, Name: "a held rule", Reason: reconcile.Pinned, Detail: "disabled in the console"}}
+	d.Held = plantest.Held(reconcile.Held{Kind: reconcile.Sigma, Name: "a held rule", Reason: reconcile.Pinned, Detail: "disabled in the console"})
 	d.Skipped = []reconcile.Skip{{Indicator: "0f0f0f0f-0000-4000-8000-000000000000", Reason: reconcile.PatternAnd, Detail: "a AND b"}}
 	tb := tabOf(t, browser(t), d)
 	shown := func() []string {
@@ -454,7 +455,7 @@ func TestBrowserRunsNothingHostile(t *testing.T) {
 				document.querySelectorAll(".offer").forEach(b => b.click());
 				return document.querySelectorAll(".panel").length;
 			})()`)
-			if want := d.Changes.Len() + len(d.Held) + len(d.Skipped); n != want {
+			if want := d.Changes.Len() + d.Held.Len() + len(d.Skipped); n != want {
 				t.Errorf("%d rows are open, want %d", n, want)
 			}
 			tb.press("/")

@@ -1,10 +1,10 @@
 package render
 
 import (
-	"cmp"
+	"slices"
+
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
-	"slices"
 )
 
 // newLists are the lists that will be made, each with its first rule.
@@ -26,14 +26,15 @@ func stopped(d *planfile.Document) bool {
 
 // waiting are the changes that gates hold.
 func waiting(d *planfile.Document) reconcile.Changes {
-	var list []reconcile.Change
-	for i := range d.Held {
-		if ch := d.Held[i].Change; ch != nil {
-			list = append(list, *ch)
+	var of reconcile.Changes
+	for _, a := range reconcile.Actions {
+		for _, k := range reconcile.Kinds {
+			for i := range d.Held.Len() {
+				if action, kind := d.Held.Waits(i); action == a && kind == k {
+					of.Add(d.Held.At(i).Change)
+				}
+			}
 		}
 	}
-	slices.SortStableFunc(list, func(a, b reconcile.Change) int {
-		return cmp.Or(cmp.Compare(slices.Index(reconcile.Actions, a.Action), slices.Index(reconcile.Actions, b.Action)), cmp.Compare(a.Kind, b.Kind))
-	})
-	return reconcile.ChangesOf(list...)
+	return of
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
@@ -159,7 +160,7 @@ func checkPage(t interface{ Fatalf(string, ...any) }, d *planfile.Document, page
 	for _, part := range seen.data {
 		checkTexts(t, part)
 	}
-	if n := [3]int{len(seen.data["changes"]), len(seen.data["held"]), len(seen.data["skipped"])}; n != [3]int{d.Changes.Len(), len(d.Held), len(d.Skipped)} {
+	if n := [3]int{len(seen.data["changes"]), len(seen.data["held"]), len(seen.data["skipped"])}; n != [3]int{d.Changes.Len(), d.Held.Len(), len(d.Skipped)} {
 		t.Fatalf("the data has %v changes, held items and skips", n)
 	}
 	checkRemovals(t, d, seen.removals)
@@ -275,7 +276,7 @@ func hostileDocument(value, name string) *planfile.Document {
 		}
 	}
 	p.Gates = []reconcile.Gate{{ID: name, Name: value, Message: value, Override: name}, {ID: "G1", OK: true, Message: value}}
-	p.Held = []reconcile.Held{{Kind: reconcile.Sigma, Name: value, Reason: reconcile.Reason(value), Detail: name, Owners: owner}}
+	p.Held = plantest.Held(reconcile.Held{Kind: reconcile.Sigma, Name: value, Reason: reconcile.Reason(value), Detail: name, Owners: owner})
 	p.Skipped = []reconcile.Skip{{Indicator: name, Reason: reconcile.Reason(name), Detail: value}}
 	return planfile.New(&p, planfile.Document{ToolVersion: value, Complete: true, Policy: name, Source: planfile.Source{URL: value}, Target: planfile.Target{URL: name, Version: value, Lists: []planfile.List{{Kind: reconcile.IOC, Name: value}}}})
 }
@@ -299,7 +300,7 @@ func TestOnlyWebAddressesBecomeLinks(t *testing.T) {
 		{"an id with a question", "https://cti.example", id + "?x", ""},
 		{"no id", "https://cti.example", "", ""},
 	} {
-		p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Reason: reconcile.Revoked, Before: &reconcile.Body{}, Owners: []reconcile.Owner{{ID: tt.id, Name: "n"}}})}
+		p := reconcile.Plan{Changes: plantest.Changes(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Reason: reconcile.Revoked, Before: &reconcile.Body{}, Owners: []reconcile.Owner{{ID: tt.id, Name: "n"}}})}
 		d := planfile.New(&p, planfile.Document{Complete: true, Source: planfile.Source{URL: tt.source}})
 		if got := strings.Join(readPage(t, htmlOf(t, d, render.Options{})).links, " "); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
@@ -318,18 +319,18 @@ func TestThePageSaysWhatThePlanComesTo(t *testing.T) {
 		head planfile.Document
 		want []string
 	}{
-		{"ready", reconcile.Plan{Changes: reconcile.ChangesOf(change...), Gates: g(true)}, planfile.Document{Complete: true, Applyable: true}, []string{"Ready for review", "1 gate passed"}},
+		{"ready", reconcile.Plan{Changes: plantest.Changes(change...), Gates: g(true)}, planfile.Document{Complete: true, Applyable: true}, []string{"Ready for review", "1 gate passed"}},
 		{"nothing to do", reconcile.Plan{}, planfile.Document{Complete: true, Applyable: true}, []string{"Nothing to do", render.NoChanges}},
-		{"refused", reconcile.Plan{Changes: reconcile.ChangesOf(change...), Gates: g(false)}, planfile.Document{Complete: true}, []string{"Refused by 1 gate", "20 of 40", "Value20", "Base40", "Limit12", "--accept-removals 20"}},
-		{"another day", reconcile.Plan{Changes: reconcile.ChangesOf(change...)}, planfile.Document{Complete: true, AsOf: &noon}, []string{"as of 2026-03-01T12:00:00Z; such a plan cannot be applied"}},
-		{"not complete", reconcile.Plan{Changes: reconcile.ChangesOf(change...)}, planfile.Document{}, []string{"Not proven complete"}},
-		{"much is new", reconcile.Plan{Changes: reconcile.ChangesOf(append(slices.Clone(change), manyNew(300)...)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 300, Base: 2000}},
+		{"refused", reconcile.Plan{Changes: plantest.Changes(change...), Gates: g(false)}, planfile.Document{Complete: true}, []string{"Refused by 1 gate", "20 of 40", "Value20", "Base40", "Limit12", "--accept-removals 20"}},
+		{"another day", reconcile.Plan{Changes: plantest.Changes(change...)}, planfile.Document{Complete: true, AsOf: &noon}, []string{"as of 2026-03-01T12:00:00Z; such a plan cannot be applied"}},
+		{"not complete", reconcile.Plan{Changes: plantest.Changes(change...)}, planfile.Document{}, []string{"Not proven complete"}},
+		{"much is new", reconcile.Plan{Changes: plantest.Changes(append(slices.Clone(change), manyNew(300)...)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 300, Base: 2000}},
 			Origins: &reconcile.Origins{Authors: []reconcile.Counted{{Word: "Feed <x>", Count: 290}, {Count: 10}}, Labels: []reconcile.Counted{{Word: "apt", Count: 7}}}},
 			planfile.Document{Complete: true, Applyable: true}, []string{"Review what begins to detect", "300 rules begin to detect (300 ioc domain_name); by author: 290 Feed <x>, 10 none; by label: 7 apt."}},
-		{"not so much", reconcile.Plan{Changes: reconcile.ChangesOf(append(slices.Clone(change), manyNew(100)...)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 100}}},
+		{"not so much", reconcile.Plan{Changes: plantest.Changes(append(slices.Clone(change), manyNew(100)...)...), Gates: []reconcile.Gate{{ID: "G13", OK: true, Planned: 100}}},
 			planfile.Document{Complete: true, Applyable: true}, []string{"Ready for review"}},
 		{"a part is held", heldBy(reconcile.Delete), planfile.Document{Complete: true}, []string{"Refused by 1 gate", "the rest may go on. Held: 20 for gate G4 (removals of ioc rules, by absence); if that is right: --accept-removals 20."}},
-		{"not applyable", reconcile.Plan{Changes: reconcile.ChangesOf(change...)}, planfile.Document{Complete: true}, []string{"Cannot be applied"}},
+		{"not applyable", reconcile.Plan{Changes: plantest.Changes(change...)}, planfile.Document{Complete: true}, []string{"Cannot be applied"}},
 	} {
 		d := planfile.New(&tt.plan, tt.head)
 		for _, o := range []render.Options{{}, {SummaryOnly: true}} {
@@ -359,11 +360,11 @@ func manyNew(n int) []reconcile.Change {
 // heldBy is a plan with one removal, and 20 changes that a gate holds.
 func heldBy(a reconcile.Action) reconcile.Plan {
 	text := ""
-	p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Before: &reconcile.Body{}}),
+	p := reconcile.Plan{Changes: plantest.Changes(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Delete, Before: &reconcile.Body{}}),
 		Gates: []reconcile.Gate{{ID: "G4", Name: "removals_ioc_absence", Kind: reconcile.IOC, Hold: true, Value: 20, Planned: 20, Base: 40, Limit: 12, Message: "20 of 40", Override: "--accept-removals 20"}}}
 	for i := range 20 {
 		ch := reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: fmt.Sprintf("held%02d.example", i), Action: a, Reason: reconcile.IndicatorGone, Before: &reconcile.Body{Enabled: true, Description: &text, Comment: &text}}
-		p.Held = append(p.Held, reconcile.Held{Kind: ch.Kind, Type: ch.Type, Value: ch.Value, Action: a, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: &ch})
+		p.Held.Add(&reconcile.Held{Kind: ch.Kind, Type: ch.Type, Value: ch.Value, Action: a, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: &ch})
 	}
 	return p
 }
@@ -439,7 +440,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 			if !bytes.Contains(readme, []byte("`"+reason+"`")) {
 				t.Errorf("README.md does not explain %s", reason)
 			}
-			p := reconcile.Plan{Held: []reconcile.Held{{Kind: reconcile.IOC, Reason: reconcile.Reason(reason)}}}
+			p := reconcile.Plan{Held: plantest.Held(reconcile.Held{Kind: reconcile.IOC, Reason: reconcile.Reason(reason)})}
 			seen := readPage(t, htmlOf(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}))
 			if !strings.Contains(seen.text, "1 "+reason) {
 				t.Errorf("the page does not count %s", reason)

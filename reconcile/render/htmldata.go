@@ -49,7 +49,7 @@ type pageChange struct {
 
 func dataOf(d *planfile.Document) *pageData {
 	p := &pageData{Base: linkBase(d.Source.URL), Owners: []pageOwner{}, Meanings: map[string]string{}, Causes: map[string]string{},
-		Changes: make([]pageChange, d.Changes.Len()), Held: make([]pageChange, len(d.Held)), Skipped: make([]pageChange, len(d.Skipped))}
+		Changes: make([]pageChange, d.Changes.Len()), Held: make([]pageChange, d.Held.Len()), Skipped: make([]pageChange, len(d.Skipped))}
 	o := ownerTable{page: p, at: map[ownerKey]int{}, byID: map[string]int{}}
 	for i, c := range d.Changes.All() {
 		p.explain(c.Reason, c.Cause)
@@ -57,8 +57,7 @@ func dataOf(d *planfile.Document) *pageData {
 			Row: Escape(c.ID), Reason: Escape(string(c.Reason)), Cause: Escape(string(c.Cause)), Note: Escape(noteOf(d, c, c.Notes...)), Owners: o.add(c.Owners)}
 		p.Changes[i].body(c)
 	}
-	for i := range d.Held {
-		h := &d.Held[i]
+	for i, h := range d.Held.All() {
 		p.explain(h.Reason, "")
 		p.Held[i] = pageChange{Action: "held", Kind: h.Kind.String(), Type: Escape(h.Type), Value: Escape(valueOf(h.Kind, h.Value, h.Name)), List: Escape(h.List),
 			Row: Escape(h.ID), Reason: Escape(string(h.Reason)), Note: Escape(noteOf(d, h.Change, h.Detail)), Owners: o.add(h.Owners)}

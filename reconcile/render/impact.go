@@ -93,13 +93,14 @@ func felt(d *planfile.Document) (changes []*reconcile.Change, by map[reconcile.I
 			changes = append(changes, c)
 		}
 	}
-	if d.Impact != nil {
-		for _, c := range d.Changes.All() {
-			add(c)
-		}
+	if d.Impact == nil {
+		return nil, by
 	}
-	for i := range d.Held {
-		add(d.Held[i].Change)
+	for _, c := range d.Changes.All() {
+		add(c)
+	}
+	for _, h := range d.Held.All() {
+		add(h.Change)
 	}
 	slices.SortStableFunc(changes, mostFelt)
 	return changes, by
@@ -150,7 +151,7 @@ func (p *printer) impact() {
 		return
 	}
 	p.line("%s", summary)
-	if !p.o.SummaryOnly && (p.o.Full || p.d.Changes.Len()+len(p.d.Held) <= foldOver) {
+	if !p.o.SummaryOnly && (p.o.Full || p.d.Changes.Len()+p.d.Held.Len() <= foldOver) {
 		seen = nil
 	}
 	for _, text := range seen {

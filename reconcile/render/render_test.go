@@ -14,6 +14,7 @@ import (
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 	"github.com/harfangsync/harfangsync/reconcile/render"
 	"github.com/harfangsync/harfangsync/reconcile/run"
 )
@@ -108,7 +109,7 @@ func genDocument(t *rapid.T) *planfile.Document {
 	for range rapid.SampledFrom([]int{0, 1, 1, 30}).Draw(t, "gates") {
 		p.Gates = append(p.Gates, reconcile.Gate{ID: word("gate"), Name: word("gate name"), Message: word("message"), Override: word("override")})
 	}
-	p.Held = []reconcile.Held{{Kind: reconcile.YARA, Name: word("held"), Reason: reconcile.Reason(word("held reason")), Detail: word("detail")}}
+	p.Held = plantest.Held(reconcile.Held{Kind: reconcile.YARA, Name: word("held"), Reason: reconcile.Reason(word("held reason")), Detail: word("detail")})
 	p.Skipped = []reconcile.Skip{{Indicator: word("skipped"), Reason: reconcile.Reason(word("skip reason")), Detail: word("skip detail")}}
 	return planfile.New(&p, planfile.Document{Complete: true, Target: planfile.Target{Lists: []planfile.List{{Kind: reconcile.IOC, Name: word("list")}}}})
 }
@@ -222,7 +223,7 @@ func TestEventsAreOneObjectALine(t *testing.T) {
 func cases2(t *testing.T) *planfile.Document {
 	t.Helper()
 	s := "x"
-	return planfile.New(&reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Create, After: &reconcile.Body{Description: &s, Comment: &s}}),
+	return planfile.New(&reconcile.Plan{Changes: plantest.Changes(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Create, After: &reconcile.Body{Description: &s, Comment: &s}}),
 		Gates: []reconcile.Gate{{ID: "G2", Message: "no"}, {ID: "G1", OK: true}}}, planfile.Document{Complete: true})
 }
 

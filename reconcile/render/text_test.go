@@ -12,6 +12,7 @@ import (
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
@@ -101,7 +102,7 @@ func TestCommentsShowWhatIsForPeople(t *testing.T) {
 	other := `{"instance":"another"}`
 	two, three := `{"indicators":["id-a","id-b"],"owners_count":2,"indicator_score":40}`, `{"indicators":["id-a","id-c"],"owners_count":2,"indicator_score":70}`
 	one := func(before, after string, o render.Options) string {
-		p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Update, Owners: []reconcile.Owner{{ID: "id-a", Name: "A"}, {ID: "id-c", Name: "C"}}, Before: &reconcile.Body{Comment: &before}, After: &reconcile.Body{Comment: &after}, Fields: []string{"comment"}})}
+		p := reconcile.Plan{Changes: plantest.Changes(reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: "u", Action: reconcile.Update, Owners: []reconcile.Owner{{ID: "id-a", Name: "A"}, {ID: "id-c", Name: "C"}}, Before: &reconcile.Body{Comment: &before}, After: &reconcile.Body{Comment: &after}, Fields: []string{"comment"}})}
 		return text(t, planfile.New(&p, planfile.Document{Complete: true}), o)
 	}
 	for _, tt := range []struct {
@@ -125,7 +126,7 @@ func TestCommentsShowWhatIsForPeople(t *testing.T) {
 
 func TestARuleThatIsOnlySpeltOtherwiseSaysSo(t *testing.T) {
 	from, to := "rule r {\r\n condition: true }", "rule r {\n condition: true }\n"
-	p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}})}
+	p := reconcile.Plan{Changes: plantest.Changes(reconcile.Change{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}})}
 	if got := text(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, "      only its spelling or our marker changes\n") {
 		t.Error(got)
 	}
@@ -145,7 +146,7 @@ func TestOwnersAreNamedOnce(t *testing.T) {
 		if c.Kind == 0 {
 			c.Kind = reconcile.IOC
 		}
-		if got := text(t, planfile.New(&reconcile.Plan{Changes: reconcile.ChangesOf(c)}, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, want) {
+		if got := text(t, planfile.New(&reconcile.Plan{Changes: plantest.Changes(c)}, planfile.Document{Complete: true}), render.Options{}); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
@@ -154,7 +155,7 @@ func TestOwnersAreNamedOnce(t *testing.T) {
 func TestDiffsAreWithoutOurMarker(t *testing.T) {
 	from := "// harfangsync indicator=1 instance=i applied=1:aa\nrule r {\n condition: false }\n"
 	to := "// harfangsync indicator=1 instance=i applied=1:bb\nrule r {\n condition: filesize < 1 }\n"
-	p := reconcile.Plan{Changes: reconcile.ChangesOf(reconcile.Change{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}})}
+	p := reconcile.Plan{Changes: plantest.Changes(reconcile.Change{Kind: reconcile.YARA, Name: "r", Action: reconcile.Update, Before: &reconcile.Body{Content: &from}, After: &reconcile.Body{Content: &to}, Fields: []string{"content"}})}
 	if got := text(t, planfile.New(&p, planfile.Document{Complete: true}), render.Options{}); strings.Contains(got, "harfangsync ind") || !strings.Contains(got, "- condition: false }") {
 		t.Error(got)
 	}
@@ -189,7 +190,7 @@ func TestALogIsBrief(t *testing.T) {
 	}
 	for i := range 3000 {
 		ch := change(reconcile.Delete, i)
-		p.Held = append(p.Held, reconcile.Held{Kind: reconcile.IOC, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: ch})
+		p.Held.Add(&reconcile.Held{Kind: reconcile.IOC, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: ch})
 		p.Skipped = append(p.Skipped, reconcile.Skip{Indicator: fmt.Sprint("skipped-", i), Reason: reconcile.PatternAnd})
 	}
 	for i := range 50 {

@@ -62,31 +62,27 @@ var told = []reconcile.Reason{reconcile.Refused, reconcile.Ambiguous, reconcile.
 
 // aside counts what is left alone, by reason, and names the first few.
 func (p *printer) aside() {
-	held := map[string][]string{}
-	for i := range p.d.Held {
-		h := &p.d.Held[i]
-		text := h.Label()
-		if h.Detail != "" {
-			text += ": " + h.Detail
-		}
-		held[string(h.Reason)] = append(held[string(h.Reason)], text)
-	}
-	named := maps.Clone(held)
-	delete(named, string(reconcile.GateHeld)) // they are listed above
 	brief := p.o.Brief && !p.o.Full
-	if brief {
-		maps.DeleteFunc(named, func(why string, _ []string) bool { return !slices.Contains(told, reconcile.Reason(why)) })
+	held := p.tally()
+	for i := range p.d.Held.Len() {
+		why := p.d.Held.Reason(i)
+		if held.add(why, why != reconcile.GateHeld && (!brief || slices.Contains(told, why))) { // those of gates are listed above
+			h := p.d.Held.At(i)
+			text := h.Label()
+			if h.Detail != "" {
+				text += ": " + h.Detail
+			}
+			held.name(why, text)
+		}
 	}
-	p.tally("held", len(p.d.Held), held, named)
-	skipped := map[string][]string{}
-	for _, s := range p.d.Skipped {
-		skipped[string(s.Reason)] = append(skipped[string(s.Reason)], skipText(&s))
+	held.print("held")
+	skipped := p.tally()
+	for i := range p.d.Skipped {
+		if s := &p.d.Skipped[i]; skipped.add(s.Reason, !brief) {
+			skipped.name(s.Reason, skipText(s))
+		}
 	}
-	named = skipped
-	if brief {
-		named = nil
-	}
-	p.tally("skipped", len(p.d.Skipped), skipped, named)
+	skipped.print("skipped")
 	could := map[string]bool{}
 	for _, s := range p.d.Skipped {
 		if s.Compilable {
@@ -123,26 +119,37 @@ func skipText(s *reconcile.Skip) string {
 	return s.Indicator + ": " + s.Detail
 }
 
-// tally counts a number by reason, and names some of them.
-func (p *printer) tally(what string, n int, byReason, named map[string][]string) {
-	if n == 0 {
-		return
-	}
-	by := map[string]int{}
-	for r, list := range byReason {
-		by[r] = len(list)
-	}
-	p.byReason(what, n, by)
-	if p.o.SummaryOnly {
-		return
-	}
-	for _, r := range slices.Sorted(maps.Keys(named)) {
-		for i, text := range named[r] {
-			if i == fewNamed && !p.o.Full {
-				p.line("  ? %s: and %d more (--full lists them)", Escape(r), len(named[r])-i)
-				break
-			}
-			p.line("  ? %s: %s", Escape(r), Escape(cutLong(text)))
+// reasonTally counts by reason, and names some of each.
+type reasonTally struct {
+	*printer
+	n     int
+	by    map[string]int
+	names map[string][]string // the first few, or all of them where nothing is folded
+}
+
+func (p *printer) tally() *reasonTally {
+	return &reasonTally{printer: p, by: map[string]int{}, names: map[string][]string{}}
+}
+
+// add counts one, and says whether it is to be named, as those of its reason are or are not.
+func (t *reasonTally) add(why reconcile.Reason, named bool) bool {
+	t.n++
+	t.by[string(why)]++
+	return named && !t.o.SummaryOnly && (t.o.Full || len(t.names[string(why)]) < fewNamed)
+}
+
+func (t *reasonTally) name(why reconcile.Reason, text string) {
+	t.names[string(why)] = append(t.names[string(why)], text)
+}
+
+func (t *reasonTally) print(what string) {
+	t.byReason(what, t.n, t.by)
+	for _, r := range slices.Sorted(maps.Keys(t.names)) {
+		for _, text := range t.names[r] {
+			t.line("  ? %s: %s", Escape(r), Escape(cutLong(text)))
+		}
+		if left := t.by[r] - len(t.names[r]); left > 0 {
+			t.line("  ? %s: and %d more (--full lists them)", Escape(r), left)
 		}
 	}
 }
@@ -196,8 +203,8 @@ func OffLine(d *planfile.Document) string {
 // Waits says in one line what gates hold of a plan and what lets it pass; "" when they hold nothing.
 func Waits(d *planfile.Document) string {
 	n, flags := map[string]int{}, []string{}
-	for i := range d.Held {
-		n[d.Held[i].Gate]++
+	for i := range d.Held.Len() {
+		n[d.Held.Gate(i)]++
 	}
 	var parts []string
 	for _, g := range Refused(d) {

@@ -3,8 +3,9 @@ package render
 import (
 	"cmp"
 	"fmt"
-	"github.com/harfangsync/harfangsync/reconcile"
 	"strings"
+
+	"github.com/harfangsync/harfangsync/reconcile"
 )
 
 // owners is the end of a change's line: who wants the rule, or wanted it. A name stands once, and not at all where the

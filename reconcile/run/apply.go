@@ -121,6 +121,7 @@ type applying struct {
 	requests context.Context
 	breaker  breaker
 	removals map[string]bool // rows that the plan removes, by kind and id
+	held     map[string]bool // rows whose content was refused, by id; nil while nobody asked
 
 	mu      sync.Mutex
 	done    int
@@ -266,9 +267,18 @@ func (a *applying) succeed(i int, ch *reconcile.Change) {
 
 // refusedStill says whether a change writes the owners alone, because the server has refused the content.
 func (a *applying) refusedStill(ch *reconcile.Change) bool {
-	return ch.Reason == reconcile.OwnersChanged && slices.ContainsFunc(a.plan.Plan.Held, func(h reconcile.Held) bool {
-		return h.Reason == reconcile.Refused && h.ID == ch.ID
-	})
+	if ch.Reason != reconcile.OwnersChanged {
+		return false
+	}
+	if a.held == nil {
+		a.held = map[string]bool{}
+		for i, held := 0, a.plan.Plan.Held; i < held.Len(); i++ {
+			if held.Reason(i) == reconcile.Refused {
+				a.held[held.At(i).ID] = true
+			}
+		}
+	}
+	return a.held[ch.ID]
 }
 
 // refuse notes the server's verdict on a change for the runs to come.

@@ -309,8 +309,8 @@ func TestManyRefusedValuesAreNotPostedAgain(t *testing.T) {
 	}
 	again(t, j, store)
 	p := plan(t, j)
-	if len(p.Plan.Held) != 700 || p.Plan.Held[0].Reason != reconcile.Refused || p.Plan.Held[699].Detail == "" {
-		t.Fatalf("%d held", len(p.Plan.Held))
+	if p.Plan.Held.Len() != 700 || p.Plan.Held.At(0).Reason != reconcile.Refused || p.Plan.Held.At(699).Detail == "" {
+		t.Fatalf("%d held", p.Plan.Held.Len())
 	}
 	src := j.Source.(*source)
 	for i := range src.read { // another text is tried
@@ -363,7 +363,7 @@ func TestManyRulesThatCouldNotBeMarkedComeBack(t *testing.T) {
 	src.read = all
 	again(t, j, store)
 	if p := plan(t, j); p.Plan.Count(reconcile.Enable) != 300 {
-		t.Errorf("%d of 300 come back; %d held", p.Plan.Count(reconcile.Enable), len(p.Plan.Held))
+		t.Errorf("%d of 300 come back; %d held", p.Plan.Count(reconcile.Enable), p.Plan.Held.Len())
 	}
 	apply(t, j, plan(t, j), false)
 	if again(t, j, store); len(j.Keeper.Document().Stopped) != 0 || len(j.Keeper.Document().Verdicts) != 0 {

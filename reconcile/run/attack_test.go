@@ -583,8 +583,8 @@ func (s *siege) run(flags string) (overrides []string, left int) {
 				said[label], unwritten[label] = true, true
 			}
 		}
-		for i := range p.Plan.Held {
-			if h := &p.Plan.Held[i]; h.Reason != reconcile.Unmanaged || h.Kind == reconcile.IOC {
+		for i := range p.Plan.Held.Len() {
+			if h := p.Plan.Held.At(i); h.Reason != reconcile.Unmanaged || h.Kind == reconcile.IOC {
 				s.did["held"]++
 				said[h.Label()] = true
 			}
@@ -619,7 +619,7 @@ func told(p *run.Planned, r *run.Report, err error) string {
 		}
 		return fmt.Sprint("refused by ", refused(p))
 	}
-	return fmt.Sprintf("%q, held %d, refused by %v", brief(r), len(p.Plan.Held), refused(p))
+	return fmt.Sprintf("%q, held %d, refused by %v", brief(r), p.Plan.Held.Len(), refused(p))
 }
 
 // switchedOff holds that a plan knows which lists detect nothing.

@@ -94,7 +94,7 @@ func TestATailHoldsWhatIsFelt(t *testing.T) {
 		synctest.Wait()
 		before := telemetry.asked
 		p := plan(t, asks())
-		if n := telemetry.asked - before; n != 3 || len(p.Plan.Held) != 1 || p.Plan.Held[0].Value != "felt.example" || !p.Plan.Refused() || p.Plan.Stopped() {
+		if n := telemetry.asked - before; n != 3 || p.Plan.Held.Len() != 1 || p.Plan.Held.At(0).Value != "felt.example" || !p.Plan.Refused() || p.Plan.Stopped() {
 			t.Errorf("%d questions, held %+v", n, p.Plan.Held)
 		}
 	})

@@ -370,8 +370,8 @@ func changes(p *run.Planned) []string {
 		c := p.Plan.Changes.At(i)
 		lines = append(lines, fmt.Sprintf("%s %s %s", c.Action.Symbol(), c.Label(), c.Reason))
 	}
-	for i := range p.Plan.Held {
-		lines = append(lines, fmt.Sprintf("held %s %s", p.Plan.Held[i].Reason, p.Plan.Held[i].Label()))
+	for i := range p.Plan.Held.Len() {
+		lines = append(lines, fmt.Sprintf("held %s %s", p.Plan.Held.At(i).Reason, p.Plan.Held.At(i).Label()))
 	}
 	for _, s := range p.Plan.Skipped {
 		lines = append(lines, fmt.Sprintf("skip %s %s", s.Reason, s.Indicator))

@@ -163,7 +163,7 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: s.Wanted.Read(), Base: s.Rows.Len(),
 		Message: fmt.Sprintf("%s%s and %s, read to the end", reconcile.Count(s.Wanted.Read(), "indicator"), j.snapshotWords(), reconcile.Count(s.Rows.Len(), "row"))}
 	plan.Judge(complete, absence, memory, j.Filter, j.Policy, j.Limits, j.Overrides)
-	if err := plan.Changes.Err(); err != nil {
+	if err := plan.Err(); err != nil {
 		return nil, err
 	}
 	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt, Controls: controls}, nil

@@ -163,7 +163,7 @@ func TestOneOwnerThatCannotBeLookedUpStopsNothingElse(t *testing.T) {
 	if d := cmp.Diff(want, changes(p)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	if said := p.Plan.Held[0].Detail; !strings.Contains(said, "i00001: it cannot be resolved") {
+	if said := p.Plan.Held.At(0).Detail; !strings.Contains(said, "i00001: it cannot be resolved") {
 		t.Errorf("said %q", said)
 	}
 	src.broken = nil

@@ -137,7 +137,7 @@ func TestTwoValuesThatTheServerTakesForOne(t *testing.T) {
 	first := snk.rows[0]
 	for range 2 {
 		p := plan(t, j)
-		if p.Plan.Changes.Len() != 0 || len(p.Plan.Held) != 1 || p.Plan.Held[0].Reason != reconcile.Refused {
+		if p.Plan.Changes.Len() != 0 || p.Plan.Held.Len() != 1 || p.Plan.Held.At(0).Reason != reconcile.Refused {
 			t.Errorf("then: %q", changes(p))
 		}
 		apply(t, j, p, false)

@@ -160,8 +160,8 @@ func TestJunkIndicatorsAreHeldAndTheRestGoesOn(t *testing.T) {
 	if n, s := snk.enabled(reconcile.IOC), snk.enabled(reconcile.Sigma); n != 2 || s != 1 {
 		t.Errorf("%d IOC and %d Sigma rules, want 2 and 1", n, s)
 	}
-	if len(p.Plan.Held) != 10000 || p.Plan.Held[0].Reason != reconcile.GateHeld || p.Plan.Held[0].Gate != "additions_ioc" {
-		t.Errorf("%d held, the first %+v", len(p.Plan.Held), p.Plan.Held[0])
+	if p.Plan.Held.Len() != 10000 || p.Plan.Held.At(0).Reason != reconcile.GateHeld || p.Plan.Held.At(0).Gate != "additions_ioc" {
+		t.Errorf("%d held, the first %+v", p.Plan.Held.Len(), p.Plan.Held.At(0))
 	}
 	if said := refusal(p); !strings.Contains(said, "if that is right, pass --accept-additions 10000") {
 		t.Errorf("said %q", said)

@@ -1,0 +1,236 @@
+package reconcile
+
+import (
+	"cmp"
+	"iter"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	v1 "github.com/go-json-experiment/json/v1"
+
+	"github.com/harfangsync/harfangsync/reconcile/spool"
+)
+
+// Series is what a plan lists of one sort, in printed order. There may be as many as there are indicators, so they wait
+// in a spool, and memory holds a few bytes of each. The zero value is empty. A copy shares what it holds. What is read
+// of it is a copy, which Set puts back. It is safe for concurrent reads; the spool's first failure stays and is Err.
+type Series[T any, P member[T]] struct{ *series[T, P] }
+
+// member is something that can be packed into a record.
+type member[T any] interface {
+	*T
+	write(p *packer)
+	read(p *packer, d *spool.Decoder)
+	// head is what is known of it without reading it.
+	head(w *words) head
+	// place orders it: by rank, then by name.
+	place() place
+}
+
+type series[T any, P member[T]] struct {
+	mu    sync.Mutex // of the spool
+	store *spool.Spool
+	list  []step
+	pack  packer
+	loose bool // the order is not proven
+	last  place
+}
+
+type step struct {
+	at int64 // in the spool
+	head
+}
+
+type place struct {
+	rank int
+	name string
+}
+
+// placeName joins what something is sorted by.
+func placeName(parts ...string) string {
+	const next = "\x00" // sorts before all that may stand in its place
+	return strings.Join(parts, next)
+}
+
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.rank, o.rank), cmp.Compare(p.name, o.name))
+}
+
+// Len is how many there are.
+func (s Series[T, P]) Len() int {
+	if s.series == nil {
+		return 0
+	}
+	return len(s.list)
+}
+
+// Err is the first failure to store or to read one.
+func (s Series[T, P]) Err() error {
+	if s.series == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.store.Err()
+}
+
+// word is one that many of them say.
+func (s Series[T, P]) word(at word) string { return s.pack.words.list[at] }
+
+// At reads the i-th. One that cannot be read is empty, and an Err.
+func (s Series[T, P]) At(i int) *T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := new(T)
+	if P(v).read(&s.pack, s.store.Get(s.list[i].at)); s.store.Err() != nil {
+		return new(T)
+	}
+	return v
+}
+
+// All reads them, one after the other.
+func (s Series[T, P]) All() iter.Seq2[int, *T] {
+	return func(yield func(int, *T) bool) {
+		for i := range s.Len() {
+			if !yield(i, s.At(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Add appends one.
+func (s *Series[T, P]) Add(v *T) {
+	if s.series == nil {
+		store := spool.New()
+		s.series = &series[T, P]{store: store}
+		runtime.AddCleanup(s.series, func(s *spool.Spool) { _ = s.Close() }, store) // whoever holds a plan need not think of it
+	}
+	s.list = append(s.list, s.put(v))
+	next := P(v).place()
+	s.loose = s.loose || s.Len() > 1 && s.last.compare(next) > 0
+	s.last = next
+}
+
+// Set puts one in the place of the i-th. It keeps the order: what it is sorted by is the same.
+func (s Series[T, P]) Set(i int, v *T) { s.list[i] = s.put(v) }
+
+func (s Series[T, P]) put(v *T) step {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pack.enc.Reset()
+	P(v).write(&s.pack)
+	return step{s.store.Put(s.pack.enc.Bytes()), P(v).head(&s.pack.words)}
+}
+
+// Drop takes out those that out says.
+func (s Series[T, P]) Drop(out func(i int) bool) {
+	if s.series == nil {
+		return
+	}
+	kept := s.list[:0]
+	for i, one := range s.list {
+		if !out(i) {
+			kept = append(kept, one)
+		}
+	}
+	if s.list = kept; len(kept) > 0 {
+		s.last = P(s.At(len(kept) - 1)).place()
+	}
+}
+
+// sort brings them into printed order.
+func (s Series[T, P]) sort() {
+	if s.Len() == 0 || !s.loose {
+		return
+	}
+	type placed struct {
+		step
+		place
+	}
+	all := make([]placed, s.Len())
+	for i, v := range s.All() {
+		all[i] = placed{s.list[i], P(v).place()}
+	}
+	slices.SortStableFunc(all, func(a, b placed) int { return a.place.compare(b.place) })
+	for i := range all {
+		s.list[i] = all[i].step
+	}
+	s.loose, s.last = false, all[len(all)-1].place
+}
+
+// MarshalJSONTo writes an array.
+func (s Series[T, P]) MarshalJSONTo(to *jsontext.Encoder) error {
+	return WriteArray(to, func(yield func(*T) bool) {
+		for _, v := range s.All() {
+			if !yield(v) {
+				return
+			}
+		}
+	}, s.Err)
+}
+
+// UnmarshalJSONFrom reads what MarshalJSONTo wrote.
+func (s *Series[T, P]) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	*s = Series[T, P]{}
+	if from.PeekKind() != '[' {
+		return from.SkipValue()
+	}
+	if _, err := from.ReadToken(); err != nil {
+		return err
+	}
+	for from.PeekKind() != ']' {
+		v := new(T)
+		if err := json.UnmarshalDecode(from, v); err != nil {
+			return err
+		}
+		s.Add(v)
+	}
+	_, err := from.ReadToken()
+	return cmp.Or(s.Err(), err)
+}
+
+// MarshalJSON is MarshalJSONTo for encoding/json.
+func (s Series[T, P]) MarshalJSON() ([]byte, error) { return json.Marshal(s, v1.DefaultOptionsV1()) }
+
+// UnmarshalJSON is UnmarshalJSONFrom for encoding/json.
+func (s *Series[T, P]) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(b, s, v1.DefaultOptionsV1())
+}
+
+// WriteArray writes an array of what is read one after the other, unless reading it has failed.
+func WriteArray[T any](to *jsontext.Encoder, all iter.Seq[T], failed func() error) error {
+	if err := to.WriteToken(jsontext.BeginArray); err != nil {
+		return err
+	}
+	for v := range all {
+		if err := json.MarshalEncode(to, v); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(failed(), to.WriteToken(jsontext.EndArray))
+}
+
+// UnmarshalJSONFrom reads what MarshalJSONTo wrote.
+func (c *Changes) UnmarshalJSONFrom(from *jsontext.Decoder) error {
+	*c = Changes{}
+	if from.PeekKind() != '[' {
+		return from.SkipValue()
+	}
+	if _, err := from.ReadToken(); err != nil {
+		return err
+	}
+	for from.PeekKind() != ']' {
+		var ch Change
+		if err := json.UnmarshalDecode(from, &ch); err != nil {
+			return err
+		}
+		c.Add(&ch)
+	}
+	_, err := from.ReadToken()
+	return cmp.Or(c.Err(), err)
+}
