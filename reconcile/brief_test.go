@@ -195,7 +195,7 @@ func brief(p *reconcile.Plan) []string {
 	for _, h := range p.Held.All() {
 		lines = append(lines, fmt.Sprintf("held %s %s%s", h.Reason, h.Label(), ownerWords(h.Owners)))
 	}
-	for _, s := range p.Skipped {
+	for _, s := range p.Skipped.All() {
 		lines = append(lines, fmt.Sprintf("skip %s %s", s.Reason, s.Indicator))
 	}
 	return append(lines, fmt.Sprintf("= %d", p.Unchanged))

@@ -50,3 +50,22 @@ func (h *Held) head(w *words) head {
 func (h *Held) place() place {
 	return place{0, placeName(string(h.Reason), string(rune(h.Kind)), h.Type, h.Value, h.Name, h.ID)}
 }
+
+// AllSkipped are what could not become a rule.
+type AllSkipped struct{ Series[Skip, *Skip] }
+
+// Reason is that of the i-th.
+func (s AllSkipped) Reason(i int) Reason { return Reason(s.word(s.list[i].reason)) }
+
+// Compilable is that of the i-th.
+func (s AllSkipped) Compilable(i int) bool { return s.word(s.list[i].also) != "" }
+
+func (s *Skip) head(w *words) head {
+	also := ""
+	if s.Compilable {
+		also = "compilable"
+	}
+	return head{reason: w.of(string(s.Reason)), also: w.of(also)}
+}
+
+func (s *Skip) place() place { return place{0, placeName(s.Indicator, string(s.Reason), s.Detail)} }

@@ -136,7 +136,7 @@ func (c *computation) order(group []want, rows []entry) []want {
 	for _, w := range group {
 		if w.owner != first.owner {
 			rec := c.w.read(w.at)
-			c.plan.Skipped = append(c.plan.Skipped, Skip{Indicator: rec.Owner.ID, Name: rec.Owner.Name, Reason: DuplicateMerged,
+			c.plan.Skipped.Add(&Skip{Indicator: rec.Owner.ID, Name: rec.Owner.Name, Reason: DuplicateMerged,
 				Detail: fmt.Sprintf("Sigma id %s is that of indicator %s", rec.Value, kept)})
 		}
 	}

@@ -42,7 +42,7 @@ func (c *computation) create(group []want, known map[uint64]bool) {
 		ch.Reason = ValueAdded
 	}
 	if r, refused := c.m.refused(&ch); refused && r.Elsewhere && ch.Kind == Sigma {
-		c.plan.Skipped = append(c.plan.Skipped, Skip{Indicator: rec.Owner.ID, Name: rec.Owner.Name, Reason: ExistsElsewhere, Detail: "the Sigma id exists in another list: " + r.Words})
+		c.plan.Skipped.Add(&Skip{Indicator: rec.Owner.ID, Name: rec.Owner.Name, Reason: ExistsElsewhere, Detail: "the Sigma id exists in another list: " + r.Words})
 		return
 	}
 	if c.add(&ch) {

@@ -127,6 +127,19 @@ func (h *Held) read(p *packer, d *spool.Decoder) {
 	}
 }
 
+func (s *Skip) write(p *packer) {
+	e := &p.enc
+	e.String(s.Indicator)
+	e.String(s.Name)
+	p.word(string(s.Reason))
+	e.String(s.Detail)
+	e.Bool(s.Compilable)
+}
+
+func (s *Skip) read(p *packer, d *spool.Decoder) {
+	*s = Skip{Indicator: d.String(), Name: d.String(), Reason: Reason(p.words.read(d)), Detail: d.String(), Compilable: d.Bool()}
+}
+
 func (p *packer) owners(owners []Owner) {
 	e := &p.enc
 	e.Int(int64(len(owners)))

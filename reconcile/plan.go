@@ -147,7 +147,7 @@ type Gate struct {
 type Plan struct {
 	Changes   Changes
 	Held      AllHeld
-	Skipped   []Skip
+	Skipped   AllSkipped
 	Gates     []Gate
 	Unblocked []Unblock // what persons took out of force, and is so now
 
@@ -177,7 +177,7 @@ type Plan struct {
 }
 
 // Err is the first failure to keep what the plan lists, or to read it again.
-func (p *Plan) Err() error { return errors.Join(p.Changes.Err(), p.Held.Err()) }
+func (p *Plan) Err() error { return errors.Join(p.Changes.Err(), p.Held.Err(), p.Skipped.Err()) }
 
 // hold leaves a change undone. A row of ours that it would have changed stays as it is.
 func (p *Plan) hold(ch *Change, why Reason, detail string) {
@@ -209,9 +209,7 @@ func heldChange(ch *Change, why Reason, detail string) Held {
 func (p *Plan) sortAll() {
 	p.Changes.sort()
 	p.Held.sort()
-	slices.SortStableFunc(p.Skipped, func(a, b Skip) int {
-		return cmp.Or(cmp.Compare(a.Indicator, b.Indicator), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Detail, b.Detail))
-	})
+	p.Skipped.sort()
 }
 
 // Count is the number of changes with an action.
@@ -259,9 +257,9 @@ func (p *Plan) Summary() Summary {
 	for i := range p.Held.Len() {
 		s.ByReason[string(p.Held.Reason(i))]++
 	}
-	for i := range p.Skipped {
-		s.ByReason[string(p.Skipped[i].Reason)]++
+	for i := range p.Skipped.Len() {
+		s.ByReason[string(p.Skipped.Reason(i))]++
 	}
-	s.ByAction["unchanged"], s.ByAction["skipped"], s.ByAction["held"] = p.Unchanged, len(p.Skipped), p.Held.Len()
+	s.ByAction["unchanged"], s.ByAction["skipped"], s.ByAction["held"] = p.Unchanged, p.Skipped.Len(), p.Held.Len()
 	return s
 }

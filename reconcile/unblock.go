@@ -101,7 +101,7 @@ func (c *computation) keepOut(u *Unblock, group []want, rows []entry) {
 	c.leave(others, nil)
 	for _, w := range group {
 		rec := c.w.read(w.at)
-		c.plan.Skipped = append(c.plan.Skipped, Skip{Indicator: rec.Owner.ID, Reason: Unblocked,
+		c.plan.Skipped.Add(&Skip{Indicator: rec.Owner.ID, Reason: Unblocked,
 			Detail: label(w.kind, rec.Type, rec.Value, rec.Name) + ": " + u.Words()})
 	}
 }

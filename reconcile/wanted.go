@@ -69,7 +69,7 @@ type Wanted struct {
 	sources   map[int64]uint64 // of rules that are deployed otherwise than they are written: the text's digest as it is written
 	origins   []origin         // where indicators come from
 	originAt  map[string]int
-	enc       spool.Encoder
+	pack      packer
 	digest    string
 	mapping   Mapping
 	unblocks  Unblocks
@@ -104,7 +104,7 @@ type seen struct {
 }
 
 type numberedSkip struct {
-	Skip
+	at  int64
 	seq uint32
 }
 
@@ -150,7 +150,7 @@ func (w *Wanted) Pass(ind *Indicator, why Reason, detail string) {
 	code := max(0, slices.Index(skipCodes, why))
 	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: patternKind(ind.PatternType), why: uint8(code)})
 	if why != Revoked && why != OutOfFilter { // the server was asked to leave these out; they are no skips
-		w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Name: ind.Name, Reason: why, Detail: detail}, seq})
+		w.skip(seq, &Skip{Indicator: ind.ID, Name: ind.Name, Reason: why, Detail: detail})
 	}
 	if why == Unreadable {
 		w.unread = append(w.unread, unread{ind.ID, ind.StandardID, seq})
@@ -174,7 +174,7 @@ func (w *Wanted) Add(ind *Indicator, g Given) {
 	w.seen = append(w.seen, seen{owner: marker.OwnersDigest(ind.ID), seq: seq, kind: kind, passed: true, sigma: len(g.Compiled) > 0, gives: uint32(len(g.Values) + len(g.Compiled))})
 	for _, s := range g.Skips {
 		s.Indicator, s.Name = ind.ID, ind.Name
-		w.skips = append(w.skips, numberedSkip{s, seq})
+		w.skip(seq, &s)
 	}
 	switch {
 	case kind == IOC:
@@ -192,7 +192,7 @@ func (w *Wanted) Add(ind *Indicator, g Given) {
 }
 
 func (w *Wanted) refuse(ind *Indicator, seq uint32, detail string) {
-	w.skips = append(w.skips, numberedSkip{Skip{Indicator: ind.ID, Name: ind.Name, Reason: InvalidRule, Detail: detail}, seq})
+	w.skip(seq, &Skip{Indicator: ind.ID, Name: ind.Name, Reason: InvalidRule, Detail: detail})
 }
 
 func (w *Wanted) addRule(ind *Indicator, seq uint32, g *Given) {
@@ -256,7 +256,7 @@ func patternKind(t string) Kind {
 }
 
 func (w *Wanted) put(ind *Indicator, seq uint32, k Kind, v Value, text uint64, body, name string, notes []string) (at int64) {
-	e := &w.enc
+	e := &w.pack.enc
 	e.Reset()
 	e.String(v.Type)
 	e.String(v.Value)
@@ -343,12 +343,19 @@ func (w *Wanted) Seal() error {
 }
 
 // skipped are the skips as a plan lists them.
-func (w *Wanted) skipped() []Skip {
-	out := make([]Skip, len(w.skips))
-	for i, s := range w.skips {
-		out[i] = s.Skip
+func (w *Wanted) skipped() (all AllSkipped) {
+	for _, s := range w.skips {
+		var one Skip
+		one.read(&w.pack, w.store.Get(s.at))
+		all.Add(&one)
 	}
-	return out
+	return all
+}
+
+func (w *Wanted) skip(seq uint32, s *Skip) {
+	w.pack.enc.Reset()
+	s.write(&w.pack)
+	w.skips = append(w.skips, numberedSkip{w.store.Put(w.pack.enc.Bytes()), seq})
 }
 
 // mergeTail sorts a slice whose first n elements are sorted already.

@@ -122,7 +122,7 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 			p.reporter.begins()
 		}
 		if doc.Applyable { // what is left alone was said by a plan, and would be said again with every event
-			doc.Held, doc.Skipped = reconcile.AllHeld{}, nil
+			doc.Held, doc.Skipped = reconcile.AllHeld{}, reconcile.AllSkipped{}
 		}
 		if slices.Equal(doc.Unblocked, t.unblocked) { // likewise
 			doc.Unblocked = nil
@@ -130,7 +130,7 @@ func (p *program) toldTail(t *target, planned *run.Planned, r *run.Report, asJSO
 			t.unblocked = doc.Unblocked
 		}
 		if waits := render.Waits(doc); waits != "" && waits == t.waits { // likewise
-			doc.Held, doc.Skipped = reconcile.AllHeld{}, nil
+			doc.Held, doc.Skipped = reconcile.AllHeld{}, reconcile.AllSkipped{}
 			if doc.Changes.Len() == 0 {
 				return nil
 			}

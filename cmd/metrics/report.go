@@ -68,8 +68,8 @@ func (r *Report) SetPlan(d *planfile.Document) {
 	for i := range d.Changes.Len() {
 		r.Planned[Sort{d.Changes.Action(i), d.Changes.Kind(i)}]++
 	}
-	for i := range d.Skipped {
-		r.Skipped[d.Skipped[i].Reason]++
+	for i := range d.Skipped.Len() {
+		r.Skipped[d.Skipped.Reason(i)]++
 	}
 	for i := range d.Held.Len() {
 		r.Held[d.Held.Reason(i)]++

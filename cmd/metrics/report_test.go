@@ -65,7 +65,7 @@ func plan() *planfile.Document {
 			reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Create}, reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Create},
 			reconcile.Change{Kind: reconcile.Sigma, Action: reconcile.Delete}, reconcile.Change{Kind: reconcile.YARA, Action: reconcile.Update},
 		),
-		Skipped: []reconcile.Skip{{Reason: reconcile.PatternAnd}, {Reason: reconcile.PatternAnd}, {Reason: reconcile.Excluded}, {Reason: "evil\"} 1\nx"}},
+		Skipped: plantest.Skipped(reconcile.Skip{Reason: reconcile.PatternAnd}, reconcile.Skip{Reason: reconcile.PatternAnd}, reconcile.Skip{Reason: reconcile.Excluded}, reconcile.Skip{Reason: "evil\"} 1\nx"}),
 		Held:    plantest.Held(reconcile.Held{Reason: reconcile.Pinned}, reconcile.Held{Reason: reconcile.Unmanaged}, reconcile.Held{Reason: "new word"}),
 		Gates:   []reconcile.Gate{{ID: "G1", OK: true}, {ID: "G4", OK: false}, {ID: "G4", OK: true}, {ID: "G99"}},
 	}
@@ -171,7 +171,7 @@ func TestLabelsComeFromClosedSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var d planfile.Document
 		for _, why := range rapid.SliceOfN(rapid.String(), 0, 5).Draw(t, "reasons") {
-			d.Skipped = append(d.Skipped, reconcile.Skip{Reason: reconcile.Reason(why)})
+			d.Skipped.Add(&reconcile.Skip{Reason: reconcile.Reason(why)})
 			d.Held.Add(&reconcile.Held{Reason: reconcile.Reason(why)})
 			d.Gates = append(d.Gates, reconcile.Gate{ID: why})
 			d.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Action(why)})
@@ -193,8 +193,8 @@ func TestLabelsComeFromClosedSets(t *testing.T) {
 				total += v
 			}
 		}
-		if total != len(d.Skipped) {
-			t.Errorf("%d skips are counted of %d", total, len(d.Skipped))
+		if total != d.Skipped.Len() {
+			t.Errorf("%d skips are counted of %d", total, d.Skipped.Len())
 		}
 	})
 }

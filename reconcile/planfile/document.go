@@ -38,7 +38,7 @@ type Document struct {
 	Promotion      *reconcile.Promotion `json:"promotion,omitempty"` // of rules in testing; null where none are promoted
 	Changes        reconcile.Changes    `json:"changes"`
 	Held           reconcile.AllHeld    `json:"held"`
-	Skipped        []reconcile.Skip     `json:"skipped"`
+	Skipped        reconcile.AllSkipped `json:"skipped"`
 	Unblocked      []reconcile.Unblock  `json:"unblocked,omitempty"` // what persons took out of force, and is so while the plan was made
 	Digest         string               `json:"digest"`
 
@@ -102,7 +102,7 @@ func (d *Document) SwitchedOff() []reconcile.Kind {
 // New completes the document of a plan: d says what the plan itself does not know.
 func New(p *reconcile.Plan, d Document) *Document {
 	d.FormatVersion, d.Timestamp = FormatVersion, d.Timestamp.UTC().Truncate(time.Second)
-	d.Gates, d.Changes, d.Held, d.Skipped = notNil(p.Gates), p.Changes, p.Held, notNil(p.Skipped)
+	d.Gates, d.Changes, d.Held, d.Skipped = notNil(p.Gates), p.Changes, p.Held, p.Skipped
 	d.Summary, d.Origins, d.Unblocked, d.Impact, d.Promotion = p.Summary(), p.Origins, p.Unblocked, p.Estimate, p.Promotion
 	d.Target.Lists = notNil(d.Target.Lists)
 	d.Source.Selected = Selected{p.Sources[reconcile.IOC], p.Sources[reconcile.Sigma], p.Sources[reconcile.YARA]}

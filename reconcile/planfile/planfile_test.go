@@ -145,7 +145,7 @@ func TestEqualPlansGiveEqualBytes(t *testing.T) {
 // TestTheDigestIsThatOfOneLine: files that other versions wrote keep their digest, whatever stands in them.
 func TestTheDigestIsThatOfOneLine(t *testing.T) {
 	plan := everything(t)
-	plan.Skipped = append(plan.Skipped, reconcile.Skip{Indicator: "x", Reason: reconcile.Expired, Detail: "a<b>&c \u2028 \x00 \U0001f980 é \"\\ \t"})
+	plan.Skipped.Add(&reconcile.Skip{Indicator: "x", Reason: reconcile.Expired, Detail: "a<b>&c \u2028 \x00 \U0001f980 é \"\\ \t"})
 	d := planfile.New(plan, planfile.Document{Timestamp: noon, Summary: reconcile.Summary{}})
 	bare := *d
 	bare.Digest, bare.ToolVersion = "", ""

@@ -45,7 +45,7 @@ func unblocked() *planfile.Document {
 	return planfile.New(&reconcile.Plan{
 		Changes:   plantest.Changes(change(reconcile.Disable, reconcile.Unblocked, true, false), change(reconcile.Enable, reconcile.UnblockEnded, false, true)),
 		Held:      plantest.Held(reconcile.Held{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Reason: reconcile.Unblocked}),
-		Skipped:   []reconcile.Skip{{Indicator: "i", Reason: reconcile.Unblocked}},
+		Skipped:   plantest.Skipped(reconcile.Skip{Indicator: "i", Reason: reconcile.Unblocked}),
 		Unblocked: []reconcile.Unblock{{Value: "a.example", Reason: "ours", By: "anna", At: noon, Until: noon.Add(time.Hour)}},
 	}, planfile.Document{Policy: "sync", Timestamp: noon})
 }

@@ -21,6 +21,20 @@ var Compare = cmp.Options{
 		}
 		return all
 	}),
+	cmp.Transformer("skipped", func(s reconcile.AllSkipped) (all []*reconcile.Skip) {
+		for _, one := range s.All() {
+			all = append(all, one)
+		}
+		return all
+	}),
+}
+
+// Skipped holds some skips, in their order.
+func Skipped(some ...reconcile.Skip) (s reconcile.AllSkipped) {
+	for i := range some {
+		s.Add(&some[i])
+	}
+	return s
 }
 
 // Changes holds some changes, in their order.

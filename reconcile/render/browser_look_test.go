@@ -118,7 +118,7 @@ func TestBrowserTilesHoldAMillion(t *testing.T) {
 func TestBrowserPrintsSkipsIfAsked(t *testing.T) {
 	d := mixed(6)
 	for i := range 9 {
-		d.Skipped = append(d.Skipped, reconcile.Skip{Indicator: fmt.Sprint("i", i), Name: fmt.Sprint("Skipped ", i), Reason: reconcile.PatternAnd, Detail: "an AND"})
+		d.Skipped.Add(&reconcile.Skip{Indicator: fmt.Sprint("i", i), Name: fmt.Sprint("Skipped ", i), Reason: reconcile.PatternAnd, Detail: "an AND"})
 	}
 	tb := tabOf(t, browser(t), d)
 	printed := func() string {

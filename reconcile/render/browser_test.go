@@ -299,7 +299,7 @@ func TestBrowserSearchesAndFilters(t *testing.T) {
 	zebra.Owners[0].Name = "Zebra campaign"
 	d.Changes.Set(4321, zebra)
 	d.Held = plantest.Held(reconcile.Held{Kind: reconcile.Sigma, Name: "a held rule", Reason: reconcile.Pinned, Detail: "disabled in the console"})
-	d.Skipped = []reconcile.Skip{{Indicator: "0f0f0f0f-0000-4000-8000-000000000000", Reason: reconcile.PatternAnd, Detail: "a AND b"}}
+	d.Skipped = plantest.Skipped(reconcile.Skip{Indicator: "0f0f0f0f-0000-4000-8000-000000000000", Reason: reconcile.PatternAnd, Detail: "a AND b"})
 	tb := tabOf(t, browser(t), d)
 	shown := func() []string {
 		return eval[[]string](tb, `lists.filter(l => !l.section.hidden).flatMap(l => l.shown.map(label))`)
@@ -455,7 +455,7 @@ func TestBrowserRunsNothingHostile(t *testing.T) {
 				document.querySelectorAll(".offer").forEach(b => b.click());
 				return document.querySelectorAll(".panel").length;
 			})()`)
-			if want := d.Changes.Len() + d.Held.Len() + len(d.Skipped); n != want {
+			if want := d.Changes.Len() + d.Held.Len() + d.Skipped.Len(); n != want {
 				t.Errorf("%d rows are open, want %d", n, want)
 			}
 			tb.press("/")

@@ -160,7 +160,7 @@ func checkPage(t interface{ Fatalf(string, ...any) }, d *planfile.Document, page
 	for _, part := range seen.data {
 		checkTexts(t, part)
 	}
-	if n := [3]int{len(seen.data["changes"]), len(seen.data["held"]), len(seen.data["skipped"])}; n != [3]int{d.Changes.Len(), d.Held.Len(), len(d.Skipped)} {
+	if n := [3]int{len(seen.data["changes"]), len(seen.data["held"]), len(seen.data["skipped"])}; n != [3]int{d.Changes.Len(), d.Held.Len(), d.Skipped.Len()} {
 		t.Fatalf("the data has %v changes, held items and skips", n)
 	}
 	checkRemovals(t, d, seen.removals)
@@ -277,7 +277,7 @@ func hostileDocument(value, name string) *planfile.Document {
 	}
 	p.Gates = []reconcile.Gate{{ID: name, Name: value, Message: value, Override: name}, {ID: "G1", OK: true, Message: value}}
 	p.Held = plantest.Held(reconcile.Held{Kind: reconcile.Sigma, Name: value, Reason: reconcile.Reason(value), Detail: name, Owners: owner})
-	p.Skipped = []reconcile.Skip{{Indicator: name, Reason: reconcile.Reason(name), Detail: value}}
+	p.Skipped = plantest.Skipped(reconcile.Skip{Indicator: name, Reason: reconcile.Reason(name), Detail: value})
 	return planfile.New(&p, planfile.Document{ToolVersion: value, Complete: true, Policy: name, Source: planfile.Source{URL: value}, Target: planfile.Target{URL: name, Version: value, Lists: []planfile.List{{Kind: reconcile.IOC, Name: value}}}})
 }
 

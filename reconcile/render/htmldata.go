@@ -49,7 +49,7 @@ type pageChange struct {
 
 func dataOf(d *planfile.Document) *pageData {
 	p := &pageData{Base: linkBase(d.Source.URL), Owners: []pageOwner{}, Meanings: map[string]string{}, Causes: map[string]string{},
-		Changes: make([]pageChange, d.Changes.Len()), Held: make([]pageChange, d.Held.Len()), Skipped: make([]pageChange, len(d.Skipped))}
+		Changes: make([]pageChange, d.Changes.Len()), Held: make([]pageChange, d.Held.Len()), Skipped: make([]pageChange, d.Skipped.Len())}
 	o := ownerTable{page: p, at: map[ownerKey]int{}, byID: map[string]int{}}
 	for i, c := range d.Changes.All() {
 		p.explain(c.Reason, c.Cause)
@@ -62,8 +62,7 @@ func dataOf(d *planfile.Document) *pageData {
 		p.Held[i] = pageChange{Action: "held", Kind: h.Kind.String(), Type: Escape(h.Type), Value: Escape(valueOf(h.Kind, h.Value, h.Name)), List: Escape(h.List),
 			Row: Escape(h.ID), Reason: Escape(string(h.Reason)), Note: Escape(noteOf(d, h.Change, h.Detail)), Owners: o.add(h.Owners)}
 	}
-	for i := range d.Skipped {
-		s := &d.Skipped[i]
+	for i, s := range d.Skipped.All() {
 		p.explain(s.Reason, "")
 		p.Skipped[i] = pageChange{Action: "skipped", Reason: Escape(string(s.Reason)), Note: Escape(s.Detail)}
 		if s.Indicator != "" {

@@ -68,7 +68,7 @@ type gateView struct {
 func newPageView(d *planfile.Document, o Options) *pageView {
 	if o.SummaryOnly {
 		bare := *d
-		bare.Changes, bare.Held, bare.Skipped = reconcile.Changes{}, reconcile.AllHeld{}, nil
+		bare.Changes, bare.Held, bare.Skipped = reconcile.Changes{}, reconcile.AllHeld{}, reconcile.AllSkipped{}
 		v := pageOf(&bare, d)
 		v.Summary = true
 		return v

@@ -154,8 +154,8 @@ func countsTable(d *planfile.Document) string {
 
 func markdownTail(d *planfile.Document) string {
 	var b strings.Builder
-	if n := d.Held.Len() + len(d.Skipped); n > 0 {
-		fmt.Fprintf(&b, "%d held, %d skipped; `harfangsync show --full` lists them.\n\n", d.Held.Len(), len(d.Skipped))
+	if n := d.Held.Len() + d.Skipped.Len(); n > 0 {
+		fmt.Fprintf(&b, "%d held, %d skipped; `harfangsync show --full` lists them.\n\n", d.Held.Len(), d.Skipped.Len())
 	}
 	fmt.Fprintf(&b, "<sub>plan digest %s</sub>\n\n%s\n", markdownName(d.Digest), LastLine(d))
 	return b.String()

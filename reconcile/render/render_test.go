@@ -34,7 +34,7 @@ func lastLine(s string) string {
 }
 
 func TestTheLastLineIsStable(t *testing.T) {
-	all := reconcile.Plan{Unchanged: 48112, Skipped: make([]reconcile.Skip, 37)}
+	all := reconcile.Plan{Unchanged: 48112, Skipped: plantest.Skipped(make([]reconcile.Skip, 37)...)}
 	for a, times := range map[reconcile.Action]int{reconcile.Create: 120, reconcile.Update: 14, reconcile.Disable: 3, reconcile.Delete: 2} {
 		for range times {
 			all.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Action: a, After: &reconcile.Body{}, Before: &reconcile.Body{}})
@@ -47,7 +47,7 @@ func TestTheLastLineIsStable(t *testing.T) {
 		want     string
 	}{
 		{&all, true, "Plan: 120 to add, 14 to change, 0 to enable, 3 to disable, 2 to delete, 0 to adopt; 48112 unchanged, 37 skipped."},
-		{&reconcile.Plan{Unchanged: 5, Skipped: make([]reconcile.Skip, 2)}, true, "No changes. HarfangLab matches OpenCTI."},
+		{&reconcile.Plan{Unchanged: 5, Skipped: plantest.Skipped(make([]reconcile.Skip, 2)...)}, true, "No changes. HarfangLab matches OpenCTI."},
 		{&reconcile.Plan{}, false, "Plan: 0 to add, 0 to change, 0 to enable, 0 to disable, 0 to delete, 0 to adopt; 0 unchanged, 0 skipped."},
 		{&refused, true, "Plan: 0 to add, 0 to change, 0 to enable, 0 to disable, 0 to delete, 0 to adopt; 0 unchanged, 0 skipped."},
 	} {
@@ -110,7 +110,7 @@ func genDocument(t *rapid.T) *planfile.Document {
 		p.Gates = append(p.Gates, reconcile.Gate{ID: word("gate"), Name: word("gate name"), Message: word("message"), Override: word("override")})
 	}
 	p.Held = plantest.Held(reconcile.Held{Kind: reconcile.YARA, Name: word("held"), Reason: reconcile.Reason(word("held reason")), Detail: word("detail")})
-	p.Skipped = []reconcile.Skip{{Indicator: word("skipped"), Reason: reconcile.Reason(word("skip reason")), Detail: word("skip detail")}}
+	p.Skipped = plantest.Skipped(reconcile.Skip{Indicator: word("skipped"), Reason: reconcile.Reason(word("skip reason")), Detail: word("skip detail")})
 	return planfile.New(&p, planfile.Document{Complete: true, Target: planfile.Target{Lists: []planfile.List{{Kind: reconcile.IOC, Name: word("list")}}}})
 }
 

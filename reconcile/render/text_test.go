@@ -191,7 +191,7 @@ func TestALogIsBrief(t *testing.T) {
 	for i := range 3000 {
 		ch := change(reconcile.Delete, i)
 		p.Held.Add(&reconcile.Held{Kind: reconcile.IOC, Reason: reconcile.GateHeld, Gate: "removals_ioc_absence", Change: ch})
-		p.Skipped = append(p.Skipped, reconcile.Skip{Indicator: fmt.Sprint("skipped-", i), Reason: reconcile.PatternAnd})
+		p.Skipped.Add(&reconcile.Skip{Indicator: fmt.Sprint("skipped-", i), Reason: reconcile.PatternAnd})
 	}
 	for i := range 50 {
 		p.Changes.Add(change(reconcile.Disable, i))

@@ -77,19 +77,22 @@ func (p *printer) aside() {
 	}
 	held.print("held")
 	skipped := p.tally()
-	for i := range p.d.Skipped {
-		if s := &p.d.Skipped[i]; skipped.add(s.Reason, !brief) {
-			skipped.name(s.Reason, skipText(s))
+	for i := range p.d.Skipped.Len() {
+		if why := p.d.Skipped.Reason(i); skipped.add(why, !brief) {
+			skipped.name(why, skipText(p.d.Skipped.At(i)))
 		}
 	}
 	skipped.print("skipped")
-	could := map[string]bool{}
-	for _, s := range p.d.Skipped {
-		if s.Compilable {
-			could[s.Indicator] = true
+	n, last := 0, ""
+	for i := range p.d.Skipped.Len() {
+		if !p.d.Skipped.Compilable(i) {
+			continue
+		}
+		if id := p.d.Skipped.At(i).Indicator; id != last { // those of one indicator stand together
+			n, last = n+1, id
 		}
 	}
-	if n := len(could); n > 0 {
+	if n > 0 {
 		p.line("%d skipped %s in testing: set sync.behaviour to sigma", n, reconcile.Plural(n, "indicator could be a Sigma rule", "indicators could be Sigma rules"))
 	}
 }

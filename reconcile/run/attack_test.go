@@ -589,7 +589,7 @@ func (s *siege) run(flags string) (overrides []string, left int) {
 				said[h.Label()] = true
 			}
 		}
-		for _, skip := range p.Plan.Skipped {
+		for _, skip := range p.Plan.Skipped.All() {
 			if i := s.feed[skip.Indicator]; skip.Reason == reconcile.Unreadable {
 				for _, l := range s.rules(&i) {
 					said[l] = true

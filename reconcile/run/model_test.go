@@ -373,7 +373,7 @@ func changes(p *run.Planned) []string {
 	for i := range p.Plan.Held.Len() {
 		lines = append(lines, fmt.Sprintf("held %s %s", p.Plan.Held.At(i).Reason, p.Plan.Held.At(i).Label()))
 	}
-	for _, s := range p.Plan.Skipped {
+	for _, s := range p.Plan.Skipped.All() {
 		lines = append(lines, fmt.Sprintf("skip %s %s", s.Reason, s.Indicator))
 	}
 	return lines
