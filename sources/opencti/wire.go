@@ -92,8 +92,12 @@ func (w *wireIndicator) ids() []string {
 // indicator checks a node's shape. One that lacks what a rule is made of is unread: leaving it out would make its rules look
 // unwanted.
 func (w *wireIndicator) indicator(f *FilterGroup) (reconcile.Indicator, error) {
-	if w.ID == "" {
+	const mostID = 200 // internal ids have 36 characters, standard ids some more
+	switch {
+	case w.ID == "":
 		return reconcile.Indicator{}, errors.New("an indicator without an id")
+	case len(w.ID) > mostID || len(w.StandardID) > mostID: // it can be neither asked for nor named
+		return reconcile.Indicator{}, fmt.Errorf("an indicator whose ids have %d and %d bytes", len(w.ID), len(w.StandardID))
 	}
 	if w.Pattern == nil || w.PatternType == nil || w.Revoked == nil {
 		return reconcile.Indicator{ID: w.ID, StandardID: w.StandardID, Unread: fmt.Sprintf("indicator %s without pattern, pattern type or revoked", oneLine(w.ID))}, nil

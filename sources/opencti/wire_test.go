@@ -122,6 +122,7 @@ func TestRowsThatCannotBeUnderstood(t *testing.T) {
 	}{
 		{"no id", map[string]any{"id": absent{}}, "an indicator without an id"},
 		{"an empty id", map[string]any{"id": ""}, "an indicator without an id"},
+		{"an id that is none", map[string]any{"id": strings.Repeat("A", 1000)}, "an indicator whose ids have 1000 and"},
 		{"no pattern", map[string]any{"pattern": nil}, "indicator i without pattern"},
 		{"no pattern type", map[string]any{"pattern_type": nil}, "indicator i without pattern"},
 		{"no word on revocation", map[string]any{"revoked": absent{}}, "indicator i without pattern, pattern type or revoked"},
