@@ -160,7 +160,7 @@ func TestResourcesFitTheMeasurements(t *testing.T) {
 				if c.Name != container {
 					continue
 				}
-				if limit := r.Limits.Memory(); limit.Cmp(*budget("plan, 1000000 against 1000000")) < 0 {
+				if limit := r.Limits.Memory(); limit.Cmp(*budget("plan with nothing to do, 1000000 rules")) < 0 {
 					t.Errorf("%s %s: memory limit %v is below what a million rules may take", m.file, name, limit)
 				}
 				if r.Requests.Memory().IsZero() || r.Requests.Cpu().IsZero() || r.Requests.Memory().Cmp(*r.Limits.Memory()) > 0 {
