@@ -12,16 +12,26 @@ func (c *computation) creates() {
 	if len(c.missing) == 0 {
 		return
 	}
-	known := make(map[uint64]bool, len(c.rows.entries))
+	known := map[uint64]bool{} // owners of what is missing, and whether a row is theirs
+	for _, group := range c.missing {
+		for _, w := range group {
+			known[w.owner] = false
+		}
+	}
+	found := func(owner uint64) {
+		if _, asked := known[owner]; asked {
+			known[owner] = true
+		}
+	}
 	for _, e := range c.rows.entries {
 		if e.whose != ours && e.whose != taken {
 			continue
 		}
-		known[e.winner] = true
+		found(e.winner)
 		if e.count > 1 {
 			row := c.rows.read(e.at)
 			for _, o := range ownersOf(&row) {
-				known[marker.OwnersDigest(o.ID)] = true
+				found(marker.OwnersDigest(o.ID))
 			}
 		}
 	}
