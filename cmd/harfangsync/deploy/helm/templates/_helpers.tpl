@@ -66,7 +66,7 @@ requests:
   ephemeral-storage: 256Mi
 limits: # no CPU: it would only make a run longer
   memory: {{ $tail | ternary "1Gi" "512Mi" }} # a tail keeps what is wanted between full runs
-  ephemeral-storage: 2Gi
+  ephemeral-storage: 4Gi
 {{- end }}
 
 {{- /* A pod with one container. root, component, restart, args, envFrom, env, ports and probes, mounts, volumes. */}}
