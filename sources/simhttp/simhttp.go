@@ -213,10 +213,13 @@ func Wait(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}
-	t := time.NewTimer(d)
+	const exactly = 2 * time.Millisecond // of the end
+	until := time.Now().Add(d)
+	t := time.NewTimer(d - exactly)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		nap(time.Until(until))
 		return true
 	case <-r.Context().Done():
 		return false
