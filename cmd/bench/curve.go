@@ -17,9 +17,9 @@ type atMost struct {
 
 // sizes are those of the curves, the smallest first.
 var sizes = []atMost{
-	{rules: 10_000, loadMiB: 300, readMiB: 300, tailMiB: 300, planWall: 3 * time.Second, planCPU: time.Second, event: prompt},
-	{rules: 100_000, loadMiB: 300, readMiB: 300, tailMiB: 300, planWall: 15 * time.Second, planCPU: 5 * time.Second, event: prompt},
-	{rules: million, loadMiB: 4096, readMiB: 400, tailMiB: 512, planWall: 150 * time.Second, planCPU: 25 * time.Second, event: within{1, 2}}, // all is decided anew
+	{rules: 10_000, loadMiB: 100, readMiB: 100, tailMiB: 100, planWall: 3 * time.Second, planCPU: time.Second, event: prompt},
+	{rules: 100_000, loadMiB: 100, readMiB: 100, tailMiB: 100, planWall: 15 * time.Second, planCPU: 5 * time.Second, event: prompt},
+	{rules: million, loadMiB: 450, readMiB: 400, tailMiB: 512, planWall: 150 * time.Second, planCPU: 25 * time.Second, event: within{1, 2}}, // all is decided anew
 }
 
 const million = 1_000_000
@@ -31,6 +31,7 @@ type point struct {
 	rules, amount int // amount is how much there was to do, in rules or alerts
 	budget, more  string
 	ok            bool
+	searches      bool // the time is for the most part that of the manager's searches, and not judged
 }
 
 // grown adds a row, and judges it beside the same work among fewer rules: for as much to do it may take a third more.
@@ -46,8 +47,11 @@ func (b *bench) grown(p point) {
 		wall, cpu := p.wall.Seconds()/before.wall.Seconds(), p.cpu.Seconds()/before.cpu.Seconds()
 		memory, requests := float64(p.peakMiB)/float64(before.peakMiB), float64(p.requests())/float64(before.requests())
 		p.budget += fmt.Sprintf("; at most %.1f times what %d rules take", most, before.rules)
+		if p.searches {
+			p.budget += ", but for the time of the manager's searches"
+		}
 		measured += fmt.Sprintf("; %.1f, %.1f, %.1f and %.1f times", wall, cpu, memory, requests)
-		p.ok = p.ok && max(wall, cpu, memory, requests) <= most
+		p.ok = p.ok && (wall <= most || p.searches) && max(cpu, memory, requests) <= most
 	}
 	b.add(fmt.Sprintf("%s, %d rules", p.work, p.rules), p.budget, measured, p.ok)
 }
@@ -81,14 +85,14 @@ func (b *bench) curve(most atMost) func(context.Context, *platform, int) error {
 		if err != nil {
 			return err
 		}
-		b.grown(point{c, fmt.Sprintf("pull, %d alerts imported", alerts), n, alerts, importBudget, fmt.Sprintf("%d of them to OpenCTI", c.octi), b.importable(c, alerts)})
+		b.grown(point{c, fmt.Sprintf("pull, %d alerts imported", alerts), n, alerts, importBudget, fmt.Sprintf("%d of them to OpenCTI", c.octi), b.importable(c, alerts), true})
 		return nil
 	}
 }
 
 // load measures a first load with many writes at once.
 func (b *bench) load(ctx context.Context, p *platform, n int, mostMiB int64) error {
-	const atOnce, perSecond = 32, 800
+	const atOnce, perSecond = 32, 1400
 	writing := p.writing(ctx, n)
 	c, err := b.counted(ctx, p, "run", "--parallelism", strconv.Itoa(atOnce))
 	if err != nil {
@@ -96,7 +100,7 @@ func (b *bench) load(ctx context.Context, p *platform, n int, mostMiB int64) err
 	}
 	rate := float64(n) / (<-writing).Seconds()
 	b.grown(point{c, "first load", n, n, fmt.Sprintf("at least %d written a second with %d at once, under %d MiB", perSecond, atOnce, mostMiB), fmt.Sprintf("%.0f a second", rate),
-		(rate >= perSecond || b.small) && c.peakMiB < mostMiB && c.requests() <= writes(n)+3*pages(n)+overhead})
+		(rate >= perSecond || b.small) && c.peakMiB < mostMiB && c.requests() <= writes(n)+3*pages(n)+overhead, false})
 	return nil
 }
 
@@ -108,7 +112,7 @@ func (b *bench) nothingToDo(ctx context.Context, p *platform, n int, command str
 	}
 	requests := 3*pages(n) + overhead
 	pt := point{c, command + " with nothing to do", n, n, fmt.Sprintf("at most %d requests, under %d MiB", requests, most.readMiB), "",
-		c.requests() <= requests && c.peakMiB < most.readMiB && c.last == inSync}
+		c.requests() <= requests && c.peakMiB < most.readMiB && c.last == inSync, false}
 	if command == "plan" {
 		pt.budget += fmt.Sprintf(", %.0f s and %.0f s CPU", most.planWall.Seconds(), most.planCPU.Seconds())
 		pt.ok = pt.ok && c.wall < most.planWall && c.cpu < most.planCPU

@@ -42,7 +42,11 @@ func TestRowsOfOneWorkStandTogether(t *testing.T) {
 
 func TestGrowth(t *testing.T) {
 	at := func(rules, amount, times int) point {
-		return point{cost{usage{wall: time.Duration(times) * time.Second, cpu: time.Duration(times) * time.Second, peakMiB: int64(times)}, times, times}, "work", rules, amount, "", "", true}
+		return point{cost{usage{wall: time.Duration(times) * time.Second, cpu: time.Duration(times) * time.Second, peakMiB: int64(times)}, times, times}, "work", rules, amount, "", "", true, false}
+	}
+	longer := func(p point) point {
+		p.wall, p.searches = 10*p.wall, true
+		return p
 	}
 	tests := []struct {
 		name   string
@@ -54,6 +58,8 @@ func TestGrowth(t *testing.T) {
 		{"ten times the rules, more than that", at(10, 10, 100), at(100, 100, 1331), true},
 		{"as many alerts among ten times the rules", at(10, 5, 100), at(100, 5, 133), false},
 		{"as many alerts, which take more", at(10, 5, 100), at(100, 5, 134), true},
+		{"as many alerts, and longer searches", at(10, 5, 100), longer(at(100, 5, 133)), false},
+		{"as many alerts, which take more, and longer searches", at(10, 5, 100), longer(at(100, 5, 134)), true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -60,7 +60,7 @@ func (b *bench) startup(ctx context.Context, p *platform, _ int) error {
 
 // firstLoad measures a first load as it is without settings.
 func (b *bench) firstLoad(ctx context.Context, p *platform, n int) error {
-	const perSecond = 300
+	const perSecond = 380
 	writing := p.writing(ctx, n)
 	c, err := b.counted(ctx, p, "run")
 	if err != nil {
