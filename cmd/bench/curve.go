@@ -92,7 +92,8 @@ func (b *bench) curve(most atMost) func(context.Context, *platform, int) error {
 
 // load measures a first load with many writes at once.
 func (b *bench) load(ctx context.Context, p *platform, n int, mostMiB int64) error {
-	const atOnce, perSecond = 32, 1400
+	const atOnce = 32
+	perSecond := b.rate(1400)
 	writing := p.writing(ctx, n)
 	c, err := b.counted(ctx, p, "run", "--parallelism", strconv.Itoa(atOnce))
 	if err != nil {
@@ -100,7 +101,7 @@ func (b *bench) load(ctx context.Context, p *platform, n int, mostMiB int64) err
 	}
 	rate := float64(n) / (<-writing).Seconds()
 	b.grown(point{c, "first load", n, n, fmt.Sprintf("at least %d written a second with %d at once, under %d MiB", perSecond, atOnce, mostMiB), fmt.Sprintf("%.0f a second", rate),
-		(rate >= perSecond || b.small) && c.peakMiB < mostMiB && c.requests() <= writes(n)+3*pages(n)+overhead, false})
+		(rate >= float64(perSecond) || b.small) && c.peakMiB < mostMiB && c.requests() <= writes(n)+3*pages(n)+overhead, false})
 	return nil
 }
 

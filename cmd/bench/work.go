@@ -21,6 +21,14 @@ const (
 	overhead = 20 // requests beside the pages
 )
 
+// rate is how many rules a second are due. On machines that others use as well, where the short form runs, a tenth fewer do.
+func (b *bench) rate(due int) int {
+	if b.short {
+		return due * 9 / 10
+	}
+	return due
+}
+
 // writes is the most requests to HarfangLab that a first load of n rules may take.
 func writes(n int) int {
 	if n <= 200 { // up to here rows are read back one by one, beyond it in one list read
@@ -60,7 +68,7 @@ func (b *bench) startup(ctx context.Context, p *platform, _ int) error {
 
 // firstLoad measures a first load as it is without settings.
 func (b *bench) firstLoad(ctx context.Context, p *platform, n int) error {
-	const perSecond = 380
+	perSecond := b.rate(380)
 	writing := p.writing(ctx, n)
 	c, err := b.counted(ctx, p, "run")
 	if err != nil {
@@ -69,7 +77,7 @@ func (b *bench) firstLoad(ctx context.Context, p *platform, n int) error {
 	rate := float64(n) / (<-writing).Seconds()
 	most := writes(n)
 	b.add(fmt.Sprintf("first load, %d rules: requests to HarfangLab", n), fmt.Sprintf("%d writes and one read-back, at most %d; at least %d written a second", n, most, perSecond),
-		fmt.Sprintf("%d in %s, %.0f a second", c.hl, seconds(c.wall), rate), c.hl <= most && (rate >= perSecond || b.small))
+		fmt.Sprintf("%d in %s, %.0f a second", c.hl, seconds(c.wall), rate), c.hl <= most && (rate >= float64(perSecond) || b.small))
 	return nil
 }
 
