@@ -165,11 +165,17 @@ func (b *bench) exec(ctx context.Context, p *platform, args ...string) (usage, e
 	return b.use(ctx, p, b.binary, args...)
 }
 
-// use runs a program against the simulators.
-func (b *bench) use(ctx context.Context, p *platform, program string, args ...string) (usage, error) {
+// command is a program against the simulators, not started yet.
+func (b *bench) command(ctx context.Context, p *platform, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = b.dir
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + b.dir}, p.env...)
+	return cmd
+}
+
+// use runs a program against the simulators.
+func (b *bench) use(ctx context.Context, p *platform, program string, args ...string) (usage, error) {
+	cmd := b.command(ctx, p, program, args...)
 	shrink()
 	start := time.Now()
 	out, err := cmd.Output()

@@ -28,9 +28,8 @@ func (b *bench) tail(ctx context.Context, p *platform) (*tailing, error) {
 	if err := p.put(opencti, "/_sim/streams", map[string]any{"id": benchStream, "name": "bench", "stream_live": true}); err != nil {
 		return nil, err
 	}
-	t := &tailing{cmd: exec.CommandContext(ctx, b.binary, "tail"), started: time.Now(), done: make(chan error, 1)}
-	t.cmd.Dir = b.dir
-	t.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + b.dir, "CONNECTOR_LIVE_STREAM_ID=" + benchStream, "HARFANGSYNC_LIMITS_ADDITIONS=1000000"}, p.env...)
+	t := &tailing{cmd: b.command(ctx, p, b.binary, "tail"), started: time.Now(), done: make(chan error, 1)}
+	t.cmd.Env = append(t.cmd.Env, "CONNECTOR_LIVE_STREAM_ID="+benchStream, "HARFANGSYNC_LIMITS_ADDITIONS=1000000")
 	t.cmd.Stdout, t.cmd.Stderr = &t.log, &t.log
 	if err := t.cmd.Start(); err != nil {
 		return nil, err
