@@ -56,13 +56,26 @@ func (s *source) Read(_ context.Context, _ time.Time, visit func(page []reconcil
 	if err := pop(&s.fail); err != nil {
 		return 0, errors.Join(visit(s.read[:len(s.read)/2], len(s.read)), err)
 	}
-	page := slices.Clone(s.read)
-	for i := range page {
-		if s.broken[page[i].ID] {
-			page[i] = unread(page[i].ID)
+	var page []reconcile.Indicator
+	becomes(func() {
+		page = slices.Clone(s.read)
+		for i := range page {
+			if s.broken[page[i].ID] {
+				page[i] = unread(page[i].ID)
+			}
 		}
-	}
+	})
 	return len(page), visit(page, len(page))
+}
+
+// changing is held while a test changes what an OpenCTI holds that is asked at the same time.
+var changing sync.Mutex
+
+// becomes changes it.
+func becomes(other func()) {
+	changing.Lock()
+	defer changing.Unlock()
+	other()
 }
 
 func unread(id string) reconcile.Indicator {
@@ -73,6 +86,8 @@ func (s *source) Ask(_ context.Context, ids []string) (a reconcile.Answer, err e
 	if s.onAsk != nil {
 		s.onAsk()
 	}
+	changing.Lock()
+	defer changing.Unlock()
 	if err := pop(&s.failByID); err != nil {
 		return a, err
 	}

@@ -461,9 +461,11 @@ func TestABatchGoesOnWithoutWhatCannotBeRead(t *testing.T) {
 		}
 		go func() {
 			time.Sleep(time.Minute)
-			src.broken = map[string]bool{"i00004": true, "i00006": true}
-			src.read = append(src.read[:4:4], domains(4, 8)...)
-			src.read[3].Revoked = true
+			becomes(func() {
+				src.broken = map[string]bool{"i00004": true, "i00006": true}
+				src.read = append(slices.Clone(src.read[:4]), domains(4, 8)...)
+				src.read[3].Revoked = true
+			})
 			s <- tail.Dirty{IDs: []string{"i00003", "i00004", "i00006", "i00007"}}
 			time.Sleep(time.Minute)
 			force("it cannot be read", "h00004.example", true)
@@ -471,20 +473,21 @@ func TestABatchGoesOnWithoutWhatCannotBeRead(t *testing.T) {
 			force("beside it", "h00007.example", true)
 			force("beside it", "h00003.example", false)
 
-			src.broken = nil
+			becomes(func() { src.broken = nil })
 			s <- tail.Dirty{IDs: []string{"i00006"}}
 			time.Sleep(time.Minute)
 			force("once it can be read", "h00006.example", true)
 
-			src.broken = map[string]bool{}
-			for _, i := range src.read {
-				src.broken[i.ID] = true
-			}
-			src.read = append(src.read, domains(8, 9)...)
-			src.broken["i00008"] = true
+			becomes(func() {
+				src.broken = map[string]bool{"i00008": true}
+				for _, i := range src.read {
+					src.broken[i.ID] = true
+				}
+				src.read = append(src.read, domains(8, 9)...)
+			})
 			s <- tail.Dirty{IDs: []string{"i00008"}}
 			time.Sleep(time.Minute)
-			src.broken = nil
+			becomes(func() { src.broken = nil })
 			time.Sleep(2 * time.Minute)
 			force("once the platform is back", "h00008.example", true)
 		}()
