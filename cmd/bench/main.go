@@ -105,7 +105,7 @@ func (b *bench) measurements() []measurement {
 		all = append(all, measurement{"curve", most.rules, b.short && most.rules == million, b.curve(most)})
 	}
 	return append(all, []measurement{
-		{"ceiling", 300, false, b.ceiling}, {"restart", 1000, false, b.restart}, {"slow", 50_000, true, b.slowPages}, {"stream", 5000, true, b.stream},
+		{"ceiling", 300, false, b.ceiling}, {"restart", 1000, false, b.restart}, {"slow", 100_000, true, b.slowPages}, {"stream", 5000, true, b.stream},
 		{"pull", 5000, true, b.pull}, {"decision", 0, false, b.decision}, {"patterns", 0, false, b.patterns},
 	}...)
 }
