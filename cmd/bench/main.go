@@ -33,7 +33,7 @@ type bench struct {
 
 func main() {
 	small := flag.Bool("small", false, "a hundredth of the sizes, to try the bench itself")
-	short := flag.Bool("short", false, "without the first load of a million and the run after it, the rest of their curves begins with rows that are there; and with rates a tenth lower")
+	short := flag.Bool("short", false, "without the first load of a million and the run after it, the rest of their curves begins with rows that are there; and with rates a quarter lower")
 	only := flag.String("only", "", "measure this alone: startup, load, curve, ceiling, restart, slow, stream, pull, decision or patterns")
 	folder := flag.String("generate", "", "write sample data to this folder and do nothing else: what the bench asks itself to do, so that its own memory stays small")
 	n, held := flag.Int("n", 0, "with -generate: so many indicators"), flag.Bool("held", false, "with -generate: and rows that equal them")

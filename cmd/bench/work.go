@@ -21,10 +21,10 @@ const (
 	overhead = 20 // requests beside the pages
 )
 
-// rate is how many rules a second are due. On machines that others use as well, where the short form runs, a tenth fewer do.
+// rate is how many rules a second are due. On machines that others use as well, where the short form runs, a quarter fewer do.
 func (b *bench) rate(due int) int {
 	if b.short {
-		return due * 9 / 10
+		return due * 3 / 4
 	}
 	return due
 }
