@@ -111,6 +111,19 @@ func TestChangesAreTheJSONOfASlice(t *testing.T) {
 	})
 }
 
+func TestWhatIsNoArrayIsNoListOfChanges(t *testing.T) {
+	for _, text := range []string{`{}`, `5`, `"x"`, `[5]`, `[{}`, `true`} {
+		var c reconcile.Changes
+		if err := json.Unmarshal([]byte(text), &c); err == nil {
+			t.Errorf("%s is taken for %d changes", text, c.Len())
+		}
+	}
+	c := plantest.Changes(reconcile.Change{})
+	if err := json.Unmarshal([]byte(`null`), &c); err != nil || c.Len() != 0 {
+		t.Errorf("null: %d changes, %v", c.Len(), err)
+	}
+}
+
 // A plan whose changes cannot be read any more is an error, and no other plan.
 func TestChangesThatCannotBeReadAreAnError(t *testing.T) {
 	var changes reconcile.Changes

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"runtime"
 	"slices"
@@ -177,11 +178,12 @@ func (s Series[T, P]) MarshalJSONTo(to *jsontext.Encoder) error {
 // UnmarshalJSONFrom reads what MarshalJSONTo wrote.
 func (s *Series[T, P]) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 	*s = Series[T, P]{}
-	if from.PeekKind() != '[' {
-		return from.SkipValue()
-	}
-	if _, err := from.ReadToken(); err != nil {
+	begin, err := from.ReadToken()
+	switch {
+	case err != nil || begin.Kind() == 'n': // null is nothing, as it is of a slice
 		return err
+	case begin.Kind() != '[':
+		return fmt.Errorf("%s where an array is due", begin.Kind())
 	}
 	for from.PeekKind() != ']' {
 		v := new(T)
@@ -190,7 +192,7 @@ func (s *Series[T, P]) UnmarshalJSONFrom(from *jsontext.Decoder) error {
 		}
 		s.Add(v)
 	}
-	_, err := from.ReadToken()
+	_, err = from.ReadToken()
 	return cmp.Or(s.Err(), err)
 }
 
