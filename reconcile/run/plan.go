@@ -84,27 +84,19 @@ func (j *Job) PlanOf(ctx context.Context, asOf time.Time) (*Planned, *Sides, err
 	return nil, nil, err
 }
 
-// read reads both sides at once and seals them.
+// read reads both sides at once and seals them. The side that fails first ends the other, and its error is the one given.
 func (j *Job) read(ctx context.Context, started, asOf time.Time) (*Sides, error) {
 	s := &Sides{}
 	out := j.unblocks(false)
-	var g errgroup.Group
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		defer crash.Exit()
 		s.Wanted, err = j.readSource(ctx, started, asOf, out)
-		if err != nil {
-			cancel()
-		}
 		return err
 	})
 	g.Go(func() (err error) {
 		defer crash.Exit()
 		s.Rows, s.Lists, err = j.readSink(ctx, out)
-		if err != nil {
-			cancel()
-		}
 		return err
 	})
 	err := g.Wait()

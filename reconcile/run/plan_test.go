@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -79,6 +80,43 @@ func TestASideWithoutAnEndEndsBeforeMemoryDoes(t *testing.T) {
 	}
 	if _, err := j.Plan(t.Context(), time.Time{}); err == nil || !strings.Contains(err.Error(), "more than 223696 rules came") {
 		t.Error(err)
+	}
+}
+
+// waiting is a side that answers nothing until the other one has ended.
+type (
+	waitingSource struct{ *source }
+	waitingSink   struct{ *sink }
+)
+
+func (waitingSource) Read(ctx context.Context, _ time.Time, _ func([]reconcile.Indicator, int) error) (int, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+func (waitingSink) FindList(ctx context.Context, _ reconcile.Kind, _ string) (*reconcile.List, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestTheSideThatFailsIsTheOneNamed: what ends the other side is no failure of it.
+func TestTheSideThatFailsIsTheOneNamed(t *testing.T) {
+	broken := errors.New("broken")
+	fails := newSink()
+	fails.lists[reconcile.IOC] = &reconcile.List{ID: "l"}
+	fails.fail = func(string, string) error { return broken }
+	for range 500 {
+		src, snk := &source{fail: []error{broken}}, newSink()
+		j := job(t, src, snk)
+		j.Sink = waitingSink{snk}
+		if _, err := j.Plan(t.Context(), time.Time{}); !errors.Is(err, broken) {
+			t.Fatalf("OpenCTI failed: %v", err)
+		}
+		j = job(t, src, fails)
+		j.Source = waitingSource{src}
+		if _, err := j.Plan(t.Context(), time.Time{}); !errors.Is(err, broken) {
+			t.Fatalf("HarfangLab failed: %v", err)
+		}
 	}
 }
 
