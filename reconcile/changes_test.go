@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
@@ -116,6 +117,9 @@ func TestWhatIsNoArrayIsNoListOfChanges(t *testing.T) {
 		var c reconcile.Changes
 		if err := json.Unmarshal([]byte(text), &c); err == nil {
 			t.Errorf("%s is taken for %d changes", text, c.Len())
+		}
+		if err := jsonv2.Unmarshal([]byte(text), &c); err == nil {
+			t.Errorf("%s in a plan is taken for %d changes", text, c.Len())
 		}
 	}
 	c := plantest.Changes(reconcile.Change{})

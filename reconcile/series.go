@@ -216,23 +216,3 @@ func WriteArray[T any](to *jsontext.Encoder, all iter.Seq[T], failed func() erro
 	}
 	return cmp.Or(failed(), to.WriteToken(jsontext.EndArray))
 }
-
-// UnmarshalJSONFrom reads what MarshalJSONTo wrote.
-func (c *Changes) UnmarshalJSONFrom(from *jsontext.Decoder) error {
-	*c = Changes{}
-	if from.PeekKind() != '[' {
-		return from.SkipValue()
-	}
-	if _, err := from.ReadToken(); err != nil {
-		return err
-	}
-	for from.PeekKind() != ']' {
-		var ch Change
-		if err := json.UnmarshalDecode(from, &ch); err != nil {
-			return err
-		}
-		c.Add(&ch)
-	}
-	_, err := from.ReadToken()
-	return cmp.Or(c.Err(), err)
-}

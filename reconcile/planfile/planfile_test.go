@@ -275,10 +275,16 @@ func TestDamage(t *testing.T) {
 			change(d, i, alter)
 		})
 	}
+	empty := resealed(func(d *planfile.Document) {
+		d.Changes, d.Held, d.Skipped = reconcile.Changes{}, reconcile.AllHeld{}, reconcile.AllSkipped{}
+	})
 	for _, tt := range []struct {
 		name, text, want string
 	}{
 		{name: "nothing", text: "", want: "not a plan"},
+		{name: "changes that are no list", text: strings.Replace(empty, `"changes": []`, `"changes": {}`, 1), want: "where an array is due"},
+		{name: "a number of what is held", text: strings.Replace(empty, `"held": []`, `"held": 5`, 1), want: "where an array is due"},
+		{name: "a word for what is skipped", text: strings.Replace(empty, `"skipped": []`, `"skipped": "none"`, 1), want: "where an array is due"},
 		{name: "no JSON", text: "plan", want: "not a plan"},
 		{name: "another JSON", text: "{}", want: "not a plan"},
 		{name: "half a plan", text: whole[:len(whole)/2], want: "not a plan"},
