@@ -146,3 +146,23 @@ func TestChangesThatCannotBeReadAreAnError(t *testing.T) {
 		t.Error("it is written as if it were whole")
 	}
 }
+
+// What is held and cannot be read any more may be hidden, and is not put back as nothing.
+func TestWhatIsHeldAndCannotBeReadIsNotForgotten(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	var plan reconcile.Plan
+	for i := range 100 {
+		plan.Held.Add(&reconcile.Held{Kind: reconcile.IOC, Value: fmt.Sprint(i), Action: reconcile.Create, Reason: reconcile.GateHeld, Gate: "impact",
+			Change: &reconcile.Change{Kind: reconcile.IOC, Action: reconcile.Create, After: &reconcile.Body{Description: &long}}})
+	}
+	if plan.Hidden() {
+		t.Fatal("what a gate holds is not hidden")
+	}
+	spooltest.Spoil(t)
+	if err := plan.Release(); err == nil || plan.Changes.Len() == 100 {
+		t.Errorf("%d changes are put back: %v", plan.Changes.Len(), err)
+	}
+	if !plan.Hidden() {
+		t.Error("nothing that is held could be read, and nothing of it is hidden")
+	}
+}

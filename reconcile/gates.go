@@ -472,8 +472,8 @@ func awaited(ch *Change, waits map[string]*Gate) *Gate {
 	return nil
 }
 
-// Release puts back what gates hold, once these are accepted.
-func (p *Plan) Release() {
+// Release puts back what gates hold, once these are accepted. After an error the plan is of no use.
+func (p *Plan) Release() error {
 	whole := map[string]bool{} // rows that are updated with their content, and not in owners alone
 	for i := range p.Held.Len() {
 		if a, _ := p.Held.Waits(i); a == Update {
@@ -492,13 +492,18 @@ func (p *Plan) Release() {
 		if a == "" {
 			return false
 		}
-		p.Changes.Add(p.Held.At(i).Change)
+		h, err := p.Held.Read(i)
+		if err != nil {
+			return false
+		}
+		p.Changes.Add(h.Change)
 		if a != Create {
 			p.Unchanged--
 		}
 		return true
 	})
 	p.sortAll()
+	return p.Err()
 }
 
 // smallList is the number of rules below which only G2 guards removals.

@@ -93,6 +93,12 @@ func (s Series[T, P]) At(i int) *T {
 	return v
 }
 
+// Read is At that says whether what it gives was read.
+func (s Series[T, P]) Read(i int) (*T, error) {
+	v := s.At(i)
+	return v, s.Err()
+}
+
 // All reads them, one after the other.
 func (s Series[T, P]) All() iter.Seq2[int, *T] {
 	return func(yield func(int, *T) bool) {

@@ -55,8 +55,7 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 		if err := t.fits(doc, a, false); err != nil {
 			return err
 		}
-		doc.Accept()
-		return nil
+		return doc.Accept()
 	}
 	return p.on(ctx, &a.shaping, false, func(ctx context.Context, t *target) error {
 		if err := t.within(doc); err != nil {

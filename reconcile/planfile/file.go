@@ -256,16 +256,17 @@ func (d *Document) gates(want Expect) error {
 }
 
 // Accept turns the gates that refused a plan, once Check has found that the flags accept them, and puts back
-// what they held.
-func (d *Document) Accept() {
+// what they held. After an error the document is of no use.
+func (d *Document) Accept() error {
 	for i := range d.Gates {
 		if g := &d.Gates[i]; !g.OK {
 			g.OK, g.Hold, g.Message = true, false, "accepted by "+g.Override+": "+g.Message
 		}
 	}
 	p := reconcile.Plan{Changes: d.Changes, Held: d.Held, Skipped: d.Skipped, Unchanged: d.Summary.ByAction["unchanged"]}
-	p.Release()
+	err := p.Release()
 	d.Changes, d.Held, d.Summary = p.Changes, p.Held, p.Summary()
+	return err
 }
 
 // Enabled is the number of enabled rules of ours, by kind, as the gates saw it.

@@ -59,7 +59,9 @@ func TestASavedPlanKnowsWhatGatesHold(t *testing.T) {
 	if err := d.Check(want); err != nil {
 		t.Errorf("accepted: %v", err)
 	}
-	d.Accept()
+	if err := d.Accept(); err != nil {
+		t.Fatal(err)
+	}
 	if d.Changes.Len() != 14 || d.Held.Len() != 0 || d.Summary.ByAction["delete"] != 13 || d.Summary.ByAction["unchanged"] != 0 {
 		t.Errorf("%d changes, %d held, %+v", d.Changes.Len(), d.Held.Len(), d.Summary)
 	}

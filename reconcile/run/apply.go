@@ -110,6 +110,9 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 	a.takeBack()
 	a.noteStop(ctx)
 	a.readBack()
+	if err := p.Plan.Err(); err != nil {
+		a.report.Problems = append(a.report.Problems, "the plan cannot be read again: "+err.Error())
+	}
 	a.remember(p)
 	return a.report, nil
 }
@@ -278,7 +281,7 @@ func (a *applying) refusedStill(ch *reconcile.Change) bool {
 			}
 		}
 	}
-	return a.held[ch.ID]
+	return a.held[ch.ID] || a.plan.Plan.Held.Err() != nil
 }
 
 // refuse notes the server's verdict on a change for the runs to come.

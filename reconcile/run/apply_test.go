@@ -504,14 +504,19 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
-// What waits in a temporary file and cannot be read again is not sent, and neither is anything in its place.
-func TestNothingIsSentOfAPlanThatCannotBeRead(t *testing.T) {
-	var inds []reconcile.Indicator
-	for n := range 120 {
+// manyLarge are indicators whose rules do not fit in memory.
+func manyLarge(n int) (inds []reconcile.Indicator) {
+	for n := range n {
 		i := yara(fmt.Sprintf("0a1b2c3d-0000-4000-8000-%012d", n))
 		i.Pattern = "rule r" + fmt.Sprint(n) + " { condition: true }\n// " + strings.Repeat("x", 100_000) + "\n"
 		inds = append(inds, i)
 	}
+	return inds
+}
+
+// What waits in a temporary file and cannot be read again is not sent, and neither is anything in its place.
+func TestNothingIsSentOfAPlanThatCannotBeRead(t *testing.T) {
+	inds := manyLarge(120)
 	src, snk := &source{read: inds}, newSink()
 	j := job(t, src, snk)
 	p := plan(t, j)
@@ -532,5 +537,47 @@ func TestNothingIsSentOfAPlanThatCannotBeRead(t *testing.T) {
 	}
 	if syncAll(t, j); len(snk.rows) != 120 {
 		t.Errorf("the next run leaves %d rules", len(snk.rows))
+	}
+}
+
+// A plan that cannot be read any more once it is written is a problem of its run: nothing proves that all is in place.
+func TestAPlanThatCannotBeReadAfterItIsWrittenTeachesNothing(t *testing.T) {
+	src, snk := &source{read: manyLarge(120)}, newSink()
+	j := job(t, src, snk)
+	p := plan(t, j)
+	snk.fail = func(what, _ string) error {
+		if what == "look up" && snk.fail != nil {
+			snk.fail = nil
+			spooltest.Spoil(t)
+		}
+		return nil
+	}
+	r := apply(t, j, p, false)
+	if snk.fail != nil || len(snk.rows) != 120 || r.Clean() || len(r.Problems) == 0 {
+		t.Errorf("%d rules, %q", len(snk.rows), r.Problems)
+	}
+	if j.Keeper.Document().LastGood.Known() {
+		t.Error("it is remembered as a good run")
+	}
+	if syncAll(t, j); !j.Keeper.Document().LastGood.Known() || len(snk.rows) != 120 {
+		t.Errorf("the next run leaves %d rules", len(snk.rows))
+	}
+}
+
+// Nor does it say that nothing of what it holds is hidden.
+func TestMarkingsStayWhileNobodyKnowsWhatIsHeld(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name a.example")}}, newSink()
+	j := job(t, src, snk)
+	j.Markings = []string{"TLP:AMBER", "TLP:RED"}
+	syncAll(t, j)
+	j.Markings = []string{"TLP:AMBER"}
+	p := plan(t, j)
+	for range 100 {
+		p.Plan.Held.Add(&reconcile.Held{Kind: reconcile.IOC, Value: "x.example", Reason: reconcile.Ambiguous, Detail: strings.Repeat("x", 100_000)})
+	}
+	spooltest.Spoil(t)
+	apply(t, j, p, false)
+	if got := j.Keeper.Document().LastGood.Markings; !slices.Contains(got, "TLP:RED") {
+		t.Errorf("%q are remembered", got)
 	}
 }

@@ -51,7 +51,9 @@ func TestANewOwnerDoesNotWaitWithTheContent(t *testing.T) {
 				t.Errorf("the next plan has %q", changes(again))
 			}
 			p = plan(t, j)
-			p.Plan.Release()
+			if err := p.Plan.Release(); err != nil {
+				t.Fatal(err)
+			}
 			if got := changes(p); len(got) != 1 || p.Plan.Unchanged != 0 {
 				t.Errorf("accepted: %q, %d unchanged", got, p.Plan.Unchanged)
 			}
@@ -71,7 +73,9 @@ func TestWhatIsReleasedTakesThePlaceOfItsOwners(t *testing.T) {
 	src.read[0].Description = "told anew"
 	src.read = append(src.read, ind("b", "domain_name x.example"))
 	p := plan(t, j)
-	p.Plan.Release()
+	if err := p.Plan.Release(); err != nil {
+		t.Fatal(err)
+	}
 	if got := changes(p); len(got) != 1 || !slices.Contains(p.Plan.Changes.At(0).Fields, "description") || p.Plan.Unchanged != 0 {
 		t.Errorf("%q, %d unchanged", got, p.Plan.Unchanged)
 	}

@@ -265,7 +265,10 @@ func (a *applying) rereadTogether(items []int) (map[int]*reconcile.Row, error) {
 }
 
 func (a *applying) rereadOne(ctx context.Context, i int) (*reconcile.Row, error) {
-	ch := a.report.Changes.At(i)
+	ch, err := a.report.Changes.Read(i)
+	if err != nil {
+		return nil, err
+	}
 	list := a.plan.Lists[ch.Kind]
 	rows, err := a.job.lookup(ctx, ch, list.ID)
 	if err != nil {

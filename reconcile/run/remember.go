@@ -99,9 +99,9 @@ func (a *applying) remember(p *Planned) {
 	}
 }
 
-// whole says whether everything planned was done, of a plan that knows both sides.
+// whole says whether everything planned was done, of a plan that knows both sides and can still be read.
 func (a *applying) whole(p *Planned) bool {
-	return a.report.Clean() && !p.Restore && p.Plan.Sources != nil
+	return a.report.Clean() && !p.Restore && p.Plan.Sources != nil && p.Plan.Err() == nil
 }
 
 // noteGood notes a run that ended with everything in place, unless a later one is noted.

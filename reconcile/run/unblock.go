@@ -107,7 +107,10 @@ func (a *applying) takeBack() {
 		if len(u.List) == 0 || it.Outcome != Applied {
 			continue
 		}
-		ch := a.report.Changes.At(i)
+		ch, err := a.report.Changes.Read(i)
+		if err != nil {
+			return // which is a problem of the run
+		}
 		now := u.Covering(ch)
 		if now == nil {
 			continue
