@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 	"github.com/harfangsync/harfangsync/sources/octisim"
 )
 
@@ -57,5 +58,24 @@ func TestEveryCommandGoesOnWithoutWhatCannotBeRead(t *testing.T) {
 	command(exit.Side, "not one indicator can be read: OpenCTI: Find: INTERNAL_SERVER_ERROR", "run")
 	if n := len(w.hl.Rules("ioc")); n != 29 {
 		t.Errorf("%d rules, want 29", n)
+	}
+}
+
+// TestAnAlertOfWhatCannotBeReadIsImported: the sighting of an owner that OpenCTI cannot give is made too. Such an alert was
+// given up after five runs, and with it the sightings of all other owners; where the read met that owner first or last, so
+// was every alert of every rule.
+func TestAnAlertOfWhatCannotBeReadIsImported(t *testing.T) {
+	t.Parallel()
+	w := newChaosWorld(t)
+	for i, host := range []string{"first.example", "shared.example", "SHARED.example", "last.example"} {
+		w.stix(i+1, domainPattern(host))
+	}
+	w.pulls(t)
+	w.octi.SetKnobs(func(k *octisim.Knobs) { k.Unresolvable = []string{chaosID(1), chaosID(2)} })
+	w.sees(t, hlsim.Sighting{Value: "shared.example"})
+	w.sees(t, hlsim.Sighting{Value: "last.example"})
+	w.must(t, 0, "run")
+	for n := 2; n <= 4; n++ {
+		w.wantGraph(t, fmt.Sprintf("sighting indicator indicator %d on system WKS-001: 1, positive", n))
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/pull"
 )
 
@@ -22,10 +21,10 @@ func (r *platforms) read(method string) error {
 	return r.fails(r.failing[method])
 }
 
-func (r *platforms) Indicators(_ context.Context, ids []string) (out []reconcile.Found, err error) {
+func (r *platforms) Indicators(_ context.Context, ids []string) (out []pull.Stored, err error) {
 	for _, id := range ids {
 		if standard, there := r.indicators[id]; there {
-			out = append(out, reconcile.Found{Asked: id, Indicator: reconcile.Indicator{ID: id, StandardID: standard}})
+			out = append(out, pull.Stored{IDs: []string{id, standard}})
 		}
 		err = cmp.Or(err, r.broken["indicator "+id])
 	}

@@ -60,7 +60,8 @@ type Alerts interface {
 // is not among the answers, which is proven, since it counts as new. An adapter repeats what fails for a
 // while, but a write only if the platform turned it away.
 type Knowledge interface {
-	Indicators(ctx context.Context, ids []string) ([]reconcile.Found, error)
+	// Indicators come with their ids alone, the standard one second.
+	Indicators(ctx context.Context, ids []string) ([]Stored, error)
 	Incidents(ctx context.Context, ids []string) ([]Stored, error)
 	Cases(ctx context.Context, ids []string) ([]Stored, error)
 	Notes(ctx context.Context, ids []string) ([]Stored, error)

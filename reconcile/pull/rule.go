@@ -90,12 +90,11 @@ func (p *pull) name(ctx context.Context, entries []*entry, named [][]string) err
 // called is what OpenCTI calls indicators now, by the id that they are asked for with.
 func (p *pull) called(ctx context.Context, ids []string) (map[string]owner, error) {
 	now := map[string]owner{}
-	if len(ids) == 0 {
-		return now, nil
-	}
-	found, err := p.Knowledge.Indicators(ctx, distinct(ids))
-	for i := range found {
-		now[found[i].Asked] = owner{found[i].Indicator.ID, found[i].StandardID}
+	found, err := there(ctx, p.Knowledge.Indicators, distinct(ids))
+	for id, i := range found {
+		if len(i.IDs) > 1 {
+			now[id] = owner{i.IDs[0], i.IDs[1]}
+		}
 	}
 	return now, err
 }

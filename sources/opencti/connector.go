@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
@@ -60,12 +59,6 @@ func (c *Connector) Save(ctx context.Context, text string) error {
 		return state.ErrReset
 	}
 	return nil
-}
-
-// Indicators asks for indicators without their observables. One that the platform cannot give is an error: who asks knows
-// what waits for it.
-func (c *Connector) Indicators(ctx context.Context, ids []string) ([]reconcile.Found, error) {
-	return c.byIDs(ctx, ids, nil, false, &unread{alone: func(error) bool { return false }})
 }
 
 // AddWork opens a work, for the platforms that tie bundles to works. Only a registered connector can

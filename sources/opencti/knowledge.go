@@ -21,6 +21,11 @@ func (c *Client) Incidents(ctx context.Context, ids []string) ([]pull.Stored, er
 	return c.stored(ctx, kind{"incidents", "Incidents", "incidents", "Incident"}, ids)
 }
 
+// Indicators asks for the ids of indicators like Incidents. The platform gives them also of one of which it cannot give more.
+func (c *Client) Indicators(ctx context.Context, ids []string) ([]pull.Stored, error) {
+	return c.stored(ctx, kind{"indicators", "FindIDs", "find_ids", "Indicator"}, ids)
+}
+
 // Cases asks for incident response cases like Incidents.
 func (c *Client) Cases(ctx context.Context, ids []string) ([]pull.Stored, error) {
 	return c.stored(ctx, kind{"cases", "Cases", "cases", "CaseIncident"}, ids)

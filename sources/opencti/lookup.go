@@ -21,10 +21,7 @@ const lookupBatch = 200
 // witnesses, which are indicators of the last read, and it must find nothing that was not asked for. A few that are there
 // and that the platform cannot give are unread.
 func (c *Client) ByIDs(ctx context.Context, ids []string, f *FilterGroup, observables bool) ([]reconcile.Found, error) {
-	return c.byIDs(ctx, ids, f, observables, &unread{alone: byItself})
-}
-
-func (c *Client) byIDs(ctx context.Context, ids []string, f *FilterGroup, observables bool, bad *unread) ([]reconcile.Found, error) {
+	bad := &unread{alone: byItself}
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" })
 	var found []reconcile.Found
 	for batch := range slices.Chunk(ids, lookupBatch) {

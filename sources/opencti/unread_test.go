@@ -305,11 +305,24 @@ func TestALookUpThatIsCutOffFailsAlone(t *testing.T) {
 	}
 }
 
-// Who ties something to an indicator, and cannot be told of it, has to know.
-func TestAPullHearsOfAnIndicatorThatCannotBeResolved(t *testing.T) {
+// TestAPullNamesAnIndicatorThatCannotBeResolved: a sighting needs its ids alone. That one could not be told, and so none
+// that was asked for with it, nor any after a read of which one was the first or the last.
+func TestAPullNamesAnIndicatorThatCannotBeResolved(t *testing.T) {
 	s, p := simulated(t, octisim.Options{}, opencti.Options{})
-	fill(s, 3)
-	breakIDs(s, "i01")
-	_, err := (&opencti.Connector{Client: p.Client}).Indicators(t.Context(), []string{"i00", "i01"})
-	says(t, err, "INTERNAL_SERVER_ERROR")
+	fill(s, 4)
+	breakIDs(s, "i00", "i02")
+	if _, _, err := read(p, live, false); err != nil {
+		t.Fatal(err)
+	}
+	found, err := (&opencti.Connector{Client: p.Client}).Indicators(t.Context(), []string{"i01", "i02", "gone"})
+	var got []string
+	for _, i := range found {
+		got = append(got, i.IDs[0])
+		if at, _ := s.Indicator(i.IDs[0]); len(i.IDs) != 2 || i.IDs[1] != at.StandardID {
+			t.Errorf("ids %q", i.IDs)
+		}
+	}
+	if !slices.Equal(got, []string{"i01", "i02"}) || err != nil {
+		t.Errorf("found %q, %v", got, err)
+	}
 }
