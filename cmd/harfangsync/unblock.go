@@ -54,7 +54,7 @@ func (p *program) unblock(ctx context.Context, u *unblocking, t *target) error {
 			return exit.Usagef("%v; unblock --list names what is unblocked, block ends it", err)
 		}
 		return nil
-	}, func(d *state.Document) bool { return slices.Contains(d.Unblocked, entry) })
+	}, func(d *state.Document) bool { return d.Noted(entry) })
 	if err != nil {
 		return err
 	}
@@ -226,7 +226,7 @@ func (t *target) ownerNames(ctx context.Context, plan *reconcile.Plan) map[strin
 // unblockOf is what a person means: a value in its canonical spelling, or an indicator with what it gives.
 func (t *target) unblockOf(ctx context.Context, u *unblocking) (entry reconcile.Unblock, gives []reconcile.Value, err error) {
 	now := t.job.Now().Truncate(time.Second)
-	entry = reconcile.Unblock{Reason: u.reason, By: cmp.Or(u.by, whoami()), At: now, Until: now.Add(u.span)}
+	entry = reconcile.Unblock{Reason: inUTF8(u.reason), By: inUTF8(cmp.Or(u.by, whoami())), At: now, Until: now.Add(u.span)}
 	if id, named := idOf(u.typed); named {
 		entry.Value, gives, err = t.indicatorOf(ctx, id)
 		return entry, gives, err
@@ -241,6 +241,9 @@ func (t *target) unblockOf(ctx context.Context, u *unblocking) (entry reconcile.
 	}
 	return entry, nil, nil
 }
+
+// inUTF8 is a text of a terminal that may speak Latin-1 as JSON keeps it.
+func inUTF8(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // mostRules is how many rules one value may take out of force without a word about their number.
 const mostRules = 100

@@ -47,3 +47,25 @@ func TestUnblockTellsTheWebhook(t *testing.T) {
 		t.Errorf("the metrics of the run are replaced: %v\n%s", err, after)
 	}
 }
+
+// A terminal that speaks Latin-1 sends bytes that JSON cannot keep as they are.
+func TestUnblockTakesTextsOfALatin1Terminal(t *testing.T) {
+	t.Parallel()
+	w := newChaosWorld(t)
+	w.stix(1, "[domain-name:value = 'shop.example']")
+	w.env = []string{"HARFANGSYNC_STATE=file:" + filepath.Join(t.TempDir(), "state.json")}
+	for _, tt := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"run"}, exit.OK, "1 added"},
+		{[]string{"unblock", "shop.example", "--reason", "gepr\xfcft", "--by", "J\xfcrgen", "--auto-approve"}, exit.OK, "1 rule disabled"},
+		{[]string{"unblock", "--list"}, exit.OK, "gepr\uFFFDft"},
+		{[]string{"unblock", "gepr\xfcft.exe", "--reason", "x", "--auto-approve"}, exit.Usage, "can be no value of a rule"},
+	} {
+		if code, out, errs := w.command(t.Context(), tt.args...); code != tt.code || !strings.Contains(out+errs, tt.says) {
+			t.Errorf("%q: code %d, want %d and %q\n%s%s", tt.args, code, tt.code, tt.says, out, errs)
+		}
+	}
+}

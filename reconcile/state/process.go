@@ -24,7 +24,8 @@ type Process struct {
 // self is this process.
 var self = sync.OnceValue(func() Process {
 	p := Process{PID: os.Getpid()}
-	p.Host, _ = os.Hostname()
+	host, _ := os.Hostname()
+	p.Host = strings.ToValidUTF8(host, "\uFFFD") // as it comes back from JSON
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	space, err2 := os.Readlink("/proc/self/ns/pid")
 	_, began, err3 := stat(p.PID)

@@ -37,6 +37,14 @@ func (d *Document) Unblock(u reconcile.Unblock) error {
 	return nil
 }
 
+// Noted says whether an Unblock is the one that is noted of its value, which its times tell; its texts may have been
+// stored in another spelling.
+func (d *Document) Noted(u reconcile.Unblock) bool {
+	return slices.ContainsFunc(d.Unblocked, func(n reconcile.Unblock) bool {
+		return n.Value == u.Value && n.At.Equal(u.At) && n.Until.Equal(u.Until)
+	})
+}
+
 // Block ends what is noted of a value, and says whether it was out of force until now.
 func (d *Document) Block(value string, now time.Time) (was reconcile.Unblock, found bool) {
 	for i := range d.Unblocked {
