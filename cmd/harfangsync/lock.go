@@ -36,10 +36,7 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 	case !t.ident.Can("CONNECTORAPI"):
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to take the lock in OpenCTI (sync.lock: file:PATH or none does without)"}
 	default:
-		leases, err2 := state.Open(ctx, t.connector(false))
-		if err2 != nil && exit.SideFailed(err2) {
-			return nil, err2
-		}
+		leases := state.Unread(t.connector(false))
 		leases.Log = p.log
 		release, err = t.lease(ctx, leases, lost)
 		release, err = t.unregistered(p, release, err)

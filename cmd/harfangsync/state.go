@@ -25,16 +25,13 @@ func (t *target) keeper(ctx context.Context, p *program, readOnly, locks bool) (
 		return nil, &opencti.RightError{Capability: "CONNECTORAPI", For: ", needed to keep the state (sync.state: file:PATH or none does without)"}
 	case t.cfg.Sync.State == config.InOpenCTI:
 		store = t.connector(readOnly)
-		if locks && t.cfg.Sync.Lock == config.InOpenCTI {
-			k := state.Unread(store)
-			k.Log = p.log
-			return k, nil
-		}
 	}
-	k, err := state.Open(ctx, store)
-	if k != nil {
-		k.Log = p.log
+	k := state.Unread(store)
+	k.Log = p.log
+	if locks && t.cfg.Sync.State == config.InOpenCTI && t.cfg.Sync.Lock == config.InOpenCTI {
+		return k, nil
 	}
+	err := k.Reload(ctx)
 	if err == nil || ctx.Err() != nil || !readOnly && exit.SideFailed(err) {
 		return k, err // a run that writes needs its lock, and what gates compare with
 	}

@@ -170,12 +170,6 @@ func (d *Document) HeldBy(now time.Time) (Lease, bool) {
 	return o.hold(d.Leases, slices.Sorted(maps.Keys(d.Leases)), now)
 }
 
-// damaged says that the state is there and cannot be read: then nobody holds a lease in it.
-func damaged(err error) bool {
-	_, ok := errors.AsType[*DamagedError](err)
-	return ok
-}
-
 // Endure makes a lock that of a tail, which has two requests a minute to spend when idle, and may outlive a restart of
 // the store: from its next renewal on it lasts longer, and one that lapses is taken anew when the store answers, unless
 // it is away for longer than patience. Until then Held's contexts are over and Update fails.
@@ -188,14 +182,9 @@ func (l *Lock) Endure(patience time.Duration) {
 // take writes the leases unless another run is at work, lets a moment pass and reads them back: mine says whether
 // they are there, and by who else has one.
 func (l *Lock) take(ctx context.Context, o *others) (by *LockedError, mine bool, err error) {
-	err = l.k.reload(ctx)
-	switch {
-	case err != nil && !damaged(err):
+	if err := l.k.reload(ctx); err != nil {
 		return nil, false, err
-	case err != nil && l.k.unread:
-		l.k.warn("the state cannot be read and counts as empty", "error", err)
 	}
-	l.k.unread = false
 	if lease, held := o.hold(l.k.Document().Leases, l.keys, time.Now()); held {
 		return &LockedError{By: fmt.Sprintf("%v, lease until %s", lease.Process, lease.Until.UTC().Format(time.RFC3339))}, false, nil
 	}
@@ -283,8 +272,7 @@ func (l *Lock) lose(why error) {
 // renew writes the leases again, if they are still there.
 func (l *Lock) renew(ctx context.Context) error {
 	return l.k.alone(ctx, func() error {
-		err := l.k.load(ctx)
-		if err != nil && !damaged(err) {
+		if err := l.k.load(ctx); err != nil {
 			return err
 		}
 		if !l.stored() {

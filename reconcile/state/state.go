@@ -48,43 +48,62 @@ type Document struct {
 
 // Parse reads a stored document. A document of another shape, such as an old connector's, is empty but for the
 // members that we do not know: Text gives these back as they are, since an old connector that is started again needs
-// its own. No document at all is empty; only text that is not JSON is an error.
+// its own. No document at all is empty. A *DamagedError says of text that is not JSON that it is lost, and of a document
+// which of its members are.
 func Parse(text string) (Document, error) {
 	if text == "" || text == "null" {
 		return Document{}, nil
 	}
 	if !json.Valid([]byte(text)) {
-		return Document{}, errors.New("the state is not JSON")
-	}
-	var d Document
-	if err := json.Unmarshal([]byte(text), &d); err != nil || d.Shape != shape {
-		d = Document{}
+		return Document{}, &DamagedError{}
 	}
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal([]byte(text), &members) // what is no object has none
+	var d Document
+	lost := d.take(members)
 	for name := range ownMembers {
 		delete(members, name)
 	}
-	if len(members) == 0 {
-		return d, nil
+	if len(members) > 0 {
+		d.foreign = members
 	}
-	d.foreign = members
 	var until string
 	_ = json.Unmarshal(members["recover_until"], &until)
 	if t, err := time.Parse(time.RFC3339Nano, until); err == nil {
 		d.RecoverUntil = t.UTC()
 	}
+	if len(lost) > 0 {
+		return d, &DamagedError{Members: lost}
+	}
 	return d, nil
 }
 
-// ownMembers are the names of our members.
-var ownMembers = func() map[string]bool {
-	names := map[string]bool{}
-	for f := range reflect.TypeFor[Document]().Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		names[name] = true
+// take reads our own members, if they are of our shape, and names those that it cannot read, which stay empty.
+func (d *Document) take(members map[string]json.RawMessage) (lost []string) {
+	var theirs string
+	if _ = json.Unmarshal(members["shape"], &theirs); theirs != shape {
+		return nil
 	}
-	return names
+	for name, at := range ownMembers {
+		field := reflect.ValueOf(d).Elem().FieldByIndex(at)
+		if raw, there := members[name]; there && json.Unmarshal(raw, field.Addr().Interface()) != nil {
+			field.SetZero()
+			lost = append(lost, name)
+		}
+	}
+	slices.Sort(lost)
+	return lost
+}
+
+// ownMembers are our members by name, each with the place of its field.
+var ownMembers = func() map[string][]int {
+	places := map[string][]int{}
+	for f := range reflect.TypeFor[Document]().Fields() {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
+			places[name] = f.Index
+		}
+	}
+	return places
 }()
 
 // encode is the document as it stands, with the members that are not ours.
@@ -133,14 +152,16 @@ type Store interface {
 // known before does not hold any more (contract opencti-api 6.2).
 var ErrReset = errors.New("the state was reset")
 
-// DamagedError says that a stored text is no document. What it held is lost; the next Update replaces
-// it.
-type DamagedError struct{ Err error }
+// DamagedError says that a stored text is no document, or which of a document's members cannot be read. What they held is
+// lost, and the next Update replaces them.
+type DamagedError struct{ Members []string }
 
-func (e *DamagedError) Error() string { return "read state: " + e.Err.Error() }
-
-// Unwrap is what is wrong with it.
-func (e *DamagedError) Unwrap() error { return e.Err }
+func (e *DamagedError) Error() string {
+	if len(e.Members) == 0 {
+		return "the state is not JSON"
+	}
+	return "of the state, what stands under these members has another form: " + strings.Join(e.Members, ", ")
+}
 
 // Keeper holds the document while a run lasts. It is safe for concurrent use.
 type Keeper struct {
@@ -148,7 +169,6 @@ type Keeper struct {
 	Renew time.Duration // how often a lease is renewed; default 10 s of the 30 s it holds, and a minute of the 90 s of a tail
 
 	store   Store
-	unread  bool    // Lock is the first to read
 	lapsing lapsing // guarded by mu
 
 	turn  chan struct{} // holds one token: whoever has it may read and replace what is stored
@@ -158,22 +178,20 @@ type Keeper struct {
 	turns int               // how often doc was read or stored
 	heard time.Time         // when doc was read along with something else; zero if it was not, or is not that any more
 	lock  *Lock             // that is held in the document, nil for none
+
+	damage string // of what was read last
 }
 
 // Open reads the document from store; a nil store remembers nothing.
 func Open(ctx context.Context, store Store) (*Keeper, error) {
-	k := Forgetful()
-	if store == nil {
-		return k, nil
-	}
-	k.store = store
-	return k, k.reload(ctx)
+	k := Unread(store)
+	return k, k.Reload(ctx)
 }
 
-// Unread leaves it to Lock, which has to read anyway, to read the document from store.
+// Unread leaves it to Reload or to Lock to read the document from store; a nil store remembers nothing.
 func Unread(store Store) *Keeper {
 	k := Forgetful()
-	k.store, k.unread = store, true
+	k.store = store
 	return k
 }
 
@@ -200,13 +218,13 @@ func (k *Keeper) reload(ctx context.Context) error {
 	return k.alone(ctx, func() error { return k.load(ctx) })
 }
 
-// load replaces the document by what is stored. The caller is alone.
+// load replaces the document by what is stored. What is damaged of that is lost, with a warning. The caller is alone.
 func (k *Keeper) load(ctx context.Context) error {
 	text, err := k.store.Load(ctx)
 	if err != nil {
 		return fmt.Errorf("read state: %w", err)
 	}
-	doc, err := Parse(text)
+	doc, damage := Parse(text)
 	if doc.LastGood.At.After(time.Now().Add(tailLeaseFor)) { // by a clock that was wrong: no run would be later
 		doc.LastGood.At = time.Unix(0, 0).UTC()
 	}
@@ -219,10 +237,24 @@ func (k *Keeper) load(ctx context.Context) error {
 		change(&doc)
 	}
 	k.set(doc)
-	if err != nil {
-		return &DamagedError{err}
-	}
+	k.lament(damage)
 	return nil
+}
+
+// lament says once what is lost of the state. The caller holds mu.
+func (k *Keeper) lament(damage error) {
+	before := k.damage
+	if k.damage = ""; damage == nil {
+		return
+	}
+	if k.damage = damage.Error(); k.damage == before {
+		return
+	}
+	text := "the state cannot be read and counts as empty"
+	if k.doc.Shape != "" {
+		text = "parts of the state cannot be read and count as empty"
+	}
+	k.warn(text, "error", damage)
 }
 
 // set takes over a document that is stored. The caller holds mu.
@@ -327,7 +359,7 @@ func (k *Keeper) amend(ctx context.Context, change func(*Document)) error {
 	}
 	leases := k.Document().Leases
 	if !k.fresh() {
-		if err := k.load(ctx); err != nil && !damaged(err) {
+		if err := k.load(ctx); err != nil {
 			return fmt.Errorf("save state: %w", err)
 		}
 	}

@@ -2,10 +2,13 @@ package state_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,6 +44,54 @@ func TestParseTakesOnlyItsOwnShape(t *testing.T) {
 		}
 		if d := cmp.Diff(tt.want, got, cmpopts.IgnoreUnexported(state.Document{})); d != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+	}
+}
+
+// One member that cannot be read takes no other with it, is named, and is warned about once.
+func TestADamagedMemberIsLostAlone(t *testing.T) {
+	at := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+	whole := state.Document{
+		LastGood: reconcile.LastGood{At: at, Filter: "f"}, Unblocked: []reconcile.Unblock{unblock("a.example", at)},
+		Leases: map[string]state.Lease{"target": {Holder: "x", Until: at}}, Stream: state.Stream{Position: "1-0"},
+	}
+	for member, bad := range map[string]string{
+		"verdicts": `["no", "bytes"]`, "last_good": `{"at": "yesterday"}`, "window": `7`, "leases": `{"target": {"holder": "x", "until": 5}}`, "stream": `[]`,
+	} {
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(whole.Text()), &members); err != nil {
+			t.Fatal(err)
+		}
+		members[member] = json.RawMessage(bad)
+		text, err := json.Marshal(members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := state.Parse(string(text))
+		damaged, ok := errors.AsType[*state.DamagedError](err)
+		if !ok || !slices.Equal(damaged.Members, []string{member}) {
+			t.Errorf("%s: %v", member, err)
+		}
+		if got := len(d.Unblocked) == 1 && d.LastGood.Known() != (member == "last_good") && (d.Leases["target"].Holder == "x") != (member == "leases") && (d.Stream.Position != "") != (member == "stream"); !got {
+			t.Errorf("%s: kept %+v", member, d)
+		}
+		var said strings.Builder
+		s := &shared{text: string(text)}
+		k := state.Unread(s)
+		k.Log = slog.New(slog.NewTextHandler(&said, nil))
+		for range 2 {
+			if err := k.Reload(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := k.Update(t.Context(), func(*state.Document) {}); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(said.String(), "parts of the state cannot be read"); n != 1 || !strings.Contains(said.String(), member) {
+			t.Errorf("%s: warned %d times: %s", member, n, said.String())
+		}
+		if d, err := state.Parse(s.text); err != nil || len(d.Unblocked) != 1 {
+			t.Errorf("%s: stored afterwards: %+v, %v", member, d, err)
 		}
 	}
 }

@@ -69,7 +69,7 @@ func isDir(path string) bool {
 }
 
 func (s *side) damaged(where string, err error) {
-	s.warn("memory", fmt.Sprintf("the state in %s is damaged and counts as empty: %v", where, err), "nothing: the next good run replaces it")
+	s.warn("memory", fmt.Sprintf("the state in %s is damaged, and what cannot be read of it counts as empty: %v", where, err), "nothing: the next good run replaces it")
 }
 
 func (s *side) checkFile(ctx context.Context, path string) {
