@@ -17,6 +17,11 @@ func (c Changes) Kind(i int) Kind { return c.list[i].kind }
 // Type is that of the i-th change's value.
 func (c Changes) Type(i int) string { return c.word(c.list[i].also) }
 
+// Unasked gives the i-th an Impact that was not asked for, and why nothing more was: the same of all.
+func (c Changes) Unasked(i int, why string) {
+	c.list[i].unasked, c.pack.unasked = true, why
+}
+
 func (ch *Change) head(w *words) head {
 	return head{action: w.of(string(ch.Action)), reason: w.of(string(ch.Reason)), also: w.of(ch.Type), kind: ch.Kind}
 }

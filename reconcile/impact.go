@@ -42,32 +42,35 @@ type Estimate struct {
 	Notes     []string `json:"notes"`     // what no number covers
 }
 
-// Felt are the changes of rules that begin to detect a value, and their places in the plan, in the order in which their
-// impact is asked for: the highest score first, then the newest.
-func (p *Plan) Felt(w *Wanted) (changes []*Change, places []int) {
+// Felt are the places of the changes of rules that begin to detect a value, in the order in which their impact is asked
+// for: the highest score first, then the newest.
+func (p *Plan) Felt(w *Wanted) (places []int) {
 	type one struct {
-		*Change
-		at    int
-		score int
-		born  int64
+		at, score int
+		born      int64
 	}
 	var all []one
-	for i, ch := range p.Changes.All() {
-		if ch.Kind == IOC && ch.begins() {
-			f := one{ch, i, -1, w.born(ch.Key)}
-			for _, o := range ch.Owners {
-				if o.Score != nil {
-					f.score = max(f.score, *o.Score)
-				}
-			}
-			all = append(all, f)
+	for i := range p.Changes.Len() {
+		if a := p.Changes.Action(i); p.Changes.Kind(i) != IOC || a != Create && a != Enable {
+			continue
 		}
+		ch := p.Changes.At(i)
+		if !ch.begins() {
+			continue
+		}
+		f := one{i, -1, w.born(ch.Key)}
+		for _, o := range ch.Owners {
+			if o.Score != nil {
+				f.score = max(f.score, *o.Score)
+			}
+		}
+		all = append(all, f)
 	}
 	slices.SortStableFunc(all, func(a, b one) int { return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.born, a.born)) })
 	for _, f := range all {
-		changes, places = append(changes, f.Change), append(places, f.at)
+		places = append(places, f.at)
 	}
-	return changes, places
+	return places
 }
 
 // born is when the newest indicator that wants a rule was made, in seconds.

@@ -8,14 +8,16 @@ import (
 
 // packer turns what plans list into records of a spool, and back.
 type packer struct {
-	words words
-	enc   spool.Encoder
+	words   words
+	enc     spool.Encoder
+	unasked string // why the impacts of some changes are
 }
 
 // head is what is known of a record without reading it.
 type head struct {
 	action, reason, also word
 	kind                 Kind
+	unasked              bool // the impact of a change, which its record does not say
 }
 
 // words numbers what many records say: the same few words.
@@ -78,7 +80,7 @@ func (ch *Change) write(p *packer) {
 	e.Bool(ch.Blind)
 }
 
-func (ch *Change) read(p *packer, d *spool.Decoder) {
+func (ch *Change) read(p *packer, h head, d *spool.Decoder) {
 	*ch = Change{Kind: Kind(d.Int()), List: p.words.read(d), Type: p.words.read(d), Action: Action(p.words.read(d)), Reason: Reason(p.words.read(d)),
 		Cause: Cause(p.words.read(d)), Class: Class(p.words.read(d)), Value: d.String(), Name: d.String(), ID: d.String(), Before: p.readBody(d), After: p.readBody(d)}
 	ch.Fields = make([]string, 0, d.Len())
@@ -89,9 +91,12 @@ func (ch *Change) read(p *packer, d *spool.Decoder) {
 	if notes := d.Strings(); len(notes) > 0 {
 		ch.Notes = notes
 	}
-	if d.Bool() {
+	switch {
+	case d.Bool():
 		ch.Impact = &Impact{}
 		_ = json.Unmarshal([]byte(d.String()), ch.Impact)
+	case h.unasked:
+		ch.Impact = &Impact{Status: ImpactNotAsked, Why: p.unasked}
 	}
 	copy(ch.Key[:], d.String())
 	ch.Sent, ch.Unnamed, ch.Blind = d.String(), int(d.Int()), d.Bool()
@@ -115,7 +120,7 @@ func (h *Held) write(p *packer) {
 	}
 }
 
-func (h *Held) read(p *packer, d *spool.Decoder) {
+func (h *Held) read(p *packer, _ head, d *spool.Decoder) {
 	*h = Held{Kind: Kind(d.Int()), List: p.words.read(d), Type: p.words.read(d), Value: d.String(), Name: d.String(), ID: d.String(),
 		Action: Action(p.words.read(d)), Reason: Reason(p.words.read(d)), Detail: d.String()}
 	if owners := readOwners(d); len(owners) > 0 {
@@ -123,7 +128,7 @@ func (h *Held) read(p *packer, d *spool.Decoder) {
 	}
 	if h.Gate = p.words.read(d); d.Bool() {
 		h.Change = &Change{}
-		h.Change.read(p, d)
+		h.Change.read(p, head{}, d)
 	}
 }
 
@@ -136,7 +141,7 @@ func (s *Skip) write(p *packer) {
 	e.Bool(s.Compilable)
 }
 
-func (s *Skip) read(p *packer, d *spool.Decoder) {
+func (s *Skip) read(p *packer, _ head, d *spool.Decoder) {
 	*s = Skip{Indicator: d.String(), Name: d.String(), Reason: Reason(p.words.read(d)), Detail: d.String(), Compilable: d.Bool()}
 }
 

@@ -25,7 +25,7 @@ type Series[T any, P member[T]] struct{ *series[T, P] }
 type member[T any] interface {
 	*T
 	write(p *packer)
-	read(p *packer, d *spool.Decoder)
+	read(p *packer, h head, d *spool.Decoder)
 	// head is what is known of it without reading it.
 	head(w *words) head
 	// place orders it: by rank, then by name.
@@ -87,7 +87,7 @@ func (s Series[T, P]) At(i int) *T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := new(T)
-	if P(v).read(&s.pack, s.store.Get(s.list[i].at)); s.store.Err() != nil {
+	if P(v).read(&s.pack, s.list[i].head, s.store.Get(s.list[i].at)); s.store.Err() != nil {
 		return new(T)
 	}
 	return v

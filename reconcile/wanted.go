@@ -346,7 +346,7 @@ func (w *Wanted) Seal() error {
 func (w *Wanted) skipped() (all AllSkipped) {
 	for _, s := range w.skips {
 		var one Skip
-		one.read(&w.pack, w.store.Get(s.at))
+		one.read(&w.pack, head{}, w.store.Get(s.at))
 		all.Add(&one)
 	}
 	return all

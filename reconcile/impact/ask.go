@@ -63,6 +63,8 @@ func New(t Telemetry, o Options) *Asker {
 // asking is one call of Ask.
 type asking struct {
 	*Asker
+	changes    reconcile.Changes
+	left       int // changes that were not asked about
 	now, since time.Time
 	controls   Controls
 	checked    [streams]streamCheck
@@ -77,14 +79,14 @@ type asking struct {
 // errOver says that nothing more is asked, for the reason in over.
 var errOver = errors.New("nothing more is asked")
 
-// Ask sets the Impact of changes, which come in the order in which they are to be asked for. c are the controls of
-// earlier plans; those to be remembered are given back. An error is an interruption: what telemetry refuses, fails
+// Ask sets the Impact of the changes at some places, in the order in which they are to be asked about. c are the controls
+// of earlier plans; those to be remembered are given back. An error is an interruption: what telemetry refuses, fails
 // to answer or cannot tell stands in the impacts and in the estimate.
-func (a *Asker) Ask(ctx context.Context, changes []*reconcile.Change, c Controls) (*reconcile.Estimate, Controls, error) {
+func (a *Asker) Ask(ctx context.Context, changes reconcile.Changes, places []int, c Controls) (*reconcile.Estimate, Controls, error) {
 	now := a.o.Now().UTC()
-	q := &asking{Asker: a, now: now, since: now.AddDate(0, 0, -a.o.Days).Truncate(time.Second), controls: c.at(now, a.o.Days), waiting: map[place][]question{}}
+	q := &asking{Asker: a, changes: changes, now: now, since: now.AddDate(0, 0, -a.o.Days).Truncate(time.Second), controls: c.at(now, a.o.Days), waiting: map[place][]question{}}
 	e := &reconcile.Estimate{Days: a.o.Days, Budget: a.o.Budget, Notes: []string{}}
-	if len(changes) == 0 {
+	if len(places) == 0 {
 		return e, c, nil
 	}
 	rests := now.Before(a.rests)
@@ -98,26 +100,22 @@ func (a *Asker) Ask(ctx context.Context, changes []*reconcile.Change, c Controls
 		}
 		a.fleet = f
 	}
-	if err := q.all(ctx, changes); err != nil {
+	reached, err := q.all(ctx, places)
+	if err != nil {
 		return nil, c, err
 	}
 	for _, r := range q.answered {
 		q.finish(r)
 	}
-	left := &reconcile.Impact{Status: reconcile.ImpactNotAsked, Why: q.over}
-	for _, ch := range changes {
-		if ch.Impact == nil {
-			ch.Impact = left // one for all: a first load has many
-			if r := q.result(ch); r.own != "" {
-				q.finish(r) // what it takes is known already
-			}
+	for _, at := range places[reached:] { // a first load has many
+		if r := q.result(at, changes.At(at)); r.own != "" {
+			q.finish(r) // what it takes is known already
+			continue
 		}
-		if ch.Impact.Status == reconcile.ImpactNotAsked {
-			e.NotAsked++
-		} else {
-			e.Asked++
-		}
+		changes.Unasked(at, q.over)
+		q.left++
 	}
+	e.Asked, e.NotAsked = len(places)-q.left, q.left
 	e.Endpoints, e.Requests = a.fleet.active, q.spent
 	e.Notes = append(append(e.Notes, a.fleet.notes...), uncovered)
 	if q.over != "" && !rests {
@@ -132,19 +130,22 @@ func (a *Asker) Ask(ctx context.Context, changes []*reconcile.Change, c Controls
 // uncovered is what no answer covers (contract harfanglab-telemetry 5).
 const uncovered = "not counted: libraries, scripts and files that were written and never started, sub-domains, and what endpoints saw that do not send it"
 
-// all asks about one change after the other. Values of one place wait for each other, so that one request asks
-// about many, until the budget has no more for them.
-func (a *asking) all(ctx context.Context, changes []*reconcile.Change) error {
-	for _, ch := range changes {
+// all asks about one change after the other, and gives how many it reached. Values of one place wait for each other, so
+// that one request asks about many, until the budget has no more for them.
+func (a *asking) all(ctx context.Context, places []int) (reached int, err error) {
+	for n, at := range places {
 		if a.over != "" {
-			return nil
+			return n, nil
 		}
-		v := reconcile.Value{Type: ch.Type, Value: ch.Value}
-		if t, known := a.known[v]; known && a.now.Sub(t.at) < believed {
-			ch.Impact = &t.Impact
+		r := a.result(at, a.changes.At(at))
+		if t, known := a.known[r.of]; known && a.now.Sub(t.at) < believed {
+			a.tell(at, &t.Impact)
 			continue
 		}
-		r := a.result(ch)
+		if len(r.places) == 0 { // there is nothing to ask
+			a.finish(r)
+			continue
+		}
 		a.answered = append(a.answered, r)
 		for i, p := range r.places {
 			if len(a.waiting[p]) == 0 {
@@ -153,17 +154,27 @@ func (a *asking) all(ctx context.Context, changes []*reconcile.Change) error {
 			a.waiting[p] = append(a.waiting[p], question{r, i})
 			if a.full(p) {
 				if err := a.flush(ctx, p); err != nil {
-					return err
+					return n, err
 				}
 			}
 		}
 		if a.o.Budget-a.spent <= len(a.order) {
 			if err := a.flushAll(ctx); err != nil {
-				return err
+				return n, err
 			}
 		}
 	}
-	return a.flushAll(ctx)
+	return len(places), a.flushAll(ctx)
+}
+
+// tell sets the impact of a change.
+func (a *asking) tell(at int, im *reconcile.Impact) {
+	ch := a.changes.At(at)
+	ch.Impact = im
+	a.changes.Set(at, ch)
+	if im.Status == reconcile.ImpactNotAsked {
+		a.left++
+	}
 }
 
 func (a *asking) flushAll(ctx context.Context) error {

@@ -21,7 +21,8 @@ type place struct {
 
 // result is what becomes known of a change's value.
 type result struct {
-	ch      *reconcile.Change
+	at      int // of the change
+	of      reconcile.Value
 	value   string  // as it is asked for
 	places  []place // at most two
 	answers [2]answer
@@ -71,8 +72,8 @@ func unanswered(err error) answer {
 }
 
 // result says where the value of a change can be seen (contract harfanglab-telemetry 5).
-func (a *asking) result(ch *reconcile.Change) *result {
-	r := &result{ch: ch, value: ch.Value}
+func (a *asking) result(at int, ch *reconcile.Change) *result {
+	r := &result{at: at, of: reconcile.Value{Type: ch.Type, Value: ch.Value}, value: ch.Value}
 	typ := ch.Type
 	if typ == "url" {
 		r.host = true
@@ -357,7 +358,6 @@ const fewNamed = 5
 // finish sets the impact of a change.
 func (a *asking) finish(r *result) {
 	out := &reconcile.Impact{Status: reconcile.ImpactExact, Why: r.why, Own: r.own != ""}
-	r.ch.Impact = out
 	agents, last := r.seen()
 	whys, silent := []string{}, []reconcile.ImpactStatus{}
 	for i := range r.places {
@@ -397,8 +397,9 @@ func (a *asking) finish(r *result) {
 		out.Why = join(map[bool]string{false: "it is the address of ", true: "it holds the address of "}[strings.Contains(r.value, "/")]+whose, out.Why)
 	}
 	if len(silent) == 0 && len(a.known) < mostKnown {
-		a.known[reconcile.Value{Type: r.ch.Type, Value: r.ch.Value}] = told{a.now, *out}
+		a.known[r.of] = told{a.now, *out}
 	}
+	a.tell(r.at, out)
 }
 
 // overall is the status of a number from so many places, of which some are silent.

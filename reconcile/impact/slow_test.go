@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 )
 
 // slowly answers each question after a while, and then with what a stream of one busy endpoint shows.
@@ -62,11 +63,11 @@ func TestASlowManagerIsLeftAlone(t *testing.T) {
 				var log strings.Builder
 				a := New(s, Options{Days: 7, Budget: 500, Log: slog.New(slog.NewTextHandler(&log, nil))})
 				plan := func() *reconcile.Impact {
-					ch := &reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example"}
-					if _, _, err := a.Ask(t.Context(), []*reconcile.Change{ch}, Controls{}); err != nil {
+					changes := plantest.Changes(reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example"})
+					if _, _, err := a.Ask(t.Context(), changes, []int{0}, Controls{}); err != nil {
 						t.Fatal(err)
 					}
-					return ch.Impact
+					return changes.At(0).Impact
 				}
 				began := time.Now()
 				im := plan()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/plantest"
 )
 
 // spelled is a manager whose one row stands in a spelling, and whose filters take that alone.
@@ -37,12 +38,12 @@ func TestAFilterThatMindsTheSpelling(t *testing.T) {
 		"cdn.example.": {Type: "domain_name", Value: "cdn.example"},
 		"2001:DB8::1":  {Type: "ip_dst", Value: "2001:db8::1"},
 	} {
-		ch := &reconcile.Change{Kind: reconcile.IOC, Type: value.Type, Value: value.Value}
+		changes := plantest.Changes(reconcile.Change{Kind: reconcile.IOC, Type: value.Type, Value: value.Value})
 		a := New(spelled(row), Options{Days: 7, Budget: 500, Log: slog.New(slog.DiscardHandler)})
-		if _, _, err := a.Ask(t.Context(), []*reconcile.Change{ch}, Controls{}); err != nil {
+		if _, _, err := a.Ask(t.Context(), changes, []int{0}, Controls{}); err != nil {
 			t.Fatal(err)
 		}
-		if im := ch.Impact; im.Status != reconcile.ImpactAtLeast || im.Endpoints != 0 || !strings.Contains(im.Why, "other spellings") {
+		if im := changes.At(0).Impact; im.Status != reconcile.ImpactAtLeast || im.Endpoints != 0 || !strings.Contains(im.Why, "other spellings") {
 			t.Errorf("%s among %s: %+v", value.Value, row, im)
 		}
 	}

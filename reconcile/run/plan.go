@@ -183,11 +183,7 @@ func (j *Job) feel(ctx context.Context, plan *reconcile.Plan, w *reconcile.Wante
 	if j.Impact == nil {
 		return c, nil
 	}
-	changes, places := plan.Felt(w)
-	plan.Estimate, c, err = j.Impact.Ask(ctx, changes, j.Keeper.Document().Impact)
-	for i, ch := range changes {
-		plan.Changes.Set(places[i], ch)
-	}
+	plan.Estimate, c, err = j.Impact.Ask(ctx, plan.Changes, plan.Felt(w), j.Keeper.Document().Impact)
 	return c, err
 }
 

@@ -66,10 +66,25 @@ func hostOf(url string) string {
 	return host
 }
 
+// ask has an asker set the impacts of changes.
+func ask(t testing.TB, a *impact.Asker, changes []*reconcile.Change, c impact.Controls) (*reconcile.Estimate, impact.Controls, error) {
+	var planned reconcile.Changes
+	var places []int
+	for i, ch := range changes {
+		planned.Add(ch)
+		places = append(places, i)
+	}
+	e, c, err := a.Ask(t.Context(), planned, places, c)
+	for i := range changes {
+		changes[i].Impact = planned.At(i).Impact
+	}
+	return e, c, err
+}
+
 // ask gives the impacts of changes by value.
 func (h *hospital) ask(t testing.TB, changes []*reconcile.Change, change func(*impact.Options)) (*reconcile.Estimate, impact.Controls) {
 	t.Helper()
-	e, c, err := h.asker(change).Ask(t.Context(), changes, impact.Controls{})
+	e, c, err := ask(t, h.asker(change), changes, impact.Controls{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,17 +273,17 @@ func TestTheBudgetOfAnImpact(t *testing.T) {
 	}
 	h.now = h.now.Add(time.Hour)
 	changes = creates(values[:50]...)
-	e, again, err := h.asker(nil).Ask(t.Context(), changes, c)
+	e, again, err := ask(t, h.asker(nil), changes, c)
 	if err != nil || e.Requests != 3 || again != c { // endpoints, policies, values
 		t.Errorf("%+v %v %v", e, again == c, err)
 	}
 	h.now = h.now.Add(24 * time.Hour)
 	changes = creates(values[:50]...)
-	if _, _, err = h.asker(nil).Ask(t.Context(), changes, c); err != nil || !strings.Contains(changes[3].Impact.Why, "endpoints send no DNS resolutions") {
+	if _, _, err = ask(t, h.asker(nil), changes, c); err != nil || !strings.Contains(changes[3].Impact.Why, "endpoints send no DNS resolutions") {
 		t.Errorf("%+v %v", changes[3].Impact, err)
 	}
 	h.HTTP.Forget()
-	if e, _, err = h.asker(nil).Ask(t.Context(), nil, c); err != nil || h.HTTP.Count() != 0 {
+	if e, _, err = ask(t, h.asker(nil), nil, c); err != nil || h.HTTP.Count() != 0 {
 		t.Errorf("%d requests for nothing, %+v %v", h.HTTP.Count(), e, err)
 	}
 }
@@ -279,7 +294,7 @@ func TestAnAskerRemembersAndKeepsNames(t *testing.T) {
 	a := h.asker(func(o *impact.Options) { o.Names = false })
 	for _, want := range []int{25, 0, 25} {
 		changes := creates(hlsim.SeededValue{Type: "ip_src", Value: "198.51.100.11"}, hlsim.SeededValue{Type: "ip_dst", Value: "198.51.100.0/24"})
-		e, _, err := a.Ask(t.Context(), changes, impact.Controls{})
+		e, _, err := ask(t, a, changes, impact.Controls{})
 		if err != nil || e.Requests > want || want > 0 && e.Requests == 0 {
 			t.Errorf("%+v %v, want at most %d requests", e, err, want)
 		}
