@@ -25,7 +25,9 @@ type Planned struct {
 	Filter string
 	// Restore marks a plan that comes from a dump: it says nothing of what a good run is like.
 	Restore bool
-	ReadAt  time.Time // when the source was read, if not at Started
+	// Folded marks a plan of sides into which news were folded: what it wants may be hidden by now.
+	Folded bool
+	ReadAt time.Time // when the source was read, if not at Started
 	// Controls are what was proven of HarfangLab's telemetry; the zero value is nothing to remember.
 	Controls impact.Controls
 }
@@ -158,7 +160,7 @@ func (j *Job) Decide(ctx context.Context, s *Sides, started, asOf time.Time) (*P
 	if err := plan.Err(); err != nil {
 		return nil, err
 	}
-	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, ReadAt: j.ReadAt, Controls: controls}, nil
+	return &Planned{Plan: plan, Lists: s.Lists, Complete: true, Started: started, Folded: s.Folded, ReadAt: j.ReadAt, Controls: controls}, nil
 }
 
 // promote plans what leaves testing.

@@ -175,7 +175,7 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 	}
 	markings := j.Markings
 	whole := len(j.Policy.Included()) == len(reconcile.Kinds) && (j.Policy.Mode == reconcile.SyncMode || j.Policy.Mode == "")
-	if p.Plan.Hidden() || p.Saved || !whole { // this run proves nothing about what is not visible
+	if p.Plan.Hidden() || p.Saved || p.Folded || !whole { // this run proves nothing about what is not visible
 		markings = union(before.Markings, markings)
 	}
 	g := reconcile.LastGood{At: p.seen().Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Mapping: j.Policy.Mapping.Digest(), Markings: markings, Sources: map[reconcile.Kind]int{}}

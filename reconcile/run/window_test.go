@@ -387,6 +387,34 @@ func TestLostMarkingsAreSeenInATail(t *testing.T) {
 	})
 }
 
+// TestNoBatchForgetsLostMarkings: what a batch wants is the last whole read, where all that is hidden by now still stands.
+// A removal that it makes proves nothing of that, and the next whole read is to know what was seen once.
+func TestNoBatchForgetsLostMarkings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, snk := &source{read: domains(0, 20)}, newSink()
+		s := make(stream)
+		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+		sees := []string{"TLP:AMBER", "TLP:RED"}
+		follower.Job.Markings = sees
+		follower.Job.AskMarkings = func(context.Context) ([]string, error) { return sees, nil }
+		follower.FullEvery = 5 * time.Minute
+		go func() {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			sees, src.read = sees[:1], src.read[3:]
+			src.read[0].Revoked = true
+			s <- tail.Dirty{IDs: []string{"i00003"}}
+		}()
+		_ = follower.Run(t.Context())
+		if n := snk.enabled(reconcile.IOC); n != 19 {
+			t.Errorf("%d of 20 rules are left, want all but the revoked one: what the account does not see counted as deleted", n)
+		}
+		if seen := follower.Job.Keeper.Document().LastGood.Markings; !slices.Contains(seen, "TLP:RED") {
+			t.Errorf("the markings that were seen are %q", seen)
+		}
+	})
+}
+
 // What a run saw that was not a good one counts, too: its rules are in force, and look deleted once they are hidden.
 func TestMarkingsThatARefusedRunSawAreNotForgotten(t *testing.T) {
 	src, snk := &source{read: domains(0, 20)}, newSink()
