@@ -145,11 +145,11 @@ const (
 
 const fewerMarkings = "fewer markings are visible than at the last good run; an object that is not visible looks deleted"
 
-// Hidden says whether the plan holds rules whose indicators may be there and not visible. As long as it
-// does, the markings of the last good run must not be forgotten. What cannot be read may be such a rule.
+// Hidden says whether the plan holds rules whose indicators may be there and not visible, for whatever doubt it holds
+// them. As long as it does, the markings of the last good run must not be forgotten. What cannot be read may be such a rule.
 func (p *Plan) Hidden() bool {
 	for i := range p.Held.Len() {
-		if p.Held.Reason(i) == Ambiguous && p.Held.At(i).Detail == fewerMarkings {
+		if why := p.Held.Reason(i); len(p.lostMarkings) > 0 && (why == Ambiguous || why == ChangedMeanwhile) {
 			return true
 		}
 	}

@@ -136,6 +136,36 @@ func TestAnOwnerThatWasNotReadKeepsItsRule(t *testing.T) {
 	}
 }
 
+// TestWhatIsHeldForADoubtMayBeHidden: a rule that is held since one of its indicators changed, or cannot be read or looked
+// up, may have a hidden one beside it, which the next run is to know.
+func TestWhatIsHeldForADoubtMayBeHidden(t *testing.T) {
+	p := policy()
+	a, hidden := ind("a", "domain_name x.example"), ind("h", "domain_name x.example")
+	moved := with(a, func(i *reconcile.Indicator) { i.UpdatedAt = noon.Add(time.Second) })
+	for _, tt := range []struct {
+		name     string
+		read     []reconcile.Indicator
+		evidence reconcile.Evidence
+		want     string
+	}{
+		{name: "changed", evidence: reconcile.Evidence{Found: map[string]reconcile.Finding{"a": found(moved, nil)}}, want: "held changed_meanwhile"},
+		{name: "unreadable", read: []reconcile.Indicator{unreadable("a")}, want: "held ambiguous"},
+		{name: "not looked up", read: []reconcile.Indicator{hidden}, evidence: reconcile.Evidence{Unknown: map[string]string{"a": "it cannot be resolved"}}, want: "held ambiguous"},
+	} {
+		for _, lost := range [][]string{nil, {"TLP:RED"}} {
+			plan := decide(t, p, applied(t, p, a, hidden), tt.read...)
+			tt.evidence.Started, tt.evidence.LostMarkings = noon, lost
+			plan.Explain(tt.evidence, p)
+			if got := brief(plan)[0]; !strings.HasPrefix(got, tt.want) {
+				t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+			}
+			if plan.Hidden() != (lost != nil) {
+				t.Errorf("%s, lost %q: hidden %t", tt.name, lost, plan.Hidden())
+			}
+		}
+	}
+}
+
 // Owners that a marker counts and does not name cannot be asked for: whatever those say that it names, the rule goes as if
 // one of its indicators were absent, and not at all while some may be hidden.
 func TestOwnersThatAreNotNamedCountAsAbsent(t *testing.T) {
