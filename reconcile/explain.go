@@ -16,7 +16,8 @@ type Evidence struct {
 	Unknown  map[string]string  // owners that cannot be looked up, and why
 	Excluded func(typ, value string) bool
 	// LostMarkings are those that the account may not see any more since the last good run. Objects that
-	// it cannot see look deleted, so nothing then counts as gone.
+	// it cannot see look deleted, so nothing then counts as gone: no indicator, and no value of one, which it may give by
+	// an observable.
 	LostMarkings []string
 	// OwnFilter says that the run's filter is our own selection alone, which judges every finding as
 	// well: a platform that then leaves out what passes contradicts itself.
@@ -86,7 +87,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		gate.Message = "no owner could be asked for by id, so every removal counts as absence: " + e.Unasked
 	}
 	if p.lostMarkings = e.LostMarkings; len(p.lostMarkings) > 0 {
-		gate.Message = p.invisible() + "no rule goes because its indicator looks deleted"
+		gate.Message = p.invisible() + "no rule goes because its indicator looks deleted, and no value because no indicator gives it"
 	}
 	var contradicted []string
 	held := map[int]bool{}
@@ -199,14 +200,29 @@ func (e *Evidence) keeps(owners []Owner, ch *Change) string {
 		return why
 	}
 	for _, o := range owners {
-		switch f, found := e.Found[o.ask()]; {
-		case !found && len(e.LostMarkings) > 0:
-			return fewerMarkings
+		f, found := e.Found[o.ask()]
+		switch {
 		case found && f.left() == "" && f.gives(ch):
-			return "an indicator that the rule names is there and wants it, and was not read: " + o.ID
+			return "an indicator that the rule names is there and wants it, which the read did not say: " + o.ID
+		case e.hides(o, ch):
+			return fewerMarkings
 		}
 	}
 	return ""
+}
+
+// hides says whether an owner may want a rule although nothing is seen of that: where markings are lost, it may be hidden,
+// or the observable by which it gives a value.
+func (e *Evidence) hides(o Owner, ch *Change) bool {
+	if len(e.LostMarkings) == 0 {
+		return false
+	}
+	f, found := e.Found[o.ask()]
+	return !found || ch.Kind == IOC && f.left() == "" && !f.gives(ch) && !e.excludes(ch)
+}
+
+func (e *Evidence) excludes(ch *Change) bool {
+	return ch.Kind == IOC && e.Excluded != nil && e.Excluded(ch.Type, ch.Value)
 }
 
 // doubts says why nothing can be believed of the owners of a removed rule, "" where it can.
@@ -214,7 +230,8 @@ func (e *Evidence) doubts(ch *Change, pol Policy, v verdict, why Reason) string 
 	switch {
 	case len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged:
 		return "its marker names no indicator that could be asked for"
-	case v == gone && (why == IndicatorGone || ch.Unnamed > 0 || ch.Blind) && len(e.LostMarkings) > 0:
+	case v == gone && (why == IndicatorGone || ch.Blind) && len(e.LostMarkings) > 0,
+		v == gone && slices.ContainsFunc(ch.Owners, func(o Owner) bool { return e.hides(o, ch) }):
 		return fewerMarkings
 	}
 	return e.unknown(ch.Owners)
@@ -287,7 +304,7 @@ func (e *Evidence) out(ch *Change, f *Finding) Reason {
 		return reason
 	case unfiltered || !f.Read || f.gives(ch):
 		return ""
-	case ch.Kind == IOC && e.Excluded != nil && e.Excluded(ch.Type, ch.Value):
+	case e.excludes(ch):
 		return Excluded
 	case len(f.Values) == 0:
 		return PatternSkipped

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,9 @@ func TestExplain(t *testing.T) {
 	}
 	empty := with(a, func(i *reconcile.Indicator) { i.Pattern = "" })
 	moved := with(a, func(i *reconcile.Indicator) { i.UpdatedAt = noon.Add(time.Second) })
+	readNow := func(i reconcile.Indicator) reconcile.Finding {
+		return found(i, func(f *reconcile.Finding) { f.Read = true })
+	}
 	fewer := func(e *reconcile.Evidence) { e.LostMarkings = []string{"TLP:RED"} }
 	type evidence map[string]reconcile.Finding
 	const gone, stays = "! domain_name x.example ", "held "
@@ -58,14 +62,21 @@ func TestExplain(t *testing.T) {
 		{name: "a: found and matching without the value means so too", owners: one, found: evidence{"a": found(empty, nil)}, refused: true, want: gone + "indicator_gone"},
 		{name: "a: found, matching and changed since is held", owners: one, found: evidence{"a": found(moved, nil)}, want: stays + "changed_meanwhile"},
 		{name: "a: changed at the very start of the read is held", owners: one, found: evidence{"a": found(with(a, func(i *reconcile.Indicator) { i.UpdatedAt = noon }), nil)}, want: stays + "changed_meanwhile"},
-		{name: "b: the value is still there, so the read lost it", owners: one, found: evidence{"a": found(a, func(f *reconcile.Finding) { f.Read = true })}, refused: true, want: gone + "indicator_gone"},
-		{name: "b: the value came back since, so it is held", owners: one, found: evidence{"a": found(moved, func(f *reconcile.Finding) { f.Read = true })}, want: stays + "changed_meanwhile"},
-		{name: "b: the value is not there any more", owners: one, found: evidence{"a": found(ind("a", "domain_name z.example"), func(f *reconcile.Finding) { f.Read = true })}, want: gone + "value_removed"},
-		{name: "b: the pattern gives nothing any more", owners: one, found: evidence{"a": found(empty, func(f *reconcile.Finding) { f.Read = true })}, want: gone + "pattern_skipped"},
-		{name: "b: the value is excluded", owners: one, found: evidence{"a": found(empty, func(f *reconcile.Finding) { f.Read = true })}, evidence: func(e *reconcile.Evidence) { e.Excluded = func(_, _ string) bool { return true } }, want: gone + "excluded"},
+		{name: "b: the value is still there, so the read lost it", owners: one, found: evidence{"a": readNow(a)}, refused: true, want: gone + "indicator_gone"},
+		{name: "b: the value came back since, so it is held", owners: one, found: evidence{"a": readNow(moved)}, want: stays + "changed_meanwhile"},
+		{name: "b: the value is not there any more", owners: one, found: evidence{"a": readNow(ind("a", "domain_name z.example"))}, want: gone + "value_removed"},
+		{name: "b: the pattern gives nothing any more", owners: one, found: evidence{"a": readNow(empty)}, want: gone + "pattern_skipped"},
+		{name: "b: the value is excluded", owners: one, found: evidence{"a": readNow(empty)}, evidence: func(e *reconcile.Evidence) { e.Excluded = func(_, _ string) bool { return true } }, want: gone + "excluded"},
 		{name: "c: with fewer markings nothing counts as gone", owners: one, evidence: fewer, want: stays + "ambiguous"},
 		{name: "c: one owner of two that may be invisible holds the rule", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked))}, evidence: fewer, want: stays + "ambiguous"},
 		{name: "c: what says itself that it is out goes", owners: one, found: evidence{"a": found(a, judged(reconcile.Revoked))}, evidence: fewer, want: gone + "revoked"},
+		{name: "c: a value that its indicator does not give may be of an observable that is invisible", owners: one, found: evidence{"a": readNow(ind("a", "domain_name z.example"))}, evidence: fewer, want: stays + "ambiguous"},
+		{name: "c: and so may all that it gave", owners: one, found: evidence{"a": readNow(empty)}, evidence: fewer, want: stays + "ambiguous"},
+		{name: "c: also where another owner is revoked", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked)), "b": readNow(ind("b", "domain_name z.example"))}, evidence: fewer, want: stays + "ambiguous"},
+		{name: "c: what is excluded goes", owners: one, found: evidence{"a": readNow(empty)}, evidence: func(e *reconcile.Evidence) {
+			fewer(e)
+			e.Excluded = func(_, _ string) bool { return true }
+		}, want: gone + "excluded"},
 		{name: "of two owners the absent one is the reason", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked))}, want: gone + "indicator_gone"},
 		{name: "of two owners the one outside of the filter is the reason", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked)), "b": found(b, func(f *reconcile.Finding) { f.Matches = false })}, want: gone + "out_of_filter"},
 		{name: "of two owners one that wants it refuses all", owners: both, found: evidence{"b": found(b, nil)}, refused: true, want: gone + "indicator_gone"},
@@ -131,6 +142,44 @@ func TestAnOwnerThatWasNotReadKeepsItsRule(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 		if plan.Hidden() != (tt.markings != nil) {
+			t.Errorf("%s: hidden %t", tt.name, plan.Hidden())
+		}
+	}
+}
+
+// TestAHiddenObservableKeepsItsRule: an indicator that was read and gives a value no more, among others that do, may give it by an
+// observable that is hidden. Once the marker does not name it, nobody would ask for it before the rule goes.
+func TestAHiddenObservableKeepsItsRule(t *testing.T) {
+	p := policy()
+	a, b := ind("a", "domain_name x.example"), ind("b", "domain_name x.example; domain_name z.example")
+	other := with(b, func(i *reconcile.Indicator) { i.Pattern = "domain_name z.example" })
+	s, other2 := sigma("s", ruleA), with(sigma("s", ruleA), func(i *reconcile.Indicator) { i.Pattern = "no rule" })
+	for _, tt := range []struct {
+		name         string
+		before, read []reconcile.Indicator
+		judged       reconcile.Reason
+		markings     []string
+		want         string
+	}{
+		{name: "its pattern changed", before: []reconcile.Indicator{a, b}, read: []reconcile.Indicator{a, other}, want: "~ domain_name x.example owners_changed"},
+		{name: "it may be hidden", before: []reconcile.Indicator{a, b}, read: []reconcile.Indicator{a, other}, markings: []string{"TLP:RED"}, want: "held ambiguous domain_name x.example"},
+		{name: "it says itself that it is out", before: []reconcile.Indicator{a, b}, read: []reconcile.Indicator{a, other}, judged: reconcile.Revoked, markings: []string{"TLP:RED"}, want: "~ domain_name x.example owners_changed"},
+		{name: "a Sigma rule has no observables", before: []reconcile.Indicator{s}, read: []reconcile.Indicator{other2}, markings: []string{"TLP:RED"}, want: "! sigma name of s pattern_skipped"},
+	} {
+		plan := decide(t, p, applied(t, p, tt.before...), tt.read...)
+		e := reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{}, LostMarkings: tt.markings}
+		for _, id := range plan.Absent() {
+			for _, i := range tt.read {
+				if i.ID == id {
+					e.Found[id] = found(i, func(f *reconcile.Finding) { f.Read, f.Judged = true, tt.judged })
+				}
+			}
+		}
+		plan.Explain(e, p)
+		if got := brief(plan); !slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, tt.want) }) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+		if held := strings.HasPrefix(tt.want, "held"); plan.Hidden() != held {
 			t.Errorf("%s: hidden %t", tt.name, plan.Hidden())
 		}
 	}

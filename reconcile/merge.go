@@ -210,8 +210,8 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	return planned
 }
 
-// leaving are the owners that were not read and that a change takes away. One without an id stands for those that the
-// marker only counts.
+// leaving are the owners that a change takes away, and that were not read or are selected all the same. One without an id
+// stands for those that the marker only counts.
 func (c *computation) leaving(ch *Change, row *Row, e *entry) []Owner {
 	named := ownersOf(row)
 	among := func(owners []Owner, o Owner) bool {
@@ -225,7 +225,7 @@ func (c *computation) leaving(ch *Change, row *Row, e *entry) []Owner {
 	}
 	unnamed := int(e.count) - len(named)
 	gone := slices.DeleteFunc(named, func(o Owner) bool {
-		return c.w.unreadOf([]Owner{o}) == "" && (o.ID == "" || c.w.WasRead(o.ID) || among(ch.Owners, o))
+		return c.w.unreadOf([]Owner{o}) == "" && (o.ID == "" || c.w.left(o.ID) || among(ch.Owners, o))
 	})
 	if unnamed > further {
 		gone = append(gone, Owner{})

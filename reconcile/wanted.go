@@ -426,6 +426,12 @@ func (w *Wanted) WasRead(id string) bool {
 	return ok && skipCodes[s.why] != Unreadable
 }
 
+// left says whether an indicator was among those read, and not selected.
+func (w *Wanted) left(id string) bool {
+	s, ok := w.lookup(marker.OwnersDigest(id))
+	return ok && !s.passed && skipCodes[s.why] != Unreadable
+}
+
 // unreadOf is an indicator that could not be read and that is, or may be, one of some owners; "" for none. An owner without
 // an id stands for those that a marker does not name.
 func (w *Wanted) unreadOf(owners []Owner) string {
