@@ -79,6 +79,7 @@ var troubles = []trouble{
 	{"504 without a body", "", answer(504, ""), "down"},
 	{"500 after the work", "", func(f simhttp.Fault) simhttp.Fault { f.Do, f.Status = simhttp.AnswerAfter, 500; return f }, "stored"},
 	{"redirect", "", answer(302, "", "Location", "https://elsewhere.example/"), "final"},
+	{"405 with an HTML page", "", answer(405, "<h1>Not Allowed</h1>", "Content-Type", "text/html"), "final"},
 	{"401", "hl", answer(401, `{"detail": "Invalid token."}`), "final"},
 	{"403", "hl", answer(403, `{"detail": "no permission"}`), "final"},
 	{"AUTH_REQUIRED", "octi", answer(200, `{"errors":[{"message":"You must be logged in to do this.","extensions":{"code":"AUTH_REQUIRED"}}],"data":null}`), "final"},
@@ -183,7 +184,7 @@ func (c chaosCell) codes() []int {
 		return []int{0} // the lock asks first, and does without
 	case c.hangs():
 		return []int{0} // rules need no registration
-	case c.ask.name == "look-up by id" && c.trouble.name == "redirect" && c.once:
+	case c.ask.name == "look-up by id" && c.once && (c.trouble.name == "redirect" || c.trouble.name == "405 with an HTML page"):
 		return []int{0} // what may be one indicator's is asked for in parts
 	case c.ask.name == "ping" && c.trouble.alike == "stored":
 		return []int{0} // what is stored tells that it arrived

@@ -208,6 +208,7 @@ func (c *Client) judge(r *call, resp *resty.Response, body []byte) ([]byte, *Err
 	default:
 		e.Words = c.secrets.Hide(words(body))
 		e.judge(body)
+		e.Foreign = e.foreign(r, body)
 	}
 	return nil, e
 }

@@ -23,6 +23,7 @@ type Error struct {
 	Linked       bool     // a correlation uses the rule
 	Unsure       bool     // the change may have been carried out, by this attempt or one before
 	Shape        bool     // the answer was not one of the API
+	Foreign      bool     // a 4xx that the API does not give: of something in front of the manager, or of no manager
 	TooLarge     bool     // the answer is over a limit, and would be again
 	Refused      bool     // a 2xx whose entry says that the content was refused (contract harfanglab-api 4.4)
 	Err          error    // of the transport
@@ -104,7 +105,7 @@ func (e *Error) Remedy() string {
 		return "lower sync.parallelism or set sync.rate_limit"
 	case e.TooLarge:
 		return "lower sync.page_size"
-	case e.Shape, e.NotFound() && e.Path == versionPath:
+	case e.Shape, e.Foreign:
 		return "check harfanglab.url and what is in front of it"
 	case e.Status >= 500:
 		return "the manager failed, try again later"
@@ -120,12 +121,12 @@ func (e *Error) Auth() bool {
 	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
 }
 
-// NotFound says that the item is not there.
-func (e *Error) NotFound() bool { return e.Status == http.StatusNotFound }
+// NotFound says that the item is not there, in the manager's own words.
+func (e *Error) NotFound() bool { return e.Status == http.StatusNotFound && !e.Foreign }
 
-// elsewhere says that this generation of the manager keeps a stream of telemetry under another path.
+// elsewhere says that this generation of the manager has a stream of telemetry under another path, or not at all.
 func (e *Error) elsewhere() bool {
-	return e.Status >= 300 && e.Status < 400 && strings.HasPrefix(e.Path, telemetryBase)
+	return (e.Status >= 300 && e.Status < 400 || e.Status == http.StatusNotFound) && strings.HasPrefix(e.Path, telemetryBase)
 }
 
 // Transport says that there was no answer.
@@ -133,12 +134,12 @@ func (e *Error) Transport() bool { return e.Err != nil }
 
 // Temporary says that the same request may succeed later.
 func (e *Error) Temporary() bool {
-	return e.Err != nil || e.Status == http.StatusTooManyRequests || e.Status >= 500 || e.Shape
+	return e.Err != nil || e.Status == http.StatusTooManyRequests || e.Status >= 500 || e.Shape || e.Foreign
 }
 
 // Verdict says that the server judged the item itself: asking again changes nothing.
 func (e *Error) Verdict() bool {
-	return e.Refused || e.Status >= 400 && e.Status < 500 && !e.Auth() && !e.NotFound() && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout
+	return e.Refused || e.Status >= 400 && e.Status < 500 && !e.Foreign && !e.Auth() && !e.NotFound() && e.Status != http.StatusTooManyRequests && e.Status != http.StatusRequestTimeout
 }
 
 // Fault is what the failure means to a run.
@@ -148,6 +149,22 @@ func (e *Error) Fault() reconcile.Fault {
 		Verdict: verdict, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Once: e.Unsure && !e.again, Missing: e.NotFound() || e.elsewhere(),
 		Side: !verdict && !e.Linked && !e.NotFound(), Account: e.Auth(), Words: e.Words, Fields: e.Fields,
 	}
+}
+
+// foreign says whether a 4xx comes from something that does not know the API. The manager says what it has against a request
+// in JSON, also that there is no such item (contract harfanglab-api 1.7); a collection is always there. What is too large or
+// in conflict is so whoever says it, and so is who may not.
+func (e *Error) foreign(r *call, body []byte) bool {
+	switch e.Status {
+	case http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusUnauthorized, http.StatusForbidden:
+		return false
+	case http.StatusNotFound:
+		if r.method == http.MethodPost || r.query != nil || r.path == versionPath {
+			return true
+		}
+	}
+	t := bytes.TrimSpace(body)
+	return !e.Exists && (len(t) == 0 || t[0] != '{' && t[0] != '[' || !remote.Valid(t))
 }
 
 // judge reads the forms of a 400 (contract harfanglab-api 1.7). Duplicates are known by their words

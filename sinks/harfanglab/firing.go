@@ -23,7 +23,7 @@ func (c *Client) Rule(ctx context.Context, k reconcile.Kind, id string) (*reconc
 	}
 	var w wireRule
 	_, err := c.do(ctx, call{method: http.MethodGet, path: path, repeatable: true, into: &w})
-	if e, failed := errors.AsType[*Error](err); failed && (e.NotFound() || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusBadRequest) {
+	if e, failed := errors.AsType[*Error](err); failed && slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusBadRequest}, e.Status) {
 		return nil, nil
 	}
 	if err != nil {

@@ -107,8 +107,14 @@ func TestCreationAnswersAreJudged(t *testing.T) {
 		{"a duplicate Sigma id", reconcile.Sigma, 400, `{"id": ["Sigma rule with this Id already exists."]}`, "", "already exists", "verdict exists [id]"},
 		{"a duplicate IOC", reconcile.IOC, 400, `{"__all__": ["['Ioc rule with this Type, Value and Source already exists.']"]}`, "", "already exists", "verdict exists [__all__]"},
 		{"a field", reconcile.IOC, 400, `{"comment": ["too long"], "a": []}`, "", "too long", "verdict [a comment]"},
-		{"an unknown member", reconcile.IOC, 413, `big`, "", "413 big", "verdict"},
-		{"neither id nor list", reconcile.IOC, 201, `{"ok": true}`, "", "neither an id nor a status list", "unsure"},
+		{"too large for what is in front", reconcile.IOC, 413, `big`, "", "413 big", "verdict"},
+		{"a list of words", reconcile.IOC, 400, `["no such type"]`, "", "no such type", "verdict"},
+		{"a page of a proxy", reconcile.IOC, 405, "<html>Not Allowed", "", "405 with an HTML page; check harfanglab.url and what is in front of it", "side"},
+		{"its text", reconcile.Sigma, 421, "Misdirected Request", "", "421 Misdirected Request; check harfanglab.url", "side"},
+		{"nothing at all", reconcile.YARA, 400, "", "", "400 without a word; check harfanglab.url", "side"},
+		{"cut words", reconcile.IOC, 400, `{"value": ["no`, "", "check harfanglab.url", "side"},
+		{"no such collection", reconcile.IOC, 404, `{"detail": "Not found."}`, "", "404 Not found; check harfanglab.url", "side [detail]"},
+		{"neither id nor list", reconcile.IOC, 201, `{"ok": true}`, "", "neither an id nor a status list", "unsure side"},
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(tt.status); fmt.Fprint(w, tt.body) })
 		id, err := client(t, m.URL).Create(t.Context(), "l", reconcile.Row{Kind: tt.kind, Type: "url", Value: "v"})
@@ -127,7 +133,7 @@ func brief(e *harfanglab.Error) string {
 	for _, w := range []struct {
 		on   bool
 		word string
-	}{{e.Verdict(), "verdict"}, {e.Exists, "exists"}, {e.Linked, "linked"}, {e.Unsure, "unsure"}, {e.NotFound(), "missing"}} {
+	}{{e.Verdict(), "verdict"}, {e.Exists, "exists"}, {e.Linked, "linked"}, {e.Unsure, "unsure"}, {e.NotFound(), "missing"}, {e.Fault().Side, "side"}} {
 		if w.on {
 			words = append(words, w.word)
 		}
@@ -214,6 +220,27 @@ func TestAListThatWasMadeThoughItsAnswerFailedIsFound(t *testing.T) {
 	}
 }
 
+// A row is gone where the manager says so; to a proxy a path may be unknown whose row is there.
+func TestOnlyTheManagerSaysThatARowIsGone(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		want       reconcile.Fault
+	}{
+		{"the manager", `{"detail": "Not found."}`, reconcile.Fault{Missing: true, Words: "Not found.", Fields: []string{"detail"}}},
+		{"a proxy", "<html>Not Found", reconcile.Fault{Side: true, Words: "with an HTML page"}},
+	} {
+		m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(404); fmt.Fprint(w, tt.body) })
+		c, on := client(t, m.URL), true
+		if d := cmp.Diff(tt.want, reconcile.FaultOf(c.Update(t.Context(), reconcile.IOC, "1", reconcile.Patch{Enabled: &on}))); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
+		}
+		a, err := c.Alert(t.Context(), "1")
+		if a != nil || (err == nil) != tt.want.Missing {
+			t.Errorf("%s: alert %v, error %v", tt.name, a, err)
+		}
+	}
+}
+
 func TestPatchesHoldManagedFieldsAlone(t *testing.T) {
 	m := serve(t, func(w http.ResponseWriter, _ request) { fmt.Fprint(w, `{"id": "1"}`) })
 	c := client(t, m.URL)
@@ -244,7 +271,9 @@ func TestDeletesJudgeTheirAnswer(t *testing.T) {
 		{"done with a body", "{}", "", 200, false},
 		{"gone already", `{"detail": "Not found."}`, "", 404, false},
 		{"used by a correlation", `{"code": "linked_sigma_rule", "linked_correlation": [{}]}`, "verdict linked [code linked_correlation]", 400, true},
-		{"refused", `{"detail": "no"}`, "", 403, true},
+		{"refused", `{"detail": "no"}`, "side [detail]", 403, true},
+		{"a page of a proxy that knows no such path", "<html>Not Found", "side", 404, true},
+		{"a page of a proxy that lets no delete through", "<html>Not Allowed", "side", 405, true},
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(tt.status); fmt.Fprint(w, tt.body) })
 		err := client(t, m.URL).Delete(t.Context(), reconcile.Sigma, "1")

@@ -168,6 +168,7 @@ func TestNotes(t *testing.T) {
 		{"an empty object", 200, `{}`, nil, ""},
 		{"nothing written", 200, `{"title": null, "content": ""}`, nil, ""},
 		{"404", 404, `{"detail": "Not found."}`, nil, ""},
+		{"404 of a proxy", 404, `<html>Not Found`, nil, "404 with an HTML page; check harfanglab.url"},
 		{"HTML", 200, `<html>`, nil, "HTML where JSON is due"},
 		{"a list", 200, `[1]`, nil, "no note"},
 		{"401", 401, `{"detail": "Invalid token."}`, nil, "401 Invalid token"},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/remote"
 	"github.com/harfangsync/harfangsync/sources/octisim"
 	"github.com/harfangsync/harfangsync/sources/opencti"
@@ -89,6 +90,9 @@ func TestAnswersThatAreNone(t *testing.T) {
 			e, ok := errors.AsType[*opencti.Error](err)
 			if !ok || e.Status != tt.status {
 				t.Errorf("error %#v, want status %d", err, tt.status)
+			}
+			if refused := tt.status == 413 || strings.HasPrefix(tt.says, "FUNCTIONAL_ERROR"); reconcile.FaultOf(err).Verdict != refused {
+				t.Errorf("verdict is %t, want %t: nothing else is the platform's word on one thing that was sent", !refused, refused)
 			}
 			waits := 0
 			if tt.repeats {
