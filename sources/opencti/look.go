@@ -69,6 +69,7 @@ func (l *look) ask(ctx context.Context, stream, connector string) error {
 		variables: map[string]any{"first": l.pageSize, "most": mostPage, "filters": And(f, ids), "ids": ids, "fromId": l.all.ids, "stream": stream}}, &l.answer)
 	if e, known := errors.AsType[*Error](err); known && (e.Code != "" && !e.Temporary() || byItself(err)) { // each question alone says which it is
 		l.singly.Store(e.Code == "GRAPHQL_VALIDATION_FAILED" || e.Code == "FORBIDDEN_ACCESS")
+		l.takeOthers()
 		return errApart
 	}
 	if err == nil && (l.answer.Me == nil || l.answer.StreamCollection == nil) {

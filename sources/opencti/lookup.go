@@ -52,7 +52,9 @@ func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, obser
 	if err := c.believe(ctx, &q); err != nil {
 		return nil, err
 	}
+	q.dismiss()
 	if apart {
+		c.takeOthers()
 		gone, err := c.fill(ctx, f, nil, pointers(q.page), bad)
 		if err != nil {
 			return nil, err
@@ -61,7 +63,7 @@ func (c *Client) lookup(ctx context.Context, ids []string, f *FilterGroup, obser
 			return nil, &IncompleteError{What: lookedUp, Why: "indicator " + oneLine(id) + " came and went"}
 		}
 	}
-	if observables && len(q.answers()) > 0 {
+	if observables && len(q.page) > 0 {
 		if err := c.attach(ctx, q.page, bad); err != nil {
 			return nil, err
 		}
@@ -83,14 +85,15 @@ type question struct {
 // asked are all ids to ask for.
 func (q *question) asked() []string {
 	q.wanted = make(map[string]bool, len(q.ids))
-	for _, id := range q.known.ids {
+	known := q.known.ids()
+	for _, id := range known {
 		q.wanted[id] = false
 	}
 	for _, id := range q.ids {
 		q.wanted[id] = true
 	}
 	var once remote.IDs
-	return slices.DeleteFunc(slices.Concat(q.ids, q.known.ids), func(id string) bool { return !once.Add(id) })
+	return slices.DeleteFunc(slices.Concat(q.ids, known), func(id string) bool { return !once.Add(id) })
 }
 
 // note takes in an entry, and refuses an answer wider than the question.
@@ -102,6 +105,18 @@ func (q *question) note(w *wireIndicator) (string, error) {
 	}
 	q.page, q.names = append(q.page, ind), append(q.names, ids)
 	return ind.ID, err
+}
+
+// dismiss drops the witnesses: that they were found is all that is asked of them.
+func (q *question) dismiss() {
+	var page []reconcile.Indicator
+	var names [][]string
+	for i, ids := range q.names {
+		if slices.ContainsFunc(ids, func(id string) bool { return q.wanted[id] }) {
+			page, names = append(page, q.page[i]), append(names, ids)
+		}
+	}
+	q.page, q.names = page, names
 }
 
 // answers are what came of the ids that were asked for.
@@ -118,44 +133,57 @@ func (q *question) answers() (found []reconcile.Found) {
 
 const lookedUp = "indicators asked for by id"
 
-// witnesses are indicators of which it is known that a look-up has to find them: one by its internal
-// and one by its standard id.
+// witnesses are indicators of which it is known that a look-up has to find them. It asks for two of them: for one by its
+// internal and for one by its standard id.
 type witnesses struct {
 	filter string    // digest of the filter that they pass
 	since  time.Time // they had not changed then
-	ids    []string
-
-	first, last *reconcile.Indicator
+	all    []witness // the first and the last of a read
+	turn   int       // which two of them
 }
 
-// note picks the first and the last indicator of a read, page by page, that did not change lately.
+type witness struct{ internal, standard string }
+
+const mostWitnesses = 8
+
+// note picks from a read, page by page, of what did not change lately.
 func (k *witnesses) note(page []reconcile.Indicator) {
-	last := -1
 	for i := range page {
-		if !page[i].UpdatedAt.Before(k.since) || page[i].Outside {
+		if page[i].Unread != "" || page[i].Outside || !page[i].UpdatedAt.Before(k.since) {
 			continue
 		}
-		if last = i; k.first == nil {
-			k.first = &reconcile.Indicator{ID: page[i].ID, StandardID: page[i].StandardID}
+		if len(k.all) == mostWitnesses {
+			k.all = slices.Delete(k.all, mostWitnesses/2, mostWitnesses/2+1)
 		}
+		k.all = append(k.all, witness{page[i].ID, page[i].StandardID})
 	}
-	if last >= 0 {
-		k.last = &reconcile.Indicator{ID: page[last].ID, StandardID: page[last].StandardID}
+}
+
+// ids are those to ask for.
+func (k *witnesses) ids() (ids []string) {
+	n := len(k.all)
+	if n == 0 {
+		return nil
 	}
+	first, last := k.all[k.turn%n], k.all[n-1-k.turn%n]
+	if ids = append(ids, first.internal); last != first && last.standard != "" {
+		ids = append(ids, last.standard)
+	}
+	return ids
 }
 
 // remember keeps the witnesses of a read that was whole.
 func (c *Client) remember(k witnesses) {
-	if k.first != nil {
-		k.ids = append(k.ids, k.first.ID)
-	}
-	if k.last != nil && k.last.ID != k.first.ID && k.last.StandardID != "" {
-		k.ids = append(k.ids, k.last.StandardID)
-	}
-	k.first, k.last = nil, nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.witnesses = k
+}
+
+// takeOthers lets later look-ups ask for other witnesses, after one that failed: these may be to blame.
+func (c *Client) takeOthers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.witnesses.turn++
 }
 
 // witnessesOf are those that pass f too.
@@ -177,8 +205,8 @@ func (c *Client) believe(ctx context.Context, q *question) error {
 			there[id] = true
 		}
 	}
-	suspect := slices.DeleteFunc(slices.Clone(q.known.ids), func(id string) bool { return there[id] })
-	if len(q.known.ids) == 0 && alone {
+	suspect := slices.DeleteFunc(q.known.ids(), func(id string) bool { return there[id] })
+	if len(q.known.all) == 0 && alone {
 		if i := slices.IndexFunc(q.ids, func(id string) bool { return !there[id] }); i >= 0 {
 			suspect = []string{q.ids[i]}
 		}

@@ -271,6 +271,45 @@ func TestALookUpThatFailsAloneStopsNoOther(t *testing.T) {
 	}
 }
 
+// TestAWitnessThatBreaksGivesWayToOthers: one that could not be resolved in the read was none from the start; one that cannot
+// be any more costs the look-up that meets it, and spoils no later one.
+func TestAWitnessThatBreaksGivesWayToOthers(t *testing.T) {
+	s, p := simulated(t, octisim.Options{}, opencti.Options{})
+	src := following(t, s, p)
+	for i := 6; i < 40; i++ {
+		put(s, i)
+	}
+	one := *src
+	one.Stream = ""
+	ask := func(src *opencti.Source, what, want string) {
+		t.Helper()
+		s.HTTP.Forget()
+		if a, err := src.Ask(t.Context(), []string{"i07"}); foundOf(a.Found) != "i07" || err != nil {
+			t.Errorf("%s: found %s, %v", what, foundOf(a.Found), err)
+		}
+		if got := operations(s); want != "" && got != want {
+			t.Errorf("%s: requests %s, want %s", what, got, want)
+		}
+	}
+	again := func(src *opencti.Source, want string) {
+		t.Helper()
+		breakIDs(s, "i00", "i39")
+		if _, _, err := read(p, live, false); err != nil {
+			t.Fatal(err)
+		}
+		ask(src, "broken in the read", want)
+		breakIDs(s)
+		if _, _, err := read(p, live, false); err != nil {
+			t.Fatal(err)
+		}
+		breakIDs(s, "i00", "i39")
+		ask(src, "broken since", "")
+		ask(src, "broken and known", want)
+	}
+	again(src, "Look 1")
+	again(&one, "BasedOn 1, Find 1")
+}
+
 // What answers for the platform may fail at one id too, such as a proxy that looks into answers.
 func TestALookUpThatIsCutOffFailsAlone(t *testing.T) {
 	s := platform(octisim.Options{})
