@@ -38,6 +38,7 @@ type source struct {
 	broken     map[string]bool // ids that it cannot give
 	onRead     func()          // may be nil, as onAsk
 	onAsk      func()
+	asked      []string // by id
 }
 
 func pop(errs *[]error) error {
@@ -88,6 +89,7 @@ func (s *source) Ask(_ context.Context, ids []string) (a reconcile.Answer, err e
 	}
 	changing.Lock()
 	defer changing.Unlock()
+	s.asked = append(s.asked, ids...)
 	if err := pop(&s.failByID); err != nil {
 		return a, err
 	}

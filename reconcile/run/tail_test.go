@@ -496,3 +496,46 @@ func TestABatchGoesOnWithoutWhatCannotBeRead(t *testing.T) {
 		}
 	})
 }
+
+// TestAWitnessThatBreaksGivesWayToAnother: a tail asked for the same indicators with every batch, and where OpenCTI cannot give
+// those any more, it waited for the next full run; one of them spoiled every look-up.
+func TestAWitnessThatBreaksGivesWayToAnother(t *testing.T) {
+	for _, broken := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d of 2", broken), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src, snk := &source{read: domains(0, 20)}, newSink()
+				s := make(stream)
+				follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+				told := func(id string) (asked []string) {
+					t.Helper()
+					becomes(func() {
+						src.asked = nil
+						src.read = slices.DeleteFunc(slices.Clone(src.read), func(i reconcile.Indicator) bool { return i.ID == id })
+					})
+					s <- tail.Dirty{IDs: []string{id}}
+					time.Sleep(30 * time.Second)
+					synctest.Wait()
+					for _, r := range snk.rows {
+						if r.Enabled && r.Value == "h"+id[1:]+".example" {
+							t.Errorf("the rule of %s, which is gone, stays", id)
+						}
+					}
+					becomes(func() { asked = slices.DeleteFunc(src.asked, func(is string) bool { return is == id }) })
+					return asked
+				}
+				go func() {
+					time.Sleep(time.Minute)
+					witnesses := told("i00019")[:broken]
+					becomes(func() { src.broken = map[string]bool{witnesses[0]: true, witnesses[broken-1]: true} })
+					told("i00018")
+					if again := told("i00017"); slices.ContainsFunc(again, func(id string) bool { return src.broken[id] }) || len(again) == 0 {
+						t.Errorf("asked for %q, of which %q cannot be read", again, witnesses)
+					}
+				}()
+				if err := follower.Run(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}

@@ -3,6 +3,7 @@ package tail
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -64,7 +65,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 	for _, id := range ids {
 		named[id] = true
 	}
-	witnesses, err := t.sides.Wanted.Witnesses(2, named)
+	witnesses, err := t.witnesses(named)
 	if err != nil {
 		return n, err
 	}
@@ -82,6 +83,7 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 		case named[f.Asked]:
 			n.left = append(n.left, f)
 		case f.Unread != "":
+			t.unread[f.Asked] = true
 			if unread++; unread == len(witnesses) {
 				return n, fmt.Errorf("OpenCTI cannot give indicators that it gave before, such as %s: %s", f.ID, f.Unread)
 			}
@@ -94,6 +96,19 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 	n.gone = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return there[id] })
 	t.Log.Debug("indicators read again", "named", len(ids), "matching", len(n.matching), "not", len(n.left), "gone", len(n.gone))
 	return n, nil
+}
+
+// witnesses are two indicators of the last read that are none of those named, and of which OpenCTI gave all since, if there
+// are any.
+func (t *Tail) witnesses(named map[string]bool) ([]string, error) {
+	const n = 2
+	but := maps.Clone(named)
+	maps.Copy(but, t.unread)
+	ids, err := t.sides.Wanted.Witnesses(n, but)
+	if err == nil && len(ids) == 0 {
+		return t.sides.Wanted.Witnesses(n, named)
+	}
+	return ids, err
 }
 
 // fold brings both sides up to date with some indicators.

@@ -59,10 +59,11 @@ type Tail struct {
 	pending  pending
 	unblocks unblocks
 	sides    *run.Sides
-	full     time.Time // when the next full run is due
-	hold     time.Time // no batch before it
-	rest     time.Time // no full run before it because events are missing
-	failed   int       // full runs and batches in a row that failed
+	full     time.Time       // when the next full run is due
+	hold     time.Time       // no batch before it
+	rest     time.Time       // no full run before it because events are missing
+	unread   map[string]bool // witnesses that OpenCTI could not give since the last full run
+	failed   int             // full runs and batches in a row that failed
 	last     *run.Planned
 	worst    error     // what the last full run or batch ended with
 	cut      bool      // the lock was lost in the middle of an apply, which no full run has made up for
@@ -248,7 +249,7 @@ func (t *Tail) fullRun(ctx context.Context, why string) {
 		t.again(ctx, err)
 		return
 	}
-	t.sides = sides
+	t.sides, t.unread = sides, map[string]bool{}
 	if err := t.carryOut(ctx, planned, false); err != nil {
 		t.again(ctx, err)
 		return
