@@ -173,20 +173,6 @@ func stillOff(doc *planfile.Document, planned *run.Planned) {
 	}
 }
 
-// applyCode is the exit code of an apply that ran.
-func (p *program) applyCode(r *run.Report) int {
-	sig := int(p.signalled.Load())
-	switch {
-	case r.Clean():
-		return exit.OK
-	case r.Stopped == run.ErrInterrupted && sig != 0:
-		return exit.Signal + sig
-	case r.Unreachable != nil, r.Stopped == run.ErrDeadline && !r.Wrote:
-		return exit.Side
-	}
-	return exit.Partly
-}
-
 // tell prints what went wrong and the closing line, and gives the report of it.
 func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*planfile.Report, error) {
 	p.reporter.applied(done)
@@ -201,7 +187,7 @@ func (a *applying) tell(p *program, doc *planfile.Document, done *run.Report) (*
 		}
 		p.say(slog.LevelError, did+"; held: "+waits)
 	}
-	code := p.applyCode(done)
+	code := p.code(done.Err())
 	if off := render.OffLine(doc); off != "" && code == exit.OK {
 		p.say(slog.LevelError, off+" Enable them in the console")
 		code = exit.Partly

@@ -80,6 +80,9 @@ func (p *program) pullBeside(ctx context.Context, t *target, im *importing) func
 	}
 	began := time.Now()
 	done, err := r.Pull(ctx)
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) && !errors.Is(err, cause) { // such as a lock that is lost
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
 	took := time.Since(began)
 	return func() (*pull.Report, error) {
 		p.reporter.pulled(done, took)
@@ -227,14 +230,15 @@ func (p *program) pullCode(r *pull.Report, err error) int {
 	return code
 }
 
-// pullEnd ends a command with the code of its pull.
+// pullEnd is what a pull ends with, which has the pull's code.
 func (p *program) pullEnd(r *pull.Report, err error) error {
-	code := p.pullCode(r, err)
-	if err != nil && code != exit.Partly {
-		return err
+	switch code := p.pullCode(r, err); {
+	case err == nil:
+		return exit.With(code)
+	case code != p.code(err):
+		return &exit.Status{Code: code, Err: err}
 	}
-	p.complain(err)
-	return exit.With(code)
+	return err
 }
 
 // mayPull says whether a run or a tail imports alerts, and if not, why.

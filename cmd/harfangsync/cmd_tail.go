@@ -79,20 +79,16 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 			tell := p.pullBeside(ctx, t, &importing{idly: true, json: asJSON})
 			return func() error {
 				done, err := tell()
-				if err == nil && done != nil && !done.Clean() {
-					return errors.New("some alerts failed; see above")
+				end := p.pullEnd(done, err)
+				if end != nil && err == nil {
+					return &exit.Status{Code: p.code(end), Err: errors.New("some alerts failed; see above")}
 				}
-				return err
+				return end
 			}
 		}
 		follower.Pulled = span > 0 // by the run that it follows
 	}
-	err := follower.Run(ctx)
-	if e, refused := errors.AsType[*tail.RefusedError](err); refused {
-		p.log.Error(e.Error())
-		return exit.With(exit.Refused)
-	}
-	return err
+	return follower.Run(ctx)
 }
 
 // refilter adopts the stream's filters again, and says whether they are others than before.
@@ -158,9 +154,11 @@ func (p *program) tailToo(ctx context.Context, t *target, span time.Duration, as
 		return exit.Usagef("connector.live_stream_id: --tail follows a stream, and none is named; the run itself is done")
 	}
 	err := p.tail(ctx, t, span, asJSON)
-	if err == nil || before != nil && exit.Graver(p.code(before), p.code(err)) == p.code(before) {
+	if code := p.code(before); exit.Graver(code, p.code(err)) == code {
+		p.complain(err)
 		return before
 	}
+	p.complain(before)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,29 @@ func (r *Report) Count(o Outcome, a reconcile.Action) int {
 // Clean says that everything planned was done.
 func (r *Report) Clean() bool {
 	return r.Stopped == nil && len(r.Problems) == 0 && r.Count(Applied, "") == len(r.Items)
+}
+
+// Err is an *UndoneError unless everything planned was done.
+func (r *Report) Err() error {
+	if r.Clean() {
+		return nil
+	}
+	return &UndoneError{r}
+}
+
+// UndoneError says that not all of a plan was done, or that nobody knows.
+type UndoneError struct{ Report *Report }
+
+func (e *UndoneError) Error() string {
+	r := e.Report
+	said := slices.Clone(r.Problems)
+	if r.Stopped != nil {
+		said = slices.Insert(said, 0, r.Stopped.Error())
+	}
+	if left := len(r.Items) - r.Count(Applied, ""); left > 0 {
+		said = slices.Insert(said, 0, fmt.Sprintf("not done: %d of %s", left, reconcile.Count(len(r.Items), "change")))
+	}
+	return strings.Join(said, "; ")
 }
 
 // Apply carries out a plan: missing lists first, then creates and enables, adopts and updates,

@@ -307,6 +307,33 @@ func TestABatchBelievesNoAnswerThatLeavesOutWhatPasses(t *testing.T) {
 	})
 }
 
+// What an import of alerts ended with counts until the next one, whatever becomes of the lists meanwhile.
+func TestATailEndsWithWhatItsLastImportEndedWith(t *testing.T) {
+	failed := errors.New("some alerts failed")
+	for _, tt := range []struct {
+		name string
+		ends []error // of the imports
+		want error
+	}{
+		{"an import failed, and a full run was whole after it", []error{failed}, failed},
+		{"an import failed, and the next was whole", []error{failed, nil}, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			src := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}
+			follower := tailed(t, src, newSink(), make(stream), func(context.Context) (bool, error) { return false, nil })
+			follower.FullEvery, follower.PullEvery = time.Minute, follower.For/time.Duration(len(tt.ends))
+			n := 0
+			follower.Pull = func(context.Context) func() error {
+				n++
+				return func() error { return tt.ends[n-1] }
+			}
+			if err := follower.Run(t.Context()); !errors.Is(err, tt.want) {
+				t.Errorf("%s: the tail ends with %v, want %v", tt.name, err, tt.want)
+			}
+		})
+	}
+}
+
 // absent is a store of the state that answers only now and then.
 type absent struct {
 	away atomic.Bool

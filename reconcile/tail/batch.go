@@ -2,6 +2,7 @@ package tail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/harfangsync/harfangsync/reconcile"
 )
+
+// ErrContradiction says that OpenCTI's answers about single indicators do not go with its last whole answer.
+var ErrContradiction = errors.New("OpenCTI contradicts itself, and its answers by id cannot be believed")
 
 // batch reads the pending indicators, folds them into the last whole read, and applies what follows.
 func (t *Tail) batch(ctx context.Context) {
@@ -85,11 +89,11 @@ func (t *Tail) ask(ctx context.Context, ids []string) (news, error) {
 		case f.Unread != "":
 			t.unread[f.Asked] = true
 			if unread++; unread == len(witnesses) {
-				return n, fmt.Errorf("OpenCTI cannot give indicators that it gave before, such as %s: %s", f.ID, f.Unread)
+				return n, fmt.Errorf("%w: it cannot give indicators that it gave before, such as %s: %s", ErrContradiction, f.ID, f.Unread)
 			}
 		case !f.Passes && !n.refiltered:
 			if why, _ := t.Job.Selection.Judge(&f.Indicator, t.now()); why == "" && f.UpdatedAt.Before(t.now().Add(-time.Minute)) {
-				return n, fmt.Errorf("OpenCTI leaves out indicator %s, which passes the filter: its answers by id cannot be believed", f.Indicator.ID)
+				return n, fmt.Errorf("%w: it leaves out indicator %s, which passes the filter", ErrContradiction, f.Indicator.ID)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package tail
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/harfangsync/harfangsync/reconcile/crash"
@@ -39,18 +40,22 @@ func (p *pulls) begin(ctx context.Context, done func()) {
 	}()
 }
 
-// end tells of an import that still goes on, and whose context has ended.
-func (p *pulls) end() {
+// ended waits for an import that still goes on, and whose context has ended.
+func (t *Tail) ended(ctx context.Context, p *pulls) {
 	if p.running {
-		_ = (<-p.done)()
+		t.pulled(ctx, p, <-p.done)
 	}
 }
 
-// pulled tells of an import, and sets the time of the next.
+// pulled tells of an import, and sets the time of the next. Where the tail's end cut it off, what the one before ended with
+// stays.
 func (t *Tail) pulled(ctx context.Context, p *pulls, told func() error) {
 	p.running, p.next = false, t.now().Add(t.PullEvery)
-	if err := told(); err != nil && ctx.Err() == nil {
+	err := told()
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return
+	}
+	if t.alerts = err; err != nil {
 		t.Log.Error("alerts were not imported whole", "error", err)
-		t.worst = err
 	}
 }

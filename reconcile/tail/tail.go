@@ -66,6 +66,7 @@ type Tail struct {
 	failed   int             // full runs and batches in a row that failed
 	last     *run.Planned
 	worst    error     // what the last full run or batch ended with
+	alerts   error     // what the last import of alerts ended with
 	cut      bool      // the lock was lost in the middle of an apply, which no full run has made up for
 	saved    time.Time // when the position was saved last
 	from     state.Position
@@ -81,8 +82,9 @@ func (e *RefusedError) Error() string {
 	return "the last plan was refused by gate " + e.Gate + " (" + e.About + ")"
 }
 
-// Run tails until ctx ends, For has passed, or the stream ends for good. It begins with a full run, and
-// returns nil if the last thing it did ended clean.
+// Run tails until ctx ends, For has passed, or the stream ends for good. It begins with a full run. Once For has
+// passed it returns what the last full run or batch and the last import of alerts ended with, which is a
+// *RefusedError, a *run.UndoneError, what Pull told, or whatever kept it from making a plan; nil if all was done.
 func (t *Tail) Run(ctx context.Context) error {
 	t.Job.RecheckRows = true // a batch has few changes, and the lists are long
 	defer func() { t.sides.Close() }()
@@ -98,7 +100,7 @@ func (t *Tail) Run(ctx context.Context) error {
 	t.savePosition(ctx, true)
 	switch {
 	case errors.Is(context.Cause(ctx), errOver):
-		return t.worst
+		return errors.Join(t.worst, t.alerts)
 	case ctx.Err() != nil:
 		cause := context.Cause(ctx)
 		_, lost := errors.AsType[*state.LostError](cause)
@@ -145,7 +147,7 @@ func (t *Tail) follow(ctx context.Context) error {
 		ended <- t.pending.listen(t.Follow(reading, t.from), t.Log)
 	}()
 	pulls := t.pulls()
-	defer func() { stop(); pulls.end() }()
+	defer func() { stop(); t.ended(ctx, pulls) }()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -270,15 +272,18 @@ func (t *Tail) again(ctx context.Context, err error) {
 	}
 	t.worst = err
 	wait := min(t.wait(first, most), max(t.FullEvery, first))
-	if e, refused := errors.AsType[*RefusedError](err); refused && e.Gate != "G1" && e.Gate != "G3" {
+	e, refused := errors.AsType[*RefusedError](err)
+	_, undone := errors.AsType[*run.UndoneError](err)
+	switch doubt := refused && (e.Gate == "G1" || e.Gate == "G3"); {
+	case doubt: // the read itself
+		t.sides.Close()
+		t.sides = nil
+	case refused && !undone:
 		if !t.now().Before(t.full) { // a batch that is refused puts no full run off
 			t.full = t.now().Add(t.FullEvery)
 		}
 		t.Log.Error("what the gate refused stays as it is", "error", err)
 		return
-	} else if refused { // the read itself is in doubt
-		t.sides.Close()
-		t.sides = nil
 	}
 	t.failed++
 	t.full = t.now().Add(wait)
@@ -320,13 +325,7 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) e
 	if planned.Complete {
 		t.Job.Overrides = reconcile.Overrides{} // they count for one plan
 	}
-	var refused error
-	for _, g := range planned.Plan.Gates {
-		if !g.OK {
-			refused = &RefusedError{g.ID, strings.ReplaceAll(g.Name, "_", " ")}
-			break
-		}
-	}
+	refused := refusal(planned)
 	if planned.Plan.Changes.Len() == 0 && refused == nil {
 		return t.Job.RememberGood(ctx, planned)
 	}
@@ -352,17 +351,25 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) e
 			return err
 		}
 	}
-	if !report.Clean() {
-		if held.Err() != nil {
-			t.cut = t.cut || ctx.Err() == nil && report.Wrote
+	undone := report.Err()
+	if undone != nil && held.Err() != nil {
+		t.cut = t.cut || ctx.Err() == nil && report.Wrote
+		if !report.Wrote {
 			return context.Cause(held)
 		}
-		if report.Stopped != nil {
-			return report.Stopped
-		}
-		return fmt.Errorf("not done: %d of %s", len(report.Items)-report.Count(run.Applied, ""), reconcile.Count(len(report.Items), "change"))
+		return fmt.Errorf("%w: %w", context.Cause(held), undone)
 	}
-	return refused
+	return errors.Join(undone, refused)
+}
+
+// refusal is a *RefusedError if a gate refused something of a plan.
+func refusal(planned *run.Planned) error {
+	for _, g := range planned.Plan.Gates {
+		if !g.OK {
+			return &RefusedError{g.ID, strings.ReplaceAll(g.Name, "_", " ")}
+		}
+	}
+	return nil
 }
 
 // savePosition notes how far the stream is dealt with: not after every batch, since a lost position

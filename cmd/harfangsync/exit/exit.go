@@ -14,6 +14,7 @@ import (
 	"github.com/harfangsync/harfangsync/reconcile/run"
 	"github.com/harfangsync/harfangsync/reconcile/snapshot"
 	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
 	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 	"github.com/harfangsync/harfangsync/sources/opencti"
 )
@@ -32,21 +33,34 @@ const (
 	Signal     = 128
 )
 
-// Status ends a command with a code after its output has said everything.
-type Status struct{ Code int }
+// Status ends a command with a code of its own. Err is nil once the output has said everything.
+type Status struct {
+	Code int
+	Err  error
+}
 
-func (s *Status) Error() string { return fmt.Sprintf("exit code %d", s.Code) }
+func (s *Status) Error() string {
+	if s.Err != nil {
+		return s.Err.Error()
+	}
+	return fmt.Sprintf("exit code %d", s.Code)
+}
+
+func (s *Status) Unwrap() error { return s.Err }
 
 // With is the end of a command whose output has said everything; nil for OK.
 func With(code int) error {
 	if code == OK {
 		return nil
 	}
-	return &Status{code}
+	return &Status{Code: code}
 }
 
 // Unsaid says whether an error is yet to be printed.
-func Unsaid(err error) bool { return err != nil && !is[*Status](err) }
+func Unsaid(err error) bool {
+	s, ok := errors.AsType[*Status](err)
+	return err != nil && (!ok || s.Err != nil)
+}
 
 // refusal is a read that gate G1 refuses.
 type refusal struct{ error }
@@ -69,10 +83,22 @@ func (e *UsageError) Error() string { return e.text }
 // Usagef makes a UsageError.
 func Usagef(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
-// Code is the one place where codes are made. signal is the signal that interrupted the run, or 0.
+// Code is the one place where codes are made: of several problems it is the graver. signal is the signal that interrupted
+// the run, or 0.
 func Code(err error, signal int) int {
+	code := OK
+	for _, problem := range Problems(err) {
+		code = Graver(code, codeOf(problem, signal))
+	}
+	return code
+}
+
+func codeOf(err error, signal int) int {
 	if s, ok := errors.AsType[*Status](err); ok {
 		return s.Code
+	}
+	if undone, ok := errors.AsType[*run.UndoneError](err); ok {
+		return undoneCode(undone.Report, signal)
 	}
 	switch {
 	case err == nil:
@@ -91,7 +117,7 @@ func Code(err error, signal int) int {
 		return Stale
 	case is[*opencti.FilterError](err), errors.Is(err, opencti.ErrUnknownStream):
 		return Usage
-	case is[*refusal](err):
+	case is[*refusal](err), is[*tail.RefusedError](err):
 		return Refused
 	case SideFailed(err):
 		return Side
@@ -103,7 +129,18 @@ func Code(err error, signal int) int {
 func SideFailed(err error) bool {
 	return is[*opencti.Error](err) || is[*opencti.RightError](err) || is[*opencti.VersionError](err) || is[*opencti.IncompleteError](err) || is[*run.CrowdedError](err) ||
 		is[*harfanglab.Error](err) || is[*harfanglab.IncompleteError](err) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, state.ErrLapsed) || errors.Is(err, opencti.ErrUnknownConnector)
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, state.ErrLapsed) || errors.Is(err, opencti.ErrUnknownConnector) || errors.Is(err, tail.ErrContradiction)
+}
+
+// undoneCode is that of an apply which did not do everything.
+func undoneCode(r *run.Report, signal int) int {
+	switch {
+	case r.Stopped == run.ErrInterrupted && signal != 0:
+		return Signal + signal
+	case r.Unreachable != nil, r.Stopped == run.ErrDeadline && !r.Wrote:
+		return Side
+	}
+	return Partly
 }
 
 func is[E error](err error) bool {

@@ -9,6 +9,7 @@ import (
 	"github.com/harfangsync/harfangsync/cmd/config"
 	"github.com/harfangsync/harfangsync/reconcile/run"
 	"github.com/harfangsync/harfangsync/reconcile/state"
+	"github.com/harfangsync/harfangsync/reconcile/tail"
 	"github.com/harfangsync/harfangsync/sinks/harfanglab"
 	"github.com/harfangsync/harfangsync/sources/opencti"
 )
@@ -37,6 +38,17 @@ func TestCodes(t *testing.T) {
 		{"a request that took too long", context.DeadlineExceeded, 0, Side},
 		{"a run that took too long", run.ErrDeadline, 0, Side},
 		{"a plan of another day", run.ErrStale, 0, Stale},
+		{"an apply of which something was done", undone(run.Report{Wrote: true}), 0, Partly},
+		{"the same, and then the platform failed", undone(run.Report{Wrote: true, Stopped: &run.BreakerError{Last: &harfanglab.Error{}}}), 0, Partly},
+		{"an apply of which nothing was done, as the platform failed", undone(run.Report{Unreachable: &harfanglab.Error{}}), 0, Side},
+		{"an apply that took too long", undone(run.Report{Wrote: true, Stopped: run.ErrDeadline}), 0, Partly},
+		{"an apply that was interrupted", undone(run.Report{Wrote: true, Stopped: run.ErrInterrupted}), sigterm, Signal + sigterm},
+		{"an apply whose lock was lost", fmt.Errorf("%w: %w", &state.LostError{Err: &state.LockedError{}}, undone(run.Report{Wrote: true, Stopped: run.ErrInterrupted})), 0, Partly},
+		{"an apply that is not whole, of a plan that a gate held in part", errors.Join(undone(run.Report{Wrote: true}), &tail.RefusedError{}), 0, Refused},
+		{"the last plan of a tail was refused", &tail.RefusedError{}, 0, Refused},
+		{"OpenCTI contradicts itself", fmt.Errorf("%w: x", tail.ErrContradiction), 0, Side},
+		{"a code of its own", fmt.Errorf("x: %w", &Status{Partly, &opencti.Error{}}), 0, Partly},
+		{"several", errors.Join(With(Partly), &opencti.Error{}), 0, Side},
 		{"a signal", fmt.Errorf("x: %w", context.Canceled), sigterm, Signal + sigterm},
 		{"an end of something without a signal", context.Canceled, 0, Unexpected},
 	} {
@@ -44,6 +56,11 @@ func TestCodes(t *testing.T) {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
 	}
+}
+
+func undone(r run.Report) error {
+	r.Items = []run.Item{{Outcome: run.Failed}}
+	return r.Err()
 }
 
 // If several apply, 3 goes before 1, 8, 4 and 5, and a signal before them all.
