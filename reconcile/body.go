@@ -187,6 +187,24 @@ func (ch *Change) stop(p *Policy) {
 	ch.Fields = differing(ch.Kind, ch.Before, ch.After)
 }
 
+// nameAlso has the marker that a change writes name, or at least count, owners beside those that want the rule. That of a Sigma
+// rule has room for one.
+func (ch *Change) nameAlso(further ...Owner) {
+	if ch.Kind != IOC {
+		return
+	}
+	m, _ := marker.ParseIOC(deref(ch.After.Comment))
+	ids := ownerIDsOf(ch.Owners)
+	for _, id := range append(m.Owners, ownerIDsOf(further)...) {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	m.Owners, m.Count, m.Digest = ids[:min(len(ids), marker.MaxOwners)], m.Count+len(further), marker.OwnersDigest(ids...)
+	ch.After.Comment = ptr(m.Comment())
+	ch.Fields = differing(ch.Kind, ch.Before, ch.After)
+}
+
 // ownersAlone is an update without what is new of its content: the rule says the same as before, and its marker
 // names who wants it now. ok is false where the marker needs no other names.
 func (ch *Change) ownersAlone() (alone Change, ok bool) {

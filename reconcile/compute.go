@@ -104,7 +104,7 @@ func (c *computation) merge(group []want, rows []entry) {
 	case len(owned) > 0:
 		c.leave(others, nil)
 		inForce := c.compare(owned[0], group, over)
-		c.duplicates(owned[1:], inForce)
+		c.duplicates(owned[1:], group, inForce)
 	case len(others) > 0:
 		c.adopt(group, others)
 	default:

@@ -92,13 +92,13 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 	var contradicted []string
 	held := map[int]bool{}
 	for i := range p.Changes.Len() {
-		if a := p.Changes.Action(i); a != Update && !a.Removal() {
+		a := p.Changes.Action(i)
+		if !a.Removal() && (a == Create || len(p.forsaken) == 0) {
 			continue
 		}
 		ch := p.Changes.At(i)
-		if why := e.keeps(p.forsaken[ch.Key], ch); why != "" && ch.Action == Update {
-			p.hold(ch, Ambiguous, why)
-			held[i] = true
+		if !a.Removal() || ch.Reason == Duplicate {
+			held[i] = p.takesAway(&e, i, ch)
 			continue
 		}
 		if !ch.needsEvidence() {
@@ -136,6 +136,30 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 	return gate
 }
 
+// takesAway decides on owners that a change takes away from a rule, and that may still want it, and says whether it is held for
+// them. One that brings the rule into force does not wait, and its marker goes on naming them.
+func (p *Plan) takesAway(e *Evidence, at int, ch *Change) (held bool) {
+	if ch.Action != Enable {
+		why := e.keeps(p.forsaken[ch.Key], ch)
+		if why != "" {
+			p.hold(ch, Ambiguous, why)
+		}
+		return why != ""
+	}
+	var kept []Owner
+	for _, o := range p.forsaken[ch.Key] {
+		if why := e.keeps([]Owner{o}, ch); why != "" {
+			kept = append(kept, o)
+			p.namesHidden = p.namesHidden || why == fewerMarkings
+		}
+	}
+	if len(kept) > 0 {
+		ch.nameAlso(kept...)
+		p.Changes.Set(at, ch)
+	}
+	return false
+}
+
 type verdict uint8
 
 const (
@@ -147,14 +171,14 @@ const (
 const fewerMarkings = "fewer markings are visible than at the last good run; an object that is not visible looks deleted"
 
 // Hidden says whether the plan holds rules whose indicators may be there and not visible, for whatever doubt it holds
-// them. As long as it does, the markings of the last good run must not be forgotten. What cannot be read may be such a rule.
+// them, or goes on naming such indicators. As long as it does, the markings of the last good run must not be forgotten. What cannot be read may be such a rule.
 func (p *Plan) Hidden() bool {
 	for i := range p.Held.Len() {
 		if why := p.Held.Reason(i); len(p.lostMarkings) > 0 && (why == Ambiguous || why == ChangedMeanwhile) {
 			return true
 		}
 	}
-	return p.Held.Err() != nil
+	return p.namesHidden || p.Held.Err() != nil
 }
 
 // invisible says that markings are lost, as the beginning of a message; "" when none is.

@@ -50,15 +50,16 @@ func (c *computation) take(e *entry) {
 
 // duplicates decides on further rows of a wanted rule. One that is in force goes only if the row that stays
 // is in force too: otherwise the wanted value would lose its only rule.
-func (c *computation) duplicates(rows []entry, inForce bool) {
+func (c *computation) duplicates(rows []entry, group []want, inForce bool) {
 	for _, e := range rows {
+		row := c.rows.read(e.at)
 		if inForce || !e.enabled {
 			if ch := c.removal(e); ch != nil && !c.keeps(ch, ch.Owners) {
+				c.forsake(ch, c.leaving(c.owners(group, group[0]), &row, &e))
 				c.end(ch, Duplicate)
 			}
 			continue
 		}
-		row := c.rows.read(e.at)
 		item := c.heldRow(&row)
 		item.Action, item.Reason, item.Owners = c.ending(), Ambiguous, ownersOf(&row)
 		item.Detail = "a second rule of ours for it, and the one that would stay is out of force"
@@ -196,13 +197,19 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	if row.Kind != IOC {
 		ch.Name = rec.Name
 	}
-	if a == Update || a == Adopt && len(c.w.unread) > 0 {
-		gone := c.leaving(&ch, &row, &e)
-		if c.keeps(&ch, gone) {
-			return false
-		}
-		c.forsake(&ch, gone)
+	gone := c.leaving(ch.Owners, &row, &e)
+	if a == Enable { // what is wanted does not wait
+		gone = slices.DeleteFunc(gone, func(o Owner) bool {
+			unread := c.w.unreadOf([]Owner{o}) != ""
+			if unread {
+				ch.nameAlso(o)
+			}
+			return unread
+		})
+	} else if c.keeps(&ch, gone) {
+		return false
 	}
+	c.forsake(&ch, gone)
 	planned := c.add(&ch)
 	if planned {
 		c.begun(&ch, &rec)
@@ -210,22 +217,22 @@ func (c *computation) change(e entry, group []want, a Action, why Reason, cause 
 	return planned
 }
 
-// leaving are the owners that a change takes away, and that were not read or are selected all the same. One without an id
-// stands for those that the marker only counts.
-func (c *computation) leaving(ch *Change, row *Row, e *entry) []Owner {
+// leaving are the owners of a row that are none of those which stay, and were not read or are selected all the same. One without
+// an id stands for those that the marker only counts.
+func (c *computation) leaving(stay []Owner, row *Row, e *entry) []Owner {
 	named := ownersOf(row)
 	among := func(owners []Owner, o Owner) bool {
 		return slices.ContainsFunc(owners, func(n Owner) bool { return n.ID == o.ID })
 	}
-	further := len(ch.Owners)
-	for _, o := range ch.Owners {
+	further := len(stay)
+	for _, o := range stay {
 		if among(named, o) {
 			further--
 		}
 	}
 	unnamed := int(e.count) - len(named)
 	gone := slices.DeleteFunc(named, func(o Owner) bool {
-		return c.w.unreadOf([]Owner{o}) == "" && (o.ID == "" || c.w.left(o.ID) || among(ch.Owners, o))
+		return c.w.unreadOf([]Owner{o}) == "" && (o.ID == "" || c.w.left(o.ID) || among(stay, o))
 	})
 	if unnamed > further {
 		gone = append(gone, Owner{})
@@ -233,15 +240,15 @@ func (c *computation) leaving(ch *Change, row *Row, e *entry) []Owner {
 	return gone
 }
 
-// forsake notes those that an update takes away, to be asked for.
+// forsake notes those that a change takes away, to be asked for.
 func (c *computation) forsake(ch *Change, gone []Owner) {
-	if len(gone) == 0 || ch.Action != Update {
+	if len(gone) == 0 {
 		return
 	}
 	if c.plan.forsaken == nil {
 		c.plan.forsaken = map[Key][]Owner{}
 	}
-	c.plan.forsaken[ch.Key] = gone
+	c.plan.forsaken[ch.Key] = append(c.plan.forsaken[ch.Key], gone...)
 }
 
 // sentOf names what a rule with this winner says, for the memory of refusals and for Verify.

@@ -169,7 +169,8 @@ type Plan struct {
 	// count them when the reason is evidence.
 	lost         map[Kind]map[string]Reason
 	lostMarkings []string
-	forsaken     map[Key][]Owner // owners that were not read and that an update takes away from a rule
+	forsaken     map[Key][]Owner // owners that a change takes away from a rule, and that are to be asked for
+	namesHidden  bool            // a rule that comes back into force goes on naming owners that may be hidden
 	unasked      bool            // Explain had no evidence but the read itself
 	Since        int             // rules of ours that a dump lacks and that stay
 	restored     bool            // it is of a dump, not of OpenCTI

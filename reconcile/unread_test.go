@@ -100,6 +100,97 @@ func TestRulesOfAnUnreadableIndicatorStay(t *testing.T) {
 	}
 }
 
+// TestWhatComesBackIntoForceKeepsTheNamesOfAll: a rule that another indicator wants is enabled without delay, and its marker goes on
+// naming, or at least counting, those that cannot be read or may be hidden. When that other one leaves, they keep the rule.
+func TestWhatComesBackIntoForceKeepsTheNamesOfAll(t *testing.T) {
+	p := policy()
+	p.Revert = true
+	x, y := ind("x", "domain_name x.example"), ind("y", "domain_name x.example")
+	var many []reconcile.Indicator
+	for i := range marker.MaxOwners + 1 {
+		many = append(many, ind(fmt.Sprintf("m%d", i), "domain_name x.example"))
+	}
+	hidden := []string{"TLP:RED"}
+	revoked := func(i reconcile.Indicator) reconcile.Indicator {
+		return with(i, func(i *reconcile.Indicator) { i.Revoked = true })
+	}
+	for _, tt := range []struct {
+		name           string
+		owners         []reconcile.Indicator
+		first, then    []reconcile.Indicator // that are read, and read after the rule was enabled
+		lost           []string
+		enabled, after string // first line of each plan
+		owns           []string
+		count          int
+	}{
+		{name: "one cannot be read", owners: []reconcile.Indicator{x, y}, first: []reconcile.Indicator{unreadable("x"), y}, then: []reconcile.Indicator{unreadable("x"), revoked(y)},
+			enabled: "* domain_name x.example drift", after: "held ambiguous domain_name x.example by y,x", owns: []string{"y", "x"}, count: 2},
+		{name: "one of those that are counted cannot be read", owners: many, first: []reconcile.Indicator{unreadable(many[8].ID), many[0]}, then: []reconcile.Indicator{unreadable(many[8].ID), revoked(many[0])},
+			enabled: "* domain_name x.example drift", after: "held ambiguous domain_name x.example", owns: []string{"m0"}, count: 2},
+		{name: "one is hidden", owners: []reconcile.Indicator{x, y}, first: []reconcile.Indicator{y}, then: []reconcile.Indicator{revoked(y)}, lost: hidden,
+			enabled: "* domain_name x.example drift", after: "held ambiguous domain_name x.example by y,x", owns: []string{"y", "x"}, count: 2},
+		{name: "one is hidden and one cannot be read", owners: []reconcile.Indicator{x, y, ind("z", "domain_name x.example")}, first: []reconcile.Indicator{unreadable("z"), y}, then: []reconcile.Indicator{ind("z", ""), revoked(y)}, lost: hidden,
+			enabled: "* domain_name x.example drift", after: "held ambiguous domain_name x.example by y,z,x", owns: []string{"y", "z", "x"}, count: 3},
+		{name: "one is gone", owners: []reconcile.Indicator{x, y}, first: []reconcile.Indicator{y}, then: []reconcile.Indicator{revoked(y)},
+			enabled: "* domain_name x.example drift", after: "! domain_name x.example revoked", owns: []string{"y"}, count: 1},
+	} {
+		rows := edit(applied(t, p, tt.owners...), off)
+		explained := func(read []reconcile.Indicator) *reconcile.Plan {
+			plan := decide(t, p, rows, read...)
+			e := reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{}, LostMarkings: tt.lost}
+			for _, i := range read {
+				e.Found[i.ID] = found(i, func(f *reconcile.Finding) {
+					if f.Read = true; i.Revoked {
+						f.Judged = reconcile.Revoked
+					}
+				})
+			}
+			plan.Explain(e, p)
+			return plan
+		}
+		plan := explained(tt.first)
+		if got := brief(plan)[0]; !strings.HasPrefix(got, tt.enabled) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.enabled)
+		}
+		if plan.Hidden() != (tt.lost != nil) {
+			t.Errorf("%s: hidden %t", tt.name, plan.Hidden())
+		}
+		rows = obedient().apply(t, plan, p, rows)
+		if m, _ := marker.ParseIOC(rows[0].Comment); !slices.Equal(m.Owners, tt.owns) || m.Count != tt.count || m.Disabled != "" {
+			t.Errorf("%s: the marker says %+v", tt.name, m)
+		}
+		if got := brief(explained(tt.then))[0]; !strings.HasPrefix(got, tt.after) {
+			t.Errorf("%s: then %q, want %q", tt.name, got, tt.after)
+		}
+	}
+}
+
+// What is taken over from another instance, and what is a duplicate, may name an indicator that is hidden, which nobody would ask
+// for afterwards.
+func TestAHiddenOwnerIsNotLostWithItsRow(t *testing.T) {
+	a, hidden := ind("a", "domain_name x.example"), ind("h", "domain_name x.example")
+	other := policy()
+	other.Own.Instance = "22222222-2222-4222-8222-222222222222"
+	second := edit(applied(t, policy(), hidden), func(r *reconcile.Row) { r.ID, r.Value, r.Created = "second", "X.EXAMPLE", "2030" })
+	for name, tt := range map[string]struct {
+		rows       []reconcile.Row
+		want, held string
+	}{
+		"taken over":  {applied(t, other, a, hidden), "< domain_name x.example unmanaged", "held ambiguous domain_name x.example by a"},
+		"a duplicate": {append(applied(t, policy(), a), second...), "! domain_name x.example duplicate", "held ambiguous domain_name x.example by h"},
+	} {
+		for want, lost := range map[string][]string{tt.want: nil, tt.held: {"TLP:RED"}} {
+			p := policy()
+			p.Own.TakeOver = other.Own.Instance
+			plan := decide(t, p, tt.rows, a)
+			plan.Explain(reconcile.Evidence{Started: noon, LostMarkings: lost}, p)
+			if got := brief(plan)[0]; !strings.HasPrefix(got, want) {
+				t.Errorf("%s, lost %q: %q, want %q", name, lost, got, want)
+			}
+		}
+	}
+}
+
 func names(owners []reconcile.Indicator) string {
 	ids := make([]string, 0, marker.MaxOwners)
 	for _, o := range owners[:marker.MaxOwners] {
