@@ -37,9 +37,8 @@ func sortedIDs(m map[string]*reconcile.Indicator) []string {
 	return ids
 }
 
-// moved is what a plan did to the rows.
-func moved(plan *reconcile.Plan, before, after []reconcile.Row) []reconcile.Moved {
-	var out []reconcile.Moved
+// move takes in what a plan did to the rows.
+func move(rows *reconcile.Rows, plan *reconcile.Plan, before, after []reconcile.Row) {
 	byID := func(rows []reconcile.Row, id string) *reconcile.Row {
 		if i := slices.IndexFunc(rows, func(o reconcile.Row) bool { return o.ID == id }); i >= 0 {
 			return &rows[i]
@@ -48,15 +47,14 @@ func moved(plan *reconcile.Plan, before, after []reconcile.Row) []reconcile.Move
 	}
 	for _, ch := range plan.Changes.All() {
 		if ch.Action != reconcile.Create {
-			out = append(out, reconcile.Moved{Key: ch.Key, ID: ch.ID, Row: byID(after, ch.ID)})
+			rows.Move(ch.Key, ch.ID, byID(after, ch.ID))
 		}
 	}
 	for i := range after {
 		if byID(before, after[i].ID) == nil {
-			out = append(out, reconcile.Moved{Row: &after[i]})
+			rows.Move(reconcile.Key{}, "", &after[i])
 		}
 	}
-	return out
 }
 
 func TestFoldingIsReadingAnew(t *testing.T) {
@@ -100,7 +98,7 @@ func TestFoldingIsReadingAnew(t *testing.T) {
 				t.Fatalf("plan (-read anew +folded):\n%s", diff)
 			}
 			after := obedient().apply(t, plan, p, lists)
-			rows.Replace(moved(plan, lists, after))
+			move(rows, plan, lists, after)
 			if err := rows.Seal(w); err != nil {
 				t.Fatal(err)
 			}

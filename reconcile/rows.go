@@ -20,6 +20,7 @@ type Rows struct {
 	entries   []entry
 	enc       spool.Encoder
 	sealed    int // how many entries are sorted
+	moved     int // how many of these have
 	unblocks  Unblocks
 	unblocked map[int64]int // places in unblocks of what falls under one
 }
@@ -66,6 +67,7 @@ type entry struct {
 	blind     bool // the server cut our marker before its owners
 	namesake  bool // a wanted rule has its name, which says nothing of whose it is
 	lent      bool // key or owner are what the wanted set says of it, and not the row itself
+	moved     bool // it is another row by now, or gone
 	maturity  uint8
 	has       marker.Fields // that the row holds
 	asked     marker.Fields // that a mapping asked for at our last write, and what the server had of them then
@@ -222,45 +224,30 @@ func (r *Rows) read(at int64) Row {
 	return row
 }
 
-// Moved is a row as it is now, after it was written: nil when it is gone. Key is the rule's, as in
-// Change, and ID the row's before, "" for a new one.
-type Moved struct {
-	Key Key
-	ID  string
-	Row *Row
-}
-
-// Replace takes rows out and others in. Seal must follow.
-func (r *Rows) Replace(moved []Moved) {
-	stale := map[int64]bool{}
-	for _, m := range moved {
-		if m.ID == "" {
-			continue
-		}
-		from, _ := slices.BinarySearchFunc(r.entries[:r.sealed], m.Key, func(e entry, key Key) int { return e.key.Compare(key) })
-		for _, e := range r.entries[from:r.sealed] {
-			if e.key != m.Key {
-				break
-			}
-			if r.read(e.at).ID == m.ID {
-				stale[e.at] = true
+// Move takes in what became of one row after it was written: now is nil when it is gone. key is the rule's, as in
+// Change, and id the row's before, "" for a new one. Seal must follow.
+func (r *Rows) Move(key Key, id string, now *Row) {
+	if id != "" {
+		at, _ := slices.BinarySearchFunc(r.entries[:r.sealed], key, func(e entry, key Key) int { return e.key.Compare(key) })
+		for ; at < r.sealed && r.entries[at].key == key; at++ {
+			if e := &r.entries[at]; !e.moved && r.read(e.at).ID == id {
+				e.moved = true
+				r.moved++
 			}
 		}
 	}
-	if len(stale) > 0 {
-		r.entries = slices.DeleteFunc(r.entries, func(e entry) bool { return stale[e.at] })
-		r.sealed = len(r.entries)
-	}
-	for _, m := range moved {
-		if m.Row != nil {
-			r.Add(m.Row)
-		}
+	if now != nil {
+		r.Add(now)
 	}
 }
 
 // Seal ends the adding and sorts the rows by rule. By the wanted rules those rows of the old connectors are known that
 // had no marker: a Sigma rule by its id, a YARA file by name and text.
 func (r *Rows) Seal(w *Wanted) error {
+	if r.moved > 0 {
+		r.entries = slices.DeleteFunc(r.entries, func(e entry) bool { return e.moved })
+		r.sealed, r.moved = r.sealed-r.moved, 0
+	}
 	for i := range r.entries { // of an earlier Seal, with what was wanted then
 		if e := &r.entries[i]; e.lent {
 			at, row := e.at, r.read(e.at)

@@ -581,3 +581,43 @@ func TestMarkingsStayWhileNobodyKnowsWhatIsHeld(t *testing.T) {
 		t.Errorf("%q are remembered", got)
 	}
 }
+
+// Rows that were written are told once each as they are read, so that nobody need keep them all: those that get another
+// write as they are after it.
+func TestWrittenRowsAreToldAsTheyAreRead(t *testing.T) {
+	const rules, page = 300, 50
+	snk := newSink()
+	snk.munge = func(r *reconcile.Row) {
+		if r.Value == "h007.example" {
+			r.Description = "as the server has it"
+		}
+	}
+	src := &source{}
+	for i := range rules {
+		src.read = append(src.read, ind(fmt.Sprintf("i%03d", i), fmt.Sprintf("domain_name h%03d.example", i)))
+	}
+	j, told := job(t, src, snk), map[string]int{}
+	j.Touched = func(ch *reconcile.Change, row *reconcile.Row) {
+		told[ch.Label()]++
+		if i := snk.at(row.ID); *row != snk.rows[i] {
+			t.Errorf("%s is told as %+v and is %+v", ch.Label(), row, snk.rows[i])
+		}
+	}
+	j.Sink = &paged{sink: snk, fail: []error{&fault{reconcile.Fault{Incomplete: true, Words: "the list broke off"}}}, page: func(n int) []reconcile.Row {
+		if from := n * page; from < len(snk.rows) {
+			if len(told) < from-1 {
+				t.Errorf("%d rows are told of %d that were read", len(told), from)
+			}
+			return snk.rows[from:min(from+page, len(snk.rows))]
+		}
+		return nil
+	}}
+	if r := apply(t, j, plan(t, j), false); !r.Clean() || len(told) != rules {
+		t.Errorf("%d are told, %q", len(told), r.Problems)
+	}
+	for of, n := range told {
+		if n != 1 {
+			t.Errorf("%s is told %d times", of, n)
+		}
+	}
+}

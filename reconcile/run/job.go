@@ -55,7 +55,7 @@ type Job struct {
 	Progress Progress         // may be nil
 	Clock    func() time.Time // may be nil
 
-	Touched func(*reconcile.Change, *reconcile.Row) // is told every row that was read back; may be nil
+	Touched func(*reconcile.Change, *reconcile.Row) // is told once of every row that was read back, nil if it is gone; may be nil
 	// Lazy lets what an apply leaves behind be stored with what is stored next (state.Keeper.Note) where it is only that all is
 	// in place: what its gates count is stored before it writes. Whether a value was unblocked meanwhile is then for the caller
 	// to look, who runs whole if so.

@@ -26,7 +26,7 @@ func (a *applying) readBack() {
 	}
 	plain := make([]bool, len(a.report.Items)) // rows that are as they were sent, as nearly all are
 	rows, err := a.reread(touched, func(i int, row *reconcile.Row) bool {
-		plain[i] = a.plain(i, row)
+		plain[i] = plain[i] || a.plain(i, row)
 		return plain[i]
 	})
 	if err != nil {
@@ -77,15 +77,28 @@ func (a *applying) touched() []int {
 
 // plain says whether a row is as its change wanted it, so that nobody has to know more of it.
 func (a *applying) plain(i int, row *reconcile.Row) bool {
-	return a.job.Touched == nil && a.report.Changes.At(i).Verify(row, a.job.Policy.Own, a.job.Canon, false).Plain()
+	ch := a.report.Changes.At(i)
+	plain := ch.Verify(row, a.job.Policy.Own, a.job.Canon, false).Plain()
+	if plain {
+		a.tell(ch, row)
+	}
+	return plain
+}
+
+func (a *applying) tell(ch *reconcile.Change, row *reconcile.Row) {
+	if a.job.Touched != nil {
+		a.job.Touched(ch, row)
+	}
 }
 
 // verify judges one row and says whether it was written once more.
 func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten bool) {
 	it, ch := &a.report.Items[i], a.report.Changes.At(i)
-	if a.job.Touched != nil {
-		a.job.Touched(ch, row)
-	}
+	defer func() {
+		if !rewritten {
+			a.tell(ch, row)
+		}
+	}()
 	back := ch.Verify(row, a.job.Policy.Own, a.job.Canon, second)
 	if back.Problem != "" {
 		it.Outcome, it.Error = Failed, back.Problem

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
@@ -155,32 +154,4 @@ func (m *pending) dealtWith() state.Position {
 		return m.safe
 	}
 	return m.done
-}
-
-// moves are the rows that an apply wrote, by change.
-type moves map[moving]reconcile.Moved
-
-// moving names a change.
-type moving struct {
-	key reconcile.Key
-	id  string
-}
-
-// note takes in a row as it was read back; nil is gone.
-func (m moves) note(ch *reconcile.Change, row *reconcile.Row) {
-	moved := reconcile.Moved{Key: ch.Key, ID: ch.ID}
-	if row != nil {
-		now := *row
-		moved.Row = &now
-	}
-	m[moving{ch.Key, ch.ID}] = moved
-}
-
-func (m moves) list() []reconcile.Moved {
-	out := make([]reconcile.Moved, 0, len(m))
-	for _, v := range m {
-		out = append(out, v)
-	}
-	slices.SortFunc(out, func(a, b reconcile.Moved) int { return cmp.Or(a.Key.Compare(b.Key), cmp.Compare(a.ID, b.ID)) })
-	return out
 }

@@ -335,8 +335,9 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) e
 	if planned.Plan.Stopped() || planned.Plan.Changes.Len() == 0 {
 		return refused
 	}
-	moved := moves{}
-	t.Job.Touched = moved.note
+	rows := t.sides.Rows
+	rows.Expect(rows.Len() + planned.Plan.Count(reconcile.Create))
+	t.Job.Touched = func(ch *reconcile.Change, row *reconcile.Row) { rows.Move(ch.Key, ch.ID, row) }
 	report, err := t.Job.Apply(held, planned, batch)
 	t.Job.Touched = nil
 	if err != nil {
@@ -345,11 +346,8 @@ func (t *Tail) carryOut(ctx context.Context, planned *run.Planned, batch bool) e
 	if err := t.Told(planned, report); err != nil {
 		return err
 	}
-	if t.sides != nil {
-		t.sides.Rows.Replace(moved.list())
-		if err := t.sides.Seal(); err != nil {
-			return err
-		}
+	if err := t.sides.Seal(); err != nil {
+		return err
 	}
 	undone := report.Err()
 	if undone != nil && held.Err() != nil {
