@@ -13,7 +13,7 @@ import (
 // FollowOptions say which stream is followed, and from where.
 type FollowOptions struct {
 	Stream string // id of the collection
-	// From is a position up to which everything is known, such as one of tail.Safe or StreamPosition. The
+	// From is the event up to which everything is known, such as that of StreamPosition. The
 	// connection begins a minute before it, so events come again that were told already; a log that
 	// begins in that minute is no tail.Gap, one that begins later is. Nil is from the first connection on.
 	From       *state.Position
@@ -59,10 +59,11 @@ func (c *Client) Follow(ctx context.Context, o FollowOptions) iter.Seq2[tail.Sig
 			yield(nil, errors.New("OpenCTI: no live stream is named; set connector.live_stream_id"))
 			return
 		}
-		f := follower{c: c, o: o, reading: reading{secrets: c.secrets}}
+		f := follower{c: c, o: o}
 		if o.From != nil {
-			f.known, f.safe = true, *o.From
+			f.reading = since(*o.From)
 		}
+		f.secrets = c.secrets
 		for failures := 0; ; failures++ {
 			held, err := f.connection(ctx, func(s tail.Signal) bool { return yield(s, nil) })
 			if errors.Is(err, errBreak) {

@@ -24,7 +24,11 @@ type reading struct {
 	known   bool           // safe is known; otherwise reading begins at the moment of the connection
 	safe    state.Position // everything up to it was told
 	last    state.Position // newest id of this connection
+	held    state.Position // newest event that the platform's log is known to have held
 }
+
+// since is a reading of what comes after an event.
+func since(p state.Position) reading { return reading{known: true, safe: p, held: p} }
 
 // connect begins a connection: what the last one said of ids that are not safe does not count for it.
 // start is the position to ask for, "" for none.
@@ -66,6 +70,9 @@ func (r *reading) message(m message) ([]tail.Signal, error) {
 	case "heartbeat", "consumer_metrics":
 		return r.see(m.ID), nil
 	case "create", "update", "delete", merged: // an indicator that no longer passes the stream's filter is deleted
+		if p, err := state.ParsePosition(m.ID); err == nil && p.Compare(r.held) > 0 {
+			r.held = p // unlike a heartbeat's, which is of the platform's clock
+		}
 		return append(r.see(m.ID), change(m)...), nil
 	case "error":
 		why := "the platform reports an error in the stream: " + r.spoken(m.Data)
@@ -102,7 +109,10 @@ func (r *reading) connected(data string) []tail.Signal {
 		// The platform begins at its oldest event without a word.
 		out = append(out, tail.Gap{Reason: fmt.Sprintf("the platform keeps no events before %s any more, and those up to %s were read", first, r.safe)})
 		r.safe, r.last = first, first // nothing before it will ever come
+	case last.Compare(r.held) < 0:
+		out = append(out, tail.Gap{Reason: fmt.Sprintf("the platform's events end at %s, and went to %s before: it has lost some", last, r.held)})
 	}
+	r.held = last
 	return out
 }
 

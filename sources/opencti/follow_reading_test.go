@@ -52,6 +52,8 @@ func merging(target string, sources ...string) string {
 
 const connected = `{"firstEventId":"50-0","lastEventId":"900-0","firstEventDate":"x","lastEventDate":"x","streamSize":7,"connectionId":"c"}`
 
+const nothing = `{"firstEventId":"0-0","lastEventId":"0-0"}`
+
 func TestReading(t *testing.T) {
 	start := state.Position{Ms: 100}
 	tests := []struct {
@@ -118,7 +120,15 @@ func TestReading(t *testing.T) {
 		{"a start that is not kept any more is a gap", &state.Position{Ms: 49, Seq: 9}, []message{{Event: "connected", Data: connected}, {ID: "60-0", Event: "heartbeat"}, {ID: "61-0", Event: "heartbeat"}},
 			[]string{"connected 50-0 to 900-0", "gap: the platform keeps no events before 50-0 any more, and those up to 49-9 were read", "safe 60-0"}},
 		{"the oldest event there is was asked for", &state.Position{}, []message{{Event: "connected", Data: connected}}, []string{"connected 50-0 to 900-0"}},
-		{"an empty log", &start, []message{{Event: "connected", Data: `{"firstEventId":"0-0","lastEventId":"0-0"}`}}, []string{"connected 0-0 to 0-0"}},
+		{"an empty log", &state.Position{}, []message{{Event: "connected", Data: nothing}, {ID: "60-0", Event: "heartbeat"}, {Event: "connected", Data: nothing}}, []string{"connected 0-0 to 0-0", "connected 0-0 to 0-0"}},
+		{"one that held something before", &start, []message{{Event: "connected", Data: nothing}, {Event: "connected", Data: nothing}},
+			[]string{"connected 0-0 to 0-0", "gap: the platform's events end at 0-0, and went to 100-0 before: it has lost some", "connected 0-0 to 0-0"}},
+		{"a log that is lost between two connections", &start, []message{{Event: "connected", Data: connected}, {Event: "connected", Data: nothing}},
+			[]string{"connected 50-0 to 900-0", "connected 0-0 to 0-0", "gap: the platform's events end at 0-0, and went to 900-0 before: it has lost some"}},
+		{"a log that came back without its last event", &start, []message{{ID: "901-0", Event: "update", Data: indicator("a")}, {ID: "980-0", Event: "heartbeat"}, {Event: "connected", Data: connected}, {Event: "connected", Data: connected}},
+			[]string{"dirty a", "safe 901-0", "connected 50-0 to 900-0", "gap: the platform's events end at 900-0, and went to 901-0 before: it has lost some", "connected 50-0 to 900-0"}},
+		{"a log of which nothing is new but the time", &start, []message{{ID: "900-0", Event: "update", Data: indicator("a")}, {ID: "980-0", Event: "heartbeat"}, {Event: "connected", Data: connected}},
+			[]string{"dirty a", "safe 900-0", "connected 50-0 to 900-0"}},
 		{"a platform that does not say where it begins", &start, []message{{Event: "connected", Data: `{"firstEventId":null,"lastEventId":"900-0"}`}, {Event: "connected"}, {Event: "connected", Data: `{"firstEventId":5,"lastEventId":"900-0"}`}},
 			[]string{"gap: " + unclear, "gap: " + unclear, "gap: " + unclear}},
 		{"without a start the end of the log is one", nil, []message{{Event: "connected", Data: connected}, {ID: "901-0", Event: "update", Data: indicator("a")}, {ID: "902-0", Event: "heartbeat"}},
@@ -130,7 +140,7 @@ func TestReading(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := reading{}
 			if tt.from != nil {
-				r.known, r.safe = true, *tt.from
+				r = since(*tt.from)
 			}
 			r.connect()
 			var got []string
@@ -187,7 +197,7 @@ func TestStartOfAConnection(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := reading{}
 			if tt.from != nil {
-				r.known, r.safe = true, *tt.from
+				r = since(*tt.from)
 			}
 			got := r.connect()
 			if tt.in != nil {
@@ -206,7 +216,7 @@ func TestStartOfAConnection(t *testing.T) {
 // Whatever ids come in whatever order: what is called safe grows, and everything up to it was told.
 func TestSafePositionsAreSafe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := reading{known: true, safe: state.Position{Ms: 5}}
+		r := since(state.Position{Ms: 5})
 		safe := r.safe
 		for range rapid.IntRange(1, 3).Draw(t, "connections") {
 			r.connect()
