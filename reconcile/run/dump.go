@@ -229,16 +229,17 @@ func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, e
 	if len(j.Policy.Kinds) == 0 {
 		return nil, &DumpError{d.Dir, "it covers none of the kinds asked for"}
 	}
+	held := slices.DeleteFunc(slices.Clone(d.Rows), func(r reconcile.Row) bool { return !slices.Contains(j.Policy.Kinds, r.Kind) })
 	rows, lists, err := j.rowsAlone(ctx, j.unblocks(true))
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	plan, err := reconcile.Restore(rows, d.Rows, j.Policy, exact)
+	plan, err := reconcile.Restore(rows, held, j.Policy, exact)
 	if err != nil {
 		return nil, err
 	}
-	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: len(d.Rows), Base: rows.Len(), Message: fmt.Sprintf("%s in the dump and %d in the lists, read to the end", reconcile.Count(len(d.Rows), "row"), rows.Len())}
+	complete := reconcile.Gate{ID: "G1", Name: "complete", OK: true, Value: len(held), Base: rows.Len(), Message: fmt.Sprintf("%s in the dump and %d in the lists, read to the end", reconcile.Count(len(held), "row"), rows.Len())}
 	absence := reconcile.Gate{ID: "G3", Name: "absence", OK: true, Message: "a restore asks the dump, not OpenCTI"}
 	limits := j.Limits
 	limits.Hold = false // what is restored is one whole

@@ -64,6 +64,33 @@ func TestADumpComesBackAsItWas(t *testing.T) {
 	}
 }
 
+// Kinds that a restore leaves out are neither counted nor made again.
+func TestARestoreOfOneKindLeavesTheOthersAlone(t *testing.T) {
+	src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example"), sigma("s", ruleA), yara("y")}}, newSink()
+	j := job(t, src, snk)
+	syncAll(t, j)
+	dir := filepath.Join(t.TempDir(), "dump")
+	if _, err := j.Dump(t.Context(), dir, "https://edr.example"); err != nil {
+		t.Fatal(err)
+	}
+	d, err := run.ReadDump(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snk.rows = nil
+	for n, k := range reconcile.Kinds {
+		only := *j
+		only.Policy.Kinds = []reconcile.Kind{k}
+		p, err := only.PlanRestore(t.Context(), d, false)
+		if err != nil || p.Plan.Changes.Len() != 1 || p.Plan.Changes.Kind(0) != k || len(p.Plan.Wanted) != 1 {
+			t.Fatalf("%s: %q, %v", k, changes(p), err)
+		}
+		if r := apply(t, &only, p, true); !r.Clean() || len(snk.rows) != n+1 {
+			t.Errorf("%s: %q, %d rows", k, brief(r), len(snk.rows))
+		}
+	}
+}
+
 func TestARestoreThatDisablesAlsoSetsTheTextBack(t *testing.T) {
 	snk := newSink()
 	j := job(t, &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, snk)
