@@ -118,6 +118,20 @@ func bundle(at *string) kind {
 	return k
 }
 
+// pemFile is the name of a file that holds a certificate or its key. What is that text itself is not shown.
+func pemFile(at *string) kind {
+	parse := func(s string) (string, error) {
+		s = strings.TrimSpace(s)
+		if hidden(given{text: s}) || strings.Contains(s, "-----BEGIN ") {
+			return "", &Problem{Message: "is no name of a file", Remedy: "write the certificate, or the key, to a file and name that", hide: true}
+		}
+		return s, nil
+	}
+	k := scalar(at, parse, same).described("text", plainSchema)
+	k.verbatim = true
+	return k
+}
+
 func isPEM(s string) bool { return strings.HasPrefix(s, "-----BEGIN ") }
 
 // endpoint is where this program listens. Nobody but this host reaches it unless a host is named.

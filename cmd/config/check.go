@@ -123,11 +123,12 @@ func showing(t *TLS, key string) func(*loader, *setting) error {
 		if err := paired(key, "key")(l, s); err != nil || t.ClientCert == "" {
 			return err
 		}
+		shown := [...]string{t.ClientCert, ofSecret(t.ClientKey)}
 		var content [2][]byte
 		for i, path := range []string{t.ClientCert, t.ClientKey} {
 			var err error
 			if content[i], err = l.in.ReadFile(path); err != nil {
-				return bad("a file of the pair cannot be read: "+reason(err, path), "")
+				return bad("a file of the pair cannot be read: "+reason(err, shown[i]), "")
 			}
 		}
 		pair, err := tls.X509KeyPair(content[0], content[1])

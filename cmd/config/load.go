@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -108,6 +109,14 @@ func reason(err error, path string) string {
 	return path + ": " + err.Error()
 }
 
+// ofSecret is the name of a file that holds a secret, for people. What is no whole path may be the secret itself.
+func ofSecret(path string) string {
+	if filepath.IsAbs(path) && !hidden(given{text: path}) {
+		return path
+	}
+	return "a name that is no whole path, and is not shown since it may be the secret itself"
+}
+
 // flags refuses flags for what is no setting or a secret: a command line shows in process lists.
 func (l *loader) flags() {
 	for _, path := range slices.Sorted(maps.Keys(l.in.Flags)) {
@@ -194,7 +203,7 @@ func (l *loader) secretFile(s *setting, name string) []given {
 	}
 	content, err := l.in.ReadFile(path)
 	if err != nil {
-		l.faulty(s, given{origin: Origin{fromEnvironment, name}}, bad("its file cannot be read: "+reason(err, path), ""))
+		l.faulty(s, given{origin: Origin{fromEnvironment, name}}, bad("its file cannot be read: "+reason(err, ofSecret(path)), ""))
 		return nil
 	}
 	found := s.some(given{name: name, origin: Origin{fromEnvironment, name + ", file " + path}, text: string(content)})

@@ -411,6 +411,7 @@ func TestSecrets(t *testing.T) {
 		{name: "the variable and the file may not differ", env: "HARFANGLAB_TOKEN=hunter1\nHARFANGLAB_TOKEN_FILE=/t", files: files{"/t": "hunter2\n"},
 			problem: "harfanglab.token: is set under two names to different values (environment HARFANGLAB_TOKEN and environment HARFANGLAB_TOKEN_FILE, file /t); keep one of them"},
 		{name: "a file that is not there is an error", env: "OPENCTI_TOKEN_FILE=/t", problem: "opencti.token: its file cannot be read: /t: file does not exist (environment OPENCTI_TOKEN_FILE)"},
+		{name: "a token in place of its file is not shown", env: "OPENCTI_TOKEN_FILE=hunter2", problem: "opencti.token: its file cannot be read: a name that is no whole path, and is not shown since it may be the secret itself: file does not exist (environment OPENCTI_TOKEN_FILE)"},
 		{name: "an empty file is a warning", env: "OPENCTI_TOKEN_FILE=/t", files: files{"/t": "\n"}, warning: "opencti.token: the file /t (environment OPENCTI_TOKEN_FILE) is empty"},
 		{name: "a wrong token is not shown", env: "HARFANGLAB_TOKEN=hunter2 hunter2", problem: "harfanglab.token: is no token (environment HARFANGLAB_TOKEN); write the token alone; it has no blanks or line ends"},
 		{name: "an address with a password is not shown", env: "OPENCTI_URL=https://u:hunter2@x", problem: "opencti.url: has a user name in the address (environment OPENCTI_URL); write the address alone and the credentials in their own settings"},

@@ -48,6 +48,9 @@ func TestTheCertificateThatWeShow(t *testing.T) {
 		{"a certificate alone", "/cert", "", "opencti.client_cert: is set, but its key is not (environment OPENCTI_CLIENT_CERT); set OPENCTI_CLIENT_KEY in the environment, or opencti.client_key in config.yml"},
 		{"a key alone", "", "/key", "opencti.client_key: is set, but its certificate is not (environment OPENCTI_CLIENT_KEY); set OPENCTI_CLIENT_CERT in the environment, or opencti.client_cert in config.yml"},
 		{"a file that is not there", "/none", "/key", "opencti.client_cert: a file of the pair cannot be read: /none: file does not exist (environment OPENCTI_CLIENT_CERT)"},
+		{"the text of a key", "/cert", key, "opencti.client_key: is no name of a file (environment OPENCTI_CLIENT_KEY); write the certificate, or the key, to a file and name that"},
+		{"that in one line", "/cert", strings.ReplaceAll(key, "\n", " "), "opencti.client_key: is no name of a file (environment OPENCTI_CLIENT_KEY); write the certificate, or the key, to a file and name that"},
+		{"a key without its frame", "/cert", "MIIEvQIBADANBgkqhkiG", "opencti.client_cert: a file of the pair cannot be read: a name that is no whole path, and is not shown since it may be the secret itself: file does not exist (environment OPENCTI_CLIENT_CERT)"},
 		{"another's key", "/cert", "/other", "opencti.client_cert: and its key (opencti.client_key) are no pair: private key does not match public key (environment OPENCTI_CLIENT_CERT); name a certificate and its own unencrypted key, both in PEM form"},
 		{"a certificate that has ended", "/old", "/oldkey", "opencti.client_cert: ended on " + now.Add(-time.Hour).UTC().Format(time.DateOnly) + " (environment OPENCTI_CLIENT_CERT); have it renewed"},
 	} {
