@@ -69,24 +69,28 @@ func (p *program) pullAlone(ctx context.Context, t *target, im *importing) error
 
 // pull imports what is new, and says so.
 func (p *program) pull(ctx context.Context, t *target, im *importing) (*pull.Report, error) {
-	return p.pullBeside(ctx, t, im)()
+	return p.pulling(ctx, t, im)()()
 }
 
-// pullBeside imports what is new while the program does other things, and returns what says so.
-func (p *program) pullBeside(ctx context.Context, t *target, im *importing) func() (*pull.Report, error) {
+// pulling prepares an import of what is new. What it returns imports, which may go on beside other things, and returns
+// what says so.
+func (p *program) pulling(ctx context.Context, t *target, im *importing) func() func() (*pull.Report, error) {
 	r, err := t.puller(p, im)
 	if err != nil {
-		return func() (*pull.Report, error) { return nil, err }
+		failed := func() (*pull.Report, error) { return nil, err }
+		return func() func() (*pull.Report, error) { return failed }
 	}
-	began := time.Now()
-	done, err := r.Pull(ctx)
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) && !errors.Is(err, cause) { // such as a lock that is lost
-		err = fmt.Errorf("%w: %w", cause, err)
-	}
-	took := time.Since(began)
-	return func() (*pull.Report, error) {
-		p.reporter.pulled(done, took)
-		return done, cmp.Or(im.tell(p, done, p.pullCode(done, err)), err)
+	return func() func() (*pull.Report, error) {
+		began := time.Now()
+		done, err := r.Pull(ctx)
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) && !errors.Is(err, cause) { // such as a lock that is lost
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+		took := time.Since(began)
+		return func() (*pull.Report, error) {
+			p.reporter.pulled(done, took)
+			return done, cmp.Or(im.tell(p, done, p.pullCode(done, err)), err)
+		}
 	}
 }
 

@@ -75,15 +75,18 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 		Told: func(planned *run.Planned, r *run.Report) error { return p.toldTail(t, planned, r, asJSON) },
 	}
 	if p.mayPull(t) {
-		follower.Pull = func(ctx context.Context) func() error {
-			tell := p.pullBeside(ctx, t, &importing{idly: true, json: asJSON})
-			return func() error {
-				done, err := tell()
-				end := p.pullEnd(done, err)
-				if end != nil && err == nil {
-					return &exit.Status{Code: p.code(end), Err: errors.New("some alerts failed; see above")}
+		follower.Pull = func(ctx context.Context) func() func() error {
+			work := p.pulling(ctx, t, &importing{idly: true, json: asJSON})
+			return func() func() error {
+				tell := work()
+				return func() error {
+					done, err := tell()
+					end := p.pullEnd(done, err)
+					if end != nil && err == nil {
+						return &exit.Status{Code: p.code(end), Err: errors.New("some alerts failed; see above")}
+					}
+					return end
 				}
-				return end
 			}
 		}
 		follower.Pulled = span > 0 // by the run that it follows

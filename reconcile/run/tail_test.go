@@ -323,15 +323,40 @@ func TestATailEndsWithWhatItsLastImportEndedWith(t *testing.T) {
 			follower := tailed(t, src, newSink(), make(stream), func(context.Context) (bool, error) { return false, nil })
 			follower.FullEvery, follower.PullEvery = time.Minute, follower.For/time.Duration(len(tt.ends))
 			n := 0
-			follower.Pull = func(context.Context) func() error {
+			follower.Pull = func(context.Context) func() func() error {
 				n++
-				return func() error { return tt.ends[n-1] }
+				return func() func() error { return func() error { return tt.ends[n-1] } }
 			}
 			if err := follower.Run(t.Context()); !errors.Is(err, tt.want) {
 				t.Errorf("%s: the tail ends with %v, want %v", tt.name, err, tt.want)
 			}
 		})
 	}
+}
+
+// An import is prepared by the tail's loop, which writes what the preparation reads.
+func TestAnImportIsPreparedWhileNothingElseGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src, s := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, make(stream)
+		preparing := false
+		follower := tailed(t, src, newSink(), s, func(context.Context) (bool, error) {
+			if preparing {
+				t.Error("a full run goes on beside the preparation of an import")
+			}
+			return false, nil
+		})
+		follower.PullEvery = time.Hour
+		follower.Pull = func(context.Context) func() func() error {
+			preparing = true
+			time.Sleep(time.Minute)
+			preparing = false
+			return func() func() error { return func() error { return nil } }
+		}
+		go func() { s <- tail.Gap{Reason: "the platform keeps no events any more"} }()
+		if err := follower.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // absent is a store of the state that answers only now and then.

@@ -11,7 +11,7 @@ import (
 // pulls are the imports of a tail, one at a time. They go on beside the stream: an import waits for
 // OpenCTI's workers, which may take minutes, and the lists are not to stay behind for that.
 type pulls struct {
-	pull    func(context.Context) func() error
+	pull    func(context.Context) func() func() error
 	next    time.Time // zero while one goes on, and for none at all
 	running bool
 	done    chan func() error
@@ -33,10 +33,11 @@ func (p *pulls) due(now time.Time) bool { return !p.next.IsZero() && !now.Before
 
 func (p *pulls) begin(ctx context.Context, done func()) {
 	p.running, p.next = true, time.Time{}
+	work := p.pull(ctx)
 	go func() {
 		defer crash.Exit()
 		defer done()
-		p.done <- p.pull(ctx)
+		p.done <- work()
 	}()
 }
 

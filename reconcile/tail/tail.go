@@ -30,9 +30,9 @@ type Tail struct {
 	// Refilter looks whether the stream's filter is another one than the Job was made for, and if so
 	// makes the Job follow it.
 	Refilter func(ctx context.Context) (changed bool, err error)
-	// Pull imports alerts, beside what the stream brings, and returns what tells of it and what it ended
-	// with, which is called alone; nil for none.
-	Pull func(ctx context.Context) (told func() error)
+	// Pull prepares an import of alerts. What it returns imports them, beside what the stream brings, and returns what
+	// tells of it and what it ended with. Nothing else goes on beside the first and the last; nil for none.
+	Pull func(ctx context.Context) (work func() (told func() error))
 	// Pulled says that alerts were imported just before.
 	Pulled bool
 	// Beat is told, after every full run and batch, the last plan, what it ended with, and when the full run began, zero of
