@@ -185,6 +185,21 @@ func parseDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
+// Duration is a command's own flag, in the spelling of the settings.
+type Duration time.Duration
+
+// Set reads the flag.
+func (d *Duration) Set(s string) error {
+	v, err := parseDuration(strings.TrimSpace(s))
+	if err != nil {
+		return problemOf(err, Origin{}, s)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+func (d *Duration) String() string { return shortDuration(time.Duration(*d)) }
+
 // shortDuration prints 24h0m0s as 24h.
 func shortDuration(d time.Duration) string {
 	s := d.String()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/harfangsync/harfangsync/cmd/config"
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
@@ -21,7 +22,7 @@ func (p *program) runCommand() *cli.Command {
 		Name:  "run",
 		Usage: "the job: plan, gates, apply, then pull; never asks",
 		Flags: append(append(a.flags(),
-			&cli.DurationFlag{Name: "tail", Usage: "afterwards follow OpenCTI's live stream for `DURATION`", Destination: &a.tail},
+			&cli.GenericFlag{Name: "tail", Usage: "afterwards follow OpenCTI's live stream for `DURATION`", Value: (*config.Duration)(&a.tail)},
 			&cli.StringFlag{Name: "every", Usage: "run again and again, a run each `DURATION`, until interrupted; \"setting\" takes that of sync.run_every", Destination: &a.every},
 			fromFlag(&a.shaping),
 			&cli.BoolFlag{Name: "full", Usage: "list everything, also where no terminal shows it", Destination: &a.full}), p.settingFlags()...),

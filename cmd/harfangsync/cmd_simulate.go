@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/harfangsync/harfangsync/cmd/config"
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 	"github.com/harfangsync/harfangsync/reconcile/crash"
 	"github.com/harfangsync/harfangsync/reconcile/state"
@@ -57,7 +58,7 @@ func (p *program) simulateCommand() *cli.Command {
 			&cli.StringFlag{Name: "alerts", Usage: "JSON lines of HarfangLab alerts", Destination: &o.alerts},
 			&cli.StringFlag{Name: "opencti-addr", Value: "127.0.0.1:0", Usage: "where to listen", Destination: &o.octiAddr},
 			&cli.StringFlag{Name: "harfanglab-addr", Value: "127.0.0.1:0", Usage: "where to listen", Destination: &o.hlAddr},
-			&cli.DurationFlag{Name: "latency", Usage: "least time a request takes", Destination: &o.latency},
+			&cli.GenericFlag{Name: "latency", Usage: "least time a request takes: `DURATION`", Value: (*config.Duration)(&o.latency)},
 			&cli.StringFlag{Name: "opencti-version", Usage: "version to report and to behave like", Destination: &o.version},
 			&cli.StringFlag{Name: "env", Usage: "write the settings as NAME=value lines to `FILE` once both listen", Destination: &o.env},
 		},

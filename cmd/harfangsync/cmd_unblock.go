@@ -28,14 +28,14 @@ type unblocking struct {
 const longest = 366 * 24 * time.Hour
 
 func (p *program) unblockCommand() *cli.Command {
-	u := unblocking{shaping: shaping{command: "unblock", asks: true, beside: true}}
+	u := unblocking{shaping: shaping{command: "unblock", asks: true, beside: true}, span: 168 * time.Hour}
 	return &cli.Command{
 		Name:      "unblock",
 		Usage:     "take one value out of force now, for a time, whoever wants it blocked",
 		ArgsUsage: "[VALUE]",
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "reason", Usage: "why, for everybody who reads a plan: `TEXT`; needed", Destination: &u.reason},
-			&cli.DurationFlag{Name: "for", Value: 168 * time.Hour, Usage: "it comes back after `DURATION`", Destination: &u.span},
+			&cli.GenericFlag{Name: "for", Usage: "it comes back after `DURATION`", Value: (*config.Duration)(&u.span)},
 			&cli.StringFlag{Name: "by", Usage: "who decides, if not this user of this host: `NAME`", Destination: &u.by},
 			&cli.BoolFlag{Name: "list", Usage: "list what is unblocked, and change nothing", Destination: &u.list},
 			&cli.BoolFlag{Name: "json", Usage: "with --list: one JSON array", Destination: &u.json},

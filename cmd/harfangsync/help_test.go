@@ -170,8 +170,7 @@ func TestManualPage(t *testing.T) {
 			t.Errorf("no section on %s", name)
 		}
 		for _, f := range c.Flags {
-			_, setting := f.(*cli.GenericFlag)
-			if !setting && !strings.Contains(page, "--"+f.Names()[0]) {
+			if f.(cli.CategorizableFlag).GetCategory() != "settings" && !strings.Contains(page, "--"+f.Names()[0]) {
 				t.Errorf("%s: nothing of --%s", name, f.Names()[0])
 			}
 		}
