@@ -92,21 +92,24 @@ func (p *program) unblocked(ctx context.Context, t *target, entry *reconcile.Unb
 	if err != nil {
 		return err
 	}
+	still := []string{}
+	for _, rule := range wider {
+		still = append(still, "still blocked: "+rule)
+	}
+	if left := stillBlocks(plan); len(left) > 0 {
+		still = append(still, "still in force, since they are not ours: "+strings.Join(left, "; ")+"; disable them in HarfangLab's console")
+	}
 	how := "out of force"
-	if len(wider) > 0 {
+	if len(still) > 0 {
 		how = "unblocked"
 	}
 	fmt.Fprintf(p.stdout, "%s is %s until %s; %s disabled.\n", render.Escape(entry.Value), how, entry.Until.Format(time.RFC3339), rulesWord(out))
 	p.reporter.say(fmt.Sprintf("%s went out of force.", rulesWord(out)))
-	for _, rule := range wider {
-		p.say(slog.LevelError, render.Escape("still blocked: "+rule))
-		p.reporter.say("Still blocked: " + rule + ".")
+	for _, words := range still {
+		p.say(slog.LevelError, render.Escape(words))
+		p.reporter.say(strings.ToUpper(words[:1]) + words[1:] + ".")
 	}
-	left := stillBlocks(plan)
-	if len(left) > 0 {
-		p.say(slog.LevelError, render.Escape("still in force, since they are not ours: "+strings.Join(left, "; ")+"; disable them in HarfangLab's console"))
-	}
-	if len(left)+len(wider) > 0 {
+	if len(still) > 0 {
 		return exit.With(exit.Partly)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/sinks/hlsim"
 )
 
 // Whoever watches hears that a value went out of force, and that it comes back; what metrics say of the last run stays.
@@ -19,19 +20,26 @@ func TestUnblockTellsTheWebhook(t *testing.T) {
 	dir := t.TempDir()
 	w.ends(t, exit.OK, dir, "run")
 	a.heard()
+	list, err := w.hl.AddSource("ioc", "from_OpenCTI")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.hl.Add("ioc", hlsim.Rule{SourceID: list, Type: "domain_name", Value: "theirs.example", Enabled: true})
 	before, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
+		code int
 		args []string
 		says []string
 	}{
-		{[]string{"unblock", "shop[.]example", "--reason", "ticket 4711", "--by", "anna", "--auto-approve"}, []string{"harfangsync unblock", "shop.example, until ", "by anna: ticket 4711 is unblocked.", "1 rule went out of force."}},
-		{[]string{"unblock", "nobody.example", "--reason", "in advance", "--auto-approve"}, []string{"nobody.example, until ", "0 rules went out of force."}},
-		{[]string{"block", "shop.example", "--auto-approve"}, []string{"harfangsync block", "shop.example is not unblocked any more"}},
+		{exit.OK, []string{"unblock", "shop[.]example", "--reason", "ticket 4711", "--by", "anna", "--auto-approve"}, []string{"harfangsync unblock", "shop.example, until ", "by anna: ticket 4711 is unblocked.", "1 rule went out of force."}},
+		{exit.Partly, []string{"unblock", "theirs.example", "--reason", "in advance", "--auto-approve"}, []string{"theirs.example, until ", "0 rules went out of force.", "Still in force, since they are not ours: domain_name theirs.example (unmanaged, row "}},
+		{exit.OK, []string{"unblock", "nobody.example", "--reason", "in advance", "--auto-approve"}, []string{"nobody.example, until ", "0 rules went out of force."}},
+		{exit.OK, []string{"block", "shop.example", "--auto-approve"}, []string{"harfangsync block", "shop.example is not unblocked any more"}},
 	} {
-		w.ends(t, exit.OK, dir, step.args...)
+		w.ends(t, step.code, dir, step.args...)
 		notices, _ := a.heard()
 		if len(notices) != 1 {
 			t.Errorf("%q: %d notices", step.args, len(notices))
