@@ -49,7 +49,6 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 	if t.held != nil {
 		t.held.Endure(t.cfg.Sync.Tail.Patience)
 	}
-	t.job.AskMarkings = t.markings
 	if span > 0 {
 		t.job.Overrides = reconcile.Overrides{} // they were the run's
 	}

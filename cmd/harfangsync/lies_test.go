@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,12 +45,19 @@ var lies = []lie{
 		}
 	}, code: exit.Refused, says: "gate G4", writes: true}, // what nobody doubts
 	{name: "the account sees fewer markings than before", before: func(w *chaosWorld) {
-		for i := 4; i < 7; i++ {
-			w.edit(i, func(i *octisim.Indicator) {
-				i.Markings = []octisim.Marking{{Definition: "TLP:RED"}}
-			})
-		}
+		redden(w)
 		w.octi.SetKnobs(func(k *octisim.Knobs) { k.HideMarking = []string{"TLP:RED"} })
+	}, code: exit.OK, says: "fewer markings are visible", writes: true},
+	{name: "the account loses a marking while it reads", before: func(w *chaosWorld) {
+		redden(w)
+		var once sync.Once
+		w.octi.SetKnobs(func(k *octisim.Knobs) {
+			k.BeforePage = func(field string, _ int) {
+				if field == "indicators" {
+					once.Do(func() { w.octi.SetKnobs(func(k *octisim.Knobs) { k.HideMarking = []string{"TLP:RED"} }) })
+				}
+			}
+		})
 	}, code: exit.OK, says: "fewer markings are visible", writes: true},
 	{name: "markings change to one that the account never saw", before: func(w *chaosWorld) {
 		for i := 4; i < 24; i++ {
@@ -117,6 +125,13 @@ func hideWhileRead(w *chaosWorld) {
 			}
 		}
 	})
+}
+
+// redden gives three indicators another marking.
+func redden(w *chaosWorld) {
+	for i := 4; i < 7; i++ {
+		w.edit(i, func(i *octisim.Indicator) { i.Markings = []octisim.Marking{{Definition: "TLP:RED"}} })
+	}
 }
 
 // told runs one lie and says what went wrong.

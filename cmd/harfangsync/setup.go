@@ -225,6 +225,9 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		Progress:  p.progress(),
 		Markings:  slices.Sorted(slices.Values(t.ident.MarkingNames())),
 	}
+	if t.away == nil {
+		t.job.AskMarkings = t.markings
+	}
 	if cfg.Sync.Promote.After > 0 {
 		counter := &promotion.Counter{Alerts: t.hl, Fired: (&stix.Maker{}).Fired, Every: cfg.Sync.Promote.MinAlerts > 0}
 		t.job.Count = counter.Count

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
@@ -91,6 +92,12 @@ func (t *target) planFrom(now time.Time) error {
 		return t.snap.Refuse("the filters of its stream have changed since; make a new one")
 	}
 	j.Source, j.ReadAt, j.Markings = source, h.Time, h.Markings
+	if t.away == nil { // what the file does not show may be hidden from who asks for it now, and the other way round
+		j.AskMarkings = func(ctx context.Context) ([]string, error) {
+			now, err := t.markings(ctx)
+			return slices.DeleteFunc(now, func(m string) bool { return !slices.Contains(h.Markings, m) }), err
+		}
+	}
 	j.Filter, j.OwnFilter = filterDigest(h.Source.StreamDigest, &j.Selection), h.Source.OwnFilter
 	return nil
 }

@@ -37,7 +37,7 @@ type Job struct {
 	Filter    string   // digest of the stream's filter and our selection
 	OwnFilter bool     // no stream's filter was adopted: our selection is all there is
 	Markings  []string // visible to the account
-	// AskMarkings asks for Markings again, before removals are believed; nil in a run, which has just asked.
+	// AskMarkings asks for Markings again, before removals are believed; nil where OpenCTI is not asked.
 	AskMarkings func(context.Context) ([]string, error)
 
 	Parallel int // writes at once
