@@ -196,6 +196,7 @@ func fromComment(c comment) IOC {
 func SpellingOf(typ, value string) uint64 { return Hash("held", typ, value) }
 
 var (
+	cutBegin     = regexp.MustCompile(`^\{\s*"indicator_id"\s*:`)
 	cutManaged   = regexp.MustCompile(`"managed_by": ?"` + Product + `"`)
 	cutMember    = regexp.MustCompile(`"(indicator_id|instance|applied|disabled|key|owners_digest)": ?"([^"\\]*)"`)
 	cutCount     = regexp.MustCompile(`"owners_count": ?(\d+)`)
@@ -203,16 +204,23 @@ var (
 	cutOwnerItem = regexp.MustCompile(`"([^"\\]*)"`)
 )
 
-// salvage reads a comment of ours whose end is missing.
+// salvage reads a comment of ours whose end is missing, or that somebody has written something behind. What only quotes one is
+// not ours.
 func salvage(s string) (comment, bool) {
-	if s[0] != '{' || !cutManaged.MatchString(s) || json.Valid([]byte(s)) {
+	if !cutBegin.MatchString(s) || !cutManaged.MatchString(s) || json.Valid([]byte(s)) {
 		return comment{}, false
 	}
-	c := comment{ManagedBy: Product}
+	var c comment
+	if json.NewDecoder(strings.NewReader(s)).Decode(&c) == nil {
+		return c, c.ManagedBy == Product && c.Instance != ""
+	}
+	c = comment{ManagedBy: Product}
 	members := map[string]*string{"indicator_id": &c.IndicatorID, "instance": &c.Instance, "applied": &c.Applied,
 		"disabled": &c.Disabled, "key": &c.Key, "owners_digest": &c.OwnersDigest}
 	for _, m := range cutMember.FindAllStringSubmatch(s, -1) {
-		*members[m[1]] = m[2]
+		if at := members[m[1]]; *at == "" { // ours stand first
+			*at = m[2]
+		}
 	}
 	if m := cutCount.FindStringSubmatch(s); m != nil {
 		c.OwnersCount, _ = strconv.Atoi(m[1])

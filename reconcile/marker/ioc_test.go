@@ -141,6 +141,10 @@ func TestCommentsOfOthers(t *testing.T) {
 		{"ours without an instance", `{"managed_by": "harfangsync", "indicator_id": "indicator--a"}`, marker.None, ""},
 		{"ours with a member of another type", strings.Replace(iocMark(1).Comment(), `"indicator_score":80`, `"indicator_score":"80"`, 1), marker.Ours, iocMark(1).StandardID},
 		{"ours with more members", strings.Replace(iocMark(1).Comment(), `{`, `{"note":"x",`, 1), marker.Ours, iocMark(1).StandardID},
+		{"ours with words behind it", iocMark(1).Comment() + " - keep, Anna", marker.Ours, iocMark(1).StandardID},
+		{"ours with another's behind it", iocMark(1).Comment() + strings.ReplaceAll(iocMark(2).Comment(), "indicator--", "indicator--x"), marker.Ours, iocMark(1).StandardID},
+		{"ours quoted by a person", "{ticket 4711, Anna} was first blocked by OpenCTI: " + iocMark(1).Comment() + " - keep", marker.None, ""},
+		{"another's with ours behind it", `{"indicator_id": "indicator--a"} ` + iocMark(1).Comment(), marker.None, ""},
 		{"ours printed with blanks", strings.ReplaceAll(iocMark(1).Comment(), `":"`, `": "`), marker.Ours, iocMark(1).StandardID},
 	} {
 		got, class := marker.ParseIOC(tt.comment)
