@@ -24,12 +24,18 @@ func Parse(src string) (*yaml.Node, error) {
 		}
 		return nil, fmt.Errorf("not YAML: %w", err)
 	}
-	var more yaml.Node
-	if err := dec.Decode(&more); !errors.Is(err, io.EOF) && !(err == nil && isNull(&more)) {
+	for {
+		var more yaml.Node
+		err := dec.Decode(&more)
+		if errors.Is(err, io.EOF) {
+			break
+		}
 		if err != nil {
 			return nil, fmt.Errorf("not YAML: %w", err)
 		}
-		return nil, errors.New("several YAML documents")
+		if !isNull(&more) {
+			return nil, errors.New("several YAML documents")
+		}
 	}
 	if len(top.Content) != 1 || top.Content[0].Kind != yaml.MappingNode {
 		return nil, errors.New("not a YAML mapping")
