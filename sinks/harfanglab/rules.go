@@ -151,8 +151,8 @@ type wireEntry struct {
 	Content loose `json:"content"`
 }
 
-// created judges the answer of a creation: a bare object with an id, or a list of entries of which
-// every one must say that it succeeded.
+// created judges the answer to a creation or a change: a bare object with an id, or a list of entries of
+// which every one must say that it succeeded.
 func created(body []byte, method, path string) (string, error) {
 	refuse := func(w string) *Error {
 		return &Error{Method: method, Path: path, Status: http.StatusCreated, Refused: true, Words: oneLine(w)}
@@ -172,7 +172,7 @@ func created(body []byte, method, path string) (string, error) {
 		return string(o.ID), nil
 	}
 	if len(entries) == 0 {
-		return "", refuse("nothing was created: the status list is empty")
+		return "", refuse("nothing was done: the status list is empty")
 	}
 	for _, e := range entries {
 		if e.Status != nil && *e.Status {
@@ -208,10 +208,7 @@ func (c *Client) Update(ctx context.Context, k reconcile.Kind, id string, p reco
 		return err
 	}
 	c.written.note(answer)
-	var o struct{ Status []wireEntry }
-	if remote.Decode(answer, &o) == nil && len(o.Status) > 0 {
-		_, err = created(answer, http.MethodPatch, path)
-	}
+	_, err = created(answer, http.MethodPatch, path)
 	return err
 }
 
@@ -225,7 +222,8 @@ func changedRule(body []byte) string {
 	if err := remote.Decode(body, &o); err != nil {
 		return "an answer of another shape: " + err.Error()
 	}
-	if o.ID == "" && len(o.Status) == 0 {
+	var entries []wireEntry
+	if o.ID == "" && (len(o.Status) == 0 || remote.Decode(o.Status, &entries) != nil) {
 		return "an answer that is not the rule"
 	}
 	return ""

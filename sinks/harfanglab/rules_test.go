@@ -241,6 +241,27 @@ func TestOnlyTheManagerSaysThatARowIsGone(t *testing.T) {
 	}
 }
 
+// What a proxy or a broken manager says is not that a rule was changed.
+func TestOnlyTheRuleOrItsEntryProvesAChange(t *testing.T) {
+	for _, tt := range []struct{ name, body, want, brief string }{
+		{"the rule", `{"id": "1", "status": "stable"}`, "", ""},
+		{"an entry that succeeded", `{"status": [{"id": "1", "status": true}]}`, "", ""},
+		{"a word", `{"status": "error"}`, "200 with an answer that is not the rule", "unsure side"},
+		{"a number", `{"status": 1}`, "200 with an answer that is not the rule", "unsure side"},
+		{"no entry", `{"status": []}`, "the status list is empty", "verdict"},
+		{"an entry that failed", `{"status": [{"status": true}, {"status": false, "content": "no"}]}`, "refused: no", "verdict"},
+	} {
+		m := serve(t, func(w http.ResponseWriter, _ request) { fmt.Fprint(w, tt.body) })
+		err := client(t, m.URL).Update(t.Context(), reconcile.Sigma, "1", reconcile.Patch{Name: new("n")})
+		if (err != nil) != (tt.want != "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+		if e, ok := errors.AsType[*harfanglab.Error](err); ok && brief(e) != tt.brief {
+			t.Errorf("%s: %q, want %q", tt.name, brief(e), tt.brief)
+		}
+	}
+}
+
 func TestPatchesHoldManagedFieldsAlone(t *testing.T) {
 	m := serve(t, func(w http.ResponseWriter, _ request) { fmt.Fprint(w, `{"id": "1"}`) })
 	c := client(t, m.URL)
