@@ -121,9 +121,17 @@ func sigmaID(rule *marker.SigmaRule, id string) string {
 func (ch *Change) nameFrom(row *Row, canon func(typ, value string) string) {
 	if row.Kind == IOC {
 		ch.Type, ch.Value = row.Type, canon(row.Type, row.Value)
+		ch.storedAs(row)
 		return
 	}
 	ch.Name = row.Name
+}
+
+// storedAs notes how the row to be changed spells its value.
+func (ch *Change) storedAs(row *Row) {
+	if ch.Stored = row.Value; row.Value == ch.Value {
+		ch.Stored = ""
+	}
 }
 
 func bodyOf(row *Row) *Body {

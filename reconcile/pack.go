@@ -60,6 +60,7 @@ func (ch *Change) write(p *packer) {
 	p.word(string(ch.Cause))
 	p.word(string(ch.Class))
 	e.String(ch.Value)
+	e.String(ch.Stored)
 	e.String(ch.Name)
 	e.String(ch.ID)
 	p.body(ch.Before)
@@ -82,7 +83,7 @@ func (ch *Change) write(p *packer) {
 
 func (ch *Change) read(p *packer, h head, d *spool.Decoder) {
 	*ch = Change{Kind: Kind(d.Int()), List: p.words.read(d), Type: p.words.read(d), Action: Action(p.words.read(d)), Reason: Reason(p.words.read(d)),
-		Cause: Cause(p.words.read(d)), Class: Class(p.words.read(d)), Value: d.String(), Name: d.String(), ID: d.String(), Before: p.readBody(d), After: p.readBody(d)}
+		Cause: Cause(p.words.read(d)), Class: Class(p.words.read(d)), Value: d.String(), Stored: d.String(), Name: d.String(), ID: d.String(), Before: p.readBody(d), After: p.readBody(d)}
 	ch.Fields = make([]string, 0, d.Len())
 	for range cap(ch.Fields) {
 		ch.Fields = append(ch.Fields, p.words.read(d))

@@ -72,8 +72,9 @@ type Change struct {
 	Kind   Kind     `json:"kind"`
 	List   string   `json:"list"`
 	Type   string   `json:"type,omitempty"`
-	Value  string   `json:"value,omitempty"` // IOC: canonical
-	Name   string   `json:"name,omitempty"`  // Sigma, YARA
+	Value  string   `json:"value,omitempty"`  // IOC: canonical
+	Stored string   `json:"stored,omitempty"` // and as the row spells it, where that is something else
+	Name   string   `json:"name,omitempty"`   // Sigma, YARA
 	Action Action   `json:"action"`
 	Reason Reason   `json:"reason"`
 	Cause  Cause    `json:"cause"` // empty where the reason says all

@@ -90,10 +90,12 @@ func (r *restoring) restore(want *Row, i int) {
 	}
 	at, found := r.of[i]
 	if !found {
+		ch.Stored = ""
 		r.plan.Changes.Add(&ch)
 		return
 	}
 	row, e := &r.current[at], &r.rows.entries[at]
+	ch.storedAs(row)
 	ch.Action, ch.Reason, ch.Cause, ch.ID, ch.Before = Update, FieldsChanged, Drifted, row.ID, bodyOf(row)
 	ch.Fields = differing(want.Kind, ch.Before, ch.After)
 	switch {

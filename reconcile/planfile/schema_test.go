@@ -91,6 +91,7 @@ func felt(t testing.TB) *planfile.Document {
 	text := ""
 	change := reconcile.Change{Kind: reconcile.IOC, Type: "domain_name", Value: "a.example", Action: reconcile.Create, Reason: reconcile.NewIndicator, Key: reconcile.KeyOf(reconcile.IOC, "domain_name", "a.example"),
 		After: &reconcile.Body{Enabled: true, Description: &text, Comment: &text}}
+	change.Stored = "A.example"
 	change.Impact = &reconcile.Impact{Status: reconcile.ImpactAtLeast, Endpoints: 2, Events: 3, LastSeen: &noon, Names: []string{"WKS-042"}, Why: "w", Own: true}
 	return planfile.New(&reconcile.Plan{Changes: plantest.Changes(change), Estimate: &reconcile.Estimate{Days: 7, Budget: 1, Notes: []string{"n"}}}, planfile.Document{Policy: "sync"})
 }

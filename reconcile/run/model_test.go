@@ -173,7 +173,7 @@ func (s *sink) Lookup(_ context.Context, k reconcile.Kind, list string, q reconc
 	}
 	var out []reconcile.Located
 	for _, r := range s.rows {
-		if r.Kind == k && (r.ID == q.ID || k == reconcile.IOC && r.Type == q.Type && strings.EqualFold(r.Value, q.Value) || q.RuleID != "" && r.RuleID == q.RuleID || k == reconcile.YARA && r.Name == q.Name) {
+		if r.Kind == k && (k == reconcile.IOC && r.Type == q.Type && strings.EqualFold(r.Value, q.Value) || q.RuleID != "" && r.RuleID == q.RuleID || k != reconcile.IOC && r.Name == q.Name) {
 			out = append(out, reconcile.Located{Row: r, List: list})
 		}
 	}

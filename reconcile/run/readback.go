@@ -25,7 +25,7 @@ func (a *applying) readBack() {
 		return
 	}
 	plain := make([]bool, len(a.report.Items)) // rows that are as they were sent, as nearly all are
-	rows, err := a.reread(touched, func(i int, row *reconcile.Row) bool {
+	rows, err := a.reread(touched, false, func(i int, row *reconcile.Row) bool {
 		plain[i] = plain[i] || a.plain(i, row)
 		return plain[i]
 	})
@@ -43,7 +43,7 @@ func (a *applying) readBack() {
 	if len(again) == 0 {
 		return
 	}
-	if rows, err = a.reread(again, nil); err != nil {
+	if rows, err = a.reread(again, false, nil); err != nil {
 		a.report.Problems = append(a.report.Problems, "the written rules could not be read back: "+err.Error())
 		return
 	}
@@ -143,9 +143,10 @@ func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten boo
 
 // reread finds the rows of some items: one by one, or by reading the lists when that is cheaper, when
 // the server ignores the filters of a narrow read, or for a row that a narrow read did not find: the
-// server may hold its value or its name in another form. Rows of a list that done, unless it is nil, is content with are
-// not kept.
-func (a *applying) reread(items []int, done func(i int, row *reconcile.Row) bool) (map[int]*reconcile.Row, error) {
+// server may hold its value or its name in another form. Of a row that was deleted the narrow read is proof enough; of one
+// that there says is still to be deleted it is not, since somebody may have changed what it is looked for by.
+// Rows of a list that done, unless it is nil, is content with are not kept.
+func (a *applying) reread(items []int, there bool, done func(i int, row *reconcile.Row) bool) (map[int]*reconcile.Row, error) {
 	found := map[int]*reconcile.Row{}
 	if len(items) <= narrowReads {
 		rows, err := a.rereadNarrow(items)
@@ -153,7 +154,7 @@ func (a *applying) reread(items []int, done func(i int, row *reconcile.Row) bool
 		case err == nil:
 			found = rows
 			items = slices.DeleteFunc(slices.Clone(items), func(i int) bool {
-				return rows[i] != nil || a.report.Changes.Action(i) == reconcile.Delete
+				return rows[i] != nil || !there && a.report.Changes.Action(i) == reconcile.Delete
 			})
 		case !reconcile.FaultOf(err).FilterIgnored:
 			return nil, err

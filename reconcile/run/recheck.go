@@ -44,7 +44,7 @@ func (a *applying) rowsNow(ctx context.Context, k reconcile.Kind, byID map[strin
 	planned := a.plan.Lists[k]
 	narrow := planned != nil && a.job.RecheckRows && len(byID) <= narrowReads
 	if narrow && len(byID) > 0 {
-		rows, err := a.reread(slices.Sorted(maps.Values(byID)), nil)
+		rows, err := a.reread(slices.Sorted(maps.Values(byID)), true, nil)
 		if err != nil || len(rows) > 0 {
 			return rows, err
 		}

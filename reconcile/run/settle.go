@@ -14,7 +14,7 @@ func (a *applying) settle() {
 	if len(unsure) == 0 {
 		return
 	}
-	rows, err := a.reread(unsure, nil)
+	rows, err := a.reread(unsure, false, nil)
 	for _, i := range unsure {
 		it := &a.report.Items[i]
 		if err != nil {

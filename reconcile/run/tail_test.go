@@ -591,3 +591,58 @@ func TestAWitnessThatBreaksGivesWayToAnother(t *testing.T) {
 		})
 	}
 }
+
+// A row that an old connector wrote spells its value in its own way, and a person may rename a rule: neither is gone
+// because it is not found by what is written today.
+func TestABatchReachesRowsThatAreSpelledOtherwise(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		remove bool
+		change func(*reconcile.Row) // after the plan
+		want   []string
+		left   int // rows
+		reads  int // of a whole list
+	}{
+		{"deletes", true, nil, []string{"- domain_name x.example applied", "- sigma name of b applied"}, 0, 0},
+		{"disables", false, nil, []string{"! domain_name x.example applied", "! sigma name of b applied"}, 2, 0},
+		{"a rule renamed meanwhile", true, func(r *reconcile.Row) {
+			if r.Kind == reconcile.Sigma {
+				r.Name = "mine"
+			}
+		}, []string{"- domain_name x.example applied", "- sigma name of b conflict"}, 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example"), sigma("b", "0e95725d-7320-415d-80f7-004da920fc11"), ind("c", "domain_name stays.example")}}, newSink()
+			j := job(t, src, snk)
+			j.Canon = func(_, v string) string { return strings.TrimSuffix(v, ".") }
+			j.Policy.Remove = tt.remove
+			syncAll(t, j)
+			for i := range snk.rows {
+				if snk.rows[i].Value == "x.example" {
+					snk.rows[i].Value = "x.example."
+				}
+			}
+			src.read[0].Revoked, src.read[1].Revoked = true, true
+			p := plan(t, j)
+			if tt.change != nil {
+				for i := range snk.rows {
+					tt.change(&snk.rows[i])
+				}
+			}
+			j.Lazy, j.RecheckRows, snk.log = true, true, nil
+			r := apply(t, j, p, true)
+			if d := cmp.Diff(tt.want, brief(r)); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			reads := 0
+			for _, line := range snk.log {
+				if strings.HasPrefix(line, "read ") {
+					reads++
+				}
+			}
+			if left := len(snk.rows) - 1; left != tt.left || reads != tt.reads {
+				t.Errorf("%d rows are left after %d reads of a list, want %d and %d", left, reads, tt.left, tt.reads)
+			}
+		})
+	}
+}

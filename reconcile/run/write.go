@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -205,7 +206,7 @@ func (j *Job) findOurs(ctx context.Context, ch *reconcile.Change, list *reconcil
 }
 
 func (j *Job) lookup(ctx context.Context, ch *reconcile.Change, list string) ([]reconcile.Located, error) {
-	row := reconcile.Query{Type: ch.Type, Value: ch.Value}
+	row := reconcile.Query{Type: ch.Type, Value: cmp.Or(ch.Stored, ch.Value)}
 	if ch.Kind != reconcile.IOC {
 		row = reconcile.Query{Name: ch.Name}
 	}
