@@ -112,36 +112,39 @@ func (c *Client) mutate(ctx context.Context, r request, out any) error {
 }
 
 func (c *Client) send(ctx context.Context, r request, out any, may func(*Error) bool) error {
-	err := c.o.Retry.Do(ctx, c.o.Log, func() error {
-		text := c.lean(document(r.document, r.fields), r.fields)
-		for line, question := range r.also {
-			text = strings.Replace(text, line, question, 1)
-		}
-		req := graphql.NewRequest(text)
-		for k, v := range r.variables {
-			req.Var(k, v)
-		}
-		req.Header.Set("Authorization", "Bearer "+c.o.Token.Reveal())
-		one := context.WithValue(ctx, intoKey{}, out)
-		if r.broker {
-			var cancel context.CancelFunc
-			one, cancel = context.WithTimeout(one, mostBroker)
-			defer cancel()
-		}
-		err := c.gql.Run(one, req, nil)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		e := c.errorOf(r, err)
-		late, timed := errors.AsType[net.Error](err)
-		e.hung = r.broker && timed && late.Timeout()
-		e.again = may(e) && !e.hung && !(r.once && e.spoiled())
-		return e
-	})
+	err := c.o.Retry.Do(ctx, c.o.Log, func() error { return c.once(ctx, r, out, may) })
 	return remote.Cut(ctx, "OpenCTI: "+r.op, err)
+}
+
+// once sends an operation once. may says of which failures it may be sent again.
+func (c *Client) once(ctx context.Context, r request, out any, may func(*Error) bool) error {
+	text := c.lean(document(r.document, r.fields), r.fields)
+	for line, question := range r.also {
+		text = strings.Replace(text, line, question, 1)
+	}
+	req := graphql.NewRequest(text)
+	for k, v := range r.variables {
+		req.Var(k, v)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.o.Token.Reveal())
+	one := context.WithValue(ctx, intoKey{}, out)
+	if r.broker {
+		var cancel context.CancelFunc
+		one, cancel = context.WithTimeout(one, mostBroker)
+		defer cancel()
+	}
+	err := c.gql.Run(one, req, nil)
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	e := c.errorOf(r, err)
+	late, timed := errors.AsType[net.Error](err)
+	e.hung = r.broker && timed && late.Timeout()
+	e.again = may(e) && !e.hung && !(r.once && e.spoiled())
+	return e
 }
 
 // errorOf is the failure in the form that callers branch on.
