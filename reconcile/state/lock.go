@@ -43,7 +43,8 @@ const (
 	renewEvery   = 10 * time.Second
 	tailLeaseFor = 90 * time.Second
 	tailRenews   = time.Minute
-	settle       = 250 * time.Millisecond
+	settle       = 500 * time.Millisecond
+	late         = 2 * time.Second // how late a renewal may come
 	retryEvery   = 2 * time.Second
 	leastLeft    = 5 * time.Second // of a lease that cannot be renewed, before its run stops
 	clocksDiffer = 5 * time.Minute // more than this no clock is ahead of another
@@ -74,6 +75,8 @@ type Lock struct {
 	tell   func(error) // of the loss, once
 	stop   chan struct{}
 	done   sync.WaitGroup
+
+	trusted time.Time // from then on leases that are read back are ours; kept by whoever takes
 
 	mu       sync.Mutex
 	term     time.Duration
@@ -180,24 +183,51 @@ func (l *Lock) Endure(patience time.Duration) {
 }
 
 // take writes the leases unless another run is at work, lets a moment pass and reads them back: mine says whether
-// they are there, and by who else has one.
+// they are there and to be trusted, and by who else has one.
 func (l *Lock) take(ctx context.Context, o *others) (by *LockedError, mine bool, err error) {
+	err = l.k.alone(ctx, func() error {
+		began := time.Now()
+		by = nil
+		if err := l.k.load(ctx); err != nil {
+			return err
+		}
+		if lease, held := o.hold(l.k.Document().Leases, l.keys, time.Now()); held {
+			by = &LockedError{By: fmt.Sprintf("%v, lease until %s", lease.Process, lease.Until.UTC().Format(time.RFC3339))}
+			return nil
+		}
+		known := l.stored() && !l.ended()
+		if err := l.write(ctx); err != nil {
+			return err
+		}
+		if !known {
+			l.trusted = time.Now().Add(doubted(time.Since(began)))
+		}
+		return nil
+	})
+	if err != nil || by != nil {
+		return by, false, err
+	}
+	const most = renewEvery / 2 // then they are written again
+	if err := remote.Sleep(ctx, min(max(settle, time.Until(l.trusted)), most)); err != nil {
+		return nil, false, err
+	}
 	if err := l.k.reload(ctx); err != nil {
 		return nil, false, err
 	}
-	if lease, held := o.hold(l.k.Document().Leases, l.keys, time.Now()); held {
-		return &LockedError{By: fmt.Sprintf("%v, lease until %s", lease.Process, lease.Until.UTC().Format(time.RFC3339))}, false, nil
+	return nil, l.stored() && !time.Now().Before(l.trusted), nil
+}
+
+// doubted is for how long leases are not trusted that were written so long after it was read that they are free: somebody
+// else who wrote his in between may read them back, and go on, before these arrive. He stops when he is to renew them. One
+// who makes a tail of them does so at his first renewal.
+func doubted(took time.Duration) time.Duration {
+	switch {
+	case took <= settle:
+		return max(settle, 4*took)
+	case took <= renewEvery:
+		return max(renewEvery+late, 4*took)
 	}
-	if err := l.k.alone(ctx, func() error { return l.write(ctx) }); err != nil {
-		return nil, false, err
-	}
-	if err := remote.Sleep(ctx, settle); err != nil {
-		return nil, false, err
-	}
-	if err := l.k.reload(ctx); err != nil {
-		return nil, false, err
-	}
-	return nil, l.stored(), nil
+	return tailRenews + late
 }
 
 // stored says whether the document that was read last has all leases of l.
@@ -231,13 +261,26 @@ func (l *Lock) write(ctx context.Context) error {
 	return err
 }
 
+// ended says whether the end of the leases has passed, by the wall clock or by that of the process.
+func (l *Lock) ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.overdue()
+}
+
+// overdue is ended for whoever holds mu.
+func (l *Lock) overdue() bool {
+	now := time.Now()
+	return !now.Before(l.until) || now.Sub(l.renewed) >= l.term
+}
+
 // Check is a *LostError once the lock does not hold any more: its leases are gone or another's, or their end has
 // passed, by the wall clock or by that of the process. It is asked before every write. A lock that is to
 // endure gives ErrLapsed until it is held again.
 func (l *Lock) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := time.Now(); !now.Before(l.until) || now.Sub(l.renewed) >= l.term {
+	if l.overdue() {
 		l.over(errors.New("its lease ended at " + l.until.Format(time.RFC3339) + ", while this run was held up"))
 	}
 	switch {

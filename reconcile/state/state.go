@@ -142,7 +142,8 @@ func (d Document) Memory() reconcile.Memory {
 }
 
 // Store keeps the text of a document, one call at a time. Save replaces it whole or not at all, and may be
-// repeated; ErrReset says that somebody emptied the state meanwhile. Load answers "" where nothing was saved.
+// repeated; ErrReset says that somebody emptied the state meanwhile, and ErrChanged that it is not what was loaded or saved
+// last, as far as the store can tell. Load answers "" where nothing was saved.
 type Store interface {
 	Load(ctx context.Context) (string, error)
 	Save(ctx context.Context, text string) error
@@ -151,6 +152,9 @@ type Store interface {
 // ErrReset says that an administrator reset the state: what was sent is not stored, and what was
 // known before does not hold any more (contract opencti-api 6.2).
 var ErrReset = errors.New("the state was reset")
+
+// ErrChanged says that what was sent is not stored, since what it was made from is not there any more.
+var ErrChanged = errors.New("another process changed it meanwhile")
 
 // DamagedError says that a stored text is no document, or which of a document's members cannot be read. What they held is
 // lost, and the next Update replaces them.
@@ -203,15 +207,21 @@ func Forgetful() *Keeper {
 }
 
 // alone runs work while nobody else reads or replaces what is stored: what one writes is then never made
-// from a document that another has replaced meanwhile.
+// from a document that another has replaced meanwhile. Where another process has done so, work begins anew, a few times.
 func (k *Keeper) alone(ctx context.Context, work func() error) error {
+	const rounds = 5
 	select {
 	case <-k.turn:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	defer func() { k.turn <- struct{}{} }()
-	return work()
+	for round := 1; ; round++ {
+		if err := work(); round == rounds || !errors.Is(err, ErrChanged) {
+			return err
+		}
+		k.unhear()
+	}
 }
 
 func (k *Keeper) reload(ctx context.Context) error {
@@ -292,6 +302,13 @@ func (k *Keeper) Heard(turn int, text string) {
 // atOnce is how soon after it was heard a document counts as read just now: well within the time after which who changes
 // it beside us looks whether that stands (Insist).
 const atOnce = settle / 2
+
+// unhear makes the next change read the document.
+func (k *Keeper) unhear() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.heard = time.Time{}
+}
 
 func (k *Keeper) fresh() bool {
 	k.mu.Lock()
@@ -411,7 +428,7 @@ func (k *Keeper) save(ctx context.Context, change func(*Document)) error {
 		return nil
 	}
 	err := k.store.Save(ctx, next.Text())
-	if errors.Is(err, ErrReset) {
+	for again := 0; errors.Is(err, ErrReset) && again < 2; again++ { // the answer that told of it first may have been lost
 		next = Document{Leases: before.Leases}
 		change(&next)
 		err = k.store.Save(ctx, next.Text())

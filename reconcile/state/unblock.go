@@ -69,7 +69,9 @@ func (k *Keeper) Insist(ctx context.Context, change func(*Document) error, stand
 	const attempts = 5
 	for range attempts {
 		var refused error
+		var began time.Time
 		err := k.alone(ctx, func() error {
+			began = time.Now()
 			return k.amend(ctx, func(d *Document) {
 				now := time.Now()
 				for key, l := range d.Leases { // that may have been renewed since it was read
@@ -84,7 +86,7 @@ func (k *Keeper) Insist(ctx context.Context, change func(*Document) error, stand
 		if err := errors.Join(refused, err); err != nil {
 			return err
 		}
-		if err := remote.Sleep(ctx, settle); err != nil {
+		if err := remote.Sleep(ctx, max(settle, 4*time.Since(began))); err != nil { // as long as others may take
 			return err
 		}
 		if err := k.reload(ctx); err != nil {

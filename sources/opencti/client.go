@@ -106,6 +106,11 @@ func (c *Client) query(ctx context.Context, r request, out any) error {
 	return c.send(ctx, r, out, (*Error).Temporary)
 }
 
+// queryOnce is query without another attempt. Its error says whether one is due.
+func (c *Client) queryOnce(ctx context.Context, r request, out any) error {
+	return c.once(ctx, r, out, (*Error).Temporary)
+}
+
 // mutate sends an operation that is repeated only if the server turned it away.
 func (c *Client) mutate(ctx context.Context, r request, out any) error {
 	return c.send(ctx, r, out, (*Error).TurnedAway)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/harfangsync/harfangsync/reconcile/remote"
 	"github.com/harfangsync/harfangsync/reconcile/state"
 )
 
@@ -20,6 +21,7 @@ type Connector struct {
 	MayWrite func() error // is asked before anything is pushed; its error is what becomes of it. May be nil
 
 	registered bool
+	stored     string // as it was read or stored last, which is what the next text is made from
 }
 
 // Registration is what the platform shows of a connector.
@@ -33,32 +35,74 @@ type Registration struct {
 // Load reads the stored text. It registers nothing, since that needs the platform's message broker, unless
 // the account may register and not read.
 func (c *Connector) Load(ctx context.Context) (string, error) {
-	text, _, err := c.ConnectorState(ctx, c.ID)
+	text, err := c.read(ctx, c.query)
+	if err == nil {
+		c.stored = text
+	}
+	return text, err
+}
+
+func (c *Connector) read(ctx context.Context, send func(context.Context, request, any) error) (string, error) {
+	text, _, err := connectorState(ctx, c.ID, send)
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == "FORBIDDEN_ACCESS" && !c.ReadOnly {
 		return c.Register(ctx, c.Registration)
 	}
 	return text, err
 }
 
-// Save stores the text. When the platform answers another state than was sent, an administrator reset it
-// (contract opencti-api 6.2).
+// Save replaces what was read or stored last by a text. Where something else is seen there, it is state.ErrChanged. When
+// the platform answers another state than was sent, an administrator reset it (contract opencti-api 6.2).
 func (c *Connector) Save(ctx context.Context, text string) error {
 	if c.ReadOnly {
 		return nil
 	}
-	stored, err := c.Ping(ctx, c.ID, text)
+	stored, err := c.replace(ctx, text)
 	if errors.Is(err, ErrUnknownConnector) {
-		if _, err = c.Register(ctx, c.Registration); err == nil {
-			stored, err = c.Ping(ctx, c.ID, text)
+		had := c.stored
+		if c.stored, err = c.Register(ctx, c.Registration); err != nil {
+			return err
 		}
+		if c.stored != "" && c.stored != had { // another process registered it
+			return state.ErrChanged
+		}
+		stored, err = c.replace(ctx, text)
 	}
 	if err != nil {
 		return err
 	}
-	if stored != text {
+	if c.stored = stored; stored != text {
 		return state.ErrReset
 	}
 	return nil
+}
+
+// replace pings, and returns what the platform holds then. The platform keeps the last text that it was sent, whatever
+// that replaces. So a ping that was turned away or whose answer was lost is sent again only after a look that finds what
+// it is to replace.
+//
+// The first ping after a reset is dropped and takes the flag with it, so a second one would bury the reset. Therefore
+// no state is a reset where there was one, and after a ping that may have arrived.
+func (c *Connector) replace(ctx context.Context, text string) (stored string, err error) {
+	var failed *Error // the ping before
+	err = c.o.Retry.Do(ctx, c.o.Log, func() error {
+		if failed != nil {
+			have, err := c.read(ctx, c.queryOnce)
+			switch {
+			case err != nil:
+				return err
+			case have == text, have == "" && (c.stored != "" || !failed.TurnedAway()):
+				stored = have
+				return nil
+			case have != c.stored:
+				return state.ErrChanged
+			}
+		}
+		var err error
+		stored, err = c.Ping(ctx, c.ID, text)
+		failed, _ = errors.AsType[*Error](err)
+		return err
+	})
+	return stored, err
 }
 
 // AddWork opens a work, for the platforms that tie bundles to works. Only a registered connector can
@@ -110,8 +154,12 @@ type wireConnector struct {
 // ConnectorState reads the state that a connector left, without registering anything. found is false
 // for an unknown connector.
 func (c *Client) ConnectorState(ctx context.Context, id string) (state string, found bool, err error) {
+	return connectorState(ctx, id, c.query)
+}
+
+func connectorState(ctx context.Context, id string, send func(context.Context, request, any) error) (state string, found bool, err error) {
 	var w struct{ Connector *wireConnector }
-	err = c.query(ctx, request{op: "ConnectorState", document: "state", variables: map[string]any{"id": id}, right: "MODULES"}, &w)
+	err = send(ctx, request{op: "ConnectorState", document: "state", variables: map[string]any{"id": id}, right: "MODULES"}, &w)
 	if e, ok := errors.AsType[*Error](err); ok && e.Absent() {
 		return "", false, nil
 	}
@@ -140,33 +188,9 @@ func (c *Client) Register(ctx context.Context, r Registration) (state string, er
 	return value(w.RegisterConnector.State), nil
 }
 
-// Ping stores a state and returns what the platform holds then: another text means that an
-// administrator reset it (contract opencti-api 6.2). An unknown connector is ErrUnknownConnector.
-//
-// The first ping after a reset is dropped and takes the flag with it, so a second one would bury the
-// reset. Therefore a ping whose answer was lost is repeated only if the platform still holds an earlier
-// state, which no reset leaves behind.
+// Ping stores a state, whatever is there, and returns what the platform holds then: another text means that an
+// administrator reset it (contract opencti-api 6.2). It is sent once. An unknown connector is ErrUnknownConnector.
 func (c *Client) Ping(ctx context.Context, id, state string) (stored string, err error) {
-	for attempt := 1; ; attempt++ {
-		stored, err = c.ping(ctx, id, state)
-		e, failed := errors.AsType[*Error](err)
-		if !failed || !e.Temporary() || e.TurnedAway() || attempt >= c.o.Retry.Attempts {
-			return stored, err
-		}
-		have, found, readErr := c.ConnectorState(ctx, id)
-		switch {
-		case readErr != nil || !found:
-			return "", err
-		case have == state || have == "":
-			return have, nil
-		}
-		if err := c.o.Retry.Sleep(ctx, c.o.Retry.Backoff(attempt-1)); err != nil {
-			return "", err
-		}
-	}
-}
-
-func (c *Client) ping(ctx context.Context, id, state string) (stored string, err error) {
 	var w struct{ PingConnector *wireConnector }
 	r := request{op: "Ping", document: "ping", variables: map[string]any{"id": id, "state": state}, right: "CONNECTORAPI"}
 	if len(c.known().parts) > 0 && c.since(pingWithInfo) {
@@ -182,7 +206,7 @@ func (c *Client) ping(ctx context.Context, id, state string) (stored string, err
 		}
 		r.variables["info"] = info
 	}
-	err = c.mutate(ctx, r, &w)
+	err = remote.Cut(ctx, "OpenCTI: "+r.op, c.once(ctx, r, &w, (*Error).Temporary))
 	if e, failed := errors.AsType[*Error](err); failed && (e.Code == "FUNCTIONAL_ERROR" || e.Absent()) {
 		return "", fmt.Errorf("%w: %w", ErrUnknownConnector, err)
 	}

@@ -3,13 +3,14 @@ package opencti_test
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/harfangsync/harfangsync/reconcile/state"
 	"github.com/harfangsync/harfangsync/sources/octisim"
 	"github.com/harfangsync/harfangsync/sources/opencti"
 	"github.com/harfangsync/harfangsync/sources/simhttp"
@@ -49,7 +50,7 @@ func TestResetIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for i, text := range []string{"one", "two", "three"} {
+	for i, text := range []string{"1", "2", "3"} {
 		if i == 1 {
 			s.ResetConnector(connectorID)
 		}
@@ -59,7 +60,7 @@ func TestResetIsTold(t *testing.T) {
 		}
 		got = append(got, stored)
 	}
-	if strings.Join(got, ",") != "one,,three" {
+	if strings.Join(got, ",") != "1,,3" {
 		t.Errorf("answers %q, want the second one empty", got)
 	}
 	s.ResetConnector(connectorID)
@@ -170,7 +171,7 @@ func TestALostPingIsRepeatedOverAnEarlierStateAlone(t *testing.T) {
 		name     string
 		fault    simhttp.Fault
 		pings    int    // over an earlier state
-		overNone string // what is answered where nothing was stored
+		overNone string // what is stored where nothing was
 	}{
 		{"turned away by rate", simhttp.Fault{Do: simhttp.Answer, Status: 429}, 2, next},
 		{"turned away by a busy platform", simhttp.Fault{Do: simhttp.Answer, Status: 503}, 2, next},
@@ -186,51 +187,101 @@ func TestALostPingIsRepeatedOverAnEarlierStateAlone(t *testing.T) {
 	for _, tt := range tests {
 		for _, before := range []string{earlier, ""} {
 			t.Run(tt.name+" over "+before, func(t *testing.T) {
-				ctx := context.Background()
-				s, p := simulated(t, octisim.Options{}, opencti.Options{})
-				if _, err := p.Register(ctx, opencti.Registration{ID: "c1", Name: "harfang"}); err != nil {
-					t.Fatal(err)
-				}
+				s, p, c := registered(t)
 				want, pings := tt.overNone, 1
 				if want == next {
 					pings = tt.pings
 				}
 				if before != "" {
-					if _, err := p.Ping(ctx, "c1", before); err != nil {
+					if err := c.Save(t.Context(), before); err != nil {
 						t.Fatal(err)
 					}
-					want, pings = next, tt.pings+1
+					want, pings = next, tt.pings
 				}
+				s.HTTP.Forget()
 				tt.fault.Body, tt.fault.Times = "pingConnector", 1
 				if err := s.HTTP.Fail(tt.fault); err != nil {
 					t.Fatal(err)
 				}
-				if stored, err := p.Ping(ctx, "c1", next); err != nil || stored != want {
+				err := c.Save(t.Context(), next)
+				if stored, _ := s.Connector(c.ID); stored != want || (err == nil) != (want == next) || err != nil && !errors.Is(err, state.ErrReset) {
 					t.Errorf("stored %q, %v, want %q", stored, err, want)
 				}
-				sent := slices.DeleteFunc(s.HTTP.Requests(), func(r simhttp.Request) bool { return r.Op != "Ping" })
-				if len(sent) != pings {
-					t.Errorf("%d pings, want %d", len(sent), pings)
+				if got := fmt.Sprintf("ConnectorState 1, Ping %d", pings); operations(s) != got {
+					t.Errorf("requests %s, want %s", operations(s), got)
+				}
+				if waits := p.slept(); len(waits) != 1 {
+					t.Errorf("waited %v", waits)
 				}
 			})
 		}
 	}
 }
 
-func TestALostPingDoesNotBuryAReset(t *testing.T) {
-	ctx := context.Background()
+// registered is a connector that the platform knows, with nothing stored.
+func registered(t *testing.T) (*octisim.Sim, *probe, *opencti.Connector) {
 	s, p := simulated(t, octisim.Options{}, opencti.Options{})
-	if _, err := p.Register(ctx, opencti.Registration{ID: "c1", Name: "harfang"}); err != nil {
+	c := &opencti.Connector{Client: p.Client, Registration: opencti.Registration{ID: connectorID, Name: "harfang"}}
+	if _, err := c.Register(t.Context(), c.Registration); err != nil {
 		t.Fatal(err)
 	}
-	s.ResetConnector("c1")
+	return s, p, c
+}
+
+// What another process stored while a ping waited to be sent again stays: the text was made from something else.
+func TestAPingThatIsSentLateReplacesNothingNew(t *testing.T) {
+	const earlier, theirs, next = `{"n":0}`, `{"n":0,"unblocked":"a.example"}`, `{"n":1}`
+	for _, tt := range []struct {
+		name      string
+		fault     simhttp.Fault
+		meanwhile string // stored
+		want      string
+		err       error
+		waits     int
+	}{
+		{"turned away", simhttp.Fault{Do: simhttp.Answer, Status: 503, Times: 1}, theirs, theirs, state.ErrChanged, 1},
+		{"and again", simhttp.Fault{Do: simhttp.Answer, Status: 429, Times: 3}, theirs, theirs, state.ErrChanged, 1},
+		{"a lost answer, and replaced since", simhttp.Fault{Do: simhttp.ResetAfter, Times: 1}, theirs, theirs, state.ErrChanged, 1},
+		{"an arrival that never was", simhttp.Fault{Do: simhttp.Reset, Times: 1}, theirs, theirs, state.ErrChanged, 1},
+		{"by the same text", simhttp.Fault{Do: simhttp.Answer, Status: 503, Times: 1}, next, next, nil, 1},
+		{"emptied by an administrator", simhttp.Fault{Do: simhttp.Answer, Status: 503, Times: 1}, "", "", state.ErrReset, 1},
+		{"nothing changed, and turned away as long as one may be", simhttp.Fault{Do: simhttp.Answer, Status: 503, Times: 14}, earlier, next, nil, 14},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, p, c := registered(t)
+			s.SetConnector(c.ID, earlier)
+			if _, err := c.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			p.meanwhile = func() { s.SetConnector(c.ID, tt.meanwhile) }
+			tt.fault.Body = "pingConnector"
+			if err := s.HTTP.Fail(tt.fault); err != nil {
+				t.Fatal(err)
+			}
+			err := c.Save(t.Context(), next)
+			if stored, _ := s.Connector(c.ID); stored != tt.want || !errors.Is(err, tt.err) {
+				t.Errorf("stored %q, %v, want %q, %v", stored, err, tt.want, tt.err)
+			}
+			if waits := p.slept(); len(waits) != tt.waits {
+				t.Errorf("waited %d times, want %d", len(waits), tt.waits)
+			}
+		})
+	}
+}
+
+func TestALostPingDoesNotBuryAReset(t *testing.T) {
+	s, _, c := registered(t)
+	if err := c.Save(t.Context(), "old"); err != nil {
+		t.Fatal(err)
+	}
+	s.ResetConnector(c.ID)
 	if err := s.HTTP.Fail(simhttp.Fault{Body: "pingConnector", Times: 1, Do: simhttp.ResetAfter}); err != nil {
 		t.Fatal(err)
 	}
-	if stored, err := p.Ping(ctx, "c1", "old"); stored != "" || err != nil {
-		t.Errorf("stored %q, %v, want the word that there is no state", stored, err)
+	if err := c.Save(t.Context(), "old and more"); !errors.Is(err, state.ErrReset) {
+		t.Errorf("%v, want the word that there is no state", err)
 	}
-	if state, _ := s.Connector("c1"); state != "" {
+	if state, _ := s.Connector(c.ID); state != "" {
 		t.Errorf("the platform holds %q, want what the reset left", state)
 	}
 }

@@ -38,6 +38,8 @@ type probe struct {
 
 	mu    sync.Mutex
 	waits []time.Duration
+
+	meanwhile func() // what happens during each wait; may be nil
 }
 
 func (p *probe) slept() []time.Duration {
@@ -58,6 +60,9 @@ func connect(t testing.TB, h http.Handler, o opencti.Options) *probe {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.waits = append(p.waits, d)
+		if p.meanwhile != nil {
+			p.meanwhile()
+		}
 		return ctx.Err()
 	}
 	p.Client = opencti.New(o)

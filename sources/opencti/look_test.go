@@ -104,11 +104,11 @@ func TestALookTellsTheConnectorsState(t *testing.T) {
 	if _, err := p.Register(t.Context(), opencti.Registration{ID: connector, Name: "x"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Ping(t.Context(), connector, "text"); err != nil {
+	if _, err := p.Ping(t.Context(), connector, `"text"`); err != nil {
 		t.Fatal(err)
 	}
 	s.HTTP.Forget()
-	if a, err := src.Ask(t.Context(), []string{"i01"}); a.Stored == nil || *a.Stored != "text" || err != nil || operations(s) != "Look 1" {
+	if a, err := src.Ask(t.Context(), []string{"i01"}); a.Stored == nil || *a.Stored != `"text"` || err != nil || operations(s) != "Look 1" {
 		t.Errorf("%v, %v, requests %s", a.Stored, err, operations(s))
 	}
 	s.PutUser(octisim.User{Name: "Connector", Token: token, Capabilities: []string{"KNOWLEDGE", "TAXIIAPI"}})
