@@ -36,7 +36,7 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 		}
 		return visit(page, all.total)
 	}
-	var end time.Time // created_at of the last row: what is later was not counted
+	var end time.Time // created_at of the last row that can be read: what is later may not have been counted
 	err = c.pages(ctx, f, nil, observables, all, bad, &seen, func(page []reconcile.Indicator) error {
 		known.note(page)
 		for i := range page {
@@ -53,7 +53,7 @@ func (c *Client) Read(ctx context.Context, f *FilterGroup, start time.Time, obse
 	changed := c.start("indicators that changed meanwhile", c.pageSize)
 	err = c.pages(ctx, f, changedSince(known.since), observables, changed, bad, &again, func(page []reconcile.Indicator) error {
 		for i := range page {
-			if seen.Add(page[i].ID) && !page[i].CreatedAt.After(end) {
+			if seen.Add(page[i].ID) && page[i].Unread == "" && !page[i].CreatedAt.After(end) {
 				all.got++
 			}
 		}
