@@ -18,6 +18,9 @@ import (
 // far below, and a sixth of the memory that this process may use is enough for it, and for what is decoded of it.
 func MostBytes() int64 { return min(96<<20, debug.SetMemoryLimit(-1)/6) }
 
+// MostListed bounds all pages together of what is kept until the last one came.
+func MostListed() int64 { return debug.SetMemoryLimit(-1) / 2 }
+
 // mostElements bounds what one answer can make of memory when it is decoded: elements of lists and members
 // of objects, of which a page of 5000 rows has 200,000.
 const mostElements = 1 << 19

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
 	"github.com/harfangsync/harfangsync/reconcile/remote"
 )
 
@@ -34,12 +35,17 @@ type listing struct {
 func list[T any](ctx context.Context, c *Client, l listing, visit func(*T) (id string, err error)) error {
 	w := c.start(l.what, l.first)
 	var seen remote.IDs
+	var size int64
+	ctx = context.WithValue(ctx, sizeKey{}, &size)
 	for {
 		var answer wireList[T]
 		r := l.request
 		r.variables = w.page(l.variables)
 		if err := c.query(ctx, r, &answer); err != nil {
 			return err
+		}
+		if most := remote.MostListed(); size > most {
+			return misshapen(l.op, fmt.Sprintf("%s that have no end, or take more than %d bytes and more memory than there is here: give it more", l.what, most))
 		}
 		more, err := entries(l, w, &seen, answer.List, visit)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -194,5 +195,24 @@ func TestSightingsOfSeveralIndicators(t *testing.T) {
 		if n != tt.requests {
 			t.Errorf("%s: %d requests, want %d", tt.name, n, tt.requests)
 		}
+	}
+}
+
+// TestAListingWithoutAnEndEndsBeforeMemoryDoes: what is attached to indicators, and their sightings, may be any number, and is
+// kept until all of it came.
+func TestAListingWithoutAnEndEndsBeforeMemoryDoes(t *testing.T) {
+	was := debug.SetMemoryLimit(96 << 20)
+	defer debug.SetMemoryLimit(was)
+	const enough = 80
+	pages, value := 0, strings.Repeat("v", 1<<20)
+	p := connect(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		pages++
+		fmt.Fprintf(w, `{"data":{"list":{"pageInfo":{"globalCount":%d,"hasNextPage":%t,"endCursor":"c"},"edges":[{"node":{"id":"s%[1]d","fromId":"a","toId":"e","toType":"System",
+			"attribute_count":1,"x_opencti_negative":false,"standard_id":"%[3]s"}}]}}}`, pages, pages < enough, value)
+	}), opencti.Options{})
+	_, err := p.Sightings(t.Context(), []string{"a"})
+	says(t, err, "sightings of an indicator that have no end, or take more than 50331648 bytes")
+	if pages == enough {
+		t.Errorf("%d pages were read", pages)
 	}
 }

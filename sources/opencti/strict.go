@@ -32,6 +32,9 @@ type strict struct {
 // intoKey is the key of what the answer's data is decoded to, a pointer, in the context of a request.
 type intoKey struct{}
 
+// sizeKey is the key of what the lengths of answers are added to, a *int64, in the context of a request.
+type sizeKey struct{}
+
 // RoundTrip decodes the data itself, in one pass, and gives the library an empty answer.
 func (s *strict) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := s.next.RoundTrip(r)
@@ -45,6 +48,9 @@ func (s *strict) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var failure error
 	err = remote.Read(resp.Body, s.limit, func(body []byte) {
+		if size, asked := r.Context().Value(sizeKey{}).(*int64); asked {
+			*size += int64(len(body))
+		}
 		switch data, errs, ok := healthy(body); {
 		case ok:
 			failure = remote.Decode(data, r.Context().Value(intoKey{}))
