@@ -5,6 +5,7 @@ package planfile
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"time"
 
@@ -97,6 +98,11 @@ func (d *Document) SwitchedOff() []reconcile.Kind {
 		}
 	}
 	return kinds
+}
+
+// Err is the first failure to read what it lists: what was read may then be blank.
+func (d *Document) Err() error {
+	return errors.Join(d.Changes.Err(), d.Held.Err(), d.Skipped.Err())
 }
 
 // New completes the document of a plan: d says what the plan itself does not know.

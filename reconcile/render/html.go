@@ -64,8 +64,12 @@ func sourceHash(text string) string {
 // once. Whatever comes from outside is escaped, as by Escape, before it is put in. Nothing is folded,
 // so Options.Full changes nothing; with SummaryOnly nothing is listed.
 func HTML(w io.Writer, d *planfile.Document, o Options) error {
+	view := newPageView(d, o)
+	if err := d.Err(); err != nil {
+		return err
+	}
 	b := bufio.NewWriter(w)
-	if err := page().template.Execute(b, newPageView(d, o)); err != nil {
+	if err := page().template.Execute(b, view); err != nil {
 		return err
 	}
 	return b.Flush()

@@ -102,21 +102,23 @@ func felt(d *planfile.Document) (changes []*reconcile.Change, by map[reconcile.I
 	for _, h := range d.Held.All() {
 		add(h.Change)
 	}
-	slices.SortStableFunc(changes, mostFelt)
+	slices.SortStableFunc(changes, func(a, b *reconcile.Change) int { return weightOf(a).compare(weightOf(b)) })
 	return changes, by
 }
 
-// mostFelt puts first what more endpoints feel, and before it what is an endpoint's address.
-func mostFelt(a, b *reconcile.Change) int {
-	weight := func(c *reconcile.Change) (own, endpoints, events int) {
-		if c.Impact == nil {
-			return 0, 0, 0
-		}
-		return map[bool]int{true: 1}[c.Impact.Own], c.Impact.Endpoints, c.Impact.Events
+// weight is how much a change is felt.
+type weight struct{ own, endpoints, events int }
+
+func weightOf(c *reconcile.Change) weight {
+	if c.Impact == nil {
+		return weight{}
 	}
-	ownA, endpointsA, eventsA := weight(a)
-	ownB, endpointsB, eventsB := weight(b)
-	return cmp.Or(ownB-ownA, endpointsB-endpointsA, eventsB-eventsA)
+	return weight{map[bool]int{true: 1}[c.Impact.Own], c.Impact.Endpoints, c.Impact.Events}
+}
+
+// compare puts first what more endpoints feel, and before it what is an endpoint's address.
+func (w weight) compare(o weight) int {
+	return cmp.Or(o.own-w.own, o.endpoints-w.endpoints, o.events-w.events)
 }
 
 // impactLines are the estimate of a plan: a summary, "" where there is none; the values that endpoints see, the most

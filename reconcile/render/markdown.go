@@ -44,25 +44,28 @@ func Markdown(w io.Writer, d *planfile.Document, o Options) error {
 			}
 			return left
 		}
-		list := func(of reconcile.Changes, title string, actions ...reconcile.Action) {
+		list := func(of listing, title string, actions ...reconcile.Action) {
 			text, all := markdownList(of, title, actions, room())
 			body.WriteString(text)
 			whole = whole && all
 		}
-		held := waiting(d)
-		if held.Len() > 0 {
+		changes, held := steps(d), waiting(d)
+		if held.n > 0 {
 			notes += 2
 		}
-		list(d.Changes, "Removals", removalActions...)
-		if held.Len() > 0 {
+		list(changes, "Removals", removalActions...)
+		if held.n > 0 {
 			list(held, "Removals that a gate holds", removalActions...)
 		}
-		list(d.Changes, "Changes", changeActions...)
+		list(changes, "Changes", changeActions...)
 		body.WriteString(markdownDiffs(d, room()))
-		list(d.Changes, "Additions", reconcile.Create)
-		if held.Len() > 0 {
+		list(changes, "Additions", reconcile.Create)
+		if held.n > 0 {
 			list(held, "Changes and additions that a gate holds", append(slices.Clone(changeActions), reconcile.Create)...)
 		}
+	}
+	if err := d.Err(); err != nil {
+		return err
 	}
 	_, err := io.WriteString(w, head+body.String()+tail)
 	return err
@@ -132,7 +135,7 @@ func countsTable(d *planfile.Document) string {
 	if d.Changes.Len() == 0 {
 		return ""
 	}
-	n := headCounts(d.Changes)
+	n := headCounts(steps(d))
 	var b strings.Builder
 	b.WriteString("| |")
 	for _, k := range reconcile.Kinds {
@@ -163,22 +166,29 @@ func markdownTail(d *planfile.Document) string {
 
 // markdownList lists the changes with some actions in at most budget characters and a note, and says
 // whether it lists all.
-func markdownList(of reconcile.Changes, title string, actions []reconcile.Action, budget int) (string, bool) {
-	var rows []*reconcile.Change
-	for i := range of.Len() {
-		if slices.Contains(actions, of.Action(i)) {
-			rows = append(rows, of.At(i))
+func markdownList(of listing, title string, actions []reconcile.Action, budget int) (string, bool) {
+	type placed struct {
+		at int
+		weight
+	}
+	var rows []placed
+	by := map[reconcile.Reason]int{}
+	for i := range of.n {
+		if slices.Contains(actions, of.head(i).action) {
+			c := of.read(i)
+			rows = append(rows, placed{i, weightOf(c)})
+			by[c.Reason]++
 		}
 	}
 	if len(rows) == 0 {
 		return "", true
 	}
-	slices.SortStableFunc(rows, mostFelt)
+	slices.SortStableFunc(rows, func(a, b placed) int { return a.compare(b.weight) })
 	removals := actions[0].Removal()
 	folded := !removals && len(rows) > foldOver
 	var b strings.Builder
 	fmt.Fprintf(&b, "#### %s (%d)\n\n", title, len(rows))
-	if reasons := reasonsLine(rows, removals) + "\n\n"; units(b.String())+units(reasons) <= max(budget, noteLength/2) {
+	if reasons := reasonsLine(by, removals) + "\n\n"; units(b.String())+units(reasons) <= max(budget, noteLength/2) {
 		b.WriteString(reasons)
 	}
 	open, end := "", "\n"
@@ -192,8 +202,8 @@ func markdownList(of reconcile.Changes, title string, actions []reconcile.Action
 		open = strings.Replace(open, "| --- |\n", "| --- | --- |\n", 1)
 	}
 	used, listed := units(b.String())+units(open)+units(end), 0
-	for _, c := range rows {
-		line := markdownRow(c, wide)
+	for _, row := range rows {
+		line := markdownRow(of.read(row.at), wide)
 		n := units(line)
 		if used+n > budget {
 			break

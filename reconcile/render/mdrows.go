@@ -10,13 +10,9 @@ import (
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
 )
 
-// reasonsLine counts the reasons of some changes, the most frequent first, and says what they mean.
-func reasonsLine(rows []*reconcile.Change, explained bool) string {
+// reasonsLine says how often changes have each reason, the most frequent first, and what it means.
+func reasonsLine(by map[reconcile.Reason]int, explained bool) string {
 	const most = 12
-	by := map[reconcile.Reason]int{}
-	for _, c := range rows {
-		by[c.Reason]++
-	}
 	reasons := mostFirst(by)
 	var words []string
 	for i, r := range reasons {

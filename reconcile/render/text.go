@@ -2,6 +2,7 @@ package render
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -45,11 +46,11 @@ func Text(w io.Writer, d *planfile.Document, o Options) error {
 	if off := OffLine(d); off != "" && d.Changes.Len() > 0 {
 		p.line("%s", strings.ToUpper(off[:1])+off[1:])
 	}
-	p.line("%s", LastLine(d))
-	if p.err != nil {
+	if p.err = cmp.Or(p.err, d.Err()); p.err != nil { // what was printed of it may be blank
 		return p.err
 	}
-	return p.w.Flush()
+	p.line("%s", LastLine(d))
+	return cmp.Or(p.err, p.w.Flush())
 }
 
 // LastLine is the stable last line of a plan. A plan that a gate refuses says nothing about whether
@@ -123,10 +124,6 @@ type group struct {
 	reason reconcile.Reason
 }
 
-func groupOf(c reconcile.Changes, i int) group {
-	return group{c.Action(i), c.Kind(i), c.Type(i), c.Reason(i)}
-}
-
 // most is how many changes of a group are listed at most before they fold. Removals that are done never do.
 func (p *printer) most(a reconcile.Action, undone bool) int {
 	switch {
@@ -141,8 +138,8 @@ func (p *printer) most(a reconcile.Action, undone bool) int {
 }
 
 func (p *printer) changes() {
-	p.list(p.d.Changes, stopped(p.d))
-	if waits := waiting(p.d); waits.Len() > 0 {
+	p.list(steps(p.d), stopped(p.d))
+	if waits := waiting(p.d); waits.n > 0 {
 		if p.d.Changes.Len() > 0 {
 			p.line("")
 		}
@@ -158,10 +155,17 @@ func (p *printer) changes() {
 }
 
 // list prints changes that stand in printed order.
-func (p *printer) list(changes reconcile.Changes, undone bool) {
-	size, noted, heads := map[group]int{}, map[group]int{}, headCounts(changes)
-	for i, c := range changes.All() {
-		g := groupOf(changes, i)
+func (p *printer) list(of listing, undone bool) {
+	size, noted, heads := map[group]int{}, map[group]int{}, headCounts(of)
+	groups, at := []group{}, map[group]int{}
+	in := make([]int32, of.n) // which of the groups
+	for i := range of.n {
+		c := of.read(i)
+		g := group{c.Action, c.Kind, c.Type, c.Reason}
+		if size[g] == 0 {
+			at[g], groups = len(groups), append(groups, g)
+		}
+		in[i] = int32(at[g])
 		size[g]++
 		if len(c.Notes) > 0 {
 			noted[g]++
@@ -169,14 +173,14 @@ func (p *printer) list(changes reconcile.Changes, undone bool) {
 	}
 	folded := map[group]bool{}
 	var under head
-	for i := range changes.Len() {
-		g := groupOf(changes, i)
-		if h := (head{g.action, g.kind}); h != under {
+	for i := range of.n {
+		g := groups[in[i]]
+		if h := of.head(i); h != under {
 			p.head(h, heads[h], i > 0)
 			under = h
 		}
 		if size[g] <= p.most(g.action, undone) {
-			p.change(changes.At(i))
+			p.change(of.read(i))
 			continue
 		}
 		if !folded[g] {
@@ -195,10 +199,10 @@ type head struct {
 	kind   reconcile.Kind
 }
 
-func headCounts(changes reconcile.Changes) map[head]int {
+func headCounts(of listing) map[head]int {
 	n := map[head]int{}
-	for i := range changes.Len() {
-		n[head{changes.Action(i), changes.Kind(i)}]++
+	for i := range of.n {
+		n[of.head(i)]++
 	}
 	return n
 }

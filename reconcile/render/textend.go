@@ -21,7 +21,7 @@ func (p *printer) counts() {
 		p.line("")
 	}
 	if p.o.SummaryOnly || p.d.Changes.Len() > foldOver {
-		n := headCounts(p.d.Changes)
+		n := headCounts(steps(p.d))
 		p.line("  %-7s%8s%8s%8s", "", reconcile.IOC, reconcile.Sigma, reconcile.YARA)
 		for _, a := range reconcile.Actions {
 			ioc, sigma, yara := n[head{a, reconcile.IOC}], n[head{a, reconcile.Sigma}], n[head{a, reconcile.YARA}]
