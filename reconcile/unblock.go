@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -138,10 +139,10 @@ func TakeOut(rows *Rows, p Policy) (*Plan, error) {
 			c.plan.Unchanged++
 		}
 	}
-	if err := rows.Err(); err != nil {
+	c.plan.sortAll()
+	if err := errors.Join(rows.Err(), c.plan.Err()); err != nil {
 		return nil, err
 	}
-	c.plan.sortAll()
 	return c.plan, nil
 }
 

@@ -106,7 +106,7 @@ func (t *target) leftBy(ctx context.Context, s *status) error {
 				Next: fmt.Sprintf("the next plan would leave it alone (%s: %s)%s", h.Reason, h.Detail, refused)})
 		}
 	}
-	return nil
+	return planned.Plan.Err()
 }
 
 // statusOf judges one indicator as a run would.

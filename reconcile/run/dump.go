@@ -248,5 +248,8 @@ func (j *Job) PlanRestore(ctx context.Context, d *Dump, exact bool) (*Planned, e
 	if d.Scope == ScopeRows {
 		plan.Since = 0 // it never held the others
 	}
+	if err := plan.Err(); err != nil {
+		return nil, err
+	}
 	return &Planned{Plan: plan, Lists: lists, Complete: true, Started: started, Restore: true}, nil
 }
