@@ -68,11 +68,11 @@ func YARAText(name, content string) uint64 {
 
 // NormalYARA is the compared form of a file's text.
 func NormalYARA(s string) string {
-	lines := strings.Split(strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n"), "\n")
-	for i, l := range lines {
-		lines[i] = strings.TrimRight(l, " \t")
+	var b strings.Builder
+	for l := range strings.SplitSeq(strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n"), "\n") {
+		b.WriteString(strings.TrimRight(l, " \t") + "\n")
 	}
-	return strings.Trim(strings.Join(lines, "\n"), "\n")
+	return strings.Trim(b.String(), "\n")
 }
 
 // CheckYARA finds what no YARA compiler would take: no rule, a rule without a name or with the name

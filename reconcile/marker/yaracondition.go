@@ -7,7 +7,8 @@ import (
 )
 
 // MatchesEveryFile finds the first rule of a YARA file whose condition is true of every file. A private
-// rule reports nothing by itself. A file that CheckYARA does not take has none.
+// rule reports nothing by itself. A file that CheckYARA does not take has none, and a condition that is
+// nested deeper or longer than any that people write is not judged.
 func MatchesEveryFile(src string) (rule string, found bool) {
 	s := yaraScanner{src: src, line: 1}
 	depth, private, name, last := 0, false, "", ""
@@ -36,7 +37,13 @@ func MatchesEveryFile(src string) (rule string, found bool) {
 	}
 }
 
-// condition reads the tokens of a condition to the brace that ends its rule.
+// What of a condition is judged: written ones stay far below, and what comes from outside may be of any size.
+const (
+	deepestCondition = 200
+	mostWords        = 100_000
+)
+
+// condition reads the tokens of a condition to the brace that ends its rule; none where they are too many.
 func (s *yaraScanner) condition() []string {
 	var words []string
 	for depth := 1; ; {
@@ -48,10 +55,13 @@ func (s *yaraScanner) condition() []string {
 			depth++
 		case tok == "}":
 			if depth--; depth == 0 {
+				if len(words) > mostWords {
+					return nil
+				}
 				return words
 			}
 		}
-		if tok != ":" || len(words) > 0 {
+		if (tok != ":" || len(words) > 0) && len(words) <= mostWords {
 			words = append(words, tok)
 		}
 	}
@@ -65,7 +75,10 @@ const (
 )
 
 // yaraTruth reads a condition as far as and, or, not and parentheses go; anything else is true perhaps.
-type yaraTruth struct{ words []string }
+type yaraTruth struct {
+	words []string
+	depth int
+}
 
 func (t *yaraTruth) next(word string) bool {
 	if len(t.words) > 0 && t.words[0] == word {
@@ -108,6 +121,11 @@ func itself(test string) bool {
 }
 
 func (t *yaraTruth) one() int {
+	if t.depth++; t.depth > deepestCondition {
+		t.words = nil
+		return perhaps
+	}
+	defer func() { t.depth-- }()
 	if t.next("not") {
 		return always - t.one()
 	}
@@ -148,13 +166,14 @@ func (t *yaraTruth) atom() string {
 // Modules are the modules that a YARA file imports, each once.
 func Modules(src string) (names []string) {
 	s := yaraScanner{src: src, line: 1}
+	seen := map[string]bool{}
 	for last := ""; ; {
 		tok, err := s.next()
 		if err != nil || tok == "" {
 			return names
 		}
-		if name := strings.Trim(tok, `"`); last == "import" && name != tok && !slices.Contains(names, name) {
-			names = append(names, name)
+		if name := strings.Trim(tok, `"`); last == "import" && name != tok && !seen[name] {
+			names, seen[name] = append(names, name), true
 		}
 		last = tok
 	}

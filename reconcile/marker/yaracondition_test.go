@@ -1,7 +1,9 @@
 package marker_test
 
 import (
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/harfangsync/harfangsync/reconcile/marker"
@@ -13,6 +15,7 @@ func TestAConditionThatIsTrueOfEveryFile(t *testing.T) {
 		"$a": false, "not $a": false, "true and $a": false, "false": false, "filesize > 0": true, "filesize > 10KB": false, "1 == 1": true, "filesize <= filesize": true, "#a >= 0 or $a": true, "0 < filesize and $a": false, "#a > 0": false, "any of them": false,
 		"true and not (true and $a)": false, "for any i in (1..#a) : ( @a[i] > 0 )": false, "(1 + 2) * 3 == 9": false, "true == $a": false,
 		"math.entropy(0, filesize) > 7 or true": true, "pe.is_pe and (true or $a)": false, "filesize < 10KB or ($a and $condition)": false,
+		strings.Repeat("(", 100) + "true" + strings.Repeat(")", 100): true, strings.Repeat("(", 300) + "true" + strings.Repeat(")", 300): false, strings.Repeat("not ", 300) + "true": false,
 	} {
 		rule, hit := marker.MatchesEveryFile("import \"pe\"\nrule a { strings: $a = \"}true\" condition: $a }\nrule b : tag { meta: x = \"true\" strings: $a = /true/ $condition = \"c\" condition: " + condition + " }\n")
 		if hit != want || hit && rule != "b" {
@@ -25,6 +28,23 @@ func TestAConditionThatIsTrueOfEveryFile(t *testing.T) {
 	} {
 		if _, hit := marker.MatchesEveryFile(src); hit != want {
 			t.Errorf("%s: %t", src, hit)
+		}
+	}
+}
+
+func TestAConditionOfAnySizeIsReadInLittleMemory(t *testing.T) {
+	const many = 2_000_000
+	for name, condition := range map[string]string{
+		"parentheses that open": strings.Repeat("(", many), "parentheses that close": strings.Repeat("(", many) + "true" + strings.Repeat(")", many),
+		"negations": strings.Repeat("not ", many) + "false", "alternatives": strings.Repeat("$a or ", many) + "$a", "parentheses in a test": "uint8(" + strings.Repeat("(", many),
+		"tests compared with themselves": "a" + strings.Repeat("+a", many) + "==a", "braces": strings.Repeat("{", many) + strings.Repeat("}", many),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		rule, hit := marker.MatchesEveryFile("rule a { condition: " + condition + " }\nrule b { condition: true }")
+		runtime.ReadMemStats(&after)
+		if got, most := after.TotalAlloc-before.TotalAlloc, uint64(2*len(condition)+32<<20); !hit || rule != "b" || got > most {
+			t.Errorf("%s: %t in %q, %d bytes of memory, at most %d are due", name, hit, rule, got, most)
 		}
 	}
 }
