@@ -3,6 +3,7 @@ package sigma
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -50,6 +51,9 @@ func passes(mods []string, v *yaml.Node) bool {
 	}
 	if has("cidr") {
 		return strings.HasSuffix(v.Value, "/0")
+	}
+	if n, err := strconv.ParseFloat(v.Value, 64); err == nil && (has("gte") && n <= 0 || has("gt") && n < 0) {
+		return true // no field of an event is less than nothing
 	}
 	if has("contains") || has("startswith") || has("endswith") {
 		return strings.Trim(v.Value, "*?") == ""

@@ -8,6 +8,8 @@
 package sigma
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -39,10 +41,20 @@ func detectionOf(root *yaml.Node) (*detection, error) {
 	if d.source == nil || d.source.Kind != yaml.MappingNode || d.node == nil || d.node.Kind != yaml.MappingNode {
 		return nil, nil
 	}
+	seen := map[string]bool{}
 	for i := 0; i+1 < len(d.node.Content); i += 2 {
-		if name := d.node.Content[i].Value; name != "condition" && name != "timeframe" {
-			d.selections = append(d.selections, name)
+		name := d.node.Content[i].Value
+		if name == "condition" || name == "timeframe" {
+			continue
 		}
+		if err := ambiguous(d.node.Content[i+1]); err != nil {
+			return nil, err
+		}
+		if seen[name] { // one as a number, one as a text
+			return nil, fmt.Errorf("two selections are named %s", name)
+		}
+		seen[name] = true
+		d.selections = append(d.selections, name)
 	}
 	switch c := yamltext.Member(d.node, "condition"); {
 	case c == nil:
@@ -60,6 +72,31 @@ func detectionOf(root *yaml.Node) (*detection, error) {
 		d.parsed = append(d.parsed, parsed)
 	}
 	return d, nil
+}
+
+// ambiguous says what of a selection is not Sigma, so that readers differ on what it means.
+func ambiguous(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		for _, c := range n.Content {
+			if c.Kind == yaml.SequenceNode {
+				return errors.New("a list of lists in a selection")
+			}
+			if err := ambiguous(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
+			return errors.New("a selection with a merge (<<), or with another key that is no field")
+		}
+		if slices.ContainsFunc(values(n.Content[i+1]), func(v *yaml.Node) bool { return v.Kind != yaml.ScalarNode }) {
+			return fmt.Errorf("a value of %s that is no text and no number", key.Value)
+		}
+	}
+	return nil
 }
 
 // value is what the conditions come to: one that holds is enough.

@@ -179,6 +179,15 @@ func TestWhatCannotBeSaidIsNamed(t *testing.T) {
 		{"any name, in a way", "product: windows, category: process_creation", "s: {Image|re: '.*'}, f: {CommandLine|contains: ''}, condition: all of them", reconcile.MatchesEverything, "its condition holds for an event that none of its tests knows anything of"},
 		{"any word", "product: windows, category: process_creation", "keywords: ['evil', '*'], condition: keywords", reconcile.MatchesEverything, "its condition holds for an event that none of its tests knows anything of"},
 		{"any name that has a letter", "product: windows, category: process_creation", "s: {Image: '?*'}, condition: s", reconcile.MatchesEverything, "its condition holds for an event that none of its tests knows anything of"},
+		{"any number", "product: windows, category: network_connection", "s: {DestinationPort|gte: 0}, condition: s", reconcile.MatchesEverything, "its condition holds for an event that none of its tests knows anything of"},
+		{"a count", "product: windows, category: process_creation", "s: {Image: x}, condition: s | count(User) by Image > 10", reconcile.UnsupportedField, "windows process_creation has no way to say the condition s | count(User) by Image > 10"},
+		{"a selection near another", "product: windows, category: process_creation", "s: {Image: x}, r: {Nofield: x}, condition: s | near r", reconcile.UnsupportedField, "windows process_creation has no way to say the condition s | near r"},
+		{"a merge", "product: windows, service: security", "s: {<<: {EventID: '*'}}, condition: s", reconcile.InvalidRule, "Sigma: a selection with a merge (<<), or with another key that is no field"},
+		{"a merge in a list", "product: windows, service: security", "s: [{EventID: 1}, {<<: {Hashes|contains: x}}], condition: s", reconcile.InvalidRule, "Sigma: a selection with a merge (<<), or with another key that is no field"},
+		{"two selections of one name", "product: windows, category: process_creation", "1: {Image: 'C:\\a'}, '1': {Image: '*'}, condition: '1'", reconcile.InvalidRule, "Sigma: two selections are named 1"},
+		{"a list in a list", "product: windows, category: process_creation", "s: {Image: [['*']]}, condition: s", reconcile.InvalidRule, "Sigma: a value of Image that is no text and no number"},
+		{"a selection in a list in a list", "product: windows, category: process_creation", "s: [[{Image: '*'}]], condition: s", reconcile.InvalidRule, "Sigma: a list of lists in a selection"},
+		{"a mapping as a value", "product: windows, category: process_creation", "s: {EventID: {a: '*'}}, condition: s", reconcile.InvalidRule, "Sigma: a value of EventID that is no text and no number"},
 		{"something after all", "product: windows, category: process_creation", "s: {Image: '*', CommandLine: '*x*'}, condition: s", "", ""},
 	} {
 		_, skip := sigma.Translate(head + "logsource: {" + tt.logsource + "}\ndetection: {" + tt.detection + "}\n")

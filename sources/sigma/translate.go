@@ -279,7 +279,7 @@ func (t *translator) condition(bad map[string]bool) *reconcile.Skip {
 		name = t.freeName()
 	}
 	for i, c := range t.parsed {
-		if ours != nil && c.rest != "" || c.root.counts(name) {
+		if c.rest != "" || c.root.counts(name) { // what counts events is a correlation by now, and kept apart
 			return &reconcile.Skip{Reason: reconcile.UnsupportedField, Detail: t.where() + " has no way to say the condition " + c.src}
 		}
 		text := c.text(bad, name)
