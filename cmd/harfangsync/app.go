@@ -17,11 +17,12 @@ import (
 
 // program is what every command works with: the streams, the environment and the global flags.
 type program struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	env            []string
-	log            *slog.Logger
-	records        *slog.Logger // takes what is said on stderr beside the log; nil where that is plain text
+	stdin   io.Reader
+	stdout  *printout
+	stderr  io.Writer // what goes wrong with it is nobody's concern
+	env     []string
+	log     *slog.Logger
+	records *slog.Logger // takes what is said on stderr beside the log; nil where that is plain text
 
 	configPath        string
 	logLevel, logForm string
@@ -53,7 +54,9 @@ func start(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func (p *program) code(err error) int { return exit.Code(err, int(p.signalled.Load())) }
 
 func newProgram(stdin io.Reader, stdout, stderr io.Writer, env []string) *program {
-	return &program{stdin: stdin, stdout: stdout, stderr: stderr, env: env, flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
+	p := &program{stdin: stdin, stdout: &printout{w: stdout}, stderr: stderr, env: env, flags: map[string]string{}, log: slog.New(slog.DiscardHandler)}
+	p.stdout.tell = func(err error) { p.log.Warn("what is printed gets lost; the work goes on", "error", err) }
+	return p
 }
 
 // run runs one command line and returns its exit code.
@@ -68,6 +71,9 @@ func (p *program) run(ctx context.Context, args []string) int {
 	err := p.setLog("")
 	if err == nil {
 		err = app.RunContext(ctx, args)
+	}
+	if err == nil {
+		err = p.stdout.unseen()
 	}
 	p.complain(err)
 	if p.reporter != nil && p.reporter.ends {

@@ -271,8 +271,11 @@ func (a *applying) finish(r *planfile.Report) error {
 	return exit.With(r.ExitCode)
 }
 
-// confirm asks a question on the terminal.
+// confirm asks a question on the terminal, about what was printed.
 func (p *program) confirm(ctx context.Context, question string) (bool, error) {
+	if err := p.stdout.lost(); err != nil {
+		return false, err
+	}
 	if p.records == nil {
 		fmt.Fprint(p.stderr, question) // the answer stands in the same line
 	} else {

@@ -47,6 +47,7 @@ func (p *program) writeMigration(res *migrate.Result, out string, force bool) er
 	if err != nil {
 		return exit.Usagef("%v", err)
 	}
+	p.stdout.works()
 	say := func(format string, args ...any) { fmt.Fprintf(p.stdout, format+"\n", args...) }
 	say("Taken over: %s.", res.Names())
 	if len(res.Ignored) > 0 {

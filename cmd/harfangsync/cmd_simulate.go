@@ -64,6 +64,7 @@ func (p *program) simulateCommand() *cli.Command {
 		},
 		Action: func(c *cli.Context) error {
 			p.serving.Store(true)
+			p.stdout.works()
 			o.quietLog = true // a long-lived simulator does not keep every request
 			s, err := startSimulators(&o)
 			if err != nil {

@@ -34,6 +34,7 @@ func (p *program) snapshotCommand() *cli.Command {
 
 // takeSnapshot reads OpenCTI alone. HarfangLab and the state take no part, and nothing is written but the file.
 func (p *program) takeSnapshot(ctx context.Context, out string) error {
+	p.stdout.works()
 	return p.on(ctx, &shaping{alone: true}, true, func(ctx context.Context, t *target) error {
 		h, err := t.writeSnapshot(ctx, p, out)
 		t.read()

@@ -56,9 +56,10 @@ func (p *program) say(level slog.Level, line string, attributes ...any) {
 	p.records.Log(context.Background(), level, line, attributes...)
 }
 
-// complain prints an error, which may be several problems, one a line, unless the output has said everything.
+// complain prints an error, which may be several problems, one a line, unless the output has said everything, or nobody
+// reads it.
 func (p *program) complain(err error) {
-	if !exit.Unsaid(err) {
+	if !exit.Unsaid(err) || unread(err) {
 		return
 	}
 	if p.records == nil {

@@ -51,7 +51,7 @@ func (p *program) color(w io.Writer) bool {
 // look is how a plan is shown on a screen, or where there is none.
 func (p *program) look(w io.Writer) render.Options {
 	o := render.Options{Color: p.color(w)}
-	if f, ok := w.(*os.File); ok {
+	if f := fileOf(w); f != nil {
 		o.Width, _, _ = term.GetSize(int(f.Fd())) // 0 where it is no screen
 	}
 	return o
@@ -82,9 +82,4 @@ func (f *fitting) Write(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil
-}
-
-func terminal(v any) bool {
-	f, ok := v.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

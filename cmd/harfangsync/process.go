@@ -27,11 +27,16 @@ func tuneMemory() {
 	}
 }
 
-// untilSignal is done at the first SIGINT or SIGTERM; a second one kills as usual.
+// untilSignal is done at the first SIGINT, SIGTERM or, except under nohup, SIGHUP. A second SIGINT or SIGTERM kills as
+// usual; a closed terminal may send several SIGHUP. That nobody reads the output is an error of writing it, no signal.
 func (p *program) untilSignal(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ch := make(chan os.Signal, 1)
+	signal.Ignore(syscall.SIGPIPE)
 	signal.Notify(ch, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(ch, syscall.SIGHUP)
+	}
 	go func() {
 		defer crash.Exit()
 		select {
@@ -42,6 +47,7 @@ func (p *program) untilSignal(ctx context.Context) (context.Context, func()) {
 			if !p.serving.Load() {
 				p.log.Warn("interrupted: finishing what is in flight; a second signal ends at once")
 			}
+			signal.Ignore(syscall.SIGHUP)
 			signal.Stop(ch)
 			cancel()
 		case <-ctx.Done():

@@ -85,6 +85,9 @@ func (p *program) on(ctx context.Context, s *shaping, readOnly bool, work func(c
 	if err != nil {
 		return err
 	}
+	if !readOnly {
+		p.stdout.works()
+	}
 	if s.alone {
 		cfg.Sync.State, cfg.Sync.Lock = config.Nowhere, config.Nowhere
 	}

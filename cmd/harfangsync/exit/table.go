@@ -18,7 +18,7 @@ var Table = []struct {
 	{"6", Stale, "the saved plan or snapshot is stale, damaged, not applyable, or not for this target", "plan again, or take a new snapshot"},
 	{"7", Locked, "another run holds the lock", "nothing; it does the work"},
 	{"8", Side, "a side unreachable, not answering as its API, or refusing the account; nothing written", "harfangsync doctor finds which and why"},
-	{"130, 143", Signal + 2, "interrupted; what was in flight finished", "run again"},
+	{"129, 130, 143", Signal + 1, "interrupted; what was in flight finished", "run again"},
 }
 
 // Remedy is what to do about a code.

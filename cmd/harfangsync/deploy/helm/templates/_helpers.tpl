@@ -44,7 +44,7 @@ rules:
     onExitCodes:
       containerName: harfangsync
       operator: In
-      values: [1, 5, 8, 130, 143]
+      values: [1, 5, 8, 129, 130, 143]
 {{- end }}
 
 {{- /* What every CronJob says of when it runs. */}}
