@@ -355,7 +355,7 @@ func (e *Evidence) describe(ch *Change) {
 	}
 }
 
-// basis is how this run's rules of selection and meaning stand to those of the last good run.
+// basis is how this run's criteria stand to those by which the rules of a kind were judged last.
 type basis struct {
 	sameFilter, otherFilter bool // both false when there was no good run
 	otherMeaning            bool // what decides which values an indicator gives has changed
@@ -364,12 +364,13 @@ type basis struct {
 	unasked                 bool // nothing that a removal says of its owners was asked for
 }
 
-func (p *Plan) basis(last LastGood, filter string, pol Policy) basis {
+func (p *Plan) basis(k Kind, last LastGood, filter string, pol Policy) basis {
+	by, known := last.CriteriaOf(k), last.Known()
 	return basis{
 		unasked:    p.unasked,
-		sameFilter: last.Known() && last.Filter == filter, otherFilter: last.Known() && last.Filter != filter,
-		otherMeaning: last.Known() && last.Meaning != "" && last.Meaning != pol.Meaning,
-		otherVersion: settingsOf(last.Meaning) == settingsOf(pol.Meaning), first: !last.Known(),
+		sameFilter: known && by.Filter == filter, otherFilter: known && by.Filter != filter,
+		otherMeaning: known && by.Meaning != "" && by.Meaning != pol.Meaning,
+		otherVersion: settingsOf(by.Meaning) == settingsOf(pol.Meaning), first: !known,
 	}
 }
 

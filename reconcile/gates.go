@@ -13,12 +13,27 @@ import (
 // LastGood is what is remembered of the last run that ended with everything in place. A zero At
 // means that there was none.
 type LastGood struct {
-	At       time.Time    `json:"at"`
-	Filter   string       `json:"filter"`            // digest of the stream's filter and our selection
-	Meaning  string       `json:"meaning,omitempty"` // Policy.Meaning of that run
-	Mapping  string       `json:"mapping,omitempty"` // digest of its mapping
-	Markings []string     `json:"markings"`          // visible to the account then, or to a run since, good or not
-	Sources  map[Kind]int `json:"sources"`           // wanted indicators of each kind
+	At       time.Time         `json:"at"`
+	Filter   string            `json:"filter"`            // Criteria.Filter of that run
+	Meaning  string            `json:"meaning,omitempty"` // and Criteria.Meaning
+	Apart    map[Kind]Criteria `json:"apart,omitempty"`   // of kinds that no run has judged by these
+	Mapping  string            `json:"mapping,omitempty"` // digest of its mapping
+	Markings []string          `json:"markings"`          // visible to the account then, or to a run since, good or not
+	Sources  map[Kind]int      `json:"sources"`           // wanted indicators of each kind
+}
+
+// Criteria are what a run decides by which indicators are wanted, and what they give.
+type Criteria struct {
+	Filter  string `json:"filter"`            // digest of the stream's filter and our selection
+	Meaning string `json:"meaning,omitempty"` // Policy.Meaning
+}
+
+// CriteriaOf are those by which the rules of a kind were judged last.
+func (l LastGood) CriteriaOf(k Kind) Criteria {
+	if c, apart := l.Apart[k]; apart {
+		return c
+	}
+	return Criteria{l.Filter, l.Meaning}
 }
 
 // Known says whether there was a last good run at all.
@@ -88,7 +103,10 @@ type Limits struct {
 //	G11 backup     rows are written to a directory before they change, when asked (run)
 //	G12 dry_run    reading commands cannot send a write (httpclient)
 func (p *Plan) Judge(complete, absence Gate, m Memory, filter string, pol Policy, lim Limits, over Overrides) {
-	j := judging{plan: p, memory: &m, policy: &pol, limits: &lim, over: &over, window: m.Window.within(m.Now, lim.Window), basis: p.basis(m.LastGood, filter, pol)}
+	j := judging{plan: p, memory: &m, policy: &pol, limits: &lim, over: &over, window: m.Window.within(m.Now, lim.Window), basis: map[Kind]basis{}}
+	for _, k := range Kinds {
+		j.basis[k] = p.basis(k, m.LastGood, filter, pol)
+	}
 	j.count()
 	p.Gates = append([]Gate{complete}, j.source()...)
 	p.Gates = append(p.Gates, absence)
@@ -109,7 +127,7 @@ type judging struct {
 	limits  *Limits
 	over    *Overrides
 	window  Window
-	basis   basis
+	basis   map[Kind]basis
 	planned Tally                     // changes of the plan, by the gate that limits them
 	cause   map[string]map[Reason]int // removals that our own settings, another version or another filter cause, by gate
 	ours    map[Kind]int              // content that our settings change, an upgrade or an adoption
@@ -121,9 +139,9 @@ func (j *judging) count() {
 	j.planned, j.cause, j.ours, j.shrunk = Tally{}, map[string]map[Reason]int{}, map[Kind]int{}, map[Kind]bool{}
 	for i, ch := range j.plan.Changes.All() {
 		if ch.Action.Removal() {
-			ch.Class = j.basis.class(ch.Reason)
+			ch.Class = j.basis[ch.Kind].class(ch.Reason)
 			j.plan.Changes.Set(i, ch)
-			if gate := removalsGate(ch.Kind, ch.Class); j.basis.ours(ch.Reason) {
+			if gate := removalsGate(ch.Kind, ch.Class); j.basis[ch.Kind].ours(ch.Reason) {
 				if j.cause[gate] == nil {
 					j.cause[gate] = map[Reason]int{}
 				}
@@ -215,7 +233,7 @@ func (j *judging) source() []Gate {
 		if !last.Known() || p.Enabled[k] > 0 && unread == 0 && p.Sources[k] == 0 { // an empty source has a gate of its own
 			continue
 		}
-		gap, limit := last.Sources[k]-p.Sources[k]-p.explained(k, j.basis), max(last.Sources[k]*j.limits.SourceShrink/100, fewLost)
+		gap, limit := last.Sources[k]-p.Sources[k]-p.explained(k, j.basis[k]), max(last.Sources[k]*j.limits.SourceShrink/100, fewLost)
 		all[0], all[1] = all[0]+last.Sources[k], all[1]+limit
 		if gap > limit {
 			lost += gap
@@ -283,7 +301,7 @@ func (j *judging) removals() []Gate {
 			if base < smallList {
 				g.Message = fmt.Sprintf("%d of %s %s; no limit below %d rules", g.Planned, Count(base, "enabled rule"), Plural(g.Planned, "goes", "go"), smallList)
 			}
-			if words := j.basis.causeWords(j.cause[g.Name]); words != "" {
+			if words := j.basis[k].causeWords(j.cause[g.Name]); words != "" {
 				g.Message = words + ": " + g.Message
 			}
 			gates = append(gates, g)

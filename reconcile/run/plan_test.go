@@ -30,7 +30,7 @@ func TestARunMakesTheListsEqualAndASecondDoesNothing(t *testing.T) {
 		t.Errorf("%q, %q", changes(p), snk.log)
 	}
 	last := j.Keeper.Document().LastGood
-	if want := (reconcile.LastGood{At: noon, Filter: "f", Markings: []string{"TLP:AMBER"}, Sources: map[reconcile.Kind]int{reconcile.IOC: 1, reconcile.Sigma: 1, reconcile.YARA: 1}}); !cmp.Equal(want, last) {
+	if want := (reconcile.LastGood{At: noon, Filter: "f", Apart: map[reconcile.Kind]reconcile.Criteria{}, Markings: []string{"TLP:AMBER"}, Sources: map[reconcile.Kind]int{reconcile.IOC: 1, reconcile.Sigma: 1, reconcile.YARA: 1}}); !cmp.Equal(want, last) {
 		t.Errorf("last good run (-want +got):\n%s", cmp.Diff(want, last))
 	}
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -167,18 +168,23 @@ func (p *Planned) seen() time.Time {
 	return p.Started
 }
 
-// lastGood is what this run teaches the next ones. Kinds that took no part keep their counts.
+// lastGood is what this run teaches the next ones. Kinds that took no part keep their counts, and all of which nothing could be
+// removed the criteria by which they were judged.
 func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood {
-	filter := p.Filter
-	if filter == "" {
-		filter = j.Filter
-	}
 	markings := j.Markings
-	whole := len(j.Policy.Included()) == len(reconcile.Kinds) && (j.Policy.Mode == reconcile.SyncMode || j.Policy.Mode == "")
+	removes := j.Policy.Mode == reconcile.SyncMode || j.Policy.Mode == ""
+	whole := len(j.Policy.Included()) == len(reconcile.Kinds) && removes
 	if p.Plan.Hidden() || p.Saved || p.Folded || !whole { // this run proves nothing about what is not visible
 		markings = union(before.Markings, markings)
 	}
-	g := reconcile.LastGood{At: p.seen().Truncate(time.Second), Filter: filter, Meaning: j.Policy.Meaning, Mapping: j.Policy.Mapping.Digest(), Markings: markings, Sources: map[reconcile.Kind]int{}}
+	g := reconcile.LastGood{At: p.seen().Truncate(time.Second), Filter: cmp.Or(p.Filter, j.Filter), Meaning: j.Policy.Meaning, Apart: map[reconcile.Kind]reconcile.Criteria{},
+		Mapping: j.Policy.Mapping.Digest(), Markings: markings, Sources: map[reconcile.Kind]int{}}
+	for _, k := range reconcile.Kinds {
+		by := before.CriteriaOf(k)
+		if judged := removes && slices.Contains(j.Policy.Included(), k); before.Known() && !judged && by != g.CriteriaOf(k) {
+			g.Apart[k] = by
+		}
+	}
 	for k, n := range before.Sources {
 		g.Sources[k] = n
 	}

@@ -448,6 +448,38 @@ func TestLostMarkingsAreTheMessage(t *testing.T) {
 	}
 }
 
+// TestARunOfSomeKindsTeachesNothingOfTheOthers: whose filter has changed since a run had them, and not what a run since had.
+func TestARunOfSomeKindsTeachesNothingOfTheOthers(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		alter func(*reconcile.Policy)
+		runs  int
+		want  reconcile.Class
+	}{
+		{"IOCs alone", func(p *reconcile.Policy) { p.Kinds = []reconcile.Kind{reconcile.IOC} }, 2, reconcile.Absence},
+		{"nothing is removed", func(p *reconcile.Policy) { p.Mode = reconcile.UpsertOnlyMode }, 1, reconcile.Absence},
+		{"Sigma rules alone", func(p *reconcile.Policy) { p.Kinds = []reconcile.Kind{reconcile.Sigma} }, 2, reconcile.ByEvidence},
+		{"all", func(*reconcile.Policy) {}, 1, reconcile.ByEvidence},
+	} {
+		src, snk := &source{read: append(domains(0, 3), sigma("s", "aaaaaaaa-0000-4000-8000-000000000000"))}, newSink()
+		j := job(t, src, snk)
+		syncAll(t, j)
+		before := j.Policy
+		tt.alter(&j.Policy)
+		j.Filter, j.Policy.Meaning, j.Selection.Kinds = "g", "g.", j.Policy.Kinds
+		for range tt.runs {
+			syncAll(t, j)
+		}
+		before.Meaning = j.Policy.Meaning
+		j.Policy, j.Selection.Kinds = before, nil
+		src.unfiltered, src.known = map[string]bool{"s": true}, map[string]reconcile.Indicator{"s": src.read[3]}
+		src.read = src.read[:3]
+		if ch := plan(t, j).Plan.Changes; ch.Len() != 1 || ch.At(0).Class != tt.want {
+			t.Errorf("%s: %d changes, the first %+v, want the class %s", tt.name, ch.Len(), ch.At(0), tt.want)
+		}
+	}
+}
+
 func TestAChangedSettingReadsAsSuch(t *testing.T) {
 	src, snk := &source{read: domains(0, 100)}, newSink()
 	score := 40
