@@ -119,7 +119,8 @@ func (k *Keeper) Lock(ctx context.Context, keys []string, timeout time.Duration,
 
 // others watches the leases of other runs. A lease is believed until its end, but no longer than its term from when
 // it was first seen as it is: a clock that is ahead of ours keeps nobody out who outlives it. One that reaches
-// further than clocks differ is not believed at all, and neither is that of a process of this host that is gone.
+// further than clocks differ is not believed at all, and neither is that of a process of this host that is gone. Nor is one
+// whose end has passed taken for free before its run has missed a renewal, as long as it is our clock that may be ahead.
 type others struct {
 	holder string // ours
 	since  map[string]sighting
@@ -138,11 +139,12 @@ func (o *others) hold(leases map[string]Lease, keys []string, now time.Time) (Le
 			continue
 		}
 		seen := o.since[key]
-		if seen.Lease != lease {
+		if !seen.Lease.same(lease) {
 			seen = sighting{lease, now}
 			o.since[key] = seen
 		}
-		if now.Before(lease.Until) && now.Before(seen.at.Add(lease.term())) && !lease.junk(now) && !lease.gone() {
+		watched := now.Sub(seen.at)
+		if lease.living(now) && watched < lease.term() || lease.barelyOver(now) && watched < lease.renews()+late {
 			return lease, true
 		}
 	}
@@ -164,13 +166,38 @@ func (l *Lease) term() time.Duration {
 	return min(time.Duration(l.Term)*time.Second, tailLeaseFor)
 }
 
+// renews is how often its run renews a lease.
+func (l *Lease) renews() time.Duration {
+	if l.term() > leaseFor {
+		return tailRenews
+	}
+	return renewEvery
+}
+
+func (l *Lease) same(o Lease) bool {
+	return l.Holder == o.Holder && l.Until.Equal(o.Until) && l.Term == o.Term && l.Process == o.Process
+}
+
+// living says that the end of a lease is yet to come, and nothing speaks against it.
+func (l *Lease) living(now time.Time) bool { return now.Before(l.Until) && !l.junk(now) && !l.gone() }
+
+// barelyOver says that the end of a lease has passed, unless our clock is ahead of that of its run.
+func (l *Lease) barelyOver(now time.Time) bool {
+	ago := now.Sub(l.Until)
+	return ago >= 0 && ago < clocksDiffer && !l.gone()
+}
+
 // junk says that a lease reaches further ahead than a run would write it, whatever its clock.
 func (l *Lease) junk(now time.Time) bool { return l.Until.Sub(now) > l.term()+clocksDiffer }
 
 // HeldBy is the lease of a run that may be at work, if there is one.
 func (d *Document) HeldBy(now time.Time) (Lease, bool) {
-	o := others{since: map[string]sighting{}}
-	return o.hold(d.Leases, slices.Sorted(maps.Keys(d.Leases)), now)
+	for _, key := range slices.Sorted(maps.Keys(d.Leases)) {
+		if lease := d.Leases[key]; lease.living(now) {
+			return lease, true
+		}
+	}
+	return Lease{}, false
 }
 
 // Endure makes a lock that of a tail, which has two requests a minute to spend when idle, and may outlive a restart of

@@ -161,6 +161,68 @@ func TestARunWithAClockAheadKeepsItsLease(t *testing.T) {
 	})
 }
 
+// A host whose clock is ahead sees the end of every lease too early, and robs no run that renews its own.
+func TestAClockAheadRobsNoLease(t *testing.T) {
+	for _, tt := range []struct {
+		term  int
+		every time.Duration
+	}{{30, 10 * time.Second}, {90, time.Minute}} {
+		for _, ahead := range []time.Duration{20 * time.Second, 35 * time.Second, 100 * time.Second, 4 * time.Minute} {
+			synctest.Test(t, func(t *testing.T) {
+				s := &shared{}
+				renew := func() {
+					until := time.Now().Add(time.Duration(tt.term)*time.Second - ahead)
+					s.put(t, state.Lease{Holder: "other", Until: until.UTC().Truncate(time.Second), Term: tt.term})
+				}
+				renew()
+				go func() {
+					for range 5 * time.Minute / tt.every {
+						time.Sleep(tt.every)
+						renew()
+					}
+				}()
+				time.Sleep(tt.every - time.Second)
+				if _, err := open(t, s).Lock(t.Context(), []string{"target"}, 2*time.Minute, func(error) {}); !isLocked(err) {
+					t.Errorf("%v ahead, a lease of %d s: it was robbed: %v", ahead, tt.term, err)
+				}
+				time.Sleep(5 * time.Minute)
+			})
+		}
+	}
+}
+
+// A lease that nobody renews any more is outwaited by the lock timeout, whenever its run died.
+func TestADeadLeaseEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		left        time.Duration
+		term        int
+		least, most time.Duration
+	}{
+		{"a run's, just written", 30 * time.Second, 30, 30 * time.Second, 35 * time.Second},
+		{"a run's, about to end", 2 * time.Second, 30, 12 * time.Second, 15 * time.Second},
+		{"a run's that has ended", -20 * time.Second, 30, 12 * time.Second, 15 * time.Second},
+		{"a tail's, just written", 90 * time.Second, 90, 90 * time.Second, 95 * time.Second},
+		{"a tail's that has ended", -20 * time.Second, 90, 62 * time.Second, 65 * time.Second},
+		{"one that ended before clocks differ", -5 * time.Minute, 90, 0, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &shared{}
+			lease := state.Lease{Holder: "dead", Until: time.Now().Add(tt.left).In(time.FixedZone("", 3600)), Term: tt.term}
+			s.put(t, lease)
+			d := state.Document{Leases: map[string]state.Lease{"target": lease}}
+			if _, held := d.HeldBy(time.Now()); held != (tt.left > 0) {
+				t.Errorf("%s: shown as held: %t", tt.name, held)
+			}
+			began := time.Now()
+			take(t, s, 2*time.Minute, func(error) {}).Release()
+			if waited := time.Since(began); waited < tt.least || waited > tt.most {
+				t.Errorf("%s: waited %v", tt.name, waited)
+			}
+		})
+	}
+}
+
 // The lock is one if any of its names is: the manager may be called by several.
 func TestLocksThatShareOneNameKeepEachOtherOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
