@@ -63,11 +63,6 @@ func (u *Unblocks) Covering(ch *Change) *Unblock {
 	return nil
 }
 
-// Cover says whether an IOC row falls under one of them, by its canonical value or its owners.
-func (u *Unblocks) Cover(row *Row, canonical string) bool {
-	return u.of(row.Kind, Value{Type: row.Type, Value: canonical}, ownerIDsOf(ownersOf(row))...) != none
-}
-
 // Unblock notes what persons took out of force, before anything is added.
 func (w *Wanted) Unblock(u Unblocks) { w.unblocks = u }
 

@@ -146,8 +146,8 @@ func (t *target) statusOfValue(ctx context.Context, s *status) error {
 		}
 	}
 	s.Unread = slices.Sorted(maps.Keys(unread))
-	s.conclusion = t.verdictOf(s, q, rows)
-	return nil
+	s.conclusion, err = t.verdictOf(s, q, rows, t.planner(ctx))
+	return err
 }
 
 // gives says whether an indicator's rules hit a value, or whether its pattern names it and something of it is skipped.

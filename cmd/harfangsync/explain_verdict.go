@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,96 +27,195 @@ const (
 type standing struct {
 	*status
 	q       *question
-	rows    []reconcile.Row // in the order of status.Rows
-	memory  reconcile.Memory
-	unblock *reconcile.Unblock // that holds, nil for none
-	out     reconcile.Unblocks // all that hold
+	rows    []reconcile.Row                                     // in the order of status.Rows
+	wants   map[reconcile.Value][]string                        // the rules that would block it, each with the wanted indicators that give it
+	stopped map[reconcile.Key]bool                              // rules that we disabled and could not mark
+	holds   []reconcile.Unblock                                 // all that hold
+	out     func(reconcile.Value, ...string) *reconcile.Unblock // of those the one that a rule falls under, by its owners too; nil for none
 }
 
-// verdictOf sums up how a value stands.
-func (t *target) verdictOf(s *status, q *question, rows []reconcile.Row) *conclusion {
+// verdictOf sums up how a value stands. What the next run does is asked of a plan, where the verdict depends on it.
+func (t *target) verdictOf(s *status, q *question, rows []reconcile.Row, plan planner) (*conclusion, error) {
 	doc := t.job.Keeper.Document()
-	x := &standing{status: s, q: q, rows: rows, memory: doc.Memory()}
-	all := reconcile.Unblocks{List: doc.Unblocked}
-	holds := all.At(t.job.Now())
-	x.out = reconcile.Unblocks{List: holds, Of: t.job.Unblocks(holds)}
-	for i := range holds {
-		u := reconcile.Unblocks{List: holds[i : i+1]}
-		u.Of = t.job.Unblocks(u.List)
-		if slices.ContainsFunc(q.spellings, func(v reconcile.Value) bool { return u.Of(reconcile.IOC, v, x.wantedBy()) >= 0 }) {
-			x.unblock = &holds[i]
-		}
+	x := &standing{status: s, q: q, rows: rows, stopped: doc.Memory().Stopped}
+	x.want()
+	x.holds, x.out = t.unblocks(reconcile.IOC)
+	if v := x.inForce(); v != nil {
+		return v, nil
 	}
-	for _, judge := range []func() *conclusion{x.inForce, x.unblocked, x.excluded, x.disabled, x.refused, x.partly, x.wanted} {
+	if len(x.wants) > 0 {
+		if ends := x.ends(); len(ends) > 0 {
+			return unblockedBy(q.value(), ends), nil
+		}
+		planned, err := plan()
+		if err != nil {
+			return nil, err
+		}
+		return nextOf(planned, len(x.wantedBy()), x.isIts), nil
+	}
+	for _, judge := range []func() *conclusion{x.inAdvance, x.excluded, x.disabled, x.partly} {
 		if v := judge(); v != nil {
-			return v
+			return v, nil
 		}
 	}
-	return x.unwanted()
+	return x.unwanted(), nil
 }
 
-// wantedBy are the wanted indicators that give a rule of the very value, or one that it lies in.
-func (x *standing) wantedBy() (ids []string) {
+// unblocks are what persons took out of force and holds now, and the one that a rule of a kind falls under.
+func (t *target) unblocks(k reconcile.Kind) ([]reconcile.Unblock, func(reconcile.Value, ...string) *reconcile.Unblock) {
+	all := reconcile.Unblocks{List: t.job.Keeper.Unblocked()}
+	holds := all.At(t.job.Now())
+	of := t.job.Unblocks(holds)
+	return holds, func(v reconcile.Value, owners ...string) *reconcile.Unblock {
+		if at := of(k, v, owners); at >= 0 {
+			return &holds[at]
+		}
+		return nil
+	}
+}
+
+// want notes the rules of the very value, or of what it lies in, that wanted indicators give.
+func (x *standing) want() {
+	x.wants = map[reconcile.Value][]string{}
 	for i := range x.Indicators {
-		st := &x.Indicators[i]
-		if st.Wanted && slices.ContainsFunc(st.Rules, func(r explainedRule) bool {
-			m := x.q.match(reconcile.Value{Type: r.Type, Value: r.Value})
-			return m == same || m == inside
-		}) {
-			ids = append(ids, st.ID)
+		for _, r := range x.Indicators[i].Rules {
+			v := reconcile.Value{Type: r.Type, Value: r.Value}
+			if m := x.q.match(v); x.Indicators[i].Wanted && r.Kind == reconcile.IOC.String() && (m == same || m == inside) {
+				x.wants[v] = append(x.wants[v], x.Indicators[i].ID)
+			}
 		}
 	}
-	return ids
+}
+
+// wantedBy are the wanted indicators that give such a rule.
+func (x *standing) wantedBy() (ids []string) {
+	for _, by := range x.wants {
+		ids = append(ids, by...)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// isIts says whether a plan's line is about a rule that would block the value.
+func (x *standing) isIts(k reconcile.Kind, v reconcile.Value, _ string, _ []reconcile.Owner) bool {
+	return k == reconcile.IOC && x.wants[v] != nil
+}
+
+// ends are what keep all wanted rules out of force; none where they do not keep out one of them.
+func (x *standing) ends() (ends []*reconcile.Unblock) {
+	for v, owners := range x.wants {
+		u := x.out(v, owners...)
+		if u == nil {
+			return nil
+		}
+		ends = append(ends, u)
+	}
+	slices.SortFunc(ends, func(a, b *reconcile.Unblock) int { return cmp.Compare(a.Value, b.Value) })
+	return slices.Compact(ends)
+}
+
+// leaves says whether the next run takes a row in force out of it: one of ours that is unblocked, by those that want its
+// rule, or by those that it names where nobody does.
+func (x *standing) leaves(row *reconcile.Row, r *rowStatus) bool {
+	v := reconcile.Value{Type: r.Type, Value: canonical(r.Type, r.Value)}
+	owners, wanted := x.wants[v]
+	if !wanted {
+		for _, o := range reconcile.OwnersOf(row) {
+			if o.ID != "" {
+				owners = append(owners, o.ID)
+			}
+		}
+	}
+	return x.out(v, owners...) != nil
+}
+
+// direct is what the value itself falls under; nil for nothing.
+func (x *standing) direct() *reconcile.Unblock {
+	for _, v := range x.q.spellings {
+		if u := x.out(v); u != nil {
+			return u
+		}
+	}
+	return nil
 }
 
 func inQuotes(value string) string { return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'" }
 
-// inForce is of a value that a rule blocks.
-func (x *standing) inForce() *conclusion {
-	since, by, whose := "", map[string]bool{}, ""
-	onHost, stays := false, false // a rule blocks all of the URL's host; one does that no unblock is of
+// force is what blocks a value.
+type force struct {
+	since, whose string
+	by           map[string]bool // owners
+	onHost       bool            // a rule blocks all of the URL's host
+	stays        bool            // one of ours does that no unblock is of
+	theirs       bool            // one does that is not ours
+}
+
+// force is nil for a value that no rule blocks.
+func (x *standing) force() *force {
+	f := &force{by: map[string]bool{}}
 	for i := range x.rows {
 		r := &x.Rows[i]
 		if !r.Enabled || r.Match == part {
 			continue
 		}
-		onHost = onHost || x.q.url && r.Match == inside
-		stays = stays || !x.out.Cover(&x.rows[i], canonical(r.Type, r.Value))
-		if created := x.rows[i].Created; since == "" || created < since {
-			since = created
+		f.onHost = f.onHost || x.q.url && r.Match == inside
+		if created := x.rows[i].Created; f.since == "" || created < f.since {
+			f.since = created
 		}
 		for _, o := range reconcile.OwnersOf(&x.rows[i]) {
-			by[o.ID+o.StandardID] = true
+			f.by[o.ID+o.StandardID] = true
 		}
-		if _, class := marker.ParseIOC(x.rows[i].Comment); whose != ours {
-			if whose = r.Whose; class == marker.Old {
-				whose = ours // by the next run
-			}
+		mine := r.Whose == ours || oldRow(&x.rows[i]) // by the next run
+		f.theirs = f.theirs || !mine
+		f.stays = f.stays || mine && !x.leaves(&x.rows[i], r)
+		switch {
+		case mine:
+			f.whose = ours
+		case f.whose != ours:
+			f.whose = r.Whose
 		}
 	}
-	if whose == "" {
+	if f.whose == "" {
 		return nil
 	}
-	if at, err := time.Parse(time.RFC3339Nano, since); err == nil {
-		since = at.UTC().Format(time.RFC3339)
+	if at, err := time.Parse(time.RFC3339Nano, f.since); err == nil {
+		f.since = at.UTC().Format(time.RFC3339)
 	} else {
-		since = "a time that HarfangLab does not tell"
+		f.since = "a time that HarfangLab does not tell"
 	}
-	v := &conclusion{Blocked: true, Verdict: fmt.Sprintf("%s since %s by %s", blocked, since, reconcile.Count(len(by), "indicator"))}
+	return f
+}
+
+// inForce is of a value that a rule blocks.
+func (x *standing) inForce() *conclusion {
+	f := x.force()
+	if f == nil {
+		return nil
+	}
+	v := &conclusion{Blocked: true, Verdict: fmt.Sprintf("%s since %s by %s", blocked, f.since, reconcile.Count(len(f.by), "indicator"))}
 	switch {
-	case whose != ours:
-		v.Verdict = fmt.Sprintf("%s since %s by a rule that is not ours (%s)", blocked, since, whose)
+	case f.whose != ours:
+		v.Verdict = fmt.Sprintf("%s since %s by a rule that is not ours (%s)", blocked, f.since, f.whose)
 		v.Ways = []string{"To change it: disable the rule in HarfangLab's console; it is none of ours."}
-	case x.unblock != nil && !stays:
+	case !f.stays && f.theirs:
+		v.Verdict += ", although it is unblocked: the next run takes our rule out of force, and one that is not ours stays"
+		v.Ways = []string{"To change it: harfangsync run, and disable the other rule in HarfangLab's console."}
+	case !f.stays:
 		v.Verdict += ", although it is unblocked: the next run takes it out of force"
 		v.Ways = []string{"To change it: harfangsync run, or unblock it again to take it out at once."}
 	default:
-		if x.unblock != nil {
+		if f.onHost && x.direct() != nil {
 			v.Verdict += ", although it is unblocked: a rule blocks all of its host"
 		}
-		v.Ways = x.waysOut(onHost)
+		v.Ways = x.waysOut(f.onHost)
 	}
 	return v
+}
+
+// oldRow says whether a row is an old connector's, which the next run adopts.
+func oldRow(row *reconcile.Row) bool {
+	_, class := marker.ParseIOC(row.Comment)
+	return class == marker.Old
 }
 
 // waysOut are how a value goes out of force, for a URL with all of its host where a rule blocks that.
@@ -138,13 +238,28 @@ func (x *standing) waysOut(onHost bool) []string {
 	return []string{"To take it out of force now, for a time" + all + ": harfangsync unblock " + inQuotes(value) + " --reason TEXT", forGood}
 }
 
-func (x *standing) unblocked() *conclusion {
-	if x.unblock == nil {
-		return nil
+// inAdvance is of a value that is unblocked and that no wanted indicator gives.
+func (x *standing) inAdvance() *conclusion {
+	if u := x.direct(); u != nil {
+		return unblockedBy(x.q.value(), []*reconcile.Unblock{u})
 	}
-	u := x.unblock
-	return &conclusion{Verdict: fmt.Sprintf("%s: unblocked until %s by %s: %s", notBlocked, u.Until.UTC().Format(time.RFC3339), u.By, u.Reason),
-		Ways: []string{"To block it again: harfangsync block " + inQuotes(u.Value)}}
+	return nil
+}
+
+// unblockedBy is of what persons took out of force, each with how to end that.
+func unblockedBy(value string, ends []*reconcile.Unblock) *conclusion {
+	v := &conclusion{}
+	words := []string{}
+	for _, u := range ends {
+		what := ""
+		if u.Value != value {
+			what = " (" + u.Value + ")"
+		}
+		words = append(words, fmt.Sprintf("unblocked%s until %s by %s: %s", what, u.Until.UTC().Format(time.RFC3339), u.By, u.Reason))
+		v.Ways = append(v.Ways, "To end that: harfangsync block "+inQuotes(u.Value))
+	}
+	v.Verdict = notBlocked + ": " + strings.Join(words, "; ")
+	return v
 }
 
 func (x *standing) excluded() *conclusion {
@@ -158,7 +273,7 @@ func (x *standing) excluded() *conclusion {
 	return &conclusion{Verdict: notBlocked + ": excluded by " + x.Excluded, Ways: []string{way}}
 }
 
-// disabled is of a value whose rule is there and out of force.
+// disabled is of a value that nobody wants and whose rule is there, disabled by others than us.
 func (x *standing) disabled() *conclusion {
 	for i := range x.rows {
 		r := &x.Rows[i]
@@ -166,30 +281,15 @@ func (x *standing) disabled() *conclusion {
 			continue
 		}
 		m, class := marker.ParseIOC(x.rows[i].Comment)
-		key := reconcile.KeyOf(reconcile.IOC, r.Type, canonical(r.Type, r.Value))
-		stopped := m.Disabled != "" || x.memory.Stopped[key]
 		switch {
 		case r.Whose != ours && class != marker.Old:
-			return &conclusion{Verdict: fmt.Sprintf("%s: its rule is disabled, and not ours (%s)", notBlocked, r.Whose), Ways: []string{"To change it: enable the rule in HarfangLab's console."}}
-		case stopped && len(x.wantedBy()) > 0:
-			return &conclusion{Verdict: notBlocked + ": we disabled its rule (" + m.Disabled + "), and the next run brings it back", Ways: []string{"To block it now: harfangsync run"}}
-		case stopped:
+			return theirRule(r.Whose)
+		case m.Disabled != "" || x.stopped[reconcile.KeyOf(reconcile.IOC, r.Type, canonical(r.Type, r.Value))]:
 			return nil // what its indicators say is the reason
 		case class == marker.Old:
-			return &conclusion{Verdict: notBlocked + ": pinned by a person: disabled before its adoption", Ways: []string{pinnedWay}}
+			return pinned("disabled before its adoption")
 		}
-		return &conclusion{Verdict: notBlocked + ": pinned by a person: disabled in the console", Ways: []string{pinnedWay}}
-	}
-	return nil
-}
-
-const pinnedWay = "To block it: enable the rule in HarfangLab's console, or take all such rules into force once with harfangsync run --analyst-disable revert."
-
-func (x *standing) refused() *conclusion {
-	for _, v := range x.q.spellings {
-		if r, known := x.memory.Refusals[reconcile.KeyOf(reconcile.IOC, v.Type, v.Value)]; known && len(x.wantedBy()) > 0 {
-			return &conclusion{Verdict: notBlocked + ": refused by the manager: " + r.Words, Ways: []string{"To change it: correct the indicator in OpenCTI; what the manager refused is sent again when it is another text."}}
-		}
+		return pinned("disabled in the console")
 	}
 	return nil
 }
@@ -210,15 +310,6 @@ func (x *standing) partly() *conclusion {
 		way = "To take one of these out of force, for a time: harfangsync unblock ITS-VALUE --reason TEXT"
 	}
 	return &conclusion{Verdict: fmt.Sprintf("%s as a whole: parts of it are, by %s", notBlocked, rulesWord(n)), Ways: []string{way}}
-}
-
-func (x *standing) wanted() *conclusion {
-	n := len(x.wantedBy())
-	if n == 0 {
-		return nil
-	}
-	return &conclusion{Verdict: fmt.Sprintf("%s yet: %d of its indicators want it, and no rule does so", notBlocked, n),
-		Ways: []string{"To block it: harfangsync plan says what the next run does about it, and what holds it; harfangsync run does it."}}
 }
 
 // unwanted is of a value that no wanted indicator gives.
