@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -112,7 +113,7 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 	}
 	if planned.Plan.Stopped() {
 		items := slices.Repeat([]run.Item{{Outcome: run.NotAttempted, Error: "a gate refused the plan"}}, doc.Changes.Len())
-		return a.finish(planfile.NewReport(doc, exit.Refused, items))
+		return a.finish(planfile.NewReport(doc, exit.Refused, items), nil)
 	}
 	if ask && planned.Plan.Changes.Len() > 0 {
 		if !writes {
@@ -154,13 +155,10 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 	}
 	stillOff(doc, planned)
 	r, err := a.tell(p, doc, done)
-	if err != nil {
-		return err
-	}
 	if planned.Plan.Refused() {
 		r.ExitCode = exit.Graver(r.ExitCode, exit.Refused)
 	}
-	return a.finish(r)
+	return a.finish(r, err)
 }
 
 // stillOff forgets of a saved plan that a list was switched off which is on by now.
@@ -248,9 +246,13 @@ func (a *applying) failures(p *program, done *run.Report) {
 				continue
 			}
 		}
-		ch := done.Changes.At(i)
-		p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s %s: %s: %s", ch.Action, ch.Label(), strings.ReplaceAll(string(it.Outcome), "_", " "), it.Error)),
-			"action", ch.Action, "kind", ch.Kind, "rule", ch.Label(), "result", it.Outcome, "error", it.Error)
+		ch, err := done.Changes.Read(i)
+		action, kind, label := done.Changes.Action(i), done.Changes.Kind(i), ch.Label()
+		if err != nil {
+			label = fmt.Sprintf("%s rule %d of the plan", kind, i+1)
+		}
+		p.say(slog.LevelError, render.Escape(fmt.Sprintf("%s %s: %s: %s", action, label, strings.ReplaceAll(string(it.Outcome), "_", " "), it.Error)),
+			"action", action, "kind", kind, "rule", label, "result", it.Outcome, "error", it.Error)
 	}
 	if failed > told && a.unattended(p) {
 		p.say(slog.LevelError, fmt.Sprintf("and %d more; --report FILE holds all of them", failed-told))
@@ -260,15 +262,16 @@ func (a *applying) failures(p *program, done *run.Report) {
 	}
 }
 
-// finish writes the report and ends with its code.
-func (a *applying) finish(r *planfile.Report) error {
+// finish writes the report and ends with its code, whatever of it could not be told.
+func (a *applying) finish(r *planfile.Report, untold error) error {
 	a.last = r
 	if a.report != "" {
-		if err := planfile.Write(a.report, r); err != nil {
-			return err
-		}
+		untold = errors.Join(untold, planfile.Write(a.report, r))
 	}
-	return exit.With(r.ExitCode)
+	if untold == nil || r.ExitCode == exit.OK {
+		return cmp.Or(untold, exit.With(r.ExitCode))
+	}
+	return &exit.Status{Code: r.ExitCode, Err: untold}
 }
 
 // confirm asks a question on the terminal, about what was printed.

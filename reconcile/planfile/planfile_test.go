@@ -22,6 +22,7 @@ import (
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
 	"github.com/harfangsync/harfangsync/reconcile/plantest"
 	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/spool/spooltest"
 )
 
 const us = "11111111-1111-4111-8111-111111111111"
@@ -426,6 +427,37 @@ func TestReport(t *testing.T) {
 	}
 	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+}
+
+// What became of changes that cannot be read again is told all the same: what they did, to which kind of rule.
+func TestAReportOfWhatCannotBeReadAgain(t *testing.T) {
+	text := strings.Repeat("x", 100_000)
+	var plan reconcile.Plan
+	var items []run.Item
+	for range 100 {
+		plan.Changes.Add(&reconcile.Change{Kind: reconcile.YARA, Name: "r", Action: reconcile.Create, Reason: reconcile.ValueAdded, After: &reconcile.Body{Name: &text, Content: &text}})
+		items = append(items, run.Item{Outcome: run.Applied})
+	}
+	items[7] = run.Item{Outcome: run.Failed, Error: "no"}
+	r := planfile.NewReport(planfile.New(&plan, planfile.Document{}), 5, items)
+	spooltest.Spoil(t)
+	path := filepath.Join(t.TempDir(), "report.json")
+	if err := planfile.Write(path, r); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Items []*planfile.Item }
+	if err := json.Unmarshal(b, &got); err != nil || len(got.Items) != 100 {
+		t.Fatalf("%d items, %v", len(got.Items), err)
+	}
+	for i, it := range got.Items {
+		if it.Kind != reconcile.YARA || it.Action != reconcile.Create || it.Outcome != items[i].Outcome || !strings.Contains(it.Error, items[i].Error) || !strings.Contains(it.Error, "cannot be read again: temporary file") {
+			t.Errorf("%+v", it)
+		}
 	}
 }
 

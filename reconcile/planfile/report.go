@@ -3,6 +3,7 @@ package planfile
 import (
 	_ "embed"
 	"iter"
+	"strings"
 
 	stream "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -51,11 +52,16 @@ type Item struct {
 	Error   string           `json:"error,omitempty"` // the way out, for what was not applied; a note for what was
 }
 
-// All reads the items, one after the other.
+// All reads the items, one after the other. One whose change cannot be read again says so, with what is known without it.
 func (it Items) All() iter.Seq[*Item] {
 	return func(yield func(*Item) bool) {
-		for i, c := range it.changes.All() {
-			if !yield(&Item{Kind: c.Kind, List: c.List, Type: c.Type, Value: c.Value, Name: c.Name, Action: c.Action, Outcome: it.of[i].Outcome, Error: it.of[i].Error}) {
+		for i := range it.of {
+			c, err := it.changes.Read(i)
+			item := &Item{Kind: it.changes.Kind(i), List: c.List, Type: it.changes.Type(i), Value: c.Value, Name: c.Name, Action: it.changes.Action(i), Outcome: it.of[i].Outcome, Error: it.of[i].Error}
+			if err != nil {
+				item.Error = strings.TrimPrefix(item.Error+"; which rule it is cannot be read again: "+err.Error(), "; ")
+			}
+			if !yield(item) {
 				return
 			}
 		}
@@ -64,7 +70,7 @@ func (it Items) All() iter.Seq[*Item] {
 
 // MarshalJSONTo writes the items one after the other.
 func (it Items) MarshalJSONTo(to *jsontext.Encoder) error {
-	return reconcile.WriteArray(to, it.All(), it.changes.Err)
+	return reconcile.WriteArray(to, it.All(), func() error { return nil }) // what became of a plan is told as far as it is known
 }
 
 // MarshalJSON is MarshalJSONTo for encoding/json.
