@@ -170,6 +170,11 @@ func TestARuleThatCannotBeDeletedIsDisabledAndComesBack(t *testing.T) {
 		}
 		return nil
 	}
+	snk.take = func(r *reconcile.Row, _ reconcile.Patch) error { return nil } // says yes to everything
+	if r := apply(t, j, plan(t, j), false); r.Items[0].Outcome != run.Failed || r.Items[0].Error != "HarfangLab holds it with enabled true when read again, wanted false" {
+		t.Errorf("a manager that does not disable it: %+v", r.Items)
+	}
+	snk.take = nil
 	if got := brief(apply(t, j, plan(t, j), false)); !cmp.Equal(got, []string{"- sigma name of s applied"}) {
 		t.Errorf("%q", got)
 	}
@@ -619,5 +624,31 @@ func TestWrittenRowsAreToldAsTheyAreRead(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%s is told %d times", of, n)
 		}
+	}
+}
+
+// A read of a list that broke off proves nothing of what it showed: a rule that the whole read lacks is not there.
+func TestWhatABrokenReadShowedIsReadAgain(t *testing.T) {
+	const rules, page = 250, 100
+	snk, src := newSink(), &source{}
+	for i := range rules {
+		src.read = append(src.read, ind(fmt.Sprintf("i%03d", i), fmt.Sprintf("domain_name h%03d.example", i)))
+	}
+	j, passes := job(t, src, snk), 0
+	j.Sink = &paged{sink: snk, fail: []error{&fault{reconcile.Fault{Incomplete: true, Words: "the list broke off"}}}, page: func(n int) []reconcile.Row {
+		if n == 0 {
+			passes++
+		}
+		if passes == 2 && n == 0 {
+			snk.rows = snk.rows[1:]
+		}
+		if from := n * page; from < len(snk.rows) {
+			return snk.rows[from:min(from+page, len(snk.rows))]
+		}
+		return nil
+	}}
+	r := apply(t, j, plan(t, j), false)
+	if n := r.Count(run.Failed, reconcile.Create); n != 1 || passes != 2 {
+		t.Errorf("%d failed after %d passes, want 1 after 2", n, passes)
 	}
 }

@@ -24,11 +24,7 @@ func (a *applying) readBack() {
 	if len(touched) == 0 {
 		return
 	}
-	plain := make([]bool, len(a.report.Items)) // rows that are as they were sent, as nearly all are
-	rows, err := a.reread(touched, false, func(i int, row *reconcile.Row) bool {
-		plain[i] = plain[i] || a.plain(i, row)
-		return plain[i]
-	})
+	rows, err := a.reread(touched, false, a.plain)
 	if err != nil {
 		a.report.Problems = append(a.report.Problems, "the written rules could not be read back: "+err.Error())
 		return
@@ -36,7 +32,7 @@ func (a *applying) readBack() {
 	defer a.tellUnkept()
 	var again []int
 	for _, i := range touched {
-		if !plain[i] && a.verify(i, rows[i], false) {
+		if !a.did[i].plain && a.verify(i, rows[i], false) {
 			again = append(again, i)
 		}
 	}
@@ -68,7 +64,7 @@ func (a *applying) tellUnkept() {
 func (a *applying) touched() []int {
 	var list []int
 	for i := range a.report.Items {
-		if it := &a.report.Items[i]; it.Outcome == Applied && !a.did[i].disabled {
+		if a.report.Items[i].Outcome == Applied {
 			list = append(list, i)
 		}
 	}
@@ -77,26 +73,38 @@ func (a *applying) touched() []int {
 
 // plain says whether a row is as its change wanted it, so that nobody has to know more of it.
 func (a *applying) plain(i int, row *reconcile.Row) bool {
-	ch := a.report.Changes.At(i)
-	plain := ch.Verify(row, a.job.Policy.Own, a.job.Canon, false).Plain()
-	if plain {
-		a.tell(ch, row)
+	if a.did[i].plain { // it has a twin
+		return true
 	}
-	return plain
+	ch := a.made(i)
+	if a.did[i].plain = ch.Verify(row, a.job.Policy.Own, a.job.Canon, false).Plain(); a.did[i].plain {
+		a.tell(i, ch, row)
+	}
+	return a.did[i].plain
 }
 
-func (a *applying) tell(ch *reconcile.Change, row *reconcile.Row) {
-	if a.job.Touched != nil {
+// made is the change that was made: of a delete that was refused, the disable in its place.
+func (a *applying) made(i int) *reconcile.Change {
+	ch := a.report.Changes.At(i)
+	if a.did[i].disabled {
+		*ch = ch.AsDisable(a.job.Policy)
+	}
+	return ch
+}
+
+func (a *applying) tell(i int, ch *reconcile.Change, row *reconcile.Row) {
+	if a.job.Touched != nil && !a.did[i].told {
 		a.job.Touched(ch, row)
+		a.did[i].told = true
 	}
 }
 
 // verify judges one row and says whether it was written once more.
 func (a *applying) verify(i int, row *reconcile.Row, second bool) (rewritten bool) {
-	it, ch := &a.report.Items[i], a.report.Changes.At(i)
+	it, ch := &a.report.Items[i], a.made(i)
 	defer func() {
 		if !rewritten {
-			a.tell(ch, row)
+			a.tell(i, ch, row)
 		}
 	}()
 	back := ch.Verify(row, a.job.Policy.Own, a.job.Canon, second)
@@ -154,7 +162,7 @@ func (a *applying) reread(items []int, there bool, done func(i int, row *reconci
 		case err == nil:
 			found = rows
 			items = slices.DeleteFunc(slices.Clone(items), func(i int) bool {
-				return rows[i] != nil || !there && a.report.Changes.Action(i) == reconcile.Delete
+				return rows[i] != nil || !there && a.report.Changes.Action(i) == reconcile.Delete && !a.did[i].disabled
 			})
 		case !reconcile.FaultOf(err).FilterIgnored:
 			return nil, err
@@ -200,6 +208,12 @@ func (a *applying) rowID(i int) string {
 func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[reconcile.Key]int, found map[int]*reconcile.Row, done func(int, *reconcile.Row) bool) (int, error) {
 	n := 0
 	err := a.job.twice(fmt.Sprintf("the %s list was read incompletely, reading once more", k), func() (err error) {
+		for _, at := range byID {
+			a.unread(at, found)
+		}
+		for _, at := range byKey {
+			a.unread(at, found)
+		}
 		n, err = a.job.Sink.Rows(a.requests, k, a.plan.Lists[k].ID, func(page []reconcile.Row, _ int) error {
 			for i := range page {
 				at, ok := a.match(&page[i], byID, byKey)
@@ -214,6 +228,12 @@ func (a *applying) readList(k reconcile.Kind, byID map[string]int, byKey map[rec
 		return err
 	})
 	return n, err
+}
+
+// unread forgets what a pass through a list saw of an item, since one that broke off proves nothing.
+func (a *applying) unread(i int, found map[int]*reconcile.Row) {
+	delete(found, i)
+	a.did[i].plain = false
 }
 
 func (a *applying) match(row *reconcile.Row, byID map[string]int, byKey map[reconcile.Key]int) (int, bool) {
