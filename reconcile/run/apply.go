@@ -123,7 +123,7 @@ func (j *Job) Apply(ctx context.Context, p *Planned, recheck bool) (*Report, err
 	}
 	for n, phase := range [][]reconcile.Action{{reconcile.Create, reconcile.Enable}, {reconcile.Adopt, reconcile.Update}, {reconcile.Disable}, {reconcile.Delete}} {
 		a.phase(ctx, phase)
-		if n == 1 {
+		if n == 1 && !a.over(ctx) {
 			a.spare()
 		}
 	}
@@ -223,7 +223,7 @@ func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
 		workers.Go(func() {
 			defer crash.Exit()
 			for i := int(next.Add(1)) - 1; i < len(a.report.Items); i = int(next.Add(1)) - 1 {
-				if ctx.Err() != nil || a.breaker.open() {
+				if a.over(ctx) {
 					return
 				}
 				if a.report.Items[i].Outcome == NotAttempted && slices.Contains(actions, a.report.Changes.Action(i)) {
@@ -234,6 +234,9 @@ func (a *applying) phase(ctx context.Context, actions []reconcile.Action) {
 	}
 	workers.Wait()
 }
+
+// over says that nothing more is begun.
+func (a *applying) over(ctx context.Context) bool { return ctx.Err() != nil || a.breaker.open() }
 
 // attempt carries out one change and files the result.
 func (a *applying) attempt(i int) {

@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -144,5 +145,39 @@ func TestTwoValuesThatTheServerTakesForOne(t *testing.T) {
 	}
 	if d := cmp.Diff([]reconcile.Row{first}, snk.rows); d != "" {
 		t.Errorf("the first row (-want +got):\n%s", d)
+	}
+}
+
+// What a run that ends early has not come to waits for no other change: it was not attempted, and is no conflict.
+func TestWhatARunThatEndsDoesNotReachIsNoConflict(t *testing.T) {
+	for _, interrupted := range []bool{true, false} {
+		src, snk := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink()
+		j := job(t, src, snk)
+		syncAll(t, j)
+		src.read = []reconcile.Indicator{ind("a", "domain_name y.example")}
+		p := plan(t, j)
+		ctx, stop := context.WithCancel(t.Context())
+		want := "stopped after 1 failure in a row: fault: down"
+		if interrupted {
+			stop()
+			want = "interrupted"
+		}
+		j.Limits.Failures = 1
+		snk.fail = func(what, _ string) error {
+			if what == "create" {
+				return &fault{reconcile.Fault{Side: true, Words: "down"}}
+			}
+			return nil
+		}
+		r, err := j.Apply(ctx, p, false)
+		stop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, it := range r.Items {
+			if r.Changes.Action(i).Removal() && (it.Outcome != run.NotAttempted || it.Error != want) {
+				t.Errorf("%s: %+v, want it not attempted: %q", r.Changes.At(i).Label(), it, want)
+			}
+		}
 	}
 }
