@@ -75,8 +75,8 @@ var ErrStale = fmt.Errorf("the plan is stale")
 func (a *applying) compare(i int, row *reconcile.Row) {
 	switch ch := a.report.Changes.At(i); {
 	case row == nil && ch.Action == reconcile.Delete:
-		a.report.Items[i].Outcome = Applied
-		a.report.Items[i].Error = "it was gone already"
+		a.report.Items[i] = Item{Applied, "it was gone already"}
+		a.did[i].gone = true
 	case row == nil:
 		a.conflict(i, "the row is gone")
 	case ch.Before == nil:

@@ -37,7 +37,7 @@ func (a *applying) reserve(p *Planned) {
 
 // count turns what was reserved into what was done.
 func (a *applying) count(p *Planned) func(*state.Document) {
-	done, moved := p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == Applied || a.did[i].unsure })
+	done, moved := p.Plan.Counts(func(i int) bool { return a.report.Items[i].Outcome == Applied && !a.did[i].gone || a.did[i].unsure })
 	if p.Plan.Changes.Err() != nil { // nobody knows what was done, so what was reserved counts
 		return nil
 	}

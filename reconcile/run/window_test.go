@@ -561,3 +561,29 @@ func TestNoWindowHasMoreThanTheLimits(t *testing.T) {
 		})
 	}
 }
+
+// What somebody else deleted meanwhile is no removal of ours, however the rows were checked.
+func TestWhatWasGoneAlreadyCountsInNoLimit(t *testing.T) {
+	for _, batch := range []bool{true, false} {
+		for _, gone := range []int{0, 40, 100} {
+			store, src, snk := &memory{}, &source{read: domains(0, 500)}, newSink()
+			j := remembering(t, src, snk, store)
+			j.Policy.Remove, j.Parallel = true, 1 // rows in the order of the indicators
+			syncAll(t, j)
+			src.read = src.read[100:]
+			p := plan(t, j)
+			snk.rows = snk.rows[gone:]
+			j.Lazy, j.RecheckRows = batch, batch
+			if r := apply(t, j, p, true); r.Count(run.Applied, reconcile.Delete) != 100 {
+				t.Fatal(brief(r))
+			}
+			done := 0
+			for _, part := range j.Keeper.Document().Window.Parts {
+				done += part.Done["removals_ioc_absence"]
+			}
+			if done != 100-gone {
+				t.Errorf("batch %t: of 100 deletes with %d gone already %d count", batch, gone, done)
+			}
+		}
+	}
+}

@@ -17,6 +17,7 @@ type effect struct {
 	disabled bool   // instead of deleted
 	unmarked bool   // disabled without a word in the row that we did it
 	unsure   bool   // it may have been made although no answer said so
+	gone     bool   // there was nothing to be deleted
 	plain    bool   // read again it is as it was sent, as nearly all are
 	told     bool   // Job.Touched has the row
 }
