@@ -53,6 +53,15 @@ func (p *program) explainCoverage(ctx context.Context, e *explaining) error {
 		if err != nil {
 			return err
 		}
+		unread := 0
+		for _, st := range last {
+			if st.Reason == reconcile.Unreadable {
+				unread++
+			}
+		}
+		if unread > 0 {
+			p.log.Warn("OpenCTI cannot give some indicators, which are counted nowhere", "indicators", unread)
+		}
 		return e.printCoverage(p.screen(e.json), coverageOf(last, read))
 	})
 }

@@ -318,6 +318,10 @@ func (t *target) indicatorOf(ctx context.Context, id string) (internal string, g
 		return id, nil, nil
 	}
 	ind := &answer.Found[0].Indicator
+	if ind.Unread != "" {
+		t.job.Log.Warn("OpenCTI cannot give the indicator: a rule that does not name it stays in force until its value is unblocked", "indicator", id, "error", ind.Unread)
+		return ind.ID, nil, nil
+	}
 	given := t.job.Meaning(ind)
 	return ind.ID, given.Identities(ind), nil
 }

@@ -47,11 +47,14 @@ func TestEveryCommandGoesOnWithoutWhatCannotBeRead(t *testing.T) {
 		"explain", "--indicator", id)
 	command(exit.OK, "BLOCKED since\nnot wanted (unreadable: OpenCTI has it\nIts indicator cannot be read, and its rule stays", "explain", "--value", "steady-7.example")
 	command(exit.OK, "NOT BLOCKED\n1 indicator in OpenCTI cannot be read, and may give it: "+id, "explain", "--value", "other.example")
+	command(exit.OK, "stix: 28 of 28 indicators deployed\nOpenCTI cannot give some indicators, which are counted nowhere\nindicators=1", "explain", "--coverage")
 	command(exit.OK, held+"\n0 added, 1 changed, 0 enabled, 0 disabled, 1 deleted\nOpenCTI cannot give an indicator: it gives no rule, and the rules that it owns stay\nindicator="+id, "run")
 	command(exit.OK, "No changes.", "run")
+	command(exit.OK, "domain_name steady-7.example\nOpenCTI cannot give the indicator: a rule that does not name it stays in force until its value is unblocked\nindicator="+id, "unblock", id, "--reason", "it breaks", "--auto-approve")
+	command(exit.OK, id, "block", id, "--auto-approve")
 	command(exit.OK, "No changes.", "plan", "--detailed-exitcode")
 	w.octi.SetKnobs(func(k *octisim.Knobs) { k.Unresolvable = nil })
-	command(exit.OK, "0 added, 1 changed", "run")
+	command(exit.OK, "0 added, 0 changed, 1 enabled", "run")
 	for i := range 30 {
 		w.octi.SetKnobs(func(k *octisim.Knobs) { k.Unresolvable = append(k.Unresolvable, chaosID(i)) })
 	}
