@@ -98,7 +98,7 @@ func (t *target) restore(doc *planfile.Document) *run.Planned {
 		Plan: &reconcile.Plan{Changes: doc.Changes, Held: doc.Held, Skipped: doc.Skipped, Gates: doc.Gates, Unchanged: doc.Summary.ByAction["unchanged"],
 			Indicators: doc.Source.Count, WantedDigest: doc.Source.Digest, Sources: doc.Source.Selected.Counts(), Enabled: doc.Enabled()},
 		Filter: doc.Source.FilterDigest,
-		Lists:  map[reconcile.Kind]*reconcile.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true,
+		Lists:  map[reconcile.Kind]*reconcile.List{}, Complete: doc.Complete, Started: doc.Timestamp, Saved: true, Another: doc.ToolVersion != version(),
 	}
 	if s := doc.Source.Snapshot; s != nil {
 		planned.ReadAt = s.Time

@@ -20,9 +20,11 @@ type Planned struct {
 	Started  time.Time
 	ReadTime time.Duration // how long both reads took; 0 for a plan that was not made now
 	// Saved marks a plan that comes from a file. It teaches later runs what a good one is like only if
-	// its Plan knows the Sources, and with the Filter it was made with; empty is the job's.
-	Saved  bool
-	Filter string
+	// its Plan knows the Sources, and with the Filter it was made with; empty is the job's. One that Another version made
+	// teaches nothing of what this one takes patterns to mean.
+	Saved   bool
+	Filter  string
+	Another bool
 	// Restore marks a plan that comes from a dump: it says nothing of what a good run is like.
 	Restore bool
 	// Folded marks a plan of sides into which news were folded: what it wants may be hidden by now.

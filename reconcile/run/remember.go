@@ -179,6 +179,9 @@ func (j *Job) lastGood(before reconcile.LastGood, p *Planned) reconcile.LastGood
 	}
 	g := reconcile.LastGood{At: p.seen().Truncate(time.Second), Filter: cmp.Or(p.Filter, j.Filter), Meaning: j.Policy.Meaning, Apart: map[reconcile.Kind]reconcile.Criteria{},
 		Mapping: j.Policy.Mapping.Digest(), Markings: markings, Sources: map[reconcile.Kind]int{}}
+	if p.Another && before.Known() {
+		g.Meaning = before.Meaning
+	}
 	for _, k := range reconcile.Kinds {
 		by := before.CriteriaOf(k)
 		if judged := removes && slices.Contains(j.Policy.Included(), k); before.Known() && !judged && by != g.CriteriaOf(k) {
