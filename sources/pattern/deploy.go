@@ -37,6 +37,7 @@ func Deploy(src string, observables []reconcile.Observable, o Options) Result {
 		d.skip(reconcile.PatternSyntax, "", err.Error())
 		return d.result
 	}
+	d.ban(observables)
 	if !o.Observables {
 		observables = nil
 	}
@@ -55,6 +56,7 @@ type deployer struct {
 	terms   int                          // of all ANDs that multiply
 	track   bool                         // observables follow: files are wanted
 	files   []file                       // each file that the pattern deployed by its hashes
+	banned  map[string]*ValueError       // hashes of attached files of which another hash is excluded
 }
 
 type skipped struct {
@@ -84,6 +86,9 @@ func (d *deployer) excluded(v reconcile.Value) *ValueError {
 		if entry, hit := d.options.Excluded(v); hit {
 			return &ValueError{reconcile.Excluded, "excluded by " + entry}
 		}
+	}
+	if v.Type == Hash {
+		return d.banned[v.Value]
 	}
 	return nil
 }

@@ -158,6 +158,27 @@ func TestExclusionsSeeCanonicalValues(t *testing.T) {
 	}
 }
 
+// One hash blocks a file as well as another.
+func TestAFileIsExcludedByAnyOfItsHashes(t *testing.T) {
+	const md5, sha256, other = "79054025255fb1a26e4bc422aef54eb4", "aec070645fe53ee3b3763059376134f058cc337247c978add178b6ccdfb0019f", "bec070645fe53ee3b3763059376134f058cc337247c978add178b6ccdfb0019f"
+	src := "[file:hashes.'SHA-256' = '" + sha256 + "' OR file:hashes.'SHA-256' = '" + other + "']"
+	observables := []reconcile.Observable{{ID: "1", Type: "StixFile", Hashes: map[string]string{"MD5": md5, "SHA-256": sha256}}}
+	for _, read := range []bool{true, false} {
+		o := pattern.Options{Observables: read, Excluded: func(v reconcile.Value) (string, bool) { return "own.txt: " + md5, v.Value == md5 }}
+		r := pattern.Deploy(src, observables, o)
+		if want := []reconcile.Value{{Type: "hash", Value: other}}; !slices.Equal(r.Values, want) || r.Skipped[0].Reason != reconcile.Excluded || !strings.Contains(r.Skipped[0].Detail, "own.txt") {
+			t.Errorf("observables %t: %v, skipped %v", read, r.Values, r.Skipped)
+		}
+	}
+}
+
+func TestAnAddressInFullWidthIsAnAddress(t *testing.T) {
+	r := pattern.Deploy("[domain-name:value = '１98.51.100.７' OR hostname:value = '１98.51.100.8']", nil, pattern.Options{})
+	if want := []reconcile.Value{{Type: "ip_both", Value: "198.51.100.7"}, {Type: "ip_both", Value: "198.51.100.8"}}; !slices.Equal(r.Values, want) {
+		t.Errorf("%v", r)
+	}
+}
+
 func FuzzDeploy(f *testing.F) {
 	for _, r := range readTable(f) {
 		o := reconcile.Observable{Type: "StixFile", Value: "x.exe"}

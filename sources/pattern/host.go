@@ -30,14 +30,17 @@ func canonicalDomain(s string) (string, *ValueError) {
 			return "", invalid("a domain name has a dot")
 		}
 		if strings.ContainsFunc(s, noDomain) {
-			return "", invalid("a domain name holds no blank and none of / : * [")
+			return "", invalid("a domain name holds no blank and none of / : * [ @")
+		}
+		if s[0] == '.' || strings.Contains(s, "..") {
+			return "", invalid("a domain name has no empty label")
 		}
 		return s, nil
 	}
 	return "", invalid("the domain name has no stable form")
 }
 
-func noDomain(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("/:*[", r) }
+func noDomain(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("/:*[@", r) }
 
 // canonicalHost gives a host in lower case and in punycode. A name that IDNA refuses stays as it is
 // but for case: the manager would take it.

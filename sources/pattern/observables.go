@@ -61,6 +61,32 @@ func (d *deployer) attach(p *Pattern, observables []reconcile.Observable) {
 	}
 }
 
+// ban notes the hashes of attached files of which one is excluded: another would block that file just the same.
+func (d *deployer) ban(observables []reconcile.Observable) {
+	if d.options.Excluded == nil {
+		return
+	}
+	for i := range observables {
+		if !isFile(&observables[i]) {
+			continue
+		}
+		_, hashes, _ := readHashes(&observables[i])
+		for _, v := range hashes {
+			err := d.excluded(v)
+			if err == nil {
+				continue
+			}
+			if d.banned == nil {
+				d.banned = map[string]*ValueError{}
+			}
+			for _, other := range hashes {
+				d.banned[other.Value] = err
+			}
+			break
+		}
+	}
+}
+
 // furtherHashes deploys the hashes of an observable that is one of the known files.
 func (d *deployer) furtherHashes(o *reconcile.Observable, known []file) {
 	if !isFile(o) {

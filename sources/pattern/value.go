@@ -94,7 +94,7 @@ func checkText(s string) *ValueError {
 func defanged(typ, s string) bool {
 	switch typ {
 	case URL:
-		if s = strings.ToLower(s); strings.HasPrefix(s, "hxx") || strings.HasPrefix(s, "h**p") {
+		if low := strings.ToLower(s); strings.HasPrefix(low, "hxx") || strings.HasPrefix(low, "h**p") {
 			return true
 		}
 		host := 0
@@ -108,7 +108,7 @@ func defanged(typ, s string) bool {
 	default:
 		return false
 	}
-	return slices.ContainsFunc(fangs, func(mark string) bool { return strings.Contains(s, mark) })
+	return slices.ContainsFunc(fangs, func(mark string) bool { return strings.Contains(strings.ToLower(s), mark) })
 }
 
 // fangs are what stands for a dot or a colon where somebody took care.

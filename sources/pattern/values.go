@@ -49,13 +49,15 @@ func (a *atom) endpoint(address, value string) string {
 // hostValue gives the rule for a domain or host name; one that is an address gives the address, as the
 // type that is named.
 func hostValue(name, address string) (reconcile.Value, *ValueError) {
-	text := strings.TrimRight(strings.TrimSpace(name), ".")
-	if looksLikeAddress(text) && !strings.Contains(text, "/") {
-		if _, ok := ParseAddress(text); ok {
-			return canonicalOf(reconcile.Value{Type: address, Value: text})
+	v, err := canonicalOf(reconcile.Value{Type: DomainName, Value: name})
+	for _, text := range []string{strings.TrimRight(strings.TrimSpace(name), "."), v.Value} { // full-width digits are digits once mapped
+		if looksLikeAddress(text) && !strings.Contains(text, "/") {
+			if _, ok := ParseAddress(text); ok {
+				return canonicalOf(reconcile.Value{Type: address, Value: text})
+			}
 		}
 	}
-	return canonicalOf(reconcile.Value{Type: DomainName, Value: name})
+	return v, err
 }
 
 // canonicalOf gives a value in canonical form, or as it is with an error.
