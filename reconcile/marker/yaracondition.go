@@ -1,8 +1,10 @@
 package marker
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -108,7 +110,7 @@ func (t *yaraTruth) both() int {
 }
 
 // everyFile are tests that every file with anything in it passes: of its size, and of how often a string is there.
-var everyFile = regexp.MustCompile(`^(true|filesize(>=[01]|>(0|-1)|!=(0|-1))|[01]<=filesize|(0|-1)<filesize|#\w*(>=0|>-1)|0<=#\w*)$`)
+var everyFile = regexp.MustCompile(`^(true|filesize(>=[01]|>(0|-1)|!=(0|-1))|[01]<=filesize|(0|-1)<filesize|#\w*(>=0|>-1)|0<=#\w*|filesize>=?0[KM]B|uint(8|16|32)(be)?\(\d+\)>=0)$`)
 
 // itself says whether a test compares something with itself.
 func itself(test string) bool {
@@ -118,6 +120,32 @@ func itself(test string) bool {
 		}
 	}
 	return false
+}
+
+// number is a test of numbers alone.
+var number = regexp.MustCompile(`^(0x[0-9a-fA-F]+|\d+)(?:(==|!=|>=|<=|>|<)(0x[0-9a-fA-F]+|\d+))?$`)
+
+// holds says whether a test of numbers alone is true.
+func holds(test string) bool {
+	m := number.FindStringSubmatch(test)
+	if m == nil {
+		return false
+	}
+	a, err := strconv.ParseInt(m[1], 0, 64)
+	b, err2 := strconv.ParseInt(cmp.Or(m[3], "0"), 0, 64)
+	if err != nil || err2 != nil {
+		return false
+	}
+	order := cmp.Compare(a, b)
+	switch m[2] {
+	case "", "!=":
+		return order != 0
+	case "==":
+		return order == 0
+	case ">", ">=":
+		return order > 0 || order == 0 && m[2] == ">="
+	}
+	return order < 0 || order == 0 && m[2] == "<="
 }
 
 func (t *yaraTruth) one() int {
@@ -138,7 +166,7 @@ func (t *yaraTruth) one() int {
 		return perhaps
 	}
 	switch text := t.atom(); {
-	case everyFile.MatchString(text), itself(text):
+	case everyFile.MatchString(text), itself(text), holds(text):
 		return always
 	case text == "false":
 		return never

@@ -11,6 +11,7 @@ import (
 
 func TestAConditionThatIsTrueOfEveryFile(t *testing.T) {
 	for condition, want := range map[string]bool{
+		"1": true, "0": false, "0x1f": true, "2 > 1": true, "2 < 1": false, "1 <= 1": true, "1 != 2": true, "1 != 1": false, "filesize > 0KB": true, "filesize > 1KB": false, "uint8(0) >= 0": true, "uint16be(4) >= 0 and $a": false, "int8(0) >= 0": false,
 		"true": true, "not false": true, "$a or true": true, "(true)": true, "true and filesize >= 0": true, "not (false and $a)": true,
 		"$a": false, "not $a": false, "true and $a": false, "false": false, "filesize > 0": true, "filesize > 10KB": false, "1 == 1": true, "filesize <= filesize": true, "#a >= 0 or $a": true, "0 < filesize and $a": false, "#a > 0": false, "any of them": false,
 		"true and not (true and $a)": false, "for any i in (1..#a) : ( @a[i] > 0 )": false, "(1 + 2) * 3 == 9": false, "true == $a": false,
