@@ -64,7 +64,7 @@ func (p *program) blockCommand() *cli.Command {
 	u := unblocking{shaping: shaping{command: "block", asks: true, beside: true}}
 	return &cli.Command{
 		Name:      "block",
-		Usage:     "end an unblock before its time; the value comes back with the next run",
+		Usage:     "end an unblock before its time; the next run judges the value like any other",
 		ArgsUsage: "VALUE",
 		Flags:     append([]cli.Flag{&cli.BoolFlag{Name: "auto-approve", Usage: "do not ask", Destination: &u.autoApprove}}, p.settingFlags()...),
 		Action: func(c *cli.Context) error {

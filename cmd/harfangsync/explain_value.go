@@ -164,7 +164,7 @@ func (t *target) gives(ind *reconcile.Indicator, q *question) bool {
 // rowsOf are the rows of our list that hit a value: those of the very value first.
 func (t *target) rowsOf(ctx context.Context, q *question) ([]reconcile.Row, error) {
 	var rows, others []reconcile.Row
-	err := t.eachRow(ctx, func(row *reconcile.Row, v reconcile.Value) {
+	err := t.eachRow(ctx, reconcile.IOC, func(row *reconcile.Row, v reconcile.Value) {
 		switch q.match(v) {
 		case same:
 			rows = append(rows, *row)
@@ -175,17 +175,31 @@ func (t *target) rowsOf(ctx context.Context, q *question) ([]reconcile.Row, erro
 	return append(rows, others...), err
 }
 
-// eachRow gives the rows of our list, each with its value in the canonical spelling.
-func (t *target) eachRow(ctx context.Context, give func(*reconcile.Row, reconcile.Value)) error {
-	list, err := t.job.Sink.FindList(ctx, reconcile.IOC, t.cfg.HarfangLab.ListName)
+// eachRow gives the rows of our list of a kind, each with its value in the canonical spelling; that of a Sigma rule is its id.
+func (t *target) eachRow(ctx context.Context, k reconcile.Kind, give func(*reconcile.Row, reconcile.Value)) error {
+	list, err := t.job.Sink.FindList(ctx, k, t.cfg.HarfangLab.ListName)
 	if err != nil || list == nil {
 		return err
 	}
-	_, err = t.job.Sink.Rows(ctx, reconcile.IOC, list.ID, func(page []reconcile.Row, _ int) error {
+	_, err = t.job.Sink.Rows(ctx, k, list.ID, func(page []reconcile.Row, _ int) error {
 		for i := range page {
-			give(&page[i], reconcile.Value{Type: page[i].Type, Value: canonical(page[i].Type, page[i].Value)})
+			v := reconcile.Value{Type: page[i].Type, Value: page[i].RuleID}
+			if k == reconcile.IOC {
+				v.Value = canonical(page[i].Type, page[i].Value)
+			}
+			give(&page[i], v)
 		}
 		return nil
 	})
 	return err
+}
+
+// ownerIDs are the internal ids of the indicators that a row names.
+func ownerIDs(row *reconcile.Row) (ids []string) {
+	for _, o := range reconcile.OwnersOf(row) {
+		if o.ID != "" {
+			ids = append(ids, o.ID)
+		}
+	}
+	return ids
 }

@@ -120,11 +120,7 @@ func (x *standing) leaves(row *reconcile.Row, r *rowStatus) bool {
 	v := reconcile.Value{Type: r.Type, Value: canonical(r.Type, r.Value)}
 	owners, wanted := x.wants[v]
 	if !wanted {
-		for _, o := range reconcile.OwnersOf(row) {
-			if o.ID != "" {
-				owners = append(owners, o.ID)
-			}
-		}
+		owners = ownerIDs(row)
 	}
 	return x.out(v, owners...) != nil
 }

@@ -283,7 +283,7 @@ func (t *target) doubt(ctx context.Context, u *unblocking, entry *reconcile.Unbl
 // in force or not.
 func (t *target) near(ctx context.Context, value string) (near []string, ruled bool, err error) {
 	q, values := questionOf(value), []string{}
-	err = t.eachRow(ctx, func(row *reconcile.Row, v reconcile.Value) {
+	err = t.eachRow(ctx, reconcile.IOC, func(row *reconcile.Row, v reconcile.Value) {
 		ruled = ruled || q.match(v) != ""
 		if row.Enabled {
 			values = append(values, v.Value)
@@ -344,12 +344,13 @@ func (p *program) block(ctx context.Context, u *unblocking, t *target) error {
 	for _, v := range pattern.Spellings(u.typed) {
 		values = append(values, v.Value)
 	}
+	var gives []reconcile.Value
 	if id, named := idOf(u.typed); named {
-		internal, _, err := t.indicatorOf(ctx, id)
+		internal, given, err := t.indicatorOf(ctx, id)
 		if err != nil {
 			return err
 		}
-		values = append(values, internal)
+		values, gives = append(values, internal), given
 	}
 	now := t.job.Now().Truncate(time.Second)
 	at := slices.IndexFunc(t.job.Keeper.Unblocked(), func(e reconcile.Unblock) bool { return e.Active(now) && slices.Contains(values, e.Value) })
@@ -370,9 +371,57 @@ func (p *program) block(ctx context.Context, u *unblocking, t *target) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stdout, "%s comes back with the next run; a tail that is at work brings it back within two minutes.\n", render.Escape(entry.Value))
-	p.reporter.say(entry.Value + " is not unblocked any more, and comes back with the next run.")
+	p.reporter.say(entry.Value + " is not unblocked any more.")
+	still, err := t.stillOut(ctx, entry, gives)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s is not unblocked any more; whether another unblock keeps it out is not known: %w", entry.Value, err)
+	case len(still) > 0:
+		fmt.Fprintf(p.stdout, "%s: this unblock is over, and others keep it or a part of it out of force.\n", render.Escape(entry.Value))
+		for _, words := range still {
+			p.say(slog.LevelError, render.Escape("still out of force: "+words))
+			p.reporter.say("Still out of force: " + words + ".")
+		}
+		return exit.With(exit.Partly)
+	}
+	ask := "plan"
+	switch _, named := idOf(entry.Value); {
+	case !named:
+		ask = "explain --value " + inQuotes(entry.Value)
+	case len(gives) > 0:
+		ask = "explain --indicator " + entry.Value
+	}
+	fmt.Fprintf(p.stdout, "%s is not unblocked any more: the next run judges it like any other, and a tail that is at work does so within two minutes. harfangsync %s says what comes of that.\n",
+		render.Escape(entry.Value), render.Escape(ask))
 	return nil
+}
+
+// stillOut says what fell under an unblock that is over, or is given by its indicator, and falls under another one.
+func (t *target) stillOut(ctx context.Context, over reconcile.Unblock, gives []reconcile.Value) (words []string, err error) {
+	was, seen := t.job.Unblocks([]reconcile.Unblock{over}), map[string]bool{}
+	for _, k := range t.job.Policy.Included() {
+		holds, out := t.unblocks(k)
+		if len(holds) == 0 {
+			return nil, nil
+		}
+		note := func(label string, u *reconcile.Unblock) {
+			if u != nil && !seen[u.Value] {
+				seen[u.Value] = true
+				words = append(words, fmt.Sprintf("%s falls under %s; harfangsync block %s ends that", label, u.Words(), inQuotes(u.Value)))
+			}
+		}
+		for _, v := range slices.Concat(pattern.Spellings(over.Value), gives) {
+			note(joined(v.Type, v.Value), out(v))
+		}
+		if err := t.eachRow(ctx, k, func(row *reconcile.Row, v reconcile.Value) {
+			if owners := ownerIDs(row); was(k, v, owners) >= 0 {
+				note(joined(row.Type, cmp.Or(row.Value, row.Name)), out(v, owners...))
+			}
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return words, nil
 }
 
 // ended says whether nothing keeps a value out of force.

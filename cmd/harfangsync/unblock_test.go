@@ -37,7 +37,9 @@ func TestUnblockTellsTheWebhook(t *testing.T) {
 		{exit.OK, []string{"unblock", "shop[.]example", "--reason", "ticket 4711", "--by", "anna", "--auto-approve"}, []string{"harfangsync unblock", "shop.example, until ", "by anna: ticket 4711 is unblocked.", "1 rule went out of force."}},
 		{exit.Partly, []string{"unblock", "theirs.example", "--reason", "in advance", "--auto-approve"}, []string{"theirs.example, until ", "0 rules went out of force.", "Still in force, since they are not ours: domain_name theirs.example (unmanaged, row "}},
 		{exit.OK, []string{"unblock", "nobody.example", "--reason", "in advance", "--auto-approve"}, []string{"nobody.example, until ", "0 rules went out of force."}},
-		{exit.OK, []string{"block", "shop.example", "--auto-approve"}, []string{"harfangsync block", "shop.example is not unblocked any more"}},
+		{exit.OK, []string{"block", "shop.example", "--auto-approve"}, []string{"harfangsync block", "shop.example is not unblocked any more."}},
+		{exit.OK, []string{"unblock", "https://nobody.example/x", "--reason", "in advance", "--auto-approve"}, nil},
+		{exit.Partly, []string{"block", "https://nobody.example/x", "--auto-approve"}, []string{"(address) is not unblocked any more.", "Still out of force: url (address) falls under nobody.example, until "}},
 	} {
 		w.ends(t, step.code, dir, step.args...)
 		notices, _ := a.heard()

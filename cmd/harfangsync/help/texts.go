@@ -68,12 +68,12 @@ var Texts = map[string]*Text{
 		[]int{exit.Usage, exit.Partly, exit.Side, interrupted},
 	},
 	"block": {
-		"Ends an unblock before its time. The next run brings the value back, if an indicator still wants it; a tail at work does so\n" +
-			"within two minutes.",
+		"Ends an unblock before its time. The next run brings the value back, if an indicator still wants it and nothing holds it; a tail\n" +
+			"at work does so within two minutes. Other unblocks that keep it out all the same are named.",
 		[]string{
 			"harfangsync block cdn.example.net",
 		},
-		[]int{exit.Usage, exit.Side, interrupted},
+		[]int{exit.Usage, exit.Partly, exit.Side, interrupted},
 	},
 	"show": {
 		"Prints a saved plan in any form. Needs no settings and no network.",
