@@ -24,7 +24,8 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 	path, isFile := strings.CutPrefix(t.cfg.Sync.Lock, config.InFile)
 	switch {
 	case isFile:
-		release, err = state.LockFile(ctx, path+".lock", t.cfg.Sync.LockTimeout)
+		release, err = state.LockFile(ctx, path, ".lock", t.cfg.Sync.LockTimeout)
+		err = unusable("sync.lock", path+".lock", err)
 	case t.cfg.Sync.Lock != config.InOpenCTI:
 		return func() {}, nil
 	case t.away != nil:
@@ -45,7 +46,8 @@ func (t *target) lock(ctx context.Context, p *program, lost func(error)) (releas
 		return nil, err
 	}
 	if err := t.job.Keeper.Reload(ctx); err != nil {
-		p.log.Warn("the state cannot be read and counts as empty", "error", err)
+		release()
+		return nil, t.unread(err)
 	}
 	return release, nil
 }

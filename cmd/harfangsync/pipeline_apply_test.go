@@ -78,7 +78,7 @@ func TestApplyWorkflow(t *testing.T) {
 			path := filepath.Join(p.t.TempDir(), "lock")
 			p.files = map[string]string{"config.yml": "sync: {lock: 'file:" + path + "', lock_timeout: 1ms}\n"}
 			in := p.planned()
-			release, err := state.LockFile(p.t.Context(), path+".lock", time.Second)
+			release, err := state.LockFile(p.t.Context(), path, ".lock", time.Second)
 			if err != nil {
 				p.t.Fatal(err)
 			}

@@ -126,7 +126,7 @@ func TestRunsAreReported(t *testing.T) {
 			metrics: []string{"harfangsync_last_exit_code 3"}, unknown: true},
 		{name: "a mistake in the command line is nobody's business", args: []string{"run", "--only", "domains"}, code: 3, metrics: []string{"harfangsync_last_exit_code 3"}, unknown: true},
 		{name: "another run is at work", before: func() {
-			release, err := state.LockFile(t.Context(), filepath.Join(dir, "l.lock"), time.Second)
+			release, err := state.LockFile(t.Context(), filepath.Join(dir, "l"), ".lock", time.Second)
 			if err != nil {
 				t.Fatal(err)
 			}

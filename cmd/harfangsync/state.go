@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"strings"
 
 	"github.com/harfangsync/harfangsync/cmd/config"
-	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 	"github.com/harfangsync/harfangsync/reconcile/state"
 	"github.com/harfangsync/harfangsync/sources/opencti"
 )
 
-// keeper opens the state. A state that cannot be read is none, with a warning. Where the lock is taken in it next, it
-// is read with that.
+// keeper opens the state. One that is there and cannot be read ends a command that writes, since it would undo what persons
+// unblocked and count anew what the gates count; to any other it is none, with a warning. Where the lock is taken in it
+// next, it is read with that.
 func (t *target) keeper(ctx context.Context, p *program, readOnly, locks bool) (*state.Keeper, error) {
 	var store state.Store
 	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, config.InFile); {
@@ -32,11 +34,27 @@ func (t *target) keeper(ctx context.Context, p *program, readOnly, locks bool) (
 		return k, nil
 	}
 	err := k.Reload(ctx)
-	if err == nil || ctx.Err() != nil || !readOnly && exit.SideFailed(err) {
-		return k, err // a run that writes needs its lock, and what gates compare with
+	if err == nil || ctx.Err() != nil || !readOnly {
+		return k, t.unread(err)
 	}
 	p.log.Warn("the state cannot be read and counts as empty", "error", err)
 	return k, nil
+}
+
+// unread says of a state that cannot be read what to do about it.
+func (t *target) unread(err error) error {
+	if path, isFile := strings.CutPrefix(t.cfg.Sync.State, config.InFile); isFile {
+		return unusable("sync.state", path, err)
+	}
+	return err
+}
+
+// unusable makes a problem of a setting of the failure of the file that it names.
+func unusable(setting, path string, err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return &config.Problem{Setting: setting, Message: err.Error(), Remedy: "give this user the right to read and write " + path}
+	}
+	return err
 }
 
 func (t *target) connector(readOnly bool) *opencti.Connector {

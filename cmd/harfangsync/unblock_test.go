@@ -79,3 +79,30 @@ func TestUnblockTakesTextsOfALatin1Terminal(t *testing.T) {
 		}
 	}
 }
+
+// A state that is there and cannot be read is not taken for none by what writes: it may say what is unblocked.
+func TestNothingIsWrittenWithoutTheStateThatIsThere(t *testing.T) {
+	t.Parallel()
+	w := newChaosWorld(t)
+	w.stix(1, "[domain-name:value = 'shop.example']")
+	dir := t.TempDir() // a file that not even root can read
+	w.env = []string{"HARFANGSYNC_STATE=file:" + dir, "HARFANGSYNC_LOCK=none"}
+	for _, tt := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"run"}, exit.Usage, "give this user the right to read and write " + dir},
+		{[]string{"apply", "--auto-approve"}, exit.Usage, "sync.state: "},
+		{[]string{"unblock", "shop.example", "--reason", "x", "--auto-approve"}, exit.Usage, "sync.state: "},
+		{[]string{"plan"}, exit.OK, "the state cannot be read and counts as empty"},
+		{[]string{"run", "--state", "none", "--lock", "file:" + filepath.Join(dir, "gone", "lock")}, exit.Usage, "sync.lock: "},
+	} {
+		if code, out, errs := w.command(t.Context(), tt.args...); code != tt.code || !strings.Contains(out+errs, tt.says) {
+			t.Errorf("%q: code %d, want %d and %q\n%s%s", tt.args, code, tt.code, tt.says, out, errs)
+		}
+	}
+	if n := w.writes(); n != 0 {
+		t.Errorf("%d writes", n)
+	}
+}

@@ -31,7 +31,7 @@ func (a *applying) reserve(p *Planned) {
 		d.LastGood.Markings = all
 	})
 	if err != nil {
-		a.job.Log.Warn("what this run is about to do could not be saved; the limits of later runs may not count it", "error", err)
+		a.job.Log.Error("what this run is about to do could not be saved; the limits of later runs may not count it", "error", err)
 	}
 }
 
@@ -96,7 +96,7 @@ func (a *applying) remember(p *Planned) {
 		a.job.Log.Warn("HarfangLab's verdicts on some rules are forgotten, the oldest first, since there are more than there is room for; these rules are sent again", "rules", n)
 	}
 	if err != nil {
-		a.job.Log.Warn("what this run learned could not be saved; the next run works without it", "error", err)
+		a.job.Log.Error("what this run learned could not be saved; the next run works without it", "error", err)
 	}
 }
 

@@ -29,7 +29,7 @@ func (f File) Save(_ context.Context, text string) error { return WriteFile(stri
 // Alone keeps other processes from changing the document until release.
 func (f File) Alone(ctx context.Context) (release func(), err error) {
 	const patience = 10 * time.Second // a change takes milliseconds
-	return LockFile(ctx, string(f)+".change", patience)
+	return LockFile(ctx, string(f), ".change", patience)
 }
 
 // WriteFile is Replace with content that is there.
@@ -43,7 +43,8 @@ func WriteFile(path string, content []byte) error {
 }
 
 // Replace writes a file of mode 0600 in one step: what is there before stays whole until all that fill
-// wrote is on the disk. An error of fill is returned as it is.
+// wrote is on the disk. The owner of what is there keeps it, where this process may say so: what root replaces stays
+// readable for the user that jobs run as. An error of fill is returned as it is.
 func Replace(path string, fill func(*os.File) error) error {
 	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
@@ -54,6 +55,7 @@ func Replace(path string, fill func(*os.File) error) error {
 	if err := fill(t); err != nil {
 		return err
 	}
+	giveToOwner(path, t.Chown)
 	err = t.Sync()
 	if err == nil {
 		err = t.Close()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -51,14 +52,16 @@ const (
 	renewWithin  = 10 * time.Second
 )
 
-// LockFile takes a lock on path and waits up to timeout for it. The lock is the kernel's: it ends
-// with the process.
-func LockFile(ctx context.Context, path string, timeout time.Duration) (release func(), err error) {
+// LockFile takes a lock for a file, on a second one whose name has an ending more, and waits up to timeout for it. The lock
+// is the kernel's: it ends with the process. The second file belongs to whom the first does, as far as this process may say so.
+func LockFile(ctx context.Context, file, ending string, timeout time.Duration) (release func(), err error) {
+	path := file + ending
 	l := flock.New(path, flock.SetPermissions(0o600))
 	ctx, cancel := context.WithTimeout(ctx, max(timeout, time.Millisecond))
 	defer cancel()
 	ok, err := l.TryLockContext(ctx, 100*time.Millisecond)
 	if ok {
+		giveToOwner(file, func(uid, gid int) error { return os.Lchown(path, uid, gid) })
 		return func() { _ = l.Unlock() }, nil
 	}
 	if err == nil || errors.Is(err, context.DeadlineExceeded) {

@@ -162,15 +162,15 @@ func TestFileIsReplacedWhole(t *testing.T) {
 
 func TestFileLockEndsTheSecondRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	release, err := state.LockFile(t.Context(), path, time.Second)
+	release, err := state.LockFile(t.Context(), path, ".lock", time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := state.LockFile(t.Context(), path, time.Millisecond); !isLocked(err) {
+	if _, err := state.LockFile(t.Context(), path, ".lock", time.Millisecond); !isLocked(err) {
 		t.Errorf("second lock: %v", err)
 	}
 	release()
-	again, err := state.LockFile(t.Context(), path, time.Second)
+	again, err := state.LockFile(t.Context(), path, ".lock", time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

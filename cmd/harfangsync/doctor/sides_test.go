@@ -284,7 +284,7 @@ func TestStateAndLock(t *testing.T) {
 	write(state.Document{LastGood: reconcile.LastGood{At: time.Now().Add(-30 * 24 * time.Hour), Sources: map[reconcile.Kind]int{reconcile.IOC: 3}}}.Text())
 	examined(t, w, nil, inFile).want("state.memory", isWarn, "30 days ago", "with 3 indicators")
 
-	release, err := state.LockFile(t.Context(), file+".lock", time.Second)
+	release, err := state.LockFile(t.Context(), file, ".lock", time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func (s *side) checkLock(ctx context.Context, there *state.Document) {
 	case s.Config.Sync.Lock == config.Nowhere:
 		s.warn("lock", "there is no lock: two runs at once may undo each other's work", "set sync.lock to opencti or file:PATH")
 	case inFile:
-		s.checkLockFile(ctx, file+".lock")
+		s.checkLockFile(ctx, file)
 	case there == nil:
 		s.skip("what OpenCTI keeps is not known", "lock")
 	default:
@@ -192,12 +192,14 @@ func (s *side) held(where string) {
 }
 
 // checkLockFile tries the lock for a moment, where there is a file: it makes none.
-func (s *side) checkLockFile(ctx context.Context, path string) {
+func (s *side) checkLockFile(ctx context.Context, file string) {
+	const ending = ".lock"
+	path := file + ending
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		s.ok("lock", "the lock "+path+" is free")
 		return
 	}
-	release, err := state.LockFile(ctx, path, 0)
+	release, err := state.LockFile(ctx, file, ending, 0)
 	if _, locked := errors.AsType[*state.LockedError](err); locked {
 		s.held(path)
 		return
