@@ -166,3 +166,21 @@ func TestWhatIsHeldAndCannotBeReadIsNotForgotten(t *testing.T) {
 		t.Error("nothing that is held could be read, and nothing of it is hidden")
 	}
 }
+
+// Many changes are sorted with the names of few in memory.
+func TestManyChangesAreSortedInParts(t *testing.T) {
+	const many, long = 100_000, 400
+	name := strings.Repeat("x", long)
+	var plan reconcile.Plan
+	for i := range many {
+		plan.Changes.Add(&reconcile.Change{Kind: reconcile.IOC, Type: "url", Value: fmt.Sprintf("%06d%s", i*7919%many, name), Action: reconcile.Create})
+	}
+	if n := spooltest.Live(func() { _ = plan.Release() }); n > many*long/2 { // which sorts
+		t.Errorf("%d KiB more are in use, and all names are %d KiB", n>>10, many*long>>10)
+	}
+	for i, ch := range plan.Changes.All() {
+		if want := fmt.Sprintf("%06d", i); !strings.HasPrefix(ch.Value, want) {
+			t.Fatalf("%.6s stands at %s", ch.Value, want)
+		}
+	}
+}

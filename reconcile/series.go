@@ -83,11 +83,13 @@ func (s Series[T, P]) Err() error {
 func (s Series[T, P]) word(at word) string { return s.pack.words.list[at] }
 
 // At reads the i-th. One that cannot be read is empty, and an Err.
-func (s Series[T, P]) At(i int) *T {
+func (s Series[T, P]) At(i int) *T { return s.read(s.list[i]) }
+
+func (s Series[T, P]) read(one step) *T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := new(T)
-	if P(v).read(&s.pack, s.list[i].head, s.store.Get(s.list[i].at)); s.store.Err() != nil {
+	if P(v).read(&s.pack, one.head, s.store.Get(one.at)); s.store.Err() != nil {
 		return new(T)
 	}
 	return v
@@ -150,7 +152,10 @@ func (s Series[T, P]) Drop(out func(i int) bool) {
 	}
 }
 
-// sort brings them into printed order.
+// sorted is how many names are in memory at once while a series is sorted.
+const sorted = 1 << 15
+
+// sort brings them into printed order: part by part, and these together.
 func (s Series[T, P]) sort() {
 	if s.Len() == 0 || !s.loose {
 		return
@@ -159,15 +164,35 @@ func (s Series[T, P]) sort() {
 		step
 		place
 	}
-	all := make([]placed, s.Len())
-	for i, v := range s.All() {
-		all[i] = placed{s.list[i], P(v).place()}
+	var parts [][]step
+	var next []place // of each part
+	for part := range slices.Chunk(s.list, sorted) {
+		all := make([]placed, len(part))
+		for i := range part {
+			all[i] = placed{part[i], P(s.read(part[i])).place()}
+		}
+		slices.SortStableFunc(all, func(a, b placed) int { return a.place.compare(b.place) })
+		for i := range all {
+			part[i] = all[i].step
+		}
+		parts, next = append(parts, part), append(next, all[0].place)
 	}
-	slices.SortStableFunc(all, func(a, b placed) int { return a.place.compare(b.place) })
-	for i := range all {
-		s.list[i] = all[i].step
+	list := make([]step, 0, s.Len())
+	for len(parts) > 0 {
+		first := 0
+		for k := range next {
+			if next[k].compare(next[first]) < 0 {
+				first = k
+			}
+		}
+		list, s.last = append(list, parts[first][0]), next[first]
+		if parts[first] = parts[first][1:]; len(parts[first]) > 0 {
+			next[first] = P(s.read(parts[first][0])).place()
+			continue
+		}
+		parts, next = slices.Delete(parts, first, first+1), slices.Delete(next, first, first+1)
 	}
-	s.loose, s.last = false, all[len(all)-1].place
+	s.list, s.loose = list, false
 }
 
 // MarshalJSONTo writes an array.

@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"runtime"
-	"runtime/debug"
-	"runtime/metrics"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/planfile"
@@ -66,31 +62,13 @@ func TestAPlanThatCannotBeReadIsAnErrorInEveryFormat(t *testing.T) {
 
 // A comment shows few of many changes, and keeps the texts of none of the others.
 func TestMarkdownKeepsNoTexts(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	var plan reconcile.Plan
 	for _, ch := range large(5000) {
 		ch.Value += strings.Repeat(".example", 500)
 		plan.Changes.Add(ch)
 	}
 	d := planfile.New(&plan, planfile.Document{Complete: true})
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	runtime.GC()
-	metrics.Read(live)
-	before, most, done := live[0].Value.Uint64(), uint64(0), make(chan error)
-	go func() { done <- render.Markdown(io.Discard, d, render.Options{}) }()
-	for {
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Fatal(err)
-			}
-			if most -= before; most > 10<<20 {
-				t.Errorf("%d KiB more are in use, and all texts are 40 MB", most>>10)
-			}
-			return
-		case <-time.After(time.Millisecond):
-			metrics.Read(live)
-			most = max(most, before, live[0].Value.Uint64())
-		}
+	if n := spooltest.Live(func() { _ = render.Markdown(io.Discard, d, render.Options{}) }); n > 10<<20 || d.Err() != nil {
+		t.Errorf("%d KiB more are in use, and all texts are 40 MB; %v", n>>10, d.Err())
 	}
 }

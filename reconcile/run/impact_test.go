@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,6 +14,7 @@ import (
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/impact"
 	"github.com/harfangsync/harfangsync/reconcile/run"
+	"github.com/harfangsync/harfangsync/reconcile/spool/spooltest"
 	"github.com/harfangsync/harfangsync/reconcile/state"
 	"github.com/harfangsync/harfangsync/reconcile/tail"
 )
@@ -102,24 +102,6 @@ func TestATailHoldsWhatIsFelt(t *testing.T) {
 	})
 }
 
-// weighing is telemetry that notes how much memory is in use while it is asked.
-type weighing struct {
-	fleet
-	most uint64
-}
-
-func (w *weighing) Telemetry(ctx context.Context, q impact.Query) (impact.Page, error) {
-	w.most = max(w.most, inUse())
-	return w.fleet.Telemetry(ctx, q)
-}
-
-func inUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
 // A first load asks about few of what it creates, and reads the texts of these alone.
 func TestTheImpactOfAFirstLoadKeepsNoTexts(t *testing.T) {
 	const rules, each = 20_000, 2000
@@ -129,16 +111,17 @@ func TestTheImpactOfAFirstLoadKeepsNoTexts(t *testing.T) {
 		one.Description = strings.Repeat("x", each)
 		src.read = append(src.read, one)
 	}
-	j, telemetry := job(t, src, newSink()), &weighing{}
+	j := job(t, src, newSink())
 	j.Limits.Additions = rules
-	before := inUse()
-	j.Impact = impact.New(telemetry, impact.Options{Days: 7, Budget: 10, Limit: 1, Log: slog.New(slog.DiscardHandler)})
-	p := plan(t, j)
+	without := spooltest.Live(func() { plan(t, j) })
+	j.Impact = impact.New(&fleet{}, impact.Options{Days: 7, Budget: 10, Limit: 1, Log: slog.New(slog.DiscardHandler)})
+	var p *run.Planned
+	more := spooltest.Live(func() { p = plan(t, j) }) - without
 	if e := p.Plan.Estimate; e.NotAsked < rules/2 || e.Asked+e.NotAsked != rules {
 		t.Fatalf("%+v", e)
 	}
-	if more := int(telemetry.most - before); more > rules*each/2 {
-		t.Errorf("%d KiB more are in use while telemetry is asked, and all texts are %d KiB", more>>10, rules*each>>10)
+	if more > rules*each/2 {
+		t.Errorf("%d KiB more are in use, and all texts are %d KiB", more>>10, rules*each>>10)
 	}
 	last := map[reconcile.ImpactStatus]int{}
 	for _, ch := range p.Plan.Changes.All() {
@@ -147,5 +130,4 @@ func TestTheImpactOfAFirstLoadKeepsNoTexts(t *testing.T) {
 	if last[reconcile.ImpactNotAsked] != p.Plan.Estimate.NotAsked {
 		t.Errorf("%v, of %+v", last, p.Plan.Estimate)
 	}
-	runtime.KeepAlive(src)
 }
