@@ -60,16 +60,16 @@ type Alerts interface {
 // is not among the answers, which is proven, since it counts as new. An adapter repeats what fails for a
 // while, but a write only if the platform turned it away.
 type Knowledge interface {
-	// Indicators come with their ids alone, the standard one second.
+	// Indicators come with their ids alone, the standard one second: also those of which the platform can give no more.
 	Indicators(ctx context.Context, ids []string) ([]Stored, error)
 	Incidents(ctx context.Context, ids []string) ([]Stored, error)
 	Cases(ctx context.Context, ids []string) ([]Stored, error)
 	Notes(ctx context.Context, ids []string) ([]Stored, error)
 	Techniques(ctx context.Context, ids []string) ([]Stored, error)
-	// Files are those that a pushed file with one of the ids would be merged into.
 	Hostnames(ctx context.Context, ids []string) ([]Stored, error)
 	// Relations come with what they tie together.
 	Relations(ctx context.Context, ids []string) ([]Stored, error)
+	// Files are those that a pushed file with one of the ids would be merged into.
 	Files(ctx context.Context, ids []string) ([]Stored, error)
 	// Sightings are those of some indicators, by their internal ids, on whatever endpoint.
 	Sightings(ctx context.Context, indicators []string) ([]Sighted, error)
