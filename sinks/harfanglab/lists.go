@@ -56,7 +56,7 @@ func (c *Client) findList(ctx context.Context, k reconcile.Kind, name string) (*
 		}
 		return nil
 	})
-	if err == nil && (n.first != n.last || n.rows != n.last) {
+	if err == nil && !n.whole() {
 		err = &IncompleteError{Path: path, Why: n.why()}
 	}
 	if err != nil {

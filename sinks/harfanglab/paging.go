@@ -16,6 +16,9 @@ import (
 // counted is what a read to the end saw.
 type counted struct{ pages, first, last, rows int }
 
+// whole says that as many rows came as were counted, all the time.
+func (n counted) whole() bool { return n.first == n.last && n.rows == n.last }
+
 func (n counted) why() string {
 	return fmt.Sprintf("%d rows came, the count was %d at first and %d at last", n.rows, n.first, n.last)
 }
@@ -142,7 +145,7 @@ func (c *Client) pass(ctx context.Context, k reconcile.Kind, query url.Values, v
 	switch {
 	case stop != nil:
 		return p, stop
-	case err == nil && (n.first != n.last || n.rows != n.last):
+	case err == nil && !n.whole():
 		err = &IncompleteError{Path: rulePath(k), Why: n.why()}
 	}
 	return p, err

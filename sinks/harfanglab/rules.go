@@ -67,12 +67,24 @@ func (c *Client) narrow(ctx context.Context, k reconcile.Kind, filter url.Values
 	return c.within(ctx, k, mostLookupPages, filter, meant)
 }
 
-// within is narrow with another number of pages.
-func (c *Client) within(ctx context.Context, k reconcile.Kind, most int, filter url.Values, meant func(*wireRule) bool) (found []reconcile.Located, err error) {
+// within is narrow with another number of pages. An answer whose rows are not as many as it counts is asked for once
+// more, and is then an *IncompleteError: what is absent from it may be there.
+func (c *Client) within(ctx context.Context, k reconcile.Kind, most int, filter url.Values, meant func(*wireRule) bool) ([]reconcile.Located, error) {
+	found, n, err := c.filtered(ctx, k, most, filter, meant)
+	if err == nil && !n.whole() {
+		found, n, err = c.filtered(ctx, k, most, filter, meant)
+	}
+	if err == nil && !n.whole() {
+		err = &IncompleteError{Path: rulePath(k), Why: n.why()}
+	}
+	return found, err
+}
+
+func (c *Client) filtered(ctx context.Context, k reconcile.Kind, most int, filter url.Values, meant func(*wireRule) bool) (found []reconcile.Located, n counted, err error) {
 	pages := 0
 	var unread error
 	list := filter.Get("source_id")
-	_, err = each(ctx, c, rulePath(k), filter, nil, func(rules []wireRule, _ int) error {
+	n, err = each(ctx, c, rulePath(k), filter, nil, func(rules []wireRule, _ int) error {
 		for i := range rules {
 			w := &rules[i]
 			if list != "" && w.foreign(list) || !meant(w) {
@@ -93,7 +105,7 @@ func (c *Client) within(ctx context.Context, k reconcile.Kind, most int, filter 
 	if err == nil {
 		err = unread
 	}
-	return found, err
+	return found, n, err
 }
 
 // names says whether a rule is that of q.

@@ -371,3 +371,28 @@ func TestLookUpsJudgeOnlyWhatIsMeant(t *testing.T) {
 		t.Errorf("got %v, want an error for the row that is meant", err)
 	}
 }
+
+// A cut page is no proof that a row is absent.
+func TestALookUpIsProvenByItsCount(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		pages []string // as they are asked for, the last again and again
+		found int
+		ok    bool
+	}{
+		{"nothing", []string{`{"count": 0, "next": null, "results": []}`}, 0, true},
+		{"cut once", []string{`{"count": 1, "next": null, "results": []}`, `{"count": 1, "next": null, "results": [` + ioc("1", "l", "v") + `]}`}, 1, true},
+		{"cut for good", []string{`{"count": 3, "next": null, "results": []}`}, 0, false},
+		{"a row beside those that are counted", []string{`{"count": 0, "next": null, "results": [` + ioc("1", "l", "v") + `]}`}, 0, false},
+	} {
+		n := 0
+		m := serve(t, func(w http.ResponseWriter, _ request) {
+			fmt.Fprint(w, tt.pages[min(n, len(tt.pages)-1)])
+			n++
+		})
+		rows, err := client(t, m.URL).Lookup(t.Context(), reconcile.IOC, "l", reconcile.Query{Type: "url", Value: "v"})
+		if incomplete := reconcile.FaultOf(err).Incomplete; len(rows) != tt.found || incomplete == tt.ok || (err == nil) != tt.ok {
+			t.Errorf("%s: %v, %v", tt.name, rows, err)
+		}
+	}
+}
