@@ -19,15 +19,17 @@ const (
 // Values finds the IOC rules of a list that block any of some values, of whatever type, without regard to
 // case. Many values go in one request, cut at commas, which means any of them in other filters of the
 // manager (contract harfanglab-api 1.5) and has to prove itself here; where it does not, each is asked for
-// alone. What may be held in another case, such as a path, is searched for if it is not found. ErrFilterIgnored
+// alone. What may be held in another case, such as a path, is searched for, too. ErrFilterIgnored
 // means that only a read of the whole list can tell.
 func (c *Client) Values(ctx context.Context, list string, values []reconcile.Value) (found []reconcile.Located, err error) {
-	var batch, alone, has []string
+	var batch, alone []string
+	has := map[string]bool{}
 	add := func(rows []reconcile.Located) {
 		for _, r := range rows {
-			has = append(has, strings.ToLower(r.Value))
+			if !has[r.ID] {
+				has[r.ID], found = true, append(found, r)
+			}
 		}
-		found = append(found, rows...)
 	}
 	for _, v := range values {
 		joined := len(strings.Join(batch, ",")) + len(v.Value)
@@ -58,7 +60,7 @@ func (c *Client) Values(ctx context.Context, list string, values []reconcile.Val
 		add(rows)
 	}
 	for _, v := range values {
-		if slices.Contains([]string{"filename", "filepath", "url", ""}, v.Type) && !slices.Contains(has, strings.ToLower(v.Value)) {
+		if slices.Contains([]string{"filename", "filepath", "url", ""}, v.Type) {
 			rows, err := c.blocking(ctx, list, "search", v.Value, v.Value)
 			if err != nil && !errors.Is(err, ErrFilterIgnored) { // too many near matches
 				return nil, err

@@ -21,7 +21,7 @@ func TestRulesByTheirValues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, r := range []string{"domain_name c2.example", "url c2.example", "filename Invoice, final.EXE", "url https://E.example/A,b", "ip_both 198.51.100.0/24", "ip_dst 198.51.100.7", "hash " + md5} {
+		for i, r := range []string{"domain_name c2.example", "url c2.example", "filename Invoice, final.EXE", "filename evil.exe", "filename Evil.exe", "url https://E.example/A,b", "ip_both 198.51.100.0/24", "ip_dst 198.51.100.7", "hash " + md5} {
 			typ, value, _ := strings.Cut(r, " ")
 			row := reconcile.Row{Kind: reconcile.IOC, Type: typ, Value: value, Enabled: true, HLStatus: "stable", Description: fmt.Sprint("https://", i)}
 			if _, err := c.Create(t.Context(), list.ID, row); err != nil {
@@ -49,6 +49,8 @@ func TestRulesByTheirValues(t *testing.T) {
 			"ip_dst 203.0.113.1|ip_dst 203.0.113.2":                   nil,
 			"filename invoice, FINAL.exe|url https://e.example/a,b":   {"filename Invoice, final.EXE", "url https://E.example/A,b"},
 			"ip_dst 198.51.100.7|hash " + md5 + "|hash " + sha1 + "|": {"hash " + md5, "ip_dst 198.51.100.7"},
+			"filename evil.exe":                                       {"filename Evil.exe", "filename evil.exe"},
+			"filename none|filename EVIL.exe|filename Evil.exe":       {"filename Evil.exe", "filename evil.exe"},
 			"": nil,
 		} {
 			var values []reconcile.Value
