@@ -132,6 +132,23 @@ func TestTheChartGivesTheManifests(t *testing.T) {
 	}
 }
 
+// Numbers are what they are in YAML, however large.
+func TestNumbersOfSettingsAreWrittenOut(t *testing.T) {
+	values := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(values, []byte("settings: {HARFANGSYNC_LIMITS_ADDITIONS: 123456789, HARFANGSYNC_PAGE_SIZE: 500, HARFANGSYNC_RATE_LIMIT: 0.5, HARFANGSYNC_LIMITS_CHANGES: 1e6}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := helm(t, "template", release, "helm", "-f", "helm/ci/cronjob-values.yaml", "-f", values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{`HARFANGSYNC_LIMITS_ADDITIONS: "123456789"`, `HARFANGSYNC_PAGE_SIZE: "500"`, `HARFANGSYNC_RATE_LIMIT: "0.5"`, `HARFANGSYNC_LIMITS_CHANGES: "1000000"`} {
+		if !strings.Contains(string(out), line) {
+			t.Errorf("no %s", line)
+		}
+	}
+}
+
 // What cannot work is refused before anything is made of it.
 func TestTheChartRefuses(t *testing.T) {
 	for _, tt := range []struct{ values, set, says string }{
@@ -141,6 +158,8 @@ func TestTheChartRefuses(t *testing.T) {
 		{"tenants", "tenants.list[0].harfanglab.token=s3cret", "/tenants/list/0"},
 		{"cronjob", "mode=daemon", "/mode"},
 		{"cronjob", "settings.OPENCTI_TOKEN=s3cret", "OPENCTI_TOKEN"},
+		{"cronjob", "settings.HARFANGSYNC_DEADLINE=30m", "settings.HARFANGSYNC_DEADLINE is given by cronjob.deadline"},
+		{"cronjob", "settings.HARFANGSYNC_RUN_EVERY=30m", "settings.HARFANGSYNC_RUN_EVERY is given by cronjob.every"},
 		{"cronjob", "sttings.X=1", "sttings"},
 		{"cronjob", "metrics.podMonitor.enabled=true", "are for mode tail"},
 		{"tail", "metrics.serviceMonitor.enabled=true", "both would scrape everything twice"},
@@ -236,7 +255,11 @@ func TestTheOperatorFindsTheTail(t *testing.T) {
 
 // An ExternalSecret makes the Secret that pods mount, with the files that they read.
 func TestTheExternalSecretIsTheOneMounted(t *testing.T) {
-	m := render(t, "helm/ci/cronjob-values.yaml", "secret.name=tokens")
+	m := render(t, "helm/ci/cronjob-values.yaml", "secret.name=tokens", "settings.HARFANGLAB_LOGIN=soc")
+	if env := m.env(t, &m.pods[release].Containers[0], ""); env["HARFANGLAB_TOKEN_FILE"] != "" || filepath.Base(env["HARFANGLAB_PASSWORD_FILE"]) != m.external["tokens"].Spec.Data[0].SecretKey {
+		t.Errorf("with a login: %v, %+v", env, m.external["tokens"].Spec.Data)
+	}
+	m = render(t, "helm/ci/cronjob-values.yaml", "secret.name=tokens")
 	e := m.external["tokens"]
 	if e == nil || e.Spec.Target.Name != m.pods[release].Volumes[0].Secret.SecretName || e.Spec.SecretStoreRef.Name != "vault" {
 		t.Fatalf("%+v", m.external)

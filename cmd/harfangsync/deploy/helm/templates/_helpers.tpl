@@ -23,6 +23,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- range .names }}{{ if not (get $.root.Values.settings .) }}{{ fail (printf "settings.%s is needed with mode %s" . $.root.Values.mode) }}{{ end }}{{ end }}
 {{- end }}
 
+{{- /* A setting that a value of the chart gives. */}}
+{{- define "harfangsync.once" -}}
+{{- if hasKey .root.Values.settings .name }}{{ fail (printf "settings.%s is given by %s" .name .value) }}{{ end }}
+{{- end }}
+
 {{- /* What an exit code means for a job, as the table of the exit codes says. "never" is what ends it at once. */}}
 {{- define "harfangsync.failures" -}}
 rules:
@@ -66,7 +71,7 @@ requests:
   ephemeral-storage: 256Mi
 limits: # no CPU: it would only make a run longer
   memory: {{ $tail | ternary "1Gi" "512Mi" }} # a tail keeps what is wanted between full runs
-  ephemeral-storage: 4Gi
+  ephemeral-storage: {{ .Values.tmp }}
 {{- end }}
 
 {{- /* A pod with one container. root, component, restart, args, envFrom, env, ports and probes, mounts, volumes. */}}
@@ -143,12 +148,19 @@ spec:
   {{- end }}
 {{- end }}
 
+{{- /* The key of the secret of HarfangLab; none with tenants, which have their own. */}}
+{{- define "harfangsync.managerSecret" -}}
+{{- if ne .Values.mode "tenants" -}}
+{{- hasKey .Values.settings "HARFANGLAB_LOGIN" | ternary "harfanglab-password" "harfanglab-token" -}}
+{{- end -}}
+{{- end }}
+
 {{- define "harfangsync.tokens" -}}
 - name: OPENCTI_TOKEN_FILE
   value: /run/secrets/harfangsync/opencti-token
-{{- if ne .Values.mode "tenants" }}
-- name: HARFANGLAB_TOKEN_FILE
-  value: /run/secrets/harfangsync/harfanglab-token
+{{- with include "harfangsync.managerSecret" . }}
+- name: {{ . | upper | replace "-" "_" }}_FILE
+  value: /run/secrets/harfangsync/{{ . }}
 {{- end }}
 {{- end }}
 
