@@ -295,6 +295,26 @@ func again(t *testing.T, j *run.Job, store *memory) {
 	j.Keeper = keeper
 }
 
+// full is a store with no room.
+type full struct{ memory }
+
+func (*full) Save(context.Context, string) error { return errors.New("no space left on device") }
+
+// What later runs must know and cannot is an error, though all that was planned is done.
+func TestWhatCannotBeRememberedIsSaidAsAnError(t *testing.T) {
+	j, log := job(t, &source{read: []reconcile.Indicator{ind("1", "domain_name a.example")}}, newSink()), &strings.Builder{}
+	j.Log = slog.New(slog.NewTextHandler(log, nil))
+	j.Keeper = state.Unread(&full{})
+	if done := apply(t, j, plan(t, j), false); !done.Clean() {
+		t.Errorf("%+v", done.Items)
+	}
+	for _, what := range []string{"what this run is about to do could not be saved", "what this run learned could not be saved"} {
+		if !strings.Contains(log.String(), `level=ERROR msg="`+what) {
+			t.Errorf("%q is no error of\n%s", what, log.String())
+		}
+	}
+}
+
 // TestManyRefusedValuesAreNotPostedAgain: 700 refused values were posted again in each run, since the state held some.
 func TestManyRefusedValuesAreNotPostedAgain(t *testing.T) {
 	j, snk, store, log := refusing(t, 700)
