@@ -141,8 +141,8 @@ func (t *target) mayWrite() error {
 	return t.held.Check()
 }
 
-// locked works with the lock held. The context ends when the lock is lost; the command then ends with code 5,
-// or with 7 where it had stopped writing long before another run took the lock.
+// locked works with the lock held. The context ends when the lock is lost; the command then ends with code 5, with 7 where it
+// had stopped writing long before another run took the lock, or with what it had found out by itself, if that is graver.
 func (p *program) locked(ctx context.Context, t *target, work func(context.Context, *target) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -158,13 +158,11 @@ func (p *program) locked(ctx context.Context, t *target, work func(context.Conte
 	defer p.listener.watch(nil)
 	err = work(ctx, t)
 	if t.mayWrite() != nil && p.code(err) < exit.Signal {
-		if !errors.Is(err, context.Canceled) {
-			p.complain(err)
+		code := exit.LostCode(err)
+		if err != nil && exit.Unsaid(err) && !errors.Is(err, context.Canceled) {
+			return &exit.Status{Code: code, Err: err}
 		}
-		if p.code(err) == exit.Locked {
-			return exit.With(exit.Locked)
-		}
-		return exit.With(exit.Partly)
+		return exit.With(code)
 	}
 	return err
 }

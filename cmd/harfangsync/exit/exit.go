@@ -125,6 +125,16 @@ func codeOf(err error, signal int) int {
 	return Unexpected
 }
 
+// LostCode is the code of work whose lock was lost meanwhile (gate G10). What the loss cut off is Partly; what the work found
+// out by itself counts as well.
+func LostCode(err error) int {
+	code := Code(err, 0)
+	if code == Unexpected || errors.Is(err, context.Canceled) {
+		return Partly
+	}
+	return Graver(code, Partly)
+}
+
 // SideFailed says whether a platform is to blame.
 func SideFailed(err error) bool {
 	return is[*opencti.Error](err) || is[*opencti.RightError](err) || is[*opencti.VersionError](err) || is[*opencti.IncompleteError](err) || is[*run.CrowdedError](err) ||
@@ -137,6 +147,8 @@ func undoneCode(r *run.Report, signal int) int {
 	switch {
 	case r.Stopped == run.ErrInterrupted && signal != 0:
 		return Signal + signal
+	case is[*state.LostError](r.Unreachable):
+		return Partly
 	case r.Unreachable != nil, r.Stopped == run.ErrDeadline && !r.Wrote:
 		return Side
 	}

@@ -41,6 +41,7 @@ func TestCodes(t *testing.T) {
 		{"an apply of which something was done", undone(run.Report{Wrote: true}), 0, Partly},
 		{"the same, and then the platform failed", undone(run.Report{Wrote: true, Stopped: &run.BreakerError{Last: &harfanglab.Error{}}}), 0, Partly},
 		{"an apply of which nothing was done, as the platform failed", undone(run.Report{Unreachable: &harfanglab.Error{}}), 0, Side},
+		{"an apply whose lock was lost before its first write", undone(run.Report{Unreachable: &harfanglab.Error{Err: &state.LostError{Err: errors.New("x")}}}), 0, Partly},
 		{"an apply that took too long", undone(run.Report{Wrote: true, Stopped: run.ErrDeadline}), 0, Partly},
 		{"an apply that was interrupted", undone(run.Report{Wrote: true, Stopped: run.ErrInterrupted}), sigterm, Signal + sigterm},
 		{"an apply whose lock was lost", fmt.Errorf("%w: %w", &state.LostError{Err: &state.LockedError{}}, undone(run.Report{Wrote: true, Stopped: run.ErrInterrupted})), 0, Partly},
@@ -53,6 +54,32 @@ func TestCodes(t *testing.T) {
 		{"an end of something without a signal", context.Canceled, 0, Unexpected},
 	} {
 		if got := Code(tt.err, tt.signal); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A lock that is lost gives 5, whether or not something was written before (gate G10); what the work found out by itself
+// counts beside it.
+func TestTheCodeOfWorkWhoseLockWasLost(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"nothing was wrong", nil, Partly},
+		{"it was cut off before it wrote", fmt.Errorf("x: %w", context.Canceled), Partly},
+		{"a request was cut off", &opencti.Error{Err: context.Canceled}, Partly},
+		{"it was interrupted", run.ErrInterrupted, Partly},
+		{"it did not do everything", With(Partly), Partly},
+		{"something else", errors.New("x"), Partly},
+		{"a gate refused", With(Refused), Refused},
+		{"a side failed", &opencti.Error{}, Side},
+		{"a mistake in the command line", Usagef("x"), Usage},
+		{"a plan of another day", run.ErrStale, Stale},
+		{"another run has it", &state.LostError{Err: &state.LockedError{}}, Locked},
+	} {
+		if got := LostCode(tt.err); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
 		}
 	}
