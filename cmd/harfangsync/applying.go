@@ -44,6 +44,11 @@ func (a *applying) flags() []cli.Flag {
 		&cli.BoolFlag{Name: "json", Usage: "print JSON lines only", Destination: &a.json})
 }
 
+// canTell says before the work begins that what is to be written beside it could not be.
+func (a *applying) canTell() error {
+	return cmp.Or(canWrite("--report", a.report), canMake("--backup", a.backup))
+}
+
 // planNow makes a plan of what both sides hold now.
 func planNow(ctx context.Context, t *target) (*run.Planned, error) {
 	var asOf time.Time
@@ -80,7 +85,7 @@ func (t *target) warnVain(plan *reconcile.Plan, over *reconcile.Overrides) {
 // withPlan reaches both sides, makes a plan in the way of the command, prints it, asks where it should, and applies
 // it. Nothing keeps others away while a person thinks: the lock is then taken once the answer is there.
 func (p *program) withPlan(ctx context.Context, a *applying, plan func(context.Context, *target) (*run.Planned, error)) error {
-	if err := canWrite("--report", a.report); err != nil {
+	if err := a.canTell(); err != nil {
 		return err
 	}
 	ask := !a.autoApprove
@@ -113,7 +118,7 @@ func (p *program) reconcile(ctx context.Context, a *applying, t *target, plan fu
 	}
 	if planned.Plan.Stopped() {
 		items := slices.Repeat([]run.Item{{Outcome: run.NotAttempted, Error: "a gate refused the plan"}}, doc.Changes.Len())
-		return a.finish(planfile.NewReport(doc, exit.Refused, items), nil)
+		return a.finish(planfile.NewReport(doc, exit.Refused, items), false, nil)
 	}
 	if ask && planned.Plan.Changes.Len() > 0 {
 		if !writes {
@@ -158,7 +163,7 @@ func (p *program) carryOut(ctx context.Context, a *applying, t *target, planned 
 	if planned.Plan.Refused() {
 		r.ExitCode = exit.Graver(r.ExitCode, exit.Refused)
 	}
-	return a.finish(r, err)
+	return a.finish(r, done.Wrote, err)
 }
 
 // stillOff forgets of a saved plan that a list was switched off which is on by now.
@@ -263,15 +268,9 @@ func (a *applying) failures(p *program, done *run.Report) {
 }
 
 // finish writes the report and ends with its code, whatever of it could not be told.
-func (a *applying) finish(r *planfile.Report, untold error) error {
+func (a *applying) finish(r *planfile.Report, wrote bool, untold error) error {
 	a.last = r
-	if a.report != "" {
-		untold = errors.Join(untold, planfile.Write(a.report, r))
-	}
-	if untold == nil || r.ExitCode == exit.OK {
-		return cmp.Or(untold, exit.With(r.ExitCode))
-	}
-	return &exit.Status{Code: r.ExitCode, Err: untold}
+	return untoldEnd(r.ExitCode, wrote, errors.Join(untold, store(a.report, r)))
 }
 
 // confirm asks a question on the terminal, about what was printed.

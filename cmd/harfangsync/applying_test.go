@@ -17,15 +17,16 @@ func TestAReportThatCannotBeWrittenKeepsTheCode(t *testing.T) {
 	for _, tt := range []struct {
 		file   string
 		untold error
+		wrote  bool
 		code   int
 		want   int
 	}{
-		{there, nil, exit.OK, exit.OK}, {there, nil, exit.Partly, exit.Partly},
-		{gone, nil, exit.Partly, exit.Partly}, {gone, nil, exit.OK, exit.Unexpected},
-		{there, closed, exit.Refused, exit.Refused}, {there, closed, exit.OK, exit.Unexpected}, {"", closed, exit.Partly, exit.Partly},
+		{there, nil, true, exit.OK, exit.OK}, {there, nil, true, exit.Partly, exit.Partly},
+		{gone, nil, true, exit.Partly, exit.Partly}, {gone, nil, true, exit.OK, exit.Partly}, {gone, nil, false, exit.OK, exit.Unexpected},
+		{there, closed, false, exit.Refused, exit.Refused}, {there, closed, false, exit.OK, exit.Unexpected}, {"", closed, true, exit.Partly, exit.Partly},
 	} {
 		a := applying{report: tt.file}
-		err := a.finish(planfile.NewReport(planfile.New(&reconcile.Plan{}, planfile.Document{}), tt.code, nil), tt.untold)
+		err := a.finish(planfile.NewReport(planfile.New(&reconcile.Plan{}, planfile.Document{}), tt.code, nil), tt.wrote, tt.untold)
 		if got, said := exit.Code(err, 0), tt.file == gone || tt.untold != nil; got != tt.want || exit.Unsaid(err) != said {
 			t.Errorf("code %d to %s, %v: code %d, %v", tt.code, tt.file, tt.untold, got, err)
 		}

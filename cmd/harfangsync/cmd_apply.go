@@ -37,7 +37,7 @@ func (p *program) applyCommand() *cli.Command {
 
 // applyFile applies a saved plan without asking: it applies what was approved.
 func (p *program) applyFile(ctx context.Context, a *applying, path string) error {
-	if err := canWrite("--report", a.report); err != nil {
+	if err := a.canTell(); err != nil {
 		return err
 	}
 	doc, err := readPlan(path)

@@ -21,6 +21,9 @@ func (p *program) dumpCommand() *cli.Command {
 			if c.NArg() != 1 {
 				return exit.Usagef("dump needs the directory to write, as in harfangsync dump lists")
 			}
+			if err := canMake("dump", c.Args().First()); err != nil {
+				return err
+			}
 			p.stdout.works()
 			return p.on(c.Context, &s, true, func(ctx context.Context, t *target) error {
 				d, err := t.job.Dump(ctx, c.Args().First(), t.cfg.HarfangLab.URL)

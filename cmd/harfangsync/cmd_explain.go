@@ -136,7 +136,10 @@ func (p *program) eachLine(path string, visit func(string) error) error {
 			}
 		}
 	}
-	return scan.Err()
+	if err := scan.Err(); err != nil {
+		return exit.Usagef("--patterns: %v", err)
+	}
+	return nil
 }
 
 func (e *explaining) print(w io.Writer, x *explanation) error {

@@ -59,10 +59,12 @@ func (p *program) pullCommand() *cli.Command {
 // pullAlone is the command: it imports and reports.
 func (p *program) pullAlone(ctx context.Context, t *target, im *importing) error {
 	done, err := p.pull(ctx, t, im)
-	if done != nil && im.report != "" {
-		if err := planfile.Write(im.report, pullReport(done, p.pullCode(done, err))); err != nil {
-			return err
-		}
+	if done == nil {
+		return err
+	}
+	code := p.pullCode(done, err)
+	if untold := store(im.report, pullReport(done, code)); untold != nil {
+		return p.graver(untoldEnd(code, done.Wrote, untold), p.pullEnd(done, err))
 	}
 	return p.pullEnd(done, err)
 }

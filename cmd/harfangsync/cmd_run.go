@@ -11,7 +11,6 @@ import (
 	"github.com/harfangsync/harfangsync/cmd/config"
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
 	"github.com/harfangsync/harfangsync/reconcile"
-	"github.com/harfangsync/harfangsync/reconcile/planfile"
 	"github.com/harfangsync/harfangsync/reconcile/remote"
 	"github.com/harfangsync/harfangsync/reconcile/run"
 )
@@ -99,16 +98,12 @@ func (a *applying) pullToo(ctx context.Context, p *program, t *target, before er
 	done, err := p.pull(ctx, t, &importing{json: a.json})
 	code := p.pullCode(done, err)
 	err = p.pullEnd(done, err)
-	if a.report != "" && a.last != nil && done != nil {
+	if a.last != nil && done != nil {
 		a.last.Pull = pullReport(done, code)
 		a.last.ExitCode = exit.Graver(a.last.ExitCode, code)
-		if err := planfile.Write(a.report, a.last); err != nil {
-			return err
+		if untold := store(a.report, a.last); untold != nil {
+			err = p.graver(untoldEnd(code, done.Wrote, untold), err)
 		}
 	}
-	if before != nil && exit.Graver(exit.Code(before, 0), code) != code {
-		p.complain(err)
-		return before
-	}
-	return cmp.Or(err, before)
+	return p.graver(err, before)
 }

@@ -63,6 +63,9 @@ func (p *program) simulateCommand() *cli.Command {
 			&cli.StringFlag{Name: "env", Usage: "write the settings as NAME=value lines to `FILE` once both listen", Destination: &o.env},
 		},
 		Action: func(c *cli.Context) error {
+			if err := canWrite("--env", o.env); err != nil {
+				return err
+			}
 			p.serving.Store(true)
 			p.stdout.works()
 			o.quietLog = true // a long-lived simulator does not keep every request
@@ -157,7 +160,7 @@ func (s *simulators) serve(addr string, h http.Handler) (url string, err error) 
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return "", err
+		return "", exit.Usagef("address %q: %v", addr, err)
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 30 * time.Second}
 	s.servers = append(s.servers, srv)

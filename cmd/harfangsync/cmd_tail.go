@@ -155,13 +155,7 @@ func (p *program) tailToo(ctx context.Context, t *target, span time.Duration, as
 	if t.cfg.Connector.LiveStreamID == "" {
 		return exit.Usagef("connector.live_stream_id: --tail follows a stream, and none is named; the run itself is done")
 	}
-	err := p.tail(ctx, t, span, asJSON)
-	if code := p.code(before); exit.Graver(code, p.code(err)) == code {
-		p.complain(err)
-		return before
-	}
-	p.complain(before)
-	return err
+	return p.graver(before, p.tail(ctx, t, span, asJSON))
 }
 
 // markings are those that the account may see now.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/harfangsync/harfangsync/cmd/harfangsync/exit"
+	"github.com/harfangsync/harfangsync/reconcile/planfile"
 	"github.com/harfangsync/harfangsync/reconcile/render"
 )
 
@@ -29,6 +31,55 @@ func canWrite(flag, path string) error {
 	_ = f.Close()
 	_ = os.Remove(f.Name())
 	return nil
+}
+
+// canMake says the same of a directory, which may be yet to be made.
+func canMake(what, dir string) error {
+	if dir == "" {
+		return nil
+	}
+	at := dir
+	for at != filepath.Dir(at) {
+		if _, err := os.Stat(at); err == nil {
+			break
+		}
+		at = filepath.Dir(at)
+	}
+	return canWrite(what, filepath.Join(at, "a file in it"))
+}
+
+// store writes a report where a flag asks for one.
+func store(path string, report any) error {
+	if path == "" {
+		return nil
+	}
+	if err := planfile.Write(path, report); err != nil {
+		return fmt.Errorf("--report: %w", err)
+	}
+	return nil
+}
+
+// untoldEnd is the end of a command with a code, and with what of it could not be told: that it did all is then not enough.
+func untoldEnd(code int, wrote bool, untold error) error {
+	switch {
+	case untold == nil:
+		return exit.With(code)
+	case code == exit.OK && wrote:
+		code = exit.Partly
+	case code == exit.OK:
+		code = exit.Unexpected
+	}
+	return &exit.Status{Code: code, Err: untold}
+}
+
+// graver is that of two ends of a command whose code counts; the other is told.
+func (p *program) graver(a, b error) error {
+	if code := p.code(a); exit.Graver(code, p.code(b)) == code {
+		p.complain(b)
+		return a
+	}
+	p.complain(a)
+	return b
 }
 
 // asUsage is a file that cannot be opened as a mistake in the command line; other errors stay as they are.

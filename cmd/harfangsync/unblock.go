@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -364,7 +363,7 @@ func (p *program) block(ctx context.Context, u *unblocking, t *target) error {
 	}
 	err := t.job.Keeper.Insist(ctx, func(d *state.Document) error {
 		if _, found := d.Block(entry.Value, now); !found && !ended(d, entry.Value, now) {
-			return errors.New("it is not unblocked any more")
+			return exit.Usagef("%s is not unblocked any more", entry.Value)
 		}
 		return nil
 	}, func(d *state.Document) bool { return ended(d, entry.Value, now) })

@@ -61,7 +61,7 @@ func Write(path string, v any) error {
 	})
 }
 
-// Read reads a file that Write made. A file that cannot be opened is an *fs.PathError.
+// Read reads a file that Write made. A file that cannot be read is an *fs.PathError.
 func Read(path string) (*Document, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -117,7 +117,7 @@ func weight(text []byte) (bytes int64) {
 func Decode(r io.Reader) (*Document, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MostBytes))
 	if err != nil {
-		return nil, damaged(err.Error())
+		return nil, err
 	}
 	if weight(b)+times*int64(len(b)) > debug.SetMemoryLimit(-1) {
 		return nil, refused("it has more elements than the memory here is enough for; give it more, or apply without a file")
