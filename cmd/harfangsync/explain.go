@@ -35,6 +35,8 @@ type explainedRule struct {
 	Notes   []string `json:"notes,omitempty"`
 	// Mapping is the entry of sync.mapping that counts for it; nil where none does, or no indicator is known.
 	Mapping *explainedMapping `json:"mapping,omitempty"`
+	// How it stands, where an indicator is asked for.
+	*conclusion
 }
 
 type explainedSkip struct {
@@ -76,6 +78,11 @@ func explained(ind *reconcile.Indicator, meaning func(*reconcile.Indicator) reco
 func (x *explainedMeaning) lines(w io.Writer, indent string) {
 	for _, r := range x.Rules {
 		fmt.Fprintln(w, indent+"+ "+render.Escape(joined(r.Kind, r.Type, r.Value, r.Name, r.ID)))
+		if r.conclusion != nil {
+			for _, line := range append([]string{r.Verdict}, r.Ways...) {
+				fmt.Fprintln(w, indent+"  "+render.Escape(line))
+			}
+		}
 		if words := r.Mapping.words(); words != "" {
 			fmt.Fprintln(w, indent+"  "+words)
 		}

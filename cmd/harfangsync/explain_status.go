@@ -73,9 +73,27 @@ func (t *target) statusOfIndicator(ctx context.Context, s *status) error {
 	if answer.Found[0].Unread != "" {
 		return t.leftBy(ctx, s)
 	}
-	for _, r := range st.Rules {
-		if err := t.addRows(ctx, s, r); err != nil {
+	plan, values := t.planner(ctx), []*status{}
+	for i := range st.Rules {
+		r, from := &st.Rules[i], len(s.Rows)
+		if err := t.addRows(ctx, s, *r); err != nil {
 			return err
+		}
+		if r.Kind == reconcile.IOC.String() {
+			values = append(values, &status{Input: r.Value})
+		} else if r.conclusion, err = t.ruleVerdict(&st, r, s.Rows[from:], plan); err != nil {
+			return err
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	if err := t.find(ctx, findingsOf(values...), plan); err != nil {
+		return err
+	}
+	for i := range st.Rules {
+		if r := &st.Rules[i]; r.Kind == reconcile.IOC.String() {
+			r.conclusion, values = values[0].conclusion, values[1:]
 		}
 	}
 	return nil
@@ -89,10 +107,8 @@ func (t *target) leftBy(ctx context.Context, s *status) error {
 	}
 	its := func(o reconcile.Owner) bool { return o.ID == s.Input || o.StandardID == s.Input }
 	refused := ""
-	for _, g := range planned.Plan.Gates {
-		if !g.OK {
-			refused += ", and gate " + g.ID + " refuses that plan"
-		}
+	if g := standsAgainst(planned.Plan); g != nil {
+		refused = ", and gate " + g.ID + " refuses that plan"
 	}
 	for _, ch := range planned.Plan.Changes.All() {
 		if ch.Before != nil && slices.ContainsFunc(ch.Owners, its) {

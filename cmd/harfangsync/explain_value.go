@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/netip"
@@ -28,6 +29,7 @@ var matchWords = map[match]string{inside: "which the value lies in", part: "whic
 type question struct {
 	typed     string
 	spellings []reconcile.Value
+	entries   []reconcile.Unblock // what hits it, as an unblock of the same would
 	of        func(reconcile.Kind, reconcile.Value, []string) int
 	url       bool
 	network   netip.Prefix // of an address or a network
@@ -35,12 +37,12 @@ type question struct {
 
 func questionOf(typed string) *question {
 	q := &question{typed: pattern.Refang(typed), spellings: pattern.Spellings(typed)}
-	list := []reconcile.Unblock{{Value: q.typed}}
+	q.entries = []reconcile.Unblock{{Value: q.typed}}
 	if q.url = strings.Contains(q.typed, "://"); q.url {
-		list = append(list, reconcile.Unblock{Value: q.host()})
+		q.entries = append(q.entries, reconcile.Unblock{Value: q.host()})
 	}
 	q.network, _ = pattern.ParseAddress(q.typed)
-	q.of = exclude.Unblocked(list)
+	q.of = exclude.Unblocked(q.entries)
 	return q
 }
 
@@ -86,93 +88,163 @@ func (q *question) match(v reconcile.Value) match {
 	return same // a file name in another case
 }
 
-// statusOfValue names every indicator that gives a rule which hits a value, and every row that does.
-func (t *target) statusOfValue(ctx context.Context, s *status) error {
-	q := questionOf(s.Input)
-	for _, v := range q.spellings {
-		if s.Excluded == "" {
-			s.Excluded, _ = t.cfg.Sync.Excluded.Match(v)
+// finding is what both sides have of one value that is asked for.
+type finding struct {
+	*status
+	q    *question
+	ids  []string        // of the indicators that give it
+	rows []reconcile.Row // in the order of status.Rows, once that is made
+}
+
+// findings are values that are asked for together, so that both sides are read once for all of them.
+type findings struct {
+	all   []*finding
+	may   func(reconcile.Kind, reconcile.Value, []string) int // what a rule may hit; none below 0
+	exact map[reconcile.Value]bool
+}
+
+func findingsOf(statuses ...*status) *findings {
+	fs, entries := &findings{exact: map[reconcile.Value]bool{}}, []reconcile.Unblock{}
+	for _, s := range statuses {
+		q := questionOf(s.Input)
+		fs.all = append(fs.all, &finding{status: s, q: q})
+		entries = append(entries, q.entries...)
+		for _, v := range q.spellings {
+			fs.exact[v] = true
 		}
 	}
+	fs.may = exclude.Unblocked(entries)
+	return fs
+}
+
+// hit gives those that a rule hits.
+func (fs *findings) hit(v reconcile.Value, give func(*finding)) {
+	if !fs.exact[v] && fs.may(reconcile.IOC, v, nil) < 0 {
+		return
+	}
+	for _, f := range fs.all {
+		if f.q.match(v) != "" {
+			give(f)
+		}
+	}
+}
+
+// statusOfValue names every indicator that gives a rule which hits a value, and every row that does.
+func (t *target) statusOfValue(ctx context.Context, s *status) error {
+	return t.find(ctx, findingsOf(s), t.planner(ctx))
+}
+
+// find fills in what both sides have of values, and the verdict on each.
+func (t *target) find(ctx context.Context, fs *findings, plan planner) error {
+	given, unread, err := t.givers(ctx, fs)
+	if err != nil {
+		return err
+	}
+	if err := t.eachRow(ctx, reconcile.IOC, func(row *reconcile.Row, v reconcile.Value) {
+		fs.hit(v, func(f *finding) { f.rows = append(f.rows, *row) })
+	}); err != nil {
+		return err
+	}
+	for _, f := range fs.all {
+		for _, id := range f.ids {
+			f.Indicators = append(f.Indicators, given[id])
+		}
+		for _, v := range f.q.spellings {
+			if f.Excluded == "" {
+				f.Excluded, _ = t.cfg.Sync.Excluded.Match(v)
+			}
+		}
+		t.addFound(f, maps.Clone(unread))
+		if f.conclusion, err = t.verdictOf(f, plan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addFound adds the rows, those of the very value first, and the indicators that OpenCTI cannot give.
+func (t *target) addFound(f *finding, unread map[string]*reconcile.Indicator) {
+	matchOf := func(row *reconcile.Row) match {
+		return f.q.match(reconcile.Value{Type: row.Type, Value: canonical(row.Type, row.Value)})
+	}
+	slices.SortStableFunc(f.rows, func(a, b reconcile.Row) int {
+		rest := map[bool]int{true: 1}
+		return cmp.Compare(rest[matchOf(&a) != same], rest[matchOf(&b) != same])
+	})
+	for i := range f.rows {
+		st := t.rowStatusOf(&f.rows[i])
+		st.Match = matchOf(&f.rows[i])
+		f.Rows = append(f.Rows, st)
+		for _, id := range ownerIDs(&f.rows[i]) {
+			if ind := unread[id]; ind != nil {
+				f.Indicators = append(f.Indicators, t.statusOf(ind, true))
+				delete(unread, id)
+			}
+		}
+	}
+	f.Unread = slices.Sorted(maps.Keys(unread))
+}
+
+// givers reads the indicators that give rules which hit the values, and those that OpenCTI cannot give.
+func (t *target) givers(ctx context.Context, fs *findings) (map[string]indicatorStatus, map[string]*reconcile.Indicator, error) {
 	// Everything is read, not only what the filter lets through: "why not" is asked as often as "why".
-	var ids []string
-	byID, unread := map[string]*reconcile.Indicator{}, map[string]*reconcile.Indicator{}
+	byID, unread, ids := map[string]*reconcile.Indicator{}, map[string]*reconcile.Indicator{}, []string{}
 	every := opencti.Source{Client: t.octi, Filter: opencti.Group(opencti.Eq("pattern_type", "stix", "sigma", "yara")), Observables: t.cfg.Sync.Observables()}
 	_, err := every.Read(ctx, t.now(), func(page []reconcile.Indicator, _ int) error {
 		for i := range page {
-			if page[i].Unread != "" {
-				unread[page[i].ID] = &page[i]
+			ind := &page[i]
+			if ind.Unread != "" {
+				unread[ind.ID] = ind
 				continue
 			}
-			delete(unread, page[i].ID)
-			if t.gives(&page[i], q) {
-				if byID[page[i].ID] == nil {
-					ids = append(ids, page[i].ID)
+			delete(unread, ind.ID)
+			given := false
+			t.eachGiven(ind, fs, func(f *finding) {
+				given = true
+				if !slices.Contains(f.ids, ind.ID) {
+					f.ids = append(f.ids, ind.ID)
 				}
-				byID[page[i].ID] = &page[i]
+			})
+			if given {
+				if byID[ind.ID] == nil {
+					ids = append(ids, ind.ID)
+				}
+				byID[ind.ID] = ind
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return err
+	statuses, matching := map[string]indicatorStatus{}, map[string]bool{}
+	if err != nil || len(ids) == 0 {
+		return statuses, unread, err
 	}
-	matching := map[string]bool{}
-	if len(ids) > 0 {
-		answer, err := t.job.Source.Ask(ctx, ids)
-		if err != nil {
-			return err
-		}
-		for _, f := range answer.Found {
-			matching[f.Asked] = f.Passes
-		}
+	answer, err := t.job.Source.Ask(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range answer.Found {
+		matching[f.Asked] = f.Passes
 	}
 	for _, id := range ids {
-		s.Indicators = append(s.Indicators, t.statusOf(byID[id], matching[id]))
+		statuses[id] = t.statusOf(byID[id], matching[id])
 	}
-	rows, err := t.rowsOf(ctx, q)
-	if err != nil {
-		return err
-	}
-	for i := range rows {
-		st := t.rowStatusOf(&rows[i])
-		st.Match = q.match(reconcile.Value{Type: rows[i].Type, Value: canonical(rows[i].Type, rows[i].Value)})
-		s.Rows = append(s.Rows, st)
-		for _, o := range reconcile.OwnersOf(&rows[i]) {
-			if ind := unread[o.ID]; ind != nil {
-				s.Indicators = append(s.Indicators, t.statusOf(ind, true))
-				delete(unread, o.ID)
-			}
-		}
-	}
-	s.Unread = slices.Sorted(maps.Keys(unread))
-	s.conclusion, err = t.verdictOf(s, q, rows, t.planner(ctx))
-	return err
+	return statuses, unread, nil
 }
 
-// gives says whether an indicator's rules hit a value, or whether its pattern names it and something of it is skipped.
-func (t *target) gives(ind *reconcile.Indicator, q *question) bool {
+// eachGiven gives the values that an indicator's rules hit, and those that its pattern names where something of it is skipped.
+func (t *target) eachGiven(ind *reconcile.Indicator, fs *findings, give func(*finding)) {
 	st := t.statusOf(ind, true)
 	for _, r := range st.Rules {
-		if q.match(reconcile.Value{Type: r.Type, Value: r.Value}) != "" {
-			return true
+		fs.hit(reconcile.Value{Type: r.Type, Value: r.Value}, give)
+	}
+	if len(st.Skipped) == 0 {
+		return
+	}
+	for _, f := range fs.all {
+		if slices.ContainsFunc(f.q.spellings, func(v reconcile.Value) bool { return strings.Contains(ind.Pattern, v.Value) }) {
+			give(f)
 		}
 	}
-	return len(st.Skipped) > 0 && slices.ContainsFunc(q.spellings, func(v reconcile.Value) bool { return strings.Contains(ind.Pattern, v.Value) })
-}
-
-// rowsOf are the rows of our list that hit a value: those of the very value first.
-func (t *target) rowsOf(ctx context.Context, q *question) ([]reconcile.Row, error) {
-	var rows, others []reconcile.Row
-	err := t.eachRow(ctx, reconcile.IOC, func(row *reconcile.Row, v reconcile.Value) {
-		switch q.match(v) {
-		case same:
-			rows = append(rows, *row)
-		case inside, part:
-			others = append(others, *row)
-		}
-	})
-	return append(rows, others...), err
 }
 
 // eachRow gives the rows of our list of a kind, each with its value in the canonical spelling; that of a Sigma rule is its id.

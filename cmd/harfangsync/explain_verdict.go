@@ -18,6 +18,12 @@ type conclusion struct {
 	Ways    []string `json:"ways"`
 }
 
+// after is a conclusion whose verdict begins with a word on how the value or the rule stands.
+func (v *conclusion) after(word string) *conclusion {
+	v.Verdict = word + v.Verdict
+	return v
+}
+
 const (
 	blocked    = "BLOCKED"
 	notBlocked = "NOT BLOCKED"
@@ -25,9 +31,7 @@ const (
 
 // standing is what the verdict on a value is made of.
 type standing struct {
-	*status
-	q       *question
-	rows    []reconcile.Row                                     // in the order of status.Rows
+	*finding
 	wants   map[reconcile.Value][]string                        // the rules that would block it, each with the wanted indicators that give it
 	stopped map[reconcile.Key]bool                              // rules that we disabled and could not mark
 	holds   []reconcile.Unblock                                 // all that hold
@@ -35,9 +39,9 @@ type standing struct {
 }
 
 // verdictOf sums up how a value stands. What the next run does is asked of a plan, where the verdict depends on it.
-func (t *target) verdictOf(s *status, q *question, rows []reconcile.Row, plan planner) (*conclusion, error) {
+func (t *target) verdictOf(f *finding, plan planner) (*conclusion, error) {
 	doc := t.job.Keeper.Document()
-	x := &standing{status: s, q: q, rows: rows, stopped: doc.Memory().Stopped}
+	x := &standing{finding: f, stopped: doc.Memory().Stopped}
 	x.want()
 	x.holds, x.out = t.unblocks(reconcile.IOC)
 	if v := x.inForce(); v != nil {
@@ -45,13 +49,13 @@ func (t *target) verdictOf(s *status, q *question, rows []reconcile.Row, plan pl
 	}
 	if len(x.wants) > 0 {
 		if ends := x.ends(); len(ends) > 0 {
-			return unblockedBy(q.value(), ends), nil
+			return unblockedBy(x.q.value(), ends).after(notBlocked), nil
 		}
 		planned, err := plan()
 		if err != nil {
 			return nil, err
 		}
-		return nextOf(planned, len(x.wantedBy()), x.isIts), nil
+		return nextOf(planned, len(x.wantedBy()), x.isIts).after(notBlocked), nil
 	}
 	for _, judge := range []func() *conclusion{x.inAdvance, x.excluded, x.disabled, x.partly} {
 		if v := judge(); v != nil {
@@ -237,7 +241,7 @@ func (x *standing) waysOut(onHost bool) []string {
 // inAdvance is of a value that is unblocked and that no wanted indicator gives.
 func (x *standing) inAdvance() *conclusion {
 	if u := x.direct(); u != nil {
-		return unblockedBy(x.q.value(), []*reconcile.Unblock{u})
+		return unblockedBy(x.q.value(), []*reconcile.Unblock{u}).after(notBlocked)
 	}
 	return nil
 }
@@ -254,7 +258,7 @@ func unblockedBy(value string, ends []*reconcile.Unblock) *conclusion {
 		words = append(words, fmt.Sprintf("unblocked%s until %s by %s: %s", what, u.Until.UTC().Format(time.RFC3339), u.By, u.Reason))
 		v.Ways = append(v.Ways, "To end that: harfangsync block "+inQuotes(u.Value))
 	}
-	v.Verdict = notBlocked + ": " + strings.Join(words, "; ")
+	v.Verdict = ": " + strings.Join(words, "; ")
 	return v
 }
 
@@ -279,13 +283,13 @@ func (x *standing) disabled() *conclusion {
 		m, class := marker.ParseIOC(x.rows[i].Comment)
 		switch {
 		case r.Whose != ours && class != marker.Old:
-			return theirRule(r.Whose)
+			return theirRule(r.Whose).after(notBlocked)
 		case m.Disabled != "" || x.stopped[reconcile.KeyOf(reconcile.IOC, r.Type, canonical(r.Type, r.Value))]:
 			return nil // what its indicators say is the reason
 		case class == marker.Old:
-			return pinned("disabled before its adoption")
+			return pinned("disabled before its adoption").after(notBlocked)
 		}
-		return pinned("disabled in the console")
+		return pinned("disabled in the console").after(notBlocked)
 	}
 	return nil
 }

@@ -120,19 +120,18 @@ func (t *target) hostRules(ctx context.Context, entry *reconcile.Unblock) ([]str
 	if !q.url {
 		return nil, nil
 	}
-	rows, err := t.rowsOf(ctx, q)
 	var said []string
-	for i := range rows {
-		r := t.rowStatusOf(&rows[i])
-		if !r.Enabled || q.match(reconcile.Value{Type: r.Type, Value: canonical(r.Type, r.Value)}) != inside {
-			continue
+	err := t.eachRow(ctx, reconcile.IOC, func(row *reconcile.Row, v reconcile.Value) {
+		r := t.rowStatusOf(row)
+		if !r.Enabled || q.match(v) != inside {
+			return
 		}
 		way := "harfangsync unblock " + inQuotes(q.host()) + " --reason TEXT takes that out of force"
 		if r.Whose != ours {
 			way = "it is not ours, disable it in HarfangLab's console"
 		}
 		said = append(said, fmt.Sprintf("%s %s blocks all of its host: %s", r.Type, r.Value, way))
-	}
+	})
 	return said, err
 }
 
