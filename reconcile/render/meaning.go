@@ -44,7 +44,7 @@ var meanings = map[reconcile.Reason]string{
 	reconcile.UnsupportedHash: "only MD5, SHA-1 and SHA-256 can be deployed",
 	reconcile.InvalidValue:    "HarfangLab would refuse the value, or no event could ever show it",
 	reconcile.InvalidRule:     "HarfangLab would refuse the rule",
-	reconcile.TooLong:         "an AND over ORs that comes to over 1,000 terms",
+	reconcile.TooLong:         "an AND over ORs that comes to over 1,000 terms, or all of them to over 100,000 comparisons",
 	reconcile.TooBroad:        "a network wider than /16 (IPv4) or /32 (IPv6), or one that stands for such",
 	reconcile.NotYetValid:     "the indicator's valid_from is still to come",
 	reconcile.ExistsElsewhere: "another list holds a rule with this Sigma id",

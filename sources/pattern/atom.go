@@ -2,11 +2,13 @@ package pattern
 
 import "strings"
 
-// maxTerms bounds the disjunctive form of one AND, which multiplies, and maxTermsOfAll those of a whole pattern,
-// which may come from anybody. They are counted before they are built. What does not multiply has no bound.
+// What multiplies may come from anybody, so it is counted before it is built: maxTerms bounds the terms in the
+// disjunctive form of one AND, maxTests the comparisons of all such terms of a pattern, and maxForm the bytes of all
+// terms that are to be held at once. What does not multiply has no bound.
 const (
-	maxTerms      = 1000
-	maxTermsOfAll = 100 * maxTerms
+	maxTerms = 1000
+	maxTests = 100_000
+	maxForm  = 1 << 18
 )
 
 // verdict says whether a test, taken alone, names values.
@@ -67,17 +69,46 @@ func (a *atom) String() string {
 	return subject(one.print)
 }
 
-// formula is a comparison that knows how many terms its disjunctive form has, and can give each of
-// them alone, so that the form itself is never held in memory.
-type formula struct {
-	op    operator
-	kids  []formula
-	atom  atom
-	terms int // at most maxTerms+1, which stands for more
+// extent is how large a disjunctive form is: its terms, the comparisons of all of them, and the bytes of these. One
+// more than the most stands for more.
+type extent struct{ terms, tests, size int }
+
+func (e extent) atMost() extent {
+	return extent{min(e.terms, maxTerms+1), min(e.tests, maxTests+1), min(e.size, maxForm+1)}
 }
 
-// newFormula counts terms. Inside an AND an IN counts once for each of its values; alone it is one
-// term with several values.
+func (e extent) or(o extent) extent {
+	return extent{e.terms + o.terms, e.tests + o.tests, e.size + o.size}.atMost()
+}
+
+func (e extent) and(o extent) extent {
+	return extent{e.terms * o.terms, e.tests*o.terms + o.tests*e.terms, e.size*o.terms + o.size*e.terms}.atMost()
+}
+
+// extent is that of an atom alone: what it says, with what surrounds it and each of its literals.
+func (a *atom) extent() extent {
+	const around, each = 64, 16
+	size := around + len(a.test.path.object)
+	for _, s := range a.test.path.steps {
+		size += len(s.text)
+	}
+	for _, l := range a.literals {
+		size += each + len(l.text)
+	}
+	return extent{1, 1, size}.atMost()
+}
+
+// formula is a comparison that knows how large its disjunctive form is, and can give each term of it
+// alone, so that the form itself is never held in memory.
+type formula struct {
+	extent
+	op   operator
+	kids []formula
+	atom atom
+}
+
+// newFormula counts. Inside an AND an IN counts once for each of its values; alone it is one term with
+// several values.
 func newFormula(c *node, inAnd bool, ids map[string]int) formula {
 	if c.op == 0 {
 		return leaf(newAtom(&c.test), inAnd, ids)
@@ -89,9 +120,9 @@ func newFormula(c *node, inAnd bool, ids map[string]int) formula {
 	for i, kid := range c.kids {
 		f.kids[i] = newFormula(kid, inAnd || c.op == opAnd, ids)
 		if c.op == opAnd {
-			f.terms = min(f.terms*f.kids[i].terms, maxTerms+1)
+			f.extent = f.and(f.kids[i].extent)
 		} else {
-			f.terms = min(f.terms+f.kids[i].terms, maxTerms+1)
+			f.extent = f.or(f.kids[i].extent)
 		}
 	}
 	return f
@@ -99,21 +130,23 @@ func newFormula(c *node, inAnd bool, ids map[string]int) formula {
 
 func leaf(a atom, inAnd bool, ids map[string]int) formula {
 	if !inAnd {
-		return formula{atom: a, terms: 1}
+		return formula{atom: a, extent: a.extent()}
 	}
 	if a.verdict != equal || len(a.literals) < 2 {
 		a.number(ids)
-		return formula{atom: a, terms: 1}
+		return formula{atom: a, extent: a.extent()}
 	}
-	f := formula{op: opOr, terms: min(len(a.literals), maxTerms+1)}
-	if f.terms > maxTerms {
+	f := formula{op: opOr}
+	if len(a.literals) > maxTerms {
+		f.terms = maxTerms + 1
 		return f // never asked for its terms
 	}
 	for i := range a.literals {
 		one := a
 		one.literals = a.literals[i : i+1]
 		one.number(ids)
-		f.kids = append(f.kids, formula{atom: one, terms: 1})
+		f.kids = append(f.kids, formula{atom: one, extent: one.extent()})
+		f.extent = f.or(one.extent())
 	}
 	return f
 }

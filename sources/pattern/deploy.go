@@ -53,7 +53,7 @@ type deployer struct {
 	result  Result
 	seen    map[reconcile.Value]struct{} // values deployed, once there are many
 	skipped map[skipped]struct{}         // values skipped
-	terms   int                          // of all ANDs that multiply
+	tests   int                          // in the terms of all ANDs that multiply
 	track   bool                         // observables follow: files are wanted
 	files   []file                       // each file that the pattern deployed by its hashes
 	banned  map[string]*ValueError       // hashes of attached files of which another hash is excluded
@@ -195,8 +195,8 @@ func (d *deployer) comparison(c *node) {
 	case f.terms > maxTerms:
 		cause = causes[reconcile.TooLong]
 	case f.terms > 1:
-		if d.terms += f.terms; d.terms > maxTermsOfAll {
-			cause = "with what comes before, more than 100000 alternatives"
+		if d.tests += f.tests; d.tests > maxTests {
+			cause = "its alternatives, with those before, have more than 100000 comparisons"
 		}
 	}
 	if cause != "" {

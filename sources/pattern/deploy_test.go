@@ -247,9 +247,60 @@ func TestManyANDsThatMultiplyAreBoundedTogether(t *testing.T) {
 			tooLong++
 		}
 	}
-	if tooLong != 100 || len(r.Skipped) != 200*500+100 || len(r.Values) != 1 {
+	if tooLong != 234 || len(r.Skipped) != 66*500+234 || len(r.Values) != 1 { // 66 have 99,000 comparisons
 		t.Errorf("%d too long of %d skipped, %d values", tooLong, len(r.Skipped), len(r.Values))
 	}
+}
+
+func TestAWideANDThatMultipliesIsOneSkip(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("[domain-name:value = 'c2.example.org' OR file:name IN ('a'")
+	for i := range 999 {
+		fmt.Fprintf(&b, ",'%d'", i)
+	}
+	b.WriteString(")")
+	for i := range 10_000 {
+		fmt.Fprintf(&b, " AND file:hashes.X%d = 'x'", i)
+	}
+	r := pattern.Deploy(b.String()+"]", nil, pattern.Options{})
+	if len(r.Values) != 1 || len(r.Skipped) != 1 || r.Skipped[0].Reason != reconcile.TooLong {
+		t.Errorf("%d values, %d skipped", len(r.Values), len(r.Skipped))
+	}
+}
+
+func TestTermsAreBoundedBeforeTheyAreBuilt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		pattern string
+		terms   int
+	}{
+		"what people write":     {crossed(20, 5, 1), 20},
+		"many comparisons":      {crossed(400, 400, 1), 0},
+		"long comparisons":      {crossed(1000, 1, 10_000), 0},
+		"several that multiply": {strings.Repeat(crossed(40, 20, 20)+" OR ", 20) + crossed(40, 20, 20), 0},
+		"no comparison of many": {"[" + strings.Repeat("process:command_line LIKE '%a%' OR ", 999) + "process:cwd = 'b']", 1000},
+	} {
+		var terms [][]pattern.Comparison
+		var ok bool
+		allocs := testing.AllocsPerRun(1, func() { terms, ok = pattern.Terms(tt.pattern) })
+		if ok != (tt.terms > 0) || ok && len(terms) != tt.terms || allocs > 50_000 {
+			t.Errorf("%s: %t with %d terms, want %d, in %.0f allocations", name, ok, len(terms), tt.terms, allocs)
+		}
+	}
+}
+
+// crossed is an AND of an OR of so many comparisons with others, each of so many bytes.
+func crossed(or, and, long int) string {
+	one := "process:command_line LIKE '%%" + strings.Repeat("a", long) + "%d%%'"
+	var b strings.Builder
+	b.WriteString("[(" + fmt.Sprintf(one, 0))
+	for i := range or - 1 {
+		fmt.Fprintf(&b, " OR "+one, i+1)
+	}
+	b.WriteString(")")
+	for i := range and {
+		fmt.Fprintf(&b, " AND "+one, or+i)
+	}
+	return b.String() + "]"
 }
 
 func TestAWideConjunctionTakesNoTime(t *testing.T) {

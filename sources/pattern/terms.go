@@ -1,6 +1,9 @@
 package pattern
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Comparison is one test of a term. Op is =, LIKE, MATCHES, ISSUBSET, <, <=, > or >=; != and NOT are Negated.
 // IN is = with several values, of which one has to hold.
@@ -19,39 +22,40 @@ var termOps = map[tokenKind]string{
 
 // Terms is a pattern in disjunctive form: it holds of what one event shows if all comparisons of one term
 // do. ok is false for a pattern that joins several observations by anything but OR, has a qualifier, tests
-// with EXISTS or ISSUPERSET, or has too many terms.
+// with EXISTS or ISSUPERSET, or has more than 1000 terms or 256 KiB of them.
 func Terms(src string) (terms [][]Comparison, ok bool) {
 	p, err := Parse(src)
 	if err != nil {
 		return nil, false
 	}
-	return termsOf(p.root, nil)
+	var f form
+	ok = f.add(p.root)
+	return f.terms, ok
 }
 
-func termsOf(o *node, to [][]Comparison) (terms [][]Comparison, ok bool) {
+// form is a disjunctive form as far as it is built.
+type form struct {
+	terms [][]Comparison
+	size  int
+}
+
+func (to *form) add(o *node) (ok bool) {
 	switch {
 	case len(o.qualifiers) > 0:
-		return nil, false
-	case !o.bracket && o.op != opOr:
-		return nil, false
+		return false
 	case !o.bracket:
-		for _, kid := range o.kids {
-			if to, ok = termsOf(kid, to); !ok {
-				return nil, false
-			}
-		}
-		return to, true
+		return o.op == opOr && !slices.ContainsFunc(o.kids, func(kid *node) bool { return !to.add(kid) })
 	}
 	f := newFormula(o, false, map[string]int{})
-	if f.terms > maxTerms || len(to)+f.terms > maxTerms {
-		return nil, false
+	if to.size += f.size; len(to.terms)+f.terms > maxTerms || to.size > maxForm {
+		return false
 	}
 	for n := range f.terms {
 		var term []Comparison
 		for _, a := range f.term(n, nil) {
 			op, known := termOps[a.test.op]
 			if !known || len(a.literals) == 0 {
-				return nil, false
+				return false
 			}
 			c := Comparison{Object: a.test.path.object, Path: a.test.path.text(), Negated: a.test.negated != (a.test.op == tokNotEqual), Op: op}
 			for _, l := range a.literals {
@@ -59,9 +63,9 @@ func termsOf(o *node, to [][]Comparison) (terms [][]Comparison, ok bool) {
 			}
 			term = append(term, c)
 		}
-		to = append(to, term)
+		to.terms = append(to.terms, term)
 	}
-	return to, true
+	return true
 }
 
 // text is a path without its object; every index is *.
