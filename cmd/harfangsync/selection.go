@@ -113,12 +113,13 @@ func sayable(g *reconcile.Given) bool {
 
 // compile makes Sigma rules of a pattern, or says that it could be done.
 func compile(g *reconcile.Given, ind *reconcile.Indicator, opts pattern.Options, behaviour string) {
-	rules := sigma.Compile(ind, opts.Excluded)
-	switch {
-	case len(rules) == 0:
-	case behaviour == config.SigmaBehaviour:
-		g.Compiled, g.Skips = rules, nil
-	default:
+	if behaviour == config.SigmaBehaviour {
+		if rules := sigma.Compile(ind, opts.Excluded); len(rules) > 0 {
+			g.Compiled, g.Skips = rules, nil
+		}
+		return
+	}
+	if sigma.Compilable(ind, opts.Excluded) {
 		for i := range g.Skips {
 			g.Skips[i].Compilable = true
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/reconcile/marker"
@@ -23,12 +24,49 @@ type clause struct {
 	mappings []map[string][]string
 	without  []map[string][]string
 	notes    []string
+	taken    map[string]int // how many of the mappings, the first ones, have a key
+}
+
+// matchesEverything says whether a clause holds for an event of which its tests know nothing.
+func (c *clause) matchesEverything() bool {
+	holds := func(m map[string][]string) bool {
+		for key, texts := range m {
+			_, modifiers, _ := strings.Cut(key, "|")
+			var list []*yaml.Node
+			for _, text := range texts {
+				list = append(list, yamltext.Scalar(text))
+			}
+			if holdsAnyhow("", modifiers, yamltext.List(list...)) != always {
+				return false
+			}
+		}
+		return true
+	}
+	return !slices.ContainsFunc(c.mappings, func(m map[string][]string) bool { return !holds(m) }) && !slices.ContainsFunc(c.without, holds)
 }
 
 // Compile says a STIX pattern that no list of values can say as Sigma rules, one for each product and
 // event. Each rule alone is true to the pattern, and together they say all of it; otherwise there is none.
 // excluded says which values are never deployed.
 func Compile(ind *reconcile.Indicator, excluded func(reconcile.Value) (entry string, hit bool)) []reconcile.Compiled {
+	clauses := clausesFor(ind, excluded)
+	var rules []reconcile.Compiled
+	for _, at := range slices.SortedFunc(maps.Keys(clauses), func(a, b source) int {
+		return cmp.Or(cmp.Compare(a.product, b.product), cmp.Compare(a.category, b.category))
+	}) {
+		rules = append(rules, compiled(ind, at, clauses[at]))
+	}
+	return rules
+}
+
+// Compilable says whether Compile gives any rule.
+func Compilable(ind *reconcile.Indicator, excluded func(reconcile.Value) (entry string, hit bool)) bool {
+	return len(clausesFor(ind, excluded)) > 0
+}
+
+// clausesFor says a pattern for each source that can. None where one of its terms cannot be said, and where a
+// rule would hold for every event.
+func clausesFor(ind *reconcile.Indicator, excluded func(reconcile.Value) (entry string, hit bool)) map[source][]*clause {
 	terms, ok := pattern.Terms(ind.Pattern)
 	if !ok {
 		return nil
@@ -38,6 +76,9 @@ func Compile(ind *reconcile.Indicator, excluded func(reconcile.Value) (entry str
 		said := false
 		for _, product := range products(ind) {
 			for category, c := range clausesOf(term, product, excluded) {
+				if c.matchesEverything() {
+					return nil
+				}
 				said = true
 				at := source{product, category}
 				clauses[at] = append(clauses[at], c)
@@ -47,17 +88,7 @@ func Compile(ind *reconcile.Indicator, excluded func(reconcile.Value) (entry str
 			return nil
 		}
 	}
-	var rules []reconcile.Compiled
-	for _, at := range slices.SortedFunc(maps.Keys(clauses), func(a, b source) int {
-		return cmp.Or(cmp.Compare(a.product, b.product), cmp.Compare(a.category, b.category))
-	}) {
-		r := compiled(ind, at, clauses[at])
-		if Check(r.Text) != nil { // it would hold for every event
-			return nil
-		}
-		rules = append(rules, r)
-	}
-	return rules
+	return clauses
 }
 
 // eachEnd says which end of a connection an address is that stands beside one: either.

@@ -77,7 +77,7 @@ func clausesOf(term []pattern.Comparison, product string, excluded func(reconcil
 		if known().Products[product].Categories[category] == nil {
 			continue
 		}
-		w := writer{product: product, category: category, clause: new(clause)}
+		w := writer{product: product, category: category, clause: &clause{taken: map[string]int{}}}
 		if w.term(term) {
 			out[category] = w.clause
 		}
@@ -155,13 +155,12 @@ func (w *writer) add(key string, values []string, negated bool) {
 		c.without = append(c.without, map[string][]string{key: values})
 		return
 	}
-	for _, m := range c.mappings {
-		if m[key] == nil {
-			m[key] = values
-			return
-		}
+	if c.taken[key] < len(c.mappings) {
+		c.mappings[c.taken[key]][key] = values
+	} else {
+		c.mappings = append(c.mappings, map[string][]string{key: values})
 	}
-	c.mappings = append(c.mappings, map[string][]string{key: values})
+	c.taken[key]++
 }
 
 func (w *writer) comparison(c *pattern.Comparison, term []pattern.Comparison) bool {
@@ -262,7 +261,7 @@ func wholeTest(field string, c *pattern.Comparison) (string, []string, bool) {
 	case "LIKE":
 		return each(c, field, func(v string) (string, bool) { return likeWildcards(v), strings.Trim(v, "%") != "" })
 	case "MATCHES":
-		return each(c, field+"|re", func(v string) (string, bool) { _, err := regexp.Compile(v); return v, err == nil })
+		return each(c, field+"|re", func(v string) (string, bool) { _, ok := parseRegexp(v); return v, ok })
 	}
 	return "", nil, false
 }
@@ -367,8 +366,8 @@ func likeRegexp(s string, like bool, one string) string {
 // nameMatches makes of an expression for a name one for a path that ends in such a name. Only what names the
 // beginning and the end at its ends can be moved.
 func nameMatches(v string) (string, bool) {
-	re, err := syntax.Parse(v, syntax.Perl)
-	if err != nil {
+	re, ok := parseRegexp(v)
+	if !ok {
 		return "", false
 	}
 	parts := []*syntax.Regexp{re}

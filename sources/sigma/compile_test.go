@@ -3,6 +3,7 @@ package sigma_test
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -291,6 +292,39 @@ func TestWhatIsCompiled(t *testing.T) {
 		}
 		if s := strings.Join(got, ", "); s != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, s, tt.want)
+		}
+	}
+}
+
+func TestAPatternThatMultipliesIsCompiledInLittleMemory(t *testing.T) {
+	like := func(from, n int) []string {
+		var out []string
+		for i := range n {
+			out = append(out, fmt.Sprintf("process:command_line LIKE '%%a%d%%'", from+i))
+		}
+		return out
+	}
+	for name, tt := range map[string]struct {
+		pattern string
+		rules   int
+	}{
+		"30 terms of 30":      {"[(" + strings.Join(like(0, 30), " OR ") + ") AND " + strings.Join(like(30, 29), " AND ") + "]", 3},
+		"400 terms of 400":    {"[(" + strings.Join(like(0, 400), " OR ") + ") AND " + strings.Join(like(400, 399), " AND ") + "]", 0},
+		"1000 terms of 1000":  {"[(" + strings.Join(like(0, 1000), " OR ") + ") AND " + strings.Join(like(1000, 999), " AND ") + "]", 0},
+		"one term of 1000":    {"[" + strings.Join(like(0, 1000), " AND ") + "]", 3},
+		"repetitions of much": {"[" + strings.Repeat("process:command_line MATCHES '("+strings.Repeat("ab?", 500)+"){1000}' AND ", 20) + "process:cwd = 'x']", 3},
+		"classes of much":     {"[process:command_line MATCHES '(?i)" + strings.Repeat("[B-𞥂]", 5000) + "']", 0},
+	} {
+		ind := reconcile.Indicator{ID: "2a1b2c3d-4e5f-4000-8000-000000000000", Name: "n", Pattern: tt.pattern}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		can := sigma.Compilable(&ind, nil)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; can != (tt.rules > 0) || got > 32<<20 {
+			t.Errorf("%s: compilable %t, told in %d bytes of memory", name, can, got)
+		}
+		if rules := sigma.Compile(&ind, nil); len(rules) != tt.rules {
+			t.Errorf("%s: %d rules, want %d", name, len(rules), tt.rules)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,8 +47,7 @@ func passes(mods []string, v *yaml.Node) bool {
 		return strings.EqualFold(v.Value, "true")
 	}
 	if has("re") {
-		re, err := regexp.Compile(v.Value)
-		return err == nil && !slices.ContainsFunc(odd, func(s string) bool { return !re.MatchString(s) })
+		return matchesOdd(v.Value)
 	}
 	if has("cidr") {
 		return strings.HasSuffix(v.Value, "/0")
@@ -59,4 +59,41 @@ func passes(mods []string, v *yaml.Node) bool {
 		return strings.Trim(v.Value, "*?") == ""
 	}
 	return strings.Contains(v.Value, "*") && strings.Trim(v.Value, "*?") == ""
+}
+
+// matchesOdd says whether an expression matches the odd values. What its repetitions make much longer than it is
+// written is not tried.
+func matchesOdd(expression string) bool {
+	const most = 16
+	parsed, ok := parseRegexp(expression)
+	if !ok || writtenOut(parsed) > most*len(expression) {
+		return false
+	}
+	re, err := regexp.Compile(expression)
+	return err == nil && !slices.ContainsFunc(odd, func(s string) bool { return !re.MatchString(s) })
+}
+
+// wideClass is a class that takes long to read: one of Unicode's, or a range that ends beyond ASCII, which (?i)
+// makes a matter of each rune in it.
+var wideClass = regexp.MustCompile(`\\[pP]|-(\\x|[^\x00-\x7f])`)
+
+// parseRegexp reads an expression, unless a class of it takes long to read.
+func parseRegexp(s string) (re *syntax.Regexp, ok bool) {
+	if wideClass.MatchString(s) {
+		return nil, false
+	}
+	re, err := syntax.Parse(s, syntax.Perl)
+	return re, err == nil
+}
+
+// writtenOut is the length of an expression with its repetitions written out.
+func writtenOut(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += writtenOut(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(1, re.Min, re.Max)
+	}
+	return n
 }
