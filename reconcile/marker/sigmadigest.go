@@ -51,9 +51,10 @@ func (w *writer) mapping(n *yaml.Node, top bool) {
 		value *yaml.Node
 	}
 	var pairs []pair
+	compiled := top && yamltext.Text(yamltext.Member(n, "author")) == Compiled
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		if top && yamltext.Resolve(k).Value == "level" && yamltext.Text(yamltext.Member(n, "author")) == Compiled {
+		if compiled && yamltext.Resolve(k).Value == "level" {
 			continue
 		}
 		if top && yamltext.Resolve(k).Value == "references" {

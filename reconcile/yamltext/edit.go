@@ -3,17 +3,19 @@ package yamltext
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // editor gathers the edits that turn one text into another.
 type editor struct {
-	src   string
-	lines []int
-	eol   string
-	old   map[spot]*yaml.Node // the nodes of src by their place
-	edits []edit
+	src     string
+	lines   []int
+	columns map[int][]int // the offsets of the columns of a line
+	eol     string
+	old     map[spot]*yaml.Node // the nodes of src by their place
+	edits   []edit
 }
 
 // spot tells the nodes of a text apart: a mapping begins where its first key does.
@@ -35,7 +37,7 @@ type place struct {
 }
 
 func newEditor(src string, root *yaml.Node) *editor {
-	e := &editor{src: src, lines: lineStarts(src), eol: "\n", old: map[spot]*yaml.Node{}}
+	e := &editor{src: src, lines: lineStarts(src), columns: map[int][]int{}, eol: "\n", old: map[spot]*yaml.Node{}}
 	if i := strings.IndexByte(src, '\n'); i > 0 && src[i-1] == '\r' {
 		e.eol = "\r\n"
 	}
@@ -105,11 +107,15 @@ func (e *editor) change(old, now *yaml.Node, in place) bool {
 func (e *editor) entries(old, now *yaml.Node, width int, in place) bool {
 	in.indent = old.Column - 1
 	was, is := slices.Collect(slices.Chunk(old.Content, width)), slices.Collect(slices.Chunk(now.Content, width))
+	places := map[spot]int{}
+	for i, w := range slices.Backward(was) {
+		places[spotOf(w[0])] = i
+	}
 	i, kept := 0, 0 // was[:i] is settled
 	var fresh [][]*yaml.Node
 	for _, entry := range is {
-		at := slices.IndexFunc(was, func(w []*yaml.Node) bool { return spotOf(w[0]) == spotOf(entry[0]) })
-		if at < 0 {
+		at, there := places[spotOf(entry[0])]
+		if !there {
 			fresh = append(fresh, entry)
 			continue
 		}
@@ -151,8 +157,13 @@ func (e *editor) colon(key *yaml.Node) (int, bool) {
 	if !ok {
 		return 0, false
 	}
-	colon := strings.IndexByte(e.src[at:], ':')
-	return at + colon + 1, colon >= 0 && strings.TrimSpace(e.src[at:at+colon]) == ""
+	return e.colonFrom(at)
+}
+
+// colonFrom is the offset after the colon that comes next, where nothing but blanks is before it.
+func (e *editor) colonFrom(at int) (int, bool) {
+	rest := strings.TrimLeftFunc(e.src[at:], unicode.IsSpace)
+	return len(e.src) - len(rest) + 1, strings.HasPrefix(rest, ":")
 }
 
 // entryEnd is where the text of an entry ends.
@@ -210,11 +221,14 @@ func (e *editor) remove(was [][]*yaml.Node, i, to int, in place) bool {
 		if !ok || !ok2 {
 			return false
 		}
-		line := e.lineStart(from)
-		lead := strings.TrimLeft(e.src[line:from], " ")
-		dash := len(was[i]) == 1 && strings.TrimSpace(lead) == "-"
+		line, alone := from, false
+		if !in.flow {
+			line = e.lineStart(from)
+			lead := strings.TrimLeft(e.src[line:from], " ")
+			alone = lead == "" || len(was[i]) == 1 && strings.TrimSpace(lead) == "-"
+		}
 		switch {
-		case !in.flow && (lead == "" || dash):
+		case alone:
 			e.put(line, e.nextLine(end), "")
 		case i+1 < len(was):
 			next, ok := e.start(was[i+1][0])

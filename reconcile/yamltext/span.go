@@ -31,16 +31,12 @@ func lineStarts(src string) []int {
 
 // start is where a node begins, after its tag; ok is false for a node that src does not have.
 func (e *editor) start(n *yaml.Node) (at int, ok bool) {
-	if n.Line < 1 || n.Line > len(e.lines) {
+	if n.Line < 1 || n.Column < 1 || n.Line > len(e.lines) {
 		return 0, false
 	}
-	at = e.lines[n.Line-1]
-	for range n.Column - 1 {
-		if at >= len(e.src) {
-			return at, true // an empty value at the end of the text
-		}
-		_, size := utf8.DecodeRuneInString(e.src[at:])
-		at += size
+	at = e.column(n.Line, n.Column)
+	if at >= len(e.src) {
+		return len(e.src), true // an empty value at the end of the text
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
 		blank := strings.IndexAny(e.src[at:], " \t\r\n")
@@ -51,6 +47,23 @@ func (e *editor) start(n *yaml.Node) (at int, ok bool) {
 		at += len(e.src[at:]) - len(strings.TrimLeft(e.src[at:], " \t"))
 	}
 	return at, true
+}
+
+// column is the offset of a column, both from 1. Each line is counted once.
+func (e *editor) column(line, column int) int {
+	columns, counted := e.columns[line]
+	if !counted {
+		end := len(e.src)
+		if line < len(e.lines) {
+			end = e.lines[line]
+		}
+		for i := range e.src[e.lines[line-1]:end] {
+			columns = append(columns, e.lines[line-1]+i)
+		}
+		columns = append(columns, end)
+		e.columns[line] = columns
+	}
+	return columns[min(column, len(columns))-1]
 }
 
 // isNothing says whether a scalar is a null for which nothing is written.
@@ -81,8 +94,8 @@ func (e *editor) end(n *yaml.Node) (to int, ok bool) {
 			return 0, false
 		}
 		if i < len(n.Content)-1 { // an empty value: its colon belongs to the node
-			if colon := strings.IndexByte(e.src[to:], ':'); colon >= 0 && strings.TrimSpace(e.src[to:to+colon]) == "" {
-				to += colon + 1
+			if colon, ok := e.colonFrom(to); ok {
+				to = colon
 			}
 		}
 		break

@@ -14,8 +14,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Parse reads a text that holds one YAML mapping and gives that mapping, with positions.
+// Parse reads a text that holds one YAML mapping and gives that mapping, with positions. A text of more than
+// 1 MiB, which takes the hundredfold in memory, and one nested deeper than 200 are errors.
 func Parse(src string) (*yaml.Node, error) {
+	if len(src) > mostText {
+		return nil, errors.New("longer than 1 MiB")
+	}
 	dec := yaml.NewDecoder(strings.NewReader(src))
 	var top yaml.Node
 	if err := dec.Decode(&top); err != nil {
@@ -41,14 +45,16 @@ func Parse(src string) (*yaml.Node, error) {
 		return nil, errors.New("not a YAML mapping")
 	}
 	left := budget{mostNodes, mostBytes}
-	if !left.covers(top.Content[0]) {
-		return nil, errors.New("too large once its aliases are expanded")
+	if !left.covers(top.Content[0], 0) {
+		return nil, errors.New("too large or nested too deep once its aliases are expanded")
 	}
 	return top.Content[0], nil
 }
 
-// What aliases may expand to: so many nodes, and so many bytes of text.
+// What is read of a text, and what its aliases may expand to: so many nodes, and so many bytes of text.
 const (
+	mostText  = 1 << 20
+	deepest   = 200
 	mostNodes = 200_000
 	mostBytes = 16 << 20
 )
@@ -56,17 +62,17 @@ const (
 type budget struct{ nodes, bytes int }
 
 // covers says whether a tree with its aliases written out is no larger, and takes it off.
-func (b *budget) covers(n *yaml.Node) bool {
-	if b.nodes--; b.nodes < 0 {
+func (b *budget) covers(n *yaml.Node, depth int) bool {
+	if b.nodes--; b.nodes < 0 || depth > deepest {
 		return false
 	}
 	if b.bytes -= len(n.Value); b.bytes < 0 {
 		return false
 	}
 	if n.Kind == yaml.AliasNode {
-		return b.covers(n.Alias)
+		return b.covers(n.Alias, depth+1)
 	}
-	return !slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return !b.covers(c) })
+	return !slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return !b.covers(c, depth+1) })
 }
 
 func isNull(n *yaml.Node) bool {

@@ -81,7 +81,8 @@ func TestRewriteTouchesWhatChanged(t *testing.T) {
 }
 
 func TestParseTakesOneMapping(t *testing.T) {
-	for src, want := range map[string]string{"": "empty", "- a": "not a YAML mapping", "a: 1\n---\nb: 2": "several YAML documents", "a: [": "not YAML", "a: 1\n---\n": "", "a: 1\n---\n---\n": "", "a: 1\n---\n---\nb: 2": "several YAML documents", "a: &a [*a, *a]": "too large"} {
+	for src, want := range map[string]string{"": "empty", "- a": "not a YAML mapping", "a: 1\n---\nb: 2": "several YAML documents", "a: [": "not YAML", "a: 1\n---\n": "", "a: 1\n---\n---\n": "", "a: 1\n---\n---\nb: 2": "several YAML documents", "a: &a [*a, *a]": "too large",
+		"a: " + strings.Repeat("[", 150) + strings.Repeat("]", 150): "", "a: " + strings.Repeat("[", 250) + strings.Repeat("]", 250): "too large or nested too deep", "a: " + strings.Repeat("x", 1<<20): "longer than 1 MiB"} {
 		_, err := yamltext.Parse(src)
 		if got := ""; err != nil && (want == "" || !strings.HasPrefix(err.Error(), want)) || err == nil && want != got {
 			t.Errorf("%q: %v, want %q", src, err, want)

@@ -3,7 +3,7 @@ package sigma
 import (
 	"errors"
 	"fmt"
-	"path"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,14 +29,37 @@ type condition struct {
 
 var conditionToken = regexp.MustCompile(`[()]|[^\s()]+`)
 
-// parseCondition reads a condition over selections.
-func parseCondition(src string, selections []string) (*condition, error) {
+// names are texts in their order, each once.
+type names struct {
+	all   []string
+	known map[string]bool
+}
+
+func (n *names) add(name string) {
+	if n.known == nil {
+		n.known = map[string]bool{}
+	}
+	if !n.known[name] {
+		n.all, n.known[name] = append(n.all, name), true
+	}
+}
+
+func (n *names) drop(bad map[string]bool) {
+	n.all = slices.DeleteFunc(n.all, func(name string) bool { return bad[name] })
+	maps.DeleteFunc(n.known, func(name string, _ bool) bool { return bad[name] })
+}
+
+// mostCompared bounds what the quantifiers of a rule, which each look at each selection, compare in all, in bytes.
+const mostCompared = 1 << 20
+
+// parseCondition reads a condition over selections, and adds up what its quantifiers compare.
+func parseCondition(src string, selections *names, compared *int) (*condition, error) {
 	c := &condition{src: src}
 	body := src
 	if i := strings.IndexByte(src, '|'); i >= 0 {
 		body, c.rest = src[:i], strings.TrimSpace(src[i:])
 	}
-	p := &conditionParser{src: body, names: selections, tokens: conditionToken.FindAllStringIndex(body, -1)}
+	p := &conditionParser{src: body, names: selections, compared: compared, tokens: conditionToken.FindAllStringIndex(body, -1)}
 	var err error
 	if c.root, err = p.or(0); err == nil && p.next < len(p.tokens) {
 		err = fmt.Errorf("%q is not expected in the condition", p.word())
@@ -45,10 +68,11 @@ func parseCondition(src string, selections []string) (*condition, error) {
 }
 
 type conditionParser struct {
-	src    string
-	names  []string
-	tokens [][]int
-	next   int
+	src      string
+	names    *names
+	compared *int
+	tokens   [][]int
+	next     int
 }
 
 func (p *conditionParser) word() string {
@@ -116,7 +140,7 @@ func (p *conditionParser) unary(depth int) (*expr, error) {
 		return &expr{op: "not", kids: []*expr{e}, from: from, to: e.to}, nil
 	case p.is("of"):
 		return p.quantifier(lower, from)
-	case !slices.Contains(p.names, word):
+	case !p.names.known[word]:
 		return nil, fmt.Errorf("the condition names %q, which is no selection", word)
 	}
 	return &expr{op: "name", names: []string{word}, need: 1, from: from, to: to}, nil
@@ -141,7 +165,10 @@ func (p *conditionParser) quantifier(count string, from int) (*expr, error) {
 	}
 	e.to = p.tokens[p.next][1]
 	p.next++
-	for _, name := range p.names {
+	for _, name := range p.names.all {
+		if *p.compared += len(e.pattern) + len(name); *p.compared > mostCompared {
+			return nil, errors.New("too many quantifiers over too many selections")
+		}
 		if caught(e.pattern, name) {
 			e.names = append(e.names, name)
 		}
@@ -160,8 +187,16 @@ func caught(pattern, name string) bool {
 	if strings.EqualFold(pattern, "them") {
 		return true
 	}
-	ok, err := path.Match(strings.NewReplacer("[", `\[`, "]", `\]`, "?", `\?`).Replace(pattern), name)
-	return ok && err == nil
+	first, rest, wild := strings.Cut(pattern, "*")
+	name, ok := strings.CutPrefix(name, first)
+	for ok && wild {
+		var part string
+		if part, rest, wild = strings.Cut(rest, "*"); !wild {
+			return strings.HasSuffix(name, part)
+		}
+		_, name, ok = strings.Cut(name, part)
+	}
+	return ok && name == ""
 }
 
 // truth is what can be said of a test without an event.
@@ -175,34 +210,39 @@ const (
 
 func (t truth) not() truth { return always - t }
 
-// value is what a condition comes to where its selections come to what of says.
-func (e *expr) value(of func(name string) truth) truth {
+// value is what a condition comes to where its selections come to values, and those that are not there never hold.
+func (e *expr) value(values map[string]truth) truth {
 	switch e.op {
 	case "not":
-		return e.kids[0].value(of).not()
-	case "and", "or":
-		all := make([]truth, len(e.kids))
-		for i, k := range e.kids {
-			all[i] = k.value(of)
+		return e.kids[0].value(values).not()
+	case "and":
+		least := always
+		for _, k := range e.kids {
+			least = min(least, k.value(values))
 		}
-		if e.op == "and" {
-			return slices.Min(all)
+		return least
+	case "or":
+		most := never
+		for _, k := range e.kids {
+			most = max(most, k.value(values))
 		}
-		return slices.Max(all)
+		return most
 	}
 	need := e.need
 	if need == 0 {
 		need = len(e.names)
 	}
-	all := make([]truth, len(e.names))
-	for i, name := range e.names {
-		all[i] = of(name)
+	var count [always + 1]int
+	for _, name := range e.names {
+		count[values[name]]++
 	}
-	slices.Sort(all)
-	if need > len(all) {
-		return never
+	switch {
+	case count[always] >= need:
+		return always
+	case count[always]+count[perhaps] >= need:
+		return perhaps
 	}
-	return all[len(all)-need]
+	return never
 }
 
 // polarity notes under which signs a condition asks for each selection.
@@ -252,11 +292,14 @@ func (e *expr) mentions(bad map[string]bool) bool {
 // text is the condition without what cannot be said, and with what the quantifiers that catch our own
 // selection stand for.
 func (c *condition) text(bad map[string]bool, ours string) string {
-	text := c.src
+	var parts []string // from the end on
+	end := len(c.src)
 	c.root.rewrite(bad, ours, func(from, to int, with string) {
-		text = text[:from] + with + text[to:]
+		parts, end = append(parts, c.src[to:end], with), from
 	})
-	return text
+	parts = append(parts, c.src[:end])
+	slices.Reverse(parts)
+	return strings.Join(parts, "")
 }
 
 // rewrite tells what of a condition has to be replaced, from the end on.

@@ -13,16 +13,19 @@ import (
 // matchesEverything says whether a rule holds for an event of which its tests know nothing: whoever
 // deploys it has an alert for every event.
 func (d *detection) matchesEverything() bool {
-	return d.value(func(name string) truth { return selectionValue(*member(d.node, name), holdsAnyhow) }) == always
+	return d.value(func(_ string, n *yaml.Node) truth { return selectionValue(n, holdsAnyhow) }) == always
 }
 
 // holdsAnyhow says always of a test that every value passes, and never of any other.
 func holdsAnyhow(_, modifiers string, value *yaml.Node) truth {
-	mods := strings.Split(modifiers, "|")
+	mods := map[string]bool{}
+	for m := range strings.SplitSeq(modifiers, "|") {
+		mods[m] = true
+	}
 	anyhow := func(v *yaml.Node) bool { return passes(mods, v) }
 	list := values(value)
 	holds := slices.ContainsFunc(list, anyhow)
-	if slices.Contains(mods, "all") {
+	if mods["all"] {
 		holds = len(list) > 0 && !slices.ContainsFunc(list, func(v *yaml.Node) bool { return !anyhow(v) })
 	}
 	if holds {
@@ -35,27 +38,26 @@ func holdsAnyhow(_, modifiers string, value *yaml.Node) truth {
 var odd = []string{"q7#~zé", `\\?\x!`, "0", "  -"}
 
 // passes says whether a value of a test lets everything through.
-func passes(mods []string, v *yaml.Node) bool {
-	has := func(m string) bool { return slices.Contains(mods, m) }
-	if has("neq") {
+func passes(mods map[string]bool, v *yaml.Node) bool {
+	if mods["neq"] {
 		return true
 	}
 	if v.ShortTag() == "!!null" {
 		return false
 	}
-	if has("exists") {
+	if mods["exists"] {
 		return strings.EqualFold(v.Value, "true")
 	}
-	if has("re") {
+	if mods["re"] {
 		return matchesOdd(v.Value)
 	}
-	if has("cidr") {
+	if mods["cidr"] {
 		return strings.HasSuffix(v.Value, "/0")
 	}
-	if n, err := strconv.ParseFloat(v.Value, 64); err == nil && (has("gte") && n <= 0 || has("gt") && n < 0) {
+	if n, err := strconv.ParseFloat(v.Value, 64); err == nil && (mods["gte"] && n <= 0 || mods["gt"] && n < 0) {
 		return true // no field of an event is less than nothing
 	}
-	if has("contains") || has("startswith") || has("endswith") {
+	if mods["contains"] || mods["startswith"] || mods["endswith"] {
 		return strings.Trim(v.Value, "*?") == ""
 	}
 	return strings.Contains(v.Value, "*") && strings.Trim(v.Value, "*?") == ""

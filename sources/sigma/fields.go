@@ -76,11 +76,7 @@ func (t *translator) alternatives(n *yaml.Node) (*yaml.Node, bool) {
 	return n, true
 }
 
-func (t *translator) miss(what string) {
-	if !slices.Contains(t.missed, what) {
-		t.missed = append(t.missed, what)
-	}
-}
+func (t *translator) miss(what string) { t.missed.add(what) }
 
 // mapping is a mapping in agents' terms: itself, or the several that one of them has to hold of.
 func (t *translator) mapping(n *yaml.Node) ([]*yaml.Node, bool) {
@@ -126,11 +122,7 @@ func (t *translator) rename(key *yaml.Node, was, now string) {
 	t.change("field " + was + " is " + now)
 }
 
-func (t *translator) change(what string) {
-	if !slices.Contains(t.changes, what) {
-		t.changes = append(t.changes, what)
-	}
-}
+func (t *translator) change(what string) { t.changes.add(what) }
 
 // references translates the fields that values name.
 func (t *translator) references(value *yaml.Node) bool {

@@ -98,8 +98,8 @@ func (t *translator) alternate(n *yaml.Node, at int, each [][]hashTest) ([]*yaml
 		if len(list) > 1 {
 			value = yamltext.List(list...)
 		}
-		m := with(n, at, yamltext.Scalar(key), value)
-		if t.twice(m) {
+		m := t.with(n, at, yamltext.Scalar(key), value)
+		if m == nil || t.twice(m) {
 			return nil, false
 		}
 		out = append(out, m)
@@ -119,16 +119,32 @@ func (t *translator) withTests(n *yaml.Node, at int, tests []hashTest) ([]*yaml.
 			return nil, false
 		}
 	}
-	m := with(n, at, pairs...)
-	return []*yaml.Node{m}, !t.twice(m)
+	m := t.with(n, at, pairs...)
+	return []*yaml.Node{m}, m != nil && !t.twice(m)
 }
 
-// with is a copy of a mapping with other entries where one stands.
-func with(n *yaml.Node, at int, pairs ...*yaml.Node) *yaml.Node {
-	m := yamltext.Clone(n)
+// mostCopied bounds what the copies of mappings say in all, in bytes.
+const mostCopied = 1 << 20
+
+// with is a copy of a mapping with other entries where one stands, nil where the copies are too many.
+func (t *translator) with(n *yaml.Node, at int, pairs ...*yaml.Node) *yaml.Node {
+	m := *n
 	m.Line, m.Column = 0, 0
-	m.Content = slices.Replace(m.Content, at, at+2, pairs...)
-	return m
+	m.Content = slices.Replace(slices.Clone(n.Content), at, at+2, pairs...)
+	if t.copied += said(&m); t.copied > mostCopied {
+		return nil
+	}
+	return yamltext.Clone(&m)
+}
+
+// said is the length of what a tree says, in bytes, with what surrounds each part.
+func said(n *yaml.Node) int {
+	const around = 16
+	size := around + len(n.Value)
+	for _, c := range n.Content {
+		size += said(c)
+	}
+	return size
 }
 
 func quotedScalar(s string) *yaml.Node {

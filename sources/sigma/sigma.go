@@ -30,9 +30,19 @@ type Rule struct {
 // detection is what of a rule decides on which events it fires.
 type detection struct {
 	source, node *yaml.Node
-	selections   []string
+	names        names
+	compared     int          // by the quantifiers
 	conditions   []*yaml.Node // the condition's scalars
 	parsed       []*condition
+}
+
+// selections are the names of the selections, and where they are held.
+func (d *detection) selections(yield func(name string, at **yaml.Node) bool) {
+	for i := 0; i+1 < len(d.node.Content); i += 2 {
+		if name := d.node.Content[i].Value; name != "condition" && name != "timeframe" && !yield(name, &d.node.Content[i+1]) {
+			return
+		}
+	}
 }
 
 // detectionOf reads what decides of a rule; nil without an error is no rule at all.
@@ -41,20 +51,14 @@ func detectionOf(root *yaml.Node) (*detection, error) {
 	if d.source == nil || d.source.Kind != yaml.MappingNode || d.node == nil || d.node.Kind != yaml.MappingNode {
 		return nil, nil
 	}
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(d.node.Content); i += 2 {
-		name := d.node.Content[i].Value
-		if name == "condition" || name == "timeframe" {
-			continue
-		}
-		if err := ambiguous(d.node.Content[i+1]); err != nil {
+	for name, n := range d.selections {
+		if err := ambiguous(*n); err != nil {
 			return nil, err
 		}
-		if seen[name] { // one as a number, one as a text
+		if d.names.known[name] { // one as a number, one as a text
 			return nil, fmt.Errorf("two selections are named %s", name)
 		}
-		seen[name] = true
-		d.selections = append(d.selections, name)
+		d.names.add(name)
 	}
 	switch c := yamltext.Member(d.node, "condition"); {
 	case c == nil:
@@ -65,7 +69,7 @@ func detectionOf(root *yaml.Node) (*detection, error) {
 		d.conditions = c.Content
 	}
 	for _, c := range d.conditions {
-		parsed, err := parseCondition(c.Value, d.selections)
+		parsed, err := parseCondition(c.Value, &d.names, &d.compared)
 		if err != nil {
 			return nil, err
 		}
@@ -99,11 +103,15 @@ func ambiguous(n *yaml.Node) error {
 	return nil
 }
 
-// value is what the conditions come to: one that holds is enough.
-func (d *detection) value(of func(name string) truth) truth {
+// value is what the conditions come to where each selection comes to what of says: one that holds is enough.
+func (d *detection) value(of func(name string, n *yaml.Node) truth) truth {
+	values := make(map[string]truth, len(d.names.all))
+	for name, n := range d.selections {
+		values[name] = of(name, *n)
+	}
 	best := never
 	for _, c := range d.parsed {
-		best = max(best, c.root.value(of))
+		best = max(best, c.root.value(values))
 	}
 	return best
 }
@@ -197,7 +205,7 @@ func translateFor(src string, root *yaml.Node, products []string) (rule Rule, sk
 		}
 		switch {
 		case skipped == nil && !done:
-			rule, done = Rule{Text: text, Changes: t.changes, Notes: t.notes}, true
+			rule, done = Rule{Text: text, Changes: t.changes.all, Notes: t.notes.all}, true
 		case skipped != nil && skip == nil:
 			skip = skipped
 		}

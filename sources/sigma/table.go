@@ -93,11 +93,12 @@ func (t *table) find(prod, category, service string) (public, bool) {
 	return p, prod == "windows" && t.Services[service] != ""
 }
 
-// collected says whether agents collect any of some events of a channel; none named are any.
-func (t *table) collected(channel string, providers []string, ids []int) bool {
-	return slices.ContainsFunc(t.Eventlogs, func(e eventlog) bool {
-		return e.Channel == channel &&
-			(len(providers) == 0 || slices.ContainsFunc(providers, func(p string) bool { return strings.EqualFold(p, e.Provider) })) &&
-			(len(ids) == 0 || len(e.IDs) == 0 || slices.ContainsFunc(ids, func(id int) bool { return slices.Contains(e.IDs, id) }))
+// logs are what agents collect of a channel, of some providers; none named are any.
+func (t *table) logs(channel string, providers []string) []eventlog {
+	return slices.DeleteFunc(slices.Clone(t.Eventlogs), func(e eventlog) bool {
+		return e.Channel != channel ||
+			len(providers) > 0 && !slices.ContainsFunc(providers, func(p string) bool { return strings.EqualFold(p, e.Provider) })
 	})
 }
+
+func (e eventlog) has(id int) bool { return len(e.IDs) == 0 || slices.Contains(e.IDs, id) }

@@ -1,6 +1,8 @@
 package sigma_test
 
 import (
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -195,6 +197,44 @@ func TestWhatCannotBeSaidIsNamed(t *testing.T) {
 			t.Errorf("%s: %+v, want %s: %s", tt.name, skip, tt.why, tt.detail)
 		}
 	}
+}
+
+func TestARuleThatMultipliesIsTranslatedInLittleMemory(t *testing.T) {
+	const source = "logsource: {product: windows, category: process_creation}\ndetection:\n"
+	for name, tt := range map[string]struct {
+		src  string
+		want reconcile.Reason // "" where it is translated
+	}{
+		"300 quantifiers over 300 selections":    {source + numbered("  a%d: {Image: x}\n", 300) + "  condition: a0" + strings.Repeat(" or 1 of a*", 300) + "\n", ""},
+		"1000 quantifiers over 1000 selections":  {source + numbered("  a%d: {Image: x}\n", 1000) + "  condition: a0" + strings.Repeat(" or 1 of a*", 1000) + "\n", reconcile.InvalidRule},
+		"300 conditions over 1000 selections":    {source + numbered("  a%d: {Image: x}\n", 1000) + "  condition:\n" + strings.Repeat("    - 1 of a*\n", 300), reconcile.InvalidRule},
+		"1000 selections that cannot be said":    {source + numbered("  a%d: {Nothing%[1]d: x}\n", 1000) + "  b: {Image: x}\n  condition: b" + numbered(" or a%d", 1000) + "\n", ""},
+		"20000 mappings on one line":             {source + "  s: [" + strings.Repeat("{Image: a}, ", 20_000) + "]\n  condition: s\n", ""},
+		"hashes of two algorithms, with others":  {source + "  s:\n    Hashes|contains:\n" + strings.Repeat("      - SHA1="+strings.Repeat("a", 40)+",MD5="+strings.Repeat("b", 32)+"\n", 500) + "    Image:\n" + strings.Repeat("      - x\n", 2000) + "  condition: s\n", reconcile.TooLong},
+		"an expression of many repetitions":      {source + "  s:\n    Image|re:\n" + strings.Repeat("      - '("+strings.Repeat("ab?", 300)+"){0,1000}'\n", 20) + "  condition: s\n", ""},
+		"an expression of classes to be folded":  {source + "  s:\n    Image|re: '(?i)" + strings.Repeat("[B-\U0001e942]", 2000) + "'\n  condition: s\n", ""},
+		"an expression that matches every value": {source + "  s:\n    Image|re: '(?i)^.{0,50}.*$'\n  condition: s\n", reconcile.MatchesEverything},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		rule, skip := sigma.Translate(head + tt.src)
+		runtime.ReadMemStats(&after)
+		got := reconcile.Reason("")
+		if skip != nil {
+			got = skip.Reason
+		}
+		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(2000*len(tt.src)); got != tt.want || skip == nil && !strings.Contains(rule.Text, "Image") || used > most {
+			t.Errorf("%s: %v, want %q, in %d bytes of memory, %d for each byte", name, skip, tt.want, used, used/uint64(len(tt.src)))
+		}
+	}
+}
+
+func numbered(form string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, form, i)
+	}
+	return b.String()
 }
 
 func TestWhatARuleMissesIsSaid(t *testing.T) {

@@ -24,10 +24,11 @@ type translator struct {
 	channel   string
 	signs     map[string]*signs
 	droppable bool     // of the selection at hand: an alternative may go
-	missed    []string // of the selection at hand: what cannot be said
+	missed    names    // of the selection at hand: what cannot be said
 	unknown   []string // the same of selections that cannot be said
-	changes   []string
-	notes     []string
+	copied    int      // by all copies of mappings
+	changes   names
+	notes     names
 }
 
 // translate changes the tree; the skip says why it cannot be said.
@@ -45,20 +46,22 @@ func (t *translator) translate(product string) *reconcile.Skip {
 		c.root.polarity(true, t.signs)
 	}
 	bad := map[string]bool{}
-	for _, name := range t.selections {
+	for name, n := range t.selections {
 		asked := t.signs[name]
-		t.droppable, t.missed = asked != nil && !asked.no, nil
-		n := member(t.node, name)
+		t.droppable, t.missed = asked != nil && !asked.no, names{}
 		now, ok := t.selection(*n)
 		switch *n = now; {
 		case ok:
-			t.narrow(t.missed...)
+			t.narrow(t.missed.all...)
 		case asked != nil:
-			t.unknown = append(t.unknown, t.missed...)
+			t.unknown = append(t.unknown, t.missed.all...)
 			fallthrough
 		default:
 			bad[name] = true
 		}
+	}
+	if t.copied > mostCopied {
+		return &reconcile.Skip{Reason: reconcile.TooLong, Detail: "its Hashes are of several algorithms, and with what stands beside them too many to tell apart"}
 	}
 	if skip := t.branches(bad); skip != nil {
 		return skip
@@ -67,16 +70,6 @@ func (t *translator) translate(product string) *reconcile.Skip {
 		return skip
 	}
 	return t.condition(bad)
-}
-
-// member is where a mapping holds a value.
-func member(m *yaml.Node, key string) **yaml.Node {
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value == key {
-			return &m.Content[i+1]
-		}
-	}
-	return nil
 }
 
 // describe names a logsource.
@@ -138,8 +131,8 @@ func (t *translator) writeSource(category, service string) {
 // tests says whether any selection names a field.
 func (t *translator) tests(field string) bool {
 	found := false
-	for _, name := range t.selections {
-		selectionValue(*member(t.node, name), func(f, _ string, _ *yaml.Node) truth {
+	for _, n := range t.selections {
+		selectionValue(*n, func(f, _ string, _ *yaml.Node) truth {
 			found = found || f == field
 			return perhaps
 		})
@@ -149,9 +142,7 @@ func (t *translator) tests(field string) bool {
 
 func (t *translator) narrow(what ...string) {
 	for _, w := range what {
-		if note := "narrower: " + w; !slices.Contains(t.notes, note) {
-			t.notes = append(t.notes, note)
-		}
+		t.notes.add("narrower: " + w)
 	}
 }
 
@@ -175,7 +166,7 @@ func (t *translator) branches(bad map[string]bool) *reconcile.Skip {
 			}
 		}
 	}
-	t.selections = slices.DeleteFunc(t.selections, func(name string) bool { return bad[name] })
+	t.names.drop(bad)
 	return nil
 }
 
@@ -189,37 +180,26 @@ func (t *translator) where() string {
 
 // events judges the tests for which no event ever comes.
 func (t *translator) events() *reconcile.Skip {
-	var missing []string
-	of := func(name string) truth {
-		return t.reaches(*member(t.node, name), func(what string) {
-			if s := t.signs[name]; s != nil && s.yes && !slices.Contains(missing, what) {
-				missing = append(missing, what)
+	var missing names
+	total := t.value(func(name string, n *yaml.Node) truth {
+		return t.reaches(n, func(what string) {
+			if s := t.signs[name]; s != nil && s.yes {
+				missing.add(what)
 			}
 		})
+	})
+	slices.Sort(missing.all)
+	if total == never && len(missing.all) > 0 {
+		return &reconcile.Skip{Reason: reconcile.UnsupportedEvent, Detail: "HarfangLab has no " + strings.Join(missing.all, ", ")}
 	}
-	total := t.withoutBad(of)
-	slices.Sort(missing)
-	if total == never && len(missing) > 0 {
-		return &reconcile.Skip{Reason: reconcile.UnsupportedEvent, Detail: "HarfangLab has no " + strings.Join(missing, ", ")}
-	}
-	t.narrow(missing...)
+	t.narrow(missing.all...)
 	if w := t.public.Narrower; w != "" {
 		t.narrow(w)
 	}
 	if w := t.public.Wider; w != "" {
-		t.notes = append(t.notes, "wider: "+w)
+		t.notes.add("wider: " + w)
 	}
 	return nil
-}
-
-// withoutBad is the value of the conditions where selections that were taken out never hold.
-func (t *translator) withoutBad(of func(string) truth) truth {
-	return t.value(func(name string) truth {
-		if !slices.Contains(t.selections, name) {
-			return never
-		}
-		return of(name)
-	})
 }
 
 // reaches says whether a selection can hold of the events that agents have, and tells which do not come.
@@ -244,7 +224,8 @@ func (t *translator) reaches(n *yaml.Node, tell func(string)) truth {
 	if slices.ContainsFunc(providers, func(p string) bool { return strings.ContainsAny(p, "*?") }) {
 		providers = nil
 	}
-	if len(providers) > 0 && !t.table.collected(t.channel, providers, nil) {
+	logs := t.table.logs(t.channel, providers)
+	if len(providers) > 0 && len(logs) == 0 {
 		tell("events of " + strings.Join(providers, ", ") + " in " + t.channel)
 		return never
 	}
@@ -257,7 +238,7 @@ func (t *translator) reaches(n *yaml.Node, tell func(string)) truth {
 			switch id, err := strconv.Atoi(v.Value); {
 			case slices.Contains(t.table.Never[t.category][field], v.Value):
 				tell(field + " " + v.Value)
-			case t.channel != "" && field == "EventID" && err == nil && !t.table.collected(t.channel, providers, []int{id}):
+			case t.channel != "" && field == "EventID" && err == nil && !slices.ContainsFunc(logs, func(e eventlog) bool { return e.has(id) }):
 				tell("EventID " + v.Value + " in " + t.channel)
 			default:
 				comes = true
@@ -344,8 +325,8 @@ func (t *translator) added() *yaml.Node {
 // testsFor says whether a rule tests a field for one of some values.
 func (t *translator) testsFor(field string, some []string) bool {
 	found := false
-	for _, name := range t.selections {
-		selectionValue(*member(t.node, name), func(f, _ string, value *yaml.Node) truth {
+	for _, n := range t.selections {
+		selectionValue(*n, func(f, _ string, value *yaml.Node) truth {
 			found = found || f == field && slices.ContainsFunc(values(value), func(v *yaml.Node) bool { return slices.Contains(some, v.Value) })
 			return perhaps
 		})
@@ -355,8 +336,8 @@ func (t *translator) testsFor(field string, some []string) bool {
 
 // implies says whether a rule only fires where a field has one of some values.
 func (t *translator) implies(field string, some []string) bool {
-	return t.withoutBad(func(name string) truth {
-		return selectionValue(*member(t.node, name), func(f, modifiers string, value *yaml.Node) truth {
+	return t.value(func(_ string, n *yaml.Node) truth {
+		return selectionValue(n, func(f, modifiers string, value *yaml.Node) truth {
 			if f != field || modifiers != "" || slices.ContainsFunc(values(value), func(v *yaml.Node) bool { return !slices.Contains(some, v.Value) }) {
 				return perhaps
 			}
@@ -370,12 +351,12 @@ func (t *translator) implies(field string, some []string) bool {
 func (t *translator) freeName() string {
 	const base = "harfanglab"
 	first := ""
-	for i := range len(t.selections) + 2 {
+	for i := range len(t.names.all) + 2 {
 		for _, name := range []string{base, "only_" + base, "also_" + base} {
 			if i > 0 {
 				name += strconv.Itoa(i)
 			}
-			if slices.Contains(t.selections, name) {
+			if t.names.known[name] {
 				continue
 			}
 			if first == "" {
