@@ -68,10 +68,10 @@ func passes(mods map[string]bool, v *yaml.Node) bool {
 func matchesOdd(expression string) bool {
 	const most = 16
 	parsed, ok := parseRegexp(expression)
-	if !ok || writtenOut(parsed) > most*len(expression) {
+	if !ok || shorten(parsed) > most*len(expression) {
 		return false
 	}
-	re, err := regexp.Compile(expression)
+	re, err := regexp.Compile(parsed.String())
 	return err == nil && !slices.ContainsFunc(odd, func(s string) bool { return !re.MatchString(s) })
 }
 
@@ -88,13 +88,16 @@ func parseRegexp(s string) (re *syntax.Regexp, ok bool) {
 	return re, err == nil
 }
 
-// writtenOut is the length of an expression with its repetitions written out.
-func writtenOut(re *syntax.Regexp) int {
+// shorten cuts the repetitions of an expression down to what makes a difference to the odd values, which all are
+// shorter, and gives its length with them written out.
+func shorten(re *syntax.Regexp) int {
+	const enough = 8
 	n := 1 + len(re.Rune)
 	for _, sub := range re.Sub {
-		n += writtenOut(sub)
+		n += shorten(sub)
 	}
 	if re.Op == syntax.OpRepeat {
+		re.Min, re.Max = min(re.Min, enough), min(re.Max, enough)
 		n *= max(1, re.Min, re.Max)
 	}
 	return n
