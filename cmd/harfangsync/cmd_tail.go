@@ -90,7 +90,11 @@ func (p *program) tail(ctx context.Context, t *target, span time.Duration, asJSO
 		}
 		follower.Pulled = span > 0 // by the run that it follows
 	}
-	return follower.Run(ctx)
+	err := follower.Run(ctx)
+	if doc := p.reporter.doc; err == nil && doc != nil && len(doc.SwitchedOff()) > 0 { // of the last plan, as after an apply
+		return &exit.Status{Code: exit.Partly, Err: errors.New(render.OffLine(doc) + " Enable them in the console")}
+	}
+	return err
 }
 
 // refilter adopts the stream's filters again, and says whether they are others than before.

@@ -67,6 +67,12 @@ func TestATailEndsWithTheCodeOfARun(t *testing.T) {
 			domains(w, 5)
 		}, "stopped after 2 failures in a row", exit.Side},
 		{"a gate refuses", nil, func(w *chaosWorld) { w.revoke(15, true) }, "the last plan was refused by gate G4", exit.Refused},
+		{"a list is switched off", []string{"HARFANGSYNC_TAIL_FULL_EVERY=1s"}, func(w *chaosWorld) {
+			id, err := w.hl.AddSource("ioc", "from_OpenCTI")
+			if err != nil || !w.hl.DisableSource("ioc", id) {
+				t.Error("the list is not there", err)
+			}
+		}, "Enable them in the console", exit.Partly},
 		{"an import is not through", nil, func(w *chaosWorld) {
 			w.octi.SetKnobs(func(k *octisim.Knobs) { k.ImportDelay = time.Hour })
 			if _, err := w.hl.Generate(hlsim.Spec{Seed: 7, Count: 2, Known: true, From: time.Now().Add(-time.Hour), To: time.Now().Add(-time.Minute), Hosts: 2}); err != nil {
