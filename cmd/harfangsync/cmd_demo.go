@@ -97,7 +97,7 @@ func (d *demo) play(ctx context.Context) error {
 
 // command runs one command line with the simulators' settings and some more.
 func (d *demo) command(ctx context.Context, level string, args []string, env ...string) error {
-	q := newProgram(d.p.stdin, d.p.stdout, d.p.stderr, append(d.sims.env(), env...))
+	q := newProgram(d.p.stdin, d.p.stdout.w, d.p.stderr, append(d.sims.env(), env...))
 	q.noColor, q.noConfig = d.p.noColor, true
 	return q.app().RunContext(ctx, slices.Concat([]string{"harfangsync", args[0], "--log-level", level, "--log-format", cmp.Or(d.p.logForm, "text")}, args[1:]))
 }

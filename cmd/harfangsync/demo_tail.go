@@ -55,7 +55,9 @@ func (d *demo) follow(ctx context.Context) error {
 	for i, s := range steps {
 		s.act()
 		began := time.Now()
-		fmt.Fprintf(d.p.stdout, "\n=== %d. In OpenCTI: %s\n\n", i+1, s.title)
+		if _, err := fmt.Fprintf(d.p.stdout, "\n=== %d. In OpenCTI: %s\n\n", i+1, s.title); err != nil {
+			return err
+		}
 		if err := d.until(ctx, ended, s.in, s.out); err != nil {
 			return fmt.Errorf("demo step %d: %w", i+1, err)
 		}

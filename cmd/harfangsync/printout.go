@@ -80,14 +80,11 @@ func (o *printout) unseen() error {
 
 // fileOf is the file that a stream is, nil for none.
 func fileOf(stream any) *os.File {
-	for {
-		o, ok := stream.(*printout)
-		if !ok {
-			f, _ := stream.(*os.File)
-			return f
-		}
+	if o, ok := stream.(*printout); ok {
 		stream = o.w
 	}
+	f, _ := stream.(*os.File)
+	return f
 }
 
 func terminal(stream any) bool {
