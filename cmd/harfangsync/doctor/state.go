@@ -146,7 +146,7 @@ func (s *side) unblocked(doc *state.Document) {
 	for i := range list {
 		words[i] = list[i].Words()
 	}
-	s.warn("unblocked", fmt.Sprintf("%d of at most %d values are out of force by a person's word: %s", len(list), state.MostUnblocked, strings.Join(words, "; ")),
+	s.warn("unblocked", fmt.Sprintf("%d of at most %d values are unblocked by a person's word: %s", len(list), state.MostUnblocked, strings.Join(words, "; ")),
 		"harfangsync block VALUE ends one; a value that is to stay out for good belongs into a file of sync.exclusions")
 }
 
