@@ -99,6 +99,11 @@ func heldBack(plan *reconcile.Plan, h *reconcile.Held) *conclusion {
 	return v
 }
 
+// offVerdict is of a rule that is in force, or wanted, in a list that is switched off.
+func offVerdict(k reconcile.Kind) *conclusion {
+	return &conclusion{Verdict: fmt.Sprintf(": the %s list is switched off in HarfangLab, and its rules detect nothing", k), Ways: []string{"To change it: enable the list in HarfangLab's console."}}
+}
+
 // theirRule is of a disabled rule of others.
 func theirRule(whose string) *conclusion {
 	return &conclusion{Verdict: fmt.Sprintf(": its rule is disabled, and not ours (%s)", whose), Ways: []string{"To change it: enable the rule in HarfangLab's console."}}
@@ -116,15 +121,22 @@ const (
 )
 
 // ruleVerdict sums up how a Sigma or YARA rule of an indicator stands, given the rows that hold it.
-func (t *target) ruleVerdict(st *indicatorStatus, r *explainedRule, rows []rowStatus, plan planner) (*conclusion, error) {
+func (t *target) ruleVerdict(ctx context.Context, st *indicatorStatus, r *explainedRule, rows []rowStatus, plan planner) (*conclusion, error) {
 	kind, err := reconcile.ParseKind(r.Kind)
+	if err != nil {
+		return nil, err
+	}
+	off, err := t.switchedOff(ctx, kind)
 	if err != nil {
 		return nil, err
 	}
 	_, out := t.unblocks(kind)
 	u := out(reconcile.Value{Value: r.ID}, st.ID)
+	enabled := slices.ContainsFunc(rows, func(row rowStatus) bool { return row.Enabled && row.Whose == ours })
 	switch {
-	case slices.ContainsFunc(rows, func(row rowStatus) bool { return row.Enabled && row.Whose == ours }):
+	case off && (enabled || st.Wanted):
+		return offVerdict(kind).after(notInForce), nil
+	case enabled:
 		v := &conclusion{Verdict: inForce, Blocked: true, Ways: []string{"To take it out of force now, for a time: harfangsync unblock " + st.ID + " --reason TEXT"}}
 		if u != nil {
 			v.Verdict += ", although it is unblocked: the next run takes it out of force"

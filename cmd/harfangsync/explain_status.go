@@ -81,7 +81,7 @@ func (t *target) statusOfIndicator(ctx context.Context, s *status) error {
 		}
 		if r.Kind == reconcile.IOC.String() {
 			values = append(values, &status{Input: r.Value})
-		} else if r.conclusion, err = t.ruleVerdict(&st, r, s.Rows[from:], plan); err != nil {
+		} else if r.conclusion, err = t.ruleVerdict(ctx, &st, r, s.Rows[from:], plan); err != nil {
 			return err
 		}
 	}

@@ -94,6 +94,7 @@ type finding struct {
 	q    *question
 	ids  []string        // of the indicators that give it
 	rows []reconcile.Row // in the order of status.Rows, once that is made
+	off  bool            // our list is switched off
 }
 
 // findings are values that are asked for together, so that both sides are read once for all of them.
@@ -145,7 +146,12 @@ func (t *target) find(ctx context.Context, fs *findings, plan planner) error {
 	}); err != nil {
 		return err
 	}
+	off, err := t.switchedOff(ctx, reconcile.IOC)
+	if err != nil {
+		return err
+	}
 	for _, f := range fs.all {
+		f.off = off
 		for _, id := range f.ids {
 			f.Indicators = append(f.Indicators, given[id])
 		}
@@ -264,6 +270,12 @@ func (t *target) eachRow(ctx context.Context, k reconcile.Kind, give func(*recon
 		return nil
 	})
 	return err
+}
+
+// switchedOff says whether our list of a kind is switched off in the console, so that its rules detect nothing.
+func (t *target) switchedOff(ctx context.Context, k reconcile.Kind) (bool, error) {
+	list, err := t.job.Sink.FindList(ctx, k, t.cfg.HarfangLab.ListName)
+	return list != nil && list.Enabled != nil && !*list.Enabled, err
 }
 
 // ownerIDs are the internal ids of the indicators that a row names.

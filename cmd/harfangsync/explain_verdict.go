@@ -44,7 +44,11 @@ func (t *target) verdictOf(f *finding, plan planner) (*conclusion, error) {
 	x := &standing{finding: f, stopped: doc.Memory().Stopped}
 	x.want()
 	x.holds, x.out = t.unblocks(reconcile.IOC)
-	if v := x.inForce(); v != nil {
+	v := x.inForce()
+	switch {
+	case x.off && (v != nil || len(x.wants) > 0):
+		return offVerdict(reconcile.IOC).after(notBlocked), nil
+	case v != nil:
 		return v, nil
 	}
 	if len(x.wants) > 0 {
