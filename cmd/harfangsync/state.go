@@ -28,12 +28,12 @@ func (t *target) keeper(ctx context.Context, p *program, readOnly, locks bool) (
 	case t.cfg.Sync.State == config.InOpenCTI:
 		store = t.connector(readOnly)
 	}
-	k := state.Unread(store)
-	k.Log = p.log
 	if locks && t.cfg.Sync.State == config.InOpenCTI && t.cfg.Sync.Lock == config.InOpenCTI {
+		k := state.Unread(store)
+		k.Log = p.log
 		return k, nil
 	}
-	err := k.Reload(ctx)
+	k, err := state.Open(ctx, store, p.log)
 	if err == nil || ctx.Err() != nil || !readOnly {
 		return k, t.unread(err)
 	}

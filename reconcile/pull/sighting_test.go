@@ -174,7 +174,7 @@ func TestEveryAlertIsCountedOnce(t *testing.T) {
 		}
 		store := &memStore{}
 		for range 5 {
-			k, err := state.Open(t.Context(), store)
+			k, err := state.Open(t.Context(), store, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -105,7 +105,7 @@ func (r *platforms) triage(n int, s alert.Status) {
 // puller is a pull of it that remembers in store.
 func (r *platforms) puller(t testing.TB, store state.Store) *pull.Puller {
 	t.Helper()
-	k, err := state.Open(t.Context(), store)
+	k, err := state.Open(t.Context(), store, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

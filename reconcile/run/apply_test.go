@@ -288,7 +288,7 @@ func refusing(t *testing.T, n int) (*run.Job, *sink, *memory, *strings.Builder) 
 // again is the job of a later process: what it knows is what is stored.
 func again(t *testing.T, j *run.Job, store *memory) {
 	t.Helper()
-	keeper, err := state.Open(t.Context(), store)
+	keeper, err := state.Open(t.Context(), store, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -242,7 +242,7 @@ var attacks = map[string]func(*siege){
 		if r == nil {
 			return
 		}
-		k, err := state.Open(s.t.Context(), s.store)
+		k, err := state.Open(s.t.Context(), s.store, nil)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -508,7 +508,7 @@ func (s *siege) force() (ours map[string]int, all map[string]bool) {
 // job is a process: what it knows of earlier ones is what is stored.
 func (s *siege) job() *run.Job {
 	j := job(s.t, s.openCTI(), s.snk)
-	keeper, err := state.Open(s.t.Context(), s.store)
+	keeper, err := state.Open(s.t.Context(), s.store, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -307,7 +307,7 @@ func (s *sink) writes() int {
 // job is a run between the two; its patterns are values, "domain_name a.example; url x".
 func job(t *testing.T, src *source, snk *sink) *run.Job {
 	t.Helper()
-	keeper, err := state.Open(t.Context(), nil)
+	keeper, err := state.Open(t.Context(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -388,7 +388,7 @@ func TestATailOutlivesARestartOfOpenCTI(t *testing.T) {
 		src, snk, store, s := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example")}}, newSink(), &absent{}, make(stream)
 		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
 		follower.For = time.Hour
-		leases, err := state.Open(t.Context(), store)
+		leases, err := state.Open(t.Context(), store, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -440,7 +440,7 @@ func TestATailEndsForARunThatTookItsLock(t *testing.T) {
 			src, snk, store := &source{read: []reconcile.Indicator{ind("a", "domain_name x.example"), ind("b", "domain_name y.example")}}, newSink(), &absent{}
 			follower := tailed(t, src, snk, make(stream), func(context.Context) (bool, error) { return false, nil })
 			follower.Job.Parallel, follower.For = 1, time.Hour
-			leases, err := state.Open(t.Context(), store)
+			leases, err := state.Open(t.Context(), store, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

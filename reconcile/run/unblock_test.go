@@ -28,7 +28,7 @@ func remembering(t *testing.T, src *source, snk *sink, store state.Store) *run.J
 	j := job(t, src, snk)
 	j.Clock, j.Unblocks = nil, exactly
 	var err error
-	if j.Keeper, err = state.Open(t.Context(), store); err != nil {
+	if j.Keeper, err = state.Open(t.Context(), store, nil); err != nil {
 		t.Fatal(err)
 	}
 	return j
@@ -37,7 +37,7 @@ func remembering(t *testing.T, src *source, snk *sink, store state.Store) *run.J
 // note writes into the state that a value is unblocked, as another process does.
 func note(t *testing.T, store state.Store, value string, span time.Duration) reconcile.Unblock {
 	t.Helper()
-	k, err := state.Open(context.Background(), store)
+	k, err := state.Open(context.Background(), store, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

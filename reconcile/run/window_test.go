@@ -183,7 +183,7 @@ func TestWithoutAStateTheRowsTellAFirstLoad(t *testing.T) {
 	src, snk := &source{read: domains(0, 3000)}, newSink()
 	process := func(store state.Store) *run.Job {
 		j := job(t, src, snk)
-		keeper, err := state.Open(t.Context(), store)
+		keeper, err := state.Open(t.Context(), store, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

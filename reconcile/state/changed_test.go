@@ -99,7 +99,7 @@ func TestASaveThatComesLateUndoesNothing(t *testing.T) {
 				s := &shared{}
 				l := &looking{shared: s}
 				l.away = func() { beside(t, s, theirs) }
-				k, err := state.Open(t.Context(), l)
+				k, err := state.Open(t.Context(), l, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -137,7 +137,7 @@ func TestASaveThatComesLateTakesNoLease(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := &shared{}
 			l := &looking{shared: s}
-			k, err := state.Open(t.Context(), l)
+			k, err := state.Open(t.Context(), l, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +154,7 @@ func TestASaveThatComesLateTakesNoLease(t *testing.T) {
 func TestASaveIsNotTriedForEver(t *testing.T) {
 	s := &shared{}
 	l := &looking{shared: s}
-	k, err := state.Open(t.Context(), l)
+	k, err := state.Open(t.Context(), l, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestARunThatWasSlowToTakeTheLockWaitsForTheOneItReplaced(t *testing.T) {
 				}
 				other = lock
 			}()
-			k, err := state.Open(t.Context(), &late{s, tt.by})
+			k, err := state.Open(t.Context(), &late{s, tt.by}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -61,7 +61,7 @@ func TestALeaseThatEndedByTheWallClockIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost := make(chan error, 1)
 		s := &stuck{shared: &shared{}, until: make(chan struct{})}
-		k, err := state.Open(t.Context(), s)
+		k, err := state.Open(t.Context(), s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +269,7 @@ func TestATailRenewsItsLeaseOnceAMinute(t *testing.T) {
 func TestAPausedTailTakesItsLockAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stuck{shared: &shared{}, until: make(chan struct{})}
-		k, err := state.Open(t.Context(), s)
+		k, err := state.Open(t.Context(), s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -304,7 +304,7 @@ func TestMain(m *testing.M) {
 	if path == "" {
 		os.Exit(m.Run())
 	}
-	k, err := state.Open(context.Background(), state.File(path))
+	k, err := state.Open(context.Background(), state.File(path), nil)
 	if err == nil {
 		_, err = k.Lock(context.Background(), []string{"target"}, time.Second, func(error) {})
 	}
@@ -327,7 +327,7 @@ func TestALeaseOfAKilledProcessOfThisHostEndsWithIt(t *testing.T) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "held <nil>\n" {
 		t.Fatalf("%q, %v", line, err)
 	}
-	k, err := state.Open(t.Context(), state.File(path))
+	k, err := state.Open(t.Context(), state.File(path), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

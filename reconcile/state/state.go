@@ -186,13 +186,14 @@ type Keeper struct {
 	damage string // of what was read last
 }
 
-// Open reads the document from store; a nil store remembers nothing.
-func Open(ctx context.Context, store Store) (*Keeper, error) {
+// Open reads the document from store; a nil store remembers nothing, and a nil log says nothing.
+func Open(ctx context.Context, store Store, log *slog.Logger) (*Keeper, error) {
 	k := Unread(store)
+	k.Log = log
 	return k, k.Reload(ctx)
 }
 
-// Unread leaves it to Reload or to Lock to read the document from store; a nil store remembers nothing.
+// Unread leaves it to Lock, which has to read anyway, to read the document from store.
 func Unread(store Store) *Keeper {
 	k := Forgetful()
 	k.store = store

@@ -219,7 +219,7 @@ func (s *shared) Save(_ context.Context, text string) error {
 
 func open(t *testing.T, s *shared) *state.Keeper {
 	t.Helper()
-	k, err := state.Open(t.Context(), s)
+	k, err := state.Open(t.Context(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -467,7 +467,7 @@ func (c *counting) Load(ctx context.Context) (string, error) {
 func TestWhatWasHeardNeedNotBeReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &counting{shared: &shared{}}
-		k, err := state.Open(t.Context(), s)
+		k, err := state.Open(t.Context(), s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func insist(t *testing.T, k *state.Keeper, u reconcile.Unblock) {
 func TestWhatIsUnblockedBesideARunStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shared{}
-		k, err := state.Open(t.Context(), slow{s})
+		k, err := state.Open(t.Context(), slow{s}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestWhatIsUnblockedBesideARunStays(t *testing.T) {
 		})
 		all.Go(func() {
 			time.Sleep(700 * time.Millisecond)
-			other, err := state.Open(t.Context(), slow{s})
+			other, err := state.Open(t.Context(), slow{s}, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -80,7 +80,7 @@ func TestProcessesThatShareAFileLoseNoUpdate(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
-			k, err := state.Open(t.Context(), store)
+			k, err := state.Open(t.Context(), store, nil)
 			if err != nil {
 				t.Error(err)
 				return
@@ -93,7 +93,7 @@ func TestProcessesThatShareAFileLoseNoUpdate(t *testing.T) {
 		})
 	}
 	all.Wait()
-	k, err := state.Open(t.Context(), store)
+	k, err := state.Open(t.Context(), store, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

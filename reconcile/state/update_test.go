@@ -31,7 +31,7 @@ func TestSlowAnswersLoseNoUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const updates = 60
 		s := &shared{}
-		k, err := state.Open(t.Context(), slow{s})
+		k, err := state.Open(t.Context(), slow{s}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestSlowAnswersLoseNoUpdate(t *testing.T) {
 // Reading what is remembered waits for no answer of the store.
 func TestTheDocumentIsReadWhileTheStoreIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k, err := state.Open(t.Context(), slow{&shared{}})
+		k, err := state.Open(t.Context(), slow{&shared{}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestOneOfTwoRunsThatClaimAtOnceGetsTheLease(t *testing.T) {
 			for i := range 2 {
 				both.Go(func() {
 					time.Sleep(time.Duration(i) * apart)
-					k, err := state.Open(t.Context(), s)
+					k, err := state.Open(t.Context(), s, nil)
 					if err != nil {
 						t.Error(err)
 						return
