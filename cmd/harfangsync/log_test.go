@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"os"
@@ -208,5 +209,14 @@ func TestWhatIsNotLoggedIsARecordToo(t *testing.T) {
 	}
 	if r := about(all, "panic: no such thing"); r["code"] != float64(exit.Unexpected) || !strings.Contains(r["stack"].(string), "main.go:7") {
 		t.Errorf("a panic is %v", r)
+	}
+}
+
+func TestWhatNobodyExpectedClaimsNothing(t *testing.T) {
+	var stderr bytes.Buffer
+	p := &program{stdout: &printout{w: io.Discard}, stderr: &stderr}
+	p.complain(errors.New("a bug"))
+	if want := "harfangsync: a bug\nharfangsync: nothing is claimed about what was done; run again; if it stays, with --log-level debug\n"; stderr.String() != want {
+		t.Errorf("%q, want %q", stderr.String(), want)
 	}
 }

@@ -65,6 +65,10 @@ func (p *program) sources(needs ...config.Need) config.Sources {
 func (p *program) load(needs ...config.Need) (*config.Config, error) {
 	cfg, err := config.Load(p.sources(needs...))
 	if err != nil {
+		read, _ := config.Inspect(p.sources(needs...))
+		for _, w := range read.Warnings { // a name with a slip in it may be why another is not set
+			p.log.Warn(w)
+		}
 		return nil, err
 	}
 	if err := p.setLog(cfg.Connector.LogLevel); err != nil {
