@@ -130,7 +130,7 @@ func (p *program) approve(ctx context.Context, u *unblocking, question string) e
 // listUnblocked prints what is out of force.
 func (p *program) listUnblocked(ctx context.Context, u *unblocking) error {
 	u.shaping.check = func(t *target) error {
-		t.optional = inFile(t.cfg.Sync.State)
+		t.optional, t.tellsState = inFile(t.cfg.Sync.State), true
 		return nil
 	}
 	return p.on(ctx, &u.shaping, true, func(_ context.Context, t *target) error {

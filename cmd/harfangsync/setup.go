@@ -40,6 +40,7 @@ type target struct {
 	started          time.Time
 	snap             *snapshot.File      // read in place of OpenCTI; nil for none
 	optional         bool                // a command can do without OpenCTI
+	tellsState       bool                // a command is about what is in the state
 	away             error               // why OpenCTI is not asked, nil when it is
 	waits            string              // what gates held of the last plan of a tail that was told
 	unblocked        []reconcile.Unblock // what was unblocked then

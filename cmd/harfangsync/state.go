@@ -12,8 +12,8 @@ import (
 )
 
 // keeper opens the state. One that is there and cannot be read ends a command that writes, since it would undo what persons
-// unblocked and count anew what the gates count; to any other it is none, with a warning. Where the lock is taken in it
-// next, it is read with that.
+// unblocked and count anew what the gates count, and a command that tells what is in it; to any other it is none, with a
+// warning. Where the lock is taken in it next, it is read with that.
 func (t *target) keeper(ctx context.Context, p *program, readOnly, locks bool) (*state.Keeper, error) {
 	var store state.Store
 	switch path, isFile := strings.CutPrefix(t.cfg.Sync.State, config.InFile); {
@@ -34,7 +34,7 @@ func (t *target) keeper(ctx context.Context, p *program, readOnly, locks bool) (
 		return k, nil
 	}
 	k, err := state.Open(ctx, store, p.log)
-	if err == nil || ctx.Err() != nil || !readOnly {
+	if err == nil || ctx.Err() != nil || !readOnly || t.tellsState {
 		return k, t.unread(err)
 	}
 	p.log.Warn("the state cannot be read and counts as empty", "error", err)

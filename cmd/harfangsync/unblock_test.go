@@ -95,6 +95,7 @@ func TestNothingIsWrittenWithoutTheStateThatIsThere(t *testing.T) {
 		{[]string{"run"}, exit.Usage, "give this user the right to read and write " + dir},
 		{[]string{"apply", "--auto-approve"}, exit.Usage, "sync.state: "},
 		{[]string{"unblock", "shop.example", "--reason", "x", "--auto-approve"}, exit.Usage, "sync.state: "},
+		{[]string{"unblock", "--list"}, exit.Usage, "sync.state: "},
 		{[]string{"plan"}, exit.OK, "the state cannot be read and counts as empty"},
 		{[]string{"run", "--state", "none", "--lock", "file:" + filepath.Join(dir, "gone", "lock")}, exit.Usage, "sync.lock: "},
 	} {
