@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/harfangsync/harfangsync/reconcile/crash"
 )
 
 // Live is how many bytes are in use at most, beyond those before, while do runs.
@@ -18,6 +20,7 @@ func Live(do func()) int {
 	}
 	before, most, done := read(), 0, make(chan bool)
 	go func() {
+		defer crash.Exit()
 		defer close(done)
 		do()
 	}()
