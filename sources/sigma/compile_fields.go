@@ -1,12 +1,15 @@
 package sigma
 
 import (
+	"fmt"
 	"net/netip"
 	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/harfangsync/harfangsync/reconcile"
 	"github.com/harfangsync/harfangsync/sources/pattern"
@@ -383,52 +386,92 @@ func nameMatches(v string) (string, bool) {
 	}
 	var b strings.Builder
 	for _, p := range parts {
-		if !withoutSeparators(p) {
+		if !withoutSeparators(&b, p) {
 			return "", false
 		}
-		if p.Op == syntax.OpAlternate {
-			b.WriteString("(?:" + p.String() + ")")
-			continue
-		}
-		b.WriteString(p.String())
 	}
 	return before + b.String() + after, b.Len() > 0
 }
 
-// withoutSeparators keeps an expression from matching a separator of a path, and says whether it can.
-func withoutSeparators(re *syntax.Regexp) bool {
+// withoutSeparators writes an expression that matches what re does where no separator of a path is in it, and says
+// whether there is one. (Regexp.String folds each rune of each class.)
+func withoutSeparators(b *strings.Builder, re *syntax.Regexp) bool {
+	between, after := "", ""
 	switch re.Op {
-	case syntax.OpBeginText, syntax.OpEndText, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		return false
+	case syntax.OpEmptyMatch:
+		return true
 	case syntax.OpLiteral:
+		text := regexp.QuoteMeta(string(re.Rune))
+		if re.Flags&syntax.FoldCase != 0 {
+			text = "(?i:" + text + ")"
+		}
+		b.WriteString(text)
 		return !slices.Contains(re.Rune, '/') && !slices.Contains(re.Rune, '\\')
 	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
-		re.Op, re.Rune = syntax.OpCharClass, []rune{0, '.', '0', '[', ']', 0x10ffff}
+		b.WriteString(`[^\\/]`)
+		return true
 	case syntax.OpCharClass:
-		var kept []rune
-		for i := 0; i+1 < len(re.Rune); i += 2 {
-			from := re.Rune[i]
-			for _, gap := range []rune{'/', '\\'} {
-				if from <= gap && gap <= re.Rune[i+1] {
-					if from < gap {
-						kept = append(kept, from, gap-1)
-					}
-					from = gap + 1
-				}
-			}
-			if from <= re.Rune[i+1] {
-				kept = append(kept, from, re.Rune[i+1])
-			}
+		return writeClass(b, re.Rune)
+	case syntax.OpAlternate:
+		between = "|"
+	case syntax.OpStar:
+		after = "*"
+	case syntax.OpPlus:
+		after = "+"
+	case syntax.OpQuest:
+		after = "?"
+	case syntax.OpRepeat:
+		after = "{" + itoa(re.Min) + "," + itoa(re.Max) + "}"
+		if re.Max < 0 {
+			after = "{" + itoa(re.Min) + ",}"
 		}
-		re.Rune = kept
-		return len(kept) > 0
+	case syntax.OpConcat, syntax.OpCapture:
+	default:
+		return false // the ends of lines and of words
 	}
-	for _, sub := range re.Sub {
-		if !withoutSeparators(sub) {
+	b.WriteString("(?:")
+	for i, sub := range re.Sub {
+		if i > 0 {
+			b.WriteString(between)
+		}
+		if !withoutSeparators(b, sub) {
 			return false
 		}
 	}
+	b.WriteString(")" + after)
 	return true
+}
+
+// writeClass writes the ranges of a class without the separators of a path, and says whether any is left.
+func writeClass(b *strings.Builder, runes []rune) bool {
+	some := false
+	one := func(r rune) string {
+		if r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return string(r)
+		}
+		return fmt.Sprintf(`\x{%x}`, r)
+	}
+	write := func(from, to rune) {
+		if from < to {
+			b.WriteString(one(from) + "-" + one(to))
+		} else if from == to {
+			b.WriteString(one(from))
+		}
+		some = some || from <= to
+	}
+	b.WriteByte('[')
+	for i := 0; i+1 < len(runes); i += 2 {
+		from, to := runes[i], runes[i+1]
+		for _, gap := range []rune{'/', '\\'} {
+			if from <= gap && gap <= to {
+				write(from, gap-1)
+				from = gap + 1
+			}
+		}
+		write(from, to)
+	}
+	b.WriteByte(']')
+	return some
 }
 
 // registryKey gathers what a term says of a key and the name of a value.

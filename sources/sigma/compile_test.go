@@ -313,6 +313,7 @@ func TestAPatternThatMultipliesIsCompiledInLittleMemory(t *testing.T) {
 		"1000 terms of 1000":  {"[(" + strings.Join(like(0, 1000), " OR ") + ") AND " + strings.Join(like(1000, 999), " AND ") + "]", 0},
 		"one term of 1000":    {"[" + strings.Join(like(0, 1000), " AND ") + "]", 3},
 		"repetitions of much": {"[" + strings.Repeat("process:command_line MATCHES '("+strings.Repeat("ab?", 500)+"){1000}' AND ", 20) + "process:cwd = 'x']", 3},
+		"names of much":       {"[process:name MATCHES '" + strings.Repeat("[^a-c]?.", 1000) + "']", 3},
 		"classes of much":     {"[process:command_line MATCHES '(?i)" + strings.Repeat("[B-𞥂]", 5000) + "']", 0},
 	} {
 		ind := reconcile.Indicator{ID: "2a1b2c3d-4e5f-4000-8000-000000000000", Name: "n", Pattern: tt.pattern}

@@ -71,13 +71,32 @@ func matchesOdd(expression string) bool {
 	if !ok || shorten(parsed) > most*len(expression) {
 		return false
 	}
-	re, err := regexp.Compile(parsed.String())
+	short := repetition.ReplaceAllStringFunc(expression, func(s string) string {
+		return times.ReplaceAllStringFunc(s, func(n string) string {
+			if len(n) > 1 || n > itoa(enough) {
+				return itoa(enough)
+			}
+			return n
+		})
+	})
+	if again, ok := parseRegexp(short); !ok || !parsed.Equal(again) {
+		return false // the braces were text
+	}
+	re, err := regexp.Compile(short)
 	return err == nil && !slices.ContainsFunc(odd, func(s string) bool { return !re.MatchString(s) })
 }
 
+// enough are so many repetitions that more make no difference to the odd values, which all are shorter.
+const enough = 8
+
+var (
+	repetition = regexp.MustCompile(`\{[0-9]+(,[0-9]*)?\}`)
+	times      = regexp.MustCompile(`[0-9]+`)
+)
+
 // wideClass is a class that takes long to read: one of Unicode's, or a range that ends beyond ASCII, which (?i)
 // makes a matter of each rune in it.
-var wideClass = regexp.MustCompile(`\\[pP]|-(\\x|[^\x00-\x7f])`)
+var wideClass = regexp.MustCompile(`\\[pP]|-(\\x\{|[^\x00-\x7f])`)
 
 // parseRegexp reads an expression, unless a class of it takes long to read.
 func parseRegexp(s string) (re *syntax.Regexp, ok bool) {
@@ -88,10 +107,9 @@ func parseRegexp(s string) (re *syntax.Regexp, ok bool) {
 	return re, err == nil
 }
 
-// shorten cuts the repetitions of an expression down to what makes a difference to the odd values, which all are
-// shorter, and gives its length with them written out.
+// shorten cuts the repetitions of an expression down to what is enough for the odd values, and gives its length
+// with them written out.
 func shorten(re *syntax.Regexp) int {
-	const enough = 8
 	n := 1 + len(re.Rune)
 	for _, sub := range re.Sub {
 		n += shorten(sub)
