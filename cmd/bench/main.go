@@ -34,7 +34,7 @@ type bench struct {
 func main() {
 	small := flag.Bool("small", false, "a hundredth of the sizes, to try the bench itself")
 	short := flag.Bool("short", false, "without the first load of a million and the run after it, the rest of their curves begins with rows that are there; and with rates a quarter lower")
-	only := flag.String("only", "", "measure this alone: startup, load, curve, ceiling, restart, slow, stream, pull, decision or patterns")
+	only := flag.String("only", "", "measure this alone: startup, load, curve, ceiling, restart, slow, stream, pull, decision, patterns or hostile")
 	folder := flag.String("generate", "", "write sample data to this folder and do nothing else: what the bench asks itself to do, so that its own memory stays small")
 	n, held := flag.Int("n", 0, "with -generate: so many indicators"), flag.Bool("held", false, "with -generate: and rows that equal them")
 	page := flag.String("page", "", "write the measurements into the table of this file: those that it has in their place, others below")
@@ -106,7 +106,7 @@ func (b *bench) measurements() []measurement {
 	}
 	return append(all, []measurement{
 		{"ceiling", 300, false, b.ceiling}, {"restart", 1000, false, b.restart}, {"slow", 100_000, true, b.slowPages}, {"stream", 5000, true, b.stream},
-		{"pull", 5000, true, b.pull}, {"decision", 0, false, b.decision}, {"patterns", 0, false, b.patterns},
+		{"pull", 5000, true, b.pull}, {"decision", 0, false, b.decision}, {"patterns", 0, false, b.patterns}, {"hostile", 0, false, b.hostile},
 	}...)
 }
 
