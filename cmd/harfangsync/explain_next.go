@@ -27,15 +27,15 @@ func (t *target) planner(ctx context.Context) planner {
 
 // nextOf is of what n wanted indicators give and no rule has in force: what a plan made now does about it, and what holds
 // that. its tells its rules.
-func nextOf(plan *reconcile.Plan, n int, its func(reconcile.Kind, reconcile.Value, string, []reconcile.Owner) bool) *conclusion {
+func nextOf(plan *reconcile.Plan, n int, its func(reconcile.Kind, reconcile.Value, string, []reconcile.Owner) bool) (*conclusion, error) {
 	for _, ch := range plan.Changes.All() {
 		if !ch.Action.Removal() && ch.After != nil && ch.After.Enabled && its(ch.Kind, reconcile.Value{Type: ch.Type, Value: ch.Value}, ch.Name, ch.Owners) {
-			return coming(plan, ch, n)
+			return coming(plan, ch, n), nil
 		}
 	}
 	for _, h := range plan.Held.All() {
 		if !h.Action.Removal() && its(h.Kind, reconcile.Value{Type: h.Type, Value: h.Value}, h.Name, h.Owners) {
-			return heldBack(plan, h)
+			return heldBack(plan, h), nil
 		}
 	}
 	v := &conclusion{Verdict: fmt.Sprintf(" yet: %d of its indicators want it, and no rule does so", n),
@@ -43,7 +43,7 @@ func nextOf(plan *reconcile.Plan, n int, its func(reconcile.Kind, reconcile.Valu
 	if g := standsAgainst(plan); g != nil {
 		v.Verdict += "; gate " + g.ID + " refuses the next run: " + g.Message
 	}
-	return v
+	return v, plan.Err()
 }
 
 // standsAgainst is a gate that lets nothing through; nil for none.
@@ -152,7 +152,11 @@ func (t *target) ruleVerdict(ctx context.Context, st *indicatorStatus, r *explai
 	if err != nil {
 		return nil, err
 	}
-	return nextOf(planned, 1, func(k reconcile.Kind, _ reconcile.Value, name string, owners []reconcile.Owner) bool {
+	v, err := nextOf(planned, 1, func(k reconcile.Kind, _ reconcile.Value, name string, owners []reconcile.Owner) bool {
 		return k == kind && name == r.Name && slices.ContainsFunc(owners, func(o reconcile.Owner) bool { return o.ID == st.ID })
-	}).after(notInForce), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.after(notInForce), nil
 }

@@ -59,7 +59,10 @@ func (t *target) verdictOf(f *finding, plan planner) (*conclusion, error) {
 		if err != nil {
 			return nil, err
 		}
-		return nextOf(planned, len(x.wantedBy()), x.isIts).after(notBlocked), nil
+		if v, err = nextOf(planned, len(x.wantedBy()), x.isIts); err != nil {
+			return nil, err
+		}
+		return v.after(notBlocked), nil
 	}
 	for _, judge := range []func() *conclusion{x.inAdvance, x.excluded, x.disabled, x.partly} {
 		if v := judge(); v != nil {
