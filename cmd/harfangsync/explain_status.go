@@ -122,7 +122,32 @@ func (t *target) leftBy(ctx context.Context, s *status) error {
 				Next: fmt.Sprintf("the next plan would leave it alone (%s: %s)%s", h.Reason, h.Detail, refused)})
 		}
 	}
-	return planned.Plan.Err()
+	if err := planned.Plan.Err(); err != nil {
+		return err
+	}
+	return t.leaveAlone(ctx, s, its)
+}
+
+// leaveAlone adds the rows of an indicator that the next plan has nothing to say of.
+func (t *target) leaveAlone(ctx context.Context, s *status, its func(reconcile.Owner) bool) error {
+	for _, k := range t.job.Policy.Included() {
+		_, out := t.unblocks(k)
+		if err := t.eachRow(ctx, k, func(row *reconcile.Row, v reconcile.Value) {
+			listed := func(r rowStatus) bool { return r.ID == row.ID && r.Kind == k.String() }
+			if !slices.ContainsFunc(reconcile.OwnersOf(row), its) || slices.ContainsFunc(s.Rows, listed) {
+				return
+			}
+			st := t.rowStatusOf(row)
+			st.Next = "the next plan would leave it alone"
+			if u := out(v, ownerIDs(row)...); u != nil {
+				st.Next += " (unblocked: " + u.Words() + ")"
+			}
+			s.Rows = append(s.Rows, st)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // statusOf judges one indicator as a run would.
