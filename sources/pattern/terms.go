@@ -22,7 +22,7 @@ var termOps = map[tokenKind]string{
 
 // Terms is a pattern in disjunctive form: it holds of what one event shows if all comparisons of one term
 // do. ok is false for a pattern that joins several observations by anything but OR, has a qualifier, tests
-// with EXISTS or ISSUPERSET, or has more than 1000 terms or 256 KiB of them.
+// with EXISTS or ISSUPERSET, that asks in one term for two items of a list by their numbers, or has more than 1000 terms or 256 KiB of them.
 func Terms(src string) (terms [][]Comparison, ok bool) {
 	p, err := Parse(src)
 	if err != nil {
@@ -52,9 +52,10 @@ func (to *form) add(o *node) (ok bool) {
 	}
 	for n := range f.terms {
 		var term []Comparison
+		items := map[string]string{}
 		for _, a := range f.term(n, nil) {
 			op, known := termOps[a.test.op]
-			if !known || len(a.literals) == 0 {
+			if !known || len(a.literals) == 0 || !a.test.path.among(items) {
 				return false
 			}
 			c := Comparison{Object: a.test.path.object, Path: a.test.path.text(), Negated: a.test.negated != (a.test.op == tokNotEqual), Op: op}
@@ -64,6 +65,24 @@ func (to *form) add(o *node) (ok bool) {
 			term = append(term, c)
 		}
 		to.terms = append(to.terms, term)
+	}
+	return true
+}
+
+// among says whether a path speaks of the same items of a list as the paths of items, and notes it there.
+func (p *path) among(items map[string]string) bool {
+	list := p.object
+	for _, s := range p.steps {
+		if !s.index {
+			list += "." + s.text
+			continue
+		}
+		if other := items[list]; s.text != "*" && other != "" && other != s.text {
+			return false
+		}
+		if s.text != "*" {
+			items[list] = s.text
+		}
 	}
 	return true
 }

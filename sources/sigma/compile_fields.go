@@ -67,7 +67,7 @@ func clausesOf(term []pattern.Comparison, product string, excluded func(reconcil
 	positive := false // something that is no well-known file is asked for
 	for i := range term {
 		c := &term[i]
-		if c.Object != term[0].Object || banned(c, excluded, "domain_name", "ip_both", "url", "hash") {
+		if c.Object != term[0].Object || banned(c, excluded, rulesOf(c)...) {
 			return nil
 		}
 		positive = positive || !c.Negated && !strings.ContainsAny(c.Op, "<>") && !banned(c, excluded, "filename", "filepath")
@@ -88,17 +88,42 @@ func clausesOf(term []pattern.Comparison, product string, excluded func(reconcil
 	return out
 }
 
+// rulesOf are the types of the rules that could hold the values of a comparison, but for names and paths of files.
+func rulesOf(c *pattern.Comparison) []string {
+	path := c.Object + ":" + c.Path
+	switch path {
+	case "domain-name:value":
+		return []string{"domain_name", "ip_both"}
+	case "url:value":
+		return []string{"url"}
+	}
+	for _, s := range subjects[path] {
+		switch s.about {
+		case digest:
+			return []string{"hash"}
+		case address, host:
+			return []string{"ip_both", "domain_name"}
+		}
+	}
+	return nil
+}
+
 // banned says whether a comparison asks for a value of some types that is never deployed.
 func banned(c *pattern.Comparison, excluded func(reconcile.Value) (string, bool), types ...string) bool {
-	if excluded == nil || c.Negated || c.Op != "=" {
+	if excluded == nil || c.Negated {
 		return false
 	}
 	for _, v := range c.Values {
+		if c.Op != "=" && c.Op != "ISSUBSET" && (c.Op != "LIKE" || strings.ContainsAny(v, "%_")) {
+			continue
+		}
 		for _, typ := range types {
-			if canonical, err := pattern.Canonical(typ, v); err == nil {
-				if _, hit := excluded(reconcile.Value{Type: typ, Value: canonical}); hit {
-					return true
-				}
+			canonical, err := pattern.Canonical(typ, v)
+			if canonical == "" {
+				continue
+			}
+			if _, hit := excluded(reconcile.Value{Type: typ, Value: canonical}); hit || err != nil { // too broad
+				return true
 			}
 		}
 	}
@@ -250,11 +275,14 @@ func (w *writer) test(s subject, c *pattern.Comparison) (key string, values []st
 	case s.about == directory && (c.Op == "=" || c.Op == "LIKE"):
 		return each(c, s.field+"|re", func(v string) (string, bool) {
 			v = strings.TrimRight(v, `\/`)
-			return `(?i)^` + likeRegexp(v, c.Op == "LIKE", ".") + `[\\/][^\\/]*$`, v != ""
+			return `(?i)^` + likeRegexp(v, c.Op == "LIKE", ".") + `[\\/][^\\/]*$`, v != "" && !(c.Op == "LIKE" && anything(v))
 		})
 	}
 	return "", nil, false
 }
+
+// anything says of a LIKE that it says nothing.
+func anything(v string) bool { return strings.Trim(v, `%_\/`) == "" }
 
 // wholeTest compares the whole text of a field.
 func wholeTest(field string, c *pattern.Comparison) (string, []string, bool) {
@@ -280,9 +308,14 @@ func (w *writer) nameTest(field string, c *pattern.Comparison) (string, []string
 	case "=":
 		return each(c, field+"|endswith", func(v string) (string, bool) { return escaped(separator + v), plain(v) })
 	case "LIKE":
-		return each(c, field+"|re", func(v string) (string, bool) { return `(?i)[\\/]` + likeRegexp(v, true, `[^\\/]`) + `$`, plain(v) })
+		return each(c, field+"|re", func(v string) (string, bool) {
+			return `(?i)[\\/]` + likeRegexp(v, true, `[^\\/]`) + `$`, plain(v) && !anything(v)
+		})
 	case "MATCHES":
-		return each(c, field+"|re", nameMatches)
+		return each(c, field+"|re", func(v string) (string, bool) {
+			text, ok := nameMatches(v)
+			return text, ok && !matchesOdd(v)
+		})
 	}
 	return "", nil, false
 }
@@ -482,7 +515,7 @@ func (k *registryKey) take(c pattern.Comparison) bool {
 	if c.Path != "key" {
 		at = &k.name
 	}
-	if c.Negated || c.Op != "=" && c.Op != "LIKE" || *at != nil || slices.Contains(c.Values, "") {
+	if c.Negated || c.Op != "=" && c.Op != "LIKE" || *at != nil || slices.Contains(c.Values, "") || c.Op == "LIKE" && slices.ContainsFunc(c.Values, anything) {
 		return false
 	}
 	*at = &c

@@ -270,6 +270,19 @@ func TestWhatIsCompiled(t *testing.T) {
 		{"every name", "[file:name MATCHES '.*' AND process:cwd = 'x']", nil, ""},
 		{"a value never deployed", "[domain-name:value = 'never.example' AND domain-name:value LIKE '%r%']", nil, ""},
 		{"a file that every system has", "[process:name = 'never.exe' AND process:name LIKE 'n%']", []string{"linux"}, "linux process_creation"},
+		{"a value never deployed, by a LIKE", "[domain-name:value LIKE 'never.example' AND domain-name:value LIKE '%r%']", nil, ""},
+		{"a network never deployed", "[network-traffic:dst_ref.value ISSUBSET '10.0.0.0/8' AND network-traffic:protocols[*] = 'tcp']", nil, ""},
+		{"every address", "[network-traffic:dst_ref.value ISSUBSET '0.0.0.0/0' AND network-traffic:dst_port = 4444]", nil, ""},
+		{"a file that every system has, by a LIKE", "[process:name LIKE 'never.exe']", []string{"linux"}, ""},
+		{"a port is no address", "[network-traffic:dst_ref.value = '198.51.100.7' AND network-traffic:dst_port = 4444]", []string{"linux"}, "linux network_connection"},
+		{"a number is no address", "[windows-registry-key:key = 'HKLM\\\\x' AND windows-registry-key:values[*].data = '1']", nil, "windows registry_event"},
+		{"two values of a key", "[windows-registry-key:key = 'HKLM\\\\x' AND windows-registry-key:values[0].name = 'a' AND windows-registry-key:values[1].data = 'b']", nil, ""},
+		{"one value of a key", "[windows-registry-key:key = 'HKLM\\\\x' AND windows-registry-key:values[1].name = 'a' AND windows-registry-key:values[1].data = 'b']", nil, "windows registry_event"},
+		{"any process", "[process:name LIKE '%']", nil, ""},
+		{"any process, by a regular expression", "[process:name MATCHES '.*']", nil, ""},
+		{"any file", "[file:name LIKE '_%']", nil, ""},
+		{"any directory", "[process:image_ref.parent_directory_ref.path LIKE '%']", nil, ""},
+		{"any key", "[windows-registry-key:key LIKE '%']", nil, ""},
 		{"a file that every system has, alone", "[process:name = 'never.exe']", []string{"linux"}, ""},
 		{"an expression that nobody reads alike", "[process:command_line MATCHES '(?<=a)b']", nil, ""},
 		{"existence", "[EXISTS process:command_line]", nil, ""},
@@ -278,7 +291,7 @@ func TestWhatIsCompiled(t *testing.T) {
 		var got []string
 		ids := map[string]bool{}
 		for _, c := range sigma.Compile(&ind, func(v reconcile.Value) (string, bool) {
-			return "x", v.Value == "never.example" || v.Type == "filename" && v.Value == "never.exe"
+			return "x", v.Value == "never.example" || v.Type == "filename" && v.Value == "never.exe" || v.Type == "ip_both" && v.Value == "10.0.0.0/8" || v.Type == "url" && !strings.Contains(v.Value, ".")
 		}) {
 			r := readRule(t, c.Text)
 			got = append(got, r.Logsource.Product+" "+r.Logsource.Category)
