@@ -77,19 +77,20 @@ func (p *program) pull(ctx context.Context, t *target, im *importing) (*pull.Rep
 // pulling prepares an import of what is new. What it returns imports, which may go on beside other things, and returns
 // what says so.
 func (p *program) pulling(ctx context.Context, t *target, im *importing) func() func() (*pull.Report, error) {
-	r, err := t.puller(p, im)
-	if err != nil {
-		failed := func() (*pull.Report, error) { return nil, err }
-		return func() func() (*pull.Report, error) { return failed }
-	}
+	r, unable := t.puller(p, im)
 	return func() func() (*pull.Report, error) {
-		began := time.Now()
-		done, err := r.Pull(ctx)
+		began, done, err := time.Now(), (*pull.Report)(nil), unable
+		if unable == nil {
+			done, err = r.Pull(ctx)
+		}
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) && !errors.Is(err, cause) { // such as a lock that is lost
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
 		took := time.Since(began)
 		return func() (*pull.Report, error) {
+			if unable != nil {
+				return nil, err
+			}
 			p.reporter.pulled(done, took)
 			return done, cmp.Or(im.tell(p, done, p.pullCode(done, err)), err)
 		}
