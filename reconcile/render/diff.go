@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sergi/go-diff/diffmatchpatch"
@@ -12,18 +13,46 @@ const contextLines = 3
 
 // Diff is a unified diff of two texts, without file names, as lines without their ends.
 func Diff(from, to string) []string {
-	dmp := diffmatchpatch.New()
-	dmp.DiffTimeout = 0 // its default makes the result depend on the machine's load
-	a, b, table := dmp.DiffLinesToRunes(lines(from), lines(to))
-	diffs := dmp.DiffCharsToLines(dmp.DiffMainRunes(a, b, false), table)
-	var all []string // every line with its sign
-	for _, d := range diffs {
-		sign := map[diffmatchpatch.Operation]string{diffmatchpatch.DiffEqual: " ", diffmatchpatch.DiffInsert: "+", diffmatchpatch.DiffDelete: "-"}[d.Type]
-		for l := range strings.Lines(d.Text) {
+	return hunks(signed(slices.Collect(strings.Lines(lines(from))), slices.Collect(strings.Lines(lines(to)))))
+}
+
+// mostLines is how many lines are compared with each other, which takes the square of their number. Of
+// longer texts only what they begin and end with alike is found; the rest of both is a change.
+const mostLines = 10_000
+
+// signed is every line of both texts with its sign, without its end.
+func signed(from, to []string) (all []string) {
+	add := func(sign string, lines []string) {
+		for _, l := range lines {
 			all = append(all, sign+strings.TrimSuffix(l, "\n"))
 		}
 	}
-	return hunks(all)
+	if len(from) > mostLines || len(to) > mostLines {
+		shorter := min(len(from), len(to))
+		head, tail := 0, 0
+		for head < shorter && from[head] == to[head] {
+			head++
+		}
+		for tail < shorter-head && from[len(from)-1-tail] == to[len(to)-1-tail] {
+			tail++
+		}
+		add(" ", from[:head])
+		if gone, come := from[head:len(from)-tail], to[head:len(to)-tail]; max(len(gone), len(come)) > mostLines {
+			add("-", gone)
+			add("+", come)
+		} else {
+			all = append(all, signed(gone, come)...)
+		}
+		add(" ", from[len(from)-tail:])
+		return all
+	}
+	dmp := diffmatchpatch.New()
+	dmp.DiffTimeout = 0 // its default makes the result depend on the machine's load
+	a, b, table := dmp.DiffLinesToRunes(strings.Join(from, ""), strings.Join(to, ""))
+	for _, d := range dmp.DiffCharsToLines(dmp.DiffMainRunes(a, b, false), table) {
+		add(map[diffmatchpatch.Operation]string{diffmatchpatch.DiffEqual: " ", diffmatchpatch.DiffInsert: "+", diffmatchpatch.DiffDelete: "-"}[d.Type], slices.Collect(strings.Lines(d.Text)))
+	}
+	return all
 }
 
 // lines makes a text valid and gives its last line an end, so that lines compare as wholes.

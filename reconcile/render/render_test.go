@@ -144,6 +144,25 @@ func TestDefang(t *testing.T) {
 	}
 }
 
+func TestADiffOfLongTexts(t *testing.T) {
+	const many = 1_200_000 // more than can be told apart as runes
+	numbered := func(sign string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%s%d\n", sign, i)
+		}
+		return b.String()
+	}
+	if got := render.Diff(numbered("a", many), numbered("b", many)); len(got) != 1+2*many || got[0] != fmt.Sprintf("@@ -1,%d +1,%d @@", many, many) {
+		t.Errorf("%d lines of other texts, %q", len(got), got[:1])
+	}
+	long, more := numbered("a", 20_000), numbered("b", 20_000)
+	want := []string{"@@ -19998,7 +19998,8 @@", " a19997", " a19998", " a19999", "-x", "+y", "+z", " b0", " b1"}
+	if d := cmp.Diff(want, render.Diff(long+"x\n"+more, long+"y\nz\n"+more)[:9]); d != "" {
+		t.Errorf("one line of a long text (-want +got):\n%s", d)
+	}
+}
+
 func TestDiff(t *testing.T) {
 	lines := func(from, to int, other map[int]string) string {
 		var b strings.Builder
