@@ -111,14 +111,19 @@ func (l *List) matchDomain(value string) (entry, bool) {
 	return entry{}, false
 }
 
+// longestName is that of the DNS; a value may be of any length.
+const longestName = 253
+
 // named looks at the name, then at each name above it, for entries of all lists or of files alone.
 func (l *List) named(name string, files bool) (entry, bool) {
 	if e, hit := l.exact[name]; hit && !(files && e.builtin) {
 		return e, true
 	}
 	for above := name; len(l.domains) > 0; {
-		if e, hit := l.domains[above]; hit && !(files && e.builtin) {
-			return e, true
+		if len(above) <= longestName {
+			if e, hit := l.domains[above]; hit && !(files && e.builtin) {
+				return e, true
+			}
 		}
 		_, rest, more := strings.Cut(above, ".")
 		if !more {

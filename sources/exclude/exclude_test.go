@@ -281,6 +281,21 @@ c2.example.org:443
 	}
 }
 
+func TestNamesOfAnyLength(t *testing.T) {
+	list, err := exclude.New(true, exclude.File{Name: "a.txt", Content: []byte("corp.example\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []reconcile.Value{{Type: "domain_name", Value: strings.Repeat("a.", 1000) + "corp.example"}, {Type: "url", Value: "https://" + strings.Repeat("a.", 1000) + "corp.example/"}} {
+		if entry, hit := list.Match(v); !hit || entry != "corp.example (a.txt line 1)" {
+			t.Errorf("%s: %q", v.Type, entry)
+		}
+	}
+	if _, err := exclude.New(true, exclude.File{Name: "a.txt", Content: []byte(strings.Repeat("a.", 130) + "example\n")}); err == nil || !strings.Contains(err.Error(), "a.txt:1: ") {
+		t.Errorf("an entry that no name can match: %v", err)
+	}
+}
+
 func TestALineWithoutEndIsAnError(t *testing.T) {
 	_, err := exclude.New(false, exclude.File{Name: "long.txt", Content: []byte("a.example\n" + strings.Repeat("x", 2<<20))})
 	if err == nil || !strings.Contains(err.Error(), "long.txt:2") {
@@ -383,6 +398,26 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// BenchmarkMatchOfManyLabels is the time for a name of 200 kB, which takes as long as its length.
+func BenchmarkMatchOfManyLabels(b *testing.B) {
+	var text strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&text, "host%d.example\n", i)
+	}
+	list, err := exclude.New(true, exclude.File{Name: "names.txt", Content: []byte(text.String())})
+	if err != nil {
+		b.Fatal(err)
+	}
+	name := strings.Repeat("a.", 100_000) + "example"
+	for b.Loop() {
+		for _, v := range []reconcile.Value{{Type: "domain_name", Value: name}, {Type: "url", Value: "https://" + name + "/"}} {
+			if entry, hit := list.Match(v); hit {
+				b.Fatal(entry)
+			}
+		}
+	}
 }
 
 func BenchmarkMatch(b *testing.B) {

@@ -179,7 +179,9 @@ func addDomain(to map[string]entry, name string, e entry) error {
 	if err != nil {
 		return err
 	}
-	key = strings.TrimPrefix(key, above)
+	if key = strings.TrimPrefix(key, above); len(key) > longestName {
+		return fmt.Errorf("no name has more than %d characters", longestName)
+	}
 	if old, there := to[key]; !there || old.builtin && !e.builtin { // a file's covers more: URLs too
 		to[key] = e
 	}
