@@ -56,6 +56,28 @@ func TestARuleThatIsSaidOtherwise(t *testing.T) {
 	}
 }
 
+func TestASkipQuotesLittleOfALongText(t *testing.T) {
+	w := reconcile.NewWanted()
+	ind := sigma("a", "0a1b2c3d-4e5f-4000-8000-000000000000")
+	w.Add(&ind, reconcile.Given{Skips: []reconcile.Skip{{Reason: reconcile.UnsupportedField, Detail: "no field " + strings.Repeat("é", 1<<20)}}})
+	if err := w.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := reconcile.Compute(rowsOf(t, policy(), w), w, policy(), reconcile.Memory{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	details := 0
+	for _, s := range plan.Skipped.All() {
+		if details++; len(s.Detail) > 1010 || !strings.HasPrefix(s.Detail, "no field éé") || !strings.HasSuffix(s.Detail, "é…") {
+			t.Errorf("a detail of %d bytes", len(s.Detail))
+		}
+	}
+	if details != 1 {
+		t.Errorf("%d skips", details)
+	}
+}
+
 // TestRulesOfTheirAuthorsWords holds an old connector's row and one of an earlier run of ours: each is said in
 // other words once, and G14 counts neither as a change of its source.
 func TestRulesOfTheirAuthorsWords(t *testing.T) {

@@ -352,7 +352,13 @@ func (w *Wanted) skipped() (all AllSkipped) {
 	return all
 }
 
+// longestDetail is how much of a cause is kept, in bytes: it may quote what came from outside.
+const longestDetail = 1000
+
 func (w *Wanted) skip(seq uint32, s *Skip) {
+	if len(s.Detail) > longestDetail {
+		s.Detail = strings.ToValidUTF8(s.Detail[:longestDetail], "") + "…"
+	}
 	w.pack.enc.Reset()
 	s.write(&w.pack)
 	w.skips = append(w.skips, numberedSkip{w.store.Put(w.pack.enc.Bytes()), seq})

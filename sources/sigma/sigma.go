@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -206,6 +207,9 @@ func translateFor(src string, root *yaml.Node, products []string) (rule Rule, sk
 		switch {
 		case skipped == nil && !done:
 			rule, done = Rule{Text: text, Changes: t.changes.all, Notes: t.notes.all}, true
+			if t.unsaid > 0 {
+				rule.Notes = append(rule.Notes, "narrower: and "+strconv.Itoa(t.unsaid)+" more")
+			}
 		case skipped != nil && skip == nil:
 			skip = skipped
 		}

@@ -29,6 +29,7 @@ type translator struct {
 	copied    int      // by all copies of mappings
 	changes   names
 	notes     names
+	unsaid    int // what the notes have no room for
 }
 
 // translate changes the tree; the skip says why it cannot be said.
@@ -140,9 +141,15 @@ func (t *translator) tests(field string) bool {
 	return found
 }
 
+// narrow notes what a rule misses, and of more than most only how many.
 func (t *translator) narrow(what ...string) {
+	const most = 100
 	for _, w := range what {
-		t.notes.add("narrower: " + w)
+		if len(t.notes.all) < most {
+			t.notes.add("narrower: " + w)
+		} else {
+			t.unsaid++
+		}
 	}
 }
 
