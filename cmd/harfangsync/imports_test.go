@@ -11,7 +11,7 @@ import (
 // cmd, then sources and sinks, then reconcile. A simulator that shared code with the client would share
 // its misreading of the API, so it imports none, and only the program serves them.
 var imports = []struct{ pkg, may, tests string }{
-	{"cmd/bench", "cmd/httpclient reconcile/... sources/opencti sources/pattern sources/exclude sinks/harfanglab net/http", ""},
+	{"cmd/bench", "cmd/httpclient reconcile/... sources/opencti sources/pattern sources/sigma sources/exclude sinks/harfanglab net/http", ""},
 	{"cmd/harfangsync", "cmd/config cmd/httpclient cmd/metrics cmd/notify cmd/otlp reconcile/... sources/... sinks/... net/http", ""},
 	{"cmd/harfangsync/migrate", "cmd/config cmd/harfangsync/deploy reconcile/...", ""},
 	{"cmd/harfangsync/deploy", "", "cmd/config cmd/harfangsync/exit cmd/metrics"},
