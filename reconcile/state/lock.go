@@ -19,7 +19,11 @@ import (
 )
 
 // LockedError says that another run is at work (gate G10).
-type LockedError struct{ By string }
+type LockedError struct {
+	By string
+
+	over bool // it may be free, which a while of waiting tells
+}
 
 func (e *LockedError) Error() string {
 	return "another run holds the lock (" + e.By + "); it is waited for with --lock-timeout"
@@ -111,7 +115,14 @@ func (k *Keeper) Lock(ctx context.Context, keys []string, timeout time.Duration,
 				l.keep(context.WithoutCancel(ctx), &others) // an interrupted run still finishes what is in flight
 			})
 			return l, nil
-		case by != nil && !time.Now().Add(retryEvery).Before(deadline):
+		case by == nil:
+			by = &LockedError{By: "or may: the state is stored too slowly to tell", over: true}
+		}
+		last := deadline
+		if by.over { // which a renewal shows, at most two
+			last = deadline.Add(2 * (tailRenews + late))
+		}
+		if !time.Now().Add(retryEvery).Before(last) {
 			return nil, by
 		}
 		if err := remote.Sleep(ctx, retryEvery); err != nil {
@@ -221,8 +232,9 @@ func (l *Lock) take(ctx context.Context, o *others) (by *LockedError, mine bool,
 		if err := l.k.load(ctx); err != nil {
 			return err
 		}
-		if lease, held := o.hold(l.k.Document().Leases, l.keys, time.Now()); held {
-			by = &LockedError{By: fmt.Sprintf("%v, lease until %s", lease.Process, lease.Until.UTC().Format(time.RFC3339))}
+		now := time.Now()
+		if lease, held := o.hold(l.k.Document().Leases, l.keys, now); held {
+			by = &LockedError{By: fmt.Sprintf("%v, lease until %s", lease.Process, lease.Until.UTC().Format(time.RFC3339)), over: !lease.living(now)}
 			return nil
 		}
 		known := l.stored() && !l.ended()
@@ -230,7 +242,13 @@ func (l *Lock) take(ctx context.Context, o *others) (by *LockedError, mine bool,
 			return err
 		}
 		if !known {
-			l.trusted = time.Now().Add(doubted(time.Since(began)))
+			if s, ok := l.k.store.(looker); ok && s.Looked().After(began) {
+				began = s.Looked()
+			}
+			wait := doubted(time.Since(began))
+			if l.trusted = time.Now().Add(wait); wait > renewEvery && l.k.Log != nil {
+				l.k.Log.Info("the state was stored slowly, so it takes a while to tell whether another run took the lock meanwhile", "wait", wait)
+			}
 		}
 		return nil
 	})
@@ -246,6 +264,9 @@ func (l *Lock) take(ctx context.Context, o *others) (by *LockedError, mine bool,
 	}
 	return nil, l.stored() && !time.Now().Before(l.trusted), nil
 }
+
+// looker is a store that looks again at what is stored before it replaces it, and says when it did so last.
+type looker interface{ Looked() time.Time }
 
 // doubted is for how long leases are not trusted that were written so long after it was read that they are free: somebody
 // else who wrote his in between may read them back, and go on, before these arrive. He stops when he is to renew them. One
@@ -357,7 +378,16 @@ func (l *Lock) renew(ctx context.Context) error {
 		if l.Check() != nil {
 			return nil
 		}
-		return l.write(ctx)
+		l.mu.Lock()
+		until := l.until
+		l.mu.Unlock()
+		err := l.write(ctx)
+		if err == nil && !time.Now().Before(until) { // another run may have taken it before this arrived
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.over(errors.New("its lease ended before it was renewed"))
+		}
+		return err
 	})
 }
 

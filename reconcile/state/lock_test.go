@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -214,13 +215,72 @@ func TestADeadLeaseEnds(t *testing.T) {
 			if _, held := d.HeldBy(time.Now()); held != (tt.left > 0) {
 				t.Errorf("%s: shown as held: %t", tt.name, held)
 			}
+			within := 2 * time.Minute
+			if tt.left < 0 { // then it is only watched, however short the timeout
+				within = 0
+			}
 			began := time.Now()
-			take(t, s, 2*time.Minute, func(error) {}).Release()
+			take(t, s, within, func(error) {}).Release()
 			if waited := time.Since(began); waited < tt.least || waited > tt.most {
 				t.Errorf("%s: waited %v", tt.name, waited)
 			}
 		})
 	}
+}
+
+// A store that never answers in time for its leases to be proven does not keep a run for ever.
+func TestALockThatCannotBeProvenIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, err := state.Open(t.Context(), &sluggish{&shared{}, 12 * time.Second}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := k.Lock(t.Context(), []string{"target"}, time.Minute, func(error) {}); !isLocked(err) || !strings.Contains(err.Error(), "too slowly") {
+			t.Errorf("it was: %v", err)
+		}
+		if waited := time.Since(began); waited > 5*time.Minute {
+			t.Errorf("after %v", waited)
+		}
+	})
+}
+
+// sluggish is a store that takes its time for each request, as long as it says at the moment.
+type sluggish struct {
+	*shared
+	by time.Duration
+}
+
+func (s *sluggish) Load(ctx context.Context) (string, error) {
+	time.Sleep(s.by)
+	return s.shared.Load(ctx)
+}
+
+func (s *sluggish) Save(ctx context.Context, text string) error {
+	time.Sleep(s.by)
+	return s.shared.Save(ctx, text)
+}
+
+// A renewal that arrives after the end of its lease may have been made over another's.
+func TestARenewalThatArrivesTooLateIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sluggish{&shared{}, 0}
+		k, err := state.Open(t.Context(), s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost := false
+		lock, err := k.Lock(t.Context(), []string{"target"}, time.Minute, func(error) { lost = true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.by = 11 * time.Second // from the first renewal on: its load ends before its lease does, its save after that
+		time.Sleep(35 * time.Second)
+		if lock.Check() == nil || !lost {
+			t.Error("the lock is held by a lease that had ended")
+		}
+		lock.Release()
+	})
 }
 
 // The lock is one if any of its names is: the manager may be called by several.

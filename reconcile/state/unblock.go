@@ -86,7 +86,7 @@ func (k *Keeper) Insist(ctx context.Context, change func(*Document) error, stand
 		if err := errors.Join(refused, err); err != nil {
 			return err
 		}
-		if err := remote.Sleep(ctx, max(settle, 4*time.Since(began))); err != nil { // as long as others may take
+		if err := remote.Sleep(ctx, min(max(settle, 4*time.Since(began)), leastLeft)); err != nil { // as long as others may take
 			return err
 		}
 		if err := k.reload(ctx); err != nil {

@@ -22,6 +22,7 @@ type Connector struct {
 
 	registered bool
 	stored     string // as it was read or stored last, which is what the next text is made from
+	looked     time.Time
 }
 
 // Registration is what the platform shows of a connector.
@@ -42,7 +43,11 @@ func (c *Connector) Load(ctx context.Context) (string, error) {
 	return text, err
 }
 
+// Looked is when what is stored was read last, or a little before.
+func (c *Connector) Looked() time.Time { return c.looked }
+
 func (c *Connector) read(ctx context.Context, send func(context.Context, request, any) error) (string, error) {
+	c.looked = time.Now()
 	text, _, err := connectorState(ctx, c.ID, send)
 	if e, ok := errors.AsType[*Error](err); ok && e.Code == "FORBIDDEN_ACCESS" && !c.ReadOnly {
 		return c.Register(ctx, c.Registration)
@@ -59,7 +64,10 @@ func (c *Connector) Save(ctx context.Context, text string) error {
 	stored, err := c.replace(ctx, text)
 	if errors.Is(err, ErrUnknownConnector) {
 		had := c.stored
-		if c.stored, err = c.Register(ctx, c.Registration); err != nil {
+		if _, err = c.Register(ctx, c.Registration); err != nil {
+			return err
+		}
+		if _, err = c.Load(ctx); err != nil { // registering takes seconds
 			return err
 		}
 		if c.stored != "" && c.stored != had { // another process registered it

@@ -36,7 +36,7 @@ func About(err error) (side, request, remedy string) {
 	return side, "", ""
 }
 
-// Problems are the errors that one joins, a line each; of any other it is the only one.
+// Problems are the errors that one joins, and those that these join, a line each; of any other it is the only one.
 func Problems(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -49,5 +49,9 @@ func Problems(err error) []error {
 	if strings.Join(lines, "\n") != err.Error() {
 		return []error{err}
 	}
-	return joined.Unwrap()
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, Problems(e)...)
+	}
+	return all
 }

@@ -139,7 +139,7 @@ func LostCode(err error) int {
 func SideFailed(err error) bool {
 	return is[*opencti.Error](err) || is[*opencti.RightError](err) || is[*opencti.VersionError](err) || is[*opencti.IncompleteError](err) || is[*run.CrowdedError](err) ||
 		is[*harfanglab.Error](err) || is[*harfanglab.IncompleteError](err) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, state.ErrLapsed) || errors.Is(err, opencti.ErrUnknownConnector) || errors.Is(err, tail.ErrContradiction)
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, state.ErrLapsed) || errors.Is(err, state.ErrChanged) || errors.Is(err, opencti.ErrUnknownConnector) || errors.Is(err, tail.ErrContradiction)
 }
 
 // undoneCode is that of an apply which did not do everything.

@@ -101,3 +101,14 @@ func TestTheGraverCodeCounts(t *testing.T) {
 		}
 	}
 }
+
+// What a tail ends with is joined of what its batches and its imports end with, which is joined itself.
+func TestJoinedErrorsOfJoinedErrorsAreProblemsOfTheirOwn(t *testing.T) {
+	err := errors.Join(errors.Join(With(Partly), errors.Join(With(Refused))), nil)
+	if n := len(Problems(err)); n != 2 {
+		t.Errorf("%d problems", n)
+	}
+	if code := Code(err, 0); code != Refused {
+		t.Errorf("code %d", code)
+	}
+}
