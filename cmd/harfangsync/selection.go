@@ -62,10 +62,14 @@ func filterDigest(stream string, s *reconcile.Selection) string {
 	return hex.EncodeToString(h[:])
 }
 
+// rulesOfMeaning counts how often the code that judges patterns and rules began to give less, or other, of the same text: what
+// goes with an upgrade is then no evidence that its indicator gives it no more.
+const rulesOfMeaning = 2
+
 // meaningDigest covers what decides which values an indicator gives.
 func meaningDigest(s *config.Sync) string {
 	settings := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %q %q", s.ValuesFrom, s.Hashes, s.BuiltinExclusions, s.ExclusionsDigest, s.Sigma+s.Behaviour))
-	version := sha256.Sum256(fmt.Appendf(nil, "%q %q", exclude.Version(), sigma.Version()))
+	version := sha256.Sum256(fmt.Appendf(nil, "%q %q %d", exclude.Version(), sigma.Version(), rulesOfMeaning))
 	return reconcile.MeaningOf(hex.EncodeToString(settings[:8]), hex.EncodeToString(version[:8]))
 }
 
