@@ -113,6 +113,7 @@ type Fault struct {
 	Missing       bool     // the row is not there
 	FilterIgnored bool     // a narrow look-up came back wide
 	Side          bool     // the platform failed, not the item: counts for the breaker
+	Foreign       bool     // and what refused the request does not know its API: something in front of it
 	Account       bool     // and it does not let the account in, or lets it do too little
 	Words         string   // the server's
 	Fields        []string // named by a refusal

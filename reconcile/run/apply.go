@@ -39,7 +39,8 @@ type Report struct {
 	Problems []string          // what concerns the run and no single item
 	Stopped  error             // why the apply ended early: ErrInterrupted, a *BreakerError, or nil
 	Wrote    bool              // something was written, or may have been
-	// Unreachable says that the platform refused or failed before anything was written.
+	// Unreachable says that the platform refused or failed before anything was written. It was reached where something
+	// in front of it refused some items alone: its lists were read.
 	Unreachable error
 }
 
@@ -328,8 +329,8 @@ func (a *applying) noteStop(ctx context.Context) {
 	case ctx.Err() != nil:
 		a.report.Stopped = ErrInterrupted
 	}
-	if !a.report.Wrote && a.breaker.last != nil {
-		a.report.Unreachable = a.breaker.last
+	if !a.report.Wrote {
+		a.report.Unreachable = a.breaker.down
 	}
 	why := "the run ended before it"
 	if lost, ok := errors.AsType[*state.LostError](context.Cause(ctx)); ok {

@@ -400,6 +400,7 @@ func TestManyRulesThatCouldNotBeMarkedComeBack(t *testing.T) {
 func TestBreaker(t *testing.T) {
 	down := &fault{reconcile.Fault{Side: true, Words: "down"}}
 	bad := &fault{reconcile.Fault{Verdict: true, Words: "bad value"}}
+	page := &fault{reconcile.Fault{Side: true, Foreign: true, Words: "with an HTML page"}}
 	for _, tt := range []struct {
 		name                      string
 		fail                      func(n int) error
@@ -409,6 +410,9 @@ func TestBreaker(t *testing.T) {
 		{"three in a row stop", func(n int) error { return map[bool]error{true: down}[n > 4] }, 4, 3, 13, true, false},
 		{"a verdict ends the row", func(n int) error { return []error{down, down, bad}[n%3] }, 0, 20, 0, false, true},
 		{"nothing ever worked", func(int) error { return down }, 0, 3, 17, true, true},
+		{"something in front refuses some, and the manager the others", func(n int) error { return []error{page, page, bad}[n%3] }, 0, 20, 0, false, false},
+		{"something in front refuses some, and the manager fails", func(n int) error { return []error{down, page, bad}[n%3] }, 0, 20, 0, false, true},
+		{"something in front refuses all", func(int) error { return page }, 0, 3, 17, true, true},
 	} {
 		var inds []reconcile.Indicator
 		for i := range 20 {

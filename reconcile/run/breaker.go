@@ -26,6 +26,7 @@ type breaker struct {
 	limit, row int
 	tripped    bool
 	last       error
+	down       error // the last failure that tells of the whole side: one in front of it that lets other requests pass does not
 }
 
 func (b *breaker) success() {
@@ -41,6 +42,9 @@ func (b *breaker) failure(err error) {
 	b.last = err
 	if b.limit > 0 && b.row >= b.limit {
 		b.tripped = true
+	}
+	if b.tripped || !reconcile.FaultOf(err).Foreign {
+		b.down = err
 	}
 }
 

@@ -147,7 +147,7 @@ func (e *Error) Fault() reconcile.Fault {
 	verdict := e.Verdict() || e.Exists
 	return reconcile.Fault{
 		Verdict: verdict, Exists: e.Exists, Linked: e.Linked, Unsure: e.Unsure, Once: e.Unsure && !e.again, Missing: e.NotFound() || e.elsewhere(),
-		Side: !verdict && !e.Linked && !e.NotFound(), Account: e.Auth(), Words: e.Words, Fields: e.Fields,
+		Side: !verdict && !e.Linked && !e.NotFound(), Foreign: e.Foreign, Account: e.Auth(), Words: e.Words, Fields: e.Fields,
 	}
 }
 

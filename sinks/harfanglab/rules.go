@@ -163,6 +163,12 @@ type wireEntry struct {
 	Content loose `json:"content"`
 }
 
+// statusList reads the entries of an answer; ok is false where it has no list of them.
+func statusList(raw json.RawMessage) (entries []wireEntry, ok bool) {
+	ok = len(raw) > 0 && remote.Decode(raw, &entries) == nil && entries != nil
+	return entries, ok
+}
+
 // created judges the answer to a creation or a change: a bare object with an id, or a list of entries of
 // which every one must say that it succeeded.
 func created(body []byte, method, path string) (string, error) {
@@ -176,14 +182,13 @@ func created(body []byte, method, path string) (string, error) {
 	if err := remote.Decode(body, &o); err != nil {
 		return "", &Error{Method: method, Path: path, Status: http.StatusCreated, Shape: true, Words: "an answer of another shape", Unsure: true}
 	}
-	var entries []wireEntry
-	if len(o.Status) == 0 || remote.Decode(o.Status, &entries) != nil {
-		if o.ID == "" {
-			return "", &Error{Method: method, Path: path, Status: http.StatusCreated, Shape: true, Words: "neither an id nor a status list", Unsure: true}
-		}
+	entries, list := statusList(o.Status)
+	switch {
+	case len(entries) == 0 && o.ID != "":
 		return string(o.ID), nil
-	}
-	if len(entries) == 0 {
+	case !list:
+		return "", &Error{Method: method, Path: path, Status: http.StatusCreated, Shape: true, Words: "neither an id nor a status list", Unsure: true}
+	case len(entries) == 0:
 		return "", refuse("nothing was done: the status list is empty")
 	}
 	for _, e := range entries {
@@ -234,8 +239,7 @@ func changedRule(body []byte) string {
 	if err := remote.Decode(body, &o); err != nil {
 		return "an answer of another shape: " + err.Error()
 	}
-	var entries []wireEntry
-	if o.ID == "" && (len(o.Status) == 0 || remote.Decode(o.Status, &entries) != nil) {
+	if _, list := statusList(o.Status); o.ID == "" && !list {
 		return "an answer that is not the rule"
 	}
 	return ""

@@ -227,7 +227,7 @@ func TestOnlyTheManagerSaysThatARowIsGone(t *testing.T) {
 		want       reconcile.Fault
 	}{
 		{"the manager", `{"detail": "Not found."}`, reconcile.Fault{Missing: true, Words: "Not found.", Fields: []string{"detail"}}},
-		{"a proxy", "<html>Not Found", reconcile.Fault{Side: true, Words: "with an HTML page"}},
+		{"a proxy", "<html>Not Found", reconcile.Fault{Side: true, Foreign: true, Words: "with an HTML page"}},
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(404); fmt.Fprint(w, tt.body) })
 		c, on := client(t, m.URL), true
@@ -248,6 +248,9 @@ func TestOnlyTheRuleOrItsEntryProvesAChange(t *testing.T) {
 		{"an entry that succeeded", `{"status": [{"id": "1", "status": true}]}`, "", ""},
 		{"a word", `{"status": "error"}`, "200 with an answer that is not the rule", "unsure side"},
 		{"a number", `{"status": 1}`, "200 with an answer that is not the rule", "unsure side"},
+		{"the rule with no status", `{"id": "1", "status": null}`, "", ""},
+		{"the rule with no entries", `{"id": "1", "status": []}`, "", ""},
+		{"no status", `{"status": null}`, "200 with an answer that is not the rule", "unsure side"},
 		{"no entry", `{"status": []}`, "the status list is empty", "verdict"},
 		{"an entry that failed", `{"status": [{"status": true}, {"status": false, "content": "no"}]}`, "refused: no", "verdict"},
 	} {

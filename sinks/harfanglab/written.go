@@ -81,5 +81,8 @@ func (c *Client) Written(ctx context.Context, list string, ids []string) ([]reco
 		c.written.deaf = true
 		return nil, nil
 	}
+	if _, incomplete := errors.AsType[*IncompleteError](err); incomplete { // the list changes meanwhile
+		return nil, nil
+	}
 	return rows, err
 }

@@ -2,6 +2,7 @@ package harfanglab_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -72,5 +73,28 @@ func TestRulesThatWereJustWrittenAreReadTogether(t *testing.T) {
 		if rows, err := c.Written(t.Context(), list.ID, []string{ids[0], "another"}); len(rows) > 0 || err != nil {
 			t.Errorf("%s: with a rule that was not written: %v, %v", tt.name, rows, err)
 		}
+	}
+}
+
+// While somebody edits the list, what counts and what comes differ. That hides no row from who looks each up, and the
+// filter works the next time.
+func TestAReadThatIsNotWholeKnowsOfNoWrites(t *testing.T) {
+	count := 2
+	m := serve(t, func(w http.ResponseWriter, r request) {
+		if r.method == http.MethodGet {
+			fmt.Fprintf(w, `{"count": %d, "results": [{"id": "1", "source_id": "l", "type": "url", "value": "v", "enabled": true}]}`, count)
+			return
+		}
+		fmt.Fprint(w, `{"id": "1", "last_update": "2026-03-01T12:00:00Z"}`)
+	})
+	c := client(t, m.URL)
+	if err := c.Update(t.Context(), reconcile.IOC, "1", reconcile.Patch{Description: new("y")}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if rows, err := c.Written(t.Context(), "l", []string{"1"}); len(rows) != 2-count || err != nil {
+			t.Errorf("of %d: %v, %v", count, rows, err)
+		}
+		count = 1
 	}
 }
