@@ -36,6 +36,9 @@ type AllHeld struct{ Series[Held, *Held] }
 // Reason is why the i-th is held.
 func (h AllHeld) Reason(i int) Reason { return Reason(h.word(h.list[i].reason)) }
 
+// Unseen says whether an owner of the i-th is not seen.
+func (h AllHeld) Unseen(i int) bool { return h.list[i].unseen }
+
 // Gate is the one that holds the i-th, "" for none.
 func (h AllHeld) Gate(i int) string { return h.word(h.list[i].also) }
 
@@ -49,7 +52,7 @@ func (h *Held) head(w *words) head {
 	if h.Change != nil {
 		waits = *h.Change
 	}
-	return head{action: w.of(string(waits.Action)), reason: w.of(string(h.Reason)), also: w.of(h.Gate), kind: waits.Kind}
+	return head{action: w.of(string(waits.Action)), reason: w.of(string(h.Reason)), also: w.of(h.Gate), kind: waits.Kind, unseen: h.Unseen}
 }
 
 func (h *Held) place() place {

@@ -16,9 +16,11 @@ type Evidence struct {
 	Unknown  map[string]string  // owners that cannot be looked up, and why
 	Excluded func(typ, value string) bool
 	// LostMarkings are those that the account may not see any more since the last good run. Objects that
-	// it cannot see look deleted, so nothing then counts as gone: no indicator, and no value of one, which it may give by
-	// an observable.
+	// it cannot see look deleted, so nothing then counts as gone: no indicator, and no value of one that
+	// an observable may give it.
 	LostMarkings []string
+	// MayGive says whether an observable may give an indicator a value of a type, beside its pattern; nil where none counts.
+	MayGive func(ind *Indicator, typ string) bool
 	// OwnFilter says that the run's filter is our own selection alone, which judges every finding as
 	// well: a platform that then leaves out what passes contradicts itself.
 	OwnFilter bool
@@ -111,7 +113,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		}
 		switch doubt := e.doubts(ch, pol, verdict, why); {
 		case doubt != "":
-			p.hold(ch, Ambiguous, doubt)
+			p.doubt(ch, Ambiguous, doubt, doubt == fewerMarkings || e.unseen(ch))
 			held[i] = true
 		case verdict == gone:
 			p.noteLost(e, ch)
@@ -120,7 +122,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 			ch.stop(&pol)
 			p.Changes.Set(i, ch)
 		case verdict == meanwhile:
-			p.hold(ch, ChangedMeanwhile, "its indicator changed while this plan was made; the next run settles it")
+			p.doubt(ch, ChangedMeanwhile, "its indicator changed while this plan was made; the next run settles it", e.unseen(ch))
 			held[i] = true
 		default:
 			contradicted = append(contradicted, ch.Label())
@@ -140,9 +142,10 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 // them. One that brings the rule into force does not wait, and its marker goes on naming them.
 func (p *Plan) takesAway(e *Evidence, at int, ch *Change) (held bool) {
 	if ch.Action != Enable {
-		why := e.keeps(p.forsaken[ch.Key], ch)
+		gone := p.forsaken[ch.Key]
+		why := e.keeps(gone, ch)
 		if why != "" {
-			p.hold(ch, Ambiguous, why)
+			p.doubt(ch, Ambiguous, why, e.hidesAny(gone, ch))
 		}
 		return why != ""
 	}
@@ -170,11 +173,12 @@ const (
 
 const fewerMarkings = "fewer markings are visible than at the last good run; an object that is not visible looks deleted"
 
-// Hidden says whether the plan holds rules whose indicators may be there and not visible, for whatever doubt it holds
-// them, or goes on naming such indicators. As long as it does, the markings of the last good run must not be forgotten. What cannot be read may be such a rule.
+// Hidden says whether the plan holds rules of which an indicator, or an observable of one, may be there and not visible, for
+// whatever doubt it holds them, or goes on naming such indicators. As long as it does, the markings of the last good run must not be
+// forgotten. What is held and cannot be read may be such a rule.
 func (p *Plan) Hidden() bool {
 	for i := range p.Held.Len() {
-		if why := p.Held.Reason(i); len(p.lostMarkings) > 0 && (why == Ambiguous || why == ChangedMeanwhile) {
+		if len(p.lostMarkings) > 0 && p.Held.Unseen(i) {
 			return true
 		}
 	}
@@ -238,11 +242,21 @@ func (e *Evidence) keeps(owners []Owner, ch *Change) string {
 // hides says whether an owner may want a rule although nothing is seen of that: where markings are lost, it may be hidden,
 // or the observable by which it gives a value.
 func (e *Evidence) hides(o Owner, ch *Change) bool {
-	if len(e.LostMarkings) == 0 {
+	if _, unknown := e.Unknown[o.ask()]; unknown || len(e.LostMarkings) == 0 {
 		return false
 	}
 	f, found := e.Found[o.ask()]
-	return !found || ch.Kind == IOC && f.left() == "" && !f.gives(ch) && !e.excludes(ch)
+	return !found || ch.Kind == IOC && f.left() == "" && !f.gives(ch) && !e.excludes(ch) &&
+		e.MayGive != nil && e.MayGive(&f.Indicator, ch.Type)
+}
+
+func (e *Evidence) hidesAny(owners []Owner, ch *Change) bool {
+	return slices.ContainsFunc(owners, func(o Owner) bool { return e.hides(o, ch) })
+}
+
+// unseen says whether a removed rule has an owner that may be hidden. One that names nobody stays, whatever is seen.
+func (e *Evidence) unseen(ch *Change) bool {
+	return len(e.LostMarkings) > 0 && len(ch.Owners) > 0 && (ch.Unnamed > 0 || ch.Blind || e.hidesAny(ch.Owners, ch))
 }
 
 func (e *Evidence) excludes(ch *Change) bool {
@@ -251,14 +265,16 @@ func (e *Evidence) excludes(ch *Change) bool {
 
 // doubts says why nothing can be believed of the owners of a removed rule, "" where it can.
 func (e *Evidence) doubts(ch *Change, pol Policy, v verdict, why Reason) string {
-	switch {
-	case len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged:
+	if len(ch.Owners) == 0 && pol.Unmanaged != RemoveUnmanaged {
 		return "its marker names no indicator that could be asked for"
-	case v == gone && (why == IndicatorGone || ch.Blind) && len(e.LostMarkings) > 0,
-		v == gone && slices.ContainsFunc(ch.Owners, func(o Owner) bool { return e.hides(o, ch) }):
+	}
+	if why := e.unknown(ch.Owners); why != "" {
+		return why
+	}
+	if v == gone && len(e.LostMarkings) > 0 && (why == IndicatorGone || ch.Blind || e.hidesAny(ch.Owners, ch)) {
 		return fewerMarkings
 	}
-	return e.unknown(ch.Owners)
+	return ""
 }
 
 // unknown says which of some owners cannot be looked up, "" for none.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/harfangsync/harfangsync/reconcile"
+	"github.com/harfangsync/harfangsync/reconcile/marker"
 )
 
 // found is a finding that matches the filter and passes our selection.
@@ -38,7 +39,7 @@ func TestExplain(t *testing.T) {
 	readNow := func(i reconcile.Indicator) reconcile.Finding {
 		return found(i, func(f *reconcile.Finding) { f.Read = true })
 	}
-	fewer := func(e *reconcile.Evidence) { e.LostMarkings = []string{"TLP:RED"} }
+	fewer := func(e *reconcile.Evidence) { e.LostMarkings, e.MayGive = []string{"TLP:RED"}, anyMayGive }
 	type evidence map[string]reconcile.Finding
 	const gone, stays = "! domain_name x.example ", "held "
 	for _, tt := range []struct {
@@ -73,6 +74,11 @@ func TestExplain(t *testing.T) {
 		{name: "c: a value that its indicator does not give may be of an observable that is invisible", owners: one, found: evidence{"a": readNow(ind("a", "domain_name z.example"))}, evidence: fewer, want: stays + "ambiguous"},
 		{name: "c: and so may all that it gave", owners: one, found: evidence{"a": readNow(empty)}, evidence: fewer, want: stays + "ambiguous"},
 		{name: "c: also where another owner is revoked", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked)), "b": readNow(ind("b", "domain_name z.example"))}, evidence: fewer, want: stays + "ambiguous"},
+		{name: "c: but of no observable where none may give it", owners: one, found: evidence{"a": readNow(ind("a", "domain_name z.example"))}, evidence: func(e *reconcile.Evidence) {
+			fewer(e)
+			e.MayGive = func(i *reconcile.Indicator, typ string) bool { return i.ID != "a" || typ != "domain_name" }
+		}, want: gone + "value_removed"},
+		{name: "c: nor where none counts", owners: one, found: evidence{"a": readNow(empty)}, evidence: func(e *reconcile.Evidence) { e.LostMarkings = []string{"TLP:RED"} }, want: gone + "pattern_skipped"},
 		{name: "c: what is excluded goes", owners: one, found: evidence{"a": readNow(empty)}, evidence: func(e *reconcile.Evidence) {
 			fewer(e)
 			e.Excluded = func(_, _ string) bool { return true }
@@ -167,7 +173,7 @@ func TestAHiddenObservableKeepsItsRule(t *testing.T) {
 		{name: "a Sigma rule has no observables", before: []reconcile.Indicator{s}, read: []reconcile.Indicator{other2}, markings: []string{"TLP:RED"}, want: "! sigma name of s pattern_skipped"},
 	} {
 		plan := decide(t, p, applied(t, p, tt.before...), tt.read...)
-		e := reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{}, LostMarkings: tt.markings}
+		e := reconcile.Evidence{Started: noon, Found: map[string]reconcile.Finding{}, LostMarkings: tt.markings, MayGive: anyMayGive}
 		for _, id := range plan.Absent() {
 			for _, i := range tt.read {
 				if i.ID == id {
@@ -189,7 +195,7 @@ func TestAHiddenObservableKeepsItsRule(t *testing.T) {
 // up, may have a hidden one beside it, which the next run is to know.
 func TestWhatIsHeldForADoubtMayBeHidden(t *testing.T) {
 	p := policy()
-	a, hidden := ind("a", "domain_name x.example"), ind("h", "domain_name x.example")
+	a, b, hidden := ind("a", "domain_name x.example"), ind("b", "domain_name x.example"), ind("h", "domain_name x.example")
 	moved := with(a, func(i *reconcile.Indicator) { i.UpdatedAt = noon.Add(time.Second) })
 	for _, tt := range []struct {
 		name     string
@@ -199,10 +205,10 @@ func TestWhatIsHeldForADoubtMayBeHidden(t *testing.T) {
 	}{
 		{name: "changed", evidence: reconcile.Evidence{Found: map[string]reconcile.Finding{"a": found(moved, nil)}}, want: "held changed_meanwhile"},
 		{name: "unreadable", read: []reconcile.Indicator{unreadable("a")}, want: "held ambiguous"},
-		{name: "not looked up", read: []reconcile.Indicator{hidden}, evidence: reconcile.Evidence{Unknown: map[string]string{"a": "it cannot be resolved"}}, want: "held ambiguous"},
+		{name: "not looked up", read: []reconcile.Indicator{b}, evidence: reconcile.Evidence{Unknown: map[string]string{"a": "it cannot be resolved"}}, want: "held ambiguous"},
 	} {
 		for _, lost := range [][]string{nil, {"TLP:RED"}} {
-			plan := decide(t, p, applied(t, p, a, hidden), tt.read...)
+			plan := decide(t, p, applied(t, p, a, b, hidden), tt.read...)
 			tt.evidence.Started, tt.evidence.LostMarkings = noon, lost
 			plan.Explain(tt.evidence, p)
 			if got := brief(plan)[0]; !strings.HasPrefix(got, tt.want) {
@@ -214,6 +220,44 @@ func TestWhatIsHeldForADoubtMayBeHidden(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatStaysForGoodIsNotHidden: no rule that stays whatever is seen keeps a lost marking in mind, for it would do so for ever.
+func TestWhatStaysForGoodIsNotHidden(t *testing.T) {
+	p := policy()
+	a := ind("a", "domain_name x.example")
+	moved := with(a, func(i *reconcile.Indicator) { i.UpdatedAt = noon.Add(time.Second) })
+	second := edit(applied(t, p, a), func(r *reconcile.Row) { r.ID, r.Value = "second", "X.EXAMPLE" })
+	noOwners := edit(applied(t, p, a), func(r *reconcile.Row) {
+		m, _ := marker.ParseIOC(r.Comment)
+		m.StandardID, m.Owners, m.Count = "", nil, 0
+		r.Comment = m.Comment()
+	})
+	for _, tt := range []struct {
+		name     string
+		rows     []reconcile.Row
+		read     []reconcile.Indicator
+		evidence reconcile.Evidence
+		want     string
+	}{
+		{name: "a second rule", rows: append(edit(applied(t, p, a), off), second...), read: []reconcile.Indicator{a}, want: "held ambiguous"},
+		{name: "its marker names nobody", rows: noOwners, want: "held ambiguous"},
+		{name: "unreadable", rows: applied(t, p, a), read: []reconcile.Indicator{unreadable("a")}, want: "held ambiguous"},
+		{name: "not looked up", rows: applied(t, p, a), evidence: reconcile.Evidence{Unknown: map[string]string{"a": "it cannot be resolved"}}, want: "held ambiguous"},
+		{name: "changed", rows: applied(t, p, a), evidence: reconcile.Evidence{Found: map[string]reconcile.Finding{"a": found(moved, nil)}}, want: "held changed_meanwhile"},
+	} {
+		plan := decide(t, p, tt.rows, tt.read...)
+		tt.evidence.Started, tt.evidence.LostMarkings, tt.evidence.MayGive = noon, []string{"TLP:RED"}, anyMayGive
+		plan.Explain(tt.evidence, p)
+		if got := brief(plan); !slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, tt.want) }) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+		if plan.Hidden() {
+			t.Errorf("%s: it is hidden", tt.name)
+		}
+	}
+}
+
+func anyMayGive(*reconcile.Indicator, string) bool { return true }
 
 // Owners that a marker counts and does not name cannot be asked for: whatever those say that it names, the rule goes as if
 // one of its indicators were absent, and not at all while some may be hidden.

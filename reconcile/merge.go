@@ -62,6 +62,7 @@ func (c *computation) duplicates(rows []entry, group []want, inForce bool) {
 		}
 		item := c.heldRow(&row)
 		item.Action, item.Reason, item.Owners = c.ending(), Ambiguous, ownersOf(&row)
+		item.Unseen = c.w.unseen(item.Owners)
 		item.Detail = "a second rule of ours for it, and the one that would stay is out of force"
 		c.plan.Held.Add(&item)
 		c.plan.Unchanged++
@@ -321,11 +322,12 @@ func (c *computation) keeps(ch *Change, owners []Owner) bool {
 		return false
 	}
 	c.plan.lose(id, Unreadable, ch.Kind)
+	unseen := len(ch.Owners) > 0 && c.w.unseen(owners) // one that names nobody stays, whatever is seen
 	is := func(o Owner) bool { return o.ID == id }
 	if slices.ContainsFunc(owners, is) && !slices.ContainsFunc(ch.Owners, is) {
 		ch.Owners = append(ch.Owners, Owner{ID: id})
 	}
-	c.plan.hold(ch, Ambiguous, "an indicator that owns it, or may own it, cannot be read: "+id)
+	c.plan.doubt(ch, Ambiguous, "an indicator that owns it, or may own it, cannot be read: "+id, unseen)
 	return true
 }
 

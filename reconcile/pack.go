@@ -18,6 +18,7 @@ type head struct {
 	action, reason, also word
 	kind                 Kind
 	unasked              bool // the impact of a change, which its record does not say
+	unseen               bool // an owner of what is held, likewise
 }
 
 // words numbers what many records say: the same few words.
@@ -121,9 +122,9 @@ func (h *Held) write(p *packer) {
 	}
 }
 
-func (h *Held) read(p *packer, _ head, d *spool.Decoder) {
+func (h *Held) read(p *packer, known head, d *spool.Decoder) {
 	*h = Held{Kind: Kind(d.Int()), List: p.words.read(d), Type: p.words.read(d), Value: d.String(), Name: d.String(), ID: d.String(),
-		Action: Action(p.words.read(d)), Reason: Reason(p.words.read(d)), Detail: d.String()}
+		Action: Action(p.words.read(d)), Reason: Reason(p.words.read(d)), Detail: d.String(), Unseen: known.unseen}
 	if owners := readOwners(d); len(owners) > 0 {
 		h.Owners = owners
 	}

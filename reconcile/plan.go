@@ -120,6 +120,7 @@ type Held struct {
 	// What a gate holds, the name of the gate and the change, which is made once it is accepted.
 	Gate   string  `json:"gate,omitempty"`
 	Change *Change `json:"change,omitempty"`
+	Unseen bool    `json:"-"` // an owner of it is not seen, and may be hidden where markings are lost
 }
 
 // Label names the held rule for people.
@@ -182,8 +183,12 @@ type Plan struct {
 func (p *Plan) Err() error { return errors.Join(p.Changes.Err(), p.Held.Err(), p.Skipped.Err()) }
 
 // hold leaves a change undone. A row of ours that it would have changed stays as it is.
-func (p *Plan) hold(ch *Change, why Reason, detail string) {
+func (p *Plan) hold(ch *Change, why Reason, detail string) { p.doubt(ch, why, detail, false) }
+
+// doubt is hold, of a change of which an owner may be unseen.
+func (p *Plan) doubt(ch *Change, why Reason, detail string, unseen bool) {
 	h := heldChange(ch, why, detail)
+	h.Unseen = unseen
 	p.leave(&h)
 }
 

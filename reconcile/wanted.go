@@ -449,6 +449,13 @@ func (w *Wanted) unreadOf(owners []Owner) string {
 	return ""
 }
 
+// unseen says whether one of some owners was neither read nor found unreadable; one without an id is such an owner.
+func (w *Wanted) unseen(owners []Owner) bool {
+	return slices.ContainsFunc(owners, func(o Owner) bool {
+		return o.ask() == "" || !w.WasRead(o.ID) && w.unreadOf([]Owner{o}) == ""
+	})
+}
+
 // Witnesses are some wanted indicators, at most n, by internal id, that are none of those named.
 func (w *Wanted) Witnesses(n int, but map[string]bool) ([]string, error) {
 	const most = 100 // looked at

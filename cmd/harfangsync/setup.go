@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/harfangsync/harfangsync/cmd/config"
@@ -232,6 +233,11 @@ func (t *target) prepare(ctx context.Context, p *program, s *shaping, kinds []re
 		Log:       p.log,
 		Progress:  p.progress(),
 		Markings:  slices.Sorted(slices.Values(t.ident.MarkingNames())),
+	}
+	if cfg.Sync.Observables() {
+		t.job.MayGive = func(ind *reconcile.Indicator, typ string) bool {
+			return strings.EqualFold(ind.PatternType, "stix") && pattern.MayGive(ind.Pattern, typ)
+		}
 	}
 	if t.away == nil {
 		t.job.AskMarkings = t.markings

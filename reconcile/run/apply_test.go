@@ -602,7 +602,7 @@ func TestMarkingsStayWhileNobodyKnowsWhatIsHeld(t *testing.T) {
 	j.Markings = []string{"TLP:AMBER"}
 	p := plan(t, j)
 	for range 100 {
-		p.Plan.Held.Add(&reconcile.Held{Kind: reconcile.IOC, Value: "x.example", Reason: reconcile.Ambiguous, Detail: strings.Repeat("x", 100_000)})
+		p.Plan.Held.Add(&reconcile.Held{Kind: reconcile.IOC, Value: "x.example", Reason: reconcile.Ambiguous, Detail: strings.Repeat("x", 100_000), Unseen: true})
 	}
 	spooltest.Spoil(t)
 	apply(t, j, p, false)

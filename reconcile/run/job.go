@@ -27,6 +27,7 @@ type Job struct {
 	Meaning  func(*reconcile.Indicator) reconcile.Given
 	Canon    func(typ, value string) string
 	Excluded func(typ, value string) bool
+	MayGive  func(ind *reconcile.Indicator, typ string) bool // see reconcile.Evidence
 	// Unblocks says which of a list a rule falls under, as reconcile.Unblocks.Of does; nil is none.
 	Unblocks func([]reconcile.Unblock) func(reconcile.Kind, reconcile.Value, []string) int
 

@@ -314,3 +314,32 @@ func TestAWideConjunctionTakesNoTime(t *testing.T) {
 		t.Errorf("%d values, %d skipped", len(r.Values), len(r.Skipped))
 	}
 }
+
+// What MayGive denies, no observable gives; and it denies what a pattern leaves no room for.
+func TestMayGiveKnowsWhatObservablesAdd(t *testing.T) {
+	for _, r := range readTable(t) {
+		alone := pattern.Deploy(r.pattern, nil, r.options).Values
+		for _, v := range pattern.Deploy(r.pattern, r.observables, r.options).Values {
+			if !slices.Contains(alone, v) && !pattern.MayGive(r.pattern, v.Type) {
+				t.Errorf("%s: %s gives %s, and may not", r.where, r.pattern, v)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		src, typ string
+		want     bool
+	}{
+		{"[domain-name:value = 'c2.example.org']", "url", true},
+		{"[domain-name:value = 'c2.example.org']", "filename", false},
+		{"[domain-name:value = 'c2.example.org']", "ip_src", false},
+		{"[file:name = 'evil.exe']", "filename", true},
+		{"[file:name = 'evil.exe' AND file:size = 5]", "hash", true},
+		{"[file:name = 'evil.exe' AND file:size = 5]", "domain_name", false},
+		{"[domain-name:value != 'c2.example.org']", "url", false},
+		{"no pattern", "url", false},
+	} {
+		if got := pattern.MayGive(tt.src, tt.typ); got != tt.want {
+			t.Errorf("%s, %s: %t, want %t", tt.src, tt.typ, got, tt.want)
+		}
+	}
+}

@@ -35,6 +35,31 @@ func (f *findings) survey(n *node) {
 	f.fileName = f.fileName || a.meaning == fileNamePath
 }
 
+func surveyOf(p *Pattern) (f findings) {
+	f.survey(p.root)
+	return f
+}
+
+// closed says that no observable may add anything: the pattern holds more than equalities.
+func (f *findings) closed() bool { return f.temporal || f.negation || f.operator || f.subset }
+
+// MayGive says whether an observable may add a value of a type to those of a pattern, as Deploy does.
+func MayGive(src, typ string) bool {
+	p, err := Parse(src)
+	if err != nil {
+		return false
+	}
+	switch f := surveyOf(p); {
+	case f.closed():
+		return false
+	case f.and:
+		return typ == Hash
+	case typ == FileName, typ == FilePath:
+		return f.fileName
+	}
+	return slices.Contains([]string{Hash, DomainName, BothIP, URL}, typ)
+}
+
 // attach deploys what the observables say beyond the pattern, and never more than the pattern means:
 // nothing if it holds more than equalities; with an AND only further hashes of a file that the
 // pattern itself deployed; else every value.
@@ -42,9 +67,8 @@ func (d *deployer) attach(p *Pattern, observables []reconcile.Observable) {
 	if len(observables) == 0 {
 		return
 	}
-	var found findings
-	found.survey(p.root)
-	if found.temporal || found.negation || found.operator || found.subset {
+	found := surveyOf(p)
+	if found.closed() {
 		return
 	}
 	known := slices.Clip(d.files) // only files of the pattern, not of other observables
