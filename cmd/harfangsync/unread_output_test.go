@@ -26,7 +26,7 @@ func TestAHangupEndsARunInOrder(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newLeasedWorld(t, 60)
+			w := newLeasedWorld(t, 400) // so many that it is not through before the signal comes
 			dir := t.TempDir()
 			self, err := os.Executable()
 			if err != nil {

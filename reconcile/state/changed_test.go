@@ -3,6 +3,7 @@ package state_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,7 +16,17 @@ import (
 type looking struct {
 	*shared
 	last string
+
+	mu   sync.Mutex
 	away func() // what happens while the next save is turned away
+}
+
+// will says what happens while the next save is turned away, and gives what was to happen.
+func (l *looking) will(away func()) (before func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, l.away = l.away, away
+	return before
 }
 
 func (l *looking) Load(ctx context.Context) (string, error) {
@@ -25,8 +36,7 @@ func (l *looking) Load(ctx context.Context) (string, error) {
 }
 
 func (l *looking) Save(ctx context.Context, text string) error {
-	if away := l.away; away != nil {
-		l.away = nil
+	if away := l.will(nil); away != nil {
 		away()
 		if now, _ := l.shared.Load(ctx); now != l.last {
 			return state.ErrChanged
@@ -73,22 +83,22 @@ func TestASaveThatComesLateUndoesNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l.away = func() { beside(t, l.shared, func(d *state.Document) { d.Stopped = append(d.Stopped, key(2)) }) }
+			l.will(func() { beside(t, l.shared, func(d *state.Document) { d.Stopped = append(d.Stopped, key(2)) }) })
 			lock.Release()
 			if d := stored(t, l.shared); len(d.Stopped) != 1 || len(d.Leases) != 0 {
 				t.Errorf("%+v", d)
 			}
 		}},
 		{"a renewal", func(t *testing.T, k *state.Keeper, l *looking) {
-			away := l.away
-			l.away = nil
+			away := l.will(nil)
 			lock, err := k.Lock(t.Context(), []string{"target"}, time.Second, func(err error) { t.Errorf("lost: %v", err) })
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer lock.Release()
-			l.away = away
+			l.will(away)
 			time.Sleep(15 * time.Second)
+			synctest.Wait()
 			if left := time.Until(stored(t, l.shared).Leases["target"].Until); left < 20*time.Second {
 				t.Errorf("not renewed: %v", left)
 			}
@@ -98,7 +108,7 @@ func TestASaveThatComesLateUndoesNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &shared{}
 				l := &looking{shared: s}
-				l.away = func() { beside(t, s, theirs) }
+				l.will(func() { beside(t, s, theirs) })
 				k, err := state.Open(t.Context(), l, nil)
 				if err != nil {
 					t.Fatal(err)
@@ -120,7 +130,7 @@ func TestASaveThatComesLateTakesNoLease(t *testing.T) {
 		work func(k *state.Keeper, l *looking, theirs func()) error
 	}{
 		{"of a run that takes the lock", func(k *state.Keeper, l *looking, theirs func()) error {
-			l.away = theirs
+			l.will(theirs)
 			_, err := k.Lock(context.Background(), []string{"target"}, time.Second, func(error) {})
 			return err
 		}},
@@ -130,7 +140,7 @@ func TestASaveThatComesLateTakesNoLease(t *testing.T) {
 				return err
 			}
 			defer lock.Release()
-			l.away = func() { time.Sleep(40 * time.Second); theirs() }
+			l.will(func() { time.Sleep(40 * time.Second); theirs() })
 			return k.Update(context.Background(), func(d *state.Document) { d.Stopped = []reconcile.Key{key(1)} })
 		}},
 	} {
@@ -161,7 +171,7 @@ func TestASaveIsNotTriedForEver(t *testing.T) {
 	tries := 0
 	err = k.Update(t.Context(), func(*state.Document) {
 		tries++
-		l.away = func() { beside(t, s, func(d *state.Document) { d.Stopped = append(d.Stopped, key(tries)) }) }
+		l.will(func() { beside(t, s, func(d *state.Document) { d.Stopped = append(d.Stopped, key(tries)) }) })
 	})
 	if !errors.Is(err, state.ErrChanged) || tries != 5 {
 		t.Errorf("%d tries, %v", tries, err)
@@ -210,6 +220,7 @@ func TestARunThatWasSlowToTakeTheLockWaitsForTheOneItReplaced(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			synctest.Wait()
 			if other.Check() == nil {
 				t.Errorf("%v late: both hold the lock", tt.by)
 			}

@@ -231,7 +231,9 @@ func TestADeadLeaseEnds(t *testing.T) {
 // A store that never answers in time for its leases to be proven does not keep a run for ever.
 func TestALockThatCannotBeProvenIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k, err := state.Open(t.Context(), &sluggish{&shared{}, 12 * time.Second}, nil)
+		s := &sluggish{shared: &shared{}}
+		s.by.Store(int64(12 * time.Second))
+		k, err := state.Open(t.Context(), s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,35 +250,35 @@ func TestALockThatCannotBeProvenIsGivenUp(t *testing.T) {
 // sluggish is a store that takes its time for each request, as long as it says at the moment.
 type sluggish struct {
 	*shared
-	by time.Duration
+	by atomic.Int64
 }
 
 func (s *sluggish) Load(ctx context.Context) (string, error) {
-	time.Sleep(s.by)
+	time.Sleep(time.Duration(s.by.Load()))
 	return s.shared.Load(ctx)
 }
 
 func (s *sluggish) Save(ctx context.Context, text string) error {
-	time.Sleep(s.by)
+	time.Sleep(time.Duration(s.by.Load()))
 	return s.shared.Save(ctx, text)
 }
 
 // A renewal that arrives after the end of its lease may have been made over another's.
 func TestARenewalThatArrivesTooLateIsNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &sluggish{&shared{}, 0}
+		s := &sluggish{shared: &shared{}}
 		k, err := state.Open(t.Context(), s, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lost := false
-		lock, err := k.Lock(t.Context(), []string{"target"}, time.Minute, func(error) { lost = true })
+		var lost atomic.Bool
+		lock, err := k.Lock(t.Context(), []string{"target"}, time.Minute, func(error) { lost.Store(true) })
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.by = 11 * time.Second // from the first renewal on: its load ends before its lease does, its save after that
+		s.by.Store(int64(11 * time.Second)) // from the first renewal on: its load ends before its lease does, its save after that
 		time.Sleep(35 * time.Second)
-		if lock.Check() == nil || !lost {
+		if lock.Check() == nil || !lost.Load() {
 			t.Error("the lock is held by a lease that had ended")
 		}
 		lock.Release()

@@ -223,7 +223,7 @@ func TestARuleThatMultipliesIsTranslatedInLittleMemory(t *testing.T) {
 		if skip != nil {
 			got = skip.Reason
 		}
-		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(2000*len(tt.src)); got != tt.want || skip == nil && !strings.Contains(rule.Text, "Image") || len(rule.Notes) > 103 || used > most {
+		if used, most := after.TotalAlloc-before.TotalAlloc, uint64(10_000*len(tt.src)); got != tt.want || skip == nil && !strings.Contains(rule.Text, "Image") || len(rule.Notes) > 103 || used > most {
 			t.Errorf("%s: %v with %d notes, want %q, in %d bytes of memory, %d for each byte", name, skip, len(rule.Notes), tt.want, used, used/uint64(len(tt.src)))
 		}
 	}
