@@ -171,7 +171,8 @@ func (ch *Change) stop(p *Policy) {
 		m.Instance, m.Disabled = p.Own.Instance, string(ch.Reason)
 		after.Comment = ptr(m.Comment())
 	case Sigma:
-		if rule, err := marker.ReadSigma(deref(ch.Before.Content)); err == nil {
+		rule, err := marker.ReadSigma(deref(ch.Before.Content))
+		if err == nil {
 			ref := rule.Ref
 			if rule.Class != marker.Ours {
 				ref.Owner, ref.Applied = firstOwner(ch.Owners), marker.Applied{Known: true, Maturity: p.Maturity}
@@ -180,6 +181,9 @@ func (ch *Change) stop(p *Policy) {
 			if text, err := rule.Render("", ref); err == nil && ref.Owner != "" {
 				after.Content = &text
 			}
+		} else if ref, ok := marker.FindRef(deref(ch.Before.Content)); ok {
+			ref.Base, ref.Instance, ref.Disabled = p.Base, p.Own.Instance, true
+			after.Content = ptr(marker.ReplaceRef(deref(ch.Before.Content), ref))
 		}
 	case YARA:
 		l, _, class := marker.SplitYARA(deref(ch.Before.Content))

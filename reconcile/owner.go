@@ -56,6 +56,8 @@ func ownersOf(row *Row) []Owner {
 	case Sigma:
 		if rule, err := marker.ReadSigma(row.Content); err == nil && rule.Class == marker.Ours {
 			out = append(out, Owner{ID: rule.Ref.Owner})
+		} else if ref, ok := marker.FindRef(row.Content); err != nil && ok {
+			out = append(out, Owner{ID: ref.Owner})
 		}
 	case YARA:
 		l, _, _ := marker.SplitYARA(row.Content)

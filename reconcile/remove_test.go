@@ -12,6 +12,8 @@ import (
 
 func TestRemovals(t *testing.T) {
 	p := policy()
+	large := func(r *reconcile.Row) { r.Content += "# " + strings.Repeat("x", 2<<20) + "\n" }
+	noYAML := func(r *reconcile.Row) { r.Content += "x: [\n" }
 	a := ind("a", "domain_name x.example; domain_name y.example")
 	all := []reconcile.Indicator{a, sigma("s", ruleA), yara("y")}
 	deletes := func(p *reconcile.Policy) { p.Remove = true }
@@ -28,6 +30,10 @@ func TestRemovals(t *testing.T) {
 		{name: "or deleted", policy: deletes, rows: applied(t, p, all...), want: []string{
 			"- domain_name x.example indicator_gone by a", "- domain_name y.example indicator_gone by a",
 			"- sigma name of s indicator_gone by s", "- yara name of y indicator_gone by y", "= 0"}},
+		{name: "a rule that is larger than what is deployed", rows: edit(applied(t, p, sigma("s", ruleA)), large), want: []string{"! sigma name of s indicator_gone (enabled,content) by s", "= 0"}},
+		{name: "a rule of ours that nobody can read any more", rows: edit(applied(t, p, sigma("s", ruleA)), noYAML), want: []string{"! sigma name of s indicator_gone (enabled,content) by s", "= 0"}},
+		{name: "which is deleted as any other", policy: deletes, rows: edit(applied(t, p, sigma("s", ruleA)), noYAML), want: []string{"- sigma name of s indicator_gone by s", "= 0"}},
+		{name: "and is written anew when it is wanted again", rows: edit(disabledByUs(t, sigma("s", ruleA)), noYAML), wanted: []reconcile.Indicator{sigma("s", ruleA)}, want: []string{"* sigma name of s indicator_back/source_changed (enabled,content) by s", "= 0"}},
 		{name: "a value that its indicator dropped", rows: applied(t, p, a), wanted: []reconcile.Indicator{ind("a", "domain_name x.example")},
 			want: []string{"! domain_name y.example value_removed (enabled,comment) by a", "= 1"}},
 		{name: "our disabled leftovers are unchanged", rows: disabledByUs(t, all...), want: []string{"= 4"}},

@@ -177,7 +177,13 @@ func (e *entry) judgeSigma(row *Row) note {
 	e.key, e.canonical = KeyOf(Sigma, "", strings.ToLower(row.RuleID)), true
 	rule, err := marker.ReadSigma(row.Content)
 	if err != nil {
-		return note{}
+		ref, ok := marker.FindRef(row.Content)
+		if !ok {
+			return note{}
+		}
+		e.winner = marker.OwnersDigest(ref.Owner)
+		e.owners, e.count = e.winner, 1
+		return note{class: marker.Ours, instance: ref.Instance, applied: ref.Applied, disabled: ref.Disabled}
 	}
 	if rule.ID != "" {
 		e.key = KeyOf(Sigma, "", rule.ID)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,10 +69,11 @@ func SigmaText(name string, r *SigmaRule) uint64 {
 // ParseSigma reads a rule as wanted: one YAML document with a title, a logsource and a detection
 // with a condition. Correlations and several documents are errors.
 func ParseSigma(src string) (*SigmaRule, error) {
-	r, err := ReadSigma(src)
+	doc, err := yamltext.ParseShort(src)
 	if err != nil {
 		return nil, err
 	}
+	r := sigmaRule(src, doc)
 	if yamltext.Member(r.doc, "correlation") != nil {
 		return nil, errors.New("a correlation, which HarfangLab keeps in another collection")
 	}
@@ -101,6 +103,10 @@ func ReadSigma(src string) (*SigmaRule, error) {
 	if err != nil {
 		return nil, err
 	}
+	return sigmaRule(src, doc), nil
+}
+
+func sigmaRule(src string, doc *yaml.Node) *SigmaRule {
 	r := &SigmaRule{src: src, doc: doc, digest: docDigest(doc)}
 	r.ID, r.Title = strings.ToLower(yamltext.Text(yamltext.Member(doc, "id"))), yamltext.Text(yamltext.Member(doc, "title"))
 	if refs := yamltext.Member(doc, "references"); refs != nil {
@@ -110,7 +116,38 @@ func ReadSigma(src string) (*SigmaRule, error) {
 			}
 		}
 	}
-	return r, nil
+	return r
+}
+
+// entryForm is an entry of references in a text: an item of a block, or one in quotes.
+var entryForm = regexp.MustCompile(`(?im)(?:^\s*-\s+|['"])([^\s"'<>\[\]]+#` + Product + `=[^\s"'<>\[\]]+)(?:['"]|\s*$)`)
+
+// FindRef finds the marker in a text that ReadSigma cannot read, such as one that the server has made too large.
+func FindRef(text string) (ref SigmaRef, ok bool) {
+	at := refAt(text)
+	if at == nil {
+		return SigmaRef{}, false
+	}
+	return parseRef(text[at[0]:at[1]])
+}
+
+// ReplaceRef is such a text with another marker in the place of its own.
+func ReplaceRef(text string, ref SigmaRef) string {
+	at := refAt(text)
+	if at == nil {
+		return text
+	}
+	return text[:at[0]] + ref.String() + text[at[1]:]
+}
+
+// refAt is where the last marker of a text stands, nil where none does.
+func refAt(text string) []int {
+	for _, m := range slices.Backward(entryForm.FindAllStringSubmatchIndex(text, -1)) {
+		if _, ok := parseRef(text[m[2]:m[3]]); ok {
+			return m[2:4]
+		}
+	}
+	return nil
 }
 
 // items are the scalars of a list, or the one scalar that stands in its place.

@@ -175,6 +175,27 @@ func TestTheMarkerIsKnownByItsFragmentAndIDAlone(t *testing.T) {
 	}
 }
 
+// Of a text that is no YAML the marker is an entry of a list, or in quotes; what a sentence says is none.
+func TestTheMarkerOfATextThatIsNoYAML(t *testing.T) {
+	const link = "https://a.example/dashboard/observations/indicators/9#harfangsync=x,1:0-stable"
+	for src, want := range map[string]bool{
+		"x: [\nreferences:\n    - https://b.example\n    - " + link + "\n":  true,
+		"x: [\r\nreferences:\r\n- '" + link + "'\r\ny: 1\r\n":               true,
+		"x: {\nreferences: [https://b.example, \"" + link + "\"]\n":         true,
+		"x: [\ndescription: as in " + link + "\n":                           false,
+		"x: [\nreferences:\n    - https://b.example/9#other=x,1:0-stable\n": false,
+	} {
+		ref, ok := marker.FindRef(src)
+		if ok != want || ok && (ref.Owner != "9" || ref.Instance != "x") {
+			t.Errorf("%q: %t, %+v", src, ok, ref)
+		}
+		ref.Disabled = true
+		if got := marker.ReplaceRef(src, ref); ok && got != strings.Replace(src, link, ref.String(), 1) || !ok && got != src {
+			t.Errorf("%q becomes %q", src, got)
+		}
+	}
+}
+
 func FuzzSigma(f *testing.F) {
 	for _, src := range rules {
 		f.Add(src)

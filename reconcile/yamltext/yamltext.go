@@ -14,12 +14,22 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Parse reads a text that holds one YAML mapping and gives that mapping, with positions. A text of more than
-// 1 MiB, which takes the hundredfold in memory, and one nested deeper than 200 are errors.
-func Parse(src string) (*yaml.Node, error) {
+// ParseShort is Parse for what is yet to be deployed. A text of more than 1 MiB, which takes up to the hundredfold in
+// memory, and one nested deeper than 200 are errors.
+func ParseShort(src string) (*yaml.Node, error) {
 	if len(src) > mostText {
 		return nil, errors.New("longer than 1 MiB")
 	}
+	root, err := Parse(src)
+	if err == nil && deeper(root, deepest) {
+		return nil, errors.New("nested too deep once its aliases are expanded")
+	}
+	return root, err
+}
+
+// Parse reads a text that holds one YAML mapping and gives that mapping, with positions. What its aliases expand to
+// is bounded, far above what ParseShort takes: what is deployed has to be read whoever wrote it anew.
+func Parse(src string) (*yaml.Node, error) {
 	dec := yaml.NewDecoder(strings.NewReader(src))
 	var top yaml.Node
 	if err := dec.Decode(&top); err != nil {
@@ -45,13 +55,13 @@ func Parse(src string) (*yaml.Node, error) {
 		return nil, errors.New("not a YAML mapping")
 	}
 	left := budget{mostNodes, mostBytes}
-	if !left.covers(top.Content[0], 0) {
-		return nil, errors.New("too large or nested too deep once its aliases are expanded")
+	if !left.covers(top.Content[0]) {
+		return nil, errors.New("too large once its aliases are expanded")
 	}
 	return top.Content[0], nil
 }
 
-// What is read of a text, and what its aliases may expand to: so many nodes, and so many bytes of text.
+// What is deployed, and what the aliases of any text may expand to: so many nodes, and so many bytes of text.
 const (
 	mostText  = 1 << 20
 	deepest   = 200
@@ -62,17 +72,23 @@ const (
 type budget struct{ nodes, bytes int }
 
 // covers says whether a tree with its aliases written out is no larger, and takes it off.
-func (b *budget) covers(n *yaml.Node, depth int) bool {
-	if b.nodes--; b.nodes < 0 || depth > deepest {
+func (b *budget) covers(n *yaml.Node) bool {
+	if b.nodes--; b.nodes < 0 {
 		return false
 	}
 	if b.bytes -= len(n.Value); b.bytes < 0 {
 		return false
 	}
 	if n.Kind == yaml.AliasNode {
-		return b.covers(n.Alias, depth+1)
+		return b.covers(n.Alias)
 	}
-	return !slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return !b.covers(c, depth+1) })
+	return !slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return !b.covers(c) })
+}
+
+// deeper says whether a tree with its aliases written out has more than so many levels below its top.
+func deeper(n *yaml.Node, levels int) bool {
+	n = Resolve(n)
+	return levels < 0 || slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return deeper(c, levels-1) })
 }
 
 func isNull(n *yaml.Node) bool {

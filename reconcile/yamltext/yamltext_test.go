@@ -82,10 +82,26 @@ func TestRewriteTouchesWhatChanged(t *testing.T) {
 
 func TestParseTakesOneMapping(t *testing.T) {
 	for src, want := range map[string]string{"": "empty", "- a": "not a YAML mapping", "a: 1\n---\nb: 2": "several YAML documents", "a: [": "not YAML", "a: 1\n---\n": "", "a: 1\n---\n---\n": "", "a: 1\n---\n---\nb: 2": "several YAML documents", "a: &a [*a, *a]": "too large",
-		"a: " + strings.Repeat("[", 150) + strings.Repeat("]", 150): "", "a: " + strings.Repeat("[", 250) + strings.Repeat("]", 250): "too large or nested too deep", "a: " + strings.Repeat("x", 1<<20): "longer than 1 MiB"} {
+		"a: " + strings.Repeat("[", 250) + strings.Repeat("]", 250): "", "a: " + strings.Repeat("x", 8<<20): "", "a: [" + strings.Repeat("x,", 200_000) + "]": "too large"} {
 		_, err := yamltext.Parse(src)
 		if got := ""; err != nil && (want == "" || !strings.HasPrefix(err.Error(), want)) || err == nil && want != got {
 			t.Errorf("%q: %v, want %q", src, err, want)
+		}
+	}
+}
+
+// What is deployed is bounded below what is read of a list, so that no rule becomes one that nobody can read.
+func TestParseShortTakesWhatIsDeployed(t *testing.T) {
+	for name, tt := range map[string]struct{ src, want string }{
+		"deep":             {"a: " + strings.Repeat("[", 150) + strings.Repeat("]", 150), ""},
+		"too deep":         {"a: " + strings.Repeat("[", 250) + strings.Repeat("]", 250), "nested too deep"},
+		"deep by an alias": {"a: &a " + strings.Repeat("[", 150) + strings.Repeat("]", 150) + "\nb: " + strings.Repeat("[", 150) + "*a" + strings.Repeat("]", 150), "nested too deep"},
+		"long":             {"a: " + strings.Repeat("x", 1<<20-3), ""},
+		"too long":         {"a: " + strings.Repeat("x", 1<<20), "longer than 1 MiB"},
+	} {
+		_, err := yamltext.ParseShort(tt.src)
+		if (err != nil) != (tt.want != "") || err != nil && !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 	}
 }

@@ -148,7 +148,7 @@ func values(n *yaml.Node) []*yaml.Node {
 // Check says what Translate would skip of a rule whether it is translated or not: a condition that
 // cannot be read, and one that holds for every event.
 func Check(src string) *reconcile.Skip {
-	root, err := yamltext.Parse(src)
+	root, err := yamltext.ParseShort(src)
 	if err != nil {
 		return nil // whoever takes the rule says so
 	}
@@ -168,7 +168,7 @@ func Translate(src string) (Rule, *reconcile.Skip) {
 	if skip := Check(src); skip != nil {
 		return Rule{}, skip
 	}
-	root, err := yamltext.Parse(src)
+	root, err := yamltext.ParseShort(src)
 	if err != nil {
 		return Rule{Text: src}, nil
 	}
