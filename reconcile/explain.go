@@ -19,6 +19,8 @@ type Evidence struct {
 	// it cannot see look deleted, so nothing then counts as gone: no indicator, and no value of one that
 	// an observable may give it.
 	LostMarkings []string
+	// AcceptMarkings are those whose loss a person accepted; if these are exactly the lost ones, none counts as lost.
+	AcceptMarkings []string
 	// MayGive says whether an observable may give an indicator a value of a type, beside its pattern; nil where none counts.
 	MayGive func(ind *Indicator, typ string) bool
 	// OwnFilter says that the run's filter is our own selection alone, which judges every finding as
@@ -88,6 +90,7 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 	if p.unasked = e.Unasked != ""; p.unasked {
 		gate.Message = "no owner could be asked for by id, so every removal counts as absence: " + e.Unasked
 	}
+	other := e.accept(&gate)
 	if p.lostMarkings = e.LostMarkings; len(p.lostMarkings) > 0 {
 		gate.Message = p.invisible() + "no rule goes because its indicator looks deleted, and no value because no indicator gives it"
 	}
@@ -134,9 +137,43 @@ func (p *Plan) Explain(e Evidence, pol Policy) Gate {
 		gate.Message = fmt.Sprintf("the read of OpenCTI was incomplete: %s would be removed although OpenCTI, asked by id, has what wants %s, first %s; run again, and look for a proxy or a page limit that drops rows if it stays",
 			Count(n, "rule"), Plural(n, "it", "them"), contradicted[0])
 	}
+	if gate.OK && other {
+		gate.OK = false
+		gate.Message, gate.Override = otherMarkings(&e)
+	}
 	p.sortAll()
 	return gate
 }
+
+// accept counts no marking as lost if a person accepted exactly those that are, and says whether one accepted others.
+func (e *Evidence) accept(gate *Gate) (other bool) {
+	if len(e.AcceptMarkings) == 0 {
+		return false
+	}
+	if !slices.Equal(distinct(e.AcceptMarkings), distinct(e.LostMarkings)) {
+		return true
+	}
+	gate.Message += "; accepted by " + acceptMarkings(e.LostMarkings) + ": what the account does not see any more counts as gone"
+	e.LostMarkings = nil
+	return false
+}
+
+// otherMarkings says that what was accepted is not what is lost, and what would accept that.
+func otherMarkings(e *Evidence) (said, override string) {
+	said = acceptMarkings(e.AcceptMarkings) + " names other markings than the account lost since the last good run: "
+	if len(e.LostMarkings) == 0 {
+		return said + "it lost none; leave it out", ""
+	}
+	override = acceptMarkings(e.LostMarkings)
+	return said + "if the loss is meant, pass " + override, override
+}
+
+func acceptMarkings(names []string) string {
+	return "--accept-markings " + shellWord(strings.Join(distinct(names), ","))
+}
+
+// distinct are names in order, each once.
+func distinct(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
 
 // takesAway decides on owners that a change takes away from a rule, and that may still want it, and says whether it is held for
 // them. One that brings the rule into force does not wait, and its marker goes on naming them.
@@ -171,7 +208,7 @@ const (
 	contradiction
 )
 
-const fewerMarkings = "fewer markings are visible than at the last good run; an object that is not visible looks deleted"
+const fewerMarkings = "fewer markings are visible than at the last good run; give them back, or accept the loss with --accept-markings"
 
 // Hidden says whether the plan holds rules of which an indicator, or an observable of one, may be there and not visible, for
 // whatever doubt it holds them, or goes on naming such indicators. As long as it does, the markings of the last good run must not be
@@ -190,8 +227,8 @@ func (p *Plan) invisible() string {
 	if len(p.lostMarkings) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the account does not see the markings %s any more, which it saw at the last good run, and what it does not see looks deleted: give them back to its group in OpenCTI; ",
-		strings.Join(p.lostMarkings, ", "))
+	return fmt.Sprintf("the account does not see the markings %s any more, which it saw at the last good run, and what it does not see looks deleted: give them back to its group in OpenCTI, or pass %s if the loss is meant; ",
+		strings.Join(p.lostMarkings, ", "), acceptMarkings(p.lostMarkings))
 }
 
 // noteLost remembers which owners of a removed rule are no longer selected, or proven to be gone.

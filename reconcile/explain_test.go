@@ -257,6 +257,33 @@ func TestWhatStaysForGoodIsNotHidden(t *testing.T) {
 	}
 }
 
+// TestALossOfMarkingsIsAcceptedByName: by exactly the names of the lost ones, and then nothing counts as hidden.
+func TestALossOfMarkingsIsAcceptedByName(t *testing.T) {
+	p := policy()
+	rows := applied(t, p, ind("a", "domain_name x.example"))
+	red, both := []string{"TLP:RED"}, []string{"TLP:RED", "PAP:RED"}
+	for _, tt := range []struct {
+		lost, accept []string
+		want, says   string
+	}{
+		{red, nil, "held ambiguous", "or pass --accept-markings TLP:RED if the loss is meant"},
+		{red, red, "! domain_name x.example indicator_gone", "accepted by --accept-markings TLP:RED"},
+		{both, []string{"PAP:RED", "TLP:RED"}, "! domain_name x.example indicator_gone", "accepted by --accept-markings PAP:RED,TLP:RED"},
+		{both, red, "held ambiguous", "if the loss is meant, pass --accept-markings PAP:RED,TLP:RED"},
+		{red, both, "held ambiguous", "if the loss is meant, pass --accept-markings TLP:RED"},
+		{nil, red, "! domain_name x.example indicator_gone", "it lost none"},
+	} {
+		plan := decide(t, p, rows)
+		gate := plan.Explain(reconcile.Evidence{Started: noon, LostMarkings: tt.lost, AcceptMarkings: tt.accept}, p)
+		if got := brief(plan)[0]; !strings.HasPrefix(got, tt.want) || plan.Hidden() != strings.HasPrefix(tt.want, "held") {
+			t.Errorf("lost %q, accepted %q: %q, hidden %t", tt.lost, tt.accept, got, plan.Hidden())
+		}
+		if wrong := strings.Contains(tt.says, "if the loss is meant, pass") || tt.lost == nil; gate.OK == wrong || !strings.Contains(gate.Message, tt.says) {
+			t.Errorf("lost %q, accepted %q: %+v", tt.lost, tt.accept, gate)
+		}
+	}
+}
+
 func anyMayGive(*reconcile.Indicator, string) bool { return true }
 
 // Owners that a marker counts and does not name cannot be asked for: whatever those say that it names, the rule goes as if

@@ -52,6 +52,7 @@ type Overrides struct {
 	AcceptRemovals  int
 	AcceptAdditions int
 	AcceptChanges   int
+	AcceptMarkings  []string   // that the account lost for good: exactly those
 	AcceptImpact    [][]string // values, each in every spelling that it may be meant in, as it was typed first
 }
 

@@ -47,6 +47,9 @@ func (p *program) applyFile(ctx context.Context, a *applying, path string) error
 	if a.only != "" || a.takeOver != "" {
 		return exit.Usagef("--only and --take-over shape a plan; a saved one is applied as it was approved")
 	}
+	if len(a.accepted.AcceptMarkings) > 0 {
+		return exit.Usagef("--accept-markings shapes a plan, and a saved one holds what it held; plan again with it")
+	}
 	if a.from != "" {
 		return exit.Usagef("--from is for making a plan; a saved one knows its snapshot")
 	}

@@ -25,6 +25,9 @@ func (p *program) restoreCommand() *cli.Command {
 			if c.NArg() != 1 {
 				return exit.Usagef("restore needs the directory that dump or --backup wrote")
 			}
+			if len(a.accepted.AcceptMarkings) > 0 {
+				return exit.Usagef("--accept-markings: a restore asks the dump, not OpenCTI, and nothing is held for a lost marking")
+			}
 			d, err := run.ReadDump(c.Args().First())
 			if err != nil {
 				return err

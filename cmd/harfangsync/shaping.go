@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ func (s *shaping) flags() []cli.Flag {
 		&cli.IntFlag{Name: "accept-removals", Usage: "accept `N` removals, the number that the refusal names (gate G4)", Destination: &s.accepted.AcceptRemovals},
 		&cli.IntFlag{Name: "accept-additions", Usage: "accept that `N` rules begin to detect, the number that the refusal names (gate G13)", Destination: &s.accepted.AcceptAdditions},
 		&cli.IntFlag{Name: "accept-changes", Usage: "accept that the content of `N` rules changes, the number that the refusal names (gate G14)", Destination: &s.accepted.AcceptChanges},
+		&cli.GenericFlag{Name: "accept-markings", Usage: "accept that the account lost the markings `NAMES`, those that the plan names, separated by commas; what is not seen without them is gone (gate G3)", Value: (*names)(&s.accepted.AcceptMarkings)},
 		&cli.GenericFlag{Name: "accept-impact", Usage: "accept that `VALUE` begins to detect although many endpoints see it; may be given again (gate G15)", Value: (*values)(&s.accepted.AcceptImpact)},
 		&cli.StringFlag{Name: "take-over", Usage: "take the rules of another `INSTANCE` (its connector.id) for ours, once", Destination: &s.takeOver},
 	}
@@ -61,6 +63,24 @@ func (v *values) Set(typed string) error {
 }
 
 func (v *values) String() string { return "" }
+
+// names is a flag of names separated by commas.
+type names []string
+
+// Set takes them over.
+func (n *names) Set(typed string) error {
+	for name := range strings.SplitSeq(typed, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			*n = append(*n, name)
+		}
+	}
+	if len(*n) == 0 {
+		return errors.New("it names no marking")
+	}
+	return nil
+}
+
+func (n *names) String() string { return "" }
 
 func fromFlag(s *shaping) cli.Flag {
 	return &cli.StringFlag{Name: "from", Usage: "read the snapshot `FILE` in place of OpenCTI, which is then asked for single indicators only, if at all", Destination: &s.from}

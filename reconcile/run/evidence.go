@@ -12,7 +12,7 @@ import (
 // evidence asks for the owners of everything that is to be removed.
 func (j *Job) evidence(ctx context.Context, plan *reconcile.Plan, w *reconcile.Wanted, started, now time.Time, last reconcile.LastGood) (reconcile.Evidence, error) {
 	const slack = time.Minute // the platform's clock is not ours
-	e := reconcile.Evidence{Started: started.Add(-slack), Found: map[string]reconcile.Finding{}, Unknown: map[string]string{}, Excluded: j.Excluded, MayGive: j.MayGive, OwnFilter: j.OwnFilter, Unasked: j.Unasked}
+	e := reconcile.Evidence{Started: started.Add(-slack), Found: map[string]reconcile.Finding{}, Unknown: map[string]string{}, Excluded: j.Excluded, MayGive: j.MayGive, OwnFilter: j.OwnFilter, AcceptMarkings: j.Overrides.AcceptMarkings, Unasked: j.Unasked}
 	if !j.ReadAt.IsZero() {
 		e.Started = j.ReadAt.Add(-slack)
 	}

@@ -242,7 +242,7 @@ func backquoted(usage string) (before, word, after string) {
 
 // The groups of flags stand in the order of their names, a command's own flags first.
 var flagGroups = map[string]string{
-	"allow-empty": "gates", "accept-shrink": "gates", "accept-removals": "gates", "accept-additions": "gates", "accept-changes": "gates", "accept-impact": "gates", "take-over": "gates",
+	"allow-empty": "gates", "accept-shrink": "gates", "accept-removals": "gates", "accept-additions": "gates", "accept-changes": "gates", "accept-impact": "gates", "accept-markings": "gates", "take-over": "gates",
 	"config": "global", "log-level": "global", "log-format": "global", "quiet": "global", "no-color": "global", "help": "global", "help-all": "global",
 }
 
