@@ -123,17 +123,19 @@ func (t *translator) withTests(n *yaml.Node, at int, tests []hashTest) ([]*yaml.
 	return []*yaml.Node{m}, m != nil && !t.twice(m)
 }
 
-// mostCopied bounds what the copies of mappings say in all, in bytes.
+// mostCopied bounds what the copies of mappings say in all, in bytes, besides the tests that are taken apart: each of
+// those stands in one copy.
 const mostCopied = 1 << 20
 
 // with is a copy of a mapping with other entries where one stands, nil where the copies are too many.
 func (t *translator) with(n *yaml.Node, at int, pairs ...*yaml.Node) *yaml.Node {
 	m := *n
 	m.Line, m.Column = 0, 0
-	m.Content = slices.Replace(slices.Clone(n.Content), at, at+2, pairs...)
+	m.Content = slices.Delete(slices.Clone(n.Content), at, at+2)
 	if t.copied += said(&m); t.copied > mostCopied {
 		return nil
 	}
+	m.Content = slices.Insert(m.Content, at, pairs...)
 	return yamltext.Clone(&m)
 }
 

@@ -211,6 +211,8 @@ func TestARuleThatMultipliesIsTranslatedInLittleMemory(t *testing.T) {
 		"1000 selections that cannot be said":    {source + numbered("  a%d: {Nothing%[1]d: x}\n", 1000) + "  b: {Image: x}\n  condition: b" + numbered(" or a%d", 1000) + "\n", ""},
 		"20000 mappings on one line":             {source + "  s: [" + strings.Repeat("{Image: a}, ", 20_000) + "]\n  condition: s\n", ""},
 		"hashes of two algorithms, with others":  {source + "  s:\n    Hashes|contains:\n" + strings.Repeat("      - SHA1="+strings.Repeat("a", 40)+",MD5="+strings.Repeat("b", 32)+"\n", 500) + "    Image:\n" + strings.Repeat("      - x\n", 2000) + "  condition: s\n", reconcile.TooLong},
+		"all hashes that a rule has room for":    {source + "  s:\n    Image: x\n    Hashes|contains:\n    - MD5=" + strings.Repeat("a", 32) + "\n" + numbered("    - SHA256=%064x\n", 13_400) + "  condition: s\n", ""},
+		"pairs of hashes":                        {source + "  s:\n    Hashes|contains:\n" + numbered("      - SHA1=%040x,MD5=%032[1]x\n", 6000) + "    Image: x\n  condition: s\n", ""},
 		"an expression of many repetitions":      {source + "  s:\n    Image|re:\n" + strings.Repeat("      - '("+strings.Repeat("ab?", 300)+"){0,1000}'\n", 20) + "  condition: s\n", reconcile.MatchesEverything},
 		"an expression of classes to be folded":  {source + "  s:\n    Image|re: '(?i)" + strings.Repeat("[B-\U0001e942]", 2000) + "'\n  condition: s\n", ""},
 		"an expression that matches every value": {source + "  s:\n    Image|re: '(?i)^.{0,50}.*$'\n  condition: s\n", reconcile.MatchesEverything},
