@@ -38,6 +38,7 @@ type Finding struct {
 	Matches   bool           // the server finds it with the run's own filter
 	Judged    Reason         // our own selection's word on its present state, "" when it passes
 	Values    map[Value]bool // what it gives now: IOC values, {"", Sigma id}, {"", internal id} for YARA
+	Excluded  []Value        // what it would give without exclusions
 }
 
 // Absent is the owners to ask for by id before any removal, or loss of an owner, may be believed, sorted. They are
@@ -283,7 +284,7 @@ func (e *Evidence) hides(o Owner, ch *Change) bool {
 		return false
 	}
 	f, found := e.Found[o.ask()]
-	return !found || ch.Kind == IOC && f.left() == "" && !f.gives(ch) && !e.excludes(ch) &&
+	return !found || ch.Kind == IOC && f.left() == "" && !f.gives(ch) && !e.excludes(ch, &f) &&
 		e.MayGive != nil && e.MayGive(&f.Indicator, ch.Type)
 }
 
@@ -296,8 +297,10 @@ func (e *Evidence) unseen(ch *Change) bool {
 	return len(e.LostMarkings) > 0 && len(ch.Owners) > 0 && (ch.Unnamed > 0 || ch.Blind || e.hidesAny(ch.Owners, ch))
 }
 
-func (e *Evidence) excludes(ch *Change) bool {
-	return ch.Kind == IOC && e.Excluded != nil && e.Excluded(ch.Type, ch.Value)
+// excludes says whether exclusions take a value away: itself, or from an owner that names it, as another hash of an excluded file.
+func (e *Evidence) excludes(ch *Change, f *Finding) bool {
+	return ch.Kind == IOC && (e.Excluded != nil && e.Excluded(ch.Type, ch.Value) ||
+		slices.ContainsFunc(f.Excluded, func(v Value) bool { return KeyOf(IOC, v.Type, v.Value) == ch.Key }))
 }
 
 // doubts says why nothing can be believed of the owners of a removed rule, "" where it can.
@@ -381,7 +384,7 @@ func (e *Evidence) out(ch *Change, f *Finding) Reason {
 		return reason
 	case unfiltered || !f.Read || f.gives(ch):
 		return ""
-	case e.excludes(ch):
+	case e.excludes(ch, f):
 		return Excluded
 	case len(f.Values) == 0:
 		return PatternSkipped

@@ -83,6 +83,9 @@ func TestExplain(t *testing.T) {
 			fewer(e)
 			e.Excluded = func(_, _ string) bool { return true }
 		}, want: gone + "excluded"},
+		{name: "c: so does what its indicator names and an exclusion takes away", owners: one, found: evidence{"a": found(empty, func(f *reconcile.Finding) {
+			f.Read, f.Excluded = true, []reconcile.Value{{Type: "domain_name", Value: "x.example"}}
+		})}, evidence: fewer, want: gone + "excluded"},
 		{name: "of two owners the absent one is the reason", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked))}, want: gone + "indicator_gone"},
 		{name: "of two owners the one outside of the filter is the reason", owners: both, found: evidence{"a": found(a, judged(reconcile.Revoked)), "b": found(b, func(f *reconcile.Finding) { f.Matches = false })}, want: gone + "out_of_filter"},
 		{name: "of two owners one that wants it refuses all", owners: both, found: evidence{"b": found(b, nil)}, refused: true, want: gone + "indicator_gone"},

@@ -27,6 +27,7 @@ type Given struct {
 	Notes   []string // which events the rule misses, and which it sees as well
 	Skips   []Skip
 
+	Excluded []Value    // what exclusions take away of it
 	Compiled []Compiled // Sigma rules of ours for what a STIX pattern says and no value can
 }
 

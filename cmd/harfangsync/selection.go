@@ -83,7 +83,7 @@ func meaning(opts pattern.Options, s *config.Sync) func(*reconcile.Indicator) re
 		switch strings.ToLower(ind.PatternType) {
 		case "stix":
 			r := pattern.Deploy(ind.Pattern, ind.Observables, opts)
-			if g.Values, g.Skips = r.Values, r.Skipped; sayable(&g) {
+			if g.Values, g.Skips, g.Excluded = r.Values, r.Skipped, r.Excluded; sayable(&g) {
 				compile(&g, ind, opts, s.Behaviour)
 			}
 		case "sigma":

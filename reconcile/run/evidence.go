@@ -68,6 +68,7 @@ func (j *Job) finding(ind *reconcile.Indicator, w *reconcile.Wanted, matches boo
 	f := reconcile.Finding{Indicator: *ind, Read: w.WasRead(ind.ID), Matches: matches, Values: map[reconcile.Value]bool{}}
 	f.Judged, _ = j.Selection.Judge(ind, now)
 	given := j.given(ind)
+	f.Excluded = given.Excluded
 	for _, v := range given.Identities(ind) {
 		f.Values[v] = true
 	}

@@ -125,6 +125,7 @@ func (d *deployer) hashes(atoms, hashes []*atom) {
 func (d *deployer) file(f file, hashes []reconcile.Value, subject func() string) bool {
 	for _, v := range hashes {
 		if err := d.excluded(v); err != nil {
+			d.result.Excluded = append(d.result.Excluded, hashes...)
 			d.skipValue(v, err, subject())
 			return false
 		}

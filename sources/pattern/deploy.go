@@ -21,10 +21,12 @@ type Options struct {
 // Result is what a pattern becomes. Values are canonical, without repeats, in order of appearance:
 // the pattern's, then those of the observables. Skipped are the branches, values and observables that
 // give no rule, in the same order; a value that could not be deployed is named once. Their details are
-// one line of at most 200 characters without control characters, and name no indicator.
+// one line of at most 200 characters without control characters, and name no indicator. Excluded are the
+// values that an exclusion takes away, also by another hash of the same file.
 type Result struct {
-	Values  []reconcile.Value
-	Skipped []reconcile.Skip
+	Values   []reconcile.Value
+	Skipped  []reconcile.Skip
+	Excluded []reconcile.Value
 }
 
 // Deploy gives the values that a STIX pattern and its attached observables declare bad, each on its
@@ -73,6 +75,9 @@ func (d *deployer) value(v reconcile.Value, err *ValueError, subject func() stri
 		err = d.excluded(v)
 	}
 	if err != nil {
+		if err.Reason == reconcile.Excluded {
+			d.result.Excluded = append(d.result.Excluded, v)
+		}
 		d.skipValue(v, err, subject())
 		return false
 	}

@@ -169,6 +169,9 @@ func TestAFileIsExcludedByAnyOfItsHashes(t *testing.T) {
 		if want := []reconcile.Value{{Type: "hash", Value: other}}; !slices.Equal(r.Values, want) || r.Skipped[0].Reason != reconcile.Excluded || !strings.Contains(r.Skipped[0].Detail, "own.txt") {
 			t.Errorf("observables %t: %v, skipped %v", read, r.Values, r.Skipped)
 		}
+		if !slices.Contains(r.Excluded, reconcile.Value{Type: "hash", Value: sha256}) || slices.Contains(r.Excluded, reconcile.Value{Type: "hash", Value: other}) {
+			t.Errorf("observables %t: %v count as excluded", read, r.Excluded)
+		}
 	}
 }
 
