@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +17,9 @@ import (
 // lock is free. The second SIGHUP, which comes when the shell is gone, changes nothing, and under nohup neither does the first.
 func TestAHangupEndsARunInOrder(t *testing.T) {
 	t.Parallel()
+	hangups := make(chan os.Signal, 1) // what a process handles is not ignored by those that it starts, be this test under nohup
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	for _, tt := range []struct {
 		name  string
 		start string
@@ -26,7 +30,7 @@ func TestAHangupEndsARunInOrder(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newLeasedWorld(t, 400) // so many that it is not through before the signal comes
+			w := newLeasedWorld(t, 60)
 			dir := t.TempDir()
 			self, err := os.Executable()
 			if err != nil {
