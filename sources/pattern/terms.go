@@ -1,6 +1,8 @@
 package pattern
 
 import (
+	"hash/fnv"
+	"io"
 	"slices"
 	"strings"
 )
@@ -52,7 +54,7 @@ func (to *form) add(o *node) (ok bool) {
 	}
 	for n := range f.terms {
 		var term []Comparison
-		items := map[string]string{}
+		items := map[uint64]string{}
 		for _, a := range f.term(n, nil) {
 			op, known := termOps[a.test.op]
 			if !known || len(a.literals) == 0 || !a.test.path.among(items) {
@@ -69,20 +71,24 @@ func (to *form) add(o *node) (ok bool) {
 	return true
 }
 
-// among says whether a path speaks of the same items of a list as the paths of items, and notes it there.
-func (p *path) among(items map[string]string) bool {
-	list := p.object
+// among says whether a path speaks of the same items of a list as the paths of items, by the digest of the list, and notes it
+// there.
+func (p *path) among(items map[uint64]string) bool {
+	list := fnv.New64a()
+	_, _ = io.WriteString(list, p.object) // a hash never fails
 	for _, s := range p.steps {
 		if !s.index {
-			list += "." + s.text
+			_, _ = io.WriteString(list, "."+s.text)
 			continue
 		}
-		if other := items[list]; s.text != "*" && other != "" && other != s.text {
-			return false
-		}
 		if s.text != "*" {
-			items[list] = s.text
+			at := list.Sum64()
+			if other := items[at]; other != "" && other != s.text {
+				return false
+			}
+			items[at] = s.text
 		}
+		_, _ = io.WriteString(list, "[]")
 	}
 	return true
 }
