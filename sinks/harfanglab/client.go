@@ -209,6 +209,7 @@ func (c *Client) judge(r *call, resp *resty.Response, body []byte) ([]byte, *Err
 		e.Words = c.secrets.Hide(words(body))
 		e.judge(body)
 		e.Foreign = e.foreign(r, body)
+		e.Unsure = e.Foreign && status == http.StatusNotFound && r.method == http.MethodDelete // a look tells whether its row is gone
 	}
 	return nil, e
 }

@@ -296,7 +296,7 @@ func TestDeletesJudgeTheirAnswer(t *testing.T) {
 		{"gone already", `{"detail": "Not found."}`, "", 404, false},
 		{"used by a correlation", `{"code": "linked_sigma_rule", "linked_correlation": [{}]}`, "verdict linked [code linked_correlation]", 400, true},
 		{"refused", `{"detail": "no"}`, "side [detail]", 403, true},
-		{"a page of a proxy that knows no such path", "<html>Not Found", "side", 404, true},
+		{"a page of a proxy that knows no such path", "<html>Not Found", "unsure side", 404, true},
 		{"a page of a proxy that lets no delete through", "<html>Not Allowed", "side", 405, true},
 	} {
 		m := serve(t, func(w http.ResponseWriter, _ request) { w.WriteHeader(tt.status); fmt.Fprint(w, tt.body) })
