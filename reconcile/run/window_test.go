@@ -366,14 +366,19 @@ func TestWhatIsAboutToBeDoneCounts(t *testing.T) {
 	}
 }
 
+// seeing is a tail that follows 20 indicators with an account that sees some markings.
+func seeing(t *testing.T, sees *[]string) (*source, *sink, stream, *tail.Tail) {
+	src, snk, s := &source{read: domains(0, 20)}, newSink(), make(stream)
+	follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
+	follower.Job.Markings = *sees
+	follower.Job.AskMarkings = func(context.Context) ([]string, error) { return *sees, nil }
+	return src, snk, s, follower
+}
+
 func TestLostMarkingsAreSeenInATail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src, snk := &source{read: domains(0, 20)}, newSink()
-		s := make(stream)
-		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
 		sees := []string{"TLP:AMBER", "TLP:RED"}
-		follower.Job.Markings = sees
-		follower.Job.AskMarkings = func(context.Context) ([]string, error) { return sees, nil }
+		src, snk, s, follower := seeing(t, &sees)
 		go func() {
 			time.Sleep(time.Minute)
 			synctest.Wait()
@@ -391,12 +396,8 @@ func TestLostMarkingsAreSeenInATail(t *testing.T) {
 // A removal that it makes proves nothing of that, and the next whole read is to know what was seen once.
 func TestNoBatchForgetsLostMarkings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src, snk := &source{read: domains(0, 20)}, newSink()
-		s := make(stream)
-		follower := tailed(t, src, snk, s, func(context.Context) (bool, error) { return false, nil })
 		sees := []string{"TLP:AMBER", "TLP:RED"}
-		follower.Job.Markings = sees
-		follower.Job.AskMarkings = func(context.Context) ([]string, error) { return sees, nil }
+		src, snk, s, follower := seeing(t, &sees)
 		follower.FullEvery = 5 * time.Minute
 		go func() {
 			time.Sleep(time.Minute)
